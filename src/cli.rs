@@ -1,0 +1,267 @@
+//! What is typed: every command and option, and how it becomes a configuration.
+
+use std::{fmt, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    config::{
+        Address, Interval, Listen, PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode, parse_duration,
+    },
+    model::{Expectation, ExpectationError, Expected, TrialRules},
+};
+
+/// The environment variable that holds the password itself.
+const PASSWORD_VARIABLE: &str = "READSCOPE_PASSWORD";
+
+/// How many samples may be under way at once.
+const MAX_IN_FLIGHT_LIMIT: usize = 1000;
+
+/// Shows where the reads of a replicated MySQL go, and when a new replica really serves.
+///
+/// It opens a fresh connection to the read Service again and again and asks which server answers.
+#[derive(Debug, Parser)]
+#[command(name = "readscope", version, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the exporter: sample and serve until it is stopped
+    Run(RunArgs),
+    /// Give one verdict for a script: exit 0 balanced, 1 unbalanced or a replica missing, 2 could not tell
+    Check(CheckArgs),
+    /// Show everything with embedded replicas; needs nothing but this program
+    Demo(DemoArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Where to sample.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Where to serve HTTP; may be given more than once
+    #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = ":10306")]
+    pub listen: Vec<Listen>,
+    /// Validate the options, print what would run, and exit
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Where to sample.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How many samples to take
+    #[arg(long, value_name = "N", default_value_t = 600, conflicts_with = "lasting",
+          value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub samples: u64,
+    /// How long to sample, instead of a number of samples
+    #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_duration)]
+    pub lasting: Option<Duration>,
+    /// How often chance alone may make it exit 1, however often it looks while it runs
+    #[arg(long, value_name = "P", default_value = "0.001", value_parser = parse_alpha)]
+    pub alpha: f64,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// Validate the options, print what would run, and exit
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Serve only the web side, without a line for each answer
+    #[arg(long)]
+    pub no_tui: bool,
+    /// End by itself after this time
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub lasting: Option<Duration>,
+    /// Where to serve HTTP; may be given more than once
+    #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = "127.0.0.1:10306")]
+    pub listen: Vec<Listen>,
+}
+
+/// One target and how to sample it.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// Where to connect; the port is 3306 unless given
+    #[arg(long, env = "READSCOPE_ADDRESS", value_name = "HOST[:PORT]")]
+    pub address: Address,
+    /// The account; it needs no privilege but to log in
+    #[arg(long, env = "READSCOPE_USER", value_name = "NAME", default_value = "readscope")]
+    pub user: String,
+    /// File with the account's password, read again when it changes; or set `READSCOPE_PASSWORD` to the password itself
+    #[arg(long, env = "READSCOPE_PASSWORD_FILE", value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// How to encrypt: disabled, required (any certificate) or verify-identity
+    #[arg(long, env = "READSCOPE_TLS", value_name = "MODE", default_value_t)]
+    pub tls: TlsMode,
+    /// Authorities to trust with verify-identity, PEM; without it, those that browsers trust
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// Client certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the client certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Between samples, at least 2.5ms [default: 1s; check: 50ms]
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<Interval>,
+    /// For one whole sample
+    #[arg(long, value_name = "DURATION", default_value = "3s")]
+    pub timeout: Timeout,
+    /// How many samples may be under way at once; samples due beyond that are dropped and counted
+    #[arg(long, value_name = "N", default_value = "8", value_parser = parse_in_flight)]
+    pub max_in_flight: NonZeroUsize,
+    /// A replica that should answer, by host name or `server-<SERVER_ID>`; repeat it for each [default: those seen]
+    #[arg(long, value_name = "NAME[=WEIGHT]")]
+    pub expect: Vec<Expected>,
+    /// Forget a replica that is not expected so long after its last answer
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    pub forget_after: Duration,
+}
+
+/// How to log, to standard error.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// Least level to log; `RUST_LOG` wins over it
+    #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]
+    pub level: LogLevel,
+    /// Form of the log's lines
+    #[arg(long = "log.format", global = true, value_enum, default_value_t = LogFormat::Logfmt)]
+    pub format: LogFormat,
+}
+
+/// Levels of the log.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing but what ends the program or a request.
+    Error,
+    /// What somebody should look at.
+    Warn,
+    /// What is good to know.
+    Info,
+    /// For developers.
+    Debug,
+    /// For developers, everything.
+    Trace,
+}
+
+/// Forms of the log's lines.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Forms of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One sentence.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Why the options of a target do not make one.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// A name twice, or too many.
+    #[error("--expect: {0}")]
+    Expect(#[from] ExpectationError),
+    /// A file or a combination.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The environment variable holds no text.
+    #[error("the environment variable READSCOPE_PASSWORD is not text; use --password-file instead")]
+    PasswordVariable,
+}
+
+impl TargetArgs {
+    /// The target that the options describe; `interval` is for when none was given.
+    ///
+    /// # Errors
+    /// When options do not go together, or a file is not what it should be.
+    pub fn target(&self, interval: Interval) -> Result<Target, TargetError> {
+        let password = match (&self.password_file, std::env::var(PASSWORD_VARIABLE)) {
+            (Some(path), _) => PasswordSource::File(path.clone()),
+            (None, Ok(text)) if !text.is_empty() => PasswordSource::Given(Secret::new(text)),
+            (None, Err(std::env::VarError::NotUnicode(_))) => return Err(TargetError::PasswordVariable),
+            (None, _) => PasswordSource::Empty,
+        };
+        let tls = Tls::load(self.tls, self.tls_ca.as_deref(), self.tls_cert.as_deref(), self.tls_key.as_deref())?;
+        Ok(Target {
+            name: Arc::from(self.address.to_string()),
+            address: self.address.clone(),
+            user: self.user.clone(),
+            password,
+            tls,
+            interval: self.interval.unwrap_or(interval),
+            timeout: self.timeout,
+            max_in_flight: self.max_in_flight,
+            expectation: Expectation::listed(self.expect.clone())?,
+            forget_after: self.forget_after,
+        })
+    }
+}
+
+impl CheckArgs {
+    /// The rules of the trial when samples follow each other by `interval`.
+    #[must_use]
+    pub fn rules(&self, interval: Interval) -> TrialRules {
+        let in_time = |lasting: Duration| {
+            let slots = lasting.as_nanos() / interval.get().as_nanos();
+            u64::try_from(slots).unwrap_or(u64::MAX).max(1)
+        };
+        TrialRules { samples: self.lasting.map_or(self.samples, in_time), alpha: self.alpha }
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        })
+    }
+}
+
+fn parse_alpha(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
+        _ => Err("write a probability above 0 and below 1, such as 0.001".to_owned()),
+    }
+}
+
+fn parse_in_flight(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(number) if number.get() <= MAX_IN_FLIGHT_LIMIT => Ok(number),
+        _ => Err(format!("write a number from 1 to {MAX_IN_FLIGHT_LIMIT}, such as 8")),
+    }
+}

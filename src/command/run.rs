@@ -1,0 +1,123 @@
+//! `run`: the exporter.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CommandError,
+    observation::Observation,
+    output,
+    supervisor::{Ending, Signals, Supervisor},
+};
+use crate::{
+    cli::RunArgs,
+    clock::Clock,
+    config::{Interval, Listen, Target},
+    model::Snapshot,
+    view::web::Site,
+};
+
+/// As the lab does it.
+const INTERVAL: &str = "1s";
+
+/// A stop that somebody cut short.
+const EXIT_CUT: u8 = 130;
+
+/// Two scrapes are rendered at once; further ones wait for a thread, not for memory.
+const RENDERING_THREADS: usize = 2;
+
+pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
+    let target = args.target.target(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
+    let targets = [target];
+    if args.config_check {
+        return config_check(&targets);
+    }
+    runtime()?.block_on(async {
+        let observation = Observation::new(&targets, None, Clock::start()).map_err(CommandError::usage)?;
+        let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
+        serve(observation, listeners, &targets).await.map_err(CommandError::failure)
+    })
+}
+
+async fn serve(observation: Observation, listeners: Vec<TcpListener>, targets: &[Target]) -> anyhow::Result<u8> {
+    let stop = CancellationToken::new();
+    let mut signals = Signals::listen()?;
+    let mut supervisor = Supervisor::new(stop.clone());
+    let snapshots = observation.start(&mut supervisor, &stop);
+    serve_site(listeners, snapshots, targets, &mut supervisor, &stop)?;
+    supervisor.supervise(&mut signals).await.map(exit_code)
+}
+
+/// The exit code of a program that was stopped.
+pub(super) fn exit_code(ending: Ending) -> u8 {
+    match ending {
+        Ending::Drained => 0,
+        Ending::Cut => EXIT_CUT,
+    }
+}
+
+/// One event loop on the calling thread: samples are small and many, and their times should not wait for other threads.
+pub(super) fn runtime() -> Result<Runtime, CommandError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(RENDERING_THREADS)
+        .build()
+        .map_err(CommandError::failure)
+}
+
+/// Reads an interval that is written in this program.
+pub(super) fn interval_of(text: &str) -> Result<Interval, CommandError> {
+    text.parse().map_err(CommandError::failure)
+}
+
+/// Prints what would run.
+pub(super) fn config_check(targets: &[Target]) -> Result<u8, CommandError> {
+    for target in targets {
+        target.password.read().map_err(CommandError::usage)?;
+    }
+    let shown = Target::show(targets).map_err(CommandError::failure)?;
+    output::line(shown.trim_end()).map_err(CommandError::failure)?;
+    Ok(0)
+}
+
+/// Binds every address, each to its first candidate that can be had, and logs where.
+pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let mut bound = Err(std::io::ErrorKind::AddrNotAvailable.into());
+        for candidate in address.candidates() {
+            bound = TcpListener::bind(candidate).await;
+            // Where another program has the port, the address of the other family would be had, and be wrong.
+            if !matches!(&bound, Err(error) if error.kind() != std::io::ErrorKind::AddrInUse) {
+                break;
+            }
+        }
+        let listener = bound.with_context(|| {
+            format!("cannot listen on {address}; choose another --web.listen-address, or port 0 for a free one")
+        })?;
+        let address = listener.local_addr().context("cannot tell the address that was bound")?;
+        tracing::info!(%address, "listening for HTTP");
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Serves one site on every listener.
+pub(super) fn serve_site(
+    listeners: Vec<TcpListener>,
+    snapshots: watch::Receiver<Snapshot>,
+    targets: &[Target],
+    supervisor: &mut Supervisor,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let configuration = Target::show(targets).context("cannot show the configuration")?;
+    let site = Arc::new(Site::new(snapshots, configuration, stop.clone()));
+    for listener in listeners {
+        let site = Arc::clone(&site);
+        supervisor.spawn("web", async move { site.serve(listener).await.context("cannot serve HTTP") });
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! Where to connect to, and where to listen.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
+
+/// `MySQL`'s port.
+const PORT: u16 = 3306;
+
+/// A host name or an IP address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// As it was written, an IPv6 address without its brackets.
+    pub host: String,
+    /// 3306 unless written.
+    pub port: u16,
+}
+
+/// Why an address was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Nothing before the port.
+    #[error("the host is empty; write HOST or HOST:PORT, such as mysql-read.mysql:3306")]
+    NoHost,
+    /// Something that no host name has.
+    #[error("{0:?} is not a host name or IP address; write HOST or HOST:PORT, such as mysql-read.mysql:3306")]
+    Host(String),
+    /// No number from 1 to 65535.
+    #[error("{0:?} is not a port; write a number from 1 to 65535, such as mysql-read.mysql:3306")]
+    Port(String),
+}
+
+/// Where to listen for HTTP: an IP address, or all of them, and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `:PORT`: every address of the machine, IPv6 and IPv4.
+    All(u16),
+    /// One address.
+    One(SocketAddr),
+}
+
+/// Why an address to listen on was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write [IP]:PORT with a port from 0 to 65535, such as :10306, 127.0.0.1:10306 or [::1]:0")]
+pub struct ListenError;
+
+impl Address {
+    /// The host as an IP address, if it is one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let parse_port = |port: &str| match port.parse() {
+            Ok(0) | Err(_) => Err(AddressError::Port(port.to_owned())),
+            Ok(port) => Ok(port),
+        };
+        if let Ok(ip) = text.parse::<Ipv6Addr>() {
+            return Ok(Self { host: ip.to_string(), port: PORT });
+        }
+        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, rest)) => {
+                let host: Ipv6Addr = host.parse().map_err(|_| AddressError::Host(text.to_owned()))?;
+                match (rest, rest.strip_prefix(':')) {
+                    ("", _) => (host.to_string(), PORT),
+                    (_, Some(port)) => (host.to_string(), parse_port(port)?),
+                    (_, None) => return Err(AddressError::Host(text.to_owned())),
+                }
+            }
+            None => match text.rsplit_once(':') {
+                None => (text.to_owned(), PORT),
+                Some((host, port)) => (host.to_owned(), parse_port(port)?),
+            },
+        };
+        let in_a_name = |c: char| c.is_alphanumeric() || "-._:".contains(c);
+        match host.as_str() {
+            "" => Err(AddressError::NoHost),
+            name if name.len() > 253 || !name.chars().all(in_a_name) => Err(AddressError::Host(host)),
+            name if name.contains(':') && name.parse::<Ipv6Addr>().is_err() => Err(AddressError::Host(host)),
+            _ => Ok(Self { host, port }),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl Listen {
+    /// What to bind, in the order of preference: the second one is for machines without IPv6.
+    #[must_use]
+    pub fn candidates(self) -> Vec<SocketAddr> {
+        match self {
+            Self::One(address) => vec![address],
+            Self::All(port) => vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()],
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Self, ListenError> {
+        let text = text.trim();
+        if let Some(port) = text.strip_prefix(':') {
+            return Ok(Self::All(port.parse().map_err(|_| ListenError)?));
+        }
+        // A static binary has no getaddrinfo, and the one name that people do write means one address.
+        let with_ip = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        let address = with_ip.as_deref().unwrap_or(text).parse().map_err(|_| ListenError)?;
+        Ok(Self::One(address))
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All(port) => write!(f, ":{port}"),
+            Self::One(address) => address.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_mysqls_unless_written() {
+        for (text, host, port) in [
+            ("mysql-read", "mysql-read", 3306),
+            ("mysql-read.mysql.svc:3307", "mysql-read.mysql.svc", 3307),
+            ("10.0.0.1", "10.0.0.1", 3306),
+            ("::1", "::1", 3306),
+            ("[::1]", "::1", 3306),
+            ("[::1]:33", "::1", 33),
+        ] {
+            assert_eq!(text.parse(), Ok(Address { host: host.to_owned(), port }), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_an_example() {
+        for text in ["", ":3306", "host:", "host:0", "host:65536", "host:x", "[::1]x", "a b", "http://x", "[x]:1"] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains("such as"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_listen_address_may_leave_the_ip_out() {
+        assert_eq!(":10306".parse(), Ok(Listen::All(10306)));
+        assert_eq!("localhost:0".parse(), Ok(Listen::One(([127, 0, 0, 1], 0).into())));
+        for text in ["", "10306", "host:1", ":x", ":65536"] {
+            assert_eq!(text.parse::<Listen>(), Err(ListenError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Where the password comes from, and a wrapper that never shows it.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// Text that no log, page or debug output shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// Where the password comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasswordSource {
+    /// The account has none.
+    Empty,
+    /// Given in the environment, for the life of the process.
+    Given(Secret),
+    /// A file, read again when it changes.
+    File(PathBuf),
+}
+
+/// Why a password could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// The file cannot be read.
+    #[error("cannot read the password file {path:?}: {source}; check that it exists and that this user may read it")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file has nothing in it.
+    #[error(
+        "the password file {path:?} is empty; write the password into it, or leave the option out if the account has no password"
+    )]
+    Empty {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file has bytes that no password has.
+    #[error("the password file {path:?} is not text of one line; write the password and nothing else into it")]
+    NotOneLine {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+/// No password is longer; it keeps a wrong path (a disk image) from being read whole.
+const PASSWORD_BYTES_MAX: u64 = 4096;
+
+impl Secret {
+    /// Wraps `text`.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+impl PasswordSource {
+    /// The password as it is now; `None` if the account has none.
+    ///
+    /// # Errors
+    /// When a password file is unreadable, empty, or not one line of text.
+    pub fn read(&self) -> Result<Option<Secret>, PasswordError> {
+        match self {
+            Self::Empty => Ok(None),
+            Self::Given(secret) => Ok(Some(secret.clone())),
+            Self::File(path) => read_file(path).map(Some),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Secret, PasswordError> {
+    use std::io::Read;
+
+    let unreadable = |source| PasswordError::Unreadable { path: path.to_owned(), source };
+    let not_one_line = || PasswordError::NotOneLine { path: path.to_owned() };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(PASSWORD_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > PASSWORD_BYTES_MAX {
+        return Err(not_one_line());
+    }
+    let text = String::from_utf8(bytes).map_err(|_| not_one_line())?;
+    // Editors and `echo` end a file with a line break, which is no part of the password.
+    let line = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.is_empty() {
+        Err(PasswordError::Empty { path: path.to_owned() })
+    } else if line.contains(['\n', '\r', '\0']) {
+        Err(not_one_line())
+    } else {
+        Ok(Secret::new(line.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<Option<Secret>, PasswordError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        std::fs::write(&path, bytes).unwrap();
+        PasswordSource::File(path).read()
+    }
+
+    #[test]
+    fn a_line_break_at_the_end_is_no_part_of_the_password() {
+        for bytes in ["se cret", "se cret\n", "se cret\r\n"] {
+            assert_eq!(read(bytes.as_bytes()).unwrap().unwrap().expose(), "se cret");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_password_is_refused() {
+        assert!(matches!(read(b""), Err(PasswordError::Empty { .. })));
+        assert!(matches!(read(b"\n"), Err(PasswordError::Empty { .. })));
+        assert!(matches!(read(b"a\nb\n"), Err(PasswordError::NotOneLine { .. })));
+        assert!(matches!(read(b"\xff\xfe"), Err(PasswordError::NotOneLine { .. })));
+        assert!(matches!(read(&[b'x'; 5000]), Err(PasswordError::NotOneLine { .. })));
+        let missing = PasswordSource::File("does/not/exist".into());
+        assert!(matches!(missing.read(), Err(PasswordError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn a_secret_does_not_show_itself() {
+        let source = PasswordSource::Given(Secret::new("hunter2".to_owned()));
+        assert!(!format!("{source:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,295 @@
+//! How a connection is encrypted and whom it trusts.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+/// What `--tls` takes; the `mysql` client's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TlsMode {
+    /// No encryption.
+    Disabled,
+    /// Encryption, whoever the server is.
+    #[default]
+    Required,
+    /// Encryption, and the certificate must be of a trusted authority and carry the host's name.
+    VerifyIdentity,
+}
+
+/// Why a mode was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsModeError {
+    /// A mode of the `mysql` client that falls back.
+    #[error(
+        "preferred is not possible: falling back to an unencrypted login takes a second connection, which may reach \
+         another replica; write disabled, required or verify-identity"
+    )]
+    Preferred,
+    /// A mode of the `mysql` client that the driver cannot do.
+    #[error(
+        "verify-ca is not possible: the driver cannot check a certificate's authority without its name; write \
+         verify-identity (and --tls-ca), or required"
+    )]
+    VerifyCa,
+    /// Anything else.
+    #[error("write disabled, required or verify-identity")]
+    Unknown,
+}
+
+/// How a connection is encrypted. The bytes of PEM files have been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// Not at all.
+    Disabled,
+    /// Encrypted, whoever the server is.
+    Required {
+        /// What to show to the server, if anything.
+        client: Option<ClientIdentity>,
+    },
+    /// Encrypted, and the server is who its name says.
+    VerifyIdentity {
+        /// The authorities to trust, PEM; without them, those that browsers trust.
+        authorities: Option<PemFile>,
+        /// What to show to the server, if anything.
+        client: Option<ClientIdentity>,
+    },
+}
+
+/// A client certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate and those that lead to its authority.
+    pub certificate: PemFile,
+    /// Its private key.
+    pub key: PemFile,
+}
+
+/// A file and what was read from it. Its debug output shows the path alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PemFile {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// Why TLS could not be set up as it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file for a mode that does not use it.
+    #[error("{option} is not used with --tls {mode}; leave it out, or write {instead}")]
+    NotUsed {
+        /// The option in question.
+        option: &'static str,
+        /// The mode that was chosen.
+        mode: TlsMode,
+        /// The mode that uses it.
+        instead: &'static str,
+    },
+    /// A certificate without a key, or the other way round.
+    #[error("--tls-cert and --tls-key belong together; give both or neither")]
+    HalfIdentity,
+    /// A file cannot be read.
+    #[error("cannot read {path:?}: {source}; check that it exists and that this user may read it")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file has no certificate or key in PEM form.
+    #[error("{path:?} holds no {what} in PEM form ({reason}); it should have a line such as -----BEGIN {label}-----")]
+    NotPem {
+        /// Which file.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+        /// How its PEM block begins.
+        label: &'static str,
+        /// Why it was not found.
+        reason: String,
+    },
+    /// A certificate that cannot be used.
+    #[error(
+        "{path:?} cannot be used: {reason}; for a client certificate, check that {path:?} and --tls-key are a pair"
+    )]
+    Unusable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Tls {
+    /// Reads the files that a mode needs and checks that they are what they should be.
+    ///
+    /// # Errors
+    /// When an option does not go with the mode, or a file is missing or not what it should be.
+    pub fn load(
+        mode: TlsMode,
+        authorities: Option<&Path>,
+        certificate: Option<&Path>,
+        key: Option<&Path>,
+    ) -> Result<Self, TlsError> {
+        let not_used = |option, instead| TlsError::NotUsed { option, mode, instead };
+        if mode != TlsMode::VerifyIdentity && authorities.is_some() {
+            return Err(not_used("--tls-ca", "--tls verify-identity"));
+        }
+        if mode == TlsMode::Disabled && certificate.or(key).is_some() {
+            return Err(not_used("--tls-cert", "--tls required or --tls verify-identity"));
+        }
+        let client = match (certificate, key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(ClientIdentity::load(certificate, key)?),
+            _ => return Err(TlsError::HalfIdentity),
+        };
+        Ok(match mode {
+            TlsMode::Disabled => Self::Disabled,
+            TlsMode::Required => Self::Required { client },
+            TlsMode::VerifyIdentity => {
+                Self::VerifyIdentity { authorities: authorities.map(load_authorities).transpose()?, client }
+            }
+        })
+    }
+
+    /// Which mode this is.
+    #[must_use]
+    pub fn mode(&self) -> TlsMode {
+        match self {
+            Self::Disabled => TlsMode::Disabled,
+            Self::Required { .. } => TlsMode::Required,
+            Self::VerifyIdentity { .. } => TlsMode::VerifyIdentity,
+        }
+    }
+}
+
+impl ClientIdentity {
+    fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let (certificate, key) = (PemFile::read(certificate)?, PemFile::read(key)?);
+        let chain = certificate.certificates()?;
+        let private = PrivateKeyDer::from_pem_slice(&key.bytes)
+            .map_err(|error| key.not_pem("private key", "PRIVATE KEY", error.to_string()))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map(|builder| builder.with_root_certificates(RootCertStore::empty()))
+            .and_then(|builder| builder.with_client_auth_cert(chain, private))
+            .map_err(|error| TlsError::Unusable { path: certificate.path.clone(), reason: error.to_string() })?;
+        Ok(Self { certificate, key })
+    }
+}
+
+fn load_authorities(path: &Path) -> Result<PemFile, TlsError> {
+    let file = PemFile::read(path)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in file.certificates()? {
+        roots
+            .add(certificate)
+            .map_err(|error| TlsError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
+    }
+    Ok(file)
+}
+
+impl PemFile {
+    fn read(path: &Path) -> Result<Self, TlsError> {
+        let bytes = std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), bytes })
+    }
+
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let not_pem = |reason| self.not_pem("certificate", "CERTIFICATE", reason);
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.bytes).collect();
+        match found {
+            Ok(certificates) if certificates.is_empty() => Err(not_pem("none found".to_owned())),
+            Ok(certificates) => Ok(certificates),
+            Err(error) => Err(not_pem(error.to_string())),
+        }
+    }
+
+    fn not_pem(&self, what: &'static str, label: &'static str, reason: String) -> TlsError {
+        TlsError::NotPem { path: self.path.clone(), what, label, reason }
+    }
+}
+
+impl fmt::Debug for PemFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
+}
+
+impl TlsMode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Required => "required",
+            Self::VerifyIdentity => "verify-identity",
+        }
+    }
+}
+
+impl FromStr for TlsMode {
+    type Err = TlsModeError;
+
+    fn from_str(text: &str) -> Result<Self, TlsModeError> {
+        // The mysql client takes either case, and MYSQL_SSL_MODE spellings with underscores are common.
+        match text.to_ascii_lowercase().replace('_', "-").as_str() {
+            "disabled" => Ok(Self::Disabled),
+            "required" => Ok(Self::Required),
+            "verify-identity" => Ok(Self::VerifyIdentity),
+            "preferred" => Err(TlsModeError::Preferred),
+            "verify-ca" => Err(TlsModeError::VerifyCa),
+            _ => Err(TlsModeError::Unknown),
+        }
+    }
+}
+
+impl fmt::Display for TlsMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_that_cannot_be_honoured_are_refused_with_the_reason() {
+        assert_eq!("VERIFY_IDENTITY".parse(), Ok(TlsMode::VerifyIdentity));
+        assert_eq!("preferred".parse::<TlsMode>(), Err(TlsModeError::Preferred));
+        assert_eq!("verify-ca".parse::<TlsMode>(), Err(TlsModeError::VerifyCa));
+        assert_eq!("on".parse::<TlsMode>(), Err(TlsModeError::Unknown));
+    }
+
+    #[test]
+    fn files_that_a_mode_does_not_use_are_refused() {
+        let file = Some(Path::new("x"));
+        let refused = |mode, ca, cert, key| Tls::load(mode, ca, cert, key).unwrap_err().to_string();
+        assert!(refused(TlsMode::Required, file, None, None).starts_with("--tls-ca is not used with --tls required"));
+        assert!(refused(TlsMode::Disabled, None, file, file).starts_with("--tls-cert is not used"));
+        assert!(refused(TlsMode::Required, None, file, None).contains("belong together"));
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_no_pem_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let load = || Tls::load(TlsMode::VerifyIdentity, Some(&path), None, None).unwrap_err();
+        assert!(matches!(load(), TlsError::Unreadable { .. }));
+        for text in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(load(), TlsError::NotPem { .. }), "{text:?}");
+        }
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        assert!(matches!(load(), TlsError::Unusable { .. }));
+    }
+}

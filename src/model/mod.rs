@@ -1,0 +1,33 @@
+//! What readscope knows and concludes: pure, deterministic, without I/O and without a clock.
+//!
+//! Facts come in as [`Event`]s, `now` is always an argument, and what comes out is a [`Snapshot`] that every view
+//! renders. Nothing in here names an asynchronous runtime, a driver, a web server or a metrics library.
+
+mod episode;
+mod expectation;
+mod failure;
+mod fairness;
+mod latency;
+mod moment;
+mod notice;
+mod order;
+mod replica;
+mod roster;
+mod sample;
+mod snapshot;
+mod state;
+mod target;
+mod trial;
+
+pub use expectation::{Expectation, ExpectationError, Expected};
+pub use failure::{Failure, FailureReason};
+pub use latency::{BUCKET_BOUNDS, Histogram, Latency, Phase};
+pub use moment::Moment;
+pub use notice::{Notice, Severity};
+pub use replica::Role;
+pub use roster::{OTHER, REPLICAS_MAX};
+pub use sample::{Answer, Identity, Sample, Timings};
+pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, Snapshot, TargetSnapshot};
+pub use state::{Event, State};
+pub use target::{TargetId, TargetSpec};
+pub use trial::{Decision, Finding, Outcome, TrialRules};

@@ -1,0 +1,274 @@
+//! The replicas of one target: who an answer came from, and how the answers divide among them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    expectation::{Expectation, server_name},
+    moment::Moment,
+    replica::{Replica, ServerKey},
+    sample::{Answer, Identity},
+};
+
+/// How many replicas a target may have; those past that count as [`OTHER`], so that label sets stay bounded.
+pub const REPLICAS_MAX: usize = 64;
+
+/// The name under which replicas past [`REPLICAS_MAX`] are counted.
+pub const OTHER: &str = "other";
+
+/// After this time an answer weighs half as much in a share.
+const SHARE_HALF_LIFE: Duration = Duration::from_secs(300);
+
+/// How many former keys of one replica are remembered.
+const FORMER_MAX: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Roster {
+    /// By name, which is unique and how every view sorts them.
+    replicas: BTreeMap<Arc<str>, Replica>,
+    /// Exactly one entry for each replica that has answered, but none for [`OTHER`].
+    names: HashMap<ServerKey, Arc<str>>,
+    /// All answers so far.
+    answers: u64,
+    last_answer: Option<Moment>,
+}
+
+impl Roster {
+    /// Expected replicas are there from the start, with no reads.
+    pub(crate) fn new(expectation: &Expectation) -> Self {
+        let expected = expectation.entries().iter().map(|entry| Arc::clone(&entry.name));
+        Self {
+            replicas: expected.map(|name| (Arc::clone(&name), Replica::expected(name))).collect(),
+            names: HashMap::new(),
+            answers: 0,
+            last_answer: None,
+        }
+    }
+
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.replicas.values()
+    }
+
+    pub(crate) fn replicas_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
+        self.replicas.values_mut()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.replicas.len()
+    }
+
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Counts an answer and returns the replica that gave it.
+    ///
+    /// `recent_reads` of every replica decays by half every [`SHARE_HALF_LIFE`] before the answer adds 1 to its own.
+    pub(crate) fn record(&mut self, answer: Answer, expectation: &Expectation, now: Moment) -> &Replica {
+        let name = self.recognise(&answer.identity, expectation);
+        if let Some(last) = self.last_answer {
+            let half_lives = now.since(last).as_secs_f64() / SHARE_HALF_LIFE.as_secs_f64();
+            let decay = (-half_lives).exp2();
+            for replica in self.replicas.values_mut() {
+                replica.recent_reads *= decay;
+            }
+        }
+        self.last_answer = Some(now);
+        self.answers += 1;
+        let replica = self.replicas.entry(Arc::clone(&name)).or_insert_with(|| Replica::expected(Arc::clone(&name)));
+        replica.answered(answer, self.answers, now);
+        replica
+    }
+
+    /// Forgets the replicas that have not answered for `after`, and returns their names. Expected ones stay.
+    pub(crate) fn forget(&mut self, after: Duration, expectation: &Expectation, now: Moment) -> Vec<Arc<str>> {
+        let listed = |name: &str| expectation.entries().iter().any(|entry| *entry.name == *name);
+        let gone: Vec<Arc<str>> = self
+            .replicas
+            .values()
+            .filter(|replica| !listed(&replica.name))
+            .filter(|replica| replica.last_answer.is_some_and(|last| now.since(last) >= after))
+            .map(|replica| Arc::clone(&replica.name))
+            .collect();
+        for name in &gone {
+            self.replicas.remove(name);
+            self.names.retain(|_, owner| owner != name);
+        }
+        gone
+    }
+
+    /// The name of the replica that says this of itself.
+    ///
+    /// A server is told by its key, so the same server keeps its name whatever else changes. A new key on the host of
+    /// a known replica, with the name that one has, is that replica made anew (its data directory was lost): it goes on
+    /// under the old name. If the old key then answers again there are two servers after all, and each gets a name.
+    fn recognise(&mut self, identity: &Identity, expectation: &Expectation) -> Arc<str> {
+        let key = ServerKey::of(identity);
+        if let Some(name) = self.names.get(&key) {
+            return Arc::clone(name);
+        }
+        let base: Arc<str> = match expectation.entry_of(identity) {
+            Some(entry) => Arc::clone(&entry.name),
+            None => server_name(identity.server_id).into(),
+        };
+        let name = match self.replicas.get_mut(&base) {
+            None => base,
+            Some(holder) => match &holder.identity {
+                None => base,
+                Some(before) if before.host_name == identity.host_name && !holder.former.contains(&key) => {
+                    let old = ServerKey::of(before);
+                    self.names.remove(&old);
+                    if holder.former.len() == FORMER_MAX {
+                        holder.former.remove(0);
+                    }
+                    holder.former.push(old);
+                    base
+                }
+                Some(_) => self.second_name(&base, identity),
+            },
+        };
+        if !self.replicas.contains_key(&name) && self.replicas.len() >= REPLICAS_MAX {
+            return OTHER.into();
+        }
+        self.names.insert(key, Arc::clone(&name));
+        name
+    }
+
+    /// A name for a second server that the name `base` fits as well.
+    fn second_name(&self, base: &str, identity: &Identity) -> Arc<str> {
+        let with_host: Arc<str> = format!("{base}-{}", identity.host_name).into();
+        match (self.replicas.contains_key(&with_host), &identity.server_uuid) {
+            (true, Some(uuid)) => {
+                let start: String = uuid.chars().take(8).collect();
+                format!("{base}-{start}").into()
+            }
+            _ => with_host,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::Timings;
+
+    fn identity(server_id: u32, host: &str, uuid: &str) -> Identity {
+        Identity {
+            server_id,
+            server_uuid: (!uuid.is_empty()).then(|| uuid.to_owned()),
+            host_name: host.to_owned(),
+            read_only: true,
+            version: "9.7.1".to_owned(),
+            server_time: None,
+            gtid_executed: None,
+        }
+    }
+
+    fn record(roster: &mut Roster, expectation: &Expectation, identity: Identity, at: f64) -> String {
+        let answer = Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() };
+        roster.record(answer, expectation, Moment::at(at)).name.to_string()
+    }
+
+    fn seen(roster: &mut Roster, identity: Identity) -> String {
+        record(roster, &Expectation::Seen, identity, 1.0)
+    }
+
+    fn listed(names: &[&str]) -> Expectation {
+        Expectation::listed(names.iter().map(|n| n.parse().unwrap()).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_server_is_named_by_its_id_unless_an_entry_names_its_host_or_id() {
+        let expectation = listed(&["mysql-1", "server-102"]);
+        let mut roster = Roster::new(&expectation);
+        assert_eq!(record(&mut roster, &expectation, identity(101, "mysql-1", "a"), 1.0), "mysql-1");
+        assert_eq!(record(&mut roster, &expectation, identity(102, "mysql-2", "b"), 1.0), "server-102");
+        assert_eq!(record(&mut roster, &expectation, identity(103, "mysql-3", "c"), 1.0), "server-103");
+    }
+
+    #[test]
+    fn a_server_keeps_its_name_when_its_server_id_changes() {
+        let mut roster = Roster::new(&Expectation::Seen);
+        assert_eq!(seen(&mut roster, identity(101, "h", "a")), "server-101");
+        assert_eq!(seen(&mut roster, identity(202, "h", "a")), "server-101");
+        assert_eq!(roster.len(), 1);
+    }
+
+    #[test]
+    fn two_servers_with_one_server_id_are_two_replicas() {
+        let mut roster = Roster::new(&Expectation::Seen);
+        assert_eq!(seen(&mut roster, identity(1, "mysql-0", "a")), "server-1");
+        assert_eq!(seen(&mut roster, identity(1, "mysql-1", "b")), "server-1-mysql-1");
+        assert_eq!(seen(&mut roster, identity(1, "mysql-0", "a")), "server-1");
+    }
+
+    #[test]
+    fn a_replica_made_anew_goes_on_under_its_name() {
+        let mut roster = Roster::new(&Expectation::Seen);
+        seen(&mut roster, identity(103, "mysql-3", "old"));
+        assert_eq!(seen(&mut roster, identity(103, "mysql-3", "new")), "server-103");
+        assert_eq!(roster.replicas().next().unwrap().reads, 2);
+    }
+
+    #[test]
+    fn servers_of_one_host_and_one_id_that_take_turns_are_two_replicas() {
+        let mut roster = Roster::new(&Expectation::Seen);
+        seen(&mut roster, identity(1, "box", "aaaaaaaaaaaa"));
+        seen(&mut roster, identity(1, "box", "bbbbbbbbbbbb"));
+        assert_eq!(seen(&mut roster, identity(1, "box", "aaaaaaaaaaaa")), "server-1-box");
+        assert_eq!(seen(&mut roster, identity(1, "box", "bbbbbbbbbbbb")), "server-1");
+        assert_eq!(seen(&mut roster, identity(1, "box", "aaaaaaaaaaaa")), "server-1-box");
+        assert_eq!(roster.len(), 2);
+    }
+
+    #[test]
+    fn servers_without_a_uuid_are_told_by_host_and_id() {
+        let mut roster = Roster::new(&Expectation::Seen);
+        assert_eq!(seen(&mut roster, identity(1, "maria-0", "")), "server-1");
+        assert_eq!(seen(&mut roster, identity(2, "maria-0", "")), "server-2");
+        assert_eq!(seen(&mut roster, identity(1, "maria-0", "")), "server-1");
+    }
+
+    #[test]
+    fn replicas_past_the_limit_count_as_other() {
+        let mut roster = Roster::new(&Expectation::Seen);
+        for id in 0..100 {
+            seen(&mut roster, identity(id, "h", &format!("uuid-{id}")));
+        }
+        assert_eq!(roster.len(), REPLICAS_MAX + 1);
+        let other = roster.replicas().find(|r| &*r.name == OTHER).unwrap();
+        assert_eq!(other.reads, 100 - REPLICAS_MAX as u64);
+    }
+
+    #[test]
+    fn recent_reads_halve_in_five_minutes() {
+        let mut roster = Roster::new(&Expectation::Seen);
+        record(&mut roster, &Expectation::Seen, identity(1, "a", "a"), 0.0);
+        record(&mut roster, &Expectation::Seen, identity(2, "b", "b"), 300.0);
+        let recent: Vec<f64> = roster.replicas().map(|r| r.recent_reads).collect();
+        assert_eq!(recent, [0.5, 1.0]);
+    }
+
+    #[test]
+    fn a_replica_that_stopped_answering_is_forgotten_but_an_expected_one_stays() {
+        let expectation = listed(&["server-1"]);
+        let mut roster = Roster::new(&expectation);
+        record(&mut roster, &expectation, identity(1, "a", "a"), 0.0);
+        record(&mut roster, &expectation, identity(2, "b", "b"), 0.0);
+        assert!(roster.forget(Duration::from_secs(10), &expectation, Moment::at(9.9)).is_empty());
+        assert_eq!(roster.forget(Duration::from_secs(10), &expectation, Moment::at(10.0)), ["server-2".into()]);
+        assert_eq!(record(&mut roster, &expectation, identity(2, "b", "b"), 11.0), "server-2");
+        assert_eq!(roster.replicas().find(|r| &*r.name == "server-2").unwrap().reads, 1);
+    }
+
+    #[test]
+    fn silence_is_told_when_chance_cannot_explain_it() {
+        let expectation = listed(&["server-1", "server-2", "server-3"]);
+        let replica = Replica::expected("server-3".into());
+        assert!(!replica.is_silent(53, &expectation, 3));
+        assert!(replica.is_silent(54, &expectation, 3));
+    }
+}

@@ -1,0 +1,128 @@
+//! An immutable picture of everything known, which every view renders.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    failure::{FailureReason, PastFailure},
+    latency::Latency,
+    moment::Moment,
+    notice::Notice,
+    replica::Role,
+    sample::Identity,
+    trial::Outcome,
+};
+
+/// Everything known at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub taken: Moment,
+    /// In the order of their configuration. A target that did not change is shared with the snapshot before.
+    pub targets: Vec<Arc<TargetSnapshot>>,
+}
+
+/// One target as it was when something last changed.
+#[derive(Clone, Debug)]
+pub struct TargetSnapshot {
+    /// The `target` label.
+    pub name: Arc<str>,
+    /// Whether one of the last 10 samples got an answer.
+    pub up: bool,
+    /// Samples that are over, answered or failed.
+    pub samples: u64,
+    /// Failed samples, by `FailureReason as usize`.
+    pub failures: [u64; FailureReason::ALL.len()],
+    /// Samples that were due and not taken.
+    pub skipped: u64,
+    /// Answers of servers that were not read-only.
+    pub primary_reads: u64,
+    /// How long answered samples took.
+    pub latency: Latency,
+    /// Sorted by name.
+    pub replicas: Vec<ReplicaSnapshot>,
+    /// Newest first, bounded.
+    pub last_answers: Vec<AnswerSeen>,
+    /// Newest first, bounded.
+    pub last_failures: Vec<FailureSeen>,
+    /// What is wrong now.
+    pub notices: Vec<Notice>,
+    /// How the bounded test ended, once it has; only `check` asks for one.
+    pub trial: Option<Outcome>,
+}
+
+/// One replica of a target.
+#[derive(Clone, Debug)]
+pub struct ReplicaSnapshot {
+    /// Its name, unique in the target.
+    pub name: Arc<str>,
+    /// What it last said of itself; absent until it has answered.
+    pub identity: Option<Identity>,
+    /// Its answers since it is known.
+    pub reads: u64,
+    /// When it last answered.
+    pub last_answer: Option<Moment>,
+    /// Its part of the recent answers, 0 to 1, an answer weighing half after 5 minutes; absent before the first answer.
+    pub share: Option<f64>,
+    /// The part it should give, 0 to 1.
+    pub expected_share: f64,
+}
+
+/// One answer on the tape.
+#[derive(Clone, Debug)]
+pub struct AnswerSeen {
+    /// When it came.
+    pub time: Timestamp,
+    /// Who gave it.
+    pub replica: Arc<str>,
+    /// The server's id at that moment.
+    pub server_id: u32,
+    /// The server's own clock.
+    pub server_time: Option<Timestamp>,
+    /// How long the sample took.
+    pub duration: Duration,
+}
+
+/// One failed sample.
+#[derive(Clone, Debug)]
+pub struct FailureSeen {
+    /// When it was known.
+    pub time: Timestamp,
+    /// Why.
+    pub reason: FailureReason,
+    /// The whole error.
+    pub text: String,
+    /// The address that was tried.
+    pub address: Option<SocketAddr>,
+    /// How long the sample took to fail.
+    pub duration: Duration,
+}
+
+impl TargetSnapshot {
+    /// All failed samples.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failures.iter().sum()
+    }
+}
+
+impl ReplicaSnapshot {
+    /// What it is, once it has answered.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.identity.as_ref().map(|identity| Role::of(identity.read_only))
+    }
+}
+
+impl From<&PastFailure> for FailureSeen {
+    fn from(past: &PastFailure) -> Self {
+        Self {
+            time: past.finished.wall,
+            reason: past.failure.reason,
+            text: past.failure.text.clone(),
+            address: past.failure.address,
+            duration: past.finished.since(past.started),
+        }
+    }
+}

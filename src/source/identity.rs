@@ -1,0 +1,75 @@
+//! The one identity query, the same for every server, and the row that it returns.
+
+use jiff::{Timestamp, civil::DateTime, tz::Offset};
+use mysql_async::{Row, Value};
+
+use crate::model::Identity;
+
+/// Who answers? One round trip, one row, for any account.
+///
+/// `MariaDB` skips what is in the comment, since it has neither variable. `MySQL` gives seven columns, `MariaDB` five.
+pub(super) const QUERY: &str = "SELECT @@server_id, @@hostname, @@read_only, @@version, UTC_TIMESTAMP(6)\
+                                /*!80000 , @@server_uuid, @@global.gtid_executed */";
+
+/// Names are shown and become labels; a longer one than any real name is cut.
+const NAME_CHARS_MAX: usize = 253;
+
+/// A GTID set longer than this is left out: cut, it would be another set.
+const GTID_BYTES_MAX: usize = 64 * 1024;
+
+/// Makes text from outside harmless to show: control characters replaced, cut to `chars`.
+pub(super) fn harmless(text: &str, chars: usize) -> String {
+    let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut kept: String = text.chars().take(chars).map(clean).collect();
+    if text.chars().nth(chars).is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
+/// Reads the row of [`QUERY`]; the error names the column that is not what it should be.
+pub(super) fn read(row: &Row) -> Result<Identity, String> {
+    let text = |index: usize| match row.as_ref(index) {
+        Some(Value::Bytes(bytes)) => Some(String::from_utf8_lossy(bytes)),
+        _ => None,
+    };
+    let required = |index, name| text(index).ok_or_else(|| format!("the server gave no {name}"));
+    let server_id = required(0, "@@server_id")?;
+    let server_id = server_id
+        .parse()
+        .map_err(|_| format!("the server gave @@server_id as {:?}", harmless(&server_id, NAME_CHARS_MAX)))?;
+    let read_only = required(2, "@@read_only")?;
+    Ok(Identity {
+        server_id,
+        server_uuid: text(5).map(|uuid| harmless(&uuid, NAME_CHARS_MAX)),
+        host_name: harmless(&required(1, "@@hostname")?, NAME_CHARS_MAX),
+        // MariaDB 12 has made an enumeration of it, whose values but OFF are all read-only.
+        read_only: !matches!(&*read_only, "0" | "OFF"),
+        version: harmless(&required(3, "@@version")?, NAME_CHARS_MAX),
+        server_time: text(4).and_then(|time| utc(&time)),
+        gtid_executed: text(6).filter(|set| set.len() <= GTID_BYTES_MAX).map(|set| set.replace('\n', "")),
+    })
+}
+
+fn utc(text: &str) -> Option<Timestamp> {
+    let time: DateTime = text.parse().ok()?;
+    Offset::UTC.to_timestamp(time).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_is_cut_and_has_no_control_characters() {
+        assert_eq!(harmless("mysql-0\n\u{1b}[31m", 9), "mysql-0\u{fffd}\u{fffd}…");
+        assert_eq!(harmless("ä", 1), "ä");
+    }
+
+    #[test]
+    fn server_time_is_utc_to_the_microsecond() {
+        let time = utc("2026-11-22 20:00:01.250000").unwrap();
+        assert_eq!(format!("{time:.3}"), "2026-11-22T20:00:01.250Z");
+        assert_eq!(utc("0000-00-00 00:00:00"), None);
+    }
+}

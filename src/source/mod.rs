@@ -1,0 +1,10 @@
+//! Where facts come from: each part observes one thing and tells the model in its [`Event`](crate::model::Event)s.
+
+mod failure;
+pub mod fake;
+mod identity;
+pub mod mysql;
+mod resolve;
+pub mod schedule;
+
+pub use resolve::{Resolver, ResolverError};

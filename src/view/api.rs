@@ -1,0 +1,244 @@
+//! The JSON API. Names are those of the contract and never change; what is not known is `null`.
+
+use std::{net::SocketAddr, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::model::{
+    AnswerSeen, Decision, FailureReason, FailureSeen, Outcome, Phase, ReplicaSnapshot, Role, Snapshot, TargetSnapshot,
+};
+
+/// `/api/v1/targets`.
+#[derive(Debug, Serialize)]
+pub struct Targets<'a> {
+    targets: Vec<Target<'a>>,
+}
+
+/// One target of `/api/v1/targets`.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the contract's names")]
+pub struct Target<'a> {
+    target: &'a str,
+    up: bool,
+    verdict: Option<&'static str>,
+    reason: Option<String>,
+    samples: u64,
+    failures: u64,
+    failures_by_reason: Failures<'a>,
+    skipped: u64,
+    primary_reads: u64,
+    evidence_seconds: Option<f64>,
+    threshold_seconds: Option<f64>,
+    replicas: Vec<Replica<'a>>,
+    culprits: Option<Vec<&'a str>>,
+    anomalies: Option<Vec<&'a str>>,
+    notices: Vec<String>,
+    mean_duration_seconds: MeanDurations,
+    last_answers: Vec<Answer<'a>>,
+    last_failures: Vec<Failure<'a>>,
+}
+
+/// What `check --output json` prints: the target, and how the check ended.
+#[derive(Debug, Serialize)]
+pub struct Checked<'a> {
+    #[serde(flatten)]
+    target: Target<'a>,
+    exit_code: u8,
+    p_value: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the contract's names")]
+struct Replica<'a> {
+    replica: &'a str,
+    server_id: Option<u32>,
+    server_uuid: Option<&'a str>,
+    host_name: Option<&'a str>,
+    role: Option<&'static str>,
+    version: Option<&'a str>,
+    reads: u64,
+    share: Option<f64>,
+    expected_share: f64,
+    share_lower: Option<f64>,
+    share_upper: Option<f64>,
+    lag_seconds: Option<f64>,
+    direct_up: Option<bool>,
+    gtid_executed: Option<&'a str>,
+    #[serde(serialize_with = "optional_time")]
+    last_answer: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    #[serde(serialize_with = "time")]
+    time: Timestamp,
+    replica: &'a str,
+    server_id: u32,
+    #[serde(serialize_with = "optional_time")]
+    server_time: Option<Timestamp>,
+    #[serde(serialize_with = "seconds")]
+    duration_seconds: Duration,
+}
+
+#[derive(Debug, Serialize)]
+struct Failure<'a> {
+    #[serde(serialize_with = "time")]
+    time: Timestamp,
+    reason: &'static str,
+    error: &'a str,
+    advice: &'static str,
+    address: Option<SocketAddr>,
+    #[serde(serialize_with = "seconds")]
+    duration_seconds: Duration,
+}
+
+/// The failed samples of a target by reason, those that occurred.
+#[derive(Debug)]
+struct Failures<'a>(&'a TargetSnapshot);
+
+#[derive(Debug, Serialize)]
+struct MeanDurations {
+    resolve: Option<f64>,
+    login: Option<f64>,
+    query: Option<f64>,
+    total: Option<f64>,
+}
+
+impl<'a> Targets<'a> {
+    /// Every target of a snapshot.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot) -> Self {
+        Self { targets: snapshot.targets.iter().map(|target| Target::of(target)).collect() }
+    }
+}
+
+impl<'a> Target<'a> {
+    fn of(target: &'a TargetSnapshot) -> Self {
+        Self {
+            target: &target.name,
+            up: target.up,
+            verdict: None,
+            reason: None,
+            samples: target.samples,
+            failures: target.failed(),
+            failures_by_reason: Failures(target),
+            skipped: target.skipped,
+            primary_reads: target.primary_reads,
+            evidence_seconds: None,
+            threshold_seconds: None,
+            replicas: target.replicas.iter().map(Replica::of).collect(),
+            culprits: None,
+            anomalies: None,
+            notices: target.notices.iter().map(ToString::to_string).collect(),
+            mean_duration_seconds: MeanDurations::of(target),
+            last_answers: target.last_answers.iter().map(Answer::of).collect(),
+            last_failures: target.last_failures.iter().map(Failure::of).collect(),
+        }
+    }
+}
+
+impl<'a> Checked<'a> {
+    /// A check that ended with `outcome`, or without one for another `reason`.
+    #[must_use]
+    pub fn of(target: &'a TargetSnapshot, outcome: Option<&Outcome>, reason: String, exit_code: u8) -> Self {
+        let mut shown = Target::of(target);
+        shown.reason = Some(reason);
+        if let Some(outcome) = outcome {
+            shown.samples = outcome.samples;
+        }
+        shown.verdict = Some(match outcome.map(|outcome| outcome.decision) {
+            Some(Decision::Balanced) => "balanced",
+            Some(Decision::Unbalanced) => "unbalanced",
+            Some(Decision::Undecided) | None => "undecided",
+        });
+        Self { target: shown, exit_code, p_value: outcome.map(|outcome| outcome.p_value) }
+    }
+}
+
+impl<'a> Replica<'a> {
+    fn of(replica: &'a ReplicaSnapshot) -> Self {
+        let identity = replica.identity.as_ref();
+        Self {
+            replica: &replica.name,
+            server_id: identity.map(|identity| identity.server_id),
+            server_uuid: identity.and_then(|identity| identity.server_uuid.as_deref()),
+            host_name: identity.map(|identity| &*identity.host_name),
+            role: replica.role().map(Role::name),
+            version: identity.map(|identity| &*identity.version),
+            reads: replica.reads,
+            share: replica.share,
+            expected_share: replica.expected_share,
+            share_lower: None,
+            share_upper: None,
+            lag_seconds: None,
+            direct_up: None,
+            gtid_executed: identity.and_then(|identity| identity.gtid_executed.as_deref()),
+            last_answer: replica.last_answer.map(|moment| moment.wall),
+        }
+    }
+}
+
+impl<'a> Answer<'a> {
+    fn of(answer: &'a AnswerSeen) -> Self {
+        Self {
+            time: answer.time,
+            replica: &answer.replica,
+            server_id: answer.server_id,
+            server_time: answer.server_time,
+            duration_seconds: answer.duration,
+        }
+    }
+}
+
+impl<'a> Failure<'a> {
+    fn of(failure: &'a FailureSeen) -> Self {
+        Self {
+            time: failure.time,
+            reason: failure.reason.name(),
+            error: &failure.text,
+            advice: failure.reason.advice(),
+            address: failure.address,
+            duration_seconds: failure.duration,
+        }
+    }
+}
+
+impl Serialize for Failures<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = FailureReason::ALL.into_iter().zip(self.0.failures);
+        serializer.collect_map(counts.filter(|(_, count)| *count > 0).map(|(reason, count)| (reason.name(), count)))
+    }
+}
+
+impl MeanDurations {
+    fn of(target: &TargetSnapshot) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+        let mean = |phase| {
+            let histogram = target.latency.phase(phase);
+            (histogram.count() > 0).then(|| histogram.sum() / histogram.count() as f64)
+        };
+        Self {
+            resolve: mean(Phase::Resolve),
+            login: mean(Phase::Login),
+            query: mean(Phase::Query),
+            total: mean(Phase::Total),
+        }
+    }
+}
+
+fn time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.3}"))
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference")]
+fn optional_time<S: Serializer>(maybe: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match maybe {
+        Some(known) => time(known, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}

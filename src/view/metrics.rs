@@ -1,0 +1,291 @@
+//! The snapshot as Prometheus metrics. Everything is read from the snapshot when it is scraped, so the series of what
+//! is gone end by themselves.
+
+use prometheus::{
+    TextEncoder,
+    core::Collector,
+    process_collector::ProcessCollector,
+    proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
+};
+
+use crate::model::{FailureReason, Phase, ReplicaSnapshot, Snapshot, TargetSnapshot};
+
+/// The content type of [`Exposition::render`].
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// A metric as it is documented.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// Its whole name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Its labels, all of them bounded: by configured targets, by [`REPLICAS_MAX`](crate::model::REPLICAS_MAX), by
+    /// closed sets.
+    pub labels: &'static [&'static str],
+    /// What it says, for a person on call.
+    pub help: &'static str,
+}
+
+/// The type of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only goes up.
+    Counter,
+    /// Goes both ways.
+    Gauge,
+    /// Counts by duration.
+    Histogram,
+}
+
+/// Renders snapshots for scrapes.
+#[derive(Debug)]
+pub struct Exposition {
+    process: ProcessCollectorDebug,
+    build_info: MetricFamily,
+}
+
+/// The encoder refused a family, which means a mistake in this file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot render the metrics: {0}")]
+pub struct RenderError(#[from] prometheus::Error);
+
+/// The collector has no debug form of its own.
+struct ProcessCollectorDebug(ProcessCollector);
+
+const fn define(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str) -> Definition {
+    Definition { name, kind, labels, help }
+}
+
+const READS: Definition = define(
+    "readscope_reads_total",
+    Kind::Counter,
+    &["target", "replica"],
+    "Answers that a replica gave to fresh connections through the read Service.",
+);
+const PRIMARY_READS: Definition = define(
+    "readscope_primary_reads_total",
+    Kind::Counter,
+    &["target"],
+    "Answers that came from a server that was not read-only at that moment.",
+);
+const PROBES: Definition =
+    define("readscope_probes_total", Kind::Counter, &["target"], "Samples that are over, answered or failed.");
+const PROBE_FAILURES: Definition = define(
+    "readscope_probe_failures_total",
+    Kind::Counter,
+    &["target", "reason"],
+    "Samples that got no answer, by reason.",
+);
+const PROBES_SKIPPED: Definition = define(
+    "readscope_probes_skipped_total",
+    Kind::Counter,
+    &["target"],
+    "Samples that were due and not taken, because too many were under way or readscope came late.",
+);
+const PROBE_DURATION: Definition = define(
+    "readscope_probe_duration_seconds",
+    Kind::Histogram,
+    &["target", "phase"],
+    "How long answered samples took, by phase: resolve (the name), login (TCP, TLS, login), query, total.",
+);
+const TARGET_UP: Definition = define(
+    "readscope_target_up",
+    Kind::Gauge,
+    &["target"],
+    "1 if any of the last 10 samples got an answer, otherwise 0.",
+);
+const REPLICA_INFO: Definition = define(
+    "readscope_replica_info",
+    Kind::Gauge,
+    &["target", "replica", "server_id", "server_uuid", "role", "version"],
+    "What a replica last said of itself; always 1.",
+);
+const REPLICA_SHARE: Definition = define(
+    "readscope_replica_share",
+    Kind::Gauge,
+    &["target", "replica"],
+    "The replica's part of the recent answers, 0 to 1; an answer weighs half after 5 minutes.",
+);
+const REPLICA_EXPECTED_SHARE: Definition = define(
+    "readscope_replica_expected_share",
+    Kind::Gauge,
+    &["target", "replica"],
+    "The part of the answers that the replica should give, 0 to 1.",
+);
+const BUILD_INFO: Definition =
+    define("readscope_build_info", Kind::Gauge, &["version"], "The version of readscope; always 1.");
+
+/// Every metric of readscope's own, in the order in which they are exposed.
+pub const METRICS: [Definition; 11] = [
+    READS,
+    PRIMARY_READS,
+    PROBES,
+    PROBE_FAILURES,
+    PROBES_SKIPPED,
+    PROBE_DURATION,
+    TARGET_UP,
+    REPLICA_INFO,
+    REPLICA_SHARE,
+    REPLICA_EXPECTED_SHARE,
+    BUILD_INFO,
+];
+
+impl Exposition {
+    /// An exposition of this process.
+    #[must_use]
+    pub fn new() -> Self {
+        let version = gauge(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+        Self {
+            process: ProcessCollectorDebug(ProcessCollector::for_self()),
+            build_info: family(BUILD_INFO, vec![version]),
+        }
+    }
+
+    /// The text form, 0.0.4, of everything.
+    ///
+    /// # Errors
+    /// When the encoder refuses a family.
+    pub fn render(&self, snapshot: &Snapshot) -> Result<String, RenderError> {
+        let mut families = of_targets(&snapshot.targets);
+        families.push(self.build_info.clone());
+        families.extend(self.process.0.collect());
+        // The encoder refuses a family without metrics.
+        families.retain(|family| !family.get_metric().is_empty());
+        Ok(TextEncoder::new().encode_to_string(&families)?)
+    }
+}
+
+impl Default for Exposition {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for ProcessCollectorDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProcessCollector")
+    }
+}
+
+impl Kind {
+    /// As Prometheus writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+fn of_targets<T: AsRef<TargetSnapshot>>(targets: &[T]) -> Vec<MetricFamily> {
+    let each = |definition, metric: &dyn Fn(&TargetSnapshot) -> Metric| {
+        family(definition, targets.iter().map(|target| metric(target.as_ref())).collect())
+    };
+    let each_replica = |definition, metric: &dyn Fn(&str, &ReplicaSnapshot) -> Option<Metric>| {
+        let of_target = |target: &'_ T| -> Vec<Metric> {
+            let target = target.as_ref();
+            target.replicas.iter().filter_map(|replica| metric(&target.name, replica)).collect()
+        };
+        family(definition, targets.iter().flat_map(of_target).collect())
+    };
+    vec![
+        each_replica(READS, &|target, replica| {
+            Some(counter(&[("target", target), ("replica", &replica.name)], replica.reads))
+        }),
+        each(PRIMARY_READS, &|target| counter(&[("target", &target.name)], target.primary_reads)),
+        each(PROBES, &|target| counter(&[("target", &target.name)], target.samples)),
+        family(PROBE_FAILURES, targets.iter().flat_map(|target| failures(target.as_ref())).collect()),
+        each(PROBES_SKIPPED, &|target| counter(&[("target", &target.name)], target.skipped)),
+        family(PROBE_DURATION, targets.iter().flat_map(|target| durations(target.as_ref())).collect()),
+        each(TARGET_UP, &|target| gauge(&[("target", &target.name)], f64::from(u8::from(target.up)))),
+        each_replica(REPLICA_INFO, &info),
+        each_replica(REPLICA_SHARE, &|target, replica| {
+            Some(gauge(&[("target", target), ("replica", &replica.name)], replica.share?))
+        }),
+        each_replica(REPLICA_EXPECTED_SHARE, &|target, replica| {
+            Some(gauge(&[("target", target), ("replica", &replica.name)], replica.expected_share))
+        }),
+    ]
+}
+
+fn failures(target: &TargetSnapshot) -> Vec<Metric> {
+    let metric =
+        |(reason, count): (FailureReason, u64)| counter(&[("target", &target.name), ("reason", reason.name())], count);
+    FailureReason::ALL.into_iter().zip(target.failures).map(metric).collect()
+}
+
+fn durations(target: &TargetSnapshot) -> Vec<Metric> {
+    let metric = |phase: Phase| {
+        let recorded = target.latency.phase(phase);
+        let buckets = recorded.cumulative().map(|(bound, count)| {
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(bound);
+            bucket.set_cumulative_count(count);
+            bucket
+        });
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(buckets.collect());
+        histogram.set_sample_count(recorded.count());
+        histogram.set_sample_sum(recorded.sum());
+        let mut metric = Metric::from_label(labels(&[("target", &target.name), ("phase", phase.name())]));
+        metric.set_histogram(histogram);
+        metric
+    };
+    Phase::ALL.into_iter().map(metric).collect()
+}
+
+fn info(target: &str, replica: &ReplicaSnapshot) -> Option<Metric> {
+    let identity = replica.identity.as_ref()?;
+    let labels = [
+        ("target", target),
+        ("replica", &replica.name),
+        ("server_id", &identity.server_id.to_string()),
+        ("server_uuid", identity.server_uuid.as_deref().unwrap_or_default()),
+        ("role", replica.role()?.name()),
+        ("version", &identity.version),
+    ];
+    Some(gauge(&labels, 1.0))
+}
+
+fn family(definition: Definition, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(definition.name.to_owned());
+    family.set_help(definition.help.to_owned());
+    family.set_field_type(match definition.kind {
+        Kind::Counter => MetricType::COUNTER,
+        Kind::Gauge => MetricType::GAUGE,
+        Kind::Histogram => MetricType::HISTOGRAM,
+    });
+    family.set_metric(metrics);
+    family
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Vec<LabelPair> {
+    let pair = |(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    };
+    pairs.iter().map(pair).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus counts in doubles")]
+fn counter(pairs: &[(&str, &str)], value: u64) -> Metric {
+    let mut counter = Counter::default();
+    counter.set_value(value as f64);
+    let mut metric = Metric::from_label(labels(pairs));
+    metric.set_counter(counter);
+    metric
+}
+
+fn gauge(pairs: &[(&str, &str)], value: f64) -> Metric {
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    let mut metric = Metric::from_label(labels(pairs));
+    metric.set_gauge(gauge);
+    metric
+}

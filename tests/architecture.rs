@@ -1,0 +1,179 @@
+//! The lines between the layers, which the compiler does not draw inside one crate.
+#![allow(clippy::unwrap_used, reason = "a test that cannot read the sources has failed")]
+
+use std::{fs, path::Path};
+
+use syn::{Attribute, ItemMod, ItemUse, UseTree, visit::Visit};
+
+/// What a layer must not name.
+struct Rule {
+    layer: &'static str,
+    forbidden: &'static [&'static str],
+}
+
+const RULES: [Rule; 3] = [
+    Rule {
+        layer: "src/model",
+        forbidden: &[
+            "tokio",
+            "tokio_util",
+            "kube",
+            "k8s_openapi",
+            "hyper",
+            "hyper_util",
+            "http_body_util",
+            "mysql_async",
+            "prometheus",
+            "hickory_resolver",
+            "rustls",
+            "rand",
+            "tracing",
+            "clap",
+            "anyhow",
+            "serde",
+            "serde_json",
+            "crate::source",
+            "crate::view",
+            "crate::command",
+            "crate::config",
+            "crate::cli",
+            "crate::clock",
+            "std::fs",
+            "std::process",
+            "std::thread",
+            "std::env",
+            "std::io",
+        ],
+    },
+    Rule {
+        layer: "src/source",
+        forbidden: &["crate::view", "crate::command", "crate::cli", "prometheus", "hyper", "clap", "anyhow"],
+    },
+    Rule {
+        layer: "src/view",
+        forbidden: &[
+            "crate::source",
+            "crate::command",
+            "crate::config",
+            "crate::cli",
+            "mysql_async",
+            "kube",
+            "k8s_openapi",
+            "hickory_resolver",
+            "clap",
+            "anyhow",
+        ],
+    },
+];
+
+/// The paths that shipped code names, in `use` and elsewhere. What macros are given is not looked into.
+#[derive(Default)]
+struct Paths(Vec<String>);
+
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item_mod(&mut self, module: &'ast ItemMod) {
+        // Tests of a layer may use what they need.
+        if !module.attrs.iter().any(is_for_tests) {
+            syn::visit::visit_item_mod(self, module);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        self.collect(String::new(), &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.0.push(names.join("::"));
+        syn::visit::visit_path(self, path);
+    }
+}
+
+impl Paths {
+    fn collect(&mut self, before: String, tree: &UseTree) {
+        match tree {
+            UseTree::Path(path) => self.collect(format!("{before}{}::", path.ident), &path.tree),
+            UseTree::Name(name) => self.0.push(format!("{before}{}", name.ident)),
+            UseTree::Rename(rename) => self.0.push(format!("{before}{}", rename.ident)),
+            UseTree::Glob(_) => self.0.push(before),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| self.collect(before.clone(), tree)),
+        }
+    }
+}
+
+fn is_for_tests(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Ident>().is_ok_and(|ident| ident == "test")
+}
+
+/// The paths in `code` that `rule` forbids.
+fn violations(rule: &Rule, code: &str) -> Vec<String> {
+    let mut paths = Paths::default();
+    paths.visit_file(&syn::parse_file(code).unwrap());
+    let inside =
+        |path: &str, root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    let forbidden = |path: &String| rule.forbidden.iter().any(|root| inside(path, root));
+    paths.0.into_iter().filter(forbidden).collect()
+}
+
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_layer_names_what_it_must_not() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for rule in &RULES {
+        let files = sources(&root.join(rule.layer));
+        assert!(!files.is_empty(), "{} has no files", rule.layer);
+        for (file, code) in files {
+            found.extend(violations(rule, &code).into_iter().map(|path| format!("{file} names {path}")));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_form_of_a_forbidden_import_is_found() {
+    let rule = &RULES[0];
+    for code in [
+        "use tokio::sync::mpsc;",
+        "use crate::{model::{Moment, State}, source::mysql};",
+        "use std::{collections::BTreeMap, fs};",
+        "pub use hyper;",
+        "use tokio as runtime;",
+        "use std::io::*;",
+        "fn f() -> u8 { prometheus::gather() }",
+        "fn f() { tracing::info!(\"x\"); }",
+        "struct S(std::fs::File);",
+        "mod inner { use kube::Client; }",
+    ] {
+        assert_eq!(violations(rule, code).len(), 1, "{code}");
+    }
+    for code in [
+        "use super::tokio_like::X;",
+        "use std::time::Duration;",
+        "fn f() { let kube_like = 1; }",
+        "#[cfg(test)] mod tests { use tokio::time::sleep; }",
+    ] {
+        assert!(violations(rule, code).is_empty(), "{code}");
+    }
+}
+
+#[test]
+fn no_source_file_has_outgrown_one_noun() {
+    const LINES_MAX: usize = 450;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (file, code) in sources(&root) {
+        assert!(code.lines().count() <= LINES_MAX, "{file} has more than {LINES_MAX} lines; split it by noun");
+    }
+}
