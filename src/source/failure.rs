@@ -1,10 +1,10 @@
 //! From what went wrong on the wire to one of the closed set of reasons.
 
-use std::{io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr};
 
 use mysql_async::{DriverError, Error, IoError, ServerError};
 
-use super::identity::harmless;
+use super::{containment::Panicked, identity::harmless};
 use crate::model::{Failure, FailureReason};
 
 /// How much of an error's text is kept.
@@ -29,16 +29,19 @@ pub(super) fn failure(error: &Error, stage: Stage, address: SocketAddr) -> Failu
     Failure { reason, text: harmless(&text(error, stage, address), TEXT_CHARS_MAX), address: Some(address) }
 }
 
+/// The failure that a panic of the driver means: what the server sent is beyond it.
+pub(super) fn beyond_the_driver(panicked: &Panicked, stage: Stage, address: SocketAddr) -> Failure {
+    let message = panicked.message();
+    let text = format!("cannot {stage} {address}: what it sent is beyond the MySQL driver ({message})");
+    Failure { reason: FailureReason::Protocol, text: harmless(&text, TEXT_CHARS_MAX), address: Some(address) }
+}
+
 /// Whether a client would go on to the name's next address: nothing was spoken to yet, and no time was lost.
 pub(super) fn tries_next(failure: &Failure) -> bool {
     matches!(failure.reason, FailureReason::Refused | FailureReason::Unreachable)
 }
 
 fn text(error: &Error, stage: Stage, address: SocketAddr) -> String {
-    let stage = match stage {
-        Stage::Login => "log in to",
-        Stage::Query => "query",
-    };
     // The driver's own wrapping ("Input/output error: Input/output error: …") says nothing; the innermost error does.
     match error {
         Error::Io(IoError::Io(error)) => format!("cannot {stage} {address}: {error}"),
@@ -48,6 +51,15 @@ fn text(error: &Error, stage: Stage, address: SocketAddr) -> String {
         }
         Error::Driver(error) => format!("cannot {stage} {address}: {error}"),
         error => format!("cannot {stage} {address}: {error}"),
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Login => "log in to",
+            Self::Query => "query",
+        })
     }
 }
 

@@ -47,8 +47,13 @@ pub(super) fn read(row: &Row) -> Result<Identity, String> {
         read_only: !matches!(&*read_only, "0" | "OFF"),
         version: harmless(&required(3, "@@version")?, NAME_CHARS_MAX),
         server_time: text(4).and_then(|time| utc(&time)),
-        gtid_executed: text(6).filter(|set| set.len() <= GTID_BYTES_MAX).map(|set| set.replace('\n', "")),
+        gtid_executed: text(6).filter(|set| set.len() <= GTID_BYTES_MAX).map(|set| one_line(&set)),
     })
+}
+
+/// Servers break a set after each source; nothing else in one is a control character.
+fn one_line(set: &str) -> String {
+    set.chars().filter(|c| !c.is_control()).collect()
 }
 
 fn utc(text: &str) -> Option<Timestamp> {

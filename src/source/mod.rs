@@ -1,5 +1,6 @@
 //! Where facts come from: each part observes one thing and tells the model in its [`Event`](crate::model::Event)s.
 
+mod containment;
 mod failure;
 pub mod fake;
 mod identity;
@@ -7,4 +8,5 @@ pub mod mysql;
 mod resolve;
 pub mod schedule;
 
+pub use containment::quieten_contained_panics;
 pub use resolve::{Resolver, ResolverError};

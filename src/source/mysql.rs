@@ -13,6 +13,7 @@ use mysql_async::{Conn, Opts, OptsBuilder, Row, SslOpts, prelude::Queryable};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    containment::contain,
     failure::{self, Stage},
     identity,
     resolve::{Resolver, ResolverError},
@@ -113,20 +114,22 @@ impl Sampler {
         };
         let logged_in = Instant::now();
 
-        let answered = timeout_at(deadline, connection.query_first::<Row, _>(identity::QUERY)).await;
+        let query = contain(connection.query_first::<Row, _>(identity::QUERY));
+        let answered = timeout_at(deadline, query).await;
         let asked = Instant::now();
         let identity = match answered {
-            Ok(Ok(Some(row))) => identity::read(&row).map_err(|text| Failure {
+            Ok(Ok(Ok(Some(row)))) => identity::read(&row).map_err(|text| Failure {
                 reason: FailureReason::Protocol,
                 text,
                 address: Some(address),
             }),
-            Ok(Ok(None)) => Err(Failure {
+            Ok(Ok(Ok(None))) => Err(Failure {
                 reason: FailureReason::Query,
                 text: format!("{address} answered the identity query without a row"),
                 address: Some(address),
             }),
-            Ok(Err(error)) => Err(failure::failure(&error, Stage::Query, address)),
+            Ok(Ok(Err(error))) => Err(failure::failure(&error, Stage::Query, address)),
+            Ok(Err(panicked)) => Err(failure::beyond_the_driver(&panicked, Stage::Query, address)),
             Err(_) => Err(late("the identity query", Some(address))),
         };
         // COM_QUIT, or the server counts an aborted client. Whatever comes of it, the answer stands.
@@ -146,16 +149,15 @@ impl Sampler {
         let mut refused = None;
         for ip in addresses {
             let address = SocketAddr::new(*ip, self.target.address.port);
-            match Conn::new(self.opts(*ip)).await {
-                Ok(connection) => return Ok((connection, address)),
-                Err(error) => {
-                    let failure = failure::failure(&error, Stage::Login, address);
-                    if !failure::tries_next(&failure) {
-                        return Err(failure);
-                    }
-                    refused = Some(failure);
-                }
+            let failure = match contain(Conn::new(self.opts(*ip))).await {
+                Ok(Ok(connection)) => return Ok((connection, address)),
+                Ok(Err(error)) => failure::failure(&error, Stage::Login, address),
+                Err(panicked) => failure::beyond_the_driver(&panicked, Stage::Login, address),
+            };
+            if !failure::tries_next(&failure) {
+                return Err(failure);
             }
+            refused = Some(failure);
         }
         Err(refused.unwrap_or_else(|| Failure {
             reason: FailureReason::Resolve,
