@@ -77,7 +77,7 @@ pub struct CheckArgs {
     #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_duration)]
     pub lasting: Option<Duration>,
     /// How often chance alone may make it exit 1, however often it looks while it runs
-    #[arg(long, value_name = "P", default_value = "0.001", value_parser = parse_alpha)]
+    #[arg(long, value_name = "P", default_value = "0.001", value_parser = parse_alpha, allow_negative_numbers = true)]
     pub alpha: f64,
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Output::Text)]

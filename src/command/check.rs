@@ -15,7 +15,7 @@ use super::{
 use crate::{
     cli::{CheckArgs, Output},
     clock::Clock,
-    model::{Decision, Outcome, TargetSnapshot},
+    model::{Decision, Outcome, Snapshot, TargetSnapshot},
     view::api::Checked,
 };
 
@@ -49,7 +49,9 @@ async fn decide(observation: Observation) -> anyhow::Result<(Arc<TargetSnapshot>
     let mut snapshots = observation.start(&mut supervisor, &stop);
     let mut watching = snapshots.clone();
     supervisor.spawn("waiting for the outcome", async move {
-        watching.wait_for(|snapshot| snapshot.targets.iter().all(|target| target.trial.is_some())).await?;
+        let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.trial.is_some());
+        // An error means that the state's owner is gone: a signal has stopped everything.
+        let _ = watching.wait_for(over).await;
         stop.cancel();
         Ok(())
     });
