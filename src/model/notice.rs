@@ -131,8 +131,8 @@ impl fmt::Display for Notice {
             }
             Self::Skipping { skipped } => write!(
                 f,
-                "{skipped} samples were not taken when they were due, because others were still under way or the \
-                 program came late; raise --interval or --max-in-flight, or lower --timeout"
+                "samples were not taken when they were due ({skipped} so far), because others were still under way or \
+                 the program came late; raise --interval or --max-in-flight, or lower --timeout"
             ),
             Self::OnTime { skipped } => {
                 write!(f, "samples are taken on time again, after {skipped} that were not taken")

@@ -19,7 +19,7 @@ use hyper_util::{
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,13 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// A larger head is refused with 431.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// A connection lasts so long at most: a client that does not read its answers holds no place for ever. Prometheus opens
+/// a new one then.
+const CONNECTION_LASTS: Duration = Duration::from_secs(300);
+
+/// A stop waits so long for requests under way, which are short; half a request would hold it up for nothing.
+const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a failed `accept` (no free file descriptor) is waited for before the next.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -115,12 +122,12 @@ impl Site {
             let connection = graceful.watch(connection);
             connections.spawn(async move {
                 // Clients that hang up or talk nonsense are no concern of anybody's.
-                let _ = connection.await;
+                let _ = timeout(CONNECTION_LASTS, connection).await;
                 drop(place);
             });
         }
         drop(listener);
-        graceful.shutdown().await;
+        let _ = timeout(STOP_WITHIN, graceful.shutdown()).await;
         Ok(())
     }
 
