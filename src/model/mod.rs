@@ -7,6 +7,7 @@ mod episode;
 mod expectation;
 mod failure;
 mod fairness;
+mod histogram;
 mod latency;
 mod moment;
 mod notice;
@@ -21,7 +22,8 @@ mod trial;
 
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use failure::{Failure, FailureReason};
-pub use latency::{BUCKET_BOUNDS, Histogram, Latency, Phase};
+pub use histogram::Histogram;
+pub use latency::{Latency, Phase};
 pub use moment::Moment;
 pub use notice::{Notice, Severity};
 pub use replica::Role;
