@@ -1,0 +1,125 @@
+//! Files that options name, and secrets, which nothing shows.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    options::{ADDRESS, run},
+    support::{
+        exporter::{Exporter, QUICK, SOON, arguments},
+        fixtures::tls,
+        http,
+        program::{Ended, call, call_with, readscope},
+        script::Script,
+        server::Server,
+    },
+};
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_tls_file_that_is_not_what_it_should_be_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.pem");
+    let empty = folder.path().join("empty.pem");
+    fs::write(&empty, "").unwrap();
+    let broken = folder.path().join("broken.pem");
+    fs::write(&broken, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let verified = |authority: &Path| run(&["--tls", "verify-identity", "--tls-ca", text(authority)]);
+    verified(&missing).assert_refused(&[text(&missing), "check that it exists"]);
+    verified(&empty).assert_refused(&[text(&empty), "-----BEGIN CERTIFICATE-----"]);
+    verified(&broken).assert_refused(&[text(&broken), "cannot be used"]);
+    verified(folder.path()).assert_refused(&[text(folder.path())]);
+
+    let (certificate, key) = (tls("client.pem"), tls("client.key"));
+    let client = |certificate: &Path, key: &Path| run(&["--tls-cert", text(certificate), "--tls-key", text(key)]);
+    run(&["--tls-cert", text(&certificate)]).assert_refused(&["--tls-cert and --tls-key belong together"]);
+    run(&["--tls-key", text(&key)]).assert_refused(&["--tls-cert and --tls-key belong together"]);
+    client(&missing, &key).assert_refused(&[text(&missing), "check that it exists"]);
+    client(&certificate, &missing).assert_refused(&[text(&missing), "check that it exists"]);
+    client(&certificate, &empty).assert_refused(&[text(&empty), "-----BEGIN PRIVATE KEY-----"]);
+    client(&key, &certificate).assert_refused(&[text(&key), "-----BEGIN CERTIFICATE-----"]);
+    let stranger = tls("server.key");
+    client(&certificate, &stranger).assert_refused(&[text(&certificate), "--tls-key are a pair"]);
+    let fitting = client_check(&certificate, &key);
+    assert_eq!(fitting.code, Some(0), "{fitting:?}");
+}
+
+fn client_check(certificate: &Path, key: &Path) -> Ended {
+    run(&["--tls-cert", text(certificate), "--tls-key", text(key), "--config.check"])
+}
+
+#[test]
+fn a_password_file_that_holds_no_password_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    for (content, part) in [
+        (&b""[..], "is empty"),
+        (b"\n", "is empty"),
+        (b"one\ntwo\n", "not text of one line"),
+        (b"\xff\xfe", "not text of one line"),
+        (&[b'x'; 10_000], "not text of one line"),
+    ] {
+        fs::write(&path, content).unwrap();
+        for further in [&[][..], &["--config.check"]] {
+            run(&[&["--password-file", text(&path)], further].concat()).assert_refused(&[text(&path), part]);
+        }
+    }
+    let by_environment = call_with(readscope(&["run", ADDRESS[0], ADDRESS[1]]).env("READSCOPE_PASSWORD_FILE", &path));
+    by_environment.assert_refused(&[text(&path), "not text of one line"]);
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
+    if fs::read(&path).is_err() {
+        run(&["--password-file", text(&path)]).assert_refused(&[text(&path), "this user may read it"]);
+    }
+}
+
+#[test]
+fn config_check_prints_what_would_run_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    fs::write(&path, "hunter2\n").unwrap();
+    let shown = run(&["--password-file", text(&path), "--expect", "mysql-0=2", "--config.check"]);
+    assert_eq!((shown.code, &*shown.stderr), (Some(0), ""), "{shown:?}");
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    assert_eq!(lines[0], "targets:");
+    for part in ["address: \"127.0.0.1:3306\"", "user: readscope", "mode: required", "interval: 1s", "mysql-0: 2"] {
+        let bare = |text: &str| text.replace(['"', '\''], "");
+        assert!(lines.iter().any(|line| bare(line).contains(&bare(part))), "{part} is not in {}", shown.stdout);
+    }
+    assert!(shown.stdout.contains(text(&path)));
+    assert!(!shown.all().contains("hunter2"));
+
+    let checked = call(&["check", ADDRESS[0], ADDRESS[1], "--config.check"]);
+    assert_eq!(checked.code, Some(0));
+    assert!(checked.stdout.contains("interval: 50ms"), "{checked:?}");
+    run(&["--interval", "1ms", "--config.check"]).assert_refused(&["--interval"]);
+}
+
+#[test]
+fn a_password_in_the_environment_is_shown_nowhere() {
+    let secret = "correct horse battery staple";
+    let shown = call_with(readscope(&["run", "--config.check"]).args(ADDRESS).env("READSCOPE_PASSWORD", secret));
+    assert!(shown.stdout.contains("<secret>"), "{shown:?}");
+    assert!(!shown.all().contains(secret), "{shown:?}");
+
+    let server = Server::playing(Script::good());
+    let arguments = arguments(server.address, &QUICK);
+    for (variable, level) in [("RUST_LOG", "trace"), ("RUST_LOG", "mysql_async=trace,debug")] {
+        let mut command = readscope(&[]);
+        let mut exporter =
+            Exporter::start(command.args(&arguments).env("READSCOPE_PASSWORD", secret).env(variable, level));
+        exporter.wait_for_reads(3);
+        let shown =
+            ["/config", "/metrics", "/api/v1/targets", "/"].map(|path| http::get(exporter.address, path).text());
+        assert!(shown[0].contains("<secret>"), "{}", shown[0]);
+        exporter.program.signal(Signal::SIGTERM);
+        let ended = exporter.program.ended(SOON);
+        for text in shown.iter().chain([&ended.stdout, &ended.stderr]) {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Options that are refused, and how they say what was expected.
+
+use std::net::TcpListener;
+
+use crate::{
+    files::text,
+    support::{
+        fixtures::tls,
+        program::{Ended, call, call_with, readscope},
+    },
+};
+
+/// Nothing is connected to before the options are right.
+pub(crate) const ADDRESS: [&str; 2] = ["--address", "127.0.0.1:3306"];
+
+pub(crate) fn run(options: &[&str]) -> Ended {
+    call(&[&["run"], &ADDRESS[..], options].concat())
+}
+
+#[test]
+fn a_value_that_is_wrong_is_refused_with_what_was_expected_and_an_example() {
+    let cases: [(&str, &str, &[&str]); 25] = [
+        ("--interval", "1", &["'1'", "--interval", "not a duration", "such as 500ms"]),
+        ("--interval", "soon", &["--interval", "not a duration", "such as 500ms"]),
+        ("--interval", "2ms", &["--interval", "shorter than 2.5ms", "TIME_WAIT", "such as 10ms"]),
+        ("--interval", "0", &["--interval", "shorter than 2.5ms", "such as 10ms"]),
+        ("--interval", "400d", &["--interval", "0s to 366d"]),
+        ("--timeout", "0s", &["--timeout", "longer than 0", "such as 3s"]),
+        ("--timeout", "1 month", &["--timeout", "not a duration", "such as 500ms"]),
+        ("--forget-after", "1fortnight", &["--forget-after", "not a duration"]),
+        ("--max-in-flight", "0", &["--max-in-flight", "from 1 to 1000", "such as 8"]),
+        ("--max-in-flight", "1001", &["--max-in-flight", "from 1 to 1000", "such as 8"]),
+        ("--max-in-flight", "many", &["--max-in-flight", "from 1 to 1000", "such as 8"]),
+        ("--expect", "mysql-0=0", &["--expect", "not a number above 0", "such as mysql-0=2"]),
+        ("--expect", "mysql-0=nan", &["--expect", "not a number above 0", "such as mysql-0=2"]),
+        ("--expect", "mysql-0=", &["--expect", "not a number above 0", "such as mysql-0=2"]),
+        ("--expect", "=2", &["--expect", "the name is empty", "such as mysql-0"]),
+        ("--tls", "preferred", &["--tls", "preferred is not possible", "another replica", "verify-identity"]),
+        ("--tls", "verify-ca", &["--tls", "verify-ca is not possible", "verify-identity", "--tls-ca"]),
+        ("--tls", "on", &["--tls", "disabled, required or verify-identity"]),
+        ("--web.listen-address", "10306", &["--web.listen-address", "such as :10306"]),
+        ("--web.listen-address", ":65536", &["--web.listen-address", "from 0 to 65535", "such as :10306"]),
+        ("--web.listen-address", "somewhere:80", &["--web.listen-address", "such as :10306"]),
+        ("--log.level", "verbose", &["--log.level", "error, warn, info, debug, trace"]),
+        ("--log.format", "xml", &["--log.format", "logfmt, json"]),
+        ("--password-file", "/nonexistent/password", &["/nonexistent/password", "check that it exists"]),
+        ("--password-file", "/", &["password file"]),
+    ];
+    for (option, value, parts) in cases {
+        run(&[option, value]).assert_refused(parts);
+    }
+    run(&["--timeout=-1s"]).assert_refused(&["--timeout", "not a duration", "such as 500ms"]);
+}
+
+#[test]
+fn an_address_that_is_wrong_is_refused_with_an_example() {
+    for address in ["mysql-read:0", "mysql-read:65536", "mysql-read:port", ":3306", "a b", "tcp://mysql-read", "[::1"] {
+        call(&["run", "--address", address]).assert_refused(&["--address", "such as mysql-read.mysql:3306"]);
+    }
+    let by_environment = call_with(readscope(&["run"]).env("READSCOPE_ADDRESS", "mysql-read:0"));
+    by_environment.assert_refused(&["--address", "such as mysql-read.mysql:3306"]);
+}
+
+#[test]
+fn the_values_of_check_are_refused_alike() {
+    let check = |options: &[&str]| call(&[&["check"], &ADDRESS[..], options].concat());
+    for alpha in ["0", "1", "-0.1", "2", "NaN", "often"] {
+        check(&[&format!("--alpha={alpha}")]).assert_refused(&["--alpha", "above 0 and below 1", "such as 0.001"]);
+    }
+    check(&["--samples", "0"]).assert_refused(&["--samples", "1..=10000000"]);
+    check(&["--samples", "10", "--for", "1s"]).assert_refused(&["--samples", "--for"]);
+    check(&["--for", "1"]).assert_refused(&["--for", "such as 500ms"]);
+    check(&["--output", "yaml"]).assert_refused(&["--output", "text, json"]);
+}
+
+#[test]
+fn an_option_or_command_that_does_not_exist_is_refused_with_the_nearest_one() {
+    run(&["--intervall", "1s"]).assert_refused(&["'--intervall'", "'--interval'"]);
+    run(&["--tls-keys", "x"]).assert_refused(&["'--tls-keys'", "'--tls-key'"]);
+    run(&["--web.listen-adress", ":0"]).assert_refused(&["'--web.listen-address'"]);
+    run(&["--password", "secret"]).assert_refused(&["'--password'", "'--password-file'"]);
+    call(&["chekc"]).assert_refused(&["'chekc'", "'check'"]);
+    call(&["completions", "zhs"]).assert_refused(&["'zhs'", "zsh"]);
+}
+
+#[test]
+fn without_an_address_there_is_nothing_to_do() {
+    for command in ["run", "check"] {
+        call(&[command]).assert_refused(&["--address <HOST[:PORT]>"]);
+    }
+    let without_a_command = call(&[]);
+    assert_eq!(without_a_command.code, Some(2));
+    assert!(without_a_command.stderr.contains("Usage: readscope"), "{without_a_command:?}");
+}
+
+#[test]
+fn options_that_do_not_go_together_are_refused() {
+    run(&["--expect", "a", "--expect", "a=2"]).assert_refused(&["--expect", "\"a\" is named twice"]);
+    let many: Vec<String> = (0..65).map(|number| format!("--expect=mysql-{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    run(&many).assert_refused(&["--expect", "65 replicas", "at most 64"]);
+    let authority = tls("authority.pem");
+    let disabled = run(&["--tls", "disabled", "--tls-ca", text(&authority)]);
+    disabled.assert_refused(&["--tls-ca is not used with --tls disabled", "--tls verify-identity"]);
+    run(&["--tls-ca", text(&authority)]).assert_refused(&["--tls-ca is not used with --tls required"]);
+}
+
+#[test]
+fn a_port_that_is_taken_ends_run_with_1() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ended = run(&["--web.listen-address", &address]);
+    assert_eq!((ended.code, &*ended.stdout), (Some(1), ""), "{ended:?}");
+    for part in [&*address, "cannot listen", "in use", "--web.listen-address", "port 0"] {
+        assert!(ended.stderr.contains(part), "{part} is not in {}", ended.stderr);
+    }
+    assert_eq!(ended.stderr.lines().filter(|line| line.starts_with("error: ")).count(), 1);
+    let foreign = run(&["--web.listen-address", "192.0.2.1:0"]);
+    assert_eq!(foreign.code, Some(1), "{foreign:?}");
+}

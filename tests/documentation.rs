@@ -1,0 +1,77 @@
+//! What the documentation says of the program is what the program does.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::{fs, path::Path};
+
+use readscope::view::metrics::{Definition, METRICS};
+use support::{golden, program::call};
+
+/// What stands above the table of `docs/metrics.md`.
+const METRICS_HEAD: &str = "\
+# Metrics
+
+`/metrics` serves these in Prometheus' text format, version 0.0.4, with gzip for clients that take it, and beside them
+the `process_*` metrics of the process itself. The page is made from the code; `tests/documentation.rs` compares them.
+
+Series of a replica begin with its first answer, or at 0 from the start if `--expect` names it. They end when the
+replica has not answered for `--forget-after`, unless `--expect` names it. Every reason of
+`readscope_probe_failures_total` is there at 0 from the start.
+
+| metric | type | labels | meaning |
+| --- | --- | --- | --- |
+";
+
+/// `docs/metrics.md`, made from the definitions.
+fn metrics_page() -> String {
+    let row = |metric: &Definition| {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind, help) = (metric.name, metric.kind.name(), metric.help);
+        assert!(!help.contains('|'), "{name}: a bar would end the table's cell");
+        format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", "))
+    };
+    let rows: String = METRICS.iter().map(row).collect();
+    format!("{METRICS_HEAD}{rows}")
+}
+
+#[test]
+fn the_page_of_the_metrics_is_made_from_the_code() {
+    golden::assert_is("docs/metrics.md", &metrics_page());
+}
+
+#[test]
+fn metrics_follow_the_rules_of_their_names() {
+    // Prometheus gives scraped series labels of these names, which would displace ours.
+    let taken = ["pod", "service", "node", "zone", "namespace", "instance", "job"];
+    for metric in METRICS {
+        let (name, kind) = (metric.name, metric.kind.name());
+        assert!(name.starts_with("readscope_"), "{name}");
+        assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
+        assert!(metric.help.ends_with('.'), "{name}: {}", metric.help);
+        assert!(metric.labels.iter().all(|label| !taken.contains(label)), "{name}");
+    }
+}
+
+#[test]
+fn the_readme_names_the_commands_to_begin_with() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for command in ["cargo run --release -- demo", "tests/run"] {
+        assert!(readme.contains(command), "{command} is not in README.md");
+    }
+}
+
+#[test]
+fn the_readme_uses_options_that_exist() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let help: String = ["run", "check", "demo"].map(|command| call(&[command, "--help"]).stdout).concat();
+    let ours = readme.lines().filter(|line| line.contains("readscope") || line.contains("cargo run"));
+    let words = ours.flat_map(|line| line.split(|c: char| c.is_whitespace() || "`[]()|=,;".contains(c)));
+    // An option of cargo's stands before the `--` alone.
+    let cargos = ["--release", "--features", "--locked", "--target", "--bin"];
+    for option in words.filter(|word| word.starts_with("--") && word.len() > 2 && !cargos.contains(word)) {
+        let known = help.split(|c: char| c.is_whitespace() || c == ',').any(|word| word == option);
+        assert!(known || option == "--version" || option == "--help", "README.md names {option}");
+    }
+}

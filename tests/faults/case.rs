@@ -1,0 +1,159 @@
+//! One faulty server, the sample that meets it, and what should come of that.
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use readscope::{
+    clock::Clock,
+    config::{Address, PasswordSource, Secret, Target, Tls},
+    model::{Expectation, FailureReason, Sample},
+    source::mysql::Sampler,
+};
+use tokio::{task::JoinSet, time::timeout};
+
+use crate::support::{script::Script, server::Server};
+
+/// For servers that hang: they cost this.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// For all others: a machine that other programs keep busy is no reason to fail.
+const LONG: Duration = Duration::from_secs(10);
+
+/// What a sample may take beyond its timeout, on such a machine.
+const GRACE: Duration = Duration::from_secs(5);
+
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+pub(crate) struct Case {
+    name: &'static str,
+    script: Script,
+    /// The right reasons; more than one where the driver does not tell them apart.
+    expected: Vec<FailureReason>,
+    tls: Tls,
+    password: bool,
+    /// The same server when it is well again; absent where the fault lies with the client.
+    recovered: Option<Script>,
+}
+
+impl Case {
+    pub(crate) fn new(name: &'static str, expected: FailureReason, script: Script) -> Self {
+        let recovered = Some(Script::good());
+        Self { name, script, expected: vec![expected], tls: Tls::Disabled, password: false, recovered }
+    }
+
+    pub(crate) fn or(mut self, reason: FailureReason) -> Self {
+        self.expected.push(reason);
+        self
+    }
+
+    pub(crate) fn with_password(self) -> Self {
+        Self { password: true, ..self }
+    }
+
+    pub(crate) fn with_tls(self, tls: Tls, recovered: Script) -> Self {
+        Self { tls, recovered: Some(recovered), ..self }
+    }
+
+    pub(crate) fn unrecoverable(self) -> Self {
+        Self { recovered: None, ..self }
+    }
+
+    fn target(&self, address: SocketAddr) -> Target {
+        let patience = if self.expected.contains(&FailureReason::Timeout) { SHORT } else { LONG };
+        let password =
+            if self.password { PasswordSource::Given(Secret::new(PASSWORD.to_owned())) } else { PasswordSource::Empty };
+        Target { password, tls: self.tls.clone(), ..target(address, patience) }
+    }
+}
+
+/// A target at `address` without password and TLS.
+pub(crate) fn target(address: SocketAddr, patience: Duration) -> Target {
+    Target {
+        name: "test".into(),
+        address: Address { host: address.ip().to_string(), port: address.port() },
+        user: "readscope".to_owned(),
+        password: PasswordSource::Empty,
+        tls: Tls::Disabled,
+        interval: Duration::from_secs(1).try_into().unwrap(),
+        timeout: patience.try_into().unwrap(),
+        max_in_flight: 8.try_into().unwrap(),
+        expectation: Expectation::Seen,
+        forget_after: Duration::from_secs(3600),
+    }
+}
+
+/// Lets each of `cases` happen, all at once, and panics with all that went wrong.
+pub(crate) async fn judge(cases: Vec<Case>) {
+    let mut running = JoinSet::new();
+    let mut names = std::collections::HashMap::new();
+    for case in cases {
+        let name = case.name;
+        names.insert(running.spawn(happen(case)).id(), name);
+    }
+    let (mut wrong, mut servers) = (Vec::new(), Vec::new());
+    while let Some(ended) = running.join_next_with_id().await {
+        match ended {
+            Ok((_, (server, Ok(())))) => servers.push(server),
+            Ok((id, (_, Err(what)))) => wrong.push(format!("{}: {what}", names[&id])),
+            Err(error) => wrong.push(format!("{}: {error}", names[&error.id()])),
+        }
+    }
+    assert!(wrong.is_empty(), "{} went wrong:\n{}", wrong.len(), wrong.join("\n"));
+    for server in servers {
+        server.wait_until_closed(0);
+    }
+}
+
+async fn happen(case: Case) -> (Server, Result<(), String>) {
+    let server = Server::playing(case.script.clone());
+    let sampler = Sampler::new(case.target(server.address), Clock::start()).unwrap();
+    let result = examine(&case, &server, &sampler).await;
+    (server, result)
+}
+
+async fn examine(case: &Case, server: &Server, sampler: &Sampler) -> Result<(), String> {
+    let patience = case.target(server.address).timeout.get();
+    let sample = take(sampler, patience).await?;
+    let failure = match sample.outcome {
+        Err(failure) => failure,
+        Ok(answer) => return Err(format!("an answer came of it: {:?}", answer.identity)),
+    };
+    if !case.expected.contains(&failure.reason) {
+        return Err(format!("{} instead of {}: {}", failure.reason, Reasons(&case.expected), failure.text));
+    }
+    assert_readable(&failure.text)?;
+    if failure.reason != FailureReason::Resolve && failure.address != Some(server.address) {
+        return Err(format!("the address is {:?}", failure.address));
+    }
+    let Some(recovered) = &case.recovered else { return Ok(()) };
+    server.play(recovered.clone());
+    // A busy machine may be late for the short timeout.
+    for _ in 0..10 {
+        if take(sampler, patience).await?.outcome.is_ok_and(|answer| answer.identity.server_id == 101) {
+            return Ok(());
+        }
+    }
+    Err("it does not recover".to_owned())
+}
+
+/// One sample, which must be over soon after its time.
+pub(crate) async fn take(sampler: &Sampler, patience: Duration) -> Result<Sample, String> {
+    let within = patience + GRACE;
+    timeout(within, sampler.sample(0)).await.map_err(|_| format!("the sample is not over after {within:?}"))
+}
+
+/// Whether a text can be shown: it says something, is no book, and has no control characters.
+pub(crate) fn assert_readable(text: &str) -> Result<(), String> {
+    match text.chars().count() {
+        1..=600 if !text.chars().any(char::is_control) => Ok(()),
+        length => Err(format!("{length} characters that should not be shown: {text:?}")),
+    }
+}
+
+struct Reasons<'a>(&'a [FailureReason]);
+
+impl fmt::Display for Reasons<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|reason| reason.name()).collect();
+        f.write_str(&names.join(" or "))
+    }
+}

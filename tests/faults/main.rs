@@ -1,0 +1,13 @@
+//! Hostile and broken servers: each is counted under the right reason, none stops the program or holds it beyond the
+//! timeout, every connection is closed, and everything is well again once the server is.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod answers;
+mod case;
+mod driver;
+mod fuzz;
+mod handshake;
+mod program;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,10 @@
+//! The web side: paths, the API's shape, the exposition to the letter, clients that misbehave, and how it ends.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod api;
+mod clients;
+mod lifecycle;
+mod paths;
+#[path = "../support/mod.rs"]
+mod support;

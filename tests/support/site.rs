@@ -1,0 +1,99 @@
+//! The web side alone, over a snapshot that the test decides, in a thread of its own.
+
+use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use readscope::{
+    model::{
+        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Sample, Snapshot, State, TargetId,
+        TargetSpec, Timings,
+    },
+    view::web::Site,
+};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use super::replicas::identity;
+
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    stop: CancellationToken,
+    serving: Option<JoinHandle<()>>,
+    /// Kept, or the site would see the end of the snapshots.
+    _snapshots: watch::Sender<Snapshot>,
+}
+
+impl Served {
+    pub(crate) fn showing(snapshot: Snapshot, configuration: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let (snapshots, shown) = watch::channel(snapshot);
+        let site = Arc::new(Site::new(shown, configuration.to_owned(), stop.clone()));
+        let serving = std::thread::spawn(move || runtime.block_on(site.serve(listener)).unwrap());
+        Self { address, stop, serving: Some(serving), _snapshots: snapshots }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(serving) = self.serving.take() {
+            let _ = serving.join();
+        }
+    }
+}
+
+/// So many seconds after the epoch, on both clocks.
+pub(crate) fn second(elapsed: u32) -> Moment {
+    let wall = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(i64::from(elapsed));
+    Moment { elapsed: Duration::from_secs(u64::from(elapsed)), wall }
+}
+
+/// A picture with something of everything: three answers of two servers, one of them not expected and a primary, a
+/// failure, skipped samples, and an expected replica that has not answered.
+pub(crate) fn snapshot() -> Snapshot {
+    const TARGET: TargetId = TargetId(0);
+    let expected = ["mysql-1=2", "mysql-2"].map(|entry| entry.parse().unwrap());
+    let spec = TargetSpec {
+        name: "mysql/mysql-read".into(),
+        expectation: Expectation::listed(expected.to_vec()).unwrap(),
+        forget_after: Duration::from_secs(3600),
+        trial: None,
+    };
+    let mut state = State::new([(TARGET, spec)]);
+    let without_uuid = Identity { server_uuid: None, gtid_executed: None, ..identity(0) };
+    let failure = Failure {
+        reason: FailureReason::Refused,
+        text: "cannot log in to 10.0.0.1:3306: Connection refused (os error 111)".to_owned(),
+        address: Some(([10, 0, 0, 1], 3306).into()),
+    };
+    let outcomes = [Ok(identity(1)), Ok(without_uuid), Ok(identity(1)), Err(failure)];
+    for (sequence, outcome) in (0..).zip(outcomes) {
+        let timings = Timings {
+            resolve: Duration::from_micros(125),
+            login: Duration::from_millis(2),
+            query: Duration::from_millis(1),
+            total: Duration::from_nanos(3_906_250),
+        };
+        let address = ([10, 0, 0, 1], 3306).into();
+        let outcome = outcome.map(|identity| Answer { identity, timings, address });
+        let sample = Box::new(Sample { sequence, started: second(1), finished: second(2), outcome });
+        state.apply(Event::Sampled { target: TARGET, sample }, second(2));
+    }
+    state.apply(Event::Skipped { target: TARGET, count: 3 }, second(2));
+    state.apply(Event::Tick, second(3));
+    state.snapshot(second(3))
+}
+
+/// What is known before the first sample is over.
+pub(crate) fn nothing() -> Snapshot {
+    let spec = TargetSpec {
+        name: "mysql/mysql-read".into(),
+        expectation: Expectation::Seen,
+        forget_after: Duration::from_secs(3600),
+        trial: None,
+    };
+    State::new([(TargetId(0), spec)]).snapshot(second(0))
+}
