@@ -1,0 +1,109 @@
+//! Every read is counted once, for the server that answered it, and leaves no trace of trouble on that server.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    balancer::{READ_ADDRESS, route_to},
+    mariadb::Mariadb,
+    mysql::PASSWORD,
+    namespace::Namespace,
+    recorder::Recorder,
+    service::{PasswordFile, Service, both_counts, cut_off},
+};
+
+/// So small that chance never ends a check early.
+const NEVER: &str = "0.000000001";
+
+#[test]
+fn three_thousand_samples_are_counted_exactly_as_the_servers_count_them() {
+    let service = Service::of(3);
+    let checked =
+        service.call().with(&["--samples", "3000", "--interval", "5ms", "--alpha", NEVER, "--output", "json"]).check();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert_eq!(checked.target()["samples"], 3000);
+    let mut sum = 0;
+    for server in service.fleet.members() {
+        let logins = server.logins();
+        assert_eq!(checked.reads_of(&server.replica()), logins, "{} in {checked:?}", server.name);
+        sum += logins;
+    }
+    assert_eq!(sum, 3000);
+}
+
+#[test]
+fn the_counters_of_run_agree_with_the_servers_once_no_sample_can_reach_them() {
+    let service = Service::of(3);
+    let mut probe = service.call().with(&["--interval", "5ms"]).run();
+    probe.wait_for("500 reads", |now| now.reads() >= 500);
+    let last = cut_off(&mut probe);
+    for server in service.fleet.members() {
+        let (ours, theirs) = both_counts(&last, server);
+        assert_eq!(ours, theirs, "{}", server.name);
+    }
+    assert_eq!(last.all_failures(), last.failures("refused"));
+    let primary_reads = last.sum("readscope_primary_reads_total", "");
+    assert_eq!(primary_reads, last.reads_of(&service.fleet.primary().replica()));
+}
+
+#[test]
+fn no_server_counts_an_aborted_connection() {
+    let service = Service::of(2);
+    let aborted = || -> Vec<u64> {
+        let counts = ["Aborted_clients", "Aborted_connects"];
+        service.fleet.members().iter().flat_map(|server| counts.map(|name| server.status(name))).collect()
+    };
+    let before = aborted();
+    for tls in ["disabled", "required"] {
+        let call = service.password.call(READ_ADDRESS).with(&["--tls", tls, "--samples", "200", "--interval", "5ms"]);
+        let checked = call.with(&["--alpha", NEVER]).check();
+        assert_eq!(checked.code, Some(0), "{checked:?}");
+    }
+    let mut probe = service.call().with(&["--interval", "5ms"]).run();
+    probe.wait_for("200 reads", |now| now.reads() >= 200);
+    probe.program.signal(Signal::SIGTERM);
+    assert!(probe.program.wait(Duration::from_secs(10)).success());
+    for server in service.fleet.members() {
+        server.wait_until_unused();
+    }
+    assert_eq!(aborted(), before);
+}
+
+#[test]
+fn a_sample_is_a_greeting_a_login_a_query_and_a_goodbye() {
+    let service = Service::of(1);
+    let recorder = Recorder::before(service.fleet.primary().address);
+    let call = service.password.call(&recorder.address.to_string());
+    let one_by_one = call.with(&["--tls", "disabled", "--interval", "20ms", "--max-in-flight", "1"]);
+    let checked = one_by_one.with(&["--samples", "20"]).check();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+
+    let conversations = recorder.conversations(20);
+    assert_eq!(conversations.len(), 20);
+    // The server knows no account yet when it has just started.
+    let full = ["greeting", "login", "full login", "key request", "key", "password", "ok", "query", "result", "quit"];
+    let usual = ["greeting", "login", "fast login", "ok", "query", "result", "quit"];
+    assert_eq!(conversations[0], full);
+    for conversation in &conversations[1..] {
+        assert_eq!(*conversation, usual);
+    }
+}
+
+#[test]
+fn mariadb_answers_the_same_query() {
+    let _namespace = Namespace::enter();
+    let servers = [Mariadb::start(20, &[]), Mariadb::start(21, &[])];
+    route_to(&servers.each_ref().map(|server| server.address));
+    let checked = PasswordFile::new(PASSWORD)
+        .call(READ_ADDRESS)
+        .with(&["--tls", "disabled", "--samples", "400", "--interval", "5ms", "--alpha", NEVER, "--output", "json"])
+        .check();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    for server in &servers {
+        assert_eq!(checked.reads_of(&server.replica()), server.logins(), "{checked:?}");
+    }
+    let replica = &checked.target()["replicas"][0];
+    assert!(replica["version"].as_str().is_some_and(|version| version.contains("MariaDB")), "{replica}");
+    assert!(replica["server_uuid"].is_null(), "MariaDB has none: {replica}");
+}

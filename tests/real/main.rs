@@ -1,0 +1,34 @@
+//! readscope against real servers: replicated MySQL and MariaDB behind the kernel's load balancer, scraped by a real
+//! Prometheus.
+//!
+//! `tests/run` obtains the servers. Every test has a network namespace and servers of its own, so that all of them run
+//! at once, and nothing of a test is left when it ends.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+// What the tests need.
+mod balancer;
+mod certificates;
+mod dns;
+mod mariadb;
+mod mysql;
+mod namespace;
+mod obtained;
+mod program;
+mod prometheus;
+mod readscope;
+mod recorder;
+mod run_directory;
+mod service;
+mod sql;
+#[path = "../support/mod.rs"]
+mod support;
+
+// The tests.
+mod checking;
+mod counting;
+mod faults;
+mod names;
+mod scaling;
+mod scraping;
+mod tls;

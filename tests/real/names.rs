@@ -1,0 +1,74 @@
+//! A name is resolved for every sample, and its addresses are tried as a client tries them.
+
+use std::net::Ipv4Addr;
+
+use crate::{
+    dns::{NAME, NameServer},
+    mysql::PASSWORD,
+    namespace::Namespace,
+    readscope::Call,
+    service::{PasswordFile, Service},
+};
+
+/// Probes the name as the name server knows it, past the balancer.
+fn call(password: &PasswordFile, names: &NameServer) -> Call {
+    let call = password.call(&format!("{NAME}:3306")).with(&["--tls", "disabled", "--interval", "20ms"]);
+    call.resolving_with(names.resolver())
+}
+
+#[test]
+fn the_next_address_is_tried_only_where_one_refuses() {
+    let mut service = Service::of(3);
+    let names = NameServer::new(&service.fleet.addresses());
+    let mut probe = call(&service.password, &names).with(&["--timeout", "1s"]).run();
+    let [first, second, third] = [0, 1, 2].map(|ordinal| service.fleet.members()[ordinal].replica());
+
+    let now = probe.wait_for("reads of the first", |now| now.reads_of(&first) >= 30);
+    assert_eq!(now.reads(), now.reads_of(&first));
+
+    service.fleet.member(0).kill();
+    let now = probe.wait_for("reads of the second", |now| now.reads_of(&second) >= 30);
+    assert_eq!(now.reads_of(&third), 0);
+    assert!(now.all_failures() <= 8, "only what was in flight fails: {}", now.all_failures());
+
+    service.fleet.member(1).freeze();
+    let now = probe.wait_for("timeouts", |now| now.failures("timeout") >= 20);
+    assert_eq!(now.reads_of(&third), 0, "a silent server has not refused");
+}
+
+#[test]
+fn a_name_that_changes_its_address_is_followed_at_once() {
+    let service = Service::of(2);
+    let [old, new] = [0, 1].map(|ordinal| service.fleet.members()[ordinal].address);
+    let [old_name, new_name] = [0, 1].map(|ordinal| service.fleet.members()[ordinal].replica());
+    let names = NameServer::new(&[old]);
+    let mut probe = call(&service.password, &names).run();
+    probe.wait_for("reads of the old", |now| now.reads_of(&old_name) >= 20);
+
+    names.set(&[new]);
+    let changed = probe.metrics().reads_of(&old_name);
+    let now = probe.wait_for("reads of the new", |now| now.reads_of(&new_name) >= 30);
+    let late = now.reads_of(&old_name) - changed;
+    assert!(late <= 2, "only what was in flight reaches the old address: {late}");
+}
+
+#[test]
+fn the_name_server_is_asked_for_every_sample() {
+    let service = Service::of(1);
+    let names = NameServer::new(&service.fleet.addresses());
+    // Samples that overlap may share one answer.
+    let checked = call(&service.password, &names).with(&["--samples", "50", "--max-in-flight", "1"]).check();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(names.queries() >= 50, "{} queries", names.queries());
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_a_resolve_failure() {
+    let _namespace = Namespace::enter();
+    let names = NameServer::new(&[Ipv4Addr::LOCALHOST]);
+    let password = PasswordFile::new(PASSWORD);
+    let call = password.call("no-such-name.test:3306").resolving_with(names.resolver());
+    let mut probe = call.with(&["--tls", "disabled", "--interval", "20ms"]).run();
+    let now = probe.wait_for("failures", |now| now.failures("resolve") >= 10);
+    assert_eq!(now.all_failures(), now.failures("resolve"));
+}

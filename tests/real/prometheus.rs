@@ -1,0 +1,78 @@
+//! A real Prometheus that scrapes one address every second, and promtool.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    net::SocketAddr,
+    process::{Command, Output},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    obtained,
+    program::{mortal, run_with_input},
+    support::{http, program::Program, waiting::wait_for},
+};
+
+/// It lives in the test's namespace.
+pub(crate) struct Prometheus {
+    address: SocketAddr,
+    _program: Program,
+    _directory: TempDir,
+}
+
+impl Prometheus {
+    pub(crate) fn scraping(target: SocketAddr) -> Self {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        let configuration = directory.path().join("prometheus.yml");
+        fs::write(
+            &configuration,
+            format!(
+                "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{target}']}}]}}]\n"
+            ),
+        )
+        .expect("a temporary file can be written");
+        let address = SocketAddr::from(([127, 0, 0, 1], 9090));
+        let program = obtained::prometheus().join("usr/bin/prometheus");
+        let mut command = mortal(&program.display().to_string());
+        command
+            .arg(format!("--config.file={}", configuration.display()))
+            .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"));
+        let mut program = Program::start(&mut command);
+        wait_for("Prometheus to be ready", Duration::from_secs(60), || {
+            assert!(program.is_running(), "Prometheus ends: {:?}", program.log());
+            (program.logged(&["Server is ready"]) > 0).then_some(())
+        });
+        Self { address, _program: program, _directory: directory }
+    }
+
+    /// The value of an instant query for each value of one label; a result without the label has the empty one.
+    pub(crate) fn query(&self, expression: &str, label: &str) -> BTreeMap<String, f64> {
+        let answer = http::get(self.address, &format!("/api/v1/query?query={}", encode(expression))).json();
+        let results = answer["data"]["result"].as_array().expect("the result is a vector");
+        let entry = |result: &serde_json::Value| {
+            let name = result["metric"][label].as_str().unwrap_or_default().to_owned();
+            let value = result["value"][1].as_str().expect("values are strings");
+            (name, value.parse().expect("values are numbers"))
+        };
+        results.iter().map(entry).collect()
+    }
+}
+
+fn encode(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        write!(encoded, "%{byte:02X}").expect("a String takes what is written");
+        encoded
+    })
+}
+
+/// What `promtool check metrics` has to say about an exposition.
+pub(crate) fn check_metrics(exposition: &str) -> Output {
+    let program = obtained::prometheus().join("usr/bin/promtool");
+    run_with_input(Command::new(program).args(["check", "metrics"]), exposition)
+}

@@ -1,0 +1,131 @@
+//! TLS as the servers speak it, and logins with and without it.
+
+use std::path::Path;
+
+use crate::{
+    balancer::{READ_ADDRESS, route_to},
+    certificates::Authority,
+    dns::{NAME, NameServer},
+    mariadb::Mariadb,
+    mysql::PASSWORD,
+    namespace::Namespace,
+    obtained,
+    readscope::Call,
+    run_directory::RunDirectory,
+    service::{PasswordFile, Service},
+    sql::USER,
+};
+
+/// A service whose servers have certificates of an authority that is the test's own.
+struct Secured {
+    service: Service,
+    authority: Authority,
+    _directory: RunDirectory,
+}
+
+impl Secured {
+    /// The certificates are for the name of the service and its address.
+    fn of(size: usize) -> Self {
+        // The servers must be able to read the files, so they are inside of their root.
+        let directory = RunDirectory::new(obtained::mysql());
+        let authority = Authority::new(directory.outside(), "right");
+        let server = authority.server(&format!("DNS:{NAME},IP:127.0.1.1"));
+        let inside = |path: &Path| {
+            let name = path.file_name().expect("it is a file").to_string_lossy();
+            format!("{}/{name}", directory.inside().display())
+        };
+        let settings = [
+            "skip-name-resolve=ON".to_owned(),
+            format!("ssl-ca={}", inside(&authority.certificate())),
+            format!("ssl-cert={}", inside(&server.certificate)),
+            format!("ssl-key={}", inside(&server.key)),
+        ];
+        let service = Service::with_settings(size, &settings.each_ref().map(String::as_str));
+        Self { service, authority, _directory: directory }
+    }
+
+    fn call(&self, address: &str, authority: &Authority) -> Call {
+        let ca = authority.certificate().display().to_string();
+        let call = self.service.password.call(address).with(&["--tls", "verify-identity", "--tls-ca", &ca]);
+        call.with(&["--interval", "20ms"])
+    }
+}
+
+/// Runs until ten samples have failed, and checks that all of them did for the reason.
+fn assert_all_fail(call: &Call, reason: &str) {
+    let mut probe = call.run();
+    let now = probe.wait_for(reason, |now| now.all_failures() >= 10);
+    assert_eq!(now.failures(reason), now.all_failures(), "{:?}", probe.program.log());
+    assert_eq!(now.reads(), 0);
+}
+
+fn assert_all_answer(call: &Call) {
+    let checked = call.clone().with(&["--samples", "20"]).check();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+}
+
+#[test]
+fn required_encrypts_with_the_certificates_that_a_server_makes_itself() {
+    let service = Service::of(1);
+    service.fleet.primary().query(&format!("ALTER USER {USER} REQUIRE SSL"));
+    let call = service.password.call(READ_ADDRESS).with(&["--interval", "20ms"]);
+    assert_all_answer(&call);
+    assert_all_answer(&call.with(&["--tls", "required"]));
+    assert_all_fail(&service.call().with(&["--interval", "20ms"]), "auth");
+}
+
+#[test]
+fn verify_identity_accepts_the_right_authority_and_name() {
+    let secured = Secured::of(2);
+    assert_all_answer(&secured.call(READ_ADDRESS, &secured.authority));
+    let names = NameServer::new(&secured.service.fleet.addresses());
+    let by_name = secured.call(&format!("{NAME}:3306"), &secured.authority);
+    assert_all_answer(&by_name.resolving_with(names.resolver()));
+}
+
+#[test]
+fn verify_identity_refuses_a_wrong_authority_and_a_wrong_name() {
+    let secured = Secured::of(1);
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let wrong = Authority::new(directory.path(), "wrong");
+    assert_all_fail(&secured.call(READ_ADDRESS, &wrong), "tls");
+    // The certificate is not for the address of the server itself.
+    let address = format!("{}:3306", secured.service.fleet.primary().address);
+    assert_all_fail(&secured.call(&address, &secured.authority), "tls");
+}
+
+#[test]
+fn a_server_without_tls_is_a_tls_failure_unless_tls_is_disabled() {
+    let _namespace = Namespace::enter();
+    let server = Mariadb::start(20, &[]);
+    route_to(&[server.address]);
+    let password = PasswordFile::new(PASSWORD);
+    let call = password.call(READ_ADDRESS).with(&["--interval", "20ms"]);
+    assert_all_fail(&call, "tls");
+    assert_eq!(server.logins(), 0, "no password is sent in the clear");
+    assert_all_answer(&call.with(&["--tls", "disabled"]));
+}
+
+#[test]
+fn a_client_certificate_opens_an_account_that_requires_one() {
+    let secured = Secured::of(1);
+    secured.service.fleet.primary().query(&format!("ALTER USER {USER} REQUIRE X509"));
+    let call = secured.call(READ_ADDRESS, &secured.authority);
+    assert_all_fail(&call, "auth");
+    let client = secured.authority.client();
+    let [certificate, key] = [client.certificate, client.key].map(|path| path.display().to_string());
+    assert_all_answer(&call.with(&["--tls-cert", &certificate, "--tls-key", &key]));
+}
+
+#[test]
+fn a_server_that_has_forgotten_the_account_gets_the_password_encrypted_without_tls() {
+    let service = Service::of(1);
+    let mut probe = service.call().with(&["--interval", "20ms"]).run();
+    probe.wait_for("20 reads", |now| now.reads() >= 20);
+    for _ in 0..5 {
+        service.fleet.primary().query("FLUSH PRIVILEGES");
+        let before = probe.metrics().reads();
+        probe.wait_for("20 more reads", |now| now.reads() >= before + 20);
+    }
+    assert_eq!(probe.metrics().all_failures(), 0, "{:?}", probe.program.log());
+}
