@@ -62,8 +62,8 @@ pub(crate) struct Target {
     /// By `FailureReason as usize`; open while samples fail for that reason.
     failing: [Option<Episode>; FailureReason::ALL.len()],
     skipping: Option<Episode>,
-    /// Who answered each sample (`None`: it failed), on its way to the trial.
-    order: StartOrder<Option<Arc<str>>>,
+    /// Who answered each sample, or why it failed, on its way to the trial.
+    order: StartOrder<Result<Arc<str>, FailureReason>>,
     trial: Option<Trial>,
 }
 
@@ -96,18 +96,19 @@ impl Target {
         let (answered_by, news) = match outcome {
             Ok(answer) => {
                 let (name, news) = self.answered(answer, finished, now);
-                (Some(name), news)
+                (Ok(name), news)
             }
             Err(failure) => {
+                let reason = failure.reason;
                 let news = self.failed(PastFailure { started, finished, failure }, now);
-                (None, news.into_iter().collect())
+                (Err(reason), news.into_iter().collect())
             }
         };
         self.samples += 1;
         if let Some(trial) = &mut self.trial {
             self.order.insert(sequence, answered_by);
             while let Some(answered_by) = self.order.pop() {
-                trial.observe(answered_by.as_ref());
+                trial.observe(answered_by.as_ref().map_err(|reason| *reason));
             }
         }
         news
@@ -176,7 +177,7 @@ impl Target {
             last_answers: self.tape.iter().rev().cloned().collect(),
             last_failures: self.past_failures.iter().rev().map(FailureSeen::from).collect(),
             notices: self.notices(),
-            trial: self.trial.as_ref().and_then(|trial| trial.outcome(&self.failures)),
+            trial: self.trial.as_ref().and_then(Trial::outcome),
         }
     }
 

@@ -93,7 +93,8 @@ pub(crate) struct Trial {
     answers: BTreeMap<Arc<str>, u64>,
     expected: Vec<Arc<str>>,
     samples: u64,
-    failed: u64,
+    /// By `FailureReason as usize`.
+    failed: [u64; FailureReason::ALL.len()],
     decision: Option<Decision>,
 }
 
@@ -106,21 +107,21 @@ impl Trial {
             answers: BTreeMap::new(),
             expected: expectation.entries().iter().map(|entry| Arc::clone(&entry.name)).collect(),
             samples: 0,
-            failed: 0,
+            failed: Default::default(),
             decision: None,
         }
     }
 
-    /// Takes in who answered the next sample in the order of their starts; `None` if it failed. What comes after the
+    /// Takes in who answered the next sample in the order of their starts, or why it failed. What comes after the
     /// decision is left out.
-    pub(crate) fn observe(&mut self, answered_by: Option<&Arc<str>>) {
+    pub(crate) fn observe(&mut self, answered_by: Result<&Arc<str>, FailureReason>) {
         if self.decision.is_some() {
             return;
         }
         self.samples += 1;
         match answered_by {
-            None => self.failed += 1,
-            Some(replica) => {
+            Err(reason) => self.failed[reason as usize] += 1,
+            Ok(replica) => {
                 *self.answers.entry(Arc::clone(replica)).or_default() += 1;
                 self.fairness.observe(replica);
             }
@@ -128,14 +129,14 @@ impl Trial {
         self.decision = self.decide();
     }
 
-    /// How it ended, if it has; `failures` are the target's failed samples by reason.
-    pub(crate) fn outcome(&self, failures: &[u64; FailureReason::ALL.len()]) -> Option<Outcome> {
+    /// How it ended, if it has.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
         let decision = self.decision?;
         let finding = match decision {
             Decision::Balanced => Finding::AllAnswer { replicas: self.fairness.replicas(), listed: self.listed },
             Decision::Undecided => {
                 let mut failed: Vec<_> =
-                    FailureReason::ALL.into_iter().zip(*failures).filter(|(_, count)| *count > 0).collect();
+                    FailureReason::ALL.into_iter().zip(self.failed).filter(|(_, count)| *count > 0).collect();
                 failed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
                 Finding::Failures { failed, samples: self.samples }
             }
@@ -146,7 +147,7 @@ impl Trial {
 
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     fn decide(&self) -> Option<Decision> {
-        if self.failed as f64 > FAILURES_MAX * self.rules.samples as f64 {
+        if self.failed.iter().sum::<u64>() as f64 > FAILURES_MAX * self.rules.samples as f64 {
             Some(Decision::Undecided)
         } else if self.fairness.p_value() <= self.rules.alpha {
             Some(Decision::Unbalanced)
@@ -246,8 +247,6 @@ impl fmt::Display for OneIn {
 mod tests {
     use super::*;
 
-    const NONE: [u64; FailureReason::ALL.len()] = [0; FailureReason::ALL.len()];
-
     fn listed(names: &[&str]) -> Expectation {
         Expectation::listed(names.iter().map(|n| n.parse().unwrap()).collect()).unwrap()
     }
@@ -255,11 +254,9 @@ mod tests {
     fn run(expectation: &Expectation, samples: u64, answers: &[Option<&str>]) -> Outcome {
         let mut trial = Trial::new(TrialRules { samples, alpha: 0.001 }, expectation);
         for answer in answers.iter().cycle().take(usize::try_from(samples).unwrap()) {
-            trial.observe(answer.map(Arc::from).as_ref());
+            trial.observe(answer.map(Arc::from).as_ref().ok_or(FailureReason::Refused));
         }
-        let mut failures = NONE;
-        failures[FailureReason::Refused as usize] = trial.failed;
-        trial.outcome(&failures).unwrap()
+        trial.outcome().unwrap()
     }
 
     #[test]

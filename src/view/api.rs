@@ -144,9 +144,6 @@ impl<'a> Checked<'a> {
     pub fn of(target: &'a TargetSnapshot, outcome: Option<&Outcome>, reason: String, exit_code: u8) -> Self {
         let mut shown = Target::of(target);
         shown.reason = Some(reason);
-        if let Some(outcome) = outcome {
-            shown.samples = outcome.samples;
-        }
         shown.verdict = Some(match outcome.map(|outcome| outcome.decision) {
             Some(Decision::Balanced) => "balanced",
             Some(Decision::Unbalanced) => "unbalanced",
