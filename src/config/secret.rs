@@ -24,12 +24,12 @@ pub enum PasswordSource {
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// The file cannot be read.
-    #[error("cannot read the password file {path:?}: {source}; check that it exists and that this user may read it")]
+    #[error("cannot read the password file {path:?}: {reason}; check that it exists and that this user may read it")]
     Unreadable {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file has nothing in it.
     #[error(
@@ -87,7 +87,7 @@ impl PasswordSource {
 fn read_file(path: &Path) -> Result<Secret, PasswordError> {
     use std::io::Read;
 
-    let unreadable = |source| PasswordError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |reason| PasswordError::Unreadable { path: path.to_owned(), reason };
     let not_one_line = || PasswordError::NotOneLine { path: path.to_owned() };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();

@@ -98,12 +98,12 @@ pub enum TlsError {
     #[error("--tls-cert and --tls-key belong together; give both or neither")]
     HalfIdentity,
     /// A file cannot be read.
-    #[error("cannot read {path:?}: {source}; check that it exists and that this user may read it")]
+    #[error("cannot read {path:?}: {reason}; check that it exists and that this user may read it")]
     Unreadable {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A file has no certificate or key in PEM form.
     #[error("{path:?} holds no {what} in PEM form ({reason}); it should have a line such as -----BEGIN {label}-----")]
@@ -201,7 +201,7 @@ fn load_authorities(path: &Path) -> Result<PemFile, TlsError> {
 
 impl PemFile {
     fn read(path: &Path) -> Result<Self, TlsError> {
-        let bytes = std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|reason| TlsError::Unreadable { path: path.to_owned(), reason })?;
         Ok(Self { path: path.to_owned(), bytes })
     }
 

@@ -44,7 +44,10 @@ pub(super) fn tries_next(failure: &Failure) -> bool {
 fn text(error: &Error, stage: Stage, address: SocketAddr) -> String {
     // The driver's own wrapping ("Input/output error: Input/output error: …") says nothing; the innermost error does.
     match error {
-        Error::Io(IoError::Io(error)) => format!("cannot {stage} {address}: {error}"),
+        Error::Io(IoError::Io(error)) => match io_reason(error) {
+            FailureReason::Refused | FailureReason::Unreachable => format!("cannot connect to {address}: {error}"),
+            _ => format!("cannot {stage} {address}: {error}"),
+        },
         Error::Server(error) => format!("cannot {stage} {address}: {error}"),
         Error::Driver(DriverError::UnexpectedPacket { .. }) => {
             format!("cannot {stage} {address}: a packet came that does not belong there")
