@@ -1,14 +1,15 @@
 //! What is typed: every command and option, and how it becomes a configuration.
 
-use std::{fmt, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{
-        Address, Interval, Listen, PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode, parse_duration,
+        Address, AddressError, Interval, Listen, PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode,
+        parse_duration,
     },
-    model::{Expectation, ExpectationError, Expected, TrialRules},
+    model::{Expectation, ExpectationError, Expected, TrialRules, cluster::ObjectName},
 };
 
 /// The environment variable that holds the password itself.
@@ -58,6 +59,9 @@ pub struct RunArgs {
     /// Where to serve HTTP; may be given more than once
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = ":10306")]
     pub listen: Vec<Listen>,
+    /// Probe only: no scale events and claims, for one probe on each node beside a Deployment
+    #[arg(long)]
+    pub no_lifecycle: bool,
     /// Validate the options, print what would run, and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
@@ -104,9 +108,12 @@ pub struct DemoArgs {
 /// One target and how to sample it.
 #[derive(Debug, Args)]
 pub struct TargetArgs {
-    /// Where to connect; the port is 3306 unless given
-    #[arg(long, env = "READSCOPE_ADDRESS", value_name = "HOST[:PORT]")]
-    pub address: Address,
+    /// A Kubernetes Service; who should answer is found from its endpoints
+    #[arg(long, env = "READSCOPE_SERVICE", value_name = "NAMESPACE/NAME", required_unless_present = "address")]
+    pub service: Option<ObjectName>,
+    /// Where to connect, alone or with --service; the port is 3306 unless given [default: the Service's cluster name]
+    #[arg(long, env = "READSCOPE_ADDRESS", value_name = "HOST[:PORT]", required_unless_present = "service")]
+    pub address: Option<Address>,
     /// The account; it needs no privilege but to log in
     #[arg(long, env = "READSCOPE_USER", value_name = "NAME", default_value = "readscope")]
     pub user: String,
@@ -140,6 +147,9 @@ pub struct TargetArgs {
     /// Forget a replica that is not expected so long after its last answer
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub forget_after: Duration,
+    /// Which context of the kubeconfig names the cluster [default: the current one, or the pod's own cluster]
+    #[arg(long = "kubernetes.context", value_name = "NAME", requires = "service")]
+    pub kubernetes_context: Option<String>,
 }
 
 /// How to log, to standard error.
@@ -195,6 +205,12 @@ pub enum TargetError {
     /// A file or a combination.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Neither a Service nor an address.
+    #[error("say what to sample: --service NAMESPACE/NAME or --address HOST[:PORT]")]
+    Nowhere,
+    /// The Service's cluster name is no address, which no valid name can bring about.
+    #[error("--service: {0}")]
+    Address(#[from] AddressError),
     /// The environment variable holds no text.
     #[error("the environment variable READSCOPE_PASSWORD is not text; use --password-file instead")]
     PasswordVariable,
@@ -213,9 +229,16 @@ impl TargetArgs {
             (None, _) => PasswordSource::Empty,
         };
         let tls = Tls::load(self.tls, self.tls_ca.as_deref(), self.tls_cert.as_deref(), self.tls_key.as_deref())?;
+        let address = match (&self.address, &self.service) {
+            (Some(address), _) => address.clone(),
+            (None, Some(service)) => cluster_address(service)?,
+            (None, None) => return Err(TargetError::Nowhere),
+        };
+        let label = self.service.as_ref().map_or_else(|| address.to_string(), ToString::to_string);
         Ok(Target {
-            name: Arc::from(self.address.to_string()),
-            address: self.address.clone(),
+            name: label.into(),
+            service: self.service.clone(),
+            address,
             user: self.user.clone(),
             password,
             tls,
@@ -250,6 +273,11 @@ impl fmt::Display for LogLevel {
             Self::Trace => "trace",
         })
     }
+}
+
+/// The name by which the cluster's DNS knows a Service.
+fn cluster_address(service: &ObjectName) -> Result<Address, AddressError> {
+    format!("{}.{}.svc", service.name, service.namespace).parse()
 }
 
 fn parse_alpha(text: &str) -> Result<f64, String> {

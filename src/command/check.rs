@@ -9,7 +9,7 @@ use super::{
     CommandError,
     observation::Observation,
     output,
-    run::{config_check, interval_of, runtime},
+    run::{config_check, interval_of, runtime, watcher},
     supervisor::{Signals, Supervisor},
 };
 use crate::{
@@ -35,7 +35,9 @@ pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
     }
     // A script takes 1 for "unbalanced", so what keeps the check from its work is 2 like any other "could not tell".
     runtime()?.block_on(async {
-        let observation = Observation::new(&targets, Some(&rules), Clock::start()).map_err(CommandError::usage)?;
+        let watcher = watcher(&args.target, false).await.map_err(CommandError::usage)?;
+        let observation =
+            Observation::new(&targets, Some(&rules), watcher, Clock::start()).map_err(CommandError::usage)?;
         let (target, outcome) = decide(observation).await.map_err(CommandError::usage)?;
         report(&target, outcome.as_ref(), args.output).map_err(CommandError::usage)
     })

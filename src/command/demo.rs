@@ -61,7 +61,7 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
         Ok(())
     });
 
-    let snapshots = Observation::new(&targets, None, clock)?.start(&mut supervisor, &stop);
+    let snapshots = Observation::new(&targets, None, None, clock)?.start(&mut supervisor, &stop);
     serve_site(listeners, snapshots.clone(), &targets, &mut supervisor, &stop)?;
     let story_stop = stop.clone();
     supervisor.spawn("story", async move {
@@ -113,6 +113,7 @@ async fn print_tape(mut snapshots: watch::Receiver<Snapshot>, stop: Cancellation
 fn target(port: u16) -> anyhow::Result<Target> {
     Ok(Target {
         name: TARGET.into(),
+        service: None,
         address: Address { host: "127.0.0.1".to_owned(), port },
         user: "readscope".to_owned(),
         password: PasswordSource::Empty,

@@ -4,8 +4,9 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 
 use crate::cli::{LogArgs, LogFormat};
 
-/// Libraries whose own accounts of a failed sample say less than the sample's failure does.
-const QUIET: [&str; 3] = ["hickory_net=error", "hickory_proto=error", "hickory_resolver=error"];
+/// Libraries whose own accounts of a failed sample or a broken watch say less than readscope's own, and oftener.
+const QUIET: [&str; 5] =
+    ["hickory_net=error", "hickory_proto=error", "hickory_resolver=error", "kube_client=off", "kube_runtime=off"];
 
 /// Installs the log; `RUST_LOG` wins over the level that was asked for.
 pub(super) fn install(args: &LogArgs) {

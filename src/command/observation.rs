@@ -1,10 +1,11 @@
-//! Targets under observation: a schedule of samples each, and the one task that owns the state.
+//! Targets under observation: a schedule of samples each, the watches of Kubernetes if it is asked, and the one task that
+//! owns the state.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -12,8 +13,12 @@ use super::supervisor::Supervisor;
 use crate::{
     clock::Clock,
     config::Target,
-    model::{Event, Snapshot, State, TargetId, TargetSpec, TrialRules},
+    model::{
+        Event, Snapshot, State, TargetId, TargetSpec, TrialRules,
+        cluster::{Kind, ObjectName},
+    },
     source::{
+        kubernetes::Watcher,
         mysql::{Sampler, SamplerError},
         schedule::Schedule,
     },
@@ -29,11 +34,23 @@ const TICK: Duration = Duration::from_secs(1);
 /// A change is in the snapshot at the latest after this; at a thousand answers a second it is still made ten times.
 const SHOWN_WITHIN: Duration = Duration::from_millis(100);
 
+/// Sampling waits so long for the first list of the endpoints, so that replicas do not change their names midway.
+const ENDPOINTS_WITHIN: Duration = Duration::from_secs(5);
+
 /// What is to be observed, ready to start.
 pub(super) struct Observation {
     clock: Clock,
     state: State,
-    samplers: Vec<(TargetId, Schedule, Arc<Sampler>)>,
+    sampling: Vec<Sampling>,
+    watcher: Option<Watcher>,
+}
+
+/// One target's samples.
+struct Sampling {
+    id: TargetId,
+    service: Option<ObjectName>,
+    schedule: Schedule,
+    sampler: Arc<Sampler>,
 }
 
 /// The state's owner and what it needs.
@@ -45,17 +62,23 @@ struct Owner {
 }
 
 impl Observation {
-    /// An observation of `targets`, each under a bounded trial if there are rules for one.
+    /// An observation of `targets`, each under a bounded trial if there are rules for one, with what `watcher` sees.
     ///
     /// # Errors
     /// When a target cannot be sampled at all.
-    pub(super) fn new(targets: &[Target], trial: Option<&TrialRules>, clock: Clock) -> Result<Self, SamplerError> {
+    pub(super) fn new(
+        targets: &[Target],
+        trial: Option<&TrialRules>,
+        watcher: Option<Watcher>,
+        clock: Clock,
+    ) -> Result<Self, SamplerError> {
         let mut specs = Vec::new();
-        let mut samplers = Vec::new();
+        let mut sampling = Vec::new();
         for (id, target) in (0..).map(TargetId).zip(targets) {
             let spec = TargetSpec {
                 name: Arc::clone(&target.name),
                 expectation: target.expectation.clone(),
+                service: target.service.clone(),
                 forget_after: target.forget_after,
                 trial: trial.cloned(),
             };
@@ -64,26 +87,29 @@ impl Observation {
                 max_in_flight: target.max_in_flight,
                 limit: trial.map(|rules| rules.samples),
             };
+            let sampler = Arc::new(Sampler::new(target.clone(), clock)?);
             specs.push((id, spec));
-            samplers.push((id, schedule, Arc::new(Sampler::new(target.clone(), clock)?)));
+            sampling.push(Sampling { id, service: target.service.clone(), schedule, sampler });
         }
-        Ok(Self { clock, state: State::new(specs), samplers })
+        let names = watcher.as_ref().map(Watcher::watches).unwrap_or_default();
+        Ok(Self { clock, state: State::new(specs, names), sampling, watcher })
     }
 
     /// Starts everything under `supervisor` and returns where snapshots appear.
     pub(super) fn start(mut self, supervisor: &mut Supervisor, stop: &CancellationToken) -> watch::Receiver<Snapshot> {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let (snapshots, shown) = watch::channel(self.state.snapshot(self.clock.now()));
-        for (id, schedule, sampler) in self.samplers {
+        if let Some(watcher) = self.watcher {
             let (events, stop) = (events.clone(), stop.clone());
-            let sample = move |sequence| {
-                let sampler = Arc::clone(&sampler);
-                async move { sampler.sample(sequence).await }
-            };
-            supervisor.spawn(format!("sampling {}", id.0), async move {
-                schedule.run(id, sample, events, stop.clone()).await;
-                // A schedule with a limit is done before the program is.
-                stop.cancelled().await;
+            supervisor.spawn("watching Kubernetes", async move {
+                watcher.run(events, stop).await;
+                Ok(())
+            });
+        }
+        for sampling in self.sampling {
+            let (events, stop, shown) = (events.clone(), stop.clone(), shown.clone());
+            supervisor.spawn(format!("sampling {}", sampling.id.0), async move {
+                sampling.run(events, shown, stop).await;
                 Ok(())
             });
         }
@@ -96,6 +122,39 @@ impl Observation {
         });
         shown
     }
+}
+
+impl Sampling {
+    /// Takes samples until `stop`.
+    async fn run(self, events: mpsc::Sender<Event>, shown: watch::Receiver<Snapshot>, stop: CancellationToken) {
+        if let Some(service) = &self.service {
+            tokio::select! {
+                _ = timeout(ENDPOINTS_WITHIN, endpoints_known(service, shown)) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+        let sampler = self.sampler;
+        let sample = move |sequence| {
+            let sampler = Arc::clone(&sampler);
+            async move { sampler.sample(sequence).await }
+        };
+        self.schedule.run(self.id, sample, events, stop.clone()).await;
+        // A schedule with a limit is done before the program is.
+        stop.cancelled().await;
+    }
+}
+
+/// Waits until the endpoints of the Service were listed, or it is known that they cannot be.
+async fn endpoints_known(service: &ObjectName, mut shown: watch::Receiver<Snapshot>) {
+    let settled = |snapshot: &Snapshot| {
+        let watches = snapshot.cluster.iter().flat_map(|cluster| &cluster.watches);
+        let of_routing = |kind: Kind| matches!(kind, Kind::Service | Kind::Slice);
+        watches
+            .filter(|(name, _)| of_routing(name.kind) && name.namespace == service.namespace)
+            .all(|(_, watch)| watch.settled())
+    };
+    // An error means that the state's owner is gone, and then the program is on its way out.
+    let _ = shown.wait_for(settled).await;
 }
 
 impl Owner {
@@ -119,8 +178,8 @@ impl Owner {
                     continue;
                 }
             };
-            for (target, notice) in self.state.apply(event, self.clock.now()) {
-                view::log::notice(&target, &notice);
+            for news in self.state.apply(event, self.clock.now()) {
+                view::log::news(&news);
             }
             changed = true;
         }

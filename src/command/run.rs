@@ -13,10 +13,11 @@ use super::{
     supervisor::{Ending, Signals, Supervisor},
 };
 use crate::{
-    cli::RunArgs,
+    cli::{RunArgs, TargetArgs},
     clock::Clock,
     config::{Interval, Listen, Target},
     model::Snapshot,
+    source::kubernetes::{self, ConnectError, Watcher},
     view::web::Site,
 };
 
@@ -36,7 +37,8 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
         return config_check(&targets);
     }
     runtime()?.block_on(async {
-        let observation = Observation::new(&targets, None, Clock::start()).map_err(CommandError::usage)?;
+        let watcher = watcher(&args.target, !args.no_lifecycle).await.map_err(CommandError::usage)?;
+        let observation = Observation::new(&targets, None, watcher, Clock::start()).map_err(CommandError::usage)?;
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
         serve(observation, listeners, &targets).await.map_err(CommandError::failure)
     })
@@ -49,6 +51,13 @@ async fn serve(observation: Observation, listeners: Vec<TcpListener>, targets: &
     let snapshots = observation.start(&mut supervisor, &stop);
     serve_site(listeners, snapshots, targets, &mut supervisor, &stop)?;
     supervisor.supervise(&mut signals).await.map(exit_code)
+}
+
+/// What Kubernetes is asked for, if there is a Service to ask about.
+pub(super) async fn watcher(args: &TargetArgs, lifecycle: bool) -> Result<Option<Watcher>, ConnectError> {
+    let Some(service) = &args.service else { return Ok(None) };
+    let client = kubernetes::connect(args.kubernetes_context.as_deref()).await?;
+    Ok(Some(Watcher::new(client, [service], lifecycle)))
 }
 
 /// The exit code of a program that was stopped.

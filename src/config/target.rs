@@ -10,13 +10,15 @@ use super::{
     secret::PasswordSource,
     tls::Tls,
 };
-use crate::model::Expectation;
+use crate::model::{Expectation, cluster::ObjectName};
 
 /// One target with everything that sampling it needs.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The `target` label.
     pub name: Arc<str>,
+    /// The Service that it is, if Kubernetes is to be asked about it.
+    pub service: Option<ObjectName>,
     /// Where to connect.
     pub address: Address,
     /// The account; it needs no privilege but to log in.
@@ -41,6 +43,8 @@ pub struct Target {
 #[derive(Serialize)]
 struct Shown<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
     address: String,
     user: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +95,7 @@ impl<'a> Shown<'a> {
         };
         Self {
             name: &target.name,
+            service: target.service.as_ref().map(ToString::to_string),
             address: target.address.to_string(),
             user: &target.user,
             password,

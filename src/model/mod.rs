@@ -3,12 +3,14 @@
 //! Facts come in as [`Event`]s, `now` is always an argument, and what comes out is a [`Snapshot`] that every view
 //! renders. Nothing in here names an asynchronous runtime, a driver, a web server or a metrics library.
 
+pub mod cluster;
 mod episode;
 mod expectation;
 mod failure;
 mod fairness;
 mod histogram;
 mod latency;
+mod membership;
 mod moment;
 mod notice;
 mod order;
@@ -19,17 +21,18 @@ mod snapshot;
 mod state;
 mod target;
 mod trial;
+mod troubles;
 
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use failure::{Failure, FailureReason};
 pub use histogram::Histogram;
 pub use latency::{Latency, Phase};
 pub use moment::Moment;
-pub use notice::{Notice, Severity};
+pub use notice::{Notice, Severity, Stranger};
 pub use replica::Role;
 pub use roster::{OTHER, REPLICAS_MAX};
 pub use sample::{Answer, Identity, Sample, Timings};
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, Snapshot, TargetSnapshot};
-pub use state::{Event, State};
+pub use state::{Event, News, State, Subject, Told};
 pub use target::{TargetId, TargetSpec};
 pub use trial::{Decision, Finding, Outcome, TrialRules};

@@ -4,6 +4,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
+    cluster::{Kind, Milestone, Rule},
     failure::FailureReason,
     replica::Role,
     roster::{OTHER, REPLICAS_MAX},
@@ -85,6 +86,88 @@ pub enum Notice {
     },
     /// There are more replicas than are told apart.
     TooManyReplicas,
+    /// A server answered to which nothing should have been routed.
+    Strange {
+        /// Its name.
+        replica: Arc<str>,
+        /// How it stands to the Service.
+        stranger: Stranger,
+        /// How often such servers answered since the first of this run.
+        answers: u64,
+    },
+    /// Such servers answer no more.
+    StrangeNoMore {
+        /// How they stood to the Service.
+        stranger: Stranger,
+        /// How often they had answered.
+        answers: u64,
+    },
+    /// The Service routes nothing to where the probe is, by this rule.
+    NothingRouted {
+        /// The rule.
+        rule: Rule,
+    },
+    /// A kind of Kubernetes objects may not be read.
+    Forbidden {
+        /// The kind.
+        kind: Kind,
+        /// The namespace; empty for the whole cluster.
+        namespace: Arc<str>,
+    },
+    /// A kind of Kubernetes objects cannot be watched at present.
+    WatchBroken {
+        /// The kind.
+        kind: Kind,
+        /// The namespace; empty for the whole cluster.
+        namespace: Arc<str>,
+        /// The error.
+        text: Arc<str>,
+    },
+    /// A kind of Kubernetes objects is watched again.
+    WatchMended {
+        /// The kind.
+        kind: Kind,
+        /// The namespace; empty for the whole cluster.
+        namespace: Arc<str>,
+    },
+    /// Replicas were asked for or taken away.
+    ScaleBegan {
+        /// How many there were.
+        from: u32,
+        /// How many there should be.
+        to: u32,
+    },
+    /// A replica has reached a milestone of a scale event.
+    Reached {
+        /// Its name.
+        replica: Arc<str>,
+        /// The milestone.
+        milestone: Milestone,
+        /// The time since the request, if both were seen.
+        since_request: Option<Duration>,
+    },
+    /// A scale event is over.
+    ScaleOver {
+        /// How many replicas there were.
+        from: u32,
+        /// How many there are.
+        to: u32,
+        /// How long it took, if its start was seen.
+        lasted: Option<Duration>,
+    },
+}
+
+/// How a server that answers stands to the Service, where nothing should have been routed to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stranger {
+    /// It is no endpoint.
+    NoEndpoint,
+    /// It is an endpoint for clients elsewhere.
+    Elsewhere,
+    /// It is not ready.
+    NotReady,
+    /// It is terminating.
+    Terminating,
 }
 
 impl Notice {
@@ -96,10 +179,20 @@ impl Notice {
             | Self::Forgotten { .. }
             | Self::Returned { .. }
             | Self::Recovered { .. }
-            | Self::OnTime { .. } => Severity::Info,
-            Self::Silent { .. } | Self::Failing { .. } | Self::Skipping { .. } | Self::TooManyReplicas => {
-                Severity::Warning
-            }
+            | Self::OnTime { .. }
+            | Self::StrangeNoMore { .. }
+            | Self::WatchMended { .. }
+            | Self::ScaleBegan { .. }
+            | Self::Reached { .. }
+            | Self::ScaleOver { .. } => Severity::Info,
+            Self::Silent { .. }
+            | Self::Failing { .. }
+            | Self::Skipping { .. }
+            | Self::TooManyReplicas
+            | Self::Strange { .. }
+            | Self::NothingRouted { .. }
+            | Self::Forbidden { .. }
+            | Self::WatchBroken { .. } => Severity::Warning,
         }
     }
 }
@@ -140,6 +233,73 @@ impl fmt::Display for Notice {
             Self::TooManyReplicas => {
                 write!(f, "more than {REPLICAS_MAX} replicas answer; those past that are counted together as {OTHER:?}")
             }
+            Self::Strange { replica, stranger, answers } => write!(
+                f,
+                "{replica} answered through the Service although it {stranger} ({answers} such answers); check \
+                 kube-proxy on the probe's node, and whether the address is really this Service's"
+            ),
+            Self::StrangeNoMore { stranger, answers } => {
+                write!(f, "no server that {stranger} answers any more, after {answers} answers of such")
+            }
+            Self::NothingRouted { rule } => write!(f, "nothing is expected to answer here: {rule}"),
+            Self::Forbidden { kind, namespace } => write!(
+                f,
+                "not allowed to read {}, so what they would tell is missing; grant get, list and watch on them to \
+                 readscope's ServiceAccount",
+                Objects(*kind, namespace)
+            ),
+            Self::WatchBroken { kind, namespace, text } => {
+                write!(f, "cannot watch {}, and tries again: {text}", Objects(*kind, namespace))
+            }
+            Self::WatchMended { kind, namespace } => write!(f, "{} are watched again", Objects(*kind, namespace)),
+            Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {to} replicas"),
+            Self::Reached { replica, milestone, since_request: Some(since) } => {
+                write!(f, "{replica} {milestone} {:.1} s after the request", since.as_secs_f64())
+            }
+            Self::Reached { replica, milestone, since_request: None } => write!(f, "{replica} {milestone}"),
+            Self::ScaleOver { from, to, lasted: Some(lasted) } => {
+                write!(f, "scaled from {from} to {to} replicas in {:.1} s", lasted.as_secs_f64())
+            }
+            Self::ScaleOver { from, to, lasted: None } => write!(f, "scaled from {from} to {to} replicas"),
+        }
+    }
+}
+
+impl Stranger {
+    /// Every one, in the order of their discriminants.
+    pub const ALL: [Self; 4] = [Self::NoEndpoint, Self::Elsewhere, Self::NotReady, Self::Terminating];
+
+    /// The name in metrics and API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoEndpoint => "no_endpoint",
+            Self::Elsewhere => "elsewhere",
+            Self::NotReady => "not_ready",
+            Self::Terminating => "terminating",
+        }
+    }
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoEndpoint => "is no endpoint of it",
+            Self::Elsewhere => "is an endpoint for clients elsewhere",
+            Self::NotReady => "is not ready",
+            Self::Terminating => "is terminating",
+        })
+    }
+}
+
+/// Kubernetes objects as a sentence names them.
+struct Objects<'a>(Kind, &'a str);
+
+impl fmt::Display for Objects<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            "" => write!(f, "{} of the cluster", self.0.resource()),
+            namespace => write!(f, "{} in the namespace {namespace}", self.0.resource()),
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Replica {
     pub(crate) answers_then: u64,
     /// Whether its silence was told and not yet ended.
     pub(crate) silent: bool,
+    /// Since when its pod is gone, if it had one.
+    pub(crate) pod_gone: Option<Moment>,
 }
 
 impl Role {
@@ -79,6 +81,7 @@ impl Replica {
             last_answer: None,
             answers_then: 0,
             silent: false,
+            pod_gone: None,
         }
     }
 

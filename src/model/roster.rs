@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     expectation::{Expectation, server_name},
+    membership::Membership,
     moment::Moment,
     replica::{Replica, ServerKey},
     sample::{Answer, Identity},
@@ -21,6 +22,9 @@ pub const OTHER: &str = "other";
 
 /// After this time an answer weighs half as much in a share.
 const SHARE_HALF_LIFE: Duration = Duration::from_secs(300);
+
+/// A replica is forgotten so long after its pod is gone.
+const POD_GONE_FOR: Duration = Duration::from_secs(300);
 
 /// How many former keys of one replica are remembered.
 const FORMER_MAX: usize = 8;
@@ -67,8 +71,8 @@ impl Roster {
     /// Counts an answer and returns the replica that gave it.
     ///
     /// `recent_reads` of every replica decays by half every [`SHARE_HALF_LIFE`] before the answer adds 1 to its own.
-    pub(crate) fn record(&mut self, answer: Answer, expectation: &Expectation, now: Moment) -> &Replica {
-        let name = self.recognise(&answer.identity, expectation);
+    pub(crate) fn record(&mut self, answer: Answer, membership: &Membership, now: Moment) -> &Replica {
+        let name = self.recognise(&answer.identity, membership);
         if let Some(last) = self.last_answer {
             let half_lives = now.since(last).as_secs_f64() / SHARE_HALF_LIFE.as_secs_f64();
             let decay = (-half_lives).exp2();
@@ -83,14 +87,40 @@ impl Roster {
         replica
     }
 
-    /// Forgets the replicas that have not answered for `after`, and returns their names. Expected ones stay.
-    pub(crate) fn forget(&mut self, after: Duration, expectation: &Expectation, now: Moment) -> Vec<Arc<str>> {
-        let listed = |name: &str| expectation.entries().iter().any(|entry| *entry.name == *name);
+    /// Makes sure that the replica of this name is known, with no reads if it is new.
+    pub(crate) fn meet(&mut self, name: &Arc<str>) {
+        if self.replicas.len() < REPLICAS_MAX && !self.replicas.contains_key(name) {
+            self.replicas.insert(Arc::clone(name), Replica::expected(Arc::clone(name)));
+        }
+    }
+
+    /// Takes in that these replicas should answer from now on: they are not missed from the answers before.
+    pub(crate) fn expect_from_now(&mut self, names: &[Arc<str>]) {
+        for name in names {
+            if let Some(replica) = self.replicas.get_mut(name) {
+                replica.answers_then = self.answers;
+            }
+        }
+    }
+
+    /// Takes in that the pod of a replica is there, or is gone.
+    pub(crate) fn pod(&mut self, name: &str, gone: Option<Moment>) {
+        if let Some(replica) = self.replicas.get_mut(name) {
+            replica.pod_gone = gone;
+        }
+    }
+
+    /// Forgets replicas, and returns their names: those whose pod has been gone for [`POD_GONE_FOR`], and those that
+    /// have not answered for `after`. Configured ones and endpoints stay.
+    pub(crate) fn forget(&mut self, after: Duration, membership: &Membership, now: Moment) -> Vec<Arc<str>> {
+        let over = |replica: &Replica| match replica.pod_gone {
+            Some(gone) => now.since(gone) >= POD_GONE_FOR,
+            None => replica.last_answer.is_some_and(|last| now.since(last) >= after),
+        };
         let gone: Vec<Arc<str>> = self
             .replicas
             .values()
-            .filter(|replica| !listed(&replica.name))
-            .filter(|replica| replica.last_answer.is_some_and(|last| now.since(last) >= after))
+            .filter(|replica| !membership.keeps(&replica.name) && over(replica))
             .map(|replica| Arc::clone(&replica.name))
             .collect();
         for name in &gone {
@@ -105,15 +135,17 @@ impl Roster {
     /// A server is told by its key, so the same server keeps its name whatever else changes. A new key on the host of
     /// a known replica, with the name that one has, is that replica made anew (its data directory was lost): it goes on
     /// under the old name. If the old key then answers again there are two servers after all, and each gets a name.
-    fn recognise(&mut self, identity: &Identity, expectation: &Expectation) -> Arc<str> {
+    fn recognise(&mut self, identity: &Identity, membership: &Membership) -> Arc<str> {
         let key = ServerKey::of(identity);
+        let named = membership.name_of(identity);
         if let Some(name) = self.names.get(&key) {
-            return Arc::clone(name);
+            // A server that answered before its pod was known goes by its pod from then on.
+            match &named {
+                Some(pod) if pod != name && membership.pod(pod).is_some() => {}
+                _ => return Arc::clone(name),
+            }
         }
-        let base: Arc<str> = match expectation.entry_of(identity) {
-            Some(entry) => Arc::clone(&entry.name),
-            None => server_name(identity.server_id).into(),
-        };
+        let base: Arc<str> = named.unwrap_or_else(|| server_name(identity.server_id).into());
         let name = match self.replicas.get_mut(&base) {
             None => base,
             Some(holder) => match &holder.identity {
@@ -169,7 +201,7 @@ mod tests {
 
     fn record(roster: &mut Roster, expectation: &Expectation, identity: Identity, at: f64) -> String {
         let answer = Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() };
-        roster.record(answer, expectation, Moment::at(at)).name.to_string()
+        roster.record(answer, &Membership::new(expectation.clone()), Moment::at(at)).name.to_string()
     }
 
     fn seen(roster: &mut Roster, identity: Identity) -> String {
@@ -258,8 +290,9 @@ mod tests {
         let mut roster = Roster::new(&expectation);
         record(&mut roster, &expectation, identity(1, "a", "a"), 0.0);
         record(&mut roster, &expectation, identity(2, "b", "b"), 0.0);
-        assert!(roster.forget(Duration::from_secs(10), &expectation, Moment::at(9.9)).is_empty());
-        assert_eq!(roster.forget(Duration::from_secs(10), &expectation, Moment::at(10.0)), ["server-2".into()]);
+        let membership = Membership::new(expectation.clone());
+        assert!(roster.forget(Duration::from_secs(10), &membership, Moment::at(9.9)).is_empty());
+        assert_eq!(roster.forget(Duration::from_secs(10), &membership, Moment::at(10.0)), ["server-2".into()]);
         assert_eq!(record(&mut roster, &expectation, identity(2, "b", "b"), 11.0), "server-2");
         assert_eq!(roster.replicas().find(|r| &*r.name == "server-2").unwrap().reads, 1);
     }

@@ -5,10 +5,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
+    cluster::{ClusterSnapshot, ObjectName, Routing},
     failure::{FailureReason, PastFailure},
     latency::Latency,
     moment::Moment,
-    notice::Notice,
+    notice::{Notice, Stranger},
     replica::Role,
     sample::Identity,
     trial::Outcome,
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub taken: Moment,
     /// In the order of their configuration. A target that did not change is shared with the snapshot before.
     pub targets: Vec<Arc<TargetSnapshot>>,
+    /// What Kubernetes told; absent where it is not asked.
+    pub cluster: Option<Arc<ClusterSnapshot>>,
 }
 
 /// One target as it was when something last changed.
@@ -28,6 +31,8 @@ pub struct Snapshot {
 pub struct TargetSnapshot {
     /// The `target` label.
     pub name: Arc<str>,
+    /// The Service that it reads through, if it is known as one.
+    pub service: Option<ObjectName>,
     /// Whether one of the last 10 samples got an answer.
     pub up: bool,
     /// Samples that are over, answered or failed.
@@ -38,10 +43,14 @@ pub struct TargetSnapshot {
     pub skipped: u64,
     /// Answers of servers that were not read-only.
     pub primary_reads: u64,
+    /// Answers of servers to which nothing should have been routed, by `Stranger as usize`.
+    pub strangers: [u64; Stranger::ALL.len()],
     /// How long answered samples took.
     pub latency: Latency,
     /// Sorted by name.
     pub replicas: Vec<ReplicaSnapshot>,
+    /// What the Service routes to; absent without a Service, and until it is known.
+    pub routing: Option<Routing>,
     /// Newest first, bounded.
     pub last_answers: Vec<AnswerSeen>,
     /// Newest first, bounded.

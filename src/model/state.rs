@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    cluster::{Change, ClusterSnapshot, Kind, Kubernetes, ObjectName, Problem, WatchName},
     moment::Moment,
     notice::Notice,
     sample::Sample,
@@ -27,14 +28,56 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+    /// Kubernetes told something.
+    Cluster {
+        /// Which watch told it.
+        watch: WatchName,
+        /// What it told.
+        told: Told,
+    },
     /// Time passed; to be told about once a second.
     Tick,
+}
+
+/// What a watch of Kubernetes objects tells.
+#[derive(Debug)]
+pub enum Told {
+    /// A fact about an object.
+    Change(Box<Change>),
+    /// The whole list was received, for the first time or again.
+    Listed,
+    /// It does not work, and is tried again.
+    Broken(Problem),
+}
+
+/// What a person should know, and about what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct News {
+    /// What it is about.
+    pub subject: Subject,
+    /// The sentence.
+    pub notice: Notice,
+}
+
+/// What a notice is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A target, by its label.
+    Target(Arc<str>),
+    /// A `StatefulSet`.
+    StatefulSet(ObjectName),
+    /// What Kubernetes tells.
+    Kubernetes,
 }
 
 /// Everything that is known.
 #[derive(Debug, Default)]
 pub struct State {
     targets: BTreeMap<TargetId, Entry>,
+    /// What Kubernetes told; absent where it is not asked.
+    kubernetes: Option<Kubernetes>,
+    /// What that showed since it last changed.
+    cluster_shown: Option<Arc<ClusterSnapshot>>,
 }
 
 #[derive(Debug)]
@@ -45,21 +88,25 @@ struct Entry {
 }
 
 impl State {
-    /// A state that knows these targets and nothing about them.
+    /// A state that knows these targets and nothing about them, and is told about Kubernetes by these watches.
     #[must_use]
-    pub fn new(targets: impl IntoIterator<Item = (TargetId, TargetSpec)>) -> Self {
+    pub fn new(targets: impl IntoIterator<Item = (TargetId, TargetSpec)>, watches: Vec<WatchName>) -> Self {
         let entry = |spec| Entry { target: Target::new(spec), shown: None };
-        Self { targets: targets.into_iter().map(|(id, spec)| (id, entry(spec))).collect() }
+        let targets: BTreeMap<_, _> = targets.into_iter().map(|(id, spec)| (id, entry(spec))).collect();
+        let services = targets.values().filter_map(|entry: &Entry| entry.target.service().cloned());
+        let kubernetes = (!watches.is_empty()).then(|| Kubernetes::new(services, watches));
+        Self { targets, kubernetes, cluster_shown: None }
     }
 
-    /// Takes one fact in, and returns what is new to people about which target. A fact about a target that does not
-    /// exist (any more) is ignored.
-    pub fn apply(&mut self, event: Event, now: Moment) -> Vec<(Arc<str>, Notice)> {
+    /// Takes one fact in, and returns what is new to people. A fact about a target that does not exist (any more) is
+    /// ignored.
+    pub fn apply(&mut self, event: Event, now: Moment) -> Vec<News> {
         match event {
-            Event::Sampled { target, sample } => self.change(target, |target| target.sampled(*sample, now)),
+            Event::Sampled { target, sample } => self.sampled(target, *sample, now),
             Event::Skipped { target, count } => {
                 self.change(target, |target| target.skipped(count, now).into_iter().collect())
             }
+            Event::Cluster { watch, told } => self.told(&watch, told, now),
             Event::Tick => {
                 let ids: Vec<_> = self.targets.keys().copied().collect();
                 ids.into_iter().flat_map(|id| self.change(id, |target| target.tick(now))).collect()
@@ -70,13 +117,63 @@ impl State {
     /// The picture of this moment.
     pub fn snapshot(&mut self, now: Moment) -> Snapshot {
         let show = |entry: &mut Entry| Arc::clone(entry.shown.get_or_insert_with(|| Arc::new(entry.target.snapshot())));
-        Snapshot { taken: now, targets: self.targets.values_mut().map(show).collect() }
+        let targets = self.targets.values_mut().map(show).collect();
+        if let (Some(kubernetes), None) = (&self.kubernetes, &self.cluster_shown) {
+            self.cluster_shown = Some(Arc::new(kubernetes.snapshot()));
+        }
+        Snapshot { taken: now, targets, cluster: self.cluster_shown.clone() }
     }
 
-    fn change(&mut self, id: TargetId, change: impl FnOnce(&mut Target) -> Vec<Notice>) -> Vec<(Arc<str>, Notice)> {
+    fn sampled(&mut self, id: TargetId, sample: Sample, now: Moment) -> Vec<News> {
+        let finished = sample.finished;
+        let mut read = None;
+        let mut news = self.change(id, |target| {
+            let outcome = target.sampled(sample, now);
+            read = outcome.read.zip(target.service().cloned());
+            outcome.news
+        });
+        if let (Some(((pod, started), service)), Some(kubernetes)) = (read, &mut self.kubernetes) {
+            let name = ObjectName { namespace: service.namespace, name: pod.name };
+            if let Some(scaled) = kubernetes.read(&name, started, finished) {
+                self.cluster_shown = None;
+                news.extend(scaled);
+            }
+        }
+        news
+    }
+
+    fn told(&mut self, watch: &WatchName, told: Told, now: Moment) -> Vec<News> {
+        let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
+        self.cluster_shown = None;
+        let mut gone = None;
+        let (news, services) = match told {
+            Told::Change(change) => {
+                if let Change::Deleted(Kind::Pod, name, _) = &*change {
+                    gone = Some(name.clone());
+                }
+                kubernetes.apply(watch, *change, now)
+            }
+            Told::Listed => kubernetes.listed(watch, now),
+            Told::Broken(problem) => (kubernetes.broken(watch, problem), Vec::new()),
+        };
+        for entry in self.targets.values_mut() {
+            let Some(service) = entry.target.service() else { continue };
+            if services.contains(service) {
+                let routing = kubernetes.routing(service);
+                entry.target.routed(routing, now);
+                entry.shown = None;
+            } else if let Some(pod) = gone.as_ref().filter(|pod| pod.namespace == service.namespace) {
+                entry.target.pod_gone(&pod.name, now);
+            }
+        }
+        news
+    }
+
+    fn change(&mut self, id: TargetId, change: impl FnOnce(&mut Target) -> Vec<Notice>) -> Vec<News> {
         let Some(entry) = self.targets.get_mut(&id) else { return Vec::new() };
         entry.shown = None;
         let news = change(&mut entry.target);
-        news.into_iter().map(|notice| (Arc::clone(entry.target.name()), notice)).collect()
+        let subject = || Subject::Target(Arc::clone(entry.target.name()));
+        news.into_iter().map(|notice| News { subject: subject(), notice }).collect()
     }
 }

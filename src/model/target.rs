@@ -1,20 +1,22 @@
-//! All that is known about one target, built up from its samples.
+//! All that is known about one target, built up from its samples and from what its Service routes to.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    episode::{Episode, Progress, TOLD_EVERY},
+    cluster::{ObjectName, PodRef, Routing},
     expectation::Expectation,
-    failure::{Failure, FailureReason, PastFailure},
+    failure::{FailureReason, PastFailure},
     latency::Latency,
+    membership::Membership,
     moment::Moment,
-    notice::Notice,
+    notice::{Notice, Stranger},
     order::StartOrder,
     replica::{Replica, Role},
     roster::{OTHER, Roster},
     sample::{Answer, Sample},
     snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
     trial::{Trial, TrialRules},
+    troubles::Troubles,
 };
 
 /// How many of the last answers are kept for people.
@@ -37,7 +39,9 @@ pub struct TargetSpec {
     pub name: Arc<str>,
     /// Which replicas should answer.
     pub expectation: Expectation,
-    /// A replica that is not expected is forgotten this long after its last answer.
+    /// The Service that it reads through, if it is known as one.
+    pub service: Option<ObjectName>,
+    /// A replica that is neither configured nor an endpoint is forgotten this long after its last answer.
     pub forget_after: Duration,
     /// One bounded test of the reads, for `check`.
     pub trial: Option<TrialRules>,
@@ -46,6 +50,7 @@ pub struct TargetSpec {
 #[derive(Debug)]
 pub(crate) struct Target {
     spec: TargetSpec,
+    membership: Membership,
     roster: Roster,
     samples: u64,
     /// By `FailureReason as usize`.
@@ -54,35 +59,44 @@ pub(crate) struct Target {
     failures_in_a_row: u64,
     skipped: u64,
     primary_reads: u64,
+    /// By `Stranger as usize`.
+    strangers: [u64; Stranger::ALL.len()],
     latency: Latency,
     /// Newest last, at most [`TAPE_MAX`].
     tape: VecDeque<AnswerSeen>,
     /// Newest last, at most [`FAILURES_MAX`].
     past_failures: VecDeque<PastFailure>,
-    /// By `FailureReason as usize`; open while samples fail for that reason.
-    failing: [Option<Episode>; FailureReason::ALL.len()],
-    skipping: Option<Episode>,
+    troubles: Troubles,
     /// Who answered each sample, or why it failed, on its way to the trial.
     order: StartOrder<Result<Arc<str>, FailureReason>>,
     trial: Option<Trial>,
 }
 
+/// What a sample brought.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) news: Vec<Notice>,
+    /// The pod that answered, if it was one, and when its sample started.
+    pub(crate) read: Option<(PodRef, Moment)>,
+}
+
 impl Target {
     pub(crate) fn new(spec: TargetSpec) -> Self {
         Self {
+            membership: Membership::new(spec.expectation.clone()),
             roster: Roster::new(&spec.expectation),
             samples: 0,
             failures: Default::default(),
             failures_in_a_row: 0,
             skipped: 0,
             primary_reads: 0,
+            strangers: Default::default(),
             latency: Latency::default(),
             tape: VecDeque::with_capacity(TAPE_MAX),
             past_failures: VecDeque::new(),
-            failing: Default::default(),
-            skipping: None,
+            troubles: Troubles::default(),
             order: StartOrder::default(),
-            trial: spec.trial.as_ref().map(|rules| Trial::new(rules.clone(), &spec.expectation)),
+            trial: None,
             spec,
         }
     }
@@ -91,63 +105,69 @@ impl Target {
         &self.spec.name
     }
 
-    pub(crate) fn sampled(&mut self, sample: Sample, now: Moment) -> Vec<Notice> {
+    pub(crate) fn service(&self) -> Option<&ObjectName> {
+        self.spec.service.as_ref()
+    }
+
+    pub(crate) fn sampled(&mut self, sample: Sample, now: Moment) -> Outcome {
         let Sample { sequence, started, finished, outcome } = sample;
+        self.samples += 1;
         let (answered_by, news) = match outcome {
             Ok(answer) => {
-                let (name, news) = self.answered(answer, finished, now);
+                let (name, news) = self.answered(answer, started, finished, now);
                 (Ok(name), news)
             }
             Err(failure) => {
                 let reason = failure.reason;
-                let news = self.failed(PastFailure { started, finished, failure }, now);
+                self.failures[reason as usize] += 1;
+                self.failures_in_a_row += 1;
+                let news = self.troubles.failed(reason, &failure.text, self.samples, now);
+                if self.past_failures.len() == FAILURES_MAX {
+                    self.past_failures.pop_front();
+                }
+                self.past_failures.push_back(PastFailure { started, finished, failure });
                 (Err(reason), news.into_iter().collect())
             }
         };
-        self.samples += 1;
-        if let Some(trial) = &mut self.trial {
+        let pod = answered_by.as_ref().ok().and_then(|name| self.membership.pod(name)).cloned();
+        if let Some(rules) = &self.spec.trial {
+            // Made with the first sample, when it is known what the Service routes to.
+            let trial = self.trial.get_or_insert_with(|| Trial::new(rules.clone(), self.membership.expectation()));
             self.order.insert(sequence, answered_by);
             while let Some(answered_by) = self.order.pop() {
                 trial.observe(answered_by.as_ref().map_err(|reason| *reason));
             }
         }
-        news
+        Outcome { news, read: pod.map(|pod| (pod, started)) }
     }
 
     pub(crate) fn skipped(&mut self, count: u64, now: Moment) -> Option<Notice> {
         self.skipped += count;
-        let begins = self.skipping.is_none();
-        let episode = self.skipping.get_or_insert_with(|| Episode::begin(self.samples, now));
-        episode.occurred(count, "", now);
-        begins.then_some(Notice::Skipping { skipped: count })
+        self.troubles.skipped(count, self.samples, now)
+    }
+
+    /// Takes in what the Service routes to now.
+    pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) {
+        let newly_expected = self.membership.routed(routing, now);
+        let pods = self.membership.routing().into_iter().flat_map(|routing| &routing.endpoints);
+        for endpoint in pods.filter(|endpoint| endpoint.pod.is_some()) {
+            self.roster.meet(&endpoint.name);
+            self.roster.pod(&endpoint.name, None);
+        }
+        self.roster.expect_from_now(&newly_expected);
+    }
+
+    /// Takes in that a pod is gone.
+    pub(crate) fn pod_gone(&mut self, name: &str, now: Moment) {
+        self.roster.pod(name, Some(now));
     }
 
     /// What is so because time passed, although nothing happened.
     pub(crate) fn tick(&mut self, now: Moment) -> Vec<Notice> {
-        let mut news = Vec::new();
-        for reason in FailureReason::ALL {
-            let slot = &mut self.failing[reason as usize];
-            let Some(episode) = slot else { continue };
-            match episode.progress(now) {
-                Progress::Nothing => {}
-                Progress::GoesOn => news.push(failing(reason, episode, self.samples)),
-                Progress::Over => {
-                    news.push(Notice::Recovered { reason, failed: episode.count, quiet: TOLD_EVERY });
-                    *slot = None;
-                }
-            }
-        }
-        if let Some(episode) = &mut self.skipping {
-            match episode.progress(now) {
-                Progress::Nothing => {}
-                Progress::GoesOn => news.push(Notice::Skipping { skipped: episode.count }),
-                Progress::Over => {
-                    news.push(Notice::OnTime { skipped: episode.count });
-                    self.skipping = None;
-                }
-            }
-        }
-        let forgotten = self.roster.forget(self.spec.forget_after, &self.spec.expectation, now);
+        let newly_expected = self.membership.tick(now);
+        self.roster.expect_from_now(&newly_expected);
+        let mut news = self.troubles.tick(self.samples, now);
+        let forgotten = self.roster.forget(self.spec.forget_after, &self.membership, now);
         let after = self.spec.forget_after;
         news.extend(forgotten.into_iter().map(|replica| Notice::Forgotten { replica, after }));
         self.notice_silence(&mut news);
@@ -163,17 +183,20 @@ impl Target {
             reads: replica.reads,
             last_answer: replica.last_answer,
             share: (recent > 0.0).then(|| replica.recent_reads / recent),
-            expected_share: self.spec.expectation.share(&replica.name, seen),
+            expected_share: self.membership.expectation().share(&replica.name, seen),
         };
         TargetSnapshot {
             name: Arc::clone(&self.spec.name),
+            service: self.spec.service.clone(),
             up: self.failures_in_a_row < self.samples.min(DOWN_AFTER),
             samples: self.samples,
             failures: self.failures,
             skipped: self.skipped,
             primary_reads: self.primary_reads,
+            strangers: self.strangers,
             latency: self.latency.clone(),
             replicas: self.roster.replicas().map(replica_snapshot).collect(),
+            routing: self.membership.routing().cloned(),
             last_answers: self.tape.iter().rev().cloned().collect(),
             last_failures: self.past_failures.iter().rev().map(FailureSeen::from).collect(),
             notices: self.notices(),
@@ -181,7 +204,7 @@ impl Target {
         }
     }
 
-    fn answered(&mut self, answer: Answer, finished: Moment, now: Moment) -> (Arc<str>, Vec<Notice>) {
+    fn answered(&mut self, answer: Answer, started: Moment, finished: Moment, now: Moment) -> (Arc<str>, Vec<Notice>) {
         self.latency.record(&answer.timings);
         self.failures_in_a_row = 0;
         let role = Role::of(answer.identity.read_only);
@@ -190,7 +213,7 @@ impl Target {
         }
         let (server_id, server_time, total) =
             (answer.identity.server_id, answer.identity.server_time, answer.timings.total);
-        let replica = self.roster.record(answer, &self.spec.expectation, now);
+        let replica = self.roster.record(answer, &self.membership, now);
         let name = Arc::clone(&replica.name);
         let mut news = Vec::new();
         if let (1, Some(identity)) = (replica.reads, &replica.identity) {
@@ -200,6 +223,11 @@ impl Target {
                     Notice::Appeared { replica: Arc::clone(&name), server_id, role, version: identity.version.clone() }
                 }
             });
+        }
+        self.membership.answered(&name);
+        if let Some(stranger) = self.membership.strange(&name, started) {
+            self.strangers[stranger as usize] += 1;
+            news.extend(self.troubles.strange(stranger, &name, self.samples, now));
         }
         if self.tape.len() == TAPE_MAX {
             self.tape.pop_front();
@@ -214,26 +242,9 @@ impl Target {
         (name, news)
     }
 
-    fn failed(&mut self, past: PastFailure, now: Moment) -> Option<Notice> {
-        let Failure { reason, text, .. } = &past.failure;
-        let reason = *reason;
-        self.failures[reason as usize] += 1;
-        self.failures_in_a_row += 1;
-        let slot = &mut self.failing[reason as usize];
-        let begins = slot.is_none();
-        let episode = slot.get_or_insert_with(|| Episode::begin(self.samples, now));
-        episode.occurred(1, text, now);
-        let news = begins.then(|| failing(reason, episode, self.samples + 1));
-        if self.past_failures.len() == FAILURES_MAX {
-            self.past_failures.pop_front();
-        }
-        self.past_failures.push_back(past);
-        news
-    }
-
     fn notice_silence(&mut self, news: &mut Vec<Notice>) {
         let (answers, replicas) = (self.roster.answers(), self.roster.len());
-        let expectation = &self.spec.expectation;
+        let expectation = self.membership.expectation();
         for replica in self.roster.replicas_mut() {
             let silent = replica.is_silent(answers, expectation, replicas);
             if silent != replica.silent {
@@ -254,21 +265,13 @@ impl Target {
             .roster
             .replicas()
             .filter(|replica| replica.silent)
-            .map(|replica| silence(replica, answers, &self.spec.expectation, replicas));
-        let failures = FailureReason::ALL.into_iter().filter_map(|reason| {
-            let episode = self.failing[reason as usize].as_ref()?;
-            Some(failing(reason, episode, self.samples))
-        });
-        let skipping = self.skipping.iter().map(|episode| Notice::Skipping { skipped: episode.count });
+            .map(|replica| silence(replica, answers, self.membership.expectation(), replicas));
         let overflow = self.roster.replicas().any(|replica| &*replica.name == OTHER);
         let overflow = overflow.then_some(Notice::TooManyReplicas);
-        failures.chain(silent).chain(skipping).chain(overflow).collect()
+        let nowhere = self.membership.routing().filter(|routing| routing.routed().next().is_none());
+        let nowhere = nowhere.map(|routing| Notice::NothingRouted { rule: routing.rule });
+        self.troubles.notices(self.samples).chain(nowhere).chain(silent).chain(overflow).collect()
     }
-}
-
-fn failing(reason: FailureReason, episode: &Episode, samples: u64) -> Notice {
-    let samples = samples - episode.samples_before;
-    Notice::Failing { reason, failed: episode.count, samples, text: episode.text.clone() }
 }
 
 fn silence(replica: &Replica, answers: u64, expectation: &Expectation, replicas: usize) -> Notice {

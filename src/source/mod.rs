@@ -4,6 +4,7 @@ mod containment;
 mod failure;
 pub mod fake;
 mod identity;
+pub mod kubernetes;
 pub mod mysql;
 mod resolve;
 pub mod schedule;

@@ -1,5 +1,9 @@
 //! The JSON API. Names are those of the contract and never change; what is not known is `null`.
 
+mod cluster;
+
+pub use self::cluster::ScaleEvents;
+
 use std::{net::SocketAddr, time::Duration};
 
 use jiff::Timestamp;
@@ -7,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::model::{
     AnswerSeen, Decision, FailureReason, FailureSeen, Outcome, Phase, ReplicaSnapshot, Role, Snapshot, TargetSnapshot,
+    cluster::{ClusterSnapshot, StatefulSetSnapshot},
 };
 
 /// `/api/v1/targets`.
@@ -34,6 +39,8 @@ pub struct Target<'a> {
     culprits: Option<Vec<&'a str>>,
     anomalies: Option<Vec<&'a str>>,
     notices: Vec<String>,
+    routing: Option<cluster::Routing<'a>>,
+    claims: Option<Vec<cluster::Claim<'a>>>,
     mean_duration_seconds: MeanDurations,
     last_answers: Vec<Answer<'a>>,
     last_failures: Vec<Failure<'a>>,
@@ -109,12 +116,18 @@ impl<'a> Targets<'a> {
     /// Every target of a snapshot.
     #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
-        Self { targets: snapshot.targets.iter().map(|target| Target::of(target)).collect() }
+        let told = snapshot.cluster.as_deref();
+        Self { targets: snapshot.targets.iter().map(|target| Target::of(target, told)).collect() }
     }
 }
 
 impl<'a> Target<'a> {
-    fn of(target: &'a TargetSnapshot) -> Self {
+    fn of(target: &'a TargetSnapshot, told: Option<&'a ClusterSnapshot>) -> Self {
+        let here = |set: &&StatefulSetSnapshot| {
+            target.service.as_ref().is_some_and(|service| service.namespace == set.name.namespace)
+        };
+        let claims = told.map(|told| cluster::Claim::of(told.statefulsets.iter().filter(here)));
+        let of_kubernetes = told.into_iter().flat_map(|told| &told.notices);
         Self {
             target: &target.name,
             up: target.up,
@@ -130,7 +143,9 @@ impl<'a> Target<'a> {
             replicas: target.replicas.iter().map(Replica::of).collect(),
             culprits: None,
             anomalies: None,
-            notices: target.notices.iter().map(ToString::to_string).collect(),
+            notices: target.notices.iter().chain(of_kubernetes).map(ToString::to_string).collect(),
+            routing: target.routing.as_ref().map(cluster::Routing::of),
+            claims,
             mean_duration_seconds: MeanDurations::of(target),
             last_answers: target.last_answers.iter().map(Answer::of).collect(),
             last_failures: target.last_failures.iter().map(Failure::of).collect(),
@@ -142,7 +157,7 @@ impl<'a> Checked<'a> {
     /// A check that ended with `outcome`, or without one for another `reason`.
     #[must_use]
     pub fn of(target: &'a TargetSnapshot, outcome: Option<&Outcome>, reason: String, exit_code: u8) -> Self {
-        let mut shown = Target::of(target);
+        let mut shown = Target::of(target, None);
         shown.reason = Some(reason);
         shown.verdict = Some(match outcome.map(|outcome| outcome.decision) {
             Some(Decision::Balanced) => "balanced",

@@ -1,11 +1,21 @@
-//! Notices as log lines.
+//! News as log lines.
 
-use crate::model::{Notice, Severity};
+use crate::model::{News, Severity, Subject};
 
-/// Writes what is new about `target` into the log, at the level of its severity.
-pub fn notice(target: &str, notice: &Notice) {
-    match notice.severity() {
-        Severity::Info => tracing::info!(target, "{notice}"),
-        Severity::Warning => tracing::warn!(target, "{notice}"),
+/// Writes what is new into the log, at the level of its severity.
+pub fn news(news: &News) {
+    /// A macro, because each line's level and fields are fixed where it is written.
+    macro_rules! line {
+        ($($field:tt)*) => {
+            match news.notice.severity() {
+                Severity::Info => tracing::info!($($field)* "{}", news.notice),
+                Severity::Warning => tracing::warn!($($field)* "{}", news.notice),
+            }
+        };
+    }
+    match &news.subject {
+        Subject::Target(target) => line!(target = %target,),
+        Subject::StatefulSet(set) => line!(statefulset = %set,),
+        Subject::Kubernetes => line!(),
     }
 }

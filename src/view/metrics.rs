@@ -1,14 +1,18 @@
 //! The snapshot as Prometheus metrics. Everything is read from the snapshot when it is scraped, so the series of what
 //! is gone end by themselves.
 
+mod cluster;
+mod family;
+
 use prometheus::{
     TextEncoder,
     core::Collector,
     process_collector::ProcessCollector,
-    proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
+    proto::{Metric, MetricFamily},
 };
 
-use crate::model::{FailureReason, Phase, ReplicaSnapshot, Snapshot, TargetSnapshot};
+use self::family::{counter, family, gauge, histogram};
+use crate::model::{FailureReason, Phase, ReplicaSnapshot, Snapshot, Stranger, TargetSnapshot};
 
 /// The content type of [`Exposition::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -113,11 +117,17 @@ const REPLICA_EXPECTED_SHARE: Definition = define(
     &["target", "replica"],
     "The part of the answers that the replica should give, 0 to 1.",
 );
+const ANOMALIES: Definition = define(
+    "readscope_anomalies_total",
+    Kind::Counter,
+    &["target", "kind"],
+    "Answers of servers to which nothing should have been routed for 30 s, by kind: no_endpoint, elsewhere, not_ready, terminating.",
+);
 const BUILD_INFO: Definition =
     define("readscope_build_info", Kind::Gauge, &["version"], "The version of readscope; always 1.");
 
 /// Every metric of readscope's own, in the order in which they are exposed.
-pub const METRICS: [Definition; 11] = [
+pub const METRICS: [Definition; 23] = [
     READS,
     PRIMARY_READS,
     PROBES,
@@ -128,6 +138,18 @@ pub const METRICS: [Definition; 11] = [
     REPLICA_INFO,
     REPLICA_SHARE,
     REPLICA_EXPECTED_SHARE,
+    ANOMALIES,
+    cluster::WATCH_UP,
+    cluster::WATCH_RESTARTS,
+    cluster::LAST_EVENT,
+    cluster::CLAIM_BIND,
+    cluster::CLAIM_PENDING,
+    cluster::SCALE_PHASE,
+    cluster::MILESTONE,
+    cluster::SCALE_EVENTS,
+    cluster::SCALE_IN_PROGRESS,
+    cluster::LAST_SCALE,
+    cluster::REPLICAS,
     BUILD_INFO,
 ];
 
@@ -148,6 +170,7 @@ impl Exposition {
     /// When the encoder refuses a family.
     pub fn render(&self, snapshot: &Snapshot) -> Result<String, RenderError> {
         let mut families = of_targets(&snapshot.targets);
+        families.extend(snapshot.cluster.iter().flat_map(|told| cluster::families(told, snapshot.taken)));
         families.push(self.build_info.clone());
         families.extend(self.process.0.collect());
         // The encoder refuses a family without metrics.
@@ -208,6 +231,7 @@ fn of_targets<T: AsRef<TargetSnapshot>>(targets: &[T]) -> Vec<MetricFamily> {
         each_replica(REPLICA_EXPECTED_SHARE, &|target, replica| {
             Some(gauge(&[("target", target), ("replica", &replica.name)], replica.expected_share))
         }),
+        family(ANOMALIES, targets.iter().flat_map(|target| anomalies(target.as_ref())).collect()),
     ]
 }
 
@@ -218,23 +242,15 @@ fn failures(target: &TargetSnapshot) -> Vec<Metric> {
 }
 
 fn durations(target: &TargetSnapshot) -> Vec<Metric> {
-    let metric = |phase: Phase| {
-        let recorded = target.latency.phase(phase);
-        let buckets = recorded.cumulative().map(|(bound, count)| {
-            let mut bucket = Bucket::default();
-            bucket.set_upper_bound(bound);
-            bucket.set_cumulative_count(count);
-            bucket
-        });
-        let mut histogram = Histogram::default();
-        histogram.set_bucket(buckets.collect());
-        histogram.set_sample_count(recorded.count());
-        histogram.set_sample_sum(recorded.sum());
-        let mut metric = Metric::from_label(labels(&[("target", &target.name), ("phase", phase.name())]));
-        metric.set_histogram(histogram);
-        metric
-    };
+    let metric =
+        |phase: Phase| histogram(&[("target", &target.name), ("phase", phase.name())], target.latency.phase(phase));
     Phase::ALL.into_iter().map(metric).collect()
+}
+
+fn anomalies(target: &TargetSnapshot) -> Vec<Metric> {
+    let metric =
+        |(stranger, count): (Stranger, u64)| counter(&[("target", &target.name), ("kind", stranger.name())], count);
+    Stranger::ALL.into_iter().zip(target.strangers).map(metric).collect()
 }
 
 fn info(target: &str, replica: &ReplicaSnapshot) -> Option<Metric> {
@@ -248,44 +264,4 @@ fn info(target: &str, replica: &ReplicaSnapshot) -> Option<Metric> {
         ("version", &identity.version),
     ];
     Some(gauge(&labels, 1.0))
-}
-
-fn family(definition: Definition, metrics: Vec<Metric>) -> MetricFamily {
-    let mut family = MetricFamily::default();
-    family.set_name(definition.name.to_owned());
-    family.set_help(definition.help.to_owned());
-    family.set_field_type(match definition.kind {
-        Kind::Counter => MetricType::COUNTER,
-        Kind::Gauge => MetricType::GAUGE,
-        Kind::Histogram => MetricType::HISTOGRAM,
-    });
-    family.set_metric(metrics);
-    family
-}
-
-fn labels(pairs: &[(&str, &str)]) -> Vec<LabelPair> {
-    let pair = |(name, value): &(&str, &str)| {
-        let mut pair = LabelPair::default();
-        pair.set_name((*name).to_owned());
-        pair.set_value((*value).to_owned());
-        pair
-    };
-    pairs.iter().map(pair).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Prometheus counts in doubles")]
-fn counter(pairs: &[(&str, &str)], value: u64) -> Metric {
-    let mut counter = Counter::default();
-    counter.set_value(value as f64);
-    let mut metric = Metric::from_label(labels(pairs));
-    metric.set_counter(counter);
-    metric
-}
-
-fn gauge(pairs: &[(&str, &str)], value: f64) -> Metric {
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    let mut metric = Metric::from_label(labels(pairs));
-    metric.set_gauge(gauge);
-    metric
 }

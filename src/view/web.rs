@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    api::Targets,
+    api::{ScaleEvents, Targets},
     metrics::{self, Exposition},
 };
 use crate::model::Snapshot;
@@ -71,6 +71,7 @@ enum Route {
     Landing,
     Metrics,
     Targets,
+    ScaleEvents,
     Configuration,
     Healthy,
     Ready,
@@ -149,9 +150,10 @@ impl Site {
                 rendered.unwrap_or_else(|error| internal(&error))
             }
             Route::Targets => {
-                let rendered = tokio::task::spawn_blocking(move || self.targets()).await;
+                let rendered = tokio::task::spawn_blocking(move || json(&Targets::of(&self.snapshot()))).await;
                 rendered.unwrap_or_else(|error| internal(&error))
             }
+            Route::ScaleEvents => json(&ScaleEvents::of(&self.snapshot())),
             Route::Configuration => content("application/yaml; charset=utf-8", self.configuration.clone()),
             Route::Healthy => text(StatusCode::OK, "readscope is healthy.\n"),
             Route::Ready => match self.not_ready() {
@@ -162,7 +164,7 @@ impl Site {
     }
 
     fn metrics(&self, gzip: bool) -> Answer {
-        let snapshot = self.snapshots.borrow().clone();
+        let snapshot = self.snapshot();
         let rendered = match self.exposition.render(&snapshot) {
             Ok(rendered) => rendered,
             Err(error) => return internal(&error),
@@ -182,12 +184,8 @@ impl Site {
         }
     }
 
-    fn targets(&self) -> Answer {
-        let snapshot = self.snapshots.borrow().clone();
-        match serde_json::to_vec(&Targets::of(&snapshot)) {
-            Ok(json) => content("application/json", json),
-            Err(error) => internal(&error),
-        }
+    fn snapshot(&self) -> Snapshot {
+        self.snapshots.borrow().clone()
     }
 
     /// Why it is not ready; the configuration is loaded and the listener up, or nobody could ask.
@@ -196,6 +194,10 @@ impl Site {
             return Some("readscope is shutting down.\n".to_owned());
         }
         let snapshot = self.snapshots.borrow();
+        let watches = snapshot.cluster.iter().flat_map(|told| &told.watches);
+        if let Some((name, _)) = watches.clone().find(|(_, watch)| !watch.settled()) {
+            return Some(format!("The first list of {} is not received yet.\n", name.kind.resource()));
+        }
         let waiting = snapshot.targets.iter().find(|target| target.samples == 0)?;
         Some(format!("The first sample of {} is not over yet.\n", waiting.name))
     }
@@ -207,6 +209,7 @@ impl Route {
             "/" => Some(Self::Landing),
             "/metrics" => Some(Self::Metrics),
             "/api/v1/targets" => Some(Self::Targets),
+            "/api/v1/scale-events" => Some(Self::ScaleEvents),
             "/config" => Some(Self::Configuration),
             "/-/healthy" | "/healthz" => Some(Self::Healthy),
             "/-/ready" | "/readyz" => Some(Self::Ready),
@@ -234,6 +237,13 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     };
     let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).filter_map(weight_of).any(|weight| weight > 0.0)
+}
+
+fn json(body: &impl serde::Serialize) -> Answer {
+    match serde_json::to_vec(body) {
+        Ok(json) => content("application/json", json),
+        Err(error) => internal(&error),
+    }
 }
 
 fn internal(error: &dyn std::error::Error) -> Answer {

@@ -69,6 +69,7 @@ impl Case {
 pub(crate) fn target(address: SocketAddr, patience: Duration) -> Target {
     Target {
         name: "test".into(),
+        service: None,
         address: Address { host: address.ip().to_string(), port: address.port() },
         user: "readscope".to_owned(),
         password: PasswordSource::Empty,

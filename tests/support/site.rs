@@ -59,10 +59,11 @@ pub(crate) fn snapshot() -> Snapshot {
     let spec = TargetSpec {
         name: "mysql/mysql-read".into(),
         expectation: Expectation::listed(expected.to_vec()).unwrap(),
+        service: None,
         forget_after: Duration::from_secs(3600),
         trial: None,
     };
-    let mut state = State::new([(TARGET, spec)]);
+    let mut state = State::new([(TARGET, spec)], Vec::new());
     let without_uuid = Identity { server_uuid: None, gtid_executed: None, ..identity(0) };
     let failure = Failure {
         reason: FailureReason::Refused,
@@ -92,8 +93,9 @@ pub(crate) fn nothing() -> Snapshot {
     let spec = TargetSpec {
         name: "mysql/mysql-read".into(),
         expectation: Expectation::Seen,
+        service: None,
         forget_after: Duration::from_secs(3600),
         trial: None,
     };
-    State::new([(TargetId(0), spec)]).snapshot(second(0))
+    State::new([(TargetId(0), spec)], Vec::new()).snapshot(second(0))
 }

@@ -1,0 +1,239 @@
+//! Kubernetes objects as the few facts of them that matter here, made at the boundary; nothing else is kept.
+
+use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+/// The name of a namespaced object: `namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
+    /// The namespace.
+    pub namespace: Arc<str>,
+    /// The name in it.
+    pub name: Arc<str>,
+}
+
+/// A Service and what it asks of the routing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Which.
+    pub name: ObjectName,
+    /// It has no cluster address: clients find the endpoints' own addresses in DNS.
+    pub headless: bool,
+    /// How long a client stays with the endpoint it had (`sessionAffinity: ClientIP`).
+    pub affinity: Option<Duration>,
+    /// Only endpoints on the client's node are used (`internalTrafficPolicy: Local`).
+    pub local_only: bool,
+}
+
+/// One `EndpointSlice` of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Which.
+    pub name: ObjectName,
+    /// The Service's name, in the same namespace.
+    pub service: Arc<str>,
+    /// In the order of the slice.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One endpoint of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Of one family; a pod of two families is in two slices.
+    pub addresses: Vec<IpAddr>,
+    /// New connections go there; true as well where the Service publishes addresses that are not ready.
+    pub ready: bool,
+    /// Its readiness probe succeeds, even while it terminates.
+    pub serving: bool,
+    /// It is being deleted.
+    pub terminating: bool,
+    /// The pod behind it, if it is one.
+    pub pod: Option<PodRef>,
+    /// The node it runs on.
+    pub node: Option<Arc<str>>,
+    /// The zones whose clients should use it; empty without hints.
+    pub for_zones: Vec<Arc<str>>,
+    /// The nodes whose clients should use it; empty without hints.
+    pub for_nodes: Vec<Arc<str>>,
+}
+
+/// A pod as an endpoint refers to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PodRef {
+    /// Its name, in the endpoint's namespace.
+    pub name: Arc<str>,
+    /// Its uid: a pod made anew under its name has another one.
+    pub uid: Arc<str>,
+}
+
+/// A pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// Which.
+    pub name: ObjectName,
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// The `StatefulSet` that controls it.
+    pub statefulset: Option<Arc<str>>,
+    /// Its place in that `StatefulSet`.
+    pub ordinal: Option<u32>,
+    /// Its addresses, once it has some.
+    pub addresses: Vec<IpAddr>,
+    /// When it was created, by the API server's clock.
+    pub created: Option<Timestamp>,
+    /// Since when it is being deleted.
+    pub deleted: Option<Timestamp>,
+    /// Since when each condition is true, by whoever set it.
+    pub conditions: PodConditions,
+    /// The names of its claims.
+    pub claims: Vec<Arc<str>>,
+}
+
+/// Since when each condition of a pod is true; absent while it is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PodConditions {
+    /// It has a node.
+    pub scheduled: Option<Timestamp>,
+    /// Volumes are mounted and its network is there.
+    pub sandbox: Option<Timestamp>,
+    /// Its init containers are done.
+    pub initialized: Option<Timestamp>,
+    /// It is ready.
+    pub ready: Option<Timestamp>,
+}
+
+/// A `StatefulSet`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatefulSet {
+    /// Which.
+    pub name: ObjectName,
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// How many replicas it should have.
+    pub replicas: u32,
+    /// The first ordinal (`spec.ordinals.start`).
+    pub first_ordinal: u32,
+    /// The names of its claim templates.
+    pub claim_templates: Vec<Arc<str>>,
+}
+
+/// A `PersistentVolumeClaim`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Which.
+    pub name: ObjectName,
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// When it was created, by the API server's clock.
+    pub created: Option<Timestamp>,
+    /// Where it stands.
+    pub phase: ClaimPhase,
+    /// A node was chosen for its consumer, so that its volume can be made (`WaitForFirstConsumer`).
+    pub node_selected: bool,
+    /// Its storage class; it may be filled in after creation.
+    pub storage_class: Option<Arc<str>>,
+    /// Its volume.
+    pub volume: Option<Arc<str>>,
+    /// What was asked for, as Kubernetes writes quantities.
+    pub requested: Option<Arc<str>>,
+    /// What there is.
+    pub capacity: Option<Arc<str>>,
+    /// It is being resized.
+    pub resizing: bool,
+}
+
+/// Where a claim stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimPhase {
+    /// It has no volume yet.
+    Pending,
+    /// It has its volume.
+    Bound,
+    /// Its volume is gone.
+    Lost,
+}
+
+/// A storage class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageClass {
+    /// Its name.
+    pub name: Arc<str>,
+    /// It makes a volume only when a pod that wants it has a node (`WaitForFirstConsumer`).
+    pub waits_for_consumer: bool,
+}
+
+/// Where the probe runs, as routing sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vantage {
+    /// The probe's own node; absent outside the cluster.
+    pub node: Option<Arc<str>>,
+    /// That node's zone.
+    pub zone: Option<Arc<str>>,
+}
+
+impl ObjectName {
+    /// `namespace/name`.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The object of this name in the same namespace.
+    pub(super) fn sibling(&self, name: &Arc<str>) -> Self {
+        Self { namespace: Arc::clone(&self.namespace), name: Arc::clone(name) }
+    }
+
+    /// The name as a `StatefulSet` makes it: before the last hyphen, and the ordinal after it.
+    pub(super) fn place(&self) -> Option<(&str, u32)> {
+        let (stem, ordinal) = self.name.rsplit_once('-')?;
+        Some((stem, ordinal.parse().ok()?))
+    }
+}
+
+/// A text that is no `namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write NAMESPACE/NAME, such as mysql/mysql-read")]
+pub struct ObjectNameError;
+
+impl FromStr for ObjectName {
+    type Err = ObjectNameError;
+
+    fn from_str(text: &str) -> Result<Self, ObjectNameError> {
+        // What the API server takes for a name; anything else would be a path in a request to it.
+        let is_name = |name: &str| {
+            (1..=253).contains(&name.len())
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+                && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        };
+        match text.trim().split_once('/') {
+            Some((namespace, name)) if is_name(namespace) && is_name(name) => Ok(Self::new(namespace, name)),
+            _ => Err(ObjectNameError),
+        }
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl StatefulSet {
+    /// The ordinals that it should have.
+    #[must_use]
+    pub fn ordinals(&self) -> std::ops::Range<u32> {
+        self.first_ordinal..self.first_ordinal.saturating_add(self.replicas)
+    }
+
+    /// The name of the pod of an ordinal.
+    #[must_use]
+    pub fn pod_name(&self, ordinal: u32) -> Arc<str> {
+        format!("{}-{ordinal}", self.name.name).into()
+    }
+
+    /// The names of the claims of an ordinal, one a template.
+    pub fn claim_names(&self, ordinal: u32) -> impl Iterator<Item = Arc<str>> + '_ {
+        self.claim_templates.iter().map(move |template| format!("{template}-{}-{ordinal}", self.name.name).into())
+    }
+}

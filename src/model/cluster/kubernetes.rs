@@ -1,0 +1,160 @@
+//! What Kubernetes told, how its watches fare, and what of it is news.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    facts::{ObjectName, PodRef},
+    member::Direction,
+    milestone::ScalePhase,
+    routing::Routing,
+    snapshot::{ClusterSnapshot, StatefulSetSnapshot},
+    timeline::{Step, Timeline},
+    watches::{Problem, WatchName, Watches},
+    world::{BindLabels, Change, Effect, Kind, World},
+};
+use crate::model::{
+    histogram::Histogram,
+    moment::Moment,
+    notice::Notice,
+    state::{News, Subject},
+};
+
+/// Everything that Kubernetes told.
+#[derive(Debug)]
+pub(crate) struct Kubernetes {
+    world: World,
+    watches: Watches,
+    /// The targets' Services.
+    services: Vec<ObjectName>,
+    /// The `StatefulSet`s whose pods are, or were, endpoints of those: others in the namespace are nobody's business here.
+    sets: BTreeSet<ObjectName>,
+    /// How many scale events of each were seen to begin, by `Direction as usize`.
+    began: BTreeMap<ObjectName, [u64; 2]>,
+}
+
+impl Kubernetes {
+    /// Nothing told yet, by these watches, about these Services.
+    pub(crate) fn new(services: impl IntoIterator<Item = ObjectName>, watches: Vec<WatchName>) -> Self {
+        let services: Vec<_> = services.into_iter().collect();
+        Self {
+            world: World::new(services.clone()),
+            watches: Watches::new(watches),
+            services,
+            sets: BTreeSet::new(),
+            began: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a fact in. Returns what is new, and the Services whose routing may be another one.
+    pub(crate) fn apply(&mut self, watch: &WatchName, change: Change, now: Moment) -> (Vec<News>, Vec<ObjectName>) {
+        self.watches.told(watch, now);
+        let (mut news, mut services) = (Vec::new(), Vec::new());
+        for effect in self.world.apply(change, now) {
+            match effect {
+                Effect::Scale(set, step) => news.extend(self.told(set, step)),
+                Effect::Routing(service) => services.push(service),
+            }
+        }
+        self.meet_sets(&services);
+        (news, services)
+    }
+
+    /// Takes in that a whole list was received. Returns as [`apply`](Self::apply) does.
+    pub(crate) fn listed(&mut self, watch: &WatchName, now: Moment) -> (Vec<News>, Vec<ObjectName>) {
+        let news = self.watches.listed(watch, now).map(of_kubernetes);
+        self.meet_sets(&self.services.clone());
+        let in_force = matches!(watch.kind, Kind::Service | Kind::Slice);
+        let here = |service: &&ObjectName| in_force && service.namespace == watch.namespace;
+        (news.into_iter().collect(), self.services.iter().filter(here).cloned().collect())
+    }
+
+    pub(crate) fn broken(&mut self, watch: &WatchName, problem: Problem) -> Vec<News> {
+        self.watches.broken(watch, problem).map(of_kubernetes).into_iter().collect()
+    }
+
+    /// Takes in that a pod answered through the read Service. Returns what is new, if anything changed.
+    pub(crate) fn read(&mut self, pod: &ObjectName, started: Moment, finished: Moment) -> Option<Vec<News>> {
+        let effects = self.world.read(pod, started, finished);
+        if effects.is_empty() {
+            return None;
+        }
+        let news = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Scale(set, step) => self.told(set, step),
+            Effect::Routing(_) => None,
+        });
+        Some(news.collect())
+    }
+
+    /// What a connection to the Service may reach. `None` until the Service and its endpoints were listed: half a list
+    /// would look like replicas that are missing and then join.
+    pub(crate) fn routing(&self, service: &ObjectName) -> Option<Routing> {
+        let listed = |kind| self.watches.has_listed(kind, &service.namespace);
+        (listed(Kind::Service) && listed(Kind::Slice)).then(|| self.world.routing(service)).flatten()
+    }
+
+    pub(crate) fn snapshot(&self) -> ClusterSnapshot {
+        ClusterSnapshot {
+            watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
+            statefulsets: self.timelines().map(|timeline| self.statefulset(timeline)).collect(),
+            binds: self.binds(),
+            notices: self.watches.notices().collect(),
+        }
+    }
+
+    fn timelines(&self) -> impl Iterator<Item = &Timeline> {
+        self.world.timelines().filter(|timeline| self.sets.contains(timeline.name()))
+    }
+
+    fn binds(&self) -> Vec<(BindLabels, Histogram)> {
+        let ours = self.world.binds().iter().filter(|(labels, _)| self.sets.contains(&labels.statefulset));
+        ours.map(|(labels, times)| (labels.clone(), times.clone())).collect()
+    }
+
+    fn statefulset(&self, timeline: &Timeline) -> StatefulSetSnapshot {
+        let name = timeline.name();
+        let phase = |phase: ScalePhase| Some((phase, self.world.phases().get(&(name.clone(), phase))?.clone()));
+        let ordinals = timeline.set().into_iter().flat_map(|set| {
+            set.ordinals().flat_map(|ordinal| set.claim_names(ordinal)).map(|claim| name.sibling(&claim))
+        });
+        StatefulSetSnapshot {
+            name: name.clone(),
+            replicas: timeline.set().map(|set| set.replicas),
+            events: timeline.events().rev().cloned().collect(),
+            phases: ScalePhase::ALL.into_iter().filter_map(phase).collect(),
+            began: self.began.get(name).copied().unwrap_or_default(),
+            claims: ordinals.filter_map(|claim| self.world.claim(&claim).cloned()).collect(),
+        }
+    }
+
+    /// Remembers the `StatefulSet`s behind the endpoints of these Services.
+    fn meet_sets(&mut self, services: &[ObjectName]) {
+        for service in services {
+            let routing = self.world.routing(service).unwrap_or_default();
+            let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
+            let of_pod = |pod: &PodRef| self.world.pod(&service.sibling(&pod.name))?.statefulset.clone();
+            let sets: Vec<_> = pods.filter_map(of_pod).map(|set| service.sibling(&set)).collect();
+            self.sets.extend(sets);
+        }
+    }
+
+    /// What a step of a scale event says to people, if it is about a `StatefulSet` that matters.
+    fn told(&mut self, set: ObjectName, step: Step) -> Option<News> {
+        let notice = match step {
+            Step::Began { from, to } => {
+                let direction = if to >= from { Direction::Up } else { Direction::Down };
+                self.began.entry(set.clone()).or_default()[direction as usize] += 1;
+                Notice::ScaleBegan { from, to }
+            }
+            Step::Reached { replica, milestone, since_request } => {
+                Notice::Reached { replica, milestone, since_request }
+            }
+            Step::Finished { from, to, lasted } => Notice::ScaleOver { from, to, lasted },
+            Step::Measured { .. } => return None,
+        };
+        self.sets.contains(&set).then_some(News { subject: Subject::StatefulSet(set), notice })
+    }
+}
+
+fn of_kubernetes(notice: Notice) -> News {
+    News { subject: Subject::Kubernetes, notice }
+}

@@ -1,0 +1,329 @@
+//! Which endpoints a connection to a Service may reach from where the probe runs, and in words why.
+//!
+//! The rules are kube-proxy's own. Where: on this node under `internalTrafficPolicy: Local`; else those hinted for this
+//! node, or else for its zone, if every ready endpoint has such a hint and one of them is for here; else anywhere. Which
+//! of those: the ready ones, or, where none is ready, the terminating ones that still serve.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc};
+
+use super::facts::{Endpoint, PodRef, Service, Slice, Vantage};
+
+/// What a connection to a Service may reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// By which rule.
+    pub rule: Rule,
+    /// Every endpoint of the Service, each pod once, sorted by name.
+    pub endpoints: Vec<Routed>,
+}
+
+/// The rule that chose the endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rule {
+    /// Every ready endpoint, evenly.
+    #[default]
+    Ready,
+    /// No endpoint is ready; those that terminate and still serve are used.
+    Terminating,
+    /// Only endpoints on the probe's own node.
+    SameNode,
+    /// Only endpoints hinted for the probe's own node.
+    HintedNode,
+    /// Only endpoints hinted for the probe's own zone.
+    HintedZone,
+    /// The Service wants endpoints on the client's node alone, and there is none on the probe's.
+    NoneLocal,
+    /// The Service wants endpoints on the client's node alone, and the probe's node is not known.
+    NodeUnknown,
+}
+
+/// One endpoint and whether connections reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed {
+    /// The pod behind it; an endpoint without one goes by its address.
+    pub pod: Option<PodRef>,
+    /// The pod's name, or the address.
+    pub name: Arc<str>,
+    /// Its addresses, of all families.
+    pub addresses: Vec<IpAddr>,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+/// How an endpoint stands to connections from the probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Connections reach it.
+    Routed,
+    /// It is ready, but the Service keeps connections from here away from it.
+    Elsewhere,
+    /// It is not ready.
+    NotReady,
+    /// It is being deleted.
+    Terminating,
+}
+
+/// The routing of `service` from `vantage`, by its `slices`.
+pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>, vantage: &Vantage) -> Routing {
+    let endpoints: Vec<&Endpoint> = slices.into_iter().flat_map(|slice| &slice.endpoints).collect();
+    let place = place(service, &endpoints, vantage);
+    let in_place = |endpoint: &Endpoint| place.takes(endpoint, vantage);
+    let any_ready = endpoints.iter().any(|endpoint| endpoint.ready && in_place(endpoint));
+    // DNS names no terminating endpoint, so a headless Service has no such fallback.
+    let fallback = !service.headless && !any_ready && endpoints.iter().any(|e| still_serves(e) && in_place(e));
+    let rule = match place {
+        Place::Anywhere if fallback => Rule::Terminating,
+        Place::Anywhere => Rule::Ready,
+        Place::Node if !any_ready && !fallback => Rule::NoneLocal,
+        Place::Node => Rule::SameNode,
+        Place::HintedNode => Rule::HintedNode,
+        Place::HintedZone => Rule::HintedZone,
+        Place::Nowhere => Rule::NodeUnknown,
+    };
+    let standing = |endpoint: &Endpoint| {
+        if in_place(endpoint) && (endpoint.ready || (fallback && still_serves(endpoint))) {
+            Standing::Routed
+        } else if endpoint.terminating {
+            Standing::Terminating
+        } else if endpoint.ready {
+            Standing::Elsewhere
+        } else {
+            Standing::NotReady
+        }
+    };
+    // The same pod is in the slice of another address family too, or twice while it moves between slices.
+    let mut routed: BTreeMap<(Arc<str>, Option<Arc<str>>), Routed> = BTreeMap::new();
+    for endpoint in endpoints {
+        let Some(name) = name(endpoint) else { continue };
+        let standing = standing(endpoint);
+        let uid = endpoint.pod.as_ref().map(|pod| Arc::clone(&pod.uid));
+        let known = routed.entry((Arc::clone(&name), uid)).or_insert_with(|| {
+            let pod = endpoint.pod.clone();
+            Routed { pod, name, addresses: Vec::new(), standing }
+        });
+        for address in &endpoint.addresses {
+            if !known.addresses.contains(address) {
+                known.addresses.push(*address);
+            }
+        }
+        if standing == Standing::Routed {
+            known.standing = standing;
+        }
+    }
+    Routing { rule, endpoints: routed.into_values().collect() }
+}
+
+/// Where endpoints must be to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Anywhere,
+    Node,
+    HintedNode,
+    HintedZone,
+    Nowhere,
+}
+
+fn place(service: &Service, endpoints: &[&Endpoint], vantage: &Vantage) -> Place {
+    if service.headless {
+        return Place::Anywhere;
+    }
+    if service.local_only {
+        return if vantage.node.is_some() { Place::Node } else { Place::Nowhere };
+    }
+    let ready = || endpoints.iter().filter(|endpoint| endpoint.ready);
+    let usable = |place: Place, hinted: &dyn Fn(&Endpoint) -> bool| {
+        ready().all(|endpoint| hinted(endpoint)) && ready().any(|endpoint| place.takes(endpoint, vantage))
+    };
+    if usable(Place::HintedNode, &|endpoint| !endpoint.for_nodes.is_empty()) {
+        Place::HintedNode
+    } else if usable(Place::HintedZone, &|endpoint| !endpoint.for_zones.is_empty()) {
+        Place::HintedZone
+    } else {
+        Place::Anywhere
+    }
+}
+
+impl Place {
+    fn takes(self, endpoint: &Endpoint, vantage: &Vantage) -> bool {
+        let among = |names: &[Arc<str>], own: &Option<Arc<str>>| own.as_ref().is_some_and(|own| names.contains(own));
+        match self {
+            Self::Anywhere => true,
+            Self::Node => endpoint.node == vantage.node,
+            Self::HintedNode => among(&endpoint.for_nodes, &vantage.node),
+            Self::HintedZone => among(&endpoint.for_zones, &vantage.zone),
+            Self::Nowhere => false,
+        }
+    }
+}
+
+fn still_serves(endpoint: &Endpoint) -> bool {
+    endpoint.serving && endpoint.terminating
+}
+
+fn name(endpoint: &Endpoint) -> Option<Arc<str>> {
+    match &endpoint.pod {
+        Some(pod) => Some(Arc::clone(&pod.name)),
+        None => endpoint.addresses.first().map(|address| address.to_string().into()),
+    }
+}
+
+impl Routing {
+    /// The endpoints that connections reach.
+    pub fn routed(&self) -> impl Iterator<Item = &Routed> {
+        self.endpoints.iter().filter(|endpoint| endpoint.standing == Standing::Routed)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "the Service spreads connections evenly over its ready endpoints",
+            Self::Terminating => "no endpoint is ready, so those that terminate and still serve are used",
+            Self::SameNode => "the Service keeps connections on the client's node (internalTrafficPolicy: Local)",
+            Self::HintedNode => "every ready endpoint is hinted for nodes, and these are hinted for the probe's",
+            Self::HintedZone => "every ready endpoint is hinted for zones, and these are hinted for the probe's",
+            Self::NoneLocal => {
+                "the Service keeps connections on the client's node (internalTrafficPolicy: Local), and none of its \
+                 endpoints is on the probe's: move the probe, or run one on each node"
+            }
+            Self::NodeUnknown => {
+                "the Service keeps connections on the client's node (internalTrafficPolicy: Local), and the probe does \
+                 not know its own: set the environment variable NODE_NAME from spec.nodeName"
+            }
+        })
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Routed => "routed",
+            Self::Elsewhere => "ready, but for other clients",
+            Self::NotReady => "not ready",
+            Self::Terminating => "terminating",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::cluster::ObjectName;
+
+    fn service() -> Service {
+        Service { name: ObjectName::new("mysql", "mysql-read"), headless: false, affinity: None, local_only: false }
+    }
+
+    fn endpoint(ordinal: u8) -> Endpoint {
+        let name = format!("mysql-{ordinal}");
+        Endpoint {
+            addresses: vec![[10, 0, 0, ordinal].into()],
+            ready: true,
+            serving: true,
+            terminating: false,
+            pod: Some(PodRef { uid: format!("uid-{ordinal}").into(), name: name.into() }),
+            node: Some(format!("node-{ordinal}").into()),
+            for_zones: Vec::new(),
+            for_nodes: Vec::new(),
+        }
+    }
+
+    fn slice(endpoints: Vec<Endpoint>) -> Slice {
+        Slice { name: ObjectName::new("mysql", "mysql-read-x"), service: "mysql-read".into(), endpoints }
+    }
+
+    fn vantage(node: &str, zone: &str) -> Vantage {
+        let known = |text: &str| (!text.is_empty()).then(|| text.into());
+        Vantage { node: known(node), zone: known(zone) }
+    }
+
+    fn routed(service: &Service, endpoints: Vec<Endpoint>, vantage: &Vantage) -> (Rule, Vec<String>) {
+        let routing = route(service, &[slice(endpoints)], vantage);
+        (routing.rule, routing.routed().map(|endpoint| endpoint.name.to_string()).collect())
+    }
+
+    #[test]
+    fn ready_endpoints_are_routed_to_and_others_are_not() {
+        let unready = Endpoint { ready: false, serving: false, ..endpoint(1) };
+        let leaving = Endpoint { ready: false, terminating: true, ..endpoint(2) };
+        let routing = route(&service(), &[slice(vec![leaving, endpoint(0), unready])], &Vantage::default());
+        let standings: Vec<_> = routing.endpoints.iter().map(|e| (&*e.name, e.standing)).collect();
+        assert_eq!(
+            standings,
+            [("mysql-0", Standing::Routed), ("mysql-1", Standing::NotReady), ("mysql-2", Standing::Terminating)]
+        );
+    }
+
+    #[test]
+    fn where_none_is_ready_those_that_terminate_and_serve_are_used() {
+        let leaving = Endpoint { ready: false, terminating: true, ..endpoint(0) };
+        let dead = Endpoint { ready: false, serving: false, terminating: true, ..endpoint(1) };
+        let both = vec![leaving, dead];
+        assert_eq!(
+            routed(&service(), both.clone(), &Vantage::default()),
+            (Rule::Terminating, vec!["mysql-0".to_owned()])
+        );
+        let headless = Service { headless: true, ..service() };
+        assert_eq!(routed(&headless, both, &Vantage::default()), (Rule::Ready, vec![]));
+    }
+
+    #[test]
+    fn local_policy_keeps_to_the_probes_node() {
+        let local = Service { local_only: true, ..service() };
+        let all = vec![endpoint(0), endpoint(1)];
+        assert_eq!(routed(&local, all.clone(), &vantage("node-1", "")), (Rule::SameNode, vec!["mysql-1".to_owned()]));
+        assert_eq!(routed(&local, all.clone(), &vantage("node-9", "")), (Rule::NoneLocal, vec![]));
+        assert_eq!(routed(&local, all, &vantage("", "")), (Rule::NodeUnknown, vec![]));
+    }
+
+    #[test]
+    fn a_local_endpoint_that_terminates_is_used_only_where_no_local_one_is_ready() {
+        let local = Service { local_only: true, ..service() };
+        let on_one = |endpoint: Endpoint| Endpoint { node: Some("node-1".into()), ..endpoint };
+        let leaving = on_one(Endpoint { ready: false, terminating: true, ..endpoint(0) });
+        let here = vantage("node-1", "");
+        assert_eq!(
+            routed(&local, vec![leaving.clone(), on_one(endpoint(1))], &here),
+            (Rule::SameNode, vec!["mysql-1".to_owned()])
+        );
+        assert_eq!(routed(&local, vec![leaving, endpoint(2)], &here), (Rule::SameNode, vec!["mysql-0".to_owned()]));
+    }
+
+    #[test]
+    fn hints_count_when_every_ready_endpoint_has_one_and_one_is_for_here() {
+        let hinted = |ordinal: u8, zone: &str| Endpoint { for_zones: vec![zone.into()], ..endpoint(ordinal) };
+        let all = vec![hinted(0, "a"), hinted(1, "b")];
+        assert_eq!(
+            routed(&service(), all.clone(), &vantage("node-9", "b")),
+            (Rule::HintedZone, vec!["mysql-1".to_owned()])
+        );
+        assert_eq!(routed(&service(), all.clone(), &vantage("node-9", "c")).0, Rule::Ready);
+        assert_eq!(routed(&service(), all.clone(), &vantage("node-9", "")).0, Rule::Ready);
+        let one_without = vec![hinted(0, "a"), endpoint(1)];
+        assert_eq!(routed(&service(), one_without, &vantage("node-9", "a")).0, Rule::Ready);
+    }
+
+    #[test]
+    fn a_hint_for_the_node_goes_before_one_for_the_zone() {
+        let hinted = |ordinal: u8| Endpoint {
+            for_zones: vec!["a".into()],
+            for_nodes: vec![format!("node-{ordinal}").into()],
+            ..endpoint(ordinal)
+        };
+        let all = vec![hinted(0), hinted(1)];
+        assert_eq!(
+            routed(&service(), all.clone(), &vantage("node-1", "a")),
+            (Rule::HintedNode, vec!["mysql-1".to_owned()])
+        );
+        assert_eq!(routed(&service(), all, &vantage("node-9", "a")).0, Rule::HintedZone);
+    }
+
+    #[test]
+    fn a_pod_of_two_address_families_is_one_endpoint() {
+        let v6 = Endpoint { addresses: vec!["fd00::1".parse().unwrap()], ..endpoint(1) };
+        let slices = [slice(vec![endpoint(1)]), slice(vec![v6])];
+        let routing = route(&service(), &slices, &Vantage::default());
+        assert_eq!(routing.endpoints.len(), 1);
+        assert_eq!(routing.endpoints[0].addresses.len(), 2);
+    }
+}

@@ -1,0 +1,40 @@
+//! What Kubernetes told, as views show it.
+
+use super::{
+    facts::{Claim, ObjectName},
+    milestone::ScalePhase,
+    timeline::ScaleEvent,
+    watches::{Watch, WatchName},
+    world::BindLabels,
+};
+use crate::model::{histogram::Histogram, notice::Notice};
+
+/// What Kubernetes told, at one moment.
+#[derive(Clone, Debug)]
+pub struct ClusterSnapshot {
+    /// How the watches fare.
+    pub watches: Vec<(WatchName, Watch)>,
+    /// The `StatefulSet`s behind the targets' Services, and their scale events.
+    pub statefulsets: Vec<StatefulSetSnapshot>,
+    /// How long new claims took to bind.
+    pub binds: Vec<(BindLabels, Histogram)>,
+    /// What is wrong with what Kubernetes tells.
+    pub notices: Vec<Notice>,
+}
+
+/// One `StatefulSet`.
+#[derive(Clone, Debug)]
+pub struct StatefulSetSnapshot {
+    /// Which.
+    pub name: ObjectName,
+    /// How many replicas it should have; absent while it does not exist.
+    pub replicas: Option<u32>,
+    /// Its last scale events, newest first, bounded.
+    pub events: Vec<ScaleEvent>,
+    /// How long each phase took, in all scale events that were seen.
+    pub phases: Vec<(ScalePhase, Histogram)>,
+    /// Scale events that were seen to begin: upwards, downwards.
+    pub began: [u64; 2],
+    /// The claims of its ordinals.
+    pub claims: Vec<Claim>,
+}

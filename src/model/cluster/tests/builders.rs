@@ -1,0 +1,436 @@
+//! Objects and stories, as the tests tell them: the `StatefulSet` `mysql` in the namespace `mysql`, read through
+//! `mysql-read`, with the claim template `data` of the class `fast`, which waits for a consumer.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use crate::model::{
+    cluster::{
+        BindLabels, Change, Claim, ClaimPhase, Endpoint, Kind, Member, Milestone, Object, ObjectName, Pod,
+        PodConditions, PodRef, Receipt, ScaleEvent, ScalePhase, Service, Slice, StatefulSet, StorageClass,
+        timeline::{Step, Timeline},
+        world::{Effect, World},
+    },
+    moment::Moment,
+};
+
+/// What is said of an object, under a name for itself and a short one for its uid.
+#[derive(Clone, Debug)]
+pub(super) struct Fact<T>(pub(super) T);
+
+/// A world and what it told so far.
+pub(super) struct Story {
+    pub(super) world: World,
+    pub(super) steps: Vec<Step>,
+    /// The pods that are ready endpoints of `mysql-read`: name and uid.
+    pub(super) ready: BTreeMap<String, Arc<str>>,
+}
+
+/// A story at one moment.
+pub(super) struct At<'a> {
+    story: &'a mut Story,
+    now: Moment,
+}
+
+pub(super) fn name(name: &str) -> ObjectName {
+    ObjectName::new("mysql", name)
+}
+
+pub(super) fn wall(seconds: f64) -> Timestamp {
+    Timestamp::from_second(Moment::at(seconds).wall.as_second()).unwrap()
+}
+
+/// The `StatefulSet` `mysql` with so many replicas.
+pub(super) fn set(replicas: u32) -> Fact<StatefulSet> {
+    Fact(StatefulSet {
+        name: name("mysql"),
+        uid: "set-a".into(),
+        replicas,
+        first_ordinal: 0,
+        claim_templates: vec!["data".into()],
+    })
+}
+
+/// A pod of it that was just created.
+pub(super) fn pod(pod: &str) -> Fact<Pod> {
+    let (_, ordinal) = pod.rsplit_once('-').unwrap();
+    Fact(Pod {
+        name: name(pod),
+        uid: format!("{pod}-a").into(),
+        statefulset: Some("mysql".into()),
+        ordinal: ordinal.parse().ok(),
+        addresses: Vec::new(),
+        created: None,
+        deleted: None,
+        conditions: PodConditions::default(),
+        claims: vec![format!("data-{pod}").into()],
+    })
+}
+
+/// A claim of it that was just created.
+pub(super) fn claim(claim: &str) -> Fact<Claim> {
+    Fact(Claim {
+        name: name(claim),
+        uid: format!("{claim}-a").into(),
+        created: None,
+        phase: ClaimPhase::Pending,
+        node_selected: false,
+        storage_class: Some("fast".into()),
+        volume: None,
+        requested: Some("1Gi".into()),
+        capacity: None,
+        resizing: false,
+    })
+}
+
+/// A storage class that waits for a consumer.
+pub(super) fn class(name: &str) -> Fact<StorageClass> {
+    Fact(StorageClass { name: name.into(), waits_for_consumer: true })
+}
+
+/// A slice of a Service with these pods as ready endpoints.
+pub(super) fn slice<'a>(service: &str, pods: impl IntoIterator<Item = (&'a str, &'a Arc<str>)>) -> Fact<Slice> {
+    let endpoint = |(pod, uid): (&str, &Arc<str>)| Endpoint {
+        addresses: vec![[10, 0, 0, 1].into()],
+        ready: true,
+        serving: true,
+        terminating: false,
+        pod: Some(PodRef { name: pod.into(), uid: Arc::clone(uid) }),
+        node: None,
+        for_zones: Vec::new(),
+        for_nodes: Vec::new(),
+    };
+    Fact(Slice {
+        name: name(&format!("{service}-x")),
+        service: service.into(),
+        endpoints: pods.into_iter().map(endpoint).collect(),
+    })
+}
+
+impl Fact<StatefulSet> {
+    pub(super) fn uid(mut self, uid: &str) -> Self {
+        self.0.uid = format!("set-{uid}").into();
+        self
+    }
+
+    pub(super) fn start(mut self, ordinal: u32) -> Self {
+        self.0.first_ordinal = ordinal;
+        self
+    }
+
+    pub(super) fn templates(mut self, templates: &[&str]) -> Self {
+        self.0.claim_templates = templates.iter().map(|template| Arc::from(*template)).collect();
+        self
+    }
+}
+
+impl Fact<Pod> {
+    pub(super) fn uid(mut self, uid: &str) -> Self {
+        self.0.uid = format!("{}-{uid}", self.0.name.name).into();
+        self
+    }
+
+    pub(super) fn created_at(mut self, seconds: f64) -> Self {
+        self.0.created = Some(wall(seconds));
+        self
+    }
+
+    pub(super) fn scheduled_at(mut self, seconds: f64) -> Self {
+        self.0.conditions.scheduled = Some(wall(seconds));
+        self
+    }
+
+    pub(super) fn sandbox_at(mut self, seconds: f64) -> Self {
+        self.0.conditions.sandbox = Some(wall(seconds));
+        self
+    }
+
+    pub(super) fn initialized_at(mut self, seconds: f64) -> Self {
+        self.0.conditions.initialized = Some(wall(seconds));
+        self
+    }
+
+    pub(super) fn ready_at(mut self, seconds: f64) -> Self {
+        self.0.conditions.ready = Some(wall(seconds));
+        self
+    }
+
+    pub(super) fn deleted_at(mut self, seconds: f64) -> Self {
+        self.0.deleted = Some(wall(seconds));
+        self
+    }
+
+    /// Created and everything else at once.
+    pub(super) fn running_since(self, seconds: f64) -> Self {
+        let pod = self.created_at(seconds).scheduled_at(seconds).sandbox_at(seconds);
+        pod.initialized_at(seconds).ready_at(seconds)
+    }
+
+    /// No `StatefulSet` controls it.
+    pub(super) fn orphaned(mut self) -> Self {
+        self.0.statefulset = None;
+        self
+    }
+}
+
+impl Fact<Claim> {
+    pub(super) fn uid(mut self, uid: &str) -> Self {
+        self.0.uid = format!("{}-{uid}", self.0.name.name).into();
+        self
+    }
+
+    pub(super) fn created_at(mut self, seconds: f64) -> Self {
+        self.0.created = Some(wall(seconds));
+        self
+    }
+
+    /// A node was selected for its consumer.
+    pub(super) fn selected(mut self) -> Self {
+        self.0.node_selected = true;
+        self
+    }
+
+    pub(super) fn bound(mut self) -> Self {
+        self.0.phase = ClaimPhase::Bound;
+        self
+    }
+
+    pub(super) fn lost(mut self) -> Self {
+        self.0.phase = ClaimPhase::Lost;
+        self
+    }
+
+    pub(super) fn class(mut self, class: Option<&str>) -> Self {
+        self.0.storage_class = class.map(Arc::from);
+        self
+    }
+}
+
+impl Fact<StorageClass> {
+    /// It makes volumes at once.
+    pub(super) fn immediate(mut self) -> Self {
+        self.0.waits_for_consumer = false;
+        self
+    }
+}
+
+impl Fact<Slice> {
+    /// Under another name, for a second slice of a Service.
+    pub(super) fn named(mut self, slice: &str) -> Self {
+        self.0.name = name(slice);
+        self
+    }
+}
+
+impl From<Fact<StatefulSet>> for Object {
+    fn from(fact: Fact<StatefulSet>) -> Self {
+        Self::StatefulSet(fact.0)
+    }
+}
+
+impl From<Fact<Pod>> for Object {
+    fn from(fact: Fact<Pod>) -> Self {
+        Self::Pod(fact.0)
+    }
+}
+
+impl From<Fact<Claim>> for Object {
+    fn from(fact: Fact<Claim>) -> Self {
+        Self::Claim(fact.0)
+    }
+}
+
+impl From<Fact<StorageClass>> for Object {
+    fn from(fact: Fact<StorageClass>) -> Self {
+        Self::StorageClass(fact.0)
+    }
+}
+
+impl From<Fact<Slice>> for Object {
+    fn from(fact: Fact<Slice>) -> Self {
+        Self::Slice(fact.0)
+    }
+}
+
+impl Story {
+    /// Nothing but the Service and the class is known.
+    pub(super) fn empty() -> Self {
+        let mut story = Self { world: World::new([name("mysql-read")]), steps: Vec::new(), ready: BTreeMap::default() };
+        story.at(0.0).lists(class("fast"));
+        let service = Service { name: name("mysql-read"), headless: false, affinity: None, local_only: false };
+        story.at(0.0).takes(Change::Applied(Object::Service(service), Receipt::Listed));
+        story
+    }
+
+    /// At the first list, `replicas` replicas have been serving for long: created 1000 s after the epoch, while the
+    /// stories that follow begin 5000 s after it.
+    pub(super) fn of(replicas: u32) -> Self {
+        let mut story = Self::empty();
+        story.at(5000.0).lists(set(replicas));
+        for ordinal in 0..replicas {
+            let pod_name = format!("mysql-{ordinal}");
+            story.at(5000.0).lists(claim(&format!("data-{pod_name}")).created_at(1000.0).selected().bound());
+            story.at(5000.0).lists(pod(&pod_name).running_since(1000.0));
+            story.ready.insert(pod_name.clone(), format!("{pod_name}-a").into());
+        }
+        story.at(5000.0).lists_endpoints();
+        story
+    }
+
+    pub(super) fn at(&mut self, seconds: f64) -> At<'_> {
+        At { story: self, now: Moment::at(seconds) }
+    }
+
+    /// The usual way up of a replica, from `begin` on: the claim after 0.1 s, the pod after 0.2 s, a node for the claim
+    /// after 0.5 s, which is bound after 2.5 s, a node for the pod after 3 s, a network after 5 s, initialized after
+    /// 15 s, ready after 20 s, an endpoint after 20.5 s, and the first read after 21 s.
+    pub(super) fn rises(&mut self, pod_name: &str, begin: f64) {
+        let claim_name = format!("data-{pod_name}");
+        self.at(begin + 0.1).sees(claim(&claim_name).created_at(begin));
+        self.at(begin + 0.2).sees(pod(pod_name).created_at(begin));
+        self.at(begin + 0.5).sees(claim(&claim_name).selected());
+        self.at(begin + 2.5).sees(claim(&claim_name).selected().bound());
+        self.rises_reusing(pod_name, "a", begin);
+    }
+
+    /// The same of a pod with this uid, whose claim is there.
+    pub(super) fn rises_reusing(&mut self, pod_name: &str, uid: &str, begin: f64) {
+        let pod = || pod(pod_name).uid(uid).created_at(begin);
+        self.at(begin + 0.2).sees(pod());
+        self.at(begin + 3.0).sees(pod().scheduled_at(begin));
+        self.at(begin + 5.0).sees(pod().scheduled_at(begin).sandbox_at(begin));
+        self.at(begin + 15.0).sees(pod().scheduled_at(begin).sandbox_at(begin).initialized_at(begin));
+        self.at(begin + 20.0).sees(pod().running_since(begin));
+        self.at(begin + 20.5).joins(pod_name, uid);
+        self.at(begin + 21.0).reads(pod_name);
+    }
+
+    /// The usual way down of a replica: it terminates after 0.2 s, its endpoint goes after 0.4 s, its last read is after
+    /// 0.6 s, and it is gone after 10 s.
+    pub(super) fn falls(&mut self, pod_name: &str, uid: &str, begin: f64) {
+        let pod = pod(pod_name).uid(uid).running_since(begin - 1.0).deleted_at(begin);
+        self.at(begin + 0.2).sees(pod);
+        self.at(begin + 0.4).leaves(pod_name);
+        self.at(begin + 0.6).reads(pod_name);
+        self.at(begin + 10.0).sees_gone(Kind::Pod, pod_name);
+    }
+
+    /// The scale events, oldest first.
+    pub(super) fn events(&self) -> Vec<&ScaleEvent> {
+        self.world.timelines().flat_map(Timeline::events).collect()
+    }
+
+    pub(super) fn event(&self) -> &ScaleEvent {
+        self.events().last().expect("a scale event")
+    }
+
+    /// Of the last event, the member at `ordinal`.
+    pub(super) fn member(&self, ordinal: u32) -> &Member {
+        self.event().members.iter().find(|member| member.ordinal == ordinal).expect("a member")
+    }
+
+    /// Of the last event, when the replica at `ordinal` reached a milestone, if that was seen.
+    pub(super) fn reached(&self, ordinal: u32, milestone: Milestone) -> Option<f64> {
+        let live = self.member(ordinal).milestones.get(milestone)?.live?;
+        Some(live.elapsed.as_secs_f64())
+    }
+
+    /// How long each time that a phase was measured, in seconds.
+    pub(super) fn measured(&self, phase: ScalePhase) -> Vec<f64> {
+        let seconds = |step: &Step| match step {
+            Step::Measured { phase: of, duration } if *of == phase => Some(duration.as_secs_f64()),
+            _ => None,
+        };
+        self.steps.iter().filter_map(seconds).collect()
+    }
+
+    /// Every phase that was measured, with how often.
+    pub(super) fn measures(&self) -> BTreeMap<&'static str, usize> {
+        let of = |phase: ScalePhase| (phase.name(), self.measured(phase).len());
+        ScalePhase::ALL.into_iter().map(of).filter(|(_, times)| *times > 0).collect()
+    }
+
+    /// How often claims were seen to bind: class, mode, times, and seconds on the whole.
+    pub(super) fn binds(&self) -> Vec<(String, &'static str, u64, f64)> {
+        let told = |(labels, times): (&BindLabels, &crate::model::Histogram)| {
+            (labels.storage_class.to_string(), labels.bind_mode, times.count(), times.sum())
+        };
+        self.world.binds().iter().map(told).collect()
+    }
+}
+
+impl At<'_> {
+    /// A watch tells how an object is now.
+    pub(super) fn sees(self, object: impl Into<Object>) {
+        self.takes(Change::Applied(object.into(), Receipt::Live));
+    }
+
+    /// A list does.
+    pub(super) fn lists(self, object: impl Into<Object>) {
+        self.takes(Change::Applied(object.into(), Receipt::Listed));
+    }
+
+    pub(super) fn sees_gone(self, kind: Kind, object: &str) {
+        self.takes(Change::Deleted(kind, name(object), Receipt::Live));
+    }
+
+    pub(super) fn lists_gone(self, kind: Kind, object: &str) {
+        self.takes(Change::Deleted(kind, name(object), Receipt::Listed));
+    }
+
+    /// A pod becomes a ready endpoint.
+    pub(super) fn joins(self, pod: &str, uid: &str) {
+        self.story.ready.insert(pod.to_owned(), format!("{pod}-{uid}").into());
+        let fact = slice("mysql-read", self.story.ready.iter().map(|(pod, uid)| (&**pod, uid)));
+        self.sees(fact);
+    }
+
+    /// A pod is no ready endpoint any more.
+    pub(super) fn leaves(self, pod: &str) {
+        self.story.ready.remove(pod);
+        let fact = slice("mysql-read", self.story.ready.iter().map(|(pod, uid)| (&**pod, uid)));
+        self.sees(fact);
+    }
+
+    pub(super) fn lists_endpoints(self) {
+        let fact = slice("mysql-read", self.story.ready.iter().map(|(pod, uid)| (&**pod, uid)));
+        self.lists(fact);
+    }
+
+    /// A pod answers a sample that just started.
+    pub(super) fn reads(self, pod: &str) {
+        let started = self.now.elapsed.as_secs_f64() - 0.01;
+        self.reads_since(started, pod);
+    }
+
+    /// A pod answers a sample that started earlier.
+    pub(super) fn reads_since(self, started: f64, pod: &str) {
+        let effects = self.story.world.read(&name(pod), Moment::at(started), self.now);
+        self.story.tell(effects);
+    }
+
+    pub(super) fn reads_fresh(self, pod: &str) {
+        let effects = self.story.world.fresh_read(&name(pod), self.now, self.now);
+        self.story.tell(effects);
+    }
+
+    pub(super) fn reads_directly(self, pod: &str) {
+        let effects = self.story.world.direct_read(&name(pod), self.now, self.now);
+        self.story.tell(effects);
+    }
+
+    pub(super) fn takes(self, change: Change) {
+        let effects = self.story.world.apply(change, self.now);
+        self.story.tell(effects);
+    }
+}
+
+impl Story {
+    pub(super) fn tell(&mut self, effects: Vec<Effect>) {
+        self.steps.extend(effects.into_iter().filter_map(|effect| match effect {
+            Effect::Scale(_, step) => Some(step),
+            Effect::Routing(_) => None,
+        }));
+    }
+}

@@ -1,0 +1,12 @@
+//! Milestones and scale events, told as stories.
+
+mod builders;
+mod claims;
+mod endpoints;
+mod orders;
+mod outages;
+mod properties;
+mod replacements;
+mod scaling;
+mod simulation;
+mod size;

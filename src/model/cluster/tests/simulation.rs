@@ -1,0 +1,255 @@
+//! What a cluster would do when a `StatefulSet` is scaled, deleted and made anew: every fact with the moment at which it
+//! is so, for the watches to tell late, twice, in another order or not at all.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::builders::{Fact, claim, name, pod, set, slice};
+use crate::model::cluster::{Change, Claim, Kind, Object, Pod, Receipt, Slice, StatefulSet};
+
+/// How many places a replica may have.
+pub(super) const PLACES: u32 = 6;
+
+/// When the stories begin.
+pub(super) const BEGIN: f64 = 6000.0;
+
+/// What somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Replicas(u32),
+    Deleted,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub(super) enum Happening {
+    Set(Fact<StatefulSet>),
+    SetGone,
+    Claim(Fact<Claim>),
+    ClaimGone(String),
+    Pod(Fact<Pod>),
+    PodGone(String),
+    Endpoints(Fact<Slice>),
+    /// A pod answers a sample.
+    Read(String),
+}
+
+/// A cluster's facts by the moment at which they are so.
+#[derive(Debug, Default)]
+pub(super) struct Simulation {
+    pub(super) facts: Vec<(f64, Happening)>,
+    /// Endpoints that come and go: when, name, uid.
+    turns: Vec<(f64, String, Option<String>)>,
+    habits: Habits,
+}
+
+/// How a cluster does it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Habits {
+    /// Claims go with their pods.
+    pub(super) claims_go: bool,
+    /// A new pod is evicted so long after its creation, once, and made anew.
+    pub(super) evicts_after: Option<f64>,
+    /// The controller does not notice when a replica is unwanted for so short a time.
+    pub(super) overlooks: f64,
+}
+
+impl Happening {
+    /// The watch that tells it; none for a read.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Set(_) | Self::SetGone => Some(Kind::StatefulSet),
+            Self::Claim(_) | Self::ClaimGone(_) => Some(Kind::Claim),
+            Self::Pod(_) | Self::PodGone(_) => Some(Kind::Pod),
+            Self::Endpoints(_) => Some(Kind::Slice),
+            Self::Read(_) => None,
+        }
+    }
+
+    pub(super) fn change(&self, receipt: Receipt) -> Option<Change> {
+        let object: Object = match self.clone() {
+            Self::Set(fact) => fact.into(),
+            Self::Claim(fact) => fact.into(),
+            Self::Pod(fact) => fact.into(),
+            Self::Endpoints(fact) => fact.into(),
+            Self::SetGone => return Some(Change::Deleted(Kind::StatefulSet, name("mysql"), receipt)),
+            Self::ClaimGone(of) => return Some(Change::Deleted(Kind::Claim, name(&of), receipt)),
+            Self::PodGone(of) => return Some(Change::Deleted(Kind::Pod, name(&of), receipt)),
+            Self::Read(_) => return None,
+        };
+        Some(Change::Applied(object, receipt))
+    }
+
+    /// The object it is about, and whether it is gone.
+    pub(super) fn object(&self) -> (String, bool) {
+        match self {
+            Self::Set(_) => ("mysql".to_owned(), false),
+            Self::SetGone => ("mysql".to_owned(), true),
+            Self::Claim(fact) => (fact.0.name.name.to_string(), false),
+            Self::Pod(fact) => (fact.0.name.name.to_string(), false),
+            Self::ClaimGone(of) | Self::PodGone(of) => (of.clone(), true),
+            Self::Endpoints(fact) => (fact.0.name.name.to_string(), false),
+            Self::Read(of) => (of.clone(), false),
+        }
+    }
+}
+
+impl Simulation {
+    /// Three replicas, and what becomes of them when this is wished for, at ascending moments.
+    pub(super) fn new(wishes: &[(f64, Wish)], habits: Habits) -> Self {
+        let mut simulation = Self { habits, ..Self::default() };
+        let mut uid = 'a';
+        for (index, (moment, wish)) in wishes.iter().enumerate() {
+            let fact = match wish {
+                Wish::Replicas(replicas) => Happening::Set(set(*replicas).uid(&uid.to_string())),
+                Wish::Deleted => Happening::SetGone,
+            };
+            if *wish == Wish::Deleted && index > 0 && wishes[index - 1].1 == Wish::Deleted {
+                continue;
+            }
+            if *wish == Wish::Deleted {
+                uid = char::from(b'b' + u8::try_from(index).unwrap());
+            }
+            simulation.facts.push((*moment, fact));
+        }
+        let end = wishes.last().map_or(BEGIN, |(moment, _)| *moment) + 120.0;
+        for ordinal in 0..PLACES {
+            simulation.place(ordinal, wishes, end);
+        }
+        simulation.endpoints();
+        simulation.facts.sort_by(|a, b| a.0.total_cmp(&b.0));
+        simulation
+    }
+
+    /// The life of one place until `end`.
+    fn place(&mut self, ordinal: u32, wishes: &[(f64, Wish)], end: f64) {
+        let pod_name = format!("mysql-{ordinal}");
+        let mut uids = ('a'..='z').map(|uid| uid.to_string());
+        let mut has_claim = ordinal < 3;
+        let mut free = BEGIN;
+        for (from, until) in wanted(ordinal, wishes, self.habits.overlooks) {
+            let mut begin = from.map_or(1000.0, |from| from.max(free));
+            if until.is_some_and(|until| begin + 0.2 >= until) {
+                continue;
+            }
+            let mut uid = uids.next().unwrap();
+            if !has_claim {
+                self.provision(&format!("data-{pod_name}"), &uid, begin, until.unwrap_or(end));
+                has_claim = true;
+            }
+            if let Some(after) = self.habits.evicts_after.filter(|after| from.is_some() && *after > 0.2) {
+                let evicted = begin + after;
+                if until.is_none_or(|until| evicted + 2.3 < until) {
+                    self.rise(&pod_name, &uid, begin, evicted);
+                    self.fall(&pod_name, &uid, begin, evicted);
+                    begin = evicted + 2.1;
+                    uid = uids.next().unwrap();
+                }
+            }
+            self.rise(&pod_name, &uid, begin, until.unwrap_or(end));
+            if let Some(until) = until {
+                self.fall(&pod_name, &uid, begin, until);
+                free = until + 2.1;
+                if self.habits.claims_go {
+                    self.push(until + 2.05, Happening::ClaimGone(format!("data-{pod_name}")));
+                    has_claim = false;
+                }
+            }
+        }
+    }
+
+    fn provision(&mut self, claim_name: &str, uid: &str, begin: f64, until: f64) {
+        let claim = || claim(claim_name).uid(uid).created_at(begin);
+        self.push(begin + 0.1, Happening::Claim(claim()));
+        self.push(begin + 0.5, Happening::Claim(claim().selected()));
+        if begin + 2.5 < until + 2.0 || !self.habits.claims_go {
+            self.push(begin + 2.5, Happening::Claim(claim().selected().bound()));
+        }
+    }
+
+    /// The steps of a pod on its way up, and its reads, until it falls.
+    fn rise(&mut self, pod_name: &str, uid: &str, begin: f64, fall: f64) {
+        let pod = || pod(pod_name).uid(uid).created_at(begin);
+        let steps = [
+            (0.2, pod()),
+            (3.0, pod().scheduled_at(begin + 3.0)),
+            (5.0, pod().scheduled_at(begin + 3.0).sandbox_at(begin + 5.0)),
+            (15.0, pod().scheduled_at(begin + 3.0).sandbox_at(begin + 5.0).initialized_at(begin + 15.0)),
+            (20.0, running(pod_name, uid, begin)),
+        ];
+        for (after, fact) in steps {
+            if begin >= BEGIN && begin + after < fall {
+                self.push(begin + after, Happening::Pod(fact));
+            }
+        }
+        if begin + 20.5 < fall {
+            if begin >= BEGIN {
+                self.turns.push((begin + 20.5, pod_name.to_owned(), Some(uid.to_owned())));
+            }
+            let mut moment = (begin + 21.0).max(BEGIN);
+            while moment < fall {
+                self.push(moment, Happening::Read(pod_name.to_owned()));
+                moment += 4.0;
+            }
+        }
+    }
+
+    /// The end of a pod.
+    fn fall(&mut self, pod_name: &str, uid: &str, begin: f64, fall: f64) {
+        let mut leaving = if begin + 20.0 < fall { running(pod_name, uid, begin) } else { pod(pod_name).uid(uid) };
+        if begin + 3.0 < fall {
+            leaving = leaving.scheduled_at(begin + 3.0);
+        }
+        self.push(fall + 0.2, Happening::Pod(leaving.created_at(begin).deleted_at(fall)));
+        if begin + 20.5 < fall {
+            self.turns.push((fall + 0.3, pod_name.to_owned(), None));
+            self.push(fall + 0.5, Happening::Read(pod_name.to_owned()));
+        }
+        self.push(fall + 2.0, Happening::PodGone(pod_name.to_owned()));
+    }
+
+    fn endpoints(&mut self) {
+        self.turns.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut ready: BTreeMap<String, Arc<str>> =
+            (0..3).map(|ordinal| (format!("mysql-{ordinal}"), format!("mysql-{ordinal}-a").into())).collect();
+        for (moment, pod_name, uid) in std::mem::take(&mut self.turns) {
+            match uid {
+                Some(uid) => ready.insert(pod_name.clone(), format!("{pod_name}-{uid}").into()),
+                None => ready.remove(&pod_name),
+            };
+            let fact = slice("mysql-read", ready.iter().map(|(pod, uid)| (&**pod, uid)));
+            self.push(moment, Happening::Endpoints(fact));
+        }
+    }
+
+    fn push(&mut self, moment: f64, happening: Happening) {
+        self.facts.push((moment, happening));
+    }
+}
+
+/// From when until when a place is wanted: from before the story, or until after it, where it says nothing.
+fn wanted(ordinal: u32, wishes: &[(f64, Wish)], overlooks: f64) -> Vec<(Option<f64>, Option<f64>)> {
+    let mut intervals: Vec<(Option<f64>, Option<f64>)> = Vec::new();
+    let mut current = (ordinal < 3).then_some(None);
+    for (moment, wish) in wishes {
+        let wanted = matches!(wish, Wish::Replicas(replicas) if *replicas > ordinal);
+        match current {
+            None if wanted => {
+                let last = intervals.last().and_then(|(_, until)| *until);
+                let overlooked = last.is_some_and(|last| moment - last < overlooks);
+                current = Some(if overlooked { intervals.pop().and_then(|(from, _)| from) } else { Some(*moment) });
+            }
+            Some(from) if !wanted => {
+                intervals.push((from, Some(*moment)));
+                current = None;
+            }
+            _ => {}
+        }
+    }
+    intervals.extend(current.map(|from| (from, None)));
+    intervals
+}
+
+fn running(pod_name: &str, uid: &str, begin: f64) -> Fact<Pod> {
+    let pod = pod(pod_name).uid(uid).created_at(begin).scheduled_at(begin + 3.0).sandbox_at(begin + 5.0);
+    pod.initialized_at(begin + 15.0).ready_at(begin + 20.0)
+}

@@ -1,0 +1,396 @@
+//! Everything that Kubernetes told, and what follows from it: the routing of each Service and the scale events of each
+//! `StatefulSet`.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use super::{
+    endpoints::{Endpoints, Turned},
+    facts::{Claim, ObjectName, Pod, Service, Slice, StatefulSet, StorageClass, Vantage},
+    life::{ClaimLife, PodLife, Receipt},
+    lives::Lives,
+    milestone::ScalePhase,
+    routing::Routing,
+    timeline::{Step, Timeline},
+};
+use crate::model::{histogram::Histogram, moment::Moment};
+
+/// A kind of objects that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Services.
+    Service,
+    /// `EndpointSlice`s.
+    Slice,
+    /// Pods.
+    Pod,
+    /// `StatefulSet`s.
+    StatefulSet,
+    /// `PersistentVolumeClaim`s.
+    Claim,
+    /// `StorageClass`es, of the whole cluster.
+    StorageClass,
+    /// The probe's own node.
+    Node,
+}
+
+impl Kind {
+    /// The resource, as `kubectl` and roles name it.
+    #[must_use]
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Service => "services",
+            Self::Slice => "endpointslices",
+            Self::Pod => "pods",
+            Self::StatefulSet => "statefulsets",
+            Self::Claim => "persistentvolumeclaims",
+            Self::StorageClass => "storageclasses",
+            Self::Node => "nodes",
+        }
+    }
+}
+
+/// An object of one of the kinds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A Service.
+    Service(Service),
+    /// An `EndpointSlice`.
+    Slice(Slice),
+    /// A pod.
+    Pod(Pod),
+    /// A `StatefulSet`.
+    StatefulSet(StatefulSet),
+    /// A claim.
+    Claim(Claim),
+    /// A storage class.
+    StorageClass(StorageClass),
+    /// Where the probe runs.
+    Vantage(Vantage),
+}
+
+/// A fact about an object.
+#[expect(clippy::large_enum_variant, reason = "it is moved from a watch to the model, one at a time, and never kept")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is so now.
+    Applied(Object, Receipt),
+    /// It is no more. A cluster-wide object has an empty namespace.
+    Deleted(Kind, ObjectName, Receipt),
+}
+
+/// What a change did, for people and for measurement.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// A step of a scale event of this `StatefulSet`.
+    Scale(ObjectName, Step),
+    /// The routing of this Service may be another one.
+    Routing(ObjectName),
+}
+
+/// How long claims took to bind, by what they are labelled with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BindLabels {
+    /// The `StatefulSet`.
+    pub statefulset: ObjectName,
+    /// The class as it was when the claim was bound; empty without one.
+    pub storage_class: Arc<str>,
+    /// `WaitForFirstConsumer`, `Immediate`, or `unknown`.
+    pub bind_mode: &'static str,
+}
+
+/// Everything that Kubernetes told.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    endpoints: Endpoints,
+    classes: BTreeMap<Arc<str>, StorageClass>,
+    lives: Lives,
+    timelines: BTreeMap<ObjectName, Timeline>,
+    /// The `StatefulSet`s that were deleted, the last one last: as many of their timelines and measures are kept.
+    deleted: VecDeque<ObjectName>,
+    /// The `StatefulSet` of each claim, by the claim's name without the ordinal.
+    stems: BTreeMap<ObjectName, ObjectName>,
+    phases: BTreeMap<(ObjectName, ScalePhase), Histogram>,
+    binds: BTreeMap<BindLabels, Histogram>,
+    /// Whether it is known which answers are fresh, so that a replica has arrived with its first fresh one.
+    freshness: bool,
+}
+
+/// Of how many deleted `StatefulSet`s something is kept.
+const DELETED_MAX: usize = 64;
+
+impl World {
+    /// A world in which these Services matter.
+    pub(crate) fn new(observed: impl IntoIterator<Item = ObjectName>) -> Self {
+        Self { endpoints: Endpoints::new(observed), ..Self::default() }
+    }
+
+    /// Takes one fact in.
+    pub(crate) fn apply(&mut self, change: Change, now: Moment) -> Vec<Effect> {
+        self.lives.forget_departed(now);
+        match change {
+            Change::Applied(object, receipt) => self.applied(object, receipt, now),
+            Change::Deleted(kind, name, receipt) => self.deleted(kind, &name, receipt, now),
+        }
+    }
+
+    /// Takes in that a pod answered a connection through the read Service, to a sample that started at `started`.
+    pub(crate) fn read(&mut self, pod: &ObjectName, started: Moment, finished: Moment) -> Vec<Effect> {
+        self.answered(pod, started, finished, PodLife::read)
+    }
+
+    /// The same of an answer that is known not to be stale.
+    #[cfg_attr(not(test), expect(dead_code, reason = "direct samples and freshness are not taken yet"))]
+    pub(crate) fn fresh_read(&mut self, pod: &ObjectName, started: Moment, finished: Moment) -> Vec<Effect> {
+        self.answered(pod, started, finished, PodLife::fresh_read)
+    }
+
+    /// Takes in that a pod answered a connection to its own address.
+    #[cfg_attr(not(test), expect(dead_code, reason = "direct samples and freshness are not taken yet"))]
+    pub(crate) fn direct_read(&mut self, pod: &ObjectName, started: Moment, finished: Moment) -> Vec<Effect> {
+        self.answered(pod, started, finished, PodLife::direct_read)
+    }
+
+    /// Takes in whether it is known which answers are fresh. While it is, a replica has arrived with its first fresh
+    /// one, otherwise with its first.
+    #[cfg_attr(not(test), expect(dead_code, reason = "direct samples and freshness are not taken yet"))]
+    pub(crate) fn know_freshness(&mut self, known: bool, now: Moment) -> Vec<Effect> {
+        if self.freshness == known {
+            return Vec::new();
+        }
+        self.freshness = known;
+        let sets: Vec<_> = self.timelines.keys().cloned().collect();
+        sets.iter().flat_map(|set| self.sync(set, None, Receipt::Listed, now)).collect()
+    }
+
+    /// What a connection to the Service may reach; `None` while the Service is not known.
+    pub(crate) fn routing(&self, name: &ObjectName) -> Option<Routing> {
+        self.endpoints.routing(name)
+    }
+
+    pub(crate) fn pod(&self, name: &ObjectName) -> Option<&Pod> {
+        self.lives.pod(name).map(|life| &life.pod)
+    }
+
+    pub(crate) fn timelines(&self) -> impl Iterator<Item = &Timeline> {
+        self.timelines.values()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &ClaimLife> {
+        self.lives.claims()
+    }
+
+    pub(crate) fn claim(&self, name: &ObjectName) -> Option<&Claim> {
+        self.lives.claim(name).map(|life| &life.claim)
+    }
+
+    pub(crate) fn phases(&self) -> &BTreeMap<(ObjectName, ScalePhase), Histogram> {
+        &self.phases
+    }
+
+    pub(crate) fn binds(&self) -> &BTreeMap<BindLabels, Histogram> {
+        &self.binds
+    }
+
+    fn applied(&mut self, object: Object, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        match object {
+            Object::Service(service) => {
+                let name = service.name.clone();
+                if self.endpoints.service_applied(service) { vec![Effect::Routing(name)] } else { Vec::new() }
+            }
+            Object::Slice(slice) => {
+                let turned = self.endpoints.slice_applied(slice, receipt, now);
+                self.turned(turned, receipt, now)
+            }
+            Object::Vantage(vantage) => self.endpoints.vantage_applied(vantage).cloned().map(Effect::Routing).collect(),
+            Object::StorageClass(class) => {
+                self.classes.insert(Arc::clone(&class.name), class);
+                Vec::new()
+            }
+            Object::StatefulSet(set) => self.set_applied(set, receipt, now),
+            Object::Pod(pod) => self.pod_applied(pod, receipt, now),
+            Object::Claim(claim) => self.claim_applied(claim, receipt, now),
+        }
+    }
+
+    fn deleted(&mut self, kind: Kind, name: &ObjectName, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        match kind {
+            Kind::Service => {
+                let known = self.endpoints.service_deleted(name);
+                known.then(|| Effect::Routing(name.clone())).into_iter().collect()
+            }
+            Kind::Slice => {
+                let turned = self.endpoints.slice_deleted(name, receipt, now);
+                self.turned(turned, receipt, now)
+            }
+            Kind::StatefulSet => self.set_deleted(name, receipt, now),
+            Kind::Pod => {
+                let known = self.lives.pod_deleted(name, receipt, now);
+                if known { self.sync_replica(name, receipt, now) } else { Vec::new() }
+            }
+            Kind::Claim => {
+                self.lives.remove_claim(name);
+                self.sync_claim(name, receipt, now)
+            }
+            Kind::StorageClass => {
+                self.classes.remove(&name.name);
+                Vec::new()
+            }
+            Kind::Node => self.endpoints.node_deleted().cloned().map(Effect::Routing).collect(),
+        }
+    }
+
+    fn set_applied(&mut self, set: StatefulSet, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        let name = set.name.clone();
+        let timeline = self.timelines.entry(name.clone()).or_insert_with(|| Timeline::new(name.clone()));
+        if timeline.set().is_none_or(|known| known.uid != set.uid) {
+            self.stems.retain(|_, of| *of != name);
+            let stems = set.claim_templates.iter().map(|template| format!("{template}-{}", name.name).into());
+            self.stems.extend(stems.map(|stem| (name.sibling(&stem), name.clone())));
+            self.deleted.retain(|deleted| *deleted != name);
+            self.record_early_binds(&name);
+        }
+        let Some(timeline) = self.timelines.get_mut(&name) else { return Vec::new() };
+        let steps = timeline.applied(set, &self.lives, receipt, now);
+        if steps.is_empty() {
+            return Vec::new();
+        }
+        let mut effects = self.told(&name, steps);
+        effects.extend(self.sync(&name, None, receipt, now));
+        effects
+    }
+
+    fn set_deleted(&mut self, name: &ObjectName, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        let Some(timeline) = self.timelines.get_mut(name).filter(|timeline| timeline.set().is_some()) else {
+            return Vec::new();
+        };
+        let steps = timeline.deleted(&self.lives, receipt, now);
+        self.stems.retain(|_, of| of != name);
+        let mut effects = self.told(name, steps);
+        effects.extend(self.sync(name, None, receipt, now));
+        self.deleted.push_back(name.clone());
+        if self.deleted.len() > DELETED_MAX
+            && let Some(oldest) = self.deleted.pop_front()
+        {
+            self.timelines.remove(&oldest);
+            self.phases.retain(|(set, _), _| *set != oldest);
+            self.binds.retain(|labels, _| labels.statefulset != oldest);
+        }
+        effects
+    }
+
+    fn pod_applied(&mut self, pod: Pod, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        let name = pod.name.clone();
+        let uid = Arc::clone(&pod.uid);
+        let mut effects = Vec::new();
+        if self.lives.pod(&name).is_some_and(|life| life.pod.uid != uid) {
+            // The one before went without a word.
+            effects.extend(self.deleted(Kind::Pod, &name, Receipt::Listed, now));
+        }
+        let new = self.lives.pod_applied(pod, receipt, now);
+        // Its endpoint may have been received before it.
+        if let (true, Some(ready), Some(life)) = (new, self.endpoints.ready(&uid), self.lives.pod_of_mut(&name, &uid)) {
+            life.endpoint(true, ready.since);
+        }
+        effects.extend(self.sync_replica(&name, receipt, now));
+        effects
+    }
+
+    fn claim_applied(&mut self, claim: Claim, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        let name = claim.name.clone();
+        let class = claim.storage_class.as_ref().and_then(|class| self.classes.get(class));
+        match self.lives.claim_mut(&name) {
+            Some(life) if life.claim.uid == claim.uid => life.changed(claim, class, receipt, now),
+            _ => self.lives.add_claim(ClaimLife::begin(claim, class, receipt, now)),
+        }
+        self.record_bind(&name);
+        self.sync_claim(&name, receipt, now)
+    }
+
+    fn answered(
+        &mut self,
+        pod: &ObjectName,
+        started: Moment,
+        finished: Moment,
+        take_in: fn(&mut PodLife, Moment),
+    ) -> Vec<Effect> {
+        let Some(life) = self.lives.answering(pod, started) else { return Vec::new() };
+        take_in(life, finished);
+        self.sync_replica(pod, Receipt::Live, finished)
+    }
+
+    fn turned(&mut self, turned: Turned, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for turn in turned.turns {
+            if let Some(life) = self.lives.pod_of_mut(&turn.pod, &turn.uid) {
+                life.endpoint(turn.ready, turn.date);
+                effects.extend(self.sync_replica(&turn.pod, receipt, now));
+            }
+        }
+        effects.extend(turned.services.into_iter().map(Effect::Routing));
+        effects
+    }
+
+    /// Counts how long a claim took to bind, if that was seen and it is known whose claim it is.
+    fn record_bind(&mut self, claim: &ObjectName) {
+        let Some((set, _)) = self.set_of_claim(claim) else { return };
+        let Some(life) = self.lives.claim_mut(claim) else { return };
+        let Some(bind) = life.take_bind() else { return };
+        let class = life.class().cloned().unwrap_or_default();
+        let bind_mode = match self.classes.get(&class) {
+            Some(StorageClass { waits_for_consumer: true, .. }) => "WaitForFirstConsumer",
+            Some(_) => "Immediate",
+            None => "unknown",
+        };
+        let labels = BindLabels { statefulset: set, storage_class: class, bind_mode };
+        self.binds.entry(labels).or_insert_with(|| Histogram::new(&SCALE_BOUNDS)).record(bind);
+    }
+
+    /// Those of claims that were received before their `StatefulSet`.
+    fn record_early_binds(&mut self, set: &ObjectName) {
+        let claims = self.lives.claims().map(|life| &life.claim.name);
+        let own = claims.filter(|claim| self.set_of_claim(claim).is_some_and(|(of, _)| of == *set));
+        for claim in own.cloned().collect::<Vec<_>>() {
+            self.record_bind(&claim);
+        }
+    }
+
+    /// The `StatefulSet` whose claim it is, by the name that the controller gives to claims, and the ordinal.
+    fn set_of_claim(&self, claim: &ObjectName) -> Option<(ObjectName, u32)> {
+        let (stem, ordinal) = claim.place()?;
+        let set = self.stems.get(&claim.sibling(&stem.into()))?;
+        Some((set.clone(), ordinal))
+    }
+
+    fn sync_replica(&mut self, pod: &ObjectName, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        let Some((set, ordinal)) = pod.place() else { return Vec::new() };
+        self.sync(&pod.sibling(&set.into()), Some(ordinal), receipt, now)
+    }
+
+    fn sync_claim(&mut self, claim: &ObjectName, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        let Some((set, ordinal)) = self.set_of_claim(claim) else { return Vec::new() };
+        self.sync(&set, Some(ordinal), receipt, now)
+    }
+
+    fn sync(&mut self, set: &ObjectName, place: Option<u32>, receipt: Receipt, now: Moment) -> Vec<Effect> {
+        let Some(timeline) = self.timelines.get_mut(set) else { return Vec::new() };
+        let steps = timeline.sync(place, &self.lives, self.freshness, receipt, now);
+        self.told(set, steps)
+    }
+
+    fn told(&mut self, set: &ObjectName, steps: Vec<Step>) -> Vec<Effect> {
+        for step in &steps {
+            if let Step::Measured { phase, duration } = step {
+                let histogram = self.phases.entry((set.clone(), *phase));
+                histogram.or_insert_with(|| Histogram::new(&SCALE_BOUNDS)).record(*duration);
+            }
+        }
+        steps.into_iter().map(|step| Effect::Scale(set.clone(), step)).collect()
+    }
+}
+
+/// Upper bounds in seconds for what takes from a moment to an hour.
+const SCALE_BOUNDS: [f64; 14] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];

@@ -1,0 +1,211 @@
+//! From Kubernetes' objects to the few facts of them that matter here. Nothing of the rest is kept.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::{apps::v1 as apps, core::v1 as core, discovery::v1 as discovery, storage::v1 as storage},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
+
+use crate::model::cluster::{
+    Claim, ClaimPhase, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Service, Slice, StatefulSet,
+    StorageClass, Vantage,
+};
+
+/// The label by which an `EndpointSlice` names its Service.
+const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+
+/// The label of a node's zone.
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+
+/// The scheduler's mark that a claim's consumer has a node.
+const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+
+/// How long a client is pinned where the Service does not say it: Kubernetes' own default.
+const AFFINITY: Duration = Duration::from_secs(10_800);
+
+/// A kind of Kubernetes objects that becomes facts.
+pub(super) trait Observed {
+    /// Its kind among the facts.
+    const KIND: Kind;
+
+    /// What matters of it; `None` where it is nothing that readscope knows.
+    fn fact(self) -> Option<Object>;
+}
+
+impl Observed for core::Service {
+    const KIND: Kind = Kind::Service;
+
+    fn fact(self) -> Option<Object> {
+        let name = object_name(&self.metadata)?;
+        let spec = self.spec.unwrap_or_default();
+        let pinned = spec.session_affinity.as_deref() == Some("ClientIP");
+        let seconds = spec.session_affinity_config.and_then(|config| config.client_ip?.timeout_seconds);
+        let affinity = seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(AFFINITY, Duration::from_secs);
+        Some(Object::Service(Service {
+            name,
+            headless: spec.cluster_ip.as_deref() == Some("None"),
+            affinity: pinned.then_some(affinity),
+            local_only: spec.internal_traffic_policy.as_deref() == Some("Local"),
+        }))
+    }
+}
+
+impl Observed for discovery::EndpointSlice {
+    const KIND: Kind = Kind::Slice;
+
+    fn fact(self) -> Option<Object> {
+        let name = object_name(&self.metadata)?;
+        let service = self.metadata.labels?.remove(SERVICE_LABEL)?.into();
+        let endpoints = self.endpoints;
+        Some(Object::Slice(Slice { name, service, endpoints: endpoints.into_iter().map(endpoint).collect() }))
+    }
+}
+
+impl Observed for core::Pod {
+    const KIND: Kind = Kind::Pod;
+
+    fn fact(self) -> Option<Object> {
+        let name = object_name(&self.metadata)?;
+        let owners = self.metadata.owner_references.unwrap_or_default();
+        let owner = owners.into_iter().find(|owner| owner.kind == "StatefulSet" && owner.controller == Some(true));
+        let statefulset: Option<Arc<str>> = owner.map(|owner| owner.name.into());
+        let ordinal = statefulset.as_ref().and_then(|set| {
+            name.name.strip_prefix(&**set).and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.parse().ok())
+        });
+        let status = self.status.unwrap_or_default();
+        let ips = status.pod_ips.unwrap_or_default();
+        let volumes = self.spec.and_then(|spec| spec.volumes).unwrap_or_default();
+        let claims = volumes.into_iter().filter_map(|volume| volume.persistent_volume_claim);
+        Some(Object::Pod(Pod {
+            uid: self.metadata.uid?.into(),
+            statefulset,
+            ordinal,
+            addresses: ips.iter().filter_map(|ip| ip.ip.parse().ok()).collect(),
+            created: time(self.metadata.creation_timestamp),
+            deleted: terminating_since(self.metadata.deletion_timestamp, self.metadata.deletion_grace_period_seconds),
+            conditions: conditions(&status.conditions.unwrap_or_default()),
+            claims: claims.map(|claim| claim.claim_name.into()).collect(),
+            name,
+        }))
+    }
+}
+
+impl Observed for apps::StatefulSet {
+    const KIND: Kind = Kind::StatefulSet;
+
+    fn fact(self) -> Option<Object> {
+        let name = object_name(&self.metadata)?;
+        let spec = self.spec.unwrap_or_default();
+        let templates = spec.volume_claim_templates.unwrap_or_default();
+        Some(Object::StatefulSet(StatefulSet {
+            name,
+            uid: self.metadata.uid?.into(),
+            // The API server fills in 1 where nothing was written.
+            replicas: spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1),
+            first_ordinal: spec.ordinals.and_then(|ordinals| u32::try_from(ordinals.start?).ok()).unwrap_or(0),
+            claim_templates: templates.into_iter().filter_map(|claim| Some(claim.metadata.name?.into())).collect(),
+        }))
+    }
+}
+
+impl Observed for core::PersistentVolumeClaim {
+    const KIND: Kind = Kind::Claim;
+
+    fn fact(self) -> Option<Object> {
+        let name = object_name(&self.metadata)?;
+        let annotations = self.metadata.annotations.unwrap_or_default();
+        let spec = self.spec.unwrap_or_default();
+        let status = self.status.unwrap_or_default();
+        let conditions = status.conditions.unwrap_or_default();
+        let resizing = ["Resizing", "FileSystemResizePending"];
+        let storage = |quantities: Option<std::collections::BTreeMap<_, _>>| {
+            let quantity: k8s_openapi::apimachinery::pkg::api::resource::Quantity = quantities?.remove("storage")?;
+            Some(quantity.0.into())
+        };
+        Some(Object::Claim(Claim {
+            name,
+            uid: self.metadata.uid?.into(),
+            created: time(self.metadata.creation_timestamp),
+            phase: match status.phase.as_deref() {
+                Some("Bound") => ClaimPhase::Bound,
+                Some("Lost") => ClaimPhase::Lost,
+                _ => ClaimPhase::Pending,
+            },
+            node_selected: annotations.contains_key(SELECTED_NODE),
+            storage_class: spec.storage_class_name.filter(|class| !class.is_empty()).map(Into::into),
+            volume: spec.volume_name.filter(|volume| !volume.is_empty()).map(Into::into),
+            requested: storage(spec.resources.and_then(|resources| resources.requests)),
+            capacity: storage(status.capacity),
+            resizing: conditions.iter().any(|c| resizing.contains(&&*c.type_) && c.status == "True"),
+        }))
+    }
+}
+
+impl Observed for storage::StorageClass {
+    const KIND: Kind = Kind::StorageClass;
+
+    fn fact(self) -> Option<Object> {
+        Some(Object::StorageClass(StorageClass {
+            name: self.metadata.name?.into(),
+            waits_for_consumer: self.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer"),
+        }))
+    }
+}
+
+impl Observed for core::Node {
+    const KIND: Kind = Kind::Node;
+
+    fn fact(self) -> Option<Object> {
+        let zone = self.metadata.labels.and_then(|mut labels| labels.remove(ZONE_LABEL));
+        Some(Object::Vantage(Vantage { node: self.metadata.name.map(Into::into), zone: zone.map(Into::into) }))
+    }
+}
+
+/// The name of an object; a cluster-wide one has an empty namespace.
+pub(super) fn object_name(metadata: &ObjectMeta) -> Option<ObjectName> {
+    Some(ObjectName::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref()?))
+}
+
+fn endpoint(endpoint: discovery::Endpoint) -> Endpoint {
+    let conditions = endpoint.conditions.unwrap_or_default();
+    let hints = endpoint.hints.unwrap_or_default();
+    let pod = endpoint.target_ref.filter(|target| target.kind.as_deref() == Some("Pod"));
+    Endpoint {
+        addresses: endpoint.addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok()).collect(),
+        // What is not said is true, true and false: so the API defines it.
+        ready: conditions.ready.unwrap_or(true),
+        serving: conditions.serving.unwrap_or(true),
+        terminating: conditions.terminating.unwrap_or(false),
+        pod: pod.and_then(|pod| Some(PodRef { name: pod.name?.into(), uid: pod.uid?.into() })),
+        node: endpoint.node_name.map(Into::into),
+        for_zones: hints.for_zones.unwrap_or_default().into_iter().map(|zone| zone.name.into()).collect(),
+        for_nodes: hints.for_nodes.unwrap_or_default().into_iter().map(|node| node.name.into()).collect(),
+    }
+}
+
+fn conditions(all: &[core::PodCondition]) -> PodConditions {
+    let since = |kind: &str| {
+        let condition = all.iter().find(|condition| condition.type_ == kind && condition.status == "True")?;
+        // A condition without a date is true all the same; it is dated by when it is seen.
+        Some(condition.last_transition_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0))
+    };
+    PodConditions {
+        scheduled: since("PodScheduled"),
+        sandbox: since("PodReadyToStartContainers"),
+        initialized: since("Initialized"),
+        ready: since("Ready"),
+    }
+}
+
+/// When the deletion was asked for. Its time stamp is that of the deadline, the grace period later.
+fn terminating_since(deadline: Option<Time>, grace: Option<i64>) -> Option<Timestamp> {
+    let deadline = deadline?.0;
+    let grace = SignedDuration::from_secs(grace.unwrap_or(0).clamp(0, 86_400));
+    Some(deadline.checked_sub(grace).unwrap_or(deadline))
+}
+
+fn time(time: Option<Time>) -> Option<Timestamp> {
+    time.map(|time| time.0)
+}

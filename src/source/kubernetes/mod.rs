@@ -1,0 +1,174 @@
+//! What Kubernetes knows of the targets: one watch per kind and namespace, however many targets there are, and each object
+//! reduced to a few facts as soon as it is received.
+
+mod convert;
+mod watch;
+
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
+
+use k8s_openapi::{
+    ClusterResourceScope, NamespaceResourceScope,
+    api::{apps::v1::StatefulSet, core::v1 as core, discovery::v1::EndpointSlice, storage::v1::StorageClass},
+    serde::de::DeserializeOwned,
+};
+use kube::{
+    Api, Client, Config, Resource,
+    config::{InferConfigError, KubeConfigOptions, KubeconfigError},
+    runtime::watcher,
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::convert::Observed;
+use crate::model::{
+    Event, Told,
+    cluster::{Change, Kind, Object, ObjectName, Vantage, WatchName},
+};
+
+/// Names the probe's own node; the downward API sets it from `spec.nodeName`.
+const NODE_VARIABLE: &str = "NODE_NAME";
+
+/// Why there is no way to the API server.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Neither a `ServiceAccount` nor a kubeconfig.
+    #[error(
+        "cannot find a Kubernetes cluster: {0}; run in a pod with a ServiceAccount, set KUBECONFIG, or leave --service \
+         out and give --address alone"
+    )]
+    Infer(Box<InferConfigError>),
+    /// The context is not in the kubeconfig.
+    #[error("cannot use the kubeconfig: {0}; `kubectl config get-contexts` lists what --kubernetes.context takes")]
+    Context(Box<KubeconfigError>),
+    /// The configuration is there and cannot be used.
+    #[error("cannot talk to the Kubernetes API: {0}; check the kubeconfig's certificates and address")]
+    Client(Box<kube::Error>),
+}
+
+/// The objects to watch, and as whom.
+pub struct Watcher {
+    client: Client,
+    namespaces: BTreeSet<Arc<str>>,
+    /// Watch what scale events and claims are made of, too.
+    lifecycle: bool,
+    node: Option<String>,
+}
+
+/// Connects to the cluster that the program runs in, or to the one of the kubeconfig, in its `context` if one is given.
+///
+/// # Errors
+/// When there is no such cluster, or its configuration cannot be used.
+pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
+    let config = match context {
+        None => Config::infer().await.map_err(|error| ConnectError::Infer(Box::new(error)))?,
+        Some(context) => {
+            let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+            Config::from_kubeconfig(&options).await.map_err(|error| ConnectError::Context(Box::new(error)))?
+        }
+    };
+    Client::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))
+}
+
+impl Watcher {
+    /// A watcher of what `services` need; with `lifecycle`, of scale events and claims too.
+    pub fn new<'a>(client: Client, services: impl IntoIterator<Item = &'a ObjectName>, lifecycle: bool) -> Self {
+        Self {
+            client,
+            namespaces: services.into_iter().map(|service| Arc::clone(&service.namespace)).collect(),
+            lifecycle,
+            node: std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty()),
+        }
+    }
+
+    /// The watches that [`run`](Self::run) keeps.
+    #[must_use]
+    pub fn watches(&self) -> Vec<WatchName> {
+        let mut kinds = vec![Kind::Service, Kind::Slice, Kind::Pod];
+        let mut whole = Vec::new();
+        if self.lifecycle {
+            kinds.extend([Kind::StatefulSet, Kind::Claim]);
+            whole.push(Kind::StorageClass);
+        }
+        if self.node.is_some() {
+            whole.push(Kind::Node);
+        }
+        let in_namespaces = self
+            .namespaces
+            .iter()
+            .flat_map(|namespace| kinds.iter().map(|kind| WatchName { kind: *kind, namespace: Arc::clone(namespace) }));
+        let in_all = whole.into_iter().map(|kind| WatchName { kind, namespace: Arc::default() });
+        in_namespaces.chain(in_all).collect()
+    }
+
+    /// Tells `events` what every watch sees, until `stop` is cancelled.
+    pub async fn run(self, events: mpsc::Sender<Event>, stop: CancellationToken) {
+        if let Some(node) = &self.node {
+            // The node is known without being read; its zone is what the watch adds.
+            let vantage = Vantage { node: Some(node.as_str().into()), zone: None };
+            let change = Change::Applied(Object::Vantage(vantage), crate::model::cluster::Receipt::Listed);
+            let watch = WatchName { kind: Kind::Node, namespace: Arc::default() };
+            let _ = events.send(Event::Cluster { watch, told: Told::Change(Box::new(change)) }).await;
+        }
+        let mut running = tokio::task::JoinSet::new();
+        for watch in self.watches() {
+            let (events, stop) = (events.clone(), stop.clone());
+            match watch.kind {
+                Kind::Service => running.spawn(self.namespaced::<core::Service>(watch, events, stop)),
+                Kind::Slice => running.spawn(self.namespaced::<EndpointSlice>(watch, events, stop)),
+                Kind::Pod => running.spawn(self.namespaced::<core::Pod>(watch, events, stop)),
+                Kind::StatefulSet => running.spawn(self.namespaced::<StatefulSet>(watch, events, stop)),
+                Kind::Claim => running.spawn(self.namespaced::<core::PersistentVolumeClaim>(watch, events, stop)),
+                Kind::StorageClass => running.spawn(self.whole::<StorageClass>(watch, events, stop)),
+                Kind::Node => running.spawn(self.whole::<core::Node>(watch, events, stop)),
+            };
+        }
+        while let Some(ended) = running.join_next().await {
+            if let Err(error) = ended {
+                // Nothing aborts a watch, so this is a panic: it belongs to whoever supervises the watcher.
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    }
+
+    fn namespaced<K>(
+        &self,
+        watch: WatchName,
+        events: mpsc::Sender<Event>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Observed
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), &watch.namespace);
+        watch::watch(api, watcher::Config::default(), watch, events, stop)
+    }
+
+    fn whole<K>(
+        &self,
+        watch: WatchName,
+        events: mpsc::Sender<Event>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<K>
+    where
+        K: Resource<Scope = ClusterResourceScope, DynamicType = ()>
+            + Observed
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + 'static,
+    {
+        let only = match (&self.node, watch.kind) {
+            (Some(node), Kind::Node) => format!("metadata.name={node}"),
+            _ => String::new(),
+        };
+        let api = Api::<K>::all(self.client.clone());
+        watch::watch(api, watcher::Config::default().fields(&only), watch, events, stop)
+    }
+}

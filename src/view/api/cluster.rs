@@ -1,0 +1,153 @@
+//! What Kubernetes told, in the JSON API.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{optional_time, time};
+use crate::model::{
+    Snapshot,
+    cluster::{self, ClaimPhase, ScaleEvent, ScalePhase, StatefulSetSnapshot},
+};
+
+/// `/api/v1/scale-events`.
+#[derive(Debug, Serialize)]
+pub struct ScaleEvents<'a> {
+    scale_events: Vec<Event<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Event<'a> {
+    statefulset: String,
+    from: u32,
+    to: u32,
+    #[serde(serialize_with = "time")]
+    started: Timestamp,
+    #[serde(serialize_with = "optional_time")]
+    finished: Option<Timestamp>,
+    replicas: Vec<Member<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Member<'a> {
+    replica: &'a str,
+    direction: &'static str,
+    claim_reused: Option<bool>,
+    taken_over: bool,
+    milestones: BTreeMap<&'static str, Time>,
+    phases: BTreeMap<&'static str, f64>,
+    first_read_uncertainty_seconds: Option<f64>,
+}
+
+/// A time in a map.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Time(#[serde(serialize_with = "time")] Timestamp);
+
+/// What the Service routes to, and why.
+#[derive(Debug, Serialize)]
+pub(super) struct Routing<'a> {
+    why: String,
+    endpoints: Vec<Endpoint<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Endpoint<'a> {
+    replica: &'a str,
+    addresses: Vec<String>,
+    routed: bool,
+    standing: String,
+}
+
+/// A claim, as `kubectl get pvc` shows it.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "named as the other objects are")]
+pub(super) struct Claim<'a> {
+    statefulset: String,
+    claim: &'a str,
+    phase: &'static str,
+    storage_class: Option<&'a str>,
+    volume: Option<&'a str>,
+    requested: Option<&'a str>,
+    capacity: Option<&'a str>,
+    resizing: bool,
+    #[serde(serialize_with = "optional_time")]
+    created: Option<Timestamp>,
+}
+
+impl<'a> ScaleEvents<'a> {
+    /// Every scale event of a snapshot, newest first.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot) -> Self {
+        let sets = snapshot.cluster.iter().flat_map(|told| &told.statefulsets);
+        let mut events: Vec<_> = sets.flat_map(|set| set.events.iter().map(move |event| (set, event))).collect();
+        events.sort_by_key(|(_, event)| std::cmp::Reverse(event.started.wall));
+        Self { scale_events: events.into_iter().map(|(set, event)| Event::of(set, event)).collect() }
+    }
+}
+
+impl<'a> Event<'a> {
+    fn of(set: &StatefulSetSnapshot, event: &'a ScaleEvent) -> Self {
+        Self {
+            statefulset: set.name.to_string(),
+            from: event.from,
+            to: event.to,
+            started: event.started.wall,
+            finished: event.finished.map(|date| date.wall),
+            replicas: event.members.iter().map(Member::of).collect(),
+        }
+    }
+}
+
+impl<'a> Member<'a> {
+    fn of(member: &'a cluster::Member) -> Self {
+        let milestones = &member.milestones;
+        let duration = |phase: ScalePhase| Some((phase.name(), milestones.duration(phase)?.as_secs_f64()));
+        Self {
+            replica: &member.replica,
+            direction: member.direction.name(),
+            claim_reused: member.claim_reused,
+            taken_over: member.taken_over,
+            milestones: milestones.reached().map(|(milestone, date)| (milestone.name(), Time(date.wall))).collect(),
+            phases: ScalePhase::ALL.into_iter().filter_map(duration).collect(),
+            first_read_uncertainty_seconds: None,
+        }
+    }
+}
+
+impl<'a> Routing<'a> {
+    pub(super) fn of(routing: &'a cluster::Routing) -> Self {
+        let endpoint = |endpoint: &'a cluster::Routed| Endpoint {
+            replica: &endpoint.name,
+            addresses: endpoint.addresses.iter().map(ToString::to_string).collect(),
+            routed: endpoint.standing == cluster::Standing::Routed,
+            standing: endpoint.standing.to_string(),
+        };
+        Self { why: routing.rule.to_string(), endpoints: routing.endpoints.iter().map(endpoint).collect() }
+    }
+}
+
+impl<'a> Claim<'a> {
+    /// The claims of the `StatefulSet`s in the target's namespace.
+    pub(super) fn of(sets: impl Iterator<Item = &'a StatefulSetSnapshot>) -> Vec<Self> {
+        let of_set = |set: &'a StatefulSetSnapshot| {
+            set.claims.iter().map(|claim| Self {
+                statefulset: set.name.to_string(),
+                claim: &claim.name.name,
+                phase: match claim.phase {
+                    ClaimPhase::Pending => "Pending",
+                    ClaimPhase::Bound => "Bound",
+                    ClaimPhase::Lost => "Lost",
+                },
+                storage_class: claim.storage_class.as_deref(),
+                volume: claim.volume.as_deref(),
+                requested: claim.requested.as_deref(),
+                capacity: claim.capacity.as_deref(),
+                resizing: claim.resizing,
+                created: claim.created,
+            })
+        };
+        sets.flat_map(of_set).collect()
+    }
+}
