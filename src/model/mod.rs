@@ -8,7 +8,13 @@ mod episode;
 mod expectation;
 mod failure;
 mod fairness;
+mod freshness;
+#[cfg(test)]
+mod freshness_simulation;
+mod gtid;
+mod gtid_text;
 mod histogram;
+mod history;
 mod latency;
 mod membership;
 mod moment;
@@ -25,6 +31,9 @@ mod troubles;
 
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use failure::{Failure, FailureReason};
+pub use freshness::{Freshness, Lag};
+pub use gtid::{GTID_NUMBER_MAX, GtidSet};
+pub use gtid_text::{GtidSetError, GtidSetProblem};
 pub use histogram::Histogram;
 pub use latency::{Latency, Phase};
 pub use moment::Moment;
