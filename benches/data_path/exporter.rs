@@ -29,7 +29,7 @@ pub(crate) struct Scraped {
     pub(crate) body: Vec<u8>,
 }
 
-/// The program that was built together with this one.
+/// The program that was built together with this one, by the same profile as `cargo build --release`.
 pub(crate) fn built() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_readscope"))
 }

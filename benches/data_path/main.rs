@@ -5,21 +5,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
 
-// What the tests start real servers with; they use more of it.
-#[allow(dead_code)]
+// What the tests start real servers with.
+#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/real/mysql.rs"]
 mod mysql;
 #[path = "../../tests/real/namespace.rs"]
 mod namespace;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/real/obtained.rs"]
 mod obtained;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/real/program.rs"]
 mod program;
 #[path = "../../tests/real/run_directory.rs"]
 mod run_directory;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/real/sql.rs"]
 mod sql;
 #[path = "../../tests/support/mod.rs"]

@@ -1,8 +1,8 @@
 //! When samples are taken: on time, with jitter, never queued.
 //!
-//! Time is divided into slots of one interval; a sample starts at a random moment in the first quarter of its slot, so
-//! that it does not keep step with other periodic clients of the same balancer. A slot that cannot be used, because too
-//! many samples are under way or because the program came late, is dropped and counted.
+//! Time is divided into slots of one interval. The first sample is at once; each other one starts at a random moment in
+//! the first quarter of its slot, so that it does not keep step with other periodic clients of the same balancer. A slot
+//! that cannot be used, because too many samples are under way or because the program came late, is dropped and counted.
 
 use std::{future::Future, num::NonZeroUsize, time::Duration};
 
@@ -47,7 +47,8 @@ impl Schedule {
         let began = Instant::now();
         let due_in = |slot| began + start_of(slot, interval) + interval.mul_f64(JITTER * rand::random::<f64>());
         let (mut slot, mut taken) = (0_u64, 0_u64);
-        let mut due = due_in(slot);
+        // The first sample is at once: somebody waits for it.
+        let mut due = began;
         let mut in_flight = JoinSet::new();
         while self.limit.is_none_or(|limit| taken < limit) {
             tokio::select! {
