@@ -11,6 +11,7 @@ use super::{
     moment::Moment,
     notice::Stranger,
     sample::Identity,
+    why::Why,
 };
 
 /// How long the routing may lag behind what Kubernetes says.
@@ -134,6 +135,23 @@ impl Membership {
             Some(Standing::Elsewhere) => Some(Stranger::Elsewhere),
             Some(Standing::NotReady) => Some(Stranger::NotReady),
             Some(Standing::Terminating) => Some(Stranger::Terminating),
+        }
+    }
+
+    /// Why the share of the replica of this name is expected, when `seen` replicas were seen.
+    pub(crate) fn why(&self, name: &str, seen: usize) -> Why {
+        if let Some(entry) = self.configured.entries().iter().find(|entry| *entry.name == *name) {
+            return Why::Configured { weight: entry.weight };
+        }
+        if !self.configured.entries().is_empty() {
+            return Why::NotConfigured;
+        }
+        let Some(routing) = &self.routing else { return Why::Seen { replicas: seen } };
+        match routing.endpoints.iter().find(|endpoint| *endpoint.name == *name).map(|endpoint| endpoint.standing) {
+            None => Why::NoEndpoint,
+            Some(Standing::Routed) if self.joining.contains_key(name) => Why::Joining,
+            Some(Standing::Routed) => Why::Routed { alike: self.in_force.entries().len() },
+            Some(standing) => Why::Unrouted { standing },
         }
     }
 

@@ -28,6 +28,7 @@ mod state;
 mod target;
 mod trial;
 mod troubles;
+mod why;
 
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use failure::{Failure, FailureReason};
@@ -45,3 +46,4 @@ pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, Snapshot, TargetSna
 pub use state::{Event, News, State, Subject, Told};
 pub use target::{TargetId, TargetSpec};
 pub use trial::{Decision, Finding, Outcome, TrialRules};
+pub use why::Why;

@@ -13,6 +13,7 @@ use super::{
     replica::Role,
     sample::Identity,
     trial::Outcome,
+    why::Why,
 };
 
 /// Everything known at one moment.
@@ -76,6 +77,8 @@ pub struct ReplicaSnapshot {
     pub share: Option<f64>,
     /// The part it should give, 0 to 1.
     pub expected_share: f64,
+    /// Why that part.
+    pub why: Why,
 }
 
 /// One answer on the tape.

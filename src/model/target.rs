@@ -184,6 +184,7 @@ impl Target {
             last_answer: replica.last_answer,
             share: (recent > 0.0).then(|| replica.recent_reads / recent),
             expected_share: self.membership.expectation().share(&replica.name, seen),
+            why: self.membership.why(&replica.name, seen),
         };
         TargetSnapshot {
             name: Arc::clone(&self.spec.name),

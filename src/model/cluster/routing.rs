@@ -4,7 +4,7 @@
 //! node, or else for its zone, if every ready endpoint has such a hint and one of them is for here; else anywhere. Which
 //! of those: the ready ones, or, where none is ready, the terminating ones that still serve.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use super::facts::{Endpoint, PodRef, Service, Slice, Vantage};
 
@@ -13,6 +13,9 @@ use super::facts::{Endpoint, PodRef, Service, Slice, Vantage};
 pub struct Routing {
     /// By which rule.
     pub rule: Rule,
+    /// How long after its last connection a client stays with the endpoint that it had; absent where each connection is
+    /// a choice of its own. With it, the answers to one client say nothing about the shares.
+    pub affinity: Option<Duration>,
     /// Every endpoint of the Service, each pod once, sorted by name.
     pub endpoints: Vec<Routed>,
 }
@@ -23,6 +26,8 @@ pub enum Rule {
     /// Every ready endpoint, evenly.
     #[default]
     Ready,
+    /// Clients find every ready endpoint in DNS and choose by themselves.
+    Headless,
     /// No endpoint is ready; those that terminate and still serve are used.
     Terminating,
     /// Only endpoints on the probe's own node.
@@ -46,6 +51,8 @@ pub struct Routed {
     pub name: Arc<str>,
     /// Its addresses, of all families.
     pub addresses: Vec<IpAddr>,
+    /// Its readiness probe succeeds. A Service may publish endpoints of which this is not so.
+    pub serving: bool,
     /// How it stands.
     pub standing: Standing,
 }
@@ -72,6 +79,7 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
     // DNS names no terminating endpoint, so a headless Service has no such fallback.
     let fallback = !service.headless && !any_ready && endpoints.iter().any(|e| still_serves(e) && in_place(e));
     let rule = match place {
+        Place::Anywhere if service.headless => Rule::Headless,
         Place::Anywhere if fallback => Rule::Terminating,
         Place::Anywhere => Rule::Ready,
         Place::Node if !any_ready && !fallback => Rule::NoneLocal,
@@ -98,8 +106,8 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
         let standing = standing(endpoint);
         let uid = endpoint.pod.as_ref().map(|pod| Arc::clone(&pod.uid));
         let known = routed.entry((Arc::clone(&name), uid)).or_insert_with(|| {
-            let pod = endpoint.pod.clone();
-            Routed { pod, name, addresses: Vec::new(), standing }
+            let (pod, serving) = (endpoint.pod.clone(), endpoint.serving);
+            Routed { pod, name, addresses: Vec::new(), serving, standing }
         });
         for address in &endpoint.addresses {
             if !known.addresses.contains(address) {
@@ -110,7 +118,9 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
             known.standing = standing;
         }
     }
-    Routing { rule, endpoints: routed.into_values().collect() }
+    // Affinity is kept by what balances, and before a headless Service nothing does.
+    let affinity = service.affinity.filter(|_| !service.headless);
+    Routing { rule, affinity, endpoints: routed.into_values().collect() }
 }
 
 /// Where endpoints must be to be used.
@@ -174,10 +184,29 @@ impl Routing {
     }
 }
 
+impl fmt::Display for Routing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rule.fmt(f)?;
+        if self.routed().any(|endpoint| !endpoint.serving) {
+            f.write_str("; it publishes endpoints that are not ready too (publishNotReadyAddresses)")?;
+        }
+        match self.affinity {
+            Some(stays) => write!(
+                f,
+                "; a client stays with the endpoint that it had until {} s after its last connection (sessionAffinity: \
+                 ClientIP), so that one client's answers do not show the shares",
+                stays.as_secs()
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ready => "the Service spreads connections evenly over its ready endpoints",
+            Self::Headless => "the Service is headless: clients find its ready endpoints in DNS and choose among them",
             Self::Terminating => "no endpoint is ready, so those that terminate and still serve are used",
             Self::SameNode => "the Service keeps connections on the client's node (internalTrafficPolicy: Local)",
             Self::HintedNode => "every ready endpoint is hinted for nodes, and these are hinted for the probe's",
@@ -264,7 +293,7 @@ mod tests {
             (Rule::Terminating, vec!["mysql-0".to_owned()])
         );
         let headless = Service { headless: true, ..service() };
-        assert_eq!(routed(&headless, both, &Vantage::default()), (Rule::Ready, vec![]));
+        assert_eq!(routed(&headless, both, &Vantage::default()), (Rule::Headless, vec![]));
     }
 
     #[test]
@@ -325,5 +354,26 @@ mod tests {
         let routing = route(&service(), &slices, &Vantage::default());
         assert_eq!(routing.endpoints.len(), 1);
         assert_eq!(routing.endpoints[0].addresses.len(), 2);
+    }
+
+    #[test]
+    fn the_words_say_what_the_service_asks_for() {
+        let plain = route(&service(), &[slice(vec![endpoint(0)])], &Vantage::default());
+        assert_eq!(plain.to_string(), "the Service spreads connections evenly over its ready endpoints");
+        let sticky = Service { affinity: Some(Duration::from_secs(90)), ..service() };
+        let pinned = route(&sticky, &[slice(vec![endpoint(0)])], &Vantage::default());
+        assert_eq!(pinned.affinity, Some(Duration::from_secs(90)));
+        assert!(pinned.to_string().contains("until 90 s after its last connection"), "{pinned}");
+        let unready = Endpoint { serving: false, ..endpoint(0) };
+        let published = route(&service(), &[slice(vec![unready])], &Vantage::default());
+        assert_eq!(published.routed().count(), 1);
+        assert!(published.to_string().contains("publishNotReadyAddresses"), "{published}");
+    }
+
+    #[test]
+    fn nothing_before_a_headless_service_keeps_affinity() {
+        let headless = Service { headless: true, affinity: Some(Duration::from_secs(90)), ..service() };
+        let routing = route(&headless, &[slice(vec![endpoint(0)])], &Vantage::default());
+        assert_eq!((routing.rule, routing.affinity), (Rule::Headless, None));
     }
 }

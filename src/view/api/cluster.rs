@@ -49,6 +49,7 @@ struct Time(#[serde(serialize_with = "time")] Timestamp);
 #[derive(Debug, Serialize)]
 pub(super) struct Routing<'a> {
     why: String,
+    affinity_seconds: Option<f64>,
     endpoints: Vec<Endpoint<'a>>,
 }
 
@@ -56,6 +57,7 @@ pub(super) struct Routing<'a> {
 struct Endpoint<'a> {
     replica: &'a str,
     addresses: Vec<String>,
+    serving: bool,
     routed: bool,
     standing: String,
 }
@@ -121,10 +123,15 @@ impl<'a> Routing<'a> {
         let endpoint = |endpoint: &'a cluster::Routed| Endpoint {
             replica: &endpoint.name,
             addresses: endpoint.addresses.iter().map(ToString::to_string).collect(),
+            serving: endpoint.serving,
             routed: endpoint.standing == cluster::Standing::Routed,
             standing: endpoint.standing.to_string(),
         };
-        Self { why: routing.rule.to_string(), endpoints: routing.endpoints.iter().map(endpoint).collect() }
+        Self {
+            why: routing.to_string(),
+            affinity_seconds: routing.affinity.map(|stays| stays.as_secs_f64()),
+            endpoints: routing.endpoints.iter().map(endpoint).collect(),
+        }
     }
 }
 
