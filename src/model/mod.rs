@@ -3,6 +3,7 @@
 //! Facts come in as [`Event`]s, `now` is always an argument, and what comes out is a [`Snapshot`] that every view
 //! renders. Nothing in here names an asynchronous runtime, a driver, a web server or a metrics library.
 
+mod act;
 pub mod cluster;
 mod episode;
 mod expectation;
@@ -30,6 +31,7 @@ mod trial;
 mod troubles;
 mod why;
 
+pub use act::Act;
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use failure::{Failure, FailureReason};
 pub use freshness::{Freshness, Lag};

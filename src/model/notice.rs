@@ -4,6 +4,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
+    act::Act,
     cluster::{Kind, Milestone, Rule},
     failure::FailureReason,
     replica::Role,
@@ -155,6 +156,8 @@ pub enum Notice {
         /// How long it took, if its start was seen.
         lasted: Option<Duration>,
     },
+    /// The demo begins another act.
+    Announced(Act),
 }
 
 /// How a server that answers stands to the Service, where nothing should have been routed to it.
@@ -184,7 +187,8 @@ impl Notice {
             | Self::WatchMended { .. }
             | Self::ScaleBegan { .. }
             | Self::Reached { .. }
-            | Self::ScaleOver { .. } => Severity::Info,
+            | Self::ScaleOver { .. }
+            | Self::Announced(_) => Severity::Info,
             Self::Silent { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
@@ -261,6 +265,7 @@ impl fmt::Display for Notice {
                 write!(f, "scaled from {from} to {to} replicas in {:.1} s", lasted.as_secs_f64())
             }
             Self::ScaleOver { from, to, lasted: None } => write!(f, "scaled from {from} to {to} replicas"),
+            Self::Announced(act) => act.fmt(f),
         }
     }
 }

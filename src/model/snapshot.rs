@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
+    act::Act,
     cluster::{ClusterSnapshot, ObjectName, Routing},
     failure::{FailureReason, PastFailure},
     latency::Latency,
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub targets: Vec<Arc<TargetSnapshot>>,
     /// What Kubernetes told; absent where it is not asked.
     pub cluster: Option<Arc<ClusterSnapshot>>,
+    /// What the demo shows at the moment; absent elsewhere.
+    pub announcement: Option<Act>,
 }
 
 /// One target as it was when something last changed.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    act::Act,
     cluster::{Change, ClusterSnapshot, Kind, Kubernetes, ObjectName, Problem, WatchName},
     moment::Moment,
     notice::Notice,
@@ -35,6 +36,8 @@ pub enum Event {
         /// What it told.
         told: Told,
     },
+    /// The demo begins another act.
+    Announced(Act),
     /// Time passed; to be told about once a second.
     Tick,
 }
@@ -68,6 +71,8 @@ pub enum Subject {
     StatefulSet(ObjectName),
     /// What Kubernetes tells.
     Kubernetes,
+    /// The demo's story.
+    Demo,
 }
 
 /// Everything that is known.
@@ -78,6 +83,8 @@ pub struct State {
     kubernetes: Option<Kubernetes>,
     /// What that showed since it last changed.
     cluster_shown: Option<Arc<ClusterSnapshot>>,
+    /// What the demo shows at the moment.
+    announcement: Option<Act>,
 }
 
 #[derive(Debug)]
@@ -95,7 +102,7 @@ impl State {
         let targets: BTreeMap<_, _> = targets.into_iter().map(|(id, spec)| (id, entry(spec))).collect();
         let services = targets.values().filter_map(|entry: &Entry| entry.target.service().cloned());
         let kubernetes = (!watches.is_empty()).then(|| Kubernetes::new(services, watches));
-        Self { targets, kubernetes, cluster_shown: None }
+        Self { targets, kubernetes, cluster_shown: None, announcement: None }
     }
 
     /// Takes one fact in, and returns what is new to people. A fact about a target that does not exist (any more) is
@@ -107,6 +114,10 @@ impl State {
                 self.change(target, |target| target.skipped(count, now).into_iter().collect())
             }
             Event::Cluster { watch, told } => self.told(&watch, told, now),
+            Event::Announced(act) => {
+                self.announcement = Some(act.clone());
+                vec![News { subject: Subject::Demo, notice: Notice::Announced(act) }]
+            }
             Event::Tick => {
                 let ids: Vec<_> = self.targets.keys().copied().collect();
                 ids.into_iter().flat_map(|id| self.change(id, |target| target.tick(now))).collect()
@@ -121,7 +132,7 @@ impl State {
         if let (Some(kubernetes), None) = (&self.kubernetes, &self.cluster_shown) {
             self.cluster_shown = Some(Arc::new(kubernetes.snapshot()));
         }
-        Snapshot { taken: now, targets, cluster: self.cluster_shown.clone() }
+        Snapshot { taken: now, targets, cluster: self.cluster_shown.clone(), announcement: self.announcement.clone() }
     }
 
     fn sampled(&mut self, id: TargetId, sample: Sample, now: Moment) -> Vec<News> {

@@ -18,6 +18,9 @@ use crate::model::{
 #[derive(Debug, Serialize)]
 pub struct Targets<'a> {
     targets: Vec<Target<'a>>,
+    /// What the demo shows at the moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    announcement: Option<String>,
 }
 
 /// One target of `/api/v1/targets`.
@@ -118,7 +121,10 @@ impl<'a> Targets<'a> {
     #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         let told = snapshot.cluster.as_deref();
-        Self { targets: snapshot.targets.iter().map(|target| Target::of(target, told)).collect() }
+        Self {
+            targets: snapshot.targets.iter().map(|target| Target::of(target, told)).collect(),
+            announcement: snapshot.announcement.as_ref().map(ToString::to_string),
+        }
     }
 }
 
