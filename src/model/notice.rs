@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     act::Act,
-    cluster::{Kind, Milestone, Rule},
+    cluster::{ClaimReason, Kind, Milestone, ObjectName, Rule},
     failure::FailureReason,
     replica::Role,
     roster::{OTHER, REPLICAS_MAX},
@@ -131,6 +131,20 @@ pub enum Notice {
         /// The namespace; empty for the whole cluster.
         namespace: Arc<str>,
     },
+    /// A claim has been waiting for its volume for too long.
+    ClaimPending {
+        /// Which.
+        claim: ObjectName,
+        /// For how long.
+        pending: Duration,
+        /// Why, as far as Events tell.
+        reason: Option<ClaimReason>,
+    },
+    /// A claim that had been waiting for too long has its volume.
+    ClaimBound {
+        /// Which.
+        claim: ObjectName,
+    },
     /// Replicas were asked for or taken away.
     ScaleBegan {
         /// How many there were.
@@ -185,6 +199,7 @@ impl Notice {
             | Self::OnTime { .. }
             | Self::StrangeNoMore { .. }
             | Self::WatchMended { .. }
+            | Self::ClaimBound { .. }
             | Self::ScaleBegan { .. }
             | Self::Reached { .. }
             | Self::ScaleOver { .. }
@@ -196,6 +211,7 @@ impl Notice {
             | Self::Strange { .. }
             | Self::NothingRouted { .. }
             | Self::Forbidden { .. }
+            | Self::ClaimPending { .. }
             | Self::WatchBroken { .. } => Severity::Warning,
         }
     }
@@ -256,6 +272,21 @@ impl fmt::Display for Notice {
                 write!(f, "cannot watch {}, and tries again: {text}", Objects(*kind, namespace))
             }
             Self::WatchMended { kind, namespace } => write!(f, "{} are watched again", Objects(*kind, namespace)),
+            Self::ClaimPending { claim, pending, reason: Some(reason) } => write!(
+                f,
+                "claim {} has been pending for {} s: {reason}; {}",
+                claim.name,
+                pending.as_secs(),
+                reason.advice()
+            ),
+            Self::ClaimPending { claim, pending, reason: None } => write!(
+                f,
+                "claim {0} has been pending for {1} s; `kubectl --namespace {2} describe pvc {0}` tells why",
+                claim.name,
+                pending.as_secs(),
+                claim.namespace
+            ),
+            Self::ClaimBound { claim } => write!(f, "claim {} is bound at last", claim.name),
             Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {to} replicas"),
             Self::Reached { replica, milestone, since_request: Some(since) } => {
                 write!(f, "{replica} {milestone} {:.1} s after the request", since.as_secs_f64())

@@ -118,10 +118,7 @@ impl State {
                 self.announcement = Some(act.clone());
                 vec![News { subject: Subject::Demo, notice: Notice::Announced(act) }]
             }
-            Event::Tick => {
-                let ids: Vec<_> = self.targets.keys().copied().collect();
-                ids.into_iter().flat_map(|id| self.change(id, |target| target.tick(now))).collect()
-            }
+            Event::Tick => self.tick(now),
         }
     }
 
@@ -130,7 +127,7 @@ impl State {
         let show = |entry: &mut Entry| Arc::clone(entry.shown.get_or_insert_with(|| Arc::new(entry.target.snapshot())));
         let targets = self.targets.values_mut().map(show).collect();
         if let (Some(kubernetes), None) = (&self.kubernetes, &self.cluster_shown) {
-            self.cluster_shown = Some(Arc::new(kubernetes.snapshot()));
+            self.cluster_shown = Some(Arc::new(kubernetes.snapshot(now)));
         }
         Snapshot { taken: now, targets, cluster: self.cluster_shown.clone(), announcement: self.announcement.clone() }
     }
@@ -149,6 +146,19 @@ impl State {
                 self.cluster_shown = None;
                 news.extend(scaled);
             }
+        }
+        news
+    }
+
+    fn tick(&mut self, now: Moment) -> Vec<News> {
+        let ids: Vec<_> = self.targets.keys().copied().collect();
+        let mut news: Vec<_> = ids.into_iter().flat_map(|id| self.change(id, |target| target.tick(now))).collect();
+        if let Some(kubernetes) = &mut self.kubernetes {
+            let (of_kubernetes, changed) = kubernetes.tick(now);
+            if changed || !of_kubernetes.is_empty() {
+                self.cluster_shown = None;
+            }
+            news.extend(of_kubernetes);
         }
         news
     }

@@ -170,7 +170,7 @@ impl Exposition {
     /// When the encoder refuses a family.
     pub fn render(&self, snapshot: &Snapshot) -> Result<String, RenderError> {
         let mut families = of_targets(&snapshot.targets);
-        families.extend(snapshot.cluster.iter().flat_map(|told| cluster::families(told, snapshot.taken)));
+        families.extend(snapshot.cluster.iter().flat_map(|told| cluster::families(told)));
         families.push(self.build_info.clone());
         families.extend(self.process.0.collect());
         // The encoder refuses a family without metrics.

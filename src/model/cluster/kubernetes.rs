@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     facts::{ObjectName, PodRef},
+    life::ClaimLife,
     member::Direction,
     milestone::ScalePhase,
+    pending::{self, Pending, pending_for},
     routing::Routing,
-    snapshot::{ClusterSnapshot, StatefulSetSnapshot},
+    snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot},
     timeline::{Step, Timeline},
     watches::{Problem, WatchName, Watches},
     world::{BindLabels, Change, Effect, Kind, World},
@@ -30,6 +32,7 @@ pub(crate) struct Kubernetes {
     sets: BTreeSet<ObjectName>,
     /// How many scale events of each were seen to begin, by `Direction as usize`.
     began: BTreeMap<ObjectName, [u64; 2]>,
+    pending: Pending,
 }
 
 impl Kubernetes {
@@ -42,6 +45,7 @@ impl Kubernetes {
             services,
             sets: BTreeSet::new(),
             began: BTreeMap::new(),
+            pending: Pending::default(),
         }
     }
 
@@ -63,6 +67,9 @@ impl Kubernetes {
     pub(crate) fn listed(&mut self, watch: &WatchName, now: Moment) -> (Vec<News>, Vec<ObjectName>) {
         let news = self.watches.listed(watch, now).map(of_kubernetes);
         self.meet_sets(&self.services.clone());
+        if watch.kind == Kind::Claim {
+            self.world.claims_listed(&watch.namespace);
+        }
         let in_force = matches!(watch.kind, Kind::Service | Kind::Slice);
         let here = |service: &&ObjectName| in_force && service.namespace == watch.namespace;
         (news.into_iter().collect(), self.services.iter().filter(here).cloned().collect())
@@ -85,6 +92,21 @@ impl Kubernetes {
         Some(news.collect())
     }
 
+    /// Takes in that time passed. Returns what is new, and whether what is shown has changed by that alone.
+    pub(crate) fn tick(&mut self, now: Moment) -> (Vec<News>, bool) {
+        let mut pending = std::mem::take(&mut self.pending);
+        let settled = pending.settle(|claim| self.world.claim(claim));
+        let mut news: Vec<_> = settled.into_iter().map(|(_, notice)| of_kubernetes(notice)).collect();
+        let mut waits = false;
+        for (set, life) in self.claims().filter(|(_, life)| life.is_pending()) {
+            waits = true;
+            let told = pending.tick(life, self.world.reason(&life.claim), now);
+            news.extend(told.map(|notice| News { subject: Subject::StatefulSet(set.clone()), notice }));
+        }
+        self.pending = pending;
+        (news, waits)
+    }
+
     /// What a connection to the Service may reach. `None` until the Service and its endpoints were listed: half a list
     /// would look like replicas that are missing and then join.
     pub(crate) fn routing(&self, service: &ObjectName) -> Option<Routing> {
@@ -92,12 +114,13 @@ impl Kubernetes {
         (listed(Kind::Service) && listed(Kind::Slice)).then(|| self.world.routing(service)).flatten()
     }
 
-    pub(crate) fn snapshot(&self) -> ClusterSnapshot {
+    pub(crate) fn snapshot(&self, now: Moment) -> ClusterSnapshot {
+        let pending = self.claims().filter_map(|(_, life)| pending::notice(life, self.world.reason(&life.claim), now));
         ClusterSnapshot {
             watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
-            statefulsets: self.timelines().map(|timeline| self.statefulset(timeline)).collect(),
+            statefulsets: self.timelines().map(|timeline| self.statefulset(timeline, now)).collect(),
             binds: self.binds(),
-            notices: self.watches.notices().collect(),
+            notices: self.watches.notices().chain(pending).collect(),
         }
     }
 
@@ -110,20 +133,35 @@ impl Kubernetes {
         ours.map(|(labels, times)| (labels.clone(), times.clone())).collect()
     }
 
-    fn statefulset(&self, timeline: &Timeline) -> StatefulSetSnapshot {
+    fn statefulset(&self, timeline: &Timeline, now: Moment) -> StatefulSetSnapshot {
         let name = timeline.name();
         let phase = |phase: ScalePhase| Some((phase, self.world.phases().get(&(name.clone(), phase))?.clone()));
-        let ordinals = timeline.set().into_iter().flat_map(|set| {
-            set.ordinals().flat_map(|ordinal| set.claim_names(ordinal)).map(|claim| name.sibling(&claim))
-        });
+        let claim = |life: &ClaimLife| ClaimSnapshot {
+            claim: life.claim.clone(),
+            pending: pending_for(life, now),
+            reason: self.world.reason(&life.claim).cloned(),
+        };
         StatefulSetSnapshot {
             name: name.clone(),
             replicas: timeline.set().map(|set| set.replicas),
             events: timeline.events().rev().cloned().collect(),
             phases: ScalePhase::ALL.into_iter().filter_map(phase).collect(),
             began: self.began.get(name).copied().unwrap_or_default(),
-            claims: ordinals.filter_map(|claim| self.world.claim(&claim).cloned()).collect(),
+            claims: self.claims_of(timeline).map(claim).collect(),
         }
+    }
+
+    /// The claims of the `StatefulSet`s that matter.
+    fn claims(&self) -> impl Iterator<Item = (&ObjectName, &ClaimLife)> {
+        self.timelines().flat_map(|timeline| self.claims_of(timeline).map(|life| (timeline.name(), life)))
+    }
+
+    /// The claims of the ordinals that a `StatefulSet` should have.
+    fn claims_of<'a>(&'a self, timeline: &'a Timeline) -> impl Iterator<Item = &'a ClaimLife> {
+        let names = timeline.set().into_iter().flat_map(|set| {
+            set.ordinals().flat_map(|ordinal| set.claim_names(ordinal)).map(|claim| set.name.sibling(&claim))
+        });
+        names.filter_map(|claim| self.world.claim(&claim))
     }
 
     /// Remembers the `StatefulSet`s behind the endpoints of these Services.

@@ -212,6 +212,11 @@ impl ClaimLife {
         self.bind.take()
     }
 
+    /// It waits for its volume.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.claim.phase == ClaimPhase::Pending
+    }
+
     /// The storage class as it is known now.
     pub(crate) fn class(&self) -> Option<&Arc<str>> {
         self.claim.storage_class.as_ref()

@@ -7,6 +7,8 @@ mod life;
 mod lives;
 mod member;
 mod milestone;
+mod pending;
+mod reasons;
 mod routing;
 mod snapshot;
 #[cfg(test)]
@@ -22,8 +24,9 @@ pub use facts::{
 pub use life::Receipt;
 pub use member::{Direction, Member};
 pub use milestone::{Dated, Milestone, Milestones, ScalePhase};
+pub use reasons::{ClaimEvent, ClaimReason};
 pub use routing::{Routed, Routing, Rule, Standing, route};
-pub use snapshot::{ClusterSnapshot, StatefulSetSnapshot};
+pub use snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot};
 pub use timeline::ScaleEvent;
 pub use watches::{Problem, Watch, WatchName};
 pub use world::{BindLabels, Change, Kind, Object};

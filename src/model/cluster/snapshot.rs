@@ -1,8 +1,11 @@
 //! What Kubernetes told, as views show it.
 
+use std::time::Duration;
+
 use super::{
     facts::{Claim, ObjectName},
     milestone::ScalePhase,
+    reasons::ClaimReason,
     timeline::ScaleEvent,
     watches::{Watch, WatchName},
     world::BindLabels,
@@ -36,5 +39,16 @@ pub struct StatefulSetSnapshot {
     /// Scale events that were seen to begin: upwards, downwards.
     pub began: [u64; 2],
     /// The claims of its ordinals.
-    pub claims: Vec<Claim>,
+    pub claims: Vec<ClaimSnapshot>,
+}
+
+/// One claim.
+#[derive(Clone, Debug)]
+pub struct ClaimSnapshot {
+    /// The claim as it is.
+    pub claim: Claim,
+    /// For how long it has been waiting for its volume; absent once it has it.
+    pub pending: Option<Duration>,
+    /// Why, as far as Events tell.
+    pub reason: Option<ClaimReason>,
 }

@@ -8,10 +8,11 @@ use std::{
 
 use super::{
     endpoints::{Endpoints, Turned},
-    facts::{Claim, ObjectName, Pod, Service, Slice, StatefulSet, StorageClass, Vantage},
+    facts::{Claim, ClaimPhase, ObjectName, Pod, Service, Slice, StatefulSet, StorageClass, Vantage},
     life::{ClaimLife, PodLife, Receipt},
     lives::Lives,
     milestone::ScalePhase,
+    reasons::{ClaimEvent, ClaimReason, Reasons},
     routing::Routing,
     timeline::{Step, Timeline},
 };
@@ -34,6 +35,8 @@ pub enum Kind {
     StorageClass,
     /// The probe's own node.
     Node,
+    /// Events about claims.
+    Event,
 }
 
 impl Kind {
@@ -48,6 +51,7 @@ impl Kind {
             Self::Claim => "persistentvolumeclaims",
             Self::StorageClass => "storageclasses",
             Self::Node => "nodes",
+            Self::Event => "events",
         }
     }
 }
@@ -69,6 +73,8 @@ pub enum Object {
     StorageClass(StorageClass),
     /// Where the probe runs.
     Vantage(Vantage),
+    /// What somebody says of a claim.
+    ClaimEvent(ClaimEvent),
 }
 
 /// A fact about an object.
@@ -107,6 +113,7 @@ pub(crate) struct World {
     endpoints: Endpoints,
     classes: BTreeMap<Arc<str>, StorageClass>,
     lives: Lives,
+    reasons: Reasons,
     timelines: BTreeMap<ObjectName, Timeline>,
     /// The `StatefulSet`s that were deleted, the last one last: as many of their timelines and measures are kept.
     deleted: VecDeque<ObjectName>,
@@ -183,8 +190,19 @@ impl World {
         self.lives.claims()
     }
 
-    pub(crate) fn claim(&self, name: &ObjectName) -> Option<&Claim> {
-        self.lives.claim(name).map(|life| &life.claim)
+    pub(crate) fn claim(&self, name: &ObjectName) -> Option<&ClaimLife> {
+        self.lives.claim(name)
+    }
+
+    /// Why a claim is pending, as far as Events tell.
+    pub(crate) fn reason(&self, claim: &Claim) -> Option<&ClaimReason> {
+        self.reasons.of(&claim.name, &claim.uid)
+    }
+
+    /// Takes in that all claims were listed: what was said of others is about none that is there.
+    pub(crate) fn claims_listed(&mut self, namespace: &str) {
+        let pending = |claim: &ObjectName| self.lives.claim(claim).is_some_and(ClaimLife::is_pending);
+        self.reasons.retain(|claim| *claim.namespace != *namespace || pending(claim));
     }
 
     pub(crate) fn phases(&self) -> &BTreeMap<(ObjectName, ScalePhase), Histogram> {
@@ -213,6 +231,12 @@ impl World {
             Object::StatefulSet(set) => self.set_applied(set, receipt, now),
             Object::Pod(pod) => self.pod_applied(pod, receipt, now),
             Object::Claim(claim) => self.claim_applied(claim, receipt, now),
+            Object::ClaimEvent(event) => {
+                if self.lives.claim(&event.claim).is_none_or(ClaimLife::is_pending) {
+                    self.reasons.applied(event);
+                }
+                Vec::new()
+            }
         }
     }
 
@@ -233,12 +257,15 @@ impl World {
             }
             Kind::Claim => {
                 self.lives.remove_claim(name);
+                self.reasons.forget(name);
                 self.sync_claim(name, receipt, now)
             }
             Kind::StorageClass => {
                 self.classes.remove(&name.name);
                 Vec::new()
             }
+            // What it said stays true of a claim that is pending.
+            Kind::Event => Vec::new(),
             Kind::Node => self.endpoints.node_deleted().cloned().map(Effect::Routing).collect(),
         }
     }
@@ -301,6 +328,9 @@ impl World {
 
     fn claim_applied(&mut self, claim: Claim, receipt: Receipt, now: Moment) -> Vec<Effect> {
         let name = claim.name.clone();
+        if claim.phase != ClaimPhase::Pending {
+            self.reasons.forget(&name);
+        }
         let class = claim.storage_class.as_ref().and_then(|class| self.classes.get(class));
         match self.lives.claim_mut(&name) {
             Some(life) if life.claim.uid == claim.uid => life.changed(claim, class, receipt, now),

@@ -9,8 +9,8 @@ use k8s_openapi::{
 };
 
 use crate::model::cluster::{
-    Claim, ClaimPhase, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Service, Slice, StatefulSet,
-    StorageClass, Vantage,
+    Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef,
+    Service, Slice, StatefulSet, StorageClass, Vantage,
 };
 
 /// The label by which an `EndpointSlice` names its Service.
@@ -29,6 +29,9 @@ const AFFINITY: Duration = Duration::from_secs(10_800);
 pub(super) trait Observed {
     /// Its kind among the facts.
     const KIND: Kind;
+
+    /// Whether it matters that one of them is no more.
+    const ENDS: bool = true;
 
     /// What matters of it; `None` where it is nothing that readscope knows.
     fn fact(self) -> Option<Object>;
@@ -163,6 +166,45 @@ impl Observed for core::Node {
     }
 }
 
+impl Observed for core::Event {
+    const KIND: Kind = Kind::Event;
+
+    // They end by themselves after an hour, whatever becomes of the claim.
+    const ENDS: bool = false;
+
+    fn fact(self) -> Option<Object> {
+        let about = self.involved_object;
+        if about.kind.as_deref() != Some("PersistentVolumeClaim") {
+            return None;
+        }
+        // Who writes Events by the newer API leaves the older dates out.
+        let series = self.series.and_then(|series| series.last_observed_time);
+        let dates = [series, self.event_time].map(|date| date.map(|date| date.0));
+        let last = dates.into_iter().chain([time(self.last_timestamp), time(self.first_timestamp)]).flatten().max();
+        Some(Object::ClaimEvent(ClaimEvent {
+            claim: ObjectName::new(about.namespace.as_deref()?, about.name.as_deref()?),
+            uid: about.uid?.into(),
+            reason: ClaimReason {
+                reason: self.reason.filter(|reason| !reason.is_empty())?.into(),
+                message: one_line(&self.message.unwrap_or_default()).into(),
+                warning: self.type_.as_deref() == Some("Warning"),
+                last,
+            },
+        }))
+    }
+}
+
+/// Text of somebody else's as part of a sentence: without line breaks and full stop, and not endless.
+fn one_line(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut line = text.trim_end_matches(['.', ' ', '\n']).split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
 /// The name of an object; a cluster-wide one has an empty namespace.
 pub(super) fn object_name(metadata: &ObjectMeta) -> Option<ObjectName> {
     Some(ObjectName::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref()?))
@@ -208,4 +250,43 @@ fn terminating_since(deadline: Option<Time>, grace: Option<i64>) -> Option<Times
 
 fn time(time: Option<Time>) -> Option<Timestamp> {
     time.map(|time| time.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::serde_json::{Value, from_value, json};
+
+    use super::*;
+
+    /// An Event as its writers write it: with the older dates or with the newer one.
+    fn event(kind: &str, dates: &Value) -> Option<ClaimEvent> {
+        let mut event = json!({
+            "involvedObject": {"kind": kind, "namespace": "mysql", "name": "data-mysql-3", "uid": "u"},
+            "metadata": {"name": "data-mysql-3.18ea", "namespace": "mysql"},
+            "type": "Warning", "reason": "ProvisioningFailed", "message": "no\n  space.\n",
+        });
+        event.as_object_mut()?.extend(dates.as_object()?.clone());
+        match from_value::<core::Event>(event).unwrap().fact()? {
+            Object::ClaimEvent(event) => Some(event),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_event_about_a_claim_is_dated_by_whatever_date_it_has() {
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let older = json!({"firstTimestamp": "2026-11-22T10:00:00Z", "lastTimestamp": "2026-11-22T10:00:07Z"});
+        let event_of = |dates: &Value| event("PersistentVolumeClaim", dates).unwrap().reason;
+        assert_eq!(event_of(&older).last, at("2026-11-22T10:00:07Z"));
+        let newer = json!({"eventTime": "2026-11-22T10:00:00.500000Z"});
+        assert_eq!(event_of(&newer).last, at("2026-11-22T10:00:00.5Z"));
+        assert_eq!((&*event_of(&newer).message, event_of(&newer).warning), ("no space", true));
+        assert_eq!(event_of(&json!({})).last, None);
+        assert_eq!(event("Pod", &older), None);
+    }
+
+    #[test]
+    fn endless_text_is_cut() {
+        assert_eq!(one_line(&"ä".repeat(400)).chars().count(), 301);
+    }
 }

@@ -86,7 +86,7 @@ impl Watcher {
         let mut kinds = vec![Kind::Service, Kind::Slice, Kind::Pod];
         let mut whole = Vec::new();
         if self.lifecycle {
-            kinds.extend([Kind::StatefulSet, Kind::Claim]);
+            kinds.extend([Kind::StatefulSet, Kind::Claim, Kind::Event]);
             whole.push(Kind::StorageClass);
         }
         if self.node.is_some() {
@@ -118,6 +118,7 @@ impl Watcher {
                 Kind::Pod => running.spawn(self.namespaced::<core::Pod>(watch, events, stop)),
                 Kind::StatefulSet => running.spawn(self.namespaced::<StatefulSet>(watch, events, stop)),
                 Kind::Claim => running.spawn(self.namespaced::<core::PersistentVolumeClaim>(watch, events, stop)),
+                Kind::Event => running.spawn(self.namespaced::<core::Event>(watch, events, stop)),
                 Kind::StorageClass => running.spawn(self.whole::<StorageClass>(watch, events, stop)),
                 Kind::Node => running.spawn(self.whole::<core::Node>(watch, events, stop)),
             };
@@ -145,8 +146,12 @@ impl Watcher {
             + Send
             + 'static,
     {
+        let only = match watch.kind {
+            Kind::Event => "involvedObject.kind=PersistentVolumeClaim",
+            _ => "",
+        };
         let api = Api::<K>::namespaced(self.client.clone(), &watch.namespace);
-        watch::watch(api, watcher::Config::default(), watch, events, stop)
+        watch::watch(api, selecting(only), watch, events, stop)
     }
 
     fn whole<K>(
@@ -169,6 +174,12 @@ impl Watcher {
             _ => String::new(),
         };
         let api = Api::<K>::all(self.client.clone());
-        watch::watch(api, watcher::Config::default().fields(&only), watch, events, stop)
+        watch::watch(api, selecting(&only), watch, events, stop)
     }
+}
+
+/// A watch of the objects that a field selector selects; an empty one selects all.
+fn selecting(fields: &str) -> watcher::Config {
+    let config = watcher::Config::default();
+    if fields.is_empty() { config } else { config.fields(fields) }
 }

@@ -113,7 +113,7 @@ impl Known {
                 Vec::new()
             }
             Ok(watcher::Event::InitApply(object)) => {
-                if let Some(name) = object_name(object.meta()) {
+                if let Some(name) = object_name(object.meta()).filter(|_| K::ENDS) {
                     self.missing.remove(&name);
                     self.names.insert(name);
                 }
@@ -128,7 +128,7 @@ impl Known {
                 gone.chain([Told::Listed]).collect()
             }
             Ok(watcher::Event::Apply(object)) => {
-                self.names.extend(object_name(object.meta()));
+                self.names.extend(object_name(object.meta()).filter(|_| K::ENDS));
                 applied(object, Receipt::Live)
             }
             Ok(watcher::Event::Delete(object)) => {

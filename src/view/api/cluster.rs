@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{optional_time, time};
 use crate::model::{
     Snapshot,
-    cluster::{self, ClaimPhase, ScaleEvent, ScalePhase, StatefulSetSnapshot},
+    cluster::{self, ClaimPhase, ClaimReason, ScaleEvent, ScalePhase, StatefulSetSnapshot},
 };
 
 /// `/api/v1/scale-events`.
@@ -74,6 +74,10 @@ pub(super) struct Claim<'a> {
     requested: Option<&'a str>,
     capacity: Option<&'a str>,
     resizing: bool,
+    pending_seconds: Option<f64>,
+    reason: Option<&'a str>,
+    message: Option<&'a str>,
+    advice: Option<&'static str>,
     #[serde(serialize_with = "optional_time")]
     created: Option<Timestamp>,
 }
@@ -139,20 +143,27 @@ impl<'a> Claim<'a> {
     /// The claims of the `StatefulSet`s in the target's namespace.
     pub(super) fn of(sets: impl Iterator<Item = &'a StatefulSetSnapshot>) -> Vec<Self> {
         let of_set = |set: &'a StatefulSetSnapshot| {
-            set.claims.iter().map(|claim| Self {
-                statefulset: set.name.to_string(),
-                claim: &claim.name.name,
-                phase: match claim.phase {
-                    ClaimPhase::Pending => "Pending",
-                    ClaimPhase::Bound => "Bound",
-                    ClaimPhase::Lost => "Lost",
-                },
-                storage_class: claim.storage_class.as_deref(),
-                volume: claim.volume.as_deref(),
-                requested: claim.requested.as_deref(),
-                capacity: claim.capacity.as_deref(),
-                resizing: claim.resizing,
-                created: claim.created,
+            set.claims.iter().map(|shown| {
+                let (claim, reason) = (&shown.claim, shown.reason.as_ref());
+                Self {
+                    statefulset: set.name.to_string(),
+                    claim: &claim.name.name,
+                    phase: match claim.phase {
+                        ClaimPhase::Pending => "Pending",
+                        ClaimPhase::Bound => "Bound",
+                        ClaimPhase::Lost => "Lost",
+                    },
+                    storage_class: claim.storage_class.as_deref(),
+                    volume: claim.volume.as_deref(),
+                    requested: claim.requested.as_deref(),
+                    capacity: claim.capacity.as_deref(),
+                    resizing: claim.resizing,
+                    pending_seconds: shown.pending.map(|pending| pending.as_secs_f64()),
+                    reason: reason.map(|reason| &*reason.reason),
+                    message: reason.map(|reason| &*reason.message),
+                    advice: reason.map(ClaimReason::advice),
+                    created: claim.created,
+                }
             })
         };
         sets.flat_map(of_set).collect()

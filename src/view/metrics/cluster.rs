@@ -8,10 +8,7 @@ use super::{
     Definition, Kind, define,
     family::{counter, family, gauge, histogram},
 };
-use crate::model::{
-    Moment,
-    cluster::{Claim, ClaimPhase, ClusterSnapshot, Direction, StatefulSetSnapshot, Watch},
-};
+use crate::model::cluster::{ClaimSnapshot, ClusterSnapshot, Direction, StatefulSetSnapshot, Watch};
 
 pub(super) const WATCH_UP: Definition = define(
     "readscope_kube_watch_up",
@@ -80,7 +77,7 @@ pub(super) const REPLICAS: Definition = define(
 );
 
 /// Every family that `told` has something for.
-pub(super) fn families(told: &ClusterSnapshot, now: Moment) -> Vec<MetricFamily> {
+pub(super) fn families(told: &ClusterSnapshot) -> Vec<MetricFamily> {
     let sets = &told.statefulsets;
     let each = |definition, metrics: &dyn Fn(&StatefulSetSnapshot, &str) -> Vec<Metric>| {
         family(definition, sets.iter().flat_map(|set| metrics(set, &set.name.to_string())).collect())
@@ -102,9 +99,9 @@ pub(super) fn families(told: &ClusterSnapshot, now: Moment) -> Vec<MetricFamily>
             .collect(),
     ));
     families.push(each(CLAIM_PENDING, &|set, name| {
-        let pending = |claim: &Claim| {
-            let pairs = [("statefulset", name), ("claim", &*claim.name.name)];
-            gauge(&pairs, pending_seconds(claim, now))
+        let pending = |shown: &ClaimSnapshot| {
+            let pairs = [("statefulset", name), ("claim", &*shown.claim.name.name)];
+            gauge(&pairs, shown.pending.unwrap_or_default().as_secs_f64())
         };
         set.claims.iter().map(pending).collect()
     }));
@@ -172,13 +169,6 @@ fn milestones(set: &StatefulSetSnapshot, name: &str) -> Vec<Metric> {
         member.milestones.reached().map(metric).collect()
     };
     last.into_values().flat_map(of_member).collect()
-}
-
-fn pending_seconds(claim: &Claim, now: Moment) -> f64 {
-    match (claim.phase, claim.created) {
-        (ClaimPhase::Pending, Some(created)) => now.wall.duration_since(created).as_secs_f64().max(0.0),
-        _ => 0.0,
-    }
 }
 
 fn seconds(wall: jiff::Timestamp) -> f64 {

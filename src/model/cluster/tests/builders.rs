@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use crate::model::{
     cluster::{
-        BindLabels, Change, Claim, ClaimPhase, Endpoint, Kind, Member, Milestone, Object, ObjectName, Pod,
-        PodConditions, PodRef, Receipt, ScaleEvent, ScalePhase, Service, Slice, StatefulSet, StorageClass,
+        BindLabels, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Member, Milestone, Object,
+        ObjectName, Pod, PodConditions, PodRef, Receipt, ScaleEvent, ScalePhase, Service, Slice, StatefulSet,
+        StorageClass,
         timeline::{Step, Timeline},
         world::{Effect, World},
     },
@@ -82,6 +83,13 @@ pub(super) fn claim(claim: &str) -> Fact<Claim> {
         capacity: None,
         resizing: false,
     })
+}
+
+/// What somebody says of a claim that was just created.
+pub(super) fn event(of: &str, reason: &str, message: &str) -> Fact<ClaimEvent> {
+    let warning = reason.ends_with("Failed");
+    let reason = ClaimReason { reason: reason.into(), message: message.into(), warning, last: None };
+    Fact(ClaimEvent { claim: name(of), uid: claim(of).0.uid, reason })
 }
 
 /// A storage class that waits for a consumer.
@@ -244,6 +252,12 @@ impl From<Fact<Claim>> for Object {
 impl From<Fact<StorageClass>> for Object {
     fn from(fact: Fact<StorageClass>) -> Self {
         Self::StorageClass(fact.0)
+    }
+}
+
+impl From<Fact<ClaimEvent>> for Object {
+    fn from(fact: Fact<ClaimEvent>) -> Self {
+        Self::ClaimEvent(fact.0)
     }
 }
 

@@ -5,6 +5,7 @@ mod claims;
 mod endpoints;
 mod orders;
 mod outages;
+mod pending;
 mod properties;
 mod replacements;
 mod scaling;
