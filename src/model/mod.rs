@@ -4,6 +4,7 @@
 //! renders. Nothing in here names an asynchronous runtime, a driver, a web server or a metrics library.
 
 mod act;
+pub mod balance;
 pub mod cluster;
 mod episode;
 mod expectation;
@@ -34,6 +35,7 @@ mod why;
 pub use act::Act;
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use failure::{Failure, FailureReason};
+pub use fairness::dirichlet_ln_evidence;
 pub use freshness::{Freshness, Lag};
 pub use gtid::{GTID_NUMBER_MAX, GtidSet};
 pub use gtid_text::{GtidSetError, GtidSetProblem};

@@ -1,0 +1,185 @@
+//! The verdict's mathematics against vectors of an independent implementation. `READSCOPE_GOLDEN` names another file.
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its vectors has failed")]
+
+use std::{fs, path::Path};
+
+use readscope::model::{
+    balance::{Detector, DetectorRules, Indices, Tally, share_interval},
+    dirichlet_ln_evidence,
+};
+use serde_json::Value;
+
+/// Another file of the same form.
+const VARIABLE: &str = "READSCOPE_GOLDEN";
+
+fn vectors() -> Value {
+    let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/imbalance.json");
+    let file = std::env::var_os(VARIABLE).map_or_else(usual, Into::into);
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+fn number(value: &Value, name: &str) -> f64 {
+    value[name].as_f64().unwrap_or_else(|| panic!("{name} is no number in {value}"))
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn indices_of(value: &Value) -> Vec<usize> {
+    value.as_array().unwrap().iter().map(|number| usize::try_from(number.as_u64().unwrap()).unwrap()).collect()
+}
+
+/// Absolute on values of order 1, relative above.
+#[track_caller]
+fn assert_near(found: f64, wanted: &Value, within: f64, what: &str) {
+    let wanted = wanted.as_f64().unwrap_or(f64::NEG_INFINITY);
+    let near = found.total_cmp(&wanted).is_eq() || (found - wanted).abs() <= within * wanted.abs().max(1.0);
+    assert!(near, "{what}: {found}, not {wanted}");
+}
+
+struct Case<'a> {
+    told: &'a Value,
+    tolerances: &'a Value,
+    detector: Detector,
+    tally: Tally,
+}
+
+impl<'a> Case<'a> {
+    fn new(case: &'a Value, file: &'a Value) -> Self {
+        let params = &case["params"];
+        let rules = DetectorRules {
+            threshold_seconds: number(params, "target_s"),
+            tolerance: number(params, "tolerance"),
+            clear_ratio: number(params, "clear_ratio"),
+            cap_ratio: number(params, "cap_ratio"),
+            gap_seconds_max: number(params, "dt_max_s"),
+        };
+        let weights = numbers(&case["weights"]);
+        let tally = Tally::new(&weights, number(params, "half_life_s"));
+        Self {
+            told: case,
+            tolerances: &file["tolerances"],
+            detector: Detector::new(rules, &weights),
+            tally: tally.with_missing_chance(number(params, "missing_eps")),
+        }
+    }
+
+    /// Plays the case, and returns how many checkpoints held.
+    fn play(mut self) -> usize {
+        let (dt, name) = (&self.told["dt"], self.told["name"].as_str().unwrap());
+        let gap_max = self.detector.rules().gap_seconds_max;
+        let (checkpoints, events) =
+            (self.told["checkpoints"].as_array().unwrap(), self.told["events"].as_array().unwrap());
+        let mut checked = 0;
+        let mut first_alarm = None;
+        for (index, x) in indices_of(&self.told["x"]).into_iter().enumerate() {
+            let seconds = match dt.as_array() {
+                Some(list) => list[index].as_f64().unwrap(),
+                None => number(dt, if index == 0 { "first" } else { "rest" }),
+            };
+            let alarm = self.detector.alarm();
+            self.detector.observe(x, seconds);
+            self.tally.observe(x, seconds.clamp(0.0, gap_max));
+            if self.detector.alarm() != alarm {
+                self.tally.begin_epoch();
+            }
+            let n = index + 1;
+            if self.detector.alarm() && first_alarm.is_none() {
+                first_alarm = Some(n as u64);
+            }
+            for checkpoint in checkpoints.iter().filter(|checkpoint| checkpoint["n"] == n) {
+                self.check(checkpoint, &format!("{name} at {n}"));
+                checked += 1;
+            }
+            for event in events.iter().filter(|event| event["after"] == n) {
+                let weights = numbers(&event["weights"]);
+                self.detector.restart(&weights);
+                self.tally.change(&weights, &vec![None; weights.len()]);
+            }
+        }
+        assert_eq!(checked, checkpoints.len(), "{name}");
+        assert_eq!(first_alarm, self.told["first_alarm"].as_u64(), "{name}");
+        checked
+    }
+
+    fn check(&self, wanted: &Value, place: &str) {
+        let within = |name| number(self.tolerances, name);
+        let ln_m = self.detector.evidence_seconds().ln();
+        assert_near(ln_m, &wanted["ln_m"], within("ln_m"), &format!("{place}: ln_m"));
+        let index = ln_m - self.detector.rules().threshold_seconds.ln();
+        assert_near(index, &wanted["alarm_index"], within("ln_m"), &format!("{place}: alarm_index"));
+        assert_eq!(Some(self.detector.alarm()), wanted["alarm"].as_bool(), "{place}");
+        assert_eq!(Some(self.detector.alarms()), wanted["alarms"].as_u64(), "{place}");
+        if let Some(culprit) = wanted["culprit"].as_object() {
+            let found = self.detector.culprit().unwrap();
+            assert_eq!(Some(found.index as u64), culprit["replica"].as_u64(), "{place}: culprit");
+            assert_near(found.odds, &culprit["theta"], 1e-12, &format!("{place}: theta"));
+            assert_near(found.part, &culprit["evidence_share"], within("ln_m"), &format!("{place}: evidence_share"));
+        }
+        self.check_indices(wanted, within("indices"), place);
+        let since: Vec<u64> = wanted["since"].as_array().unwrap().iter().map(|since| since.as_u64().unwrap()).collect();
+        assert_eq!(self.tally.since(), since, "{place}");
+        for (replica, interval) in wanted["intervals"].as_array().unwrap().iter().enumerate() {
+            let found = self.tally.interval(replica);
+            assert_near(found.lower, &interval[0], within("intervals"), &format!("{place}: lower of {replica}"));
+            assert_near(found.upper, &interval[1], within("intervals"), &format!("{place}: upper of {replica}"));
+        }
+    }
+
+    fn check_indices(&self, wanted: &Value, within: f64, place: &str) {
+        let wanted = &wanted["indices"];
+        let Some(found) = self.tally.indices() else {
+            assert!(wanted.is_null(), "{place}: no indices");
+            return;
+        };
+        for (share, wanted) in found.shares.iter().zip(wanted["shares"].as_array().unwrap()) {
+            assert_near(*share, wanted, within, &format!("{place}: share"));
+        }
+        let of = |name: &str, found: f64| assert_near(found, &wanted[name], within, &format!("{place}: {name}"));
+        let Indices { effective_answers, misrouted, misrouted_noise, ratio_max, ratio_min, .. } = found;
+        of("n_eff", effective_answers);
+        of("tvd", misrouted);
+        of("tvd_noise", misrouted_noise);
+        of("max_ratio", ratio_max);
+        of("min_ratio", ratio_min);
+        of("effective_replicas", found.effective_replicas);
+        of("simpson_replicas", found.simpson_replicas);
+        of("cv", found.variation);
+        of("dispersion", found.dispersion);
+        assert_eq!(Some(found.missing as u64), wanted["missing"].as_u64(), "{place}: missing");
+    }
+}
+
+#[test]
+fn golden_cases_of_the_detector() {
+    let file = vectors();
+    let checked: usize = file["cases"].as_array().unwrap().iter().map(|case| Case::new(case, &file).play()).sum();
+    assert!(checked > 0, "the file has no checkpoints");
+}
+
+#[test]
+fn golden_evidence_of_bounded_runs() {
+    let file = vectors();
+    let runs = file["dirichlet_multinomial"].as_array().unwrap();
+    assert!(!runs.is_empty());
+    for run in runs {
+        let counts: Vec<u64> = run["counts"].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).collect();
+        let found = dirichlet_ln_evidence(&numbers(&run["weights"]), &counts);
+        assert_near(found, &run["ln_e"], number(&file["tolerances"], "ln_e"), &run.to_string());
+    }
+}
+
+#[test]
+fn golden_intervals_of_shares() {
+    let file = vectors();
+    let intervals = file["beta_intervals"].as_array().unwrap();
+    assert!(!intervals.is_empty());
+    for wanted in intervals {
+        let (hits, answers) = (wanted["s"].as_u64().unwrap(), wanted["n"].as_u64().unwrap());
+        let found = share_interval(hits, answers, number(wanted, "alpha"));
+        let within = number(&file["tolerances"], "intervals");
+        assert_near(found.lower, &wanted["lo"], within, &wanted.to_string());
+        assert_near(found.upper, &wanted["hi"], within, &wanted.to_string());
+    }
+}
