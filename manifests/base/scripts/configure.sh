@@ -1,0 +1,71 @@
+# Writes this member's configuration and passwords into /conf, which is memory. Run by bash, before the server.
+set -euo pipefail
+
+for account in ROOT REPLICATION READSCOPE LAB; do
+  variable=${account}_PASSWORD
+  [[ -n ${!variable-} ]] || {
+    echo "The Secret mysql-passwords has no ${account,,}, or is not there. Make it, and this pod goes on by itself:"
+    echo "  for account in root replication readscope lab; do echo \"\$account=\$(openssl rand -hex 16)\"; done |"
+    echo "    kubectl --namespace mysql create secret generic mysql-passwords --from-env-file=/dev/stdin"
+    exit 1
+  } >&2
+done
+((${#REPLICATION_PASSWORD} <= 32)) || {
+  echo "The Secret mysql-passwords has a password of more than 32 characters for replication, which MySQL does not take." >&2
+  exit 1
+}
+
+# quoted TEXT: as a string of SQL.
+quoted() {
+  local text=${1//\\/\\\\}
+  printf "'%s'" "${text//\'/\'\'}"
+}
+
+umask 077
+ordinal=${HOSTNAME##*-}
+[[ $ordinal == 0 ]] && role=primary || role=replica
+{
+  cat /scripts/server.cnf "/scripts/$role.cnf"
+  printf '%s\n' "server-id = $((100 + ordinal))" "report-host = $HOSTNAME.mysql"
+} >/conf/my.cnf
+
+# For `mysql` in this pod: root, through the socket.
+printf '[client]\nuser = root\nsocket = /run/mysqld/mysqld.sock\npassword = "%s"\n' "${ROOT_PASSWORD//\\/\\\\}" >/conf/.my.cnf
+
+# Its root is a member's own: a new password is everywhere only when every pod has been started anew.
+cat >/conf/start.sql <<SQL
+SET GLOBAL super_read_only = OFF;
+SET SESSION sql_log_bin = OFF;
+ALTER USER root@localhost IDENTIFIED BY $(quoted "$ROOT_PASSWORD");
+SET SESSION sql_log_bin = ON;
+SQL
+if [[ $role == primary ]]; then
+  # Into the log, so that the replicas have it too. The password before this one stays good, so that nobody is locked out
+  # while a new one goes round.
+  cat >>/conf/start.sql <<SQL
+CREATE USER IF NOT EXISTS replication@'%' IDENTIFIED BY $(quoted "$REPLICATION_PASSWORD") REQUIRE SSL;
+ALTER USER replication@'%' IDENTIFIED BY $(quoted "$REPLICATION_PASSWORD") RETAIN CURRENT PASSWORD;
+GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO replication@'%';
+CREATE USER IF NOT EXISTS readscope@'%' IDENTIFIED BY $(quoted "$READSCOPE_PASSWORD") WITH MAX_USER_CONNECTIONS 50;
+ALTER USER readscope@'%' IDENTIFIED BY $(quoted "$READSCOPE_PASSWORD") RETAIN CURRENT PASSWORD;
+CREATE USER IF NOT EXISTS lab@'%' IDENTIFIED BY $(quoted "$LAB_PASSWORD");
+ALTER USER lab@'%' IDENTIFIED BY $(quoted "$LAB_PASSWORD") RETAIN CURRENT PASSWORD;
+GRANT ALL ON test.* TO lab@'%';
+SQL
+else
+  cat >>/conf/start.sql <<SQL
+SET GLOBAL super_read_only = ON;
+CHANGE REPLICATION SOURCE TO SOURCE_HOST = 'mysql-0.mysql', SOURCE_SSL = 1, SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 5, SOURCE_RETRY_COUNT = 0;
+START REPLICA USER = 'replication' PASSWORD = $(quoted "$REPLICATION_PASSWORD");
+SQL
+  cat >/conf/clone.sql <<SQL
+SET GLOBAL clone_valid_donor_list = 'mysql-0.mysql:3306';
+CLONE INSTANCE FROM replication@'mysql-0.mysql':3306 IDENTIFIED BY $(quoted "$REPLICATION_PASSWORD")
+  DATA DIRECTORY = '/var/lib/mysql/partial' REQUIRE SSL;
+SELECT CONCAT('cloned in ', TIMESTAMPDIFF(SECOND, BEGIN_TIME, END_TIME), ' s') FROM performance_schema.clone_status;
+SHUTDOWN;
+SQL
+  # For what clone.sh and ready.sh ask the primary.
+  printf '[client]\nuser = replication\nhost = mysql-0.mysql\nssl-mode = REQUIRED\nconnect-timeout = 3\npassword = "%s"\n' \
+    "${REPLICATION_PASSWORD//\\/\\\\}" >/conf/primary-client.cnf
+fi
