@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use readscope::{cli::Cli, command, source};
+use readscope::{cli::Cli, command};
 
 fn main() -> ExitCode {
     // One provider is compiled in; named here, a dependency that brings another one cannot make the choice ambiguous.
     // It fails where one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    source::quieten_contained_panics();
     command::execute(&Cli::parse())
 }

@@ -8,7 +8,7 @@ use std::{
     ops::Range,
 };
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{SHA256, digest};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -81,8 +81,9 @@ impl RawClient {
     }
 
     fn login(&self, salt: &[u8; 20]) -> Vec<u8> {
-        let hashed = Sha256::digest(&self.password);
-        let salted = Sha256::new().chain_update(Sha256::digest(hashed)).chain_update(salt).finalize();
+        let hashed = digest(&SHA256, self.password.as_bytes());
+        let twice = digest(&SHA256, hashed.as_ref());
+        let salted = digest(&SHA256, &[twice.as_ref(), salt].concat());
         let mut packet = Vec::with_capacity(128);
         packet.extend_from_slice(&CAPABILITIES.to_le_bytes());
         packet.extend_from_slice(&(1_u32 << 20).to_le_bytes());
@@ -90,7 +91,7 @@ impl RawClient {
         packet.extend_from_slice(&[0; 23]);
         packet.extend_from_slice(self.user.as_bytes());
         packet.extend_from_slice(&[0, 32]);
-        packet.extend(hashed.iter().zip(salted).map(|(hashed, salted)| hashed ^ salted));
+        packet.extend(hashed.as_ref().iter().zip(salted.as_ref()).map(|(hashed, salted)| hashed ^ salted));
         packet.extend_from_slice(b"caching_sha2_password\0");
         packet
     }

@@ -33,9 +33,9 @@ pub enum TlsModeError {
          another replica; write disabled, required or verify-identity"
     )]
     Preferred,
-    /// A mode of the `mysql` client that the driver cannot do.
+    /// A mode of the `mysql` client that says little about who answers.
     #[error(
-        "verify-ca is not possible: the driver cannot check a certificate's authority without its name; write \
+        "verify-ca is not possible: it would take any server that has a certificate of the authority; write \
          verify-identity (and --tls-ca), or required"
     )]
     VerifyCa,

@@ -108,7 +108,7 @@ fn a_password_in_the_environment_is_shown_nowhere() {
 
     let server = Server::playing(Script::good());
     let arguments = arguments(server.address, &QUICK);
-    for (variable, level) in [("RUST_LOG", "trace"), ("RUST_LOG", "mysql_async=trace,debug")] {
+    for (variable, level) in [("RUST_LOG", "trace"), ("RUST_LOG", "readscope=trace,rustls=trace")] {
         let mut command = readscope(&[]);
         let mut exporter =
             Exporter::start(command.args(&arguments).env("READSCOPE_PASSWORD", secret).env(variable, level));

@@ -26,7 +26,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct Case {
     name: &'static str,
     script: Script,
-    /// The right reasons; more than one where the driver does not tell them apart.
+    /// The right reasons; more than one where it is up to chance which is first.
     expected: Vec<FailureReason>,
     tls: Tls,
     password: bool,

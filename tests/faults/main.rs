@@ -5,9 +5,9 @@
 
 mod answers;
 mod case;
-mod driver;
 mod fuzz;
 mod handshake;
+mod hostile;
 mod program;
 #[path = "../support/mod.rs"]
 mod support;

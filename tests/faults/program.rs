@@ -65,19 +65,6 @@ fn one_exporter_meets_every_kind_of_server_and_recovers_from_each() {
 }
 
 #[test]
-fn bytes_on_which_the_driver_panics_do_not_stop_the_program_or_flood_its_log() {
-    let server = Server::playing(Script::good());
-    let mut exporter = Exporter::of(server.address);
-    exporter.wait_for_reads(5);
-    server.play(Script::login().send(packets(1, &result_set(7, &[Vec::new()]))).receive());
-    exporter.wait_for_failures("protocol", 20);
-    server.play(Script::good());
-    exporter.wait_for_reads(5);
-    assert_told_once(&exporter, Protocol);
-    assert!(exporter.program.log().len() <= 6, "{:#?}", exporter.program.log());
-}
-
-#[test]
 fn a_server_that_comes_up_later_is_found_without_a_restart() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let reserved = tokio::net::TcpSocket::new_v4().unwrap();

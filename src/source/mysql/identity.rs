@@ -1,8 +1,8 @@
 //! The one identity query, the same for every server, and the row that it returns.
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
-use mysql_async::{Row, Value};
 
+use super::messages::Fields;
 use crate::model::Identity;
 
 /// Who answers? One round trip, one row, for any account.
@@ -18,7 +18,10 @@ const NAME_CHARS_MAX: usize = 253;
 const GTID_BYTES_MAX: usize = 64 * 1024;
 
 /// Makes text from outside harmless to show: control characters replaced, cut to `chars`.
-pub(super) fn harmless(text: &str, chars: usize) -> String {
+pub(super) fn harmless(text: String, chars: usize) -> String {
+    if text.len() <= chars && !text.chars().any(char::is_control) {
+        return text;
+    }
     let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     let mut kept: String = text.chars().take(chars).map(clean).collect();
     if text.chars().nth(chars).is_some() {
@@ -28,32 +31,32 @@ pub(super) fn harmless(text: &str, chars: usize) -> String {
 }
 
 /// Reads the row of [`QUERY`]; the error names the column that is not what it should be.
-pub(super) fn read(row: &Row) -> Result<Identity, String> {
-    let text = |index: usize| match row.as_ref(index) {
-        Some(Value::Bytes(bytes)) => Some(String::from_utf8_lossy(bytes)),
-        _ => None,
-    };
-    let required = |index, name| text(index).ok_or_else(|| format!("the server gave no {name}"));
-    let server_id = required(0, "@@server_id")?;
-    let server_id = server_id
-        .parse()
-        .map_err(|_| format!("the server gave @@server_id as {:?}", harmless(&server_id, NAME_CHARS_MAX)))?;
-    let read_only = required(2, "@@read_only")?;
+pub(super) fn read(row: Fields) -> Result<Identity, String> {
+    let missing = |name: &str| format!("the server gave no {name}");
+    let mut fields = row.into_iter();
+    let mut next = || fields.next().flatten();
+    let server_id = next().ok_or_else(|| missing("@@server_id"))?;
+    let host_name = next().ok_or_else(|| missing("@@hostname"))?;
+    let read_only = next().ok_or_else(|| missing("@@read_only"))?;
+    let version = next().ok_or_else(|| missing("@@version"))?;
+    let (server_time, server_uuid, gtid_executed) = (next(), next(), next());
     Ok(Identity {
-        server_id,
-        server_uuid: text(5).map(|uuid| harmless(&uuid, NAME_CHARS_MAX)),
-        host_name: harmless(&required(1, "@@hostname")?, NAME_CHARS_MAX),
+        server_id: server_id
+            .parse()
+            .map_err(|_| format!("the server gave @@server_id as {:?}", harmless(server_id, NAME_CHARS_MAX)))?,
+        server_uuid: server_uuid.map(|uuid| harmless(uuid, NAME_CHARS_MAX)),
+        host_name: harmless(host_name, NAME_CHARS_MAX),
         // MariaDB 12 has made an enumeration of it, whose values but OFF are all read-only.
         read_only: !matches!(&*read_only, "0" | "OFF"),
-        version: harmless(&required(3, "@@version")?, NAME_CHARS_MAX),
-        server_time: text(4).and_then(|time| utc(&time)),
-        gtid_executed: text(6).filter(|set| set.len() <= GTID_BYTES_MAX).map(|set| one_line(&set)),
+        version: harmless(version, NAME_CHARS_MAX),
+        server_time: server_time.and_then(|time| utc(&time)),
+        gtid_executed: gtid_executed.filter(|set| set.len() <= GTID_BYTES_MAX).map(one_line),
     })
 }
 
 /// Servers break a set after each source; nothing else in one is a control character.
-fn one_line(set: &str) -> String {
-    set.chars().filter(|c| !c.is_control()).collect()
+fn one_line(set: String) -> String {
+    if set.contains(char::is_control) { set.chars().filter(|c| !c.is_control()).collect() } else { set }
 }
 
 fn utc(text: &str) -> Option<Timestamp> {
@@ -67,8 +70,8 @@ mod tests {
 
     #[test]
     fn text_from_outside_is_cut_and_has_no_control_characters() {
-        assert_eq!(harmless("mysql-0\n\u{1b}[31m", 9), "mysql-0\u{fffd}\u{fffd}…");
-        assert_eq!(harmless("ä", 1), "ä");
+        assert_eq!(harmless("mysql-0\n\u{1b}[31m".to_owned(), 9), "mysql-0\u{fffd}\u{fffd}…");
+        assert_eq!(harmless("ä".to_owned(), 1), "ä");
     }
 
     #[test]
