@@ -1,8 +1,12 @@
 //! The JSON API. Names are those of the contract and never change; what is not known is `null`.
 
 mod cluster;
+mod live;
 
-pub use self::cluster::ScaleEvents;
+pub use self::{
+    cluster::ScaleEvents,
+    live::{NewAnswers, Overview, Picture},
+};
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -45,7 +49,9 @@ pub struct Target<'a> {
     routing: Option<cluster::Routing<'a>>,
     claims: Option<Vec<cluster::Claim<'a>>>,
     mean_duration_seconds: MeanDurations,
-    last_answers: Vec<Answer<'a>>,
+    /// Left out where the reader has all but the newest, which come by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_answers: Option<Vec<Answer<'a>>>,
     last_failures: Vec<Failure<'a>>,
 }
 
@@ -154,7 +160,7 @@ impl<'a> Target<'a> {
             routing: target.routing.as_ref().map(cluster::Routing::of),
             claims,
             mean_duration_seconds: MeanDurations::of(target),
-            last_answers: target.last_answers.iter().map(Answer::of).collect(),
+            last_answers: Some(target.last_answers.iter().map(Answer::of).collect()),
             last_failures: target.last_failures.iter().map(Failure::of).collect(),
         }
     }

@@ -1,12 +1,16 @@
-//! The HTTP side: metrics, JSON API, health, readiness, configuration.
+//! The HTTP side: live page and its events, metrics, JSON API, health, readiness, configuration.
 
 mod answer;
 mod connections;
+mod events;
+mod feed;
+mod page;
 mod routes;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::events::Streams;
 use super::metrics::Exposition;
 use crate::model::Snapshot;
 
@@ -15,6 +19,7 @@ use crate::model::Snapshot;
 pub struct Site {
     snapshots: watch::Receiver<Snapshot>,
     exposition: Exposition,
+    streams: Streams,
     /// The effective configuration, secrets hidden.
     configuration: String,
     stop: CancellationToken,
@@ -24,7 +29,7 @@ impl Site {
     /// A site that shows the latest of `snapshots` and the text `configuration`, until `stop` is cancelled.
     #[must_use]
     pub fn new(snapshots: watch::Receiver<Snapshot>, configuration: String, stop: CancellationToken) -> Self {
-        Self { snapshots, exposition: Exposition::new(), configuration, stop }
+        Self { snapshots, exposition: Exposition::new(), streams: Streams::default(), configuration, stop }
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -4,7 +4,9 @@
 
 mod api;
 mod clients;
+mod events;
 mod lifecycle;
+mod page;
 mod paths;
 #[path = "../support/mod.rs"]
 mod support;

@@ -19,8 +19,7 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     stop: CancellationToken,
     serving: Option<JoinHandle<()>>,
-    /// Kept, or the site would see the end of the snapshots.
-    _snapshots: watch::Sender<Snapshot>,
+    snapshots: watch::Sender<Snapshot>,
 }
 
 impl Served {
@@ -32,7 +31,17 @@ impl Served {
         let (snapshots, shown) = watch::channel(snapshot);
         let site = Arc::new(Site::new(shown, configuration.to_owned(), stop.clone()));
         let serving = std::thread::spawn(move || runtime.block_on(site.serve(listener)).unwrap());
-        Self { address, stop, serving: Some(serving), _snapshots: snapshots }
+        Self { address, stop, serving: Some(serving), snapshots }
+    }
+
+    /// From now on shows this.
+    pub(crate) fn show(&self, snapshot: Snapshot) {
+        self.snapshots.send_replace(snapshot);
+    }
+
+    /// Begins to stop, without waiting for its end.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
     }
 }
 
@@ -86,6 +95,29 @@ pub(crate) fn snapshot() -> Snapshot {
     state.apply(Event::Skipped { target: TARGET, count: 3 }, second(2));
     state.apply(Event::Tick, second(3));
     state.snapshot(second(3))
+}
+
+/// Targets of these names, each with so many answers of one server, `at` so many seconds.
+pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
+    let ids = || (0..).map(TargetId).zip(targets);
+    let spec = |name: &str| TargetSpec {
+        name: name.into(),
+        expectation: Expectation::Seen,
+        service: None,
+        forget_after: Duration::from_secs(3600),
+        trial: None,
+    };
+    let mut state = State::new(ids().map(|(id, (name, _))| (id, spec(name))), Vec::new());
+    for (target, (_, answers)) in ids() {
+        for sequence in 0..*answers {
+            let answer =
+                Answer { identity: identity(1), timings: Timings::default(), address: ([10, 0, 0, 1], 3306).into() };
+            let finished = second(u32::try_from(sequence).unwrap());
+            let sample = Box::new(Sample { sequence, started: finished, finished, outcome: Ok(answer) });
+            state.apply(Event::Sampled { target, sample }, finished);
+        }
+    }
+    state.snapshot(second(at))
 }
 
 /// What is known before the first sample is over.

@@ -1,8 +1,9 @@
 //! What every answer has in common: its headers, its body, its errors.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, io::Write};
 
 use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Response, StatusCode,
@@ -11,6 +12,19 @@ use hyper::{
 
 /// An answer; its body is rendered whole or streams.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// The same answer, smaller.
+pub(super) fn packed(kind: &'static str, body: &[u8]) -> Answer {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    match gzip.write_all(body).and_then(|()| gzip.finish()) {
+        Ok(compressed) => {
+            let mut answer = content(kind, compressed);
+            answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            answer
+        }
+        Err(error) => internal(&error),
+    }
+}
 
 /// Whether the client takes gzip: named (or any) with a weight above 0.
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
@@ -42,7 +56,11 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 }
 
 pub(super) fn content(kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()).boxed_unsync());
+    stream(kind, Full::new(body.into()).boxed_unsync())
+}
+
+pub(super) fn stream(kind: &'static str, body: UnsyncBoxBody<Bytes, Infallible>) -> Answer {
+    let mut answer = Response::new(body);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

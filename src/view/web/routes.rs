@@ -1,8 +1,7 @@
 //! What is served under which path.
 
-use std::{io::Write, sync::Arc};
+use std::sync::Arc;
 
-use flate2::{Compression, write::GzEncoder};
 use hyper::{
     Method, Request, StatusCode,
     body::Incoming,
@@ -11,19 +10,19 @@ use hyper::{
 
 use super::{
     Site,
-    answer::{Answer, accepts_gzip, content, internal, json, text},
+    answer::{Answer, accepts_gzip, content, internal, json, packed, text},
+    page::File,
 };
 use crate::view::{
     api::{ScaleEvents, Targets},
     metrics,
 };
 
-const LANDING: &str = include_str!("../landing.html");
-
 /// What a path leads to.
 #[derive(Clone, Copy, Debug)]
 enum Route {
-    Landing,
+    Page(File),
+    Events,
     Metrics,
     Targets,
     ScaleEvents,
@@ -43,7 +42,8 @@ impl Site {
             return answer;
         }
         match route {
-            Route::Landing => content("text/html; charset=utf-8", LANDING),
+            Route::Page(file) => file.answer(request.headers()),
+            Route::Events => self.events(&request),
             Route::Metrics => {
                 let gzip = accepts_gzip(request.headers());
                 // Rendering thousands of series must not delay samples, which run on the one event loop.
@@ -73,16 +73,7 @@ impl Site {
         if !gzip {
             return content(metrics::CONTENT_TYPE, rendered);
         }
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        let compressed = gzip.write_all(rendered.as_bytes()).and_then(|()| gzip.finish());
-        match compressed {
-            Ok(compressed) => {
-                let mut answer = content(metrics::CONTENT_TYPE, compressed);
-                answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                answer
-            }
-            Err(error) => internal(&error),
-        }
+        packed(metrics::CONTENT_TYPE, rendered.as_bytes())
     }
 
     /// Why it is not ready; the configuration is loaded and the listener up, or nobody could ask.
@@ -103,14 +94,14 @@ impl Site {
 impl Route {
     fn of(path: &str) -> Option<Self> {
         match path {
-            "/" => Some(Self::Landing),
+            "/api/v1/events" => Some(Self::Events),
             "/metrics" => Some(Self::Metrics),
             "/api/v1/targets" => Some(Self::Targets),
             "/api/v1/scale-events" => Some(Self::ScaleEvents),
             "/config" => Some(Self::Configuration),
             "/-/healthy" | "/healthz" => Some(Self::Healthy),
             "/-/ready" | "/readyz" => Some(Self::Ready),
-            _ => None,
+            _ => File::at(path).map(Self::Page),
         }
     }
 }

@@ -1,0 +1,133 @@
+//! What `/api/v1/events` sends: one target in full, the answers since the last time, or every target in short.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Answer, Target, time};
+use crate::model::{Notice, Snapshot, TargetSnapshot};
+
+/// One target in full, at one moment: the event `snapshot`.
+#[derive(Debug, Serialize)]
+pub struct Picture<'a> {
+    #[serde(serialize_with = "time")]
+    taken: Timestamp,
+    /// As `/api/v1/targets` has it; always one.
+    targets: [Target<'a>; 1],
+    /// What the demo shows at the moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    announcement: Option<String>,
+}
+
+/// The answers since the last time: the event `answers`.
+#[derive(Debug, Serialize)]
+pub struct NewAnswers<'a> {
+    target: &'a str,
+    /// Newest first.
+    answers: Vec<Answer<'a>>,
+}
+
+/// Every target in short, or those that changed: the event `overview`.
+#[derive(Debug, Serialize)]
+pub struct Overview<'a> {
+    #[serde(serialize_with = "time")]
+    taken: Timestamp,
+    /// Whether targets that are not named here do not exist.
+    whole: bool,
+    targets: Vec<Short<'a>>,
+}
+
+/// One target in one line.
+#[derive(Debug, Serialize)]
+struct Short<'a> {
+    target: &'a str,
+    up: bool,
+    verdict: Option<&'static str>,
+    reason: Option<String>,
+    samples: u64,
+    failures: u64,
+    evidence_seconds: Option<f64>,
+    threshold_seconds: Option<f64>,
+    replicas_expected: usize,
+    replicas_answering: usize,
+    notices: usize,
+}
+
+impl<'a> Picture<'a> {
+    /// `target` as `snapshot` has it.
+    #[must_use]
+    pub fn whole(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
+        Self {
+            taken: snapshot.taken.wall,
+            targets: [Target::of(target, snapshot.cluster.as_deref())],
+            announcement: snapshot.announcement.as_ref().map(ToString::to_string),
+        }
+    }
+
+    /// The same for a reader who is told of each answer by [`NewAnswers`].
+    #[must_use]
+    pub fn without_answers(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
+        let mut picture = Self::whole(snapshot, target);
+        picture.targets[0].last_answers = None;
+        picture
+    }
+}
+
+impl<'a> NewAnswers<'a> {
+    /// The answers that `after` has and `before` had not, as far as the tape holds them; absent if there are none.
+    #[must_use]
+    pub fn between(before: &TargetSnapshot, after: &'a TargetSnapshot) -> Option<Self> {
+        let answers = |target: &TargetSnapshot| target.samples - target.failed();
+        let new = answers(after).saturating_sub(answers(before));
+        let new = usize::try_from(new).unwrap_or(usize::MAX);
+        let answers = after.last_answers.iter().take(new).map(Answer::of).collect();
+        (new > 0).then_some(Self { target: &after.name, answers })
+    }
+}
+
+impl<'a> Overview<'a> {
+    /// Every target.
+    #[must_use]
+    pub fn whole(snapshot: &'a Snapshot) -> Self {
+        let targets = snapshot.targets.iter().map(|target| Short::of(target)).collect();
+        Self { taken: snapshot.taken.wall, whole: true, targets }
+    }
+
+    /// The targets that changed between two snapshots; every one where some came, went or changed places.
+    #[must_use]
+    pub fn between(before: &Snapshot, after: &'a Snapshot) -> Self {
+        let same_names = before.targets.len() == after.targets.len()
+            && before.targets.iter().zip(&after.targets).all(|(before, after)| before.name == after.name);
+        if !same_names {
+            return Self::whole(after);
+        }
+        let both = before.targets.iter().zip(&after.targets);
+        let changed = both.filter(|(before, after)| !Arc::ptr_eq(before, after));
+        Self { taken: after.taken.wall, whole: false, targets: changed.map(|(_, after)| Short::of(after)).collect() }
+    }
+}
+
+impl<'a> Short<'a> {
+    fn of(target: &'a TargetSnapshot) -> Self {
+        let expected = || target.replicas.iter().filter(|replica| replica.expected_share > 0.0);
+        let silent = |name: &str| {
+            let is_of = |notice: &Notice| matches!(notice, Notice::Silent { replica, .. } if &**replica == name);
+            target.notices.iter().any(is_of)
+        };
+        let Target { verdict, reason, evidence_seconds, threshold_seconds, .. } = Target::of(target, None);
+        Self {
+            target: &target.name,
+            up: target.up,
+            verdict,
+            reason,
+            samples: target.samples,
+            failures: target.failed(),
+            evidence_seconds,
+            threshold_seconds,
+            replicas_expected: expected().count(),
+            replicas_answering: expected().filter(|replica| replica.reads > 0 && !silent(&replica.name)).count(),
+            notices: target.notices.len(),
+        }
+    }
+}

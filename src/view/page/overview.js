@@ -1,0 +1,67 @@
+// Every target in one line, the worst first.
+
+import { $, attribute, count, duration, each, el, percent, plain, put, row, shown, svg } from "./dom.js";
+
+/** Points of a sparkline. */
+const POINTS = 40;
+
+const RANK = { unbalanced: 0, undecided: 2, balanced: 3 };
+
+/** Takes an event `overview` in. */
+export function take(known, data) {
+  const targets = known.overview;
+  if (data.whole) {
+    const names = new Set(data.targets.map((target) => target.target));
+    for (const name of targets.keys()) if (!names.has(name)) targets.delete(name);
+  }
+  data.targets.forEach((target, index) => {
+    const before = targets.get(target.target);
+    const line = before?.line ?? [];
+    const samples = target.samples - (before?.samples ?? target.samples);
+    if (samples > 0) {
+      line.push((target.failures - before.failures) / samples);
+      if (line.length > POINTS) line.shift();
+    }
+    targets.set(target.target, { ...target, line, order: before?.order ?? (data.whole ? index : targets.size) });
+  });
+}
+
+export function start(redraw) {
+  $("filter").addEventListener("input", redraw);
+  $("worst").addEventListener("change", redraw);
+}
+
+export function draw(known) {
+  const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const says = (target) => `${target.target} ${target.verdict ?? ""} ${target.up ? "" : "down"}`.toLowerCase();
+  const found = [...known.overview.values()].filter((target) => words.every((word) => says(target).includes(word)));
+  const rank = (target) => (target.up ? RANK[target.verdict] ?? 2.5 : 1);
+  const worst = $("worst").checked;
+  found.sort((a, b) => (worst ? rank(a) - rank(b) : 0) || a.order - b.order);
+  each($("targets"), found, (target) => target.target, make, show);
+  shown($("overview-empty"), found.length === 0);
+  put($("overview-empty"), `None of ${known.overview.size} targets matches the filter.`);
+}
+
+function make(target) {
+  const line = row("name", "", "n", "n", "spark", "n", "n");
+  line.cells[0].append(el("a", { href: `#/target/${encodeURIComponent(target.target)}`, title: plain(target.target) }, target.target));
+  line.cells[1].append(el("span", { class: "chip" }));
+  line.cells[4].append(svg("svg", { viewBox: "0 0 80 16", "aria-hidden": "true" }, svg("path", { class: "spark" })));
+  return line;
+}
+
+function show(line, target) {
+  const [, verdict, replicas, failing, spark, evidence, samples] = line.cells;
+  const word = target.up ? target.verdict ?? "no verdict" : "down";
+  put(attribute(verdict.firstChild, "data-verdict", word), word);
+  attribute(verdict, "title", target.reason && plain(target.reason));
+  put(replicas, `${target.replicas_answering} of ${target.replicas_expected}`);
+  replicas.classList.toggle("bad", target.replicas_answering < target.replicas_expected);
+  put(failing, percent(target.samples ? target.failures / target.samples : null));
+  put(evidence, duration(target.evidence_seconds));
+  put(samples, count(target.samples));
+  const height = (part) => (14.5 - 13 * Math.min(1, part)).toFixed(1);
+  const points = target.line.map((part, at) => `${(at * 80) / (POINTS - 1)},${height(part)}`);
+  attribute(spark.firstChild.firstChild, "d", points.length > 1 ? `M${points.join("L")}` : "M0,14.5H2");
+}

@@ -1,0 +1,291 @@
+// One target in full.
+
+import * as timeline from "./timeline.js";
+import {
+  $, age, attribute, clock, colour, count, duration, each, el, onWidth, percent, plain, put, row, seconds, shown, step, svg,
+} from "./dom.js";
+
+/** Answers on the tape. */
+export const TAPE_MAX = 50;
+
+/** Points of the evidence over time; where they are too many, every other one goes. */
+const TREND_MAX = 480;
+
+const MARKS = { balanced: "✓", unbalanced: "!", undecided: "?" };
+
+/** Keeps what a picture says of the evidence. */
+export function remember(known, taken) {
+  const { evidence_seconds: evidence, threshold_seconds: threshold, trend } = known.picture;
+  if (known.trend.length === 0 && trend) {
+    const end = seconds(trend.ended);
+    known.trend = trend.evidence_seconds.map((value, at, all) => [end - (all.length - 1 - at) * trend.step_seconds, value]);
+  }
+  if (evidence === null || evidence === undefined) return;
+  known.trend.push([seconds(taken), evidence, threshold]);
+  if (known.trend.length > TREND_MAX) known.trend = known.trend.filter((_, at) => at % 2 === 0 || at > TREND_MAX - 60);
+}
+
+export function start(redraw) {
+  onWidth($("evidence"), redraw);
+  timeline.start(redraw);
+  // From 0.1 ms to 10 s.
+  const powers = ["0.1 ms", "1 ms", "10 ms", "0.1 s", "1 s", "10 s"];
+  axis($("latency-axis"), powers.map((text, at) => [at / 5, text]));
+}
+
+export function draw(known, now) {
+  const target = known.picture;
+  verdict(target);
+  notices(target);
+  shares(target);
+  tape(known.answers);
+  evidence(known, target);
+  latency(target);
+  replicas(target, now);
+  claims(target, now);
+  failures(target);
+  timeline.draw(known.scaleEvents, now, $("evidence").clientWidth);
+}
+
+/** What changes although nothing comes. */
+export function tick(known, now) {
+  ages(known.picture, now);
+  timeline.tick(known.scaleEvents, now);
+}
+
+function verdict(target) {
+  const word = target.verdict ?? "no verdict yet";
+  attribute($("detail"), "data-verdict", target.verdict ?? "none");
+  put($("verdict-mark"), MARKS[target.verdict] ?? "–");
+  put($("verdict-word"), word[0].toUpperCase() + word.slice(1));
+  put($("reason"), target.reason ?? (target.samples === 0 ? "The first sample is not over yet." : ""), 1000);
+  const expected = target.replicas.filter((replica) => replica.expected_share > 0);
+  const answering = expected.filter((replica) => replica.reads > 0 && !missing(target, replica));
+  put($("fig-replicas"), `${answering.length} of ${expected.length}`);
+  put($("fig-evidence"), target.evidence_seconds === null ? "–" : `${duration(target.evidence_seconds)} of ${duration(target.threshold_seconds)}`);
+  put($("fig-failing"), `${percent(target.samples ? target.failures / target.samples : null)}`);
+  put($("fig-samples"), count(target.samples));
+}
+
+function missing(target, replica) {
+  return (target.culprits ?? []).some((culprit) => (culprit.replica ?? culprit) === replica.replica && (culprit.kind ?? "dead") === "dead");
+}
+
+function culprit(target, replica) {
+  const found = (target.culprits ?? []).find((culprit) => (culprit.replica ?? culprit) === replica.replica);
+  return found && (found.kind ?? "culprit");
+}
+
+function notices(target) {
+  const sentence = (of) => (item) => [of, item.text ?? item.sentence ?? item.kind ?? item];
+  const said = new Set(target.notices);
+  const all = [
+    ...(target.anomalies ?? []).map(sentence("anomaly")).filter(([, text]) => !said.has(text)),
+    ...target.notices.map(sentence("notice")),
+  ];
+  const none = all.length === 0;
+  if (none) all.push(["none", "Nothing to tell."]);
+  each($("notices"), all, ([of, text]) => of + text.slice(0, 60), ([of]) => el("li", { class: of }), (item, [, text]) => put(item, text, 1000));
+  $("notices").parentNode.classList.toggle("quiet", none);
+}
+
+// ---- shares ----
+
+function axis(node, ticks) {
+  each(node, ticks, ([at, text]) => `${at} ${text}`, ([at, text]) => {
+    const tick = el("span", {}, text);
+    tick.style.left = `${at * 100}%`;
+    return tick;
+  });
+}
+
+function shares(target) {
+  const most = Math.max(0.05, ...target.replicas.flatMap((r) => [r.share ?? 0, r.share_upper ?? 0, r.expected_share]));
+  const size = step(Math.min(1, most * 1.08), 4);
+  const end = Math.min(1, Math.ceil((most * 1.04) / size) * size);
+  const ticks = [];
+  for (let at = 0; at <= end + 1e-9; at += size) ticks.push([at / end, `${+(at * 100).toFixed(1)}`]);
+  axis($("axis"), ticks);
+  each($("shares"), target.replicas, (replica) => replica.replica, (replica) => {
+    const line = row("name", "track-cell", "n strong", "n wide", "n wide");
+    const [name, track] = line.cells;
+    name.append(el("span", { class: `swatch ${colour(replica.replica)}` }), el("span", { class: "label", title: plain(replica.replica) }, replica.replica));
+    track.append(el("div", { class: "track", "aria-hidden": "true" }, el("i", { class: `fill ${colour(replica.replica)}` }), el("i", { class: "whisker" }), el("i", { class: "expected" })));
+    return line;
+  }, (line, replica) => {
+    const [, cell, share, interval, expected] = line.cells;
+    const [fill, whisker, mark] = cell.firstChild.children;
+    const place = (node, from, to) => {
+      node.style.left = `${(from / end) * 100}%`;
+      if (to !== undefined) node.style.width = `${((to - from) / end) * 100}%`;
+    };
+    const known = replica.share_lower !== null && replica.share_upper !== null;
+    place(fill, 0, replica.share ?? 0);
+    whisker.hidden = !known;
+    if (known) place(whisker, replica.share_lower, Math.min(end, replica.share_upper));
+    place(mark, replica.expected_share);
+    put(share, percent(replica.share));
+    put(interval, known ? `${percent(replica.share_lower)} to ${percent(replica.share_upper)}` : "–");
+    put(expected, percent(replica.expected_share));
+    const wrong = culprit(target, replica);
+    attribute(line, "data-wrong", wrong ?? null);
+    attribute(line, "title", replica.why && plain(replica.why));
+  });
+  const answers = target.samples - target.failures;
+  const basis = target.share_samples ?? answers;
+  const whys = [...new Set(target.replicas.map((replica) => replica.why))];
+  const why = target.routing?.why ?? (whys.length < 3 ? whys.join("; ") : "each replica's own reason is its row's tooltip");
+  put($("shares-note"), `Rests on ${count(basis)} ${basis === 1 ? "answer" : "answers"}.${why ? ` Why expected: ${why}.` : ""}`, 700);
+}
+
+function tape(answers) {
+  each($("tape"), answers, (answer) => `${answer.time} ${answer.replica} ${answer.duration_seconds}`, (answer) => {
+    const line = row("", "n", "name", "n");
+    const [time, id, name, took] = line.cells;
+    put(time, clock(answer.time));
+    put(id, answer.server_id);
+    name.append(el("span", { class: `swatch ${colour(answer.replica)}` }), el("span", { class: "label", title: plain(answer.replica) }, answer.replica));
+    put(took, duration(answer.duration_seconds));
+    return line;
+  });
+}
+
+// ---- evidence ----
+
+const CHART = { height: 150, left: 44, right: 8, top: 8, bottom: 20 };
+/** A second, a minute, an hour, a day, a month, three years. */
+const LEVELS = [[1, "1 s"], [60, "1 min"], [3600, "1 h"], [86400, "1 d"], [2592000, "30 d"], [1e8, "3 y"]];
+
+function evidence(known, target) {
+  const node = $("evidence");
+  const width = node.clientWidth;
+  const { height, left, right, top, bottom } = CHART;
+  const threshold = target.threshold_seconds;
+  if (target.evidence_seconds === null || known.trend.length === 0) {
+    node.replaceChildren();
+    put($("evidence-note"), "Nothing is judged yet.");
+    return;
+  }
+  if (width < 80) return;
+  const [first] = known.trend[0];
+  const last = Math.max(known.trend[known.trend.length - 1][0], first + 60);
+  const most = Math.max(threshold ?? 1, ...known.trend.map(([, value]) => value)) * 4;
+  const log = (value) => Math.log10(Math.max(1, value));
+  const x = (time) => left + ((time - first) / (last - first)) * (width - left - right);
+  const y = (value) => height - bottom - (log(value) / log(most)) * (height - top - bottom);
+  const points = known.trend.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`);
+  const end = x(known.trend[known.trend.length - 1][0]).toFixed(1);
+  const grid = LEVELS.filter(([value]) => value <= most).flatMap(([value, text]) => [
+    svg("line", { class: "grid-line", x1: left, x2: width - right, y1: y(value), y2: y(value) }),
+    svg("text", { x: left - 6, y: y(value) + 4, class: "end" }, text),
+  ]);
+  const unit = step(last - first, Math.max(2, width / 110));
+  const times = [];
+  for (let at = Math.ceil(first / unit) * unit; at <= last; at += unit) {
+    if (x(at) > left + 24 && x(at) < width - 24) {
+      times.push(svg("text", { x: x(at), y: height - 4, class: "middle" }, clock(new Date(at * 1000).toISOString(), 19)));
+    }
+  }
+  const alarm = threshold === null ? [] : [svg("line", { class: "threshold", x1: left, x2: width - right, y1: y(threshold), y2: y(threshold) })];
+  node.replaceChildren(svg("svg", { width, height, role: "img", "aria-label": `Evidence now ${duration(target.evidence_seconds)}, threshold ${duration(threshold)}` },
+    ...grid, ...times,
+    svg("path", { class: "area", d: `M${left},${height - bottom}L${points.join("L")}L${end},${height - bottom}Z` }),
+    svg("path", { class: "line", d: `M${points.join("L")}` }),
+    ...alarm));
+  put($("evidence-note"), `${duration(target.evidence_seconds)} of ${duration(threshold)}: chance alone reaches the dashed line once in ${duration(threshold)}.`);
+}
+
+// ---- latency ----
+
+function latency(target) {
+  const phases = ["resolve", "login", "query", "total"];
+  const place = (value) => Math.min(1, Math.max(0, Math.log10(Math.max(value, 1e-9) / 1e-4) / 5)) * 100;
+  each($("latency"), phases, (phase) => phase, (phase) => {
+    const line = row("name", "track-cell", "n strong", "n");
+    put(line.cells[0], phase);
+    line.cells[1].append(el("div", { class: "track", "aria-hidden": "true" }, el("i", { class: "span" }), el("i", { class: "median" })));
+    return line;
+  }, (line, phase) => {
+    const figures = target.duration_quantiles_seconds?.[phase] ?? {};
+    const middle = figures["0.5"] ?? target.mean_duration_seconds?.[phase] ?? null;
+    const high = figures["0.99"] ?? null;
+    const [, cell, median, tail] = line.cells;
+    const [span, mark] = cell.firstChild.children;
+    span.hidden = high === null;
+    mark.hidden = middle === null;
+    if (middle !== null) mark.style.left = `${place(middle)}%`;
+    if (high !== null) {
+      span.style.left = `${place(middle)}%`;
+      span.style.width = `${place(high) - place(middle)}%`;
+    }
+    put(median, duration(middle));
+    put(tail, duration(high));
+  });
+}
+
+// ---- replicas, claims, failures ----
+
+function replicas(target, now) {
+  const standing = new Map((target.routing?.endpoints ?? []).map((endpoint) => [endpoint.replica, endpoint]));
+  each($("replicas"), target.replicas, (replica) => replica.replica, (replica) => {
+    const line = row("name", "n", "", "mono cut", "n", "n", "", "", "n");
+    line.cells[0].append(el("span", { class: `swatch ${colour(replica.replica)}` }), el("span", { class: "label", title: plain(replica.replica) }, replica.replica));
+    return line;
+  }, (line, replica) => {
+    const [, id, role, version, reads, lag, serves, routed] = line.cells;
+    const endpoint = standing.get(replica.replica);
+    put(id, replica.server_id ?? "–");
+    put(role, replica.role ?? "–");
+    put(version, replica.version ?? "–", 60);
+    attribute(version, "title", replica.version && plain(replica.version));
+    put(reads, count(replica.reads));
+    put(lag, duration(replica.lag_seconds));
+    state(serves, replica.direct_up, replica.direct_up === null ? "not asked" : replica.direct_up ? "yes" : "no");
+    if (endpoint) state(routed, endpoint.routed, endpoint.routed ? "yes" : endpoint.standing);
+    else state(routed, target.routing ? false : null, target.routing ? "no endpoint" : "not known");
+  });
+  ages(target, now);
+}
+
+function state(cell, is, text) {
+  attribute(cell, "data-state", is === null || is === undefined ? "unknown" : is ? "yes" : "no");
+  put(cell, text, 120);
+}
+
+function ages(target, now) {
+  const last = new Map(target.replicas.map((replica) => [replica.replica, replica.last_answer]));
+  const lines = $("replicas").rows;
+  target.replicas.forEach((replica, at) => {
+    const time = last.get(replica.replica);
+    if (lines[at]) put(lines[at].cells[8], time ? `${age(now - seconds(time))} ago` : "never");
+  });
+}
+
+function claims(target, now) {
+  const all = target.claims ?? [];
+  shown($("claims-panel"), all.length > 0);
+  each($("claims"), all, (claim) => `${claim.statefulset} ${claim.claim}`, () => row("", "", "cut", "n", "", "n"), (line, claim) => {
+    const [name, status, volume, capacity, storage, old] = line.cells;
+    put(name, claim.claim);
+    state(status, claim.phase === "Bound" ? true : claim.phase === "Lost" ? false : null, claim.resizing ? `${claim.phase}, resizing` : claim.phase);
+    put(volume, claim.volume ?? "");
+    attribute(volume, "title", claim.volume && plain(claim.volume));
+    put(capacity, claim.capacity ?? "");
+    put(storage, claim.storage_class ?? "");
+    put(old, claim.created ? age(now - seconds(claim.created)) : "");
+  });
+}
+
+function failures(target) {
+  const reasons = Object.entries(target.failures_by_reason ?? {}).map(([reason, failed]) => `${reason} ${count(failed)}`);
+  put($("failures-count"), reasons.join(", "));
+  const all = target.last_failures;
+  const key = (failure) => `${failure.time} ${failure.reason} ${failure.duration_seconds}`;
+  each($("failures"), all.length ? all : [null], (failure) => (failure ? key(failure) : ""), (failure) => {
+    if (!failure) return el("li", { class: "empty" }, "None.");
+    return el("li", {},
+      el("p", {}, el("time", { class: "mono", datetime: failure.time }, clock(failure.time)), " ", el("strong", {}, failure.reason), ` after ${duration(failure.duration_seconds)}`),
+      el("p", { class: "mono error" }, plain(failure.error, 500)),
+      el("p", { class: "do" }, failure.advice));
+  });
+}

@@ -1,0 +1,171 @@
+// Scale events: one strip a replica, from the request to the first fresh read, or to the pod's end.
+
+import { $, attribute, clock, colour, count, duration, each, el, onWidth, plain, put, seconds, shown, step, svg } from "./dom.js";
+
+/** The milestones of a replica that comes, in their usual order, and what the time up to each was spent with. */
+const RISE = [
+  ["requested", null],
+  ["pod_created", "wait"],
+  ["pod_scheduled", "start"],
+  ["sandbox_ready", "start"],
+  ["initialized", "init"],
+  ["pod_ready", "ready"],
+  ["endpoint_ready", "route"],
+  ["first_read", "route"],
+  ["fresh_read", "catch"],
+];
+const CLAIM = ["claim_created", "claim_provisioning", "claim_bound"];
+const FALL = ["terminating", "endpoint_gone", "last_read", "pod_gone"];
+const STEPS = ["requested", ...CLAIM, ...RISE.slice(1).map(([name]) => name).toSpliced(6, 0, "direct_read"), ...FALL];
+
+const LANE = 40;
+const HEAD = 22;
+
+/** The events that are unfolded; the newest unless it was folded by hand. */
+const unfolded = new Map();
+let width = 0;
+let again = () => {};
+
+export function start(redraw) {
+  again = redraw;
+  onWidth($("events"), (now) => {
+    width = now;
+    redraw();
+  });
+}
+
+const key = (event) => `${event.statefulset} ${event.started} ${event.from} ${event.to}`;
+
+export function draw(events, now) {
+  shown($("scale-key"), events.length > 0);
+  shown($("scale-empty"), events.length === 0);
+  put($("scale-empty"), "None was seen. They are dated where readscope may watch the StatefulSet behind the Service.");
+  for (const name of unfolded.keys()) if (!events.some((event) => key(event) === name)) unfolded.delete(name);
+  each($("events"), events, key, make, (node, event) => show(node, event, events[0] === event, now));
+}
+
+/** What is under way grows. */
+export function tick(events, now) {
+  const nodes = $("events").children;
+  events.forEach((event, at) => {
+    if (!event.finished && nodes[at]) show(nodes[at], event, at === 0, now);
+  });
+}
+
+function make(event) {
+  const node = el("details", { class: "event" },
+    el("summary", {}, el("strong", {}), el("span", { class: "took" }), el("span", { class: "aside" })),
+    el("div", { class: "strip" }),
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Every step of this scale event" }, el("table", { class: "list steps" }, el("thead"), el("tbody"))));
+  node.addEventListener("toggle", () => {
+    // The first toggle is the page's own.
+    if (node.open !== node.meant) unfolded.set(key(event), node.open);
+    again();
+  });
+  return node;
+}
+
+function show(node, event, newest, now) {
+  const open = unfolded.get(key(event)) ?? newest;
+  node.meant = open;
+  if (node.open !== open) node.open = open;
+  const [title, took, aside] = node.firstChild.children;
+  const began = seconds(event.started);
+  put(title, `${event.from} → ${event.to} replicas`);
+  put(took, event.finished ? `in ${duration(seconds(event.finished) - began)}` : `under way for ${duration(Math.max(0, Math.round(now - began)))}`);
+  attribute(node, "data-live", event.finished ? null : "");
+  put(aside, `${event.statefulset}, ${clock(event.started, 19)}`);
+  if (!open) return;
+  // What is over does not change with time.
+  const state = `${width} ${event.finished ? JSON.stringify(event) : now}`;
+  if (node.drawn !== state) {
+    node.drawn = state;
+    node.children[1].replaceChildren(strip(event, now));
+    steps(node.querySelector("table"), event);
+  }
+}
+
+function strip(event, now) {
+  const began = seconds(event.started);
+  const at = (name, replica) => (replica.milestones[name] ? seconds(replica.milestones[name]) - began : null);
+  const members = event.replicas.slice(0, 64);
+  const reached = members.flatMap((replica) => Object.values(replica.milestones).map((time) => seconds(time) - began));
+  const until = event.finished ? seconds(event.finished) - began : now - began;
+  const end = Math.max(1, until * 1.02, ...reached.map((time) => time * 1.02));
+  const begin = Math.min(0, ...reached);
+  const left = width < 560 ? 76 : 132;
+  const right = width < 560 ? 12 : 96;
+  const x = (time) => left + ((time - begin) / (end - begin)) * (width - left - right);
+  const height = HEAD + members.length * LANE;
+  const size = step(end - begin, Math.max(2, (width - left - right) / 80));
+  const drawing = [];
+  for (let time = Math.ceil(begin / size) * size; time <= end; time += size) {
+    drawing.push(svg("line", { class: "grid-line", x1: x(time), x2: x(time), y1: HEAD - 6, y2: height }));
+    drawing.push(svg("text", { class: "middle", x: x(time), y: 11 }, duration(+time.toFixed(3))));
+  }
+  const bar = (kind, from, to, y, tall, tip) => {
+    const shape = svg("rect", { class: `ph-${kind}`, x: x(from), y, width: Math.max(1, x(to) - x(from)), height: tall });
+    if (tip) shape.append(svg("title", {}, tip));
+    drawing.push(shape);
+  };
+  members.forEach((replica, index) => {
+    const top = HEAD + index * LANE;
+    drawing.push(svg("text", { x: 16, y: top + 24, class: "lane" }, plain(replica.replica, width < 560 ? 9 : 18)));
+    drawing.push(svg("rect", { class: colour(replica.replica), x: 0, y: top + 14, width: 10, height: 10 }));
+    const done = replica.direction === "up" ? rise(replica, at, bar, drawing, x, top, until, event) : fall(replica, at, bar, drawing, x, top, until, event);
+    if (done && right > 50) drawing.push(svg("text", { class: "result", x: x(Math.min(end, done[0])) + 8, y: top + 24 }, done[1]));
+  });
+  const say = members.map((replica) => `${plain(replica.replica, 60)}: ${Object.keys(replica.milestones).length} steps`).join(", ");
+  return svg("svg", { width, height, role: "img", "aria-label": `Strip of ${say}; the table below has every time` }, ...drawing);
+}
+
+function rise(replica, at, bar, drawing, x, top, until, event) {
+  const [created, , bound] = CLAIM.map((name) => at(name, replica));
+  if (created !== null) bar(replica.claim_reused ? "reused" : "claim", created, bound ?? until, top + 8, 5, `claim ${bound === null ? "pending" : `bound after ${duration(bound - created)}`}`);
+  let before = at("requested", replica) ?? 0;
+  let last = null;
+  for (const [name, kind] of RISE.slice(1)) {
+    const time = at(name, replica);
+    if (time === null) continue;
+    if (time > before) bar(kind, before, time, top + 15, 14, `${plain(name)} at ${duration(time)}`);
+    before = Math.max(before, time);
+    last = name;
+  }
+  const first = at("first_read", replica);
+  const over = last === "fresh_read" || (last === "first_read" && event.finished);
+  if (over || last === "first_read") bar("serve", before, Math.max(until, before), top + 19, 6);
+  else if (!event.finished && !replica.taken_over) bar("open", before, Math.max(until, before), top + 15, 14, "under way");
+  const doubt = replica.first_read_uncertainty_seconds;
+  if (first !== null && doubt) bar("doubt", first - doubt, first, top + 12, 20, `the first read may have been possible up to ${duration(doubt)} earlier`);
+  const direct = at("direct_read", replica);
+  if (direct !== null) drawing.push(svg("path", { class: "direct", d: `M${x(direct)},${top + 10}l4,-5h-8z` }, svg("title", {}, `first direct read at ${duration(direct)}`)));
+  if (first === null) return null;
+  drawing.push(svg("line", { class: "first", x1: x(first), x2: x(first), y1: top + 10, y2: top + 34 }));
+  return [Math.max(until, first), `read +${duration(first)}`];
+}
+
+function fall(replica, at, bar, drawing, x, top, until, event) {
+  const [from, gone, last, end] = FALL.map((name) => at(name, replica));
+  if (from === null) return null;
+  bar(end === null && !event.finished ? "open" : "gone", from, end ?? until, top + 15, 14, "terminating");
+  if (gone !== null) bar("route", from, Math.max(from, gone), top + 8, 5, `no endpoint after ${duration(gone - from)}`);
+  if (last !== null) drawing.push(svg("line", { class: "first", x1: x(last), x2: x(last), y1: top + 10, y2: top + 34 }, svg("title", {}, `last read at ${duration(last)}`)));
+  return end === null ? null : [end, `gone +${duration(end)}`];
+}
+
+/** The same as a table: a line a step, a column a replica. */
+function steps(table, event) {
+  const began = seconds(event.started);
+  const members = event.replicas.slice(0, 64);
+  const reached = STEPS.filter((name) => members.some((replica) => replica.milestones[name]));
+  const head = el("tr", {}, el("th", { scope: "col" }, "Step"), ...members.map((replica) => el("th", { scope: "col", class: "n" }, plain(replica.replica, 60))));
+  const line = (name) => el("tr", {}, el("th", { scope: "row" }, name), ...members.map((replica) => {
+    const time = replica.milestones[name];
+    const doubt = name === "first_read" && replica.first_read_uncertainty_seconds;
+    return el("td", { class: "n", title: time ? clock(time) : null }, time ? `+${duration(Math.round((seconds(time) - began) * 1000) / 1000)}${doubt ? `, up to ${duration(doubt)} earlier` : ""}` : "");
+  }));
+  const claims = el("tr", {}, el("th", { scope: "row" }, "claim"), ...members.map((replica) => el("td", { class: "n" }, replica.claim_reused === null ? "" : replica.claim_reused ? "reused" : "new")));
+  table.tHead.replaceChildren(head);
+  table.tBodies[0].replaceChildren(claims, ...reached.map(line));
+  attribute(table, "aria-label", `${count(members.length)} replicas`);
+}

@@ -1,0 +1,182 @@
+//! `/api/v1/events`: server-sent events. Each stream follows the latest snapshot and has nothing of its own but its place.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::stream::unfold;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    Request, StatusCode,
+    body::{Frame as Chunk, Incoming},
+    header::{self, HeaderValue},
+};
+use serde::Serialize;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Site,
+    answer::{Answer, stream, text},
+    feed::{Feed, Feeds, Next, Topic, event},
+};
+use crate::model::Snapshot;
+
+/// Streams open at once; a browser has one a page. Less than connections, so that scrapes always get through.
+const STREAMS_MAX: usize = 256;
+
+/// Where nothing happens, a sign of life is sent so often: a reader that misses it knows that something is wrong.
+const BEAT_EVERY: Duration = Duration::from_secs(3);
+
+/// A reader that takes so long for a frame is told so and dropped.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// A reader that lost its stream comes back after so long.
+const RETRY: &str = "retry: 1000\n\n";
+
+/// Who follows what.
+#[derive(Debug)]
+pub(super) struct Streams {
+    feeds: Feeds,
+    places: Arc<Semaphore>,
+}
+
+/// One open stream.
+struct Stream {
+    feed: Arc<Feed>,
+    /// It was opened without the name of a target, when there was exactly one.
+    only: Option<bool>,
+    snapshots: watch::Receiver<Snapshot>,
+    stop: CancellationToken,
+    /// The number of the last frame that was sent.
+    sent: Option<u64>,
+    /// When the last bytes were handed over; the next are asked for when those are on their way.
+    handed: Option<Instant>,
+    started: bool,
+    over: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Why a stream ends, for its reader: the event `end`.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct End {
+    reason: &'static str,
+}
+
+const STOPPING: End = End { reason: "readscope is shutting down" };
+const SLOW: End = End { reason: "this reader was too slow; it is given the whole picture when it comes back" };
+const GONE: End = End { reason: "the configured targets changed" };
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { feeds: Feeds::default(), places: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    }
+}
+
+impl Site {
+    /// Opens a stream: of the target that the query names, otherwise of the only one, or of all of them in short.
+    pub(super) fn events(&self, request: &Request<Incoming>) -> Answer {
+        let query = request.uri().query().unwrap_or_default();
+        let named = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "target").map(|(_, value)| value);
+        let snapshot = self.snapshot();
+        let (topic, only) = match named {
+            Some(name) => match snapshot.targets.iter().find(|target| *target.name == *name) {
+                Some(target) => (Topic::Target(Arc::clone(&target.name)), None),
+                None => return text(StatusCode::NOT_FOUND, "There is no such target; see /api/v1/targets.\n"),
+            },
+            None => match &snapshot.targets[..] {
+                [target] => (Topic::Target(Arc::clone(&target.name)), Some(true)),
+                _ => (Topic::Overview, Some(false)),
+            },
+        };
+        let Ok(place) = Arc::clone(&self.streams.places).try_acquire_owned() else {
+            let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "Too many streams of events are open; try later.\n");
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+            return answer;
+        };
+        let mut snapshots = self.snapshots.clone();
+        snapshots.mark_changed();
+        let stop = self.stop.clone();
+        let feed = self.streams.feeds.follow(topic);
+        let following = Stream {
+            feed,
+            only,
+            snapshots,
+            stop,
+            sent: None,
+            handed: None,
+            started: false,
+            over: false,
+            _place: place,
+        };
+        let chunks = unfold(following, |mut following| async {
+            let bytes = following.next().await?;
+            Some((Ok(Chunk::data(bytes)), following))
+        });
+        stream("text/event-stream", BodyExt::boxed_unsync(StreamBody::new(chunks)))
+    }
+}
+
+impl Stream {
+    /// The next bytes to send; `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.over {
+            return None;
+        }
+        if self.handed.is_some_and(|handed| handed.elapsed() > TAKEN_WITHIN) {
+            return Some(self.end(SLOW));
+        }
+        if !self.started {
+            self.started = true;
+            return Some(Bytes::from_static(RETRY.as_bytes()));
+        }
+        let beat = Instant::now() + BEAT_EVERY;
+        let mut again = None;
+        loop {
+            let wake = again.unwrap_or(beat);
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Some(self.end(STOPPING)),
+                () = sleep_until(wake) => {
+                    if again.take().is_none() {
+                        self.handed = Some(Instant::now());
+                        return Some(Bytes::from_static(b"event: beat\ndata: {}\n\n"));
+                    }
+                }
+                // Until the pause is over, it is known that there is more.
+                changed = self.snapshots.changed(), if again.is_none() => if changed.is_err() {
+                    return Some(self.end(STOPPING));
+                },
+            }
+            let next = {
+                let snapshot = self.snapshots.borrow_and_update();
+                match self.only {
+                    Some(only) if only != (snapshot.targets.len() == 1) => Next::Gone,
+                    _ => self.feed.next(self.sent, &snapshot, Instant::now()),
+                }
+            };
+            match next {
+                Next::Frame(frame) => {
+                    let bytes = self.feed.bytes(&frame, self.sent);
+                    self.sent = Some(frame.number);
+                    // The frame may be older than the snapshot, whose rest is due after the pause.
+                    self.snapshots.mark_changed();
+                    self.handed = Some(Instant::now());
+                    return Some(bytes);
+                }
+                Next::Wait(until) => again = Some(until),
+                Next::Nothing => {}
+                Next::Gone => return Some(self.end(GONE)),
+            }
+        }
+    }
+
+    fn end(&mut self, end: End) -> Bytes {
+        self.over = true;
+        let mut text = String::new();
+        event(&mut text, "end", &end);
+        text.into()
+    }
+}

@@ -1,0 +1,218 @@
+//! What streams of events send. All streams of one topic send the same bytes, rendered once: by the first of them that
+//! finds the last frame old.
+//!
+//! Nothing is queued. A stream that missed a frame, because it is new or its reader slow, is given the whole picture.
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::{
+    model::{Snapshot, TargetSnapshot},
+    view::api::{NewAnswers, Overview, Picture, ScaleEvents},
+};
+
+/// The shortest time between two frames of one target: an answer a second is shown at once, a burst in steps.
+const TARGET_PAUSE: Duration = Duration::from_millis(100);
+
+/// The shortest time between two frames of every target.
+const OVERVIEW_PAUSE: Duration = Duration::from_secs(1);
+
+/// The part of [`OVERVIEW_PAUSE`] that each target adds: a thousand targets are told of every 5 s.
+const OVERVIEW_PAUSE_EACH: Duration = Duration::from_millis(4);
+
+/// What a stream is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Topic {
+    /// Every target in short.
+    Overview,
+    /// One target in full, by its name.
+    Target(Arc<str>),
+}
+
+/// The feeds that somebody follows.
+#[derive(Debug, Default)]
+pub(super) struct Feeds(Mutex<HashMap<Topic, Weak<Feed>>>);
+
+/// The frames of one topic.
+#[derive(Debug)]
+pub(super) struct Feed {
+    topic: Topic,
+    /// Locked while a frame is rendered, never across an await.
+    latest: Mutex<Option<Arc<Frame>>>,
+}
+
+/// One picture, as bytes.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// Of the frames of a feed each has the next number.
+    pub(super) number: u64,
+    rendered: Instant,
+    snapshot: Snapshot,
+    /// What changed since the frame before.
+    changes: Bytes,
+    /// Everything, once somebody asked for it.
+    whole: OnceLock<Bytes>,
+}
+
+/// What a stream does next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// It sends this.
+    Frame(Arc<Frame>),
+    /// It waits until then, and asks again.
+    Wait(Instant),
+    /// It has sent all there is.
+    Nothing,
+    /// What it is about does not exist any more.
+    Gone,
+}
+
+impl Feeds {
+    /// The feed of a topic, which lives as long as somebody holds it.
+    pub(super) fn follow(&self, topic: Topic) -> Arc<Feed> {
+        let mut feeds = lock(&self.0);
+        feeds.retain(|_, feed| feed.strong_count() > 0);
+        if let Some(feed) = feeds.get(&topic).and_then(Weak::upgrade) {
+            return feed;
+        }
+        let feed = Arc::new(Feed { topic: topic.clone(), latest: Mutex::default() });
+        feeds.insert(topic, Arc::downgrade(&feed));
+        feed
+    }
+}
+
+impl Feed {
+    /// What a stream that has `sent` this frame does next, when `snapshot` is the latest.
+    pub(super) fn next(&self, sent: Option<u64>, snapshot: &Snapshot, now: Instant) -> Next {
+        if !self.topic.is_in(snapshot) {
+            return Next::Gone;
+        }
+        let mut latest = lock(&self.latest);
+        let newer = match &*latest {
+            Some(frame) if !self.topic.differs(&frame.snapshot, snapshot) => None,
+            Some(frame) if sent == Some(frame.number) => {
+                let due = frame.rendered + self.topic.pause(snapshot);
+                if now < due {
+                    return Next::Wait(due);
+                }
+                Some((frame.number + 1, self.topic.changes(&frame.snapshot, snapshot)))
+            }
+            // What is new to this stream is not older than a pause; the rest comes with the next frame.
+            Some(frame) if now < frame.rendered + self.topic.pause(snapshot) => None,
+            Some(frame) => Some((frame.number + 1, self.topic.changes(&frame.snapshot, snapshot))),
+            None => Some((1, String::new())),
+        };
+        if let Some((number, changes)) = newer {
+            let (snapshot, changes) = (snapshot.clone(), changes.into());
+            *latest = Some(Arc::new(Frame { number, rendered: now, snapshot, changes, whole: OnceLock::new() }));
+        }
+        match &*latest {
+            Some(frame) if sent != Some(frame.number) => Next::Frame(Arc::clone(frame)),
+            _ => Next::Nothing,
+        }
+    }
+
+    /// The bytes of a frame for a stream that has `sent` this one.
+    pub(super) fn bytes(&self, frame: &Frame, sent: Option<u64>) -> Bytes {
+        if sent.is_some_and(|sent| sent + 1 == frame.number) {
+            return frame.changes.clone();
+        }
+        frame.whole.get_or_init(|| self.topic.whole(&frame.snapshot).into()).clone()
+    }
+}
+
+impl Topic {
+    fn is_in(&self, snapshot: &Snapshot) -> bool {
+        matches!(self, Self::Overview) || self.target(snapshot).is_some()
+    }
+
+    fn target<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Arc<TargetSnapshot>> {
+        let Self::Target(name) = self else { return None };
+        snapshot.targets.iter().find(|target| target.name == *name)
+    }
+
+    fn pause(&self, snapshot: &Snapshot) -> Duration {
+        match self {
+            Self::Overview => {
+                let targets = u32::try_from(snapshot.targets.len()).unwrap_or(u32::MAX);
+                OVERVIEW_PAUSE + OVERVIEW_PAUSE_EACH.saturating_mul(targets)
+            }
+            Self::Target(_) => TARGET_PAUSE,
+        }
+    }
+
+    /// Whether the later snapshot shows something else.
+    fn differs(&self, before: &Snapshot, after: &Snapshot) -> bool {
+        if before.taken == after.taken {
+            return false;
+        }
+        match (self.target(before), self.target(after)) {
+            (Some(then), Some(now)) => {
+                !Arc::ptr_eq(then, now) || clusters_differ(before, after) || before.announcement != after.announcement
+            }
+            (None, None) => {
+                let both = before.targets.iter().zip(&after.targets);
+                before.targets.len() != after.targets.len()
+                    || both.into_iter().any(|(then, now)| !Arc::ptr_eq(then, now))
+            }
+            _ => true,
+        }
+    }
+
+    fn whole(&self, snapshot: &Snapshot) -> String {
+        let mut text = String::new();
+        match self.target(snapshot) {
+            None => event(&mut text, "overview", &Overview::whole(snapshot)),
+            Some(target) => {
+                event(&mut text, "snapshot", &Picture::whole(snapshot, target));
+                event(&mut text, "scale_events", &ScaleEvents::of(snapshot));
+            }
+        }
+        text
+    }
+
+    fn changes(&self, before: &Snapshot, after: &Snapshot) -> String {
+        let mut text = String::new();
+        let (Some(then), Some(now)) = (self.target(before), self.target(after)) else {
+            event(&mut text, "overview", &Overview::between(before, after));
+            return text;
+        };
+        if let Some(answers) = NewAnswers::between(then, now) {
+            event(&mut text, "answers", &answers);
+        }
+        event(&mut text, "snapshot", &Picture::without_answers(after, now));
+        if clusters_differ(before, after) {
+            event(&mut text, "scale_events", &ScaleEvents::of(after));
+        }
+        text
+    }
+}
+
+/// Writes one event. JSON has no line breaks of its own.
+pub(super) fn event(text: &mut String, name: &str, data: &impl Serialize) {
+    match serde_json::to_string(data) {
+        // Writing to a string cannot fail.
+        Ok(json) => drop(write!(text, "event: {name}\ndata: {json}\n\n")),
+        Err(error) => tracing::error!(%error, event = name, "cannot render an event for the page"),
+    }
+}
+
+fn clusters_differ(before: &Snapshot, after: &Snapshot) -> bool {
+    match (&before.cluster, &after.cluster) {
+        (Some(before), Some(after)) => !Arc::ptr_eq(before, after),
+        (None, None) => false,
+        _ => true,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

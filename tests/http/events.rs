@@ -1,0 +1,184 @@
+//! The stream of events.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    paths::{CONFIGURATION, assert_guarded, served},
+    support::{
+        http::{Answer, connect, get},
+        site::{Served, answered, nothing, snapshot},
+        waiting::wait_for,
+    },
+};
+
+/// An open stream of events.
+struct Events {
+    lines: BufReader<TcpStream>,
+}
+
+impl Events {
+    fn open(address: SocketAddr, query: &str) -> Self {
+        let mut stream = connect(address);
+        let request = format!("GET /api/v1/events{query} HTTP/1.1\r\nHost: here\r\nAccept: text/event-stream\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut lines = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(lines.read_line(&mut head).unwrap() > 0, "{head}");
+        }
+        let answer = Answer::read(head.as_bytes()).unwrap();
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/event-stream")), "{answer:?}");
+        assert_guarded(&answer);
+        Self { lines }
+    }
+
+    /// The next event, signs of life left out; `None` at the end of the stream.
+    fn next(&mut self) -> Option<(String, Value)> {
+        let mut name = String::new();
+        loop {
+            let mut line = String::new();
+            self.lines.read_line(&mut line).unwrap();
+            if let Some(event) = line.strip_prefix("event: ") {
+                event.trim().clone_into(&mut name);
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                if name != "beat" {
+                    return Some((name, serde_json::from_str(data).unwrap()));
+                }
+            } else if line == "0\r\n" {
+                return None;
+            }
+        }
+    }
+
+    fn next_named(&mut self, wanted: &str) -> Value {
+        loop {
+            let (name, data) = self.next().unwrap_or_else(|| panic!("the stream ends before {wanted}"));
+            if name == wanted {
+                return data;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_begins_with_what_the_api_says() {
+    let site = served();
+    let api = get(site.address, "/api/v1/targets").json();
+    let scale_events = get(site.address, "/api/v1/scale-events").json();
+    for query in ["", "?target=mysql/mysql-read", "?a=b&target=mysql%2Fmysql-read"] {
+        let mut events = Events::open(site.address, query);
+        let (name, first) = events.next().unwrap();
+        assert_eq!((name.as_str(), &first["targets"]), ("snapshot", &api["targets"]), "{query}");
+        assert_eq!(first["taken"], "1970-01-01T00:00:03.000Z");
+        assert_eq!(events.next().unwrap(), ("scale_events".to_owned(), scale_events.clone()));
+    }
+}
+
+#[test]
+fn each_answer_comes_once_with_the_picture_that_it_makes() {
+    let site = Served::showing(nothing(), CONFIGURATION);
+    let mut events = Events::open(site.address, "");
+    assert_eq!(events.next_named("snapshot")["targets"][0]["last_answers"], Value::Array(Vec::new()));
+    for answers in [1, 2, 4] {
+        site.show(answered(&[("mysql/mysql-read", answers)], answers.try_into().unwrap()));
+        let new = events.next_named("answers");
+        assert_eq!(new["target"], "mysql/mysql-read");
+        assert_eq!(new["answers"].as_array().unwrap().len(), if answers == 4 { 2 } else { 1 });
+        let newest = format!("1970-01-01T00:00:{:02}.000Z", answers - 1);
+        assert_eq!(new["answers"][0]["time"].as_str(), Some(newest.as_str()));
+        let picture = events.next_named("snapshot");
+        assert_eq!(picture["targets"][0]["samples"], answers);
+        assert!(picture["targets"][0].get("last_answers").is_none(), "the reader has them");
+    }
+}
+
+#[test]
+fn of_many_targets_the_stream_tells_those_that_changed() {
+    let names = |event: &Value| -> Vec<String> {
+        event["targets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|target| target["target"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let site = Served::showing(answered(&[("a/b", 1), ("c/d", 1)], 1), CONFIGURATION);
+    let mut events = Events::open(site.address, "");
+    let whole = events.next_named("overview");
+    assert_eq!((names(&whole), &whole["whole"]), (vec!["a/b".to_owned(), "c/d".to_owned()], &Value::Bool(true)));
+    assert_eq!(whole["targets"][1]["samples"], 1);
+
+    let mut second = Events::open(site.address, "?target=c/d");
+    assert_eq!(names(&second.next_named("snapshot")), ["c/d"]);
+
+    site.show(answered(&[("a/b", 1), ("c/d", 1), ("e/f", 1)], 2));
+    let more = events.next_named("overview");
+    assert_eq!((names(&more).len(), &more["whole"]), (3, &Value::Bool(true)));
+
+    // The target is gone, and then there is only one.
+    site.show(answered(&[("a/b", 1)], 3));
+    for stream in [&mut events, &mut second] {
+        assert!(stream.next_named("end")["reason"].as_str().unwrap().contains("targets changed"));
+        assert_eq!(stream.next(), None);
+    }
+}
+
+#[test]
+fn a_target_that_there_is_not_is_404() {
+    let site = served();
+    for query in ["?target=", "?target=nothing", "?target=%ff", "?target=mysql/mysql-read%00"] {
+        let answer = get(site.address, &format!("/api/v1/events{query}"));
+        assert_eq!(answer.status, 404, "{query}");
+        assert_guarded(&answer);
+    }
+}
+
+#[test]
+fn streams_are_told_of_a_stop_and_do_not_hold_it_up() {
+    let site = served();
+    let mut streams: Vec<_> = (0..10).map(|_| Events::open(site.address, "")).collect();
+    for stream in &mut streams {
+        stream.next_named("scale_events");
+    }
+    let began = Instant::now();
+    site.stop();
+    for stream in &mut streams {
+        assert!(stream.next_named("end")["reason"].as_str().unwrap().contains("shutting down"));
+        assert_eq!(stream.next(), None);
+    }
+    drop(site);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[test]
+fn more_streams_than_there_are_places_are_refused_and_places_come_back() {
+    let site = served();
+    let streams: Vec<_> = (0..256).map(|_| Events::open(site.address, "")).collect();
+    let refused = get(site.address, "/api/v1/events");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("10")), "{refused:?}");
+    assert_eq!(get(site.address, "/metrics").status, 200);
+    drop(streams);
+    // The server notices with the next thing that it sends.
+    wait_for("a place", Duration::from_secs(60), || {
+        let mut stream = connect(site.address);
+        stream.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        (&status == b"HTTP/1.1 200").then_some(())
+    });
+}
+
+#[test]
+fn a_head_request_opens_no_stream() {
+    let site = Served::showing(snapshot(), CONFIGURATION);
+    let mut stream = connect(site.address);
+    stream.write_all(b"HEAD /api/v1/events HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
+    let answer = Answer::read(stream).unwrap();
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+}
