@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{
-        Address, AddressError, Interval, Listen, PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode,
-        parse_duration,
+        Address, AddressError, Every, Interval, Listen, MaxLag, Pacing, PasswordSource, Secret, Target, Timeout, Tls,
+        TlsError, TlsMode, parse_duration,
     },
     model::{Expectation, ExpectationError, Expected, TrialRules, cluster::ObjectName},
 };
@@ -135,6 +135,9 @@ pub struct TargetArgs {
     /// Between samples, at least 2.5ms [default: 1s; check: 50ms]
     #[arg(long, value_name = "DURATION")]
     pub interval: Option<Interval>,
+    /// How to sample beyond that.
+    #[command(flatten)]
+    pub pacing: PacingArgs,
     /// For one whole sample
     #[arg(long, value_name = "DURATION", default_value = "3s")]
     pub timeout: Timeout,
@@ -150,6 +153,23 @@ pub struct TargetArgs {
     /// Which context of the kubeconfig names the cluster [default: the current one, or the pod's own cluster]
     #[arg(long = "kubernetes.context", value_name = "NAME", requires = "service")]
     pub kubernetes_context: Option<String>,
+}
+
+/// How to sample a target beyond its regular samples.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PacingArgs {
+    /// Between samples while a new endpoint has not answered yet; 0 turns it off
+    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().burst_interval)]
+    pub burst_interval: Every,
+    /// How long to sample so, at most, for one endpoint; 0 turns it off
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub burst_for: Duration,
+    /// Between direct samples of each replica, by pod address; 0 turns them off, and with them lag and stale reads
+    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().direct_interval)]
+    pub direct_interval: Every,
+    /// An answer that lacks what the primary had so long ago is stale
+    #[arg(long = "freshness.max-lag", value_name = "DURATION", default_value_t)]
+    pub max_lag: MaxLag,
 }
 
 /// How to log, to standard error.
@@ -243,11 +263,21 @@ impl TargetArgs {
             password,
             tls,
             interval: self.interval.unwrap_or(interval),
+            pacing: self.pacing.pacing(),
             timeout: self.timeout,
             max_in_flight: self.max_in_flight,
             expectation: Expectation::listed(self.expect.clone())?,
             forget_after: self.forget_after,
         })
+    }
+}
+
+impl PacingArgs {
+    /// As the configuration has it.
+    #[must_use]
+    pub fn pacing(self) -> Pacing {
+        let Self { burst_interval, burst_for, direct_interval, max_lag } = self;
+        Pacing { burst_interval, burst_for, direct_interval, max_lag }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use readscope::{
     clock::Clock,
-    model::{Answer, Event, Expectation, Identity, Sample, Snapshot, State, TargetId, TargetSpec, Timings},
+    model::{Answer, Event, Expectation, Identity, Pace, Sample, Snapshot, State, TargetId, TargetSpec, Timings},
     view::metrics::Exposition,
 };
 
@@ -59,6 +59,8 @@ fn snapshot(targets: u32) -> Snapshot {
     let clock = Clock::start();
     let spec = |target| TargetSpec {
         service: None,
+        port: 3306,
+        pace: Pace::regular(Duration::from_secs(1)),
         name: Arc::from(format!("team-{target}/mysql-read")),
         expectation: Expectation::Seen,
         forget_after: Duration::from_secs(3600),

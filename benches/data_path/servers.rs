@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use readscope::{
-    config::{Address, PasswordSource, Secret, Target, Tls},
+    config::{Address, Pacing, PasswordSource, Secret, Target, Tls},
     model::Expectation,
 };
 
@@ -17,7 +17,7 @@ use crate::{
 
 /// As readscope's own, so that every client has the same answer to fetch.
 pub(crate) const IDENTITY: &str = "SELECT @@server_id, @@hostname, @@read_only, @@version, UTC_TIMESTAMP(6)\
-                                   /*!80000 , @@server_uuid, @@global.gtid_executed */";
+                                   /*!80000 , @@server_uuid, @@global.gtid_executed, @@global.gtid_mode */";
 
 /// The client closes first, so each sample leaves its port in `TIME_WAIT`; on loopback the kernel uses it again after a
 /// second, in which a quick client needs thousands. None of them is a port that readscope listens on.
@@ -57,6 +57,7 @@ impl Server {
     pub(crate) fn target(&self) -> Target {
         let second = Duration::from_secs(1);
         Target {
+            pacing: Pacing::default(),
             service: None,
             name: self.address().to_string().into(),
             address: Address { host: self.address().ip().to_string(), port: self.address().port() },

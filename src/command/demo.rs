@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cli::DemoArgs,
     clock::Clock,
-    config::{Address, PasswordSource, Target, Tls},
+    config::{Address, Every, Pacing, PasswordSource, Target, Tls},
     model::{Expectation, Identity, Snapshot},
     source::fake::ReadService,
     view::tape,
@@ -119,6 +119,7 @@ fn target(port: u16) -> anyhow::Result<Target> {
         password: PasswordSource::Empty,
         tls: Tls::Disabled,
         interval: INTERVAL.try_into()?,
+        pacing: Pacing { direct_interval: Every::NEVER, ..Pacing::default() },
         timeout: TIMEOUT.try_into()?,
         max_in_flight: 8.try_into()?,
         expectation: Expectation::Seen,

@@ -1,7 +1,7 @@
 //! Targets under observation: a schedule of samples each, the watches of Kubernetes if it is asked, and the one task that
 //! owns the state.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -14,10 +14,11 @@ use crate::{
     clock::Clock,
     config::Target,
     model::{
-        Event, Snapshot, State, TargetId, TargetSpec, TrialRules,
+        Ask, Event, Pace, Plan, Snapshot, State, TargetId, TargetSpec, TrialRules,
         cluster::{Kind, ObjectName},
     },
     source::{
+        direct,
         kubernetes::Watcher,
         mysql::{Sampler, SamplerError},
         schedule::Schedule,
@@ -42,6 +43,7 @@ pub(super) struct Observation {
     clock: Clock,
     state: State,
     sampling: Vec<Sampling>,
+    plans: Plans,
     watcher: Option<Watcher>,
 }
 
@@ -51,7 +53,11 @@ struct Sampling {
     service: Option<ObjectName>,
     schedule: Schedule,
     sampler: Arc<Sampler>,
+    plan: watch::Receiver<Plan>,
 }
+
+/// Where each target's sources learn what they are to do.
+type Plans = BTreeMap<TargetId, watch::Sender<Plan>>;
 
 /// The state's owner and what it needs.
 struct Owner {
@@ -59,6 +65,7 @@ struct Owner {
     clock: Clock,
     events: mpsc::Receiver<Event>,
     snapshots: watch::Sender<Snapshot>,
+    plans: Plans,
 }
 
 impl Observation {
@@ -74,8 +81,14 @@ impl Observation {
     ) -> Result<Self, SamplerError> {
         let mut specs = Vec::new();
         let mut sampling = Vec::new();
+        let mut plans = Plans::new();
         for (id, target) in (0..).map(TargetId).zip(targets) {
+            // A test has a number of samples to judge by, and nobody who looks at the rest.
+            let regular = Pace::regular(target.interval.get());
+            let pace = if trial.is_some() { regular } else { target.pacing.pace(target.interval) };
             let spec = TargetSpec {
+                port: target.address.port,
+                pace,
                 name: Arc::clone(&target.name),
                 expectation: target.expectation.clone(),
                 service: target.service.clone(),
@@ -85,14 +98,17 @@ impl Observation {
             let schedule = Schedule {
                 interval: target.interval,
                 max_in_flight: target.max_in_flight,
+                burst_interval: pace.burst.map(|burst| burst.interval).filter(|burst| *burst < pace.interval),
                 limit: trial.map(|rules| rules.samples),
             };
             let sampler = Arc::new(Sampler::new(target.clone(), clock)?);
             specs.push((id, spec));
-            sampling.push(Sampling { id, service: target.service.clone(), schedule, sampler });
+            let (planned, plan) = watch::channel(Plan::default());
+            plans.insert(id, planned);
+            sampling.push(Sampling { id, service: target.service.clone(), schedule, sampler, plan });
         }
         let names = watcher.as_ref().map(Watcher::watches).unwrap_or_default();
-        Ok(Self { clock, state: State::new(specs, names), sampling, watcher })
+        Ok(Self { clock, state: State::new(specs, names), sampling, plans, watcher })
     }
 
     /// Starts everything under `supervisor` and returns where snapshots appear.
@@ -108,12 +124,14 @@ impl Observation {
         }
         for sampling in self.sampling {
             let (events, stop, shown) = (events.clone(), stop.clone(), shown.clone());
+            supervisor
+                .spawn(format!("direct samples {}", sampling.id.0), sampling.direct(events.clone(), stop.clone()));
             supervisor.spawn(format!("sampling {}", sampling.id.0), async move {
                 sampling.run(events, shown, stop).await;
                 Ok(())
             });
         }
-        let owner = Owner { state: self.state, clock: self.clock, events: received, snapshots };
+        let owner = Owner { state: self.state, clock: self.clock, events: received, snapshots, plans: self.plans };
         let stop = stop.clone();
         supervisor.spawn("state", async move {
             owner.run().await;
@@ -138,9 +156,26 @@ impl Sampling {
             let sampler = Arc::clone(&sampler);
             async move { sampler.sample(sequence).await }
         };
-        self.schedule.run(self.id, sample, events, stop.clone()).await;
+        self.schedule.run(self.id, self.plan, sample, events, stop.clone()).await;
         // A schedule with a limit is done before the program is.
         stop.cancelled().await;
+    }
+
+    /// Asks pods at their own addresses until `stop`, as far as the plan has any.
+    fn direct(
+        &self,
+        events: mpsc::Sender<Event>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
+        let (id, plan, sampler) = (self.id, self.plan.clone(), Arc::clone(&self.sampler));
+        async move {
+            let sample = move |ask: &Ask| {
+                let (sampler, addresses) = (Arc::clone(&sampler), ask.addresses.clone());
+                async move { sampler.sample_at(&addresses).await }
+            };
+            direct::run(id, plan, sample, events, stop).await;
+            Ok(())
+        }
     }
 }
 
@@ -178,8 +213,14 @@ impl Owner {
                     continue;
                 }
             };
-            for news in self.state.apply(event, self.clock.now()) {
+            let now = self.clock.now();
+            for news in self.state.apply(event, now) {
                 view::log::news(&news);
+            }
+            for (target, plan) in self.state.new_plans(now) {
+                if let Some(planned) = self.plans.get(&target) {
+                    planned.send_replace(plan);
+                }
             }
             changed = true;
         }

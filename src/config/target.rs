@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     address::Address,
     duration::{Interval, Timeout},
+    pacing::Pacing,
     secret::PasswordSource,
     tls::Tls,
 };
@@ -29,6 +30,8 @@ pub struct Target {
     pub tls: Tls,
     /// Between samples.
     pub interval: Interval,
+    /// How it is asked beyond its regular samples.
+    pub pacing: Pacing,
     /// For one whole sample.
     pub timeout: Timeout,
     /// How many samples may be under way at once.
@@ -53,6 +56,10 @@ struct Shown<'a> {
     password_file: Option<String>,
     tls: ShownTls,
     interval: String,
+    burst_interval: String,
+    burst_for: String,
+    direct_interval: String,
+    max_lag: String,
     timeout: String,
     max_in_flight: usize,
     forget_after: String,
@@ -102,6 +109,10 @@ impl<'a> Shown<'a> {
             password_file,
             tls: ShownTls::of(&target.tls),
             interval: target.interval.to_string(),
+            burst_interval: target.pacing.burst_interval.to_string(),
+            burst_for: format!("{:?}", target.pacing.burst_for),
+            direct_interval: target.pacing.direct_interval.to_string(),
+            max_lag: target.pacing.max_lag.to_string(),
             timeout: target.timeout.to_string(),
             max_in_flight: target.max_in_flight.get(),
             forget_after: format!("{:?}", target.forget_after),

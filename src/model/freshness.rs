@@ -145,6 +145,12 @@ impl Freshness {
         fresh.then_some(false)
     }
 
+    /// Whether questions about that moment are answered.
+    #[must_use]
+    pub(crate) fn knows(&self, when: Moment) -> bool {
+        self.is_known(when.elapsed) && !self.history.is_empty()
+    }
+
     /// Whether at that time exactly one server was primary, and the history is its own.
     fn is_known(&self, when: Duration) -> bool {
         let silent_after = self.silent_after();
@@ -152,7 +158,8 @@ impl Freshness {
         heard.next().is_some_and(|primary| primary.server_uuid == self.recorded) && heard.next().is_none()
     }
 
-    fn silent_after(&self) -> Duration {
+    /// A primary that has not answered for so long is none.
+    pub(crate) fn silent_after(&self) -> Duration {
         self.poll_interval() * SILENT_AFTER
     }
 }

@@ -68,6 +68,10 @@ impl History {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.size = 0;

@@ -5,7 +5,9 @@
 
 mod act;
 pub mod balance;
+mod burst;
 pub mod cluster;
+mod direct;
 mod episode;
 mod expectation;
 mod failure;
@@ -22,6 +24,7 @@ mod membership;
 mod moment;
 mod notice;
 mod order;
+mod plan;
 mod replica;
 mod roster;
 mod sample;
@@ -43,6 +46,7 @@ pub use histogram::Histogram;
 pub use latency::{Latency, Phase};
 pub use moment::Moment;
 pub use notice::{Notice, Severity, Stranger};
+pub use plan::{Ask, Burst, DirectCounts, DirectSample, Pace, Plan, Purpose};
 pub use replica::Role;
 pub use roster::{OTHER, REPLICAS_MAX};
 pub use sample::{Answer, Identity, Sample, Timings};

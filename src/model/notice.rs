@@ -160,6 +160,8 @@ pub enum Notice {
         milestone: Milestone,
         /// The time since the request, if both were seen.
         since_request: Option<Duration>,
+        /// The time to which its moment is known, where samples alone show it.
+        known_to: Option<Duration>,
     },
     /// A scale event is over.
     ScaleOver {
@@ -288,10 +290,13 @@ impl fmt::Display for Notice {
             ),
             Self::ClaimBound { claim } => write!(f, "claim {} is bound at last", claim.name),
             Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {to} replicas"),
-            Self::Reached { replica, milestone, since_request: Some(since) } => {
-                write!(f, "{replica} {milestone} {:.1} s after the request", since.as_secs_f64())
+            Self::Reached { replica, milestone, since_request, known_to } => {
+                write!(f, "{replica} {milestone}")?;
+                if let Some(since) = since_request {
+                    write!(f, " {:.1} s after the request", since.as_secs_f64())?;
+                }
+                known_to.map_or(Ok(()), |known_to| write!(f, " (known to {:.2} s)", known_to.as_secs_f64()))
             }
-            Self::Reached { replica, milestone, since_request: None } => write!(f, "{replica} {milestone}"),
             Self::ScaleOver { from, to, lasted: Some(lasted) } => {
                 write!(f, "scaled from {from} to {to} replicas in {:.1} s", lasted.as_secs_f64())
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     expectation::Expectation,
+    freshness::Lag,
     moment::Moment,
     sample::{Answer, Identity},
 };
@@ -42,6 +43,12 @@ pub(crate) struct Replica {
     pub(crate) silent: bool,
     /// Since when its pod is gone, if it had one.
     pub(crate) pod_gone: Option<Moment>,
+    /// Whether it answered the last direct sample.
+    pub(crate) direct_up: Option<bool>,
+    /// How far it was behind when the sample began that it answered last, by either way.
+    pub(crate) lag: Option<(Moment, Lag)>,
+    /// Its answers through the Service that were stale.
+    pub(crate) stale_reads: u64,
 }
 
 impl Role {
@@ -82,6 +89,9 @@ impl Replica {
             answers_then: 0,
             silent: false,
             pod_gone: None,
+            direct_up: None,
+            lag: None,
+            stale_reads: 0,
         }
     }
 
@@ -91,6 +101,14 @@ impl Replica {
         self.recent_reads += 1.0;
         self.last_answer = Some(now);
         self.answers_then = answers;
+    }
+
+    /// Takes in how far it was behind when a sample began, if that is known. Samples may be told in another order than
+    /// that in which they began.
+    pub(crate) fn lags(&mut self, lag: Option<Lag>, asked: Moment) {
+        if self.lag.is_none_or(|(before, _)| before <= asked) {
+            self.lag = lag.map(|lag| (asked, lag));
+        }
     }
 
     /// Whether so many answers without this replica are beyond chance: the part `share` that it should give, missed

@@ -56,6 +56,10 @@ impl Roster {
         self.replicas.values()
     }
 
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Replica> {
+        self.replicas.get_mut(name)
+    }
+
     pub(crate) fn replicas_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
         self.replicas.values_mut()
     }

@@ -45,7 +45,7 @@ pub struct Identity {
     pub version: String,
     /// The server's own time, to the microsecond; absent if it could not be read.
     pub server_time: Option<Timestamp>,
-    /// `@@global.gtid_executed`; absent on `MariaDB`, empty without GTID.
+    /// `@@global.gtid_executed`; absent on `MariaDB`, empty unless `gtid_mode` is `ON`.
     pub gtid_executed: Option<String>,
 }
 

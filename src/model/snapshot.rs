@@ -8,9 +8,11 @@ use super::{
     act::Act,
     cluster::{ClusterSnapshot, ObjectName, Routing},
     failure::{FailureReason, PastFailure},
+    freshness::Lag,
     latency::Latency,
     moment::Moment,
     notice::{Notice, Stranger},
+    plan::DirectCounts,
     replica::Role,
     sample::Identity,
     trial::Outcome,
@@ -51,6 +53,8 @@ pub struct TargetSnapshot {
     pub strangers: [u64; Stranger::ALL.len()],
     /// How long answered samples took.
     pub latency: Latency,
+    /// Direct samples; absent where none are taken.
+    pub direct: Option<DirectCounts>,
     /// Sorted by name.
     pub replicas: Vec<ReplicaSnapshot>,
     /// What the Service routes to; absent without a Service, and until it is known.
@@ -82,6 +86,12 @@ pub struct ReplicaSnapshot {
     pub expected_share: f64,
     /// Why that part.
     pub why: Why,
+    /// Whether it answered the last direct sample; absent before the first.
+    pub direct_up: Option<bool>,
+    /// How far it was behind the primary in its last answer; absent while that is not known.
+    pub lag: Option<Lag>,
+    /// Its answers through the Service that were stale; absent as long as it was never known which are.
+    pub stale_reads: Option<u64>,
 }
 
 /// One answer on the tape.

@@ -7,6 +7,7 @@ use super::{
     cluster::{Change, ClusterSnapshot, Kind, Kubernetes, ObjectName, Problem, WatchName},
     moment::Moment,
     notice::Notice,
+    plan::{DirectSample, Plan},
     sample::Sample,
     snapshot::{Snapshot, TargetSnapshot},
     target::{Target, TargetId, TargetSpec},
@@ -28,6 +29,13 @@ pub enum Event {
         target: TargetId,
         /// How many.
         count: u64,
+    },
+    /// A connection to a pod's own address is over; it is no read.
+    Asked {
+        /// On whose behalf.
+        target: TargetId,
+        /// What came of it.
+        sample: Box<DirectSample>,
     },
     /// Kubernetes told something.
     Cluster {
@@ -113,6 +121,7 @@ impl State {
             Event::Skipped { target, count } => {
                 self.change(target, |target| target.skipped(count, now).into_iter().collect())
             }
+            Event::Asked { target, sample } => self.asked(target, &sample, now),
             Event::Cluster { watch, told } => self.told(&watch, told, now),
             Event::Announced(act) => {
                 self.announcement = Some(act.clone());
@@ -120,6 +129,12 @@ impl State {
             }
             Event::Tick => self.tick(now),
         }
+    }
+
+    /// What the sources are to do from now on, where that has changed since the last call.
+    pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, Plan)> {
+        let new = |(id, entry): (&TargetId, &mut Entry)| Some((*id, entry.target.new_plan(now)?));
+        self.targets.iter_mut().filter_map(new).collect()
     }
 
     /// The picture of this moment.
@@ -140,19 +155,20 @@ impl State {
             read = outcome.read.zip(target.service().cloned());
             outcome.news
         });
-        if let (Some(((pod, started), service)), Some(kubernetes)) = (read, &mut self.kubernetes) {
-            let name = ObjectName { namespace: service.namespace, name: pod.name };
-            if let Some(scaled) = kubernetes.read(&name, started, finished) {
-                self.cluster_shown = None;
-                news.extend(scaled);
-            }
+        if let (Some((read, service)), Some(kubernetes)) = (read, &mut self.kubernetes) {
+            let scaled = kubernetes.read(&service, &read, finished);
+            news.extend(self.scaled(scaled));
         }
         news
     }
 
     fn tick(&mut self, now: Moment) -> Vec<News> {
         let ids: Vec<_> = self.targets.keys().copied().collect();
-        let mut news: Vec<_> = ids.into_iter().flat_map(|id| self.change(id, |target| target.tick(now))).collect();
+        let mut news = Vec::new();
+        for id in ids {
+            news.extend(self.change(id, |target| target.tick(now)));
+            news.extend(self.know_freshness(id, now));
+        }
         if let Some(kubernetes) = &mut self.kubernetes {
             let (of_kubernetes, changed) = kubernetes.tick(now);
             if changed || !of_kubernetes.is_empty() {
@@ -163,7 +179,42 @@ impl State {
         news
     }
 
+    fn asked(&mut self, id: TargetId, direct: &DirectSample, now: Moment) -> Vec<News> {
+        let mut service = None;
+        self.change(id, |target| {
+            target.asked(direct, now);
+            service = target.service().cloned();
+            Vec::new()
+        });
+        let sample = &direct.sample;
+        let mut news = Vec::new();
+        if let (Some(service), Some(kubernetes), Ok(_)) = (service, &mut self.kubernetes, &sample.outcome) {
+            let scaled = kubernetes.direct_read(&service, &direct.pod, sample.started, sample.finished);
+            news = self.scaled(scaled);
+        }
+        news.extend(self.know_freshness(id, now));
+        news
+    }
+
+    /// Lets the scale events know whether it is known which answers are fresh.
+    fn know_freshness(&mut self, id: TargetId, now: Moment) -> Vec<News> {
+        let target = self.targets.get(&id).map(|entry| &entry.target);
+        let Some((target, kubernetes)) = target.zip(self.kubernetes.as_mut()) else { return Vec::new() };
+        let Some(service) = target.service() else { return Vec::new() };
+        let scaled = kubernetes.know_freshness(service, target.knows_freshness(now), now);
+        self.scaled(scaled)
+    }
+
+    /// What is new of scale events, if anything changed there.
+    fn scaled(&mut self, scaled: Option<Vec<News>>) -> Vec<News> {
+        if scaled.is_some() {
+            self.cluster_shown = None;
+        }
+        scaled.unwrap_or_default()
+    }
+
     fn told(&mut self, watch: &WatchName, told: Told, now: Moment) -> Vec<News> {
+        const PODS: [Kind; 4] = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
         let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
         self.cluster_shown = None;
         let mut gone = None;
@@ -185,6 +236,13 @@ impl State {
                 entry.shown = None;
             } else if let Some(pod) = gone.as_ref().filter(|pod| pod.namespace == service.namespace) {
                 entry.target.pod_gone(&pod.name, now);
+            }
+            if let (true, Some(port)) = (PODS.contains(&watch.kind), entry.target.asks_port())
+                && let Some(service) = entry.target.service().filter(|service| service.namespace == watch.namespace)
+            {
+                let reachable = kubernetes.reachable(service, port);
+                entry.target.reach(reachable, now);
+                entry.shown = None;
             }
         }
         news

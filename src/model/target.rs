@@ -1,9 +1,13 @@
 //! All that is known about one target, built up from its samples and from what its Service routes to.
 
+mod asked;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
+    burst::Bursts,
     cluster::{ObjectName, PodRef, Routing},
+    direct::Direct,
     expectation::Expectation,
     failure::{FailureReason, PastFailure},
     latency::Latency,
@@ -11,6 +15,7 @@ use super::{
     moment::Moment,
     notice::{Notice, Stranger},
     order::StartOrder,
+    plan::{Pace, Plan},
     replica::{Replica, Role},
     roster::{OTHER, Roster},
     sample::{Answer, Sample},
@@ -41,6 +46,10 @@ pub struct TargetSpec {
     pub expectation: Expectation,
     /// The Service that it reads through, if it is known as one.
     pub service: Option<ObjectName>,
+    /// The port that clients connect to.
+    pub port: u16,
+    /// How often it is asked.
+    pub pace: Pace,
     /// A replica that is neither configured nor an endpoint is forgotten this long after its last answer.
     pub forget_after: Duration,
     /// One bounded test of the reads, for `check`.
@@ -52,6 +61,13 @@ pub(crate) struct Target {
     spec: TargetSpec,
     membership: Membership,
     roster: Roster,
+    bursts: Bursts,
+    /// Absent if no pod is to be asked at its own address.
+    direct: Option<Direct>,
+    /// What the sources were last told to do.
+    plan: Plan,
+    /// Something has happened since that may change it.
+    plan_is_old: bool,
     samples: u64,
     /// By `FailureReason as usize`.
     failures: [u64; FailureReason::ALL.len()],
@@ -76,8 +92,20 @@ pub(crate) struct Target {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) news: Vec<Notice>,
-    /// The pod that answered, if it was one, and when its sample started.
-    pub(crate) read: Option<(PodRef, Moment)>,
+    /// What is known of the answer, if it was a pod's.
+    pub(crate) read: Option<Read>,
+}
+
+/// An answer of a pod through the Service.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) pod: PodRef,
+    /// When its sample started.
+    pub(crate) started: Moment,
+    /// It is known not to be stale.
+    pub(crate) fresh: bool,
+    /// The time to which its moment is known, if it was the first one.
+    pub(crate) uncertainty: Duration,
 }
 
 impl Target {
@@ -85,6 +113,10 @@ impl Target {
         Self {
             membership: Membership::new(spec.expectation.clone()),
             roster: Roster::new(&spec.expectation),
+            bursts: Bursts::new(&spec.pace),
+            direct: Direct::new(&spec.pace),
+            plan: Plan::default(),
+            plan_is_old: true,
             samples: 0,
             failures: Default::default(),
             failures_in_a_row: 0,
@@ -129,7 +161,7 @@ impl Target {
                 (Err(reason), news.into_iter().collect())
             }
         };
-        let pod = answered_by.as_ref().ok().and_then(|name| self.membership.pod(name)).cloned();
+        let read = answered_by.as_ref().ok().and_then(|name| self.read(name, started, now));
         if let Some(rules) = &self.spec.trial {
             // Made with the first sample, when it is known what the Service routes to.
             let trial = self.trial.get_or_insert_with(|| Trial::new(rules.clone(), self.membership.expectation()));
@@ -138,7 +170,7 @@ impl Target {
                 trial.observe(answered_by.as_ref().map_err(|reason| *reason));
             }
         }
-        Outcome { news, read: pod.map(|pod| (pod, started)) }
+        Outcome { news, read }
     }
 
     pub(crate) fn skipped(&mut self, count: u64, now: Moment) -> Option<Notice> {
@@ -148,6 +180,10 @@ impl Target {
 
     /// Takes in what the Service routes to now.
     pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) {
+        if let Some(routing) = &routing {
+            self.bursts.routed(routing, now);
+            self.plan_is_old = true;
+        }
         let newly_expected = self.membership.routed(routing, now);
         let pods = self.membership.routing().into_iter().flat_map(|routing| &routing.endpoints);
         for endpoint in pods.filter(|endpoint| endpoint.pod.is_some()) {
@@ -164,6 +200,9 @@ impl Target {
 
     /// What is so because time passed, although nothing happened.
     pub(crate) fn tick(&mut self, now: Moment) -> Vec<Notice> {
+        self.bursts.tick(now);
+        self.plan_is_old = true;
+        self.forget_lags(now);
         let newly_expected = self.membership.tick(now);
         self.roster.expect_from_now(&newly_expected);
         let mut news = self.troubles.tick(self.samples, now);
@@ -177,6 +216,7 @@ impl Target {
     pub(crate) fn snapshot(&self) -> TargetSnapshot {
         let recent: f64 = self.roster.replicas().map(|replica| replica.recent_reads).sum();
         let seen = self.roster.replicas().filter(|replica| replica.reads > 0).count();
+        let knew_freshness = self.direct.as_ref().is_some_and(Direct::knew_freshness);
         let replica_snapshot = |replica: &Replica| ReplicaSnapshot {
             name: Arc::clone(&replica.name),
             identity: replica.identity.clone(),
@@ -185,6 +225,9 @@ impl Target {
             share: (recent > 0.0).then(|| replica.recent_reads / recent),
             expected_share: self.membership.expectation().share(&replica.name, seen),
             why: self.membership.why(&replica.name, seen),
+            direct_up: replica.direct_up,
+            lag: replica.lag.map(|(_, lag)| lag),
+            stale_reads: knew_freshness.then_some(replica.stale_reads),
         };
         TargetSnapshot {
             name: Arc::clone(&self.spec.name),
@@ -196,6 +239,7 @@ impl Target {
             primary_reads: self.primary_reads,
             strangers: self.strangers,
             latency: self.latency.clone(),
+            direct: self.direct.as_ref().map(Direct::counts),
             replicas: self.roster.replicas().map(replica_snapshot).collect(),
             routing: self.membership.routing().cloned(),
             last_answers: self.tape.iter().rev().cloned().collect(),

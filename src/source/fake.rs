@@ -214,8 +214,9 @@ fn identity_row(replica: &Identity, clock: Clock) -> Vec<Vec<u8>> {
         Some(time),
         replica.server_uuid.clone(),
         replica.gtid_executed.clone(),
+        replica.gtid_executed.as_ref().map(|_| "ON".to_owned()),
     ];
-    let mut packets = vec![vec![7]];
+    let mut packets = vec![vec![8]];
     packets.extend((0..fields.len()).map(|_| column()));
     packets.push(eof());
     let mut row = Vec::new();

@@ -3,11 +3,14 @@
 //! Time is divided into slots of one interval. The first sample is at once; each other one starts at a random moment in
 //! the first quarter of its slot, so that it does not keep step with other periodic clients of the same balancer. A slot
 //! that cannot be used, because too many samples are under way or because the program came late, is dropped and counted.
+//!
+//! While the plan asks for a burst, further samples are taken between those. They are reads like all others; one that
+//! cannot be taken on time was due to nobody.
 
 use std::{future::Future, num::NonZeroUsize, time::Duration};
 
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::{JoinError, JoinSet},
     time::{Instant, sleep_until},
 };
@@ -15,11 +18,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Interval,
-    model::{Event, Sample, TargetId},
+    model::{Event, Plan, Sample, TargetId},
 };
 
 /// The part of a slot in which its sample may start.
 const JITTER: f64 = 0.25;
+
+/// A burst may have so many times as many samples under way as the regular ones, from which they are counted apart: a
+/// new endpoint that hangs must not end the burst that waits for it.
+const BURST_IN_FLIGHT: usize = 3;
 
 /// How samples of one target follow each other.
 #[derive(Clone, Copy, Debug)]
@@ -28,18 +35,27 @@ pub struct Schedule {
     pub interval: Interval,
     /// How many samples may be under way at once.
     pub max_in_flight: NonZeroUsize,
+    /// Between samples in a burst; absent: there are none.
+    pub burst_interval: Option<Duration>,
     /// After so many samples the schedule ends.
     pub limit: Option<u64>,
 }
 
 impl Schedule {
     /// Takes samples by `sample`, which is given their numbers 0, 1, 2, …, and tells `events` what came of them, until
-    /// `stop` is cancelled, the limit is reached or nobody listens. Samples under way at the end are waited for.
+    /// `stop` is cancelled, the limit is reached or nobody listens. Samples under way at the end are waited for. `plan`
+    /// says when there is a burst.
     ///
     /// # Panics
     /// When a sample panics: the panic goes on in the caller.
-    pub async fn run<S, F>(self, target: TargetId, sample: S, events: mpsc::Sender<Event>, stop: CancellationToken)
-    where
+    pub async fn run<S, F>(
+        self,
+        target: TargetId,
+        mut plan: watch::Receiver<Plan>,
+        sample: S,
+        events: mpsc::Sender<Event>,
+        stop: CancellationToken,
+    ) where
         S: Fn(u64) -> F,
         F: Future<Output = Sample> + Send + 'static,
     {
@@ -50,17 +66,41 @@ impl Schedule {
         // The first sample is at once: somebody waits for it.
         let mut due = began;
         let mut in_flight = JoinSet::new();
+        // Those of bursts apart, and when the next of them is due.
+        let mut in_burst = JoinSet::new();
+        let mut burst: Option<Instant> = None;
         while self.limit.is_none_or(|limit| taken < limit) {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(done) = in_flight.join_next() => {
-                    if !tell(&events, Event::Sampled { target, sample: Box::new(finished(done)) }).await {
+                    if !tell_sample(&events, target, done).await {
                         return;
                     }
                     continue;
                 }
+                Some(done) = in_burst.join_next() => {
+                    if !tell_sample(&events, target, done).await {
+                        return;
+                    }
+                    continue;
+                }
+                // Without its sender the plan stays as it is.
+                Ok(()) = plan.changed() => {
+                    let wanted = plan.borrow_and_update().burst && self.burst_interval.is_some();
+                    burst = wanted.then(|| burst.unwrap_or_else(Instant::now));
+                    continue;
+                }
                 () = sleep_until(due) => {}
+                () = sleep_until(burst.unwrap_or(due)), if burst.is_some() => {
+                    if in_burst.len() < self.max_in_flight.get() * BURST_IN_FLIGHT {
+                        in_burst.spawn(sample(taken));
+                        taken += 1;
+                    }
+                    // What is overdue is not made up for.
+                    burst = self.burst_interval.map(|interval| due_next(burst, interval));
+                    continue;
+                }
             }
             let now_in = slot_of(began.elapsed(), interval).max(slot);
             let mut dropped = now_in - slot;
@@ -77,7 +117,12 @@ impl Schedule {
             }
         }
         while let Some(done) = in_flight.join_next().await {
-            if !tell(&events, Event::Sampled { target, sample: Box::new(finished(done)) }).await {
+            if !tell_sample(&events, target, done).await {
+                return;
+            }
+        }
+        while let Some(done) = in_burst.join_next().await {
+            if !tell_sample(&events, target, done).await {
                 return;
             }
         }
@@ -88,12 +133,16 @@ async fn tell(events: &mpsc::Sender<Event>, event: Event) -> bool {
     events.send(event).await.is_ok()
 }
 
-fn finished(done: Result<Sample, JoinError>) -> Sample {
-    match done {
-        Ok(sample) => sample,
-        // Nothing aborts a sample, so this is a panic: it belongs to whoever supervises the schedule.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+async fn tell_sample(events: &mpsc::Sender<Event>, target: TargetId, done: Result<Sample, JoinError>) -> bool {
+    // Nothing aborts a sample, so an error is a panic: it belongs to whoever supervises the schedule.
+    let sample = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    tell(events, Event::Sampled { target, sample: Box::new(sample) }).await
+}
+
+/// One interval after `last`, or from now on if that is over.
+fn due_next(last: Option<Instant>, interval: Duration) -> Instant {
+    let now = Instant::now();
+    last.map(|last| last + interval).filter(|next| *next >= now).unwrap_or(now + interval)
 }
 
 fn start_of(slot: u64, interval: Duration) -> Duration {
@@ -107,6 +156,8 @@ fn slot_of(elapsed: Duration, interval: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::{
         clock::Clock,
@@ -117,12 +168,31 @@ mod tests {
 
     /// Runs a schedule of 100 ms in paused time, with samples that take `lasting`, and returns what it told.
     async fn told(limit: u64, max_in_flight: usize, lasting: Duration, stop_after: Duration) -> Vec<Event> {
+        told_with_burst(limit, max_in_flight, lasting, stop_after, LONG..LONG).await
+    }
+
+    /// The same with a burst from one time to another.
+    async fn told_with_burst(
+        limit: u64,
+        max_in_flight: usize,
+        lasting: Duration,
+        stop_after: Duration,
+        burst: Range<Duration>,
+    ) -> Vec<Event> {
+        let (planned, plan) = watch::channel(Plan::default());
+        let planning = async move {
+            tokio::time::sleep(burst.start).await;
+            planned.send_replace(Plan { burst: true, direct: Vec::new() });
+            tokio::time::sleep(burst.end.saturating_sub(burst.start)).await;
+            planned.send_replace(Plan::default());
+        };
         let clock = Clock::start();
         let (events, mut told) = mpsc::channel(10_000);
         let stop = CancellationToken::new();
         let schedule = Schedule {
             interval: Duration::from_millis(100).try_into().unwrap(),
             max_in_flight: max_in_flight.try_into().unwrap(),
+            burst_interval: Some(Duration::from_millis(20)),
             limit: Some(limit),
         };
         let sample = move |sequence| async move {
@@ -131,12 +201,12 @@ mod tests {
             let failure = Failure { reason: FailureReason::Other, text: String::new(), address: None };
             Sample { sequence, started, finished: clock.now(), outcome: Err(failure) }
         };
-        let running = schedule.run(TARGET, sample, events, stop.clone());
+        let running = schedule.run(TARGET, plan, sample, events, stop.clone());
         let stopping = async {
             tokio::time::sleep(stop_after).await;
             stop.cancel();
         };
-        tokio::join!(running, stopping);
+        tokio::select! { ((), ()) = async { tokio::join!(running, stopping) } => {}, () = async { planning.await; std::future::pending().await } => {} }
         std::iter::from_fn(|| told.try_recv().ok()).collect()
     }
 
@@ -183,6 +253,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_burst_comes_between_the_regular_samples_and_leaves_them_as_they_are() {
+        let milliseconds = Duration::from_millis;
+        let burst = milliseconds(1050)..milliseconds(2050);
+        let events = told_with_burst(1000, 8, milliseconds(5), milliseconds(2995), burst).await;
+        let samples = samples(&events);
+        assert_eq!(skipped(&events), 0);
+        let during = |from, to| {
+            let span = milliseconds(from)..milliseconds(to);
+            samples.iter().filter(|(_, at)| span.contains(at)).count()
+        };
+        assert_eq!(during(0, 1050), 11);
+        assert!((58..=62).contains(&during(1050, 2050)), "{}", during(1050, 2050));
+        assert!((9..=11).contains(&during(2050, 3000)), "{}", during(2050, 3000));
+        let gaps = samples.windows(2).filter(|pair| pair[1].0 != pair[0].0 + 1);
+        assert_eq!(gaps.count(), 0, "numbers follow each other");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_that_hangs_does_not_end_its_burst() {
+        let burst = Duration::from_secs(1)..Duration::from_secs(3);
+        let events = told_with_burst(1000, 8, Duration::from_millis(700), Duration::from_secs(4), burst).await;
+        assert_eq!(skipped(&events), 0);
+        // 24 at once beside the regular ones, each of which lasts seven tenths of a second.
+        let during = samples(&events).iter().filter(|(_, at)| (1.0..3.0).contains(&at.as_secs_f64())).count();
+        assert!((80..=100).contains(&during), "{during}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_stop_waits_for_the_samples_under_way() {
         let events = told(1000, 8, Duration::from_millis(350), Duration::from_millis(950)).await;
         assert_eq!(samples(&events).len(), 10);
@@ -194,6 +292,7 @@ mod tests {
         let schedule = Schedule {
             interval: Duration::from_millis(100).try_into().unwrap(),
             max_in_flight: 8.try_into().unwrap(),
+            burst_interval: None,
             limit: Some(2),
         };
         let clock = Clock::start();
@@ -202,7 +301,7 @@ mod tests {
             Sample { sequence, started: clock.now(), finished: clock.now(), outcome: Err(failure) }
         };
         let stop = CancellationToken::new();
-        let mut running = std::pin::pin!(schedule.run(TARGET, sample, events, stop));
+        let mut running = std::pin::pin!(schedule.run(TARGET, watch::channel(Plan::default()).1, sample, events, stop));
         // Nothing polls the schedule for half a second after its first sample.
         tokio::select! { () = &mut running => {} , first = told.recv() => assert!(first.is_some()) }
         tokio::time::advance(Duration::from_millis(500)).await;

@@ -80,6 +80,8 @@ struct Replica<'a> {
     share_lower: Option<f64>,
     share_upper: Option<f64>,
     lag_seconds: Option<f64>,
+    lag_resolution_seconds: Option<f64>,
+    stale_reads: Option<u64>,
     direct_up: Option<bool>,
     gtid_executed: Option<&'a str>,
     #[serde(serialize_with = "optional_time")]
@@ -197,8 +199,13 @@ impl<'a> Replica<'a> {
             why: replica.why.to_string(),
             share_lower: None,
             share_upper: None,
-            lag_seconds: None,
-            direct_up: None,
+            lag_seconds: replica.lag.map(|lag| lag.behind.as_secs_f64()),
+            lag_resolution_seconds: replica
+                .lag
+                .and_then(|lag| lag.resolution)
+                .map(|resolution| resolution.as_secs_f64()),
+            stale_reads: replica.stale_reads,
+            direct_up: replica.direct_up,
             gtid_executed: identity.and_then(|identity| identity.gtid_executed.as_deref()),
             last_answer: replica.last_answer.map(|moment| moment.wall),
         }

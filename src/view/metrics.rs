@@ -12,7 +12,7 @@ use prometheus::{
 };
 
 use self::family::{counter, family, gauge, histogram};
-use crate::model::{FailureReason, Phase, ReplicaSnapshot, Snapshot, Stranger, TargetSnapshot};
+use crate::model::{DirectCounts, FailureReason, Phase, Purpose, ReplicaSnapshot, Snapshot, Stranger, TargetSnapshot};
 
 /// The content type of [`Exposition::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -123,11 +123,44 @@ const ANOMALIES: Definition = define(
     &["target", "kind"],
     "Answers of servers to which nothing should have been routed for 30 s, by kind: no_endpoint, elsewhere, not_ready, terminating.",
 );
+const DIRECT_UP: Definition = define(
+    "readscope_direct_up",
+    Kind::Gauge,
+    &["target", "replica"],
+    "1 if the replica answered the last connection to its pod's own address, whether or not it is routed to; otherwise 0.",
+);
+const DIRECT_PROBES: Definition = define(
+    "readscope_direct_probes_total",
+    Kind::Counter,
+    &["target", "purpose"],
+    "Connections to pods' own addresses that are over; none of them is a read. purpose: replica (can it serve?), \
+     primary (what do the others lack?).",
+);
+const DIRECT_PROBE_FAILURES: Definition = define(
+    "readscope_direct_probe_failures_total",
+    Kind::Counter,
+    &["target", "purpose"],
+    "Connections to pods' own addresses that got no answer, by purpose.",
+);
+const REPLICA_LAG: Definition = define(
+    "readscope_replica_lag_seconds",
+    Kind::Gauge,
+    &["target", "replica"],
+    "Since when the primary has had the oldest transaction that the replica lacked in its last answer; 0 if it lacked \
+     none. Absent while there is no, or more than one, server that is not read-only, or no GTID.",
+);
+const STALE_READS: Definition = define(
+    "readscope_stale_reads_total",
+    Kind::Counter,
+    &["target", "replica"],
+    "Answers through the read Service that lacked what the primary had --freshness.max-lag before; absent as long as \
+     that was never known.",
+);
 const BUILD_INFO: Definition =
     define("readscope_build_info", Kind::Gauge, &["version"], "The version of readscope; always 1.");
 
 /// Every metric of readscope's own, in the order in which they are exposed.
-pub const METRICS: [Definition; 23] = [
+pub const METRICS: [Definition; 29] = [
     READS,
     PRIMARY_READS,
     PROBES,
@@ -138,6 +171,11 @@ pub const METRICS: [Definition; 23] = [
     REPLICA_INFO,
     REPLICA_SHARE,
     REPLICA_EXPECTED_SHARE,
+    DIRECT_UP,
+    DIRECT_PROBES,
+    DIRECT_PROBE_FAILURES,
+    REPLICA_LAG,
+    STALE_READS,
     ANOMALIES,
     cluster::WATCH_UP,
     cluster::WATCH_RESTARTS,
@@ -146,6 +184,7 @@ pub const METRICS: [Definition; 23] = [
     cluster::CLAIM_PENDING,
     cluster::SCALE_PHASE,
     cluster::MILESTONE,
+    cluster::FIRST_READ_UNCERTAINTY,
     cluster::SCALE_EVENTS,
     cluster::SCALE_IN_PROGRESS,
     cluster::LAST_SCALE,
@@ -231,6 +270,25 @@ fn of_targets<T: AsRef<TargetSnapshot>>(targets: &[T]) -> Vec<MetricFamily> {
         each_replica(REPLICA_EXPECTED_SHARE, &|target, replica| {
             Some(gauge(&[("target", target), ("replica", &replica.name)], replica.expected_share))
         }),
+        each_replica(DIRECT_UP, &|target, replica| {
+            let up = f64::from(u8::from(replica.direct_up?));
+            Some(gauge(&[("target", target), ("replica", &replica.name)], up))
+        }),
+        family(
+            DIRECT_PROBES,
+            targets.iter().flat_map(|target| direct(target.as_ref(), |counts| counts.taken)).collect(),
+        ),
+        family(
+            DIRECT_PROBE_FAILURES,
+            targets.iter().flat_map(|target| direct(target.as_ref(), |counts| counts.failed)).collect(),
+        ),
+        each_replica(REPLICA_LAG, &|target, replica| {
+            let behind = replica.lag?.behind.as_secs_f64();
+            Some(gauge(&[("target", target), ("replica", &replica.name)], behind))
+        }),
+        each_replica(STALE_READS, &|target, replica| {
+            Some(counter(&[("target", target), ("replica", &replica.name)], replica.stale_reads?))
+        }),
         family(ANOMALIES, targets.iter().flat_map(|target| anomalies(target.as_ref())).collect()),
     ]
 }
@@ -251,6 +309,14 @@ fn anomalies(target: &TargetSnapshot) -> Vec<Metric> {
     let metric =
         |(stranger, count): (Stranger, u64)| counter(&[("target", &target.name), ("kind", stranger.name())], count);
     Stranger::ALL.into_iter().zip(target.strangers).map(metric).collect()
+}
+
+/// One of the two counts of direct samples, by purpose.
+fn direct(target: &TargetSnapshot, count: fn(DirectCounts) -> [u64; 2]) -> Vec<Metric> {
+    let counts = target.direct.map(|counts| Purpose::ALL.into_iter().zip(count(counts)));
+    let metric =
+        |(purpose, count): (Purpose, u64)| counter(&[("target", &target.name), ("purpose", purpose.name())], count);
+    counts.into_iter().flatten().map(metric).collect()
 }
 
 fn info(target: &str, replica: &ReplicaSnapshot) -> Option<Metric> {

@@ -80,7 +80,7 @@ async fn a_server_that_is_given_up_is_told_so() {
 async fn a_query_that_gets_no_row_is_a_query_failure() {
     let login = Script::login;
     let error = |number, code, message| packet(number, &wire::error(code, Some("HY000"), message));
-    let columns_only = result_set(7, &[]);
+    let columns_only = result_set(8, &[]);
     let error_for_a_row = [packets(1, &columns_only[..9]), error(10, 1105, "no rows today")].concat();
     judge(vec![
         Case::new("an empty result", Query, login().send(packets(1, &columns_only)).receive()),
@@ -98,7 +98,7 @@ async fn a_result_that_makes_no_sense_is_a_protocol_failure() {
     let login = Script::login;
     let with = |index, field| wire::identity_answer(&wire::identity_with(index, field));
     let sent = |bytes: Vec<u8>| Script::login().send(bytes).receive();
-    let six_for_seven = packets(1, &result_set(7, &[row(&wire::identity("101", "mysql-1")[..6])]));
+    let seven_for_eight = packets(1, &result_set(8, &[row(&wire::identity("101", "mysql-1")[..6])]));
     let mut misnumbered = answer();
     misnumbered[5 + 3] = 77;
     let long = "x".repeat(1 << 20);
@@ -115,7 +115,7 @@ async fn a_result_that_makes_no_sense_is_a_protocol_failure() {
         Case::new("a server_id of 900 KB", Protocol, sent(with(0, Some(&b"9".repeat(900_000))))),
         Case::new("one column", Protocol, sent(wire::identity_answer(&wire::identity("101", "mysql-1")[..1]))),
         Case::new("three columns", Protocol, sent(wire::identity_answer(&wire::identity("101", "mysql-1")[..3]))),
-        Case::new("a row shorter than the columns", Protocol, sent(six_for_seven)),
+        Case::new("a row shorter than the columns", Protocol, sent(seven_for_eight)),
         Case::new("a wrong number in the result", Protocol, sent(misnumbered)),
         Case::new("an empty packet for the result", Protocol, sent(packet(1, b""))),
         Case::new("an empty packet for a column", Protocol, sent(packets(1, &[vec![1], Vec::new(), wire::eof()]))),
@@ -171,7 +171,7 @@ async fn what_a_server_may_leave_out_is_unknown() {
 #[tokio::test]
 async fn the_first_of_several_rows_counts() {
     let rows = ["101", "102"].map(|id| row(&wire::identity(id, "mysql-1")));
-    let script = Script::login().send(packets(1, &result_set(7, &rows))).receive();
+    let script = Script::login().send(packets(1, &result_set(8, &rows))).receive();
     assert_eq!(identity_of(script).await.server_id, 101);
 }
 
@@ -181,8 +181,8 @@ async fn a_server_of_today_ends_its_result_without_an_eof() {
     let greeting =
         wire::Greeting { capabilities: greeting.capabilities | wire::CLIENT_DEPRECATE_EOF, ..greeting }.packet();
     let fields = wire::identity("101", "mysql-1");
-    let mut payloads = vec![vec![7]];
-    payloads.extend((0..7).map(|_| wire::column()));
+    let mut payloads = vec![vec![8]];
+    payloads.extend((0..8).map(|_| wire::column()));
     payloads.push(row(&fields));
     payloads.push(vec![0xfe, 0, 0, 2, 0, 0, 0]);
     let login = Script::nothing().send(greeting).receive().send(packet(2, &wire::ok())).receive();

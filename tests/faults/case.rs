@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use readscope::{
     clock::Clock,
-    config::{Address, PasswordSource, Secret, Target, Tls},
+    config::{Address, Pacing, PasswordSource, Secret, Target, Tls},
     model::{Expectation, FailureReason, Sample},
     source::mysql::Sampler,
 };
@@ -68,6 +68,7 @@ impl Case {
 /// A target at `address` without password and TLS.
 pub(crate) fn target(address: SocketAddr, patience: Duration) -> Target {
     Target {
+        pacing: Pacing::default(),
         name: "test".into(),
         service: None,
         address: Address { host: address.ip().to_string(), port: address.port() },

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use readscope::{
     model::{
-        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Sample, Snapshot, State, TargetId,
+        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Pace, Sample, Snapshot, State, TargetId,
         TargetSpec, Timings,
     },
     view::web::Site,
@@ -69,6 +69,8 @@ pub(crate) fn snapshot() -> Snapshot {
         name: "mysql/mysql-read".into(),
         expectation: Expectation::listed(expected.to_vec()).unwrap(),
         service: None,
+        port: 3306,
+        pace: Pace::regular(Duration::from_secs(1)),
         forget_after: Duration::from_secs(3600),
         trial: None,
     };
@@ -104,6 +106,8 @@ pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
         name: name.into(),
         expectation: Expectation::Seen,
         service: None,
+        port: 3306,
+        pace: Pace::regular(Duration::from_secs(1)),
         forget_after: Duration::from_secs(3600),
         trial: None,
     };
@@ -126,6 +130,8 @@ pub(crate) fn nothing() -> Snapshot {
         name: "mysql/mysql-read".into(),
         expectation: Expectation::Seen,
         service: None,
+        port: 3306,
+        pace: Pace::regular(Duration::from_secs(1)),
         forget_after: Duration::from_secs(3600),
         trial: None,
     };

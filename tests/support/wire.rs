@@ -149,7 +149,7 @@ pub(crate) fn result_set(columns: u8, rows: &[Vec<u8>]) -> Vec<Vec<u8>> {
 /// What a replica says of itself, in the order of the identity query.
 pub(crate) fn identity(server_id: &str, host_name: &str) -> Vec<Field> {
     let uuid = format!("00000000-0000-4000-8000-{server_id:0>12}");
-    let fields = [server_id, host_name, "1", "9.7.0", "2026-11-22 20:00:00.250000", &uuid, ""];
+    let fields = [server_id, host_name, "1", "9.7.0", "2026-11-22 20:00:00.250000", &uuid, "", "ON"];
     fields.map(|field| Some(field.as_bytes().to_vec())).to_vec()
 }
 

@@ -5,13 +5,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::Arc,
 };
 
 use super::{
-    facts::{ObjectName, Service, Slice, Vantage},
+    facts::{ObjectName, PodRef, Service, Slice, Vantage},
     life::Receipt,
     milestone::Dated,
+    port::port_behind,
     routing::{Routing, route},
 };
 use crate::model::moment::Moment;
@@ -64,6 +66,19 @@ impl Endpoints {
     pub(super) fn routing(&self, name: &ObjectName) -> Option<Routing> {
         let service = self.services.get(name)?;
         Some(route(service, self.slices.get(name).into_iter().flat_map(BTreeMap::values), &self.vantage))
+    }
+
+    /// The pods behind a Service, ready or not, each with the address and port to which a connection to `port` of the
+    /// Service would be led.
+    pub(super) fn addresses(&self, name: &ObjectName, port: u16) -> impl Iterator<Item = (&PodRef, SocketAddr)> {
+        let service = self.services.get(name);
+        let slices = service.and_then(|_| self.slices.get(name)).into_iter().flat_map(BTreeMap::values);
+        slices.flat_map(move |slice| {
+            let port = service.and_then(|service| port_behind(&service.ports, port, &slice.ports));
+            let pods =
+                slice.endpoints.iter().filter_map(move |endpoint| Some((endpoint, endpoint.pod.as_ref()?, port?)));
+            pods.flat_map(|(endpoint, pod, port)| endpoint.addresses.iter().map(move |ip| (pod, (*ip, port).into())))
+        })
     }
 
     pub(super) fn ready(&self, uid: &str) -> Option<&Ready> {

@@ -4,6 +4,8 @@ use std::{fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
+use super::port::Port;
+
 /// The name of a namespaced object: `namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {
@@ -24,6 +26,8 @@ pub struct Service {
     pub affinity: Option<Duration>,
     /// Only endpoints on the client's node are used (`internalTrafficPolicy: Local`).
     pub local_only: bool,
+    /// Its ports.
+    pub ports: Arc<[Port]>,
 }
 
 /// One `EndpointSlice` of a Service.
@@ -33,6 +37,8 @@ pub struct Slice {
     pub name: ObjectName,
     /// The Service's name, in the same namespace.
     pub service: Arc<str>,
+    /// At which its endpoints serve.
+    pub ports: Arc<[Port]>,
     /// In the order of the slice.
     pub endpoints: Vec<Endpoint>,
 }

@@ -8,6 +8,7 @@ use super::{
     member::Direction,
     milestone::ScalePhase,
     pending::{self, Pending, pending_for},
+    reach::Reachable,
     routing::Routing,
     snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot},
     timeline::{Step, Timeline},
@@ -19,6 +20,7 @@ use crate::model::{
     moment::Moment,
     notice::Notice,
     state::{News, Subject},
+    target::Read,
 };
 
 /// Everything that Kubernetes told.
@@ -80,8 +82,42 @@ impl Kubernetes {
     }
 
     /// Takes in that a pod answered through the read Service. Returns what is new, if anything changed.
-    pub(crate) fn read(&mut self, pod: &ObjectName, started: Moment, finished: Moment) -> Option<Vec<News>> {
-        let effects = self.world.read(pod, started, finished);
+    pub(crate) fn read(&mut self, service: &ObjectName, read: &Read, finished: Moment) -> Option<Vec<News>> {
+        let pod = service.sibling(&read.pod.name);
+        let effects = if read.fresh {
+            self.world.fresh_read(&pod, read.started, finished, read.uncertainty)
+        } else {
+            self.world.read(&pod, read.started, finished, read.uncertainty)
+        };
+        self.answered(effects)
+    }
+
+    /// Takes in that a pod answered at its own address. Returns as [`read`](Self::read) does.
+    pub(crate) fn direct_read(
+        &mut self,
+        service: &ObjectName,
+        pod: &PodRef,
+        started: Moment,
+        finished: Moment,
+    ) -> Option<Vec<News>> {
+        let effects = self.world.direct_read(&service.sibling(&pod.name), &pod.uid, started, finished);
+        self.answered(effects)
+    }
+
+    /// Takes in whether it is known which answers of the pods behind a Service are fresh. Returns as
+    /// [`read`](Self::read) does.
+    pub(crate) fn know_freshness(&mut self, service: &ObjectName, known: bool, now: Moment) -> Option<Vec<News>> {
+        let sets = self.sets_behind(service);
+        let effects = sets.iter().flat_map(|set| self.world.know_freshness(set, known, now)).collect();
+        self.answered(effects)
+    }
+
+    /// The pods that can be asked directly for what a connection to `port` of the Service gets.
+    pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
+        self.world.reachable(service, port)
+    }
+
+    fn answered(&mut self, effects: Vec<Effect>) -> Option<Vec<News>> {
         if effects.is_empty() {
             return None;
         }
@@ -167,12 +203,16 @@ impl Kubernetes {
     /// Remembers the `StatefulSet`s behind the endpoints of these Services.
     fn meet_sets(&mut self, services: &[ObjectName]) {
         for service in services {
-            let routing = self.world.routing(service).unwrap_or_default();
-            let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
-            let of_pod = |pod: &PodRef| self.world.pod(&service.sibling(&pod.name))?.statefulset.clone();
-            let sets: Vec<_> = pods.filter_map(of_pod).map(|set| service.sibling(&set)).collect();
-            self.sets.extend(sets);
+            self.sets.extend(self.sets_behind(service));
         }
+    }
+
+    /// The `StatefulSet`s behind the endpoints of a Service.
+    fn sets_behind(&self, service: &ObjectName) -> BTreeSet<ObjectName> {
+        let routing = self.world.routing(service).unwrap_or_default();
+        let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
+        let of_pod = |pod: &PodRef| self.world.pod(&service.sibling(&pod.name))?.statefulset.clone();
+        pods.filter_map(of_pod).map(|set| service.sibling(&set)).collect()
     }
 
     /// What a step of a scale event says to people, if it is about a `StatefulSet` that matters.
@@ -183,8 +223,8 @@ impl Kubernetes {
                 self.began.entry(set.clone()).or_default()[direction as usize] += 1;
                 Notice::ScaleBegan { from, to }
             }
-            Step::Reached { replica, milestone, since_request } => {
-                Notice::Reached { replica, milestone, since_request }
+            Step::Reached { replica, milestone, since_request, known_to } => {
+                Notice::Reached { replica, milestone, since_request, known_to }
             }
             Step::Finished { from, to, lasted } => Notice::ScaleOver { from, to, lasted },
             Step::Measured { .. } => return None,

@@ -28,6 +28,8 @@ pub(crate) struct PodLife {
     endpoint: Endpoint,
     /// When its last answer through a read Service was there.
     answered: Option<Moment>,
+    /// The time to which its first read is known.
+    uncertainty: Option<Duration>,
 }
 
 /// Whether a read Service has a pod as a ready endpoint.
@@ -66,7 +68,8 @@ impl PodLife {
         let receipt = if bare { receipt } else { Receipt::Listed };
         let mut milestones = Milestones::default();
         milestones.reach(Milestone::PodCreated, receipt.date(pod.created, now));
-        let mut life = Self { pod: pod.clone(), milestones, endpoint: Endpoint::NotYet, answered: None };
+        let mut life =
+            Self { pod: pod.clone(), milestones, endpoint: Endpoint::NotYet, answered: None, uncertainty: None };
         life.changed(pod, receipt, now);
         life
     }
@@ -103,13 +106,15 @@ impl PodLife {
         }
     }
 
-    /// Takes in an answer through the read Service.
-    pub(crate) fn read(&mut self, finished: Moment) {
+    /// Takes in an answer through the read Service; the moment of the first one is known to `uncertainty`.
+    pub(crate) fn read(&mut self, finished: Moment, uncertainty: Duration) {
         // Of a pod that was there before anybody looked, the first read is not known.
         let first = [Milestone::PodCreated, Milestone::EndpointReady, Milestone::PodReady]
             .into_iter()
             .any(|milestone| self.seen(milestone));
-        self.milestones.reach(Milestone::FirstRead, first.then(|| Dated::live(finished)));
+        if self.milestones.reach(Milestone::FirstRead, first.then(|| Dated::live(finished))) && first {
+            self.uncertainty = Some(uncertainty);
+        }
         self.answered = self.answered.max(Some(finished));
         if self.terminating() {
             self.date_last_read();
@@ -117,8 +122,8 @@ impl PodLife {
     }
 
     /// Takes in an answer through the read Service that was not stale.
-    pub(crate) fn fresh_read(&mut self, finished: Moment) {
-        self.read(finished);
+    pub(crate) fn fresh_read(&mut self, finished: Moment, uncertainty: Duration) {
+        self.read(finished, uncertainty);
         let first = self.seen(Milestone::FirstRead);
         self.milestones.reach(Milestone::FreshRead, first.then(|| Dated::live(finished)));
     }
@@ -150,6 +155,11 @@ impl PodLife {
     /// When its last answer through a read Service was there.
     pub(crate) fn answered(&self) -> Option<Moment> {
         self.answered
+    }
+
+    /// The time to which its first read is known, if that was seen.
+    pub(crate) fn first_read_uncertainty(&self) -> Option<Duration> {
+        self.uncertainty
     }
 
     fn terminates(&mut self, date: Option<Dated>) {

@@ -32,6 +32,8 @@ pub struct Member {
     pub claim_reused: Option<bool>,
     /// What it has reached.
     pub milestones: Milestones,
+    /// The time to which its first read is known, at the 99th percentile; absent if that was not seen.
+    pub first_read_uncertainty: Option<Duration>,
     /// A later event has taken its ordinal over.
     pub taken_over: bool,
     /// The pod that it is; another uid under its name is another pod.
@@ -140,6 +142,7 @@ impl Member {
             direction,
             claim_reused: None,
             milestones: Milestones::default(),
+            first_read_uncertainty: None,
             taken_over: false,
             pod: None,
             claims: Vec::new(),
@@ -219,6 +222,7 @@ impl Member {
             self.milestones.forget(&RISING);
             self.pod = Some(Arc::clone(&life.pod.uid));
         }
+        self.first_read_uncertainty = life.first_read_uncertainty();
         for milestone in RISING {
             if life.milestones.has(milestone) {
                 self.take(milestone, life.milestones.get(milestone), steps);
@@ -294,7 +298,8 @@ impl Member {
     fn told(&self, milestone: Milestone, date: Dated) -> Step {
         let asked = self.milestones.get(Milestone::Requested).and_then(|asked| asked.live);
         let since_request = asked.and_then(|asked| Some(date.live?.since(asked)));
-        Step::Reached { replica: Arc::clone(&self.replica), milestone, since_request }
+        let known_to = self.first_read_uncertainty.filter(|_| milestone == Milestone::FirstRead);
+        Step::Reached { replica: Arc::clone(&self.replica), milestone, since_request, known_to }
     }
 }
 

@@ -8,6 +8,8 @@ mod lives;
 mod member;
 mod milestone;
 mod pending;
+mod port;
+mod reach;
 mod reasons;
 mod routing;
 mod snapshot;
@@ -24,6 +26,7 @@ pub use facts::{
 pub use life::Receipt;
 pub use member::{Direction, Member};
 pub use milestone::{Dated, Milestone, Milestones, ScalePhase};
+pub use port::Port;
 pub use reasons::{ClaimEvent, ClaimReason};
 pub use routing::{Routed, Routing, Rule, Standing, route};
 pub use snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot};
@@ -32,3 +35,4 @@ pub use watches::{Problem, Watch, WatchName};
 pub use world::{BindLabels, Change, Kind, Object};
 
 pub(crate) use kubernetes::Kubernetes;
+pub(crate) use reach::Reachable;

@@ -240,7 +240,13 @@ mod tests {
     use crate::model::cluster::ObjectName;
 
     fn service() -> Service {
-        Service { name: ObjectName::new("mysql", "mysql-read"), headless: false, affinity: None, local_only: false }
+        Service {
+            name: ObjectName::new("mysql", "mysql-read"),
+            headless: false,
+            affinity: None,
+            local_only: false,
+            ports: Arc::default(),
+        }
     }
 
     fn endpoint(ordinal: u8) -> Endpoint {
@@ -258,7 +264,8 @@ mod tests {
     }
 
     fn slice(endpoints: Vec<Endpoint>) -> Slice {
-        Slice { name: ObjectName::new("mysql", "mysql-read-x"), service: "mysql-read".into(), endpoints }
+        let name = ObjectName::new("mysql", "mysql-read-x");
+        Slice { name, service: "mysql-read".into(), ports: Arc::default(), endpoints }
     }
 
     fn vantage(node: &str, zone: &str) -> Vantage {

@@ -58,6 +58,8 @@ pub(crate) enum Step {
         replica: Arc<str>,
         milestone: Milestone,
         since_request: Option<Duration>,
+        /// The time to which its moment is known, where samples alone show it.
+        known_to: Option<Duration>,
     },
     Measured {
         phase: ScalePhase,

@@ -2,8 +2,9 @@
 //! `StatefulSet`.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{
@@ -110,9 +111,9 @@ pub struct BindLabels {
 /// Everything that Kubernetes told.
 #[derive(Debug, Default)]
 pub(crate) struct World {
-    endpoints: Endpoints,
+    pub(super) endpoints: Endpoints,
     classes: BTreeMap<Arc<str>, StorageClass>,
-    lives: Lives,
+    pub(super) lives: Lives,
     reasons: Reasons,
     timelines: BTreeMap<ObjectName, Timeline>,
     /// The `StatefulSet`s that were deleted, the last one last: as many of their timelines and measures are kept.
@@ -121,8 +122,9 @@ pub(crate) struct World {
     stems: BTreeMap<ObjectName, ObjectName>,
     phases: BTreeMap<(ObjectName, ScalePhase), Histogram>,
     binds: BTreeMap<BindLabels, Histogram>,
-    /// Whether it is known which answers are fresh, so that a replica has arrived with its first fresh one.
-    freshness: bool,
+    /// Of which `StatefulSet`s it is known which answers are fresh, so that a replica has arrived with its first fresh
+    /// one.
+    freshness: BTreeSet<ObjectName>,
 }
 
 /// Of how many deleted `StatefulSet`s something is kept.
@@ -143,33 +145,48 @@ impl World {
         }
     }
 
-    /// Takes in that a pod answered a connection through the read Service, to a sample that started at `started`.
-    pub(crate) fn read(&mut self, pod: &ObjectName, started: Moment, finished: Moment) -> Vec<Effect> {
-        self.answered(pod, started, finished, PodLife::read)
+    /// Takes in that a pod answered a connection through the read Service, to a sample that started at `started`; if it
+    /// is the first time, that is known to `uncertainty`.
+    pub(crate) fn read(
+        &mut self,
+        pod: &ObjectName,
+        started: Moment,
+        finished: Moment,
+        uncertainty: Duration,
+    ) -> Vec<Effect> {
+        self.answered(pod, started, finished, |life| life.read(finished, uncertainty))
     }
 
     /// The same of an answer that is known not to be stale.
-    #[cfg_attr(not(test), expect(dead_code, reason = "direct samples and freshness are not taken yet"))]
-    pub(crate) fn fresh_read(&mut self, pod: &ObjectName, started: Moment, finished: Moment) -> Vec<Effect> {
-        self.answered(pod, started, finished, PodLife::fresh_read)
+    pub(crate) fn fresh_read(
+        &mut self,
+        pod: &ObjectName,
+        started: Moment,
+        finished: Moment,
+        uncertainty: Duration,
+    ) -> Vec<Effect> {
+        self.answered(pod, started, finished, |life| life.fresh_read(finished, uncertainty))
     }
 
     /// Takes in that a pod answered a connection to its own address.
-    #[cfg_attr(not(test), expect(dead_code, reason = "direct samples and freshness are not taken yet"))]
-    pub(crate) fn direct_read(&mut self, pod: &ObjectName, started: Moment, finished: Moment) -> Vec<Effect> {
-        self.answered(pod, started, finished, PodLife::direct_read)
-    }
-
-    /// Takes in whether it is known which answers are fresh. While it is, a replica has arrived with its first fresh
-    /// one, otherwise with its first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "direct samples and freshness are not taken yet"))]
-    pub(crate) fn know_freshness(&mut self, known: bool, now: Moment) -> Vec<Effect> {
-        if self.freshness == known {
+    pub(crate) fn direct_read(
+        &mut self,
+        pod: &ObjectName,
+        uid: &str,
+        started: Moment,
+        finished: Moment,
+    ) -> Vec<Effect> {
+        if self.lives.pod(pod).is_none_or(|life| *life.pod.uid != *uid) {
             return Vec::new();
         }
-        self.freshness = known;
-        let sets: Vec<_> = self.timelines.keys().cloned().collect();
-        sets.iter().flat_map(|set| self.sync(set, None, Receipt::Listed, now)).collect()
+        self.answered(pod, started, finished, |life| life.direct_read(finished))
+    }
+
+    /// Takes in whether it is known which answers of a `StatefulSet`'s replicas are fresh. While it is, one has arrived
+    /// with its first fresh one, otherwise with its first.
+    pub(crate) fn know_freshness(&mut self, set: &ObjectName, known: bool, now: Moment) -> Vec<Effect> {
+        let new = if known { self.freshness.insert(set.clone()) } else { self.freshness.remove(set) };
+        if new { self.sync(set, None, Receipt::Listed, now) } else { Vec::new() }
     }
 
     /// What a connection to the Service may reach; `None` while the Service is not known.
@@ -179,6 +196,10 @@ impl World {
 
     pub(crate) fn pod(&self, name: &ObjectName) -> Option<&Pod> {
         self.lives.pod(name).map(|life| &life.pod)
+    }
+
+    pub(super) fn set(&self, name: &ObjectName) -> Option<&StatefulSet> {
+        self.timelines.get(name).and_then(Timeline::set)
     }
 
     pub(crate) fn timelines(&self) -> impl Iterator<Item = &Timeline> {
@@ -303,6 +324,7 @@ impl World {
             && let Some(oldest) = self.deleted.pop_front()
         {
             self.timelines.remove(&oldest);
+            self.freshness.remove(&oldest);
             self.phases.retain(|(set, _), _| *set != oldest);
             self.binds.retain(|labels, _| labels.statefulset != oldest);
         }
@@ -345,10 +367,10 @@ impl World {
         pod: &ObjectName,
         started: Moment,
         finished: Moment,
-        take_in: fn(&mut PodLife, Moment),
+        take_in: impl FnOnce(&mut PodLife),
     ) -> Vec<Effect> {
         let Some(life) = self.lives.answering(pod, started) else { return Vec::new() };
-        take_in(life, finished);
+        take_in(life);
         self.sync_replica(pod, Receipt::Live, finished)
     }
 
@@ -407,7 +429,8 @@ impl World {
 
     fn sync(&mut self, set: &ObjectName, place: Option<u32>, receipt: Receipt, now: Moment) -> Vec<Effect> {
         let Some(timeline) = self.timelines.get_mut(set) else { return Vec::new() };
-        let steps = timeline.sync(place, &self.lives, self.freshness, receipt, now);
+        let freshness = self.freshness.contains(set);
+        let steps = timeline.sync(place, &self.lives, freshness, receipt, now);
         self.told(set, steps)
     }
 

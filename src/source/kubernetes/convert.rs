@@ -9,7 +9,7 @@ use k8s_openapi::{
 };
 
 use crate::model::cluster::{
-    Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef,
+    Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port,
     Service, Slice, StatefulSet, StorageClass, Vantage,
 };
 
@@ -51,6 +51,7 @@ impl Observed for core::Service {
             headless: spec.cluster_ip.as_deref() == Some("None"),
             affinity: pinned.then_some(affinity),
             local_only: spec.internal_traffic_policy.as_deref() == Some("Local"),
+            ports: spec.ports.unwrap_or_default().into_iter().filter_map(|port| number(port.name, port.port)).collect(),
         }))
     }
 }
@@ -61,8 +62,13 @@ impl Observed for discovery::EndpointSlice {
     fn fact(self) -> Option<Object> {
         let name = object_name(&self.metadata)?;
         let service = self.metadata.labels?.remove(SERVICE_LABEL)?.into();
-        let endpoints = self.endpoints;
-        Some(Object::Slice(Slice { name, service, endpoints: endpoints.into_iter().map(endpoint).collect() }))
+        let ports = self.ports.unwrap_or_default().into_iter();
+        Some(Object::Slice(Slice {
+            name,
+            service,
+            ports: ports.filter_map(|port| number(port.name, port.port?)).collect(),
+            endpoints: self.endpoints.into_iter().map(endpoint).collect(),
+        }))
     }
 }
 
@@ -225,6 +231,10 @@ fn endpoint(endpoint: discovery::Endpoint) -> Endpoint {
         for_zones: hints.for_zones.unwrap_or_default().into_iter().map(|zone| zone.name.into()).collect(),
         for_nodes: hints.for_nodes.unwrap_or_default().into_iter().map(|node| node.name.into()).collect(),
     }
+}
+
+fn number(name: Option<String>, number: i32) -> Option<Port> {
+    Some(Port { name: name.unwrap_or_default().into(), number: u16::try_from(number).ok()? })
 }
 
 fn conditions(all: &[core::PodCondition]) -> PodConditions {

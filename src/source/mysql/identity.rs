@@ -7,9 +7,10 @@ use crate::model::Identity;
 
 /// Who answers? One round trip, one row, for any account.
 ///
-/// `MariaDB` skips what is in the comment, since it has neither variable. `MySQL` gives seven columns, `MariaDB` five.
+/// `MariaDB` skips what is in the comment, since it has none of those variables. `MySQL` gives eight columns, `MariaDB`
+/// five.
 pub(super) const QUERY: &str = "SELECT @@server_id, @@hostname, @@read_only, @@version, UTC_TIMESTAMP(6)\
-                                /*!80000 , @@server_uuid, @@global.gtid_executed */";
+                                /*!80000 , @@server_uuid, @@global.gtid_executed, @@global.gtid_mode */";
 
 /// Names are shown and become labels; a longer one than any real name is cut.
 const NAME_CHARS_MAX: usize = 253;
@@ -39,7 +40,7 @@ pub(super) fn read(row: Fields) -> Result<Identity, String> {
     let host_name = next().ok_or_else(|| missing("@@hostname"))?;
     let read_only = next().ok_or_else(|| missing("@@read_only"))?;
     let version = next().ok_or_else(|| missing("@@version"))?;
-    let (server_time, server_uuid, gtid_executed) = (next(), next(), next());
+    let (server_time, server_uuid, gtid_executed, gtid_mode) = (next(), next(), next(), next());
     Ok(Identity {
         server_id: server_id
             .parse()
@@ -50,8 +51,14 @@ pub(super) fn read(row: Fields) -> Result<Identity, String> {
         read_only: !matches!(&*read_only, "0" | "OFF"),
         version: harmless(version, NAME_CHARS_MAX),
         server_time: server_time.and_then(|time| utc(&time)),
-        gtid_executed: gtid_executed.filter(|set| set.len() <= GTID_BYTES_MAX).map(one_line),
+        gtid_executed: gtid_executed.filter(|set| set.len() <= GTID_BYTES_MAX).map(|set| in_force(set, gtid_mode)),
     })
+}
+
+/// A set says what a server has only while every transaction is added to it: unless `gtid_mode` is `ON` it stands still,
+/// or misses some.
+fn in_force(set: String, gtid_mode: Option<String>) -> String {
+    if gtid_mode.is_some_and(|mode| mode == "ON") { one_line(set) } else { String::new() }
 }
 
 /// Servers break a set after each source; nothing else in one is a control character.
@@ -72,6 +79,15 @@ mod tests {
     fn text_from_outside_is_cut_and_has_no_control_characters() {
         assert_eq!(harmless("mysql-0\n\u{1b}[31m".to_owned(), 9), "mysql-0\u{fffd}\u{fffd}…");
         assert_eq!(harmless("ä".to_owned(), 1), "ä");
+    }
+
+    #[test]
+    fn a_set_to_which_nothing_is_added_is_none() {
+        let set = || "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,\n4e11fa47-71ca-11e1-9e33-c80aa9429562:1".to_owned();
+        for mode in [Some("OFF"), Some("OFF_PERMISSIVE"), Some("ON_PERMISSIVE"), None] {
+            assert_eq!(in_force(set(), mode.map(str::to_owned)), "");
+        }
+        assert_eq!(in_force(set(), Some("ON".to_owned())), set().replace('\n', ""));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod packets;
 mod rsa;
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -90,15 +90,27 @@ impl Sampler {
 
     /// Takes one sample. Failing to reach the database is data: it never returns an error.
     pub async fn sample(&self, sequence: u64) -> Sample {
+        self.dated(sequence, self.attempt(None)).await
+    }
+
+    /// Takes one sample at the first of these addresses that does not refuse, instead of the target's own. A certificate
+    /// is still to be the target's, which is the one that clients of the Service are shown. The sample's place in the
+    /// sequence means nothing.
+    pub async fn sample_at(&self, addresses: &[SocketAddr]) -> Sample {
+        self.dated(0, self.attempt(Some(addresses))).await
+    }
+
+    async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Sample {
         let started = self.clock.now();
-        let outcome = self.attempt().await;
+        let outcome = attempt.await;
         if matches!(&outcome, Err(failure) if failure.reason == FailureReason::Auth) {
             self.look_at_password();
         }
         Sample { sequence, started, finished: self.clock.now(), outcome }
     }
 
-    async fn attempt(&self) -> Result<Answer, Failure> {
+    /// One sample at `given` addresses, or where the target's name leads.
+    async fn attempt(&self, given: Option<&[SocketAddr]>) -> Result<Answer, Failure> {
         let began = Instant::now();
         let mut end = pin!(sleep_until(began + self.target.timeout.get()));
         let late = |phase: &str, address| Failure {
@@ -107,10 +119,13 @@ impl Sampler {
             address,
         };
 
-        let Some(addresses) = before(end.as_mut(), self.resolver.resolve()).await else {
-            return Err(late("resolving the name", None));
+        let addresses = match given {
+            Some(given) => given.to_vec(),
+            None => match before(end.as_mut(), self.resolver.resolve()).await {
+                Some(ips) => ips?.into_iter().map(|ip| SocketAddr::new(ip, self.target.address.port)).collect(),
+                None => return Err(late("resolving the name", None)),
+            },
         };
-        let addresses = addresses?;
         let resolved = Instant::now();
 
         let mut tried = None;
@@ -155,12 +170,11 @@ impl Sampler {
     /// Connects to the first address that does not refuse, as a client does; `tried` is the last one.
     async fn connect(
         &self,
-        addresses: &[IpAddr],
+        addresses: &[SocketAddr],
         tried: &mut Option<SocketAddr>,
     ) -> Result<(TcpStream, SocketAddr), Failure> {
         let mut refused = None;
-        for ip in addresses {
-            let address = SocketAddr::new(*ip, self.target.address.port);
+        for &address in addresses {
             *tried = Some(address);
             match TcpStream::connect(address).await {
                 Ok(stream) => {

@@ -117,7 +117,7 @@ impl<'a> Member<'a> {
             taken_over: member.taken_over,
             milestones: milestones.reached().map(|(milestone, date)| (milestone.name(), Time(date.wall))).collect(),
             phases: ScalePhase::ALL.into_iter().filter_map(duration).collect(),
-            first_read_uncertainty_seconds: None,
+            first_read_uncertainty_seconds: member.first_read_uncertainty.map(|known_to| known_to.as_secs_f64()),
         }
     }
 }

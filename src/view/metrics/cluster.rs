@@ -8,7 +8,9 @@ use super::{
     Definition, Kind, define,
     family::{counter, family, gauge, histogram},
 };
-use crate::model::cluster::{ClaimSnapshot, ClusterSnapshot, Direction, StatefulSetSnapshot, Watch};
+use crate::model::cluster::{
+    ClaimSnapshot, ClusterSnapshot, Dated, Direction, Member, Milestone, StatefulSetSnapshot, Watch,
+};
 
 pub(super) const WATCH_UP: Definition = define(
     "readscope_kube_watch_up",
@@ -54,6 +56,13 @@ pub(super) const MILESTONE: Definition = define(
     Kind::Gauge,
     &["statefulset", "replica", "milestone"],
     "When a replica reached a milestone of the last scale event that added or removed it.",
+);
+pub(super) const FIRST_READ_UNCERTAINTY: Definition = define(
+    "readscope_first_read_uncertainty_seconds",
+    Kind::Gauge,
+    &["statefulset", "replica"],
+    "How much earlier than its milestone says a replica may have been ready to answer its first read, at the 99th \
+     percentile: the time of the samples that may miss it.",
 );
 pub(super) const SCALE_EVENTS: Definition = define(
     "readscope_scale_events_total",
@@ -110,6 +119,13 @@ pub(super) fn families(told: &ClusterSnapshot) -> Vec<MetricFamily> {
         phases.map(|(phase, times)| histogram(&[("statefulset", name), ("phase", phase.name())], times)).collect()
     }));
     families.push(each(MILESTONE, &milestones));
+    families.push(each(FIRST_READ_UNCERTAINTY, &|set, name| {
+        let known_to = |member: &Member| {
+            let uncertainty = member.first_read_uncertainty?.as_secs_f64();
+            Some(gauge(&[("statefulset", name), ("replica", &*member.replica)], uncertainty))
+        };
+        last_members(set).filter_map(known_to).collect()
+    }));
     families.push(each(SCALE_EVENTS, &|set, name| {
         [Direction::Up, Direction::Down]
             .map(|direction| {
@@ -157,18 +173,23 @@ fn watches(told: &ClusterSnapshot) -> Vec<MetricFamily> {
 
 /// Of each replica, the milestones of the last event that it was part of.
 fn milestones(set: &StatefulSetSnapshot, name: &str) -> Vec<Metric> {
-    let mut last = BTreeMap::new();
-    for member in set.events.iter().flat_map(|event| &event.members) {
-        last.entry(member.ordinal).or_insert(member);
-    }
-    let of_member = |member: &crate::model::cluster::Member| -> Vec<Metric> {
-        let metric = |(milestone, date): (crate::model::cluster::Milestone, crate::model::cluster::Dated)| {
+    let of_member = |member: &Member| -> Vec<Metric> {
+        let metric = |(milestone, date): (Milestone, Dated)| {
             let pairs = [("statefulset", name), ("replica", &*member.replica), ("milestone", milestone.name())];
             gauge(&pairs, seconds(date.wall))
         };
         member.milestones.reached().map(metric).collect()
     };
-    last.into_values().flat_map(of_member).collect()
+    last_members(set).flat_map(of_member).collect()
+}
+
+/// Each replica in the last event that it was part of.
+fn last_members(set: &StatefulSetSnapshot) -> impl Iterator<Item = &Member> {
+    let mut last = BTreeMap::new();
+    for member in set.events.iter().flat_map(|event| &event.members) {
+        last.entry(member.ordinal).or_insert(member);
+    }
+    last.into_values()
 }
 
 fn seconds(wall: jiff::Timestamp) -> f64 {

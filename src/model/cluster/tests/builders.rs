@@ -1,7 +1,7 @@
 //! Objects and stories, as the tests tell them: the `StatefulSet` `mysql` in the namespace `mysql`, read through
 //! `mysql-read`, with the claim template `data` of the class `fast`, which waits for a consumer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -27,6 +27,9 @@ pub(super) struct Story {
     /// The pods that are ready endpoints of `mysql-read`: name and uid.
     pub(super) ready: BTreeMap<String, Arc<str>>,
 }
+
+/// To which first reads are known.
+pub(super) const UNCERTAINTY: Duration = Duration::from_millis(340);
 
 /// A story at one moment.
 pub(super) struct At<'a> {
@@ -112,6 +115,7 @@ pub(super) fn slice<'a>(service: &str, pods: impl IntoIterator<Item = (&'a str, 
     Fact(Slice {
         name: name(&format!("{service}-x")),
         service: service.into(),
+        ports: Arc::default(),
         endpoints: pods.into_iter().map(endpoint).collect(),
     })
 }
@@ -231,48 +235,30 @@ impl Fact<Slice> {
     }
 }
 
-impl From<Fact<StatefulSet>> for Object {
-    fn from(fact: Fact<StatefulSet>) -> Self {
-        Self::StatefulSet(fact.0)
-    }
+macro_rules! object {
+    ($($kind:ident),*) => {$(
+        impl From<Fact<$kind>> for Object {
+            fn from(fact: Fact<$kind>) -> Self {
+                Self::$kind(fact.0)
+            }
+        }
+    )*};
 }
 
-impl From<Fact<Pod>> for Object {
-    fn from(fact: Fact<Pod>) -> Self {
-        Self::Pod(fact.0)
-    }
-}
-
-impl From<Fact<Claim>> for Object {
-    fn from(fact: Fact<Claim>) -> Self {
-        Self::Claim(fact.0)
-    }
-}
-
-impl From<Fact<StorageClass>> for Object {
-    fn from(fact: Fact<StorageClass>) -> Self {
-        Self::StorageClass(fact.0)
-    }
-}
-
-impl From<Fact<ClaimEvent>> for Object {
-    fn from(fact: Fact<ClaimEvent>) -> Self {
-        Self::ClaimEvent(fact.0)
-    }
-}
-
-impl From<Fact<Slice>> for Object {
-    fn from(fact: Fact<Slice>) -> Self {
-        Self::Slice(fact.0)
-    }
-}
+object!(StatefulSet, Pod, Claim, StorageClass, Slice, ClaimEvent);
 
 impl Story {
     /// Nothing but the Service and the class is known.
     pub(super) fn empty() -> Self {
         let mut story = Self { world: World::new([name("mysql-read")]), steps: Vec::new(), ready: BTreeMap::default() };
         story.at(0.0).lists(class("fast"));
-        let service = Service { name: name("mysql-read"), headless: false, affinity: None, local_only: false };
+        let service = Service {
+            name: name("mysql-read"),
+            headless: false,
+            affinity: None,
+            local_only: false,
+            ports: Arc::default(),
+        };
         story.at(0.0).takes(Change::Applied(Object::Service(service), Receipt::Listed));
         story
     }
@@ -420,17 +406,18 @@ impl At<'_> {
 
     /// A pod answers a sample that started earlier.
     pub(super) fn reads_since(self, started: f64, pod: &str) {
-        let effects = self.story.world.read(&name(pod), Moment::at(started), self.now);
+        let effects = self.story.world.read(&name(pod), Moment::at(started), self.now, UNCERTAINTY);
         self.story.tell(effects);
     }
 
     pub(super) fn reads_fresh(self, pod: &str) {
-        let effects = self.story.world.fresh_read(&name(pod), self.now, self.now);
+        let effects = self.story.world.fresh_read(&name(pod), self.now, self.now, UNCERTAINTY);
         self.story.tell(effects);
     }
 
     pub(super) fn reads_directly(self, pod: &str) {
-        let effects = self.story.world.direct_read(&name(pod), self.now, self.now);
+        let uid = self.story.world.pod(&name(pod)).map(|pod| Arc::clone(&pod.uid)).unwrap_or_default();
+        let effects = self.story.world.direct_read(&name(pod), &uid, self.now, self.now);
         self.story.tell(effects);
     }
 

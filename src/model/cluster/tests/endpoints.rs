@@ -95,9 +95,17 @@ fn changes_say_whose_routing_may_be_another_one() {
     let mut story = Story::of(3);
     let mut takes = |change| story.world.apply(change, Moment::at(6000.0));
     let routing = || vec![Effect::Routing(name("mysql-read"))];
-    let service =
-        |of: &str| Object::Service(Service { name: name(of), headless: false, affinity: None, local_only: false });
-    let local = Service { name: name("mysql-read"), headless: false, affinity: None, local_only: true };
+    let service = |of: &str| {
+        Object::Service(Service {
+            name: name(of),
+            headless: false,
+            affinity: None,
+            local_only: false,
+            ports: Arc::default(),
+        })
+    };
+    let local =
+        Service { name: name("mysql-read"), headless: false, affinity: None, local_only: true, ports: Arc::default() };
     assert_eq!(takes(Change::Applied(Object::Service(local), Receipt::Live)), routing());
     assert_eq!(takes(Change::Applied(service("mysql-read"), Receipt::Listed)), routing());
     assert_eq!(takes(Change::Applied(service("mysql-read"), Receipt::Listed)), [], "it is the same");

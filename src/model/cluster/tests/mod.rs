@@ -7,6 +7,7 @@ mod orders;
 mod outages;
 mod pending;
 mod properties;
+mod reach;
 mod replacements;
 mod scaling;
 mod simulation;

@@ -26,6 +26,7 @@ impl Told {
             headless: false,
             affinity: None,
             local_only: false,
+            ports: std::sync::Arc::default(),
         };
         told.at(5000.0, Object::Service(service));
         told.at(5000.0, set(3));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::builders::{Story, claim, class, name, pod, set};
+use super::builders::{Story, UNCERTAINTY, claim, class, name, pod, set};
 use crate::model::{
     cluster::{Direction, Kind, Milestone, ScalePhase, timeline::Step},
     moment::Moment,
@@ -65,6 +65,7 @@ fn an_event_tells_its_beginning_its_steps_and_its_end() {
         replica: "mysql-3".into(),
         milestone: Milestone::FirstRead,
         since_request: Some(Duration::from_secs(21)),
+        known_to: Some(UNCERTAINTY),
     };
     assert!(story.steps.contains(&first_read), "{:?}", story.steps);
     assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 4, lasted: Some(Duration::from_secs(21)) }));
@@ -301,7 +302,7 @@ fn a_first_read_is_not_taken_from_the_previous_pod_of_the_name() {
 #[test]
 fn direct_and_fresh_reads_are_milestones_of_their_own() {
     let mut story = Story::of(3);
-    story.world.know_freshness(true, Moment::at(5000.0));
+    story.world.know_freshness(&name("mysql"), true, Moment::at(5000.0));
     story.at(6000.0).sees(set(4));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6015.0).reads_directly("mysql-3");
@@ -328,11 +329,11 @@ fn a_first_read_that_is_fresh_is_both() {
 #[test]
 fn where_freshness_becomes_unknown_a_first_read_is_enough() {
     let mut story = Story::of(3);
-    story.world.know_freshness(true, Moment::at(5000.0));
+    story.world.know_freshness(&name("mysql"), true, Moment::at(5000.0));
     story.at(6000.0).sees(set(4));
     story.rises("mysql-3", 6000.0);
     assert_eq!(story.event().finished, None);
-    let effects = story.world.know_freshness(false, Moment::at(6030.0));
+    let effects = story.world.know_freshness(&name("mysql"), false, Moment::at(6030.0));
     story.tell(effects);
     assert!(story.event().finished.is_some());
     assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 4, lasted: None }));

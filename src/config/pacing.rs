@@ -1,0 +1,148 @@
+//! How a target is asked beyond its regular samples.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use super::duration::{DurationError, Interval, parse_duration};
+use crate::model::{Burst, Pace};
+
+/// The shortest lag that can be told from none: the primary is asked every quarter of it.
+const MAX_LAG_MIN: Duration = Duration::from_millis(100);
+
+/// Why a lag was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MaxLagError {
+    /// Not a duration.
+    #[error(transparent)]
+    Duration(#[from] DurationError),
+    /// Shorter than the primary can be asked.
+    #[error(
+        "shorter than 100ms: the primary is asked every quarter of it, and that would be more than 40 connections a \
+         second; write a duration such as 1s"
+    )]
+    TooShort,
+}
+
+/// An interval, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Every(Option<Interval>);
+
+/// How old what an answer lacks may be before the answer is stale, at least 100 ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxLag(Duration);
+
+/// How a target is asked beyond its regular samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pacing {
+    /// Between samples while a new endpoint has not answered yet.
+    pub burst_interval: Every,
+    /// How long that is done for one endpoint; 0: never.
+    pub burst_for: Duration,
+    /// Between direct samples of one pod.
+    pub direct_interval: Every,
+    /// From which lag on an answer is stale.
+    pub max_lag: MaxLag,
+}
+
+impl Pacing {
+    /// As the model takes it, with the regular `interval`.
+    #[must_use]
+    pub fn pace(&self, interval: Interval) -> Pace {
+        let burst = self.burst_interval.get().filter(|_| !self.burst_for.is_zero());
+        Pace {
+            interval: interval.get(),
+            burst: burst.map(|interval| Burst { interval, lasting: self.burst_for }),
+            direct: self.direct_interval.get(),
+            max_lag: self.max_lag.0,
+        }
+    }
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        let every = |duration: Duration| Every(Interval::try_from(duration).ok());
+        Self {
+            burst_interval: every(Duration::from_millis(20)),
+            burst_for: Duration::from_secs(30),
+            direct_interval: every(Duration::from_secs(10)),
+            max_lag: MaxLag::default(),
+        }
+    }
+}
+
+impl Every {
+    /// Nothing at all.
+    pub const NEVER: Self = Self(None);
+
+    /// As a plain duration; absent if it is never.
+    #[must_use]
+    pub fn get(self) -> Option<Duration> {
+        self.0.map(Interval::get)
+    }
+}
+
+impl Default for MaxLag {
+    fn default() -> Self {
+        Self(Duration::from_secs(1))
+    }
+}
+
+impl FromStr for Every {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        let duration = parse_duration(text)?;
+        if duration.is_zero() { Ok(Self::NEVER) } else { duration.try_into().map(|interval| Self(Some(interval))) }
+    }
+}
+
+impl TryFrom<Duration> for MaxLag {
+    type Error = MaxLagError;
+
+    fn try_from(duration: Duration) -> Result<Self, MaxLagError> {
+        if duration < MAX_LAG_MIN { Err(MaxLagError::TooShort) } else { Ok(Self(duration)) }
+    }
+}
+
+impl FromStr for MaxLag {
+    type Err = MaxLagError;
+
+    fn from_str(text: &str) -> Result<Self, MaxLagError> {
+        parse_duration(text)?.try_into()
+    }
+}
+
+impl fmt::Display for Every {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.get().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for MaxLag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_turns_off() {
+        assert_eq!("0".parse(), Ok(Every::NEVER));
+        assert_eq!("10s".parse::<Every>().unwrap().get(), Some(Duration::from_secs(10)));
+        assert_eq!("1ms".parse::<Every>(), Err(DurationError::IntervalTooShort));
+        let interval = Interval::try_from(Duration::from_secs(1)).unwrap();
+        let no_time = Pacing { burst_for: Duration::ZERO, ..Pacing::default() };
+        assert_eq!(no_time.pace(interval).burst, None);
+        let no_interval = Pacing { burst_interval: Every::NEVER, ..Pacing::default() };
+        assert_eq!(no_interval.pace(interval).burst, None);
+        assert!(Pacing::default().pace(interval).burst.is_some());
+    }
+
+    #[test]
+    fn a_lag_that_cannot_be_seen_is_refused() {
+        assert_eq!("99ms".parse::<MaxLag>(), Err(MaxLagError::TooShort));
+        assert!("100ms".parse::<MaxLag>().is_ok());
+    }
+}

@@ -1,0 +1,197 @@
+//! Samples of pods at their own addresses: which ones, and how often, is the plan's to say.
+//!
+//! A pod is asked by one connection at a time, and no more than a few pods at once; the primary, which has to be asked
+//! on time, goes before that bound.
+
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Ask, DirectSample, Event, Plan, Purpose, Sample, TargetId};
+
+/// How many pods are asked at once, the primary apart.
+const AT_ONCE: usize = 8;
+
+/// Regular direct samples are spread around their time by this part of the interval, so that the pods of one target, and
+/// several probes, do not keep step.
+const JITTER: f64 = 0.25;
+
+/// With nothing to do until the plan changes.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// When a pod was asked.
+#[derive(Debug)]
+struct Asked {
+    began: Instant,
+    /// Where in the jitter the next time is, 0 to 1.
+    place: f64,
+    under_way: bool,
+}
+
+/// Asks pods by `sample` as the `plan` says, and tells `events` what came of it, until `stop` is cancelled or nobody
+/// listens. What is under way then is waited for.
+///
+/// # Panics
+/// When a sample panics: the panic goes on in the caller.
+pub async fn run<S, F>(
+    target: TargetId,
+    mut plan: watch::Receiver<Plan>,
+    sample: S,
+    events: mpsc::Sender<Event>,
+    stop: CancellationToken,
+) where
+    S: Fn(&Ask) -> F,
+    F: Future<Output = Sample> + Send + 'static,
+{
+    let mut asked: HashMap<Arc<str>, Asked> = HashMap::new();
+    let mut in_flight: JoinSet<DirectSample> = JoinSet::new();
+    loop {
+        let next = next(&plan.borrow_and_update(), &asked, in_flight.len());
+        let due = next.as_ref().map_or_else(|| Instant::now() + IDLE, |(due, _)| *due);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(done) = in_flight.join_next() => {
+                let done = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+                if let Some(asked) = asked.get_mut(&done.pod.uid) {
+                    asked.under_way = false;
+                }
+                if !tell(&events, target, done).await {
+                    return;
+                }
+            }
+            // Without its sender the plan stays as it is.
+            Ok(()) = plan.changed() => {
+                let plan = plan.borrow();
+                asked.retain(|uid, asked| asked.under_way || plan.direct.iter().any(|ask| ask.pod.uid == *uid));
+            }
+            () = sleep_until(due) => {
+                let Some((_, ask)) = next else { continue };
+                let began = Instant::now();
+                let state = Asked { began, place: rand::random(), under_way: true };
+                asked.insert(Arc::clone(&ask.pod.uid), state);
+                let sample = sample(&ask);
+                in_flight.spawn(async move { DirectSample { pod: ask.pod, purpose: ask.purpose, sample: sample.await } });
+            }
+        }
+    }
+    while let Some(done) = in_flight.join_next().await {
+        let done = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        if !tell(&events, target, done).await {
+            return;
+        }
+    }
+}
+
+async fn tell(events: &mpsc::Sender<Event>, target: TargetId, sample: DirectSample) -> bool {
+    events.send(Event::Asked { target, sample: Box::new(sample) }).await.is_ok()
+}
+
+/// Who is to be asked next, and when.
+fn next(plan: &Plan, asked: &HashMap<Arc<str>, Asked>, in_flight: usize) -> Option<(Instant, Ask)> {
+    let now = Instant::now();
+    // Those that were never asked go before those that are overdue.
+    let due = |ask: &Ask| match asked.get(&ask.pod.uid) {
+        None => Some((false, now)),
+        Some(asked) if asked.under_way => None,
+        // The primary is asked by the clock.
+        Some(asked) if ask.purpose == Purpose::Primary => Some((true, asked.began + ask.every)),
+        Some(asked) => Some((true, asked.began + ask.every.mul_f64(1.0 + JITTER * (asked.place - 0.5)))),
+    };
+    let allowed = |ask: &&Ask| ask.purpose == Purpose::Primary || in_flight < AT_ONCE;
+    let candidates = plan.direct.iter().filter(allowed).filter_map(|ask| Some((due(ask)?, ask)));
+    candidates.min_by_key(|(due, _)| *due).map(|((_, due), ask)| (due, ask.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        model::{Failure, FailureReason, cluster::PodRef},
+    };
+
+    fn ask(uid: &str, purpose: Purpose, every: f64) -> Ask {
+        let pod = PodRef { name: uid.into(), uid: uid.into() };
+        Ask { pod, addresses: Vec::new(), purpose, every: Duration::from_secs_f64(every) }
+    }
+
+    /// Follows `plans`, each for some seconds of paused time, with samples that take `lasting`; gives how often each pod
+    /// was asked, and how many samples were under way at once.
+    async fn asked(plans: Vec<(Vec<Ask>, u64)>, lasting: Duration) -> (HashMap<String, usize>, usize) {
+        let clock = Clock::start();
+        let (events, mut told) = mpsc::channel(100_000);
+        let (planned, plan) = watch::channel(Plan::default());
+        let stop = CancellationToken::new();
+        let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let sample = {
+            let most = Arc::clone(&most);
+            move |_: &Ask| {
+                let (under_way, most) = (Arc::clone(&under_way), Arc::clone(&most));
+                async move {
+                    most.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                    let started = clock.now();
+                    tokio::time::sleep(lasting).await;
+                    under_way.fetch_sub(1, Ordering::Relaxed);
+                    let failure = Failure { reason: FailureReason::Other, text: String::new(), address: None };
+                    Sample { sequence: 0, started, finished: clock.now(), outcome: Err(failure) }
+                }
+            }
+        };
+        let running = run(TargetId(0), plan, sample, events, stop.clone());
+        let planning = async {
+            for (direct, seconds) in plans {
+                planned.send_replace(Plan { burst: false, direct });
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+            }
+            stop.cancel();
+        };
+        tokio::join!(running, planning);
+        let mut counts = HashMap::new();
+        while let Ok(event) = told.try_recv() {
+            let Event::Asked { sample, .. } = event else { panic!("{event:?}") };
+            *counts.entry(sample.pod.name.to_string()).or_default() += 1;
+        }
+        (counts, most.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_pod_is_asked_at_once_and_then_at_its_own_pace() {
+        let plan = vec![ask("a", Purpose::Primary, 0.25), ask("b", Purpose::Replica, 10.0)];
+        let (counts, _) = asked(vec![(plan, 100)], Duration::from_millis(5)).await;
+        assert!((390..=401).contains(&counts["a"]), "{counts:?}");
+        assert!((9..=12).contains(&counts["b"]), "{counts:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_that_is_slow_to_answer_has_one_connection() {
+        let plan = vec![ask("a", Purpose::Primary, 0.25)];
+        let (counts, at_once) = asked(vec![(plan, 30)], Duration::from_secs(3)).await;
+        assert_eq!((counts["a"], at_once), (10, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pods_that_hang_do_not_keep_the_primary_from_being_asked() {
+        let mut plan: Vec<_> = (0..20).map(|pod| ask(&pod.to_string(), Purpose::Replica, 0.2)).collect();
+        plan.push(ask("primary", Purpose::Primary, 0.25));
+        let (counts, at_once) = asked(vec![(plan, 30)], Duration::from_secs(3)).await;
+        assert_eq!(at_once, AT_ONCE + 1);
+        assert_eq!(counts["primary"], 10);
+        assert_eq!(counts.len(), 21, "each has its turn: {counts:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_the_plan_holds_at_once() {
+        let slow = vec![ask("a", Purpose::Replica, 1000.0)];
+        let quick = vec![ask("a", Purpose::Replica, 1.0)];
+        let (counts, _) = asked(vec![(slow, 500), (quick, 10), (vec![], 100)], Duration::from_millis(5)).await;
+        assert!((9..=13).contains(&counts["a"]), "{counts:?}");
+    }
+}
