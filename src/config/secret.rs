@@ -24,7 +24,10 @@ pub enum PasswordSource {
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// The file cannot be read.
-    #[error("cannot read the password file {path:?}: {reason}; check that it exists and that this user may read it")]
+    #[error(
+        "cannot read the password file {path:?}: {reason}; check that it exists and that this user may read it, and in \
+         Kubernetes that the Secret behind it is there and has this key"
+    )]
     Unreadable {
         /// Which file.
         path: PathBuf,
