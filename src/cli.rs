@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{
-        Address, AddressError, Every, Interval, Listen, MaxLag, Pacing, PasswordSource, Secret, Target, Timeout, Tls,
-        TlsError, TlsMode, parse_duration,
+        Address, AddressError, Configuration, Every, FileError, Interval, Listen, MAX_IN_FLIGHT, MaxLag, Pacing,
+        PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode, USER, Unsaid, parse_duration, parse_in_flight,
     },
     model::{Expectation, ExpectationError, Expected, TrialRules, cluster::ObjectName},
 };
@@ -15,8 +15,26 @@ use crate::{
 /// The environment variable that holds the password itself.
 const PASSWORD_VARIABLE: &str = "READSCOPE_PASSWORD";
 
-/// How many samples may be under way at once.
-const MAX_IN_FLIGHT_LIMIT: usize = 1000;
+/// What describes one target.
+const ONE_TARGET: [&str; 17] = [
+    "service",
+    "address",
+    "user",
+    "password_file",
+    "tls",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "interval",
+    "burst_interval",
+    "burst_for",
+    "direct_interval",
+    "max_lag",
+    "timeout",
+    "max_in_flight",
+    "expect",
+    "forget_after",
+];
 
 /// Shows where the reads of a replicated MySQL go, and when a new replica really serves.
 ///
@@ -107,15 +125,19 @@ pub struct DemoArgs {
 
 /// One target and how to sample it.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("of_kubernetes").args(["service", "config_file"]).multiple(true))]
 pub struct TargetArgs {
+    /// Many targets, in YAML; the options below describe one target and exclude it
+    #[arg(long = "config.file", env = "READSCOPE_CONFIG_FILE", value_name = "FILE", conflicts_with_all = ONE_TARGET)]
+    pub config_file: Option<PathBuf>,
     /// A Kubernetes Service; who should answer is found from its endpoints
-    #[arg(long, env = "READSCOPE_SERVICE", value_name = "NAMESPACE/NAME", required_unless_present = "address")]
+    #[arg(long, env = "READSCOPE_SERVICE", value_name = "NAMESPACE/NAME", required_unless_present_any = ["address", "config_file"])]
     pub service: Option<ObjectName>,
     /// Where to connect, alone or with --service; the port is 3306 unless given [default: the Service's cluster name]
-    #[arg(long, env = "READSCOPE_ADDRESS", value_name = "HOST[:PORT]", required_unless_present = "service")]
+    #[arg(long, env = "READSCOPE_ADDRESS", value_name = "HOST[:PORT]", required_unless_present_any = ["service", "config_file"])]
     pub address: Option<Address>,
     /// The account; it needs no privilege but to log in
-    #[arg(long, env = "READSCOPE_USER", value_name = "NAME", default_value = "readscope")]
+    #[arg(long, env = "READSCOPE_USER", value_name = "NAME", default_value = USER)]
     pub user: String,
     /// File with the account's password, read again when it changes; or set `READSCOPE_PASSWORD` to the password itself
     #[arg(long, env = "READSCOPE_PASSWORD_FILE", value_name = "FILE")]
@@ -139,10 +161,10 @@ pub struct TargetArgs {
     #[command(flatten)]
     pub pacing: PacingArgs,
     /// For one whole sample
-    #[arg(long, value_name = "DURATION", default_value = "3s")]
+    #[arg(long, value_name = "DURATION", default_value_t)]
     pub timeout: Timeout,
     /// How many samples may be under way at once; samples due beyond that are dropped and counted
-    #[arg(long, value_name = "N", default_value = "8", value_parser = parse_in_flight)]
+    #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_in_flight)]
     pub max_in_flight: NonZeroUsize,
     /// A replica that should answer, by host name or `server-<SERVER_ID>`; repeat it for each [default: those seen]
     #[arg(long, value_name = "NAME[=WEIGHT]")]
@@ -151,7 +173,7 @@ pub struct TargetArgs {
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub forget_after: Duration,
     /// Which context of the kubeconfig names the cluster [default: the current one, or the pod's own cluster]
-    #[arg(long = "kubernetes.context", value_name = "NAME", requires = "service")]
+    #[arg(long = "kubernetes.context", value_name = "NAME", requires = "of_kubernetes")]
     pub kubernetes_context: Option<String>,
 }
 
@@ -219,6 +241,9 @@ pub enum Output {
 /// Why the options of a target do not make one.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
+    /// The file is not what it should be.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A name twice, or too many.
     #[error("--expect: {0}")]
     Expect(#[from] ExpectationError),
@@ -237,21 +262,32 @@ pub enum TargetError {
 }
 
 impl TargetArgs {
-    /// The target that the options describe; `interval` is for when none was given.
+    /// What the options or the file describe; `interval` is for when none was given.
     ///
     /// # Errors
     /// When options do not go together, or a file is not what it should be.
-    pub fn target(&self, interval: Interval) -> Result<Target, TargetError> {
-        let password = match (&self.password_file, std::env::var(PASSWORD_VARIABLE)) {
-            (Some(path), _) => PasswordSource::File(path.clone()),
-            (None, Ok(text)) if !text.is_empty() => PasswordSource::Given(Secret::new(text)),
-            (None, Err(std::env::VarError::NotUnicode(_))) => return Err(TargetError::PasswordVariable),
-            (None, _) => PasswordSource::Empty,
+    pub fn configuration(&self, interval: Interval) -> Result<Configuration, TargetError> {
+        let password = match std::env::var(PASSWORD_VARIABLE) {
+            Ok(text) if !text.is_empty() => PasswordSource::Given(Secret::new(text)),
+            Err(std::env::VarError::NotUnicode(_)) => return Err(TargetError::PasswordVariable),
+            _ => PasswordSource::Empty,
+        };
+        let unsaid = Unsaid { interval, password };
+        match &self.config_file {
+            Some(path) => Ok(Configuration::load(path, &unsaid)?),
+            None => Ok(Configuration::of(self.target(unsaid)?)),
+        }
+    }
+
+    fn target(&self, unsaid: Unsaid) -> Result<Target, TargetError> {
+        let password = match &self.password_file {
+            Some(path) => PasswordSource::File(path.clone()),
+            None => unsaid.password,
         };
         let tls = Tls::load(self.tls, self.tls_ca.as_deref(), self.tls_cert.as_deref(), self.tls_key.as_deref())?;
         let address = match (&self.address, &self.service) {
             (Some(address), _) => address.clone(),
-            (None, Some(service)) => cluster_address(service)?,
+            (None, Some(service)) => Address::of_service(service)?,
             (None, None) => return Err(TargetError::Nowhere),
         };
         let label = self.service.as_ref().map_or_else(|| address.to_string(), ToString::to_string);
@@ -262,7 +298,7 @@ impl TargetArgs {
             user: self.user.clone(),
             password,
             tls,
-            interval: self.interval.unwrap_or(interval),
+            interval: self.interval.unwrap_or(unsaid.interval),
             pacing: self.pacing.pacing(),
             timeout: self.timeout,
             max_in_flight: self.max_in_flight,
@@ -305,21 +341,9 @@ impl fmt::Display for LogLevel {
     }
 }
 
-/// The name by which the cluster's DNS knows a Service.
-fn cluster_address(service: &ObjectName) -> Result<Address, AddressError> {
-    format!("{}.{}.svc", service.name, service.namespace).parse()
-}
-
 fn parse_alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
         _ => Err("write a probability above 0 and below 1, such as 0.001".to_owned()),
-    }
-}
-
-fn parse_in_flight(text: &str) -> Result<NonZeroUsize, String> {
-    match text.parse::<NonZeroUsize>() {
-        Ok(number) if number.get() <= MAX_IN_FLIGHT_LIMIT => Ok(number),
-        _ => Err(format!("write a number from 1 to {MAX_IN_FLIGHT_LIMIT}, such as 8")),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -15,7 +15,8 @@ use super::{
 use crate::{
     cli::{CheckArgs, Output},
     clock::Clock,
-    model::{Decision, Outcome, Snapshot, TargetSnapshot},
+    config::Target,
+    model::{Decision, Snapshot, TargetSnapshot},
     view::api::Checked,
 };
 
@@ -27,24 +28,34 @@ const EXIT_UNBALANCED: u8 = 1;
 const EXIT_UNDECIDED: u8 = 2;
 
 pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
-    let target = args.target.target(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
-    let rules = args.rules(target.interval);
-    let targets = [target];
+    let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
     if args.config_check {
-        return config_check(&targets);
+        return config_check(&configuration);
+    }
+    if configuration.discoveries().next().is_some() {
+        return Err(CommandError::usage(anyhow!("check cannot wait for Services to appear; leave discover out")));
     }
     // A script takes 1 for "unbalanced", so what keeps the check from its work is 2 like any other "could not tell".
     runtime()?.block_on(async {
-        let watcher = watcher(&args.target, false).await.map_err(CommandError::usage)?;
-        let observation =
-            Observation::new(&targets, Some(&rules), watcher, Clock::start()).map_err(CommandError::usage)?;
-        let (target, outcome) = decide(observation).await.map_err(CommandError::usage)?;
-        report(&target, outcome.as_ref(), args.output).map_err(CommandError::usage)
+        let watcher = watcher(&args.target, &configuration, false).await.map_err(CommandError::usage)?;
+        let with_rules = |target: &Target| (target.clone(), Some(args.rules(target.interval)));
+        let targets: Vec<_> = configuration.targets().map(with_rules).collect();
+        let observation = Observation::new(targets, watcher, Clock::start()).map_err(CommandError::usage)?;
+        let decided = decide(observation).await.map_err(CommandError::usage)?;
+        let codes = decided.iter().map(|target| report(target, decided.len() > 1, args.output));
+        let codes = codes.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
+        Ok(gravest(&codes))
     })
 }
 
+/// The exit code of all targets together: what one of them makes sure outweighs what could not be told of another.
+fn gravest(codes: &[u8]) -> u8 {
+    let weight = |code: &u8| [EXIT_BALANCED, EXIT_UNDECIDED, EXIT_UNBALANCED].iter().position(|known| known == code);
+    codes.iter().copied().max_by_key(weight).unwrap_or(EXIT_UNDECIDED)
+}
+
 /// Samples until the trial is over, or a signal ends it without an outcome.
-async fn decide(observation: Observation) -> anyhow::Result<(Arc<TargetSnapshot>, Option<Outcome>)> {
+async fn decide(observation: Observation) -> anyhow::Result<Vec<Arc<TargetSnapshot>>> {
     let stop = CancellationToken::new();
     let mut signals = Signals::listen()?;
     let mut supervisor = Supervisor::new(stop.clone());
@@ -58,13 +69,12 @@ async fn decide(observation: Observation) -> anyhow::Result<(Arc<TargetSnapshot>
         Ok(())
     });
     supervisor.supervise(&mut signals).await?;
-    let snapshot = snapshots.borrow_and_update();
-    let target = snapshot.targets.first().context("nothing was observed")?;
-    Ok((Arc::clone(target), target.trial.clone()))
+    Ok(snapshots.borrow_and_update().targets.clone())
 }
 
-/// Prints the outcome and returns the exit code.
-fn report(target: &TargetSnapshot, outcome: Option<&Outcome>, form: Output) -> anyhow::Result<u8> {
+/// Prints the outcome of a target, `named` if it is one of several, and returns its exit code.
+fn report(target: &TargetSnapshot, named: bool, form: Output) -> anyhow::Result<u8> {
+    let outcome = target.trial.as_ref();
     let code = match outcome.map(|outcome| outcome.decision) {
         Some(Decision::Balanced) => EXIT_BALANCED,
         Some(Decision::Unbalanced) => EXIT_UNBALANCED,
@@ -75,6 +85,7 @@ fn report(target: &TargetSnapshot, outcome: Option<&Outcome>, form: Output) -> a
         |outcome| outcome.finding.to_string(),
     );
     match form {
+        Output::Text if named => output::line(&format!("{}: {sentence}", target.name))?,
         Output::Text => output::line(&sentence)?,
         Output::Json => {
             let checked = Checked::of(target, outcome, sentence, code);

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cli::DemoArgs,
     clock::Clock,
-    config::{Address, Every, Pacing, PasswordSource, Target, Tls},
+    config::{Address, Configuration, Every, Pacing, PasswordSource, Target, Tls},
     model::{Expectation, Identity, Snapshot},
     source::fake::ReadService,
     view::tape,
@@ -53,7 +53,7 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
     let mut supervisor = Supervisor::new(stop.clone());
 
     let mysql_read = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen as mysql-read")?;
-    let targets = [target(mysql_read.local_addr()?.port())?];
+    let target = target(mysql_read.local_addr()?.port())?;
     let service = Arc::new(ReadService::new((0..REPLICAS).map(replica).collect(), rand::random(), clock));
     let (serving, serving_stop) = (Arc::clone(&service), stop.clone());
     supervisor.spawn("mysql-read", async move {
@@ -61,8 +61,8 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
         Ok(())
     });
 
-    let snapshots = Observation::new(&targets, None, None, clock)?.start(&mut supervisor, &stop);
-    serve_site(listeners, snapshots.clone(), &targets, &mut supervisor, &stop)?;
+    let snapshots = Observation::new([(target.clone(), None)], None, clock)?.start(&mut supervisor, &stop);
+    serve_site(listeners, snapshots.clone(), &Configuration::of(target), &mut supervisor, &stop)?;
     let story_stop = stop.clone();
     supervisor.spawn("story", async move {
         tokio::select! {

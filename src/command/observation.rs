@@ -69,20 +69,19 @@ struct Owner {
 }
 
 impl Observation {
-    /// An observation of `targets`, each under a bounded trial if there are rules for one, with what `watcher` sees.
+    /// An observation of targets, each under a bounded trial if it has rules for one, with what `watcher` sees.
     ///
     /// # Errors
     /// When a target cannot be sampled at all.
     pub(super) fn new(
-        targets: &[Target],
-        trial: Option<&TrialRules>,
+        targets: impl IntoIterator<Item = (Target, Option<TrialRules>)>,
         watcher: Option<Watcher>,
         clock: Clock,
     ) -> Result<Self, SamplerError> {
         let mut specs = Vec::new();
         let mut sampling = Vec::new();
         let mut plans = Plans::new();
-        for (id, target) in (0..).map(TargetId).zip(targets) {
+        for (id, (target, trial)) in (0..).map(TargetId).zip(targets) {
             // A test has a number of samples to judge by, and nobody who looks at the rest.
             let regular = Pace::regular(target.interval.get());
             let pace = if trial.is_some() { regular } else { target.pacing.pace(target.interval) };
@@ -93,7 +92,7 @@ impl Observation {
                 expectation: target.expectation.clone(),
                 service: target.service.clone(),
                 forget_after: target.forget_after,
-                trial: trial.cloned(),
+                trial: trial.clone(),
             };
             let schedule = Schedule {
                 interval: target.interval,
@@ -101,11 +100,12 @@ impl Observation {
                 burst_interval: pace.burst.map(|burst| burst.interval).filter(|burst| *burst < pace.interval),
                 limit: trial.map(|rules| rules.samples),
             };
-            let sampler = Arc::new(Sampler::new(target.clone(), clock)?);
+            let service = target.service.clone();
+            let sampler = Arc::new(Sampler::new(target, clock)?);
             specs.push((id, spec));
             let (planned, plan) = watch::channel(Plan::default());
             plans.insert(id, planned);
-            sampling.push(Sampling { id, service: target.service.clone(), schedule, sampler, plan });
+            sampling.push(Sampling { id, service, schedule, sampler, plan });
         }
         let names = watcher.as_ref().map(Watcher::watches).unwrap_or_default();
         Ok(Self { clock, state: State::new(specs, names), sampling, plans, watcher })

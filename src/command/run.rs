@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     cli::{RunArgs, TargetArgs},
     clock::Clock,
-    config::{Interval, Listen, Target},
+    config::{Configuration, Interval, Listen},
     model::Snapshot,
     source::kubernetes::{self, ConnectError, Watcher},
     view::web::Site,
@@ -31,33 +31,47 @@ const EXIT_CUT: u8 = 130;
 const RENDERING_THREADS: usize = 2;
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
-    let target = args.target.target(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
-    let targets = [target];
+    let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
     if args.config_check {
-        return config_check(&targets);
+        return config_check(&configuration);
+    }
+    if configuration.discoveries().next().is_some() {
+        return Err(CommandError::usage(anyhow!("discover is not possible yet; name each Service")));
     }
     runtime()?.block_on(async {
-        let watcher = watcher(&args.target, !args.no_lifecycle).await.map_err(CommandError::usage)?;
-        let observation = Observation::new(&targets, None, watcher, Clock::start()).map_err(CommandError::usage)?;
+        let watcher = watcher(&args.target, &configuration, !args.no_lifecycle).await.map_err(CommandError::usage)?;
+        let targets = configuration.targets().cloned().map(|target| (target, None));
+        let observation = Observation::new(targets, watcher, Clock::start()).map_err(CommandError::usage)?;
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
-        serve(observation, listeners, &targets).await.map_err(CommandError::failure)
+        serve(observation, listeners, &configuration).await.map_err(CommandError::failure)
     })
 }
 
-async fn serve(observation: Observation, listeners: Vec<TcpListener>, targets: &[Target]) -> anyhow::Result<u8> {
+async fn serve(
+    observation: Observation,
+    listeners: Vec<TcpListener>,
+    configuration: &Configuration,
+) -> anyhow::Result<u8> {
     let stop = CancellationToken::new();
     let mut signals = Signals::listen()?;
     let mut supervisor = Supervisor::new(stop.clone());
     let snapshots = observation.start(&mut supervisor, &stop);
-    serve_site(listeners, snapshots, targets, &mut supervisor, &stop)?;
+    serve_site(listeners, snapshots, configuration, &mut supervisor, &stop)?;
     supervisor.supervise(&mut signals).await.map(exit_code)
 }
 
 /// What Kubernetes is asked for, if there is a Service to ask about.
-pub(super) async fn watcher(args: &TargetArgs, lifecycle: bool) -> Result<Option<Watcher>, ConnectError> {
-    let Some(service) = &args.service else { return Ok(None) };
+pub(super) async fn watcher(
+    args: &TargetArgs,
+    configuration: &Configuration,
+    lifecycle: bool,
+) -> Result<Option<Watcher>, ConnectError> {
+    if !configuration.needs_kubernetes() {
+        return Ok(None);
+    }
     let client = kubernetes::connect(args.kubernetes_context.as_deref()).await?;
-    Ok(Some(Watcher::new(client, [service], lifecycle)))
+    let services = configuration.targets().filter_map(|target| target.service.as_ref());
+    Ok(Some(Watcher::new(client, services, lifecycle)))
 }
 
 /// The exit code of a program that was stopped.
@@ -83,11 +97,11 @@ pub(super) fn interval_of(text: &str) -> Result<Interval, CommandError> {
 }
 
 /// Prints what would run.
-pub(super) fn config_check(targets: &[Target]) -> Result<u8, CommandError> {
-    for target in targets {
+pub(super) fn config_check(configuration: &Configuration) -> Result<u8, CommandError> {
+    for target in configuration.targets() {
         target.password.read().map_err(CommandError::usage)?;
     }
-    let shown = Target::show(targets).map_err(CommandError::failure)?;
+    let shown = configuration.show().map_err(CommandError::failure)?;
     output::line(shown.trim_end()).map_err(CommandError::failure)?;
     Ok(0)
 }
@@ -118,11 +132,11 @@ pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListen
 pub(super) fn serve_site(
     listeners: Vec<TcpListener>,
     snapshots: watch::Receiver<Snapshot>,
-    targets: &[Target],
+    configuration: &Configuration,
     supervisor: &mut Supervisor,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let configuration = Target::show(targets).context("cannot show the configuration")?;
+    let configuration = configuration.show().context("cannot show the configuration")?;
     let site = Arc::new(Site::new(snapshots, configuration, stop.clone()));
     for listener in listeners {
         let site = Arc::clone(&site);

@@ -6,6 +6,8 @@ use std::{
     str::FromStr,
 };
 
+use crate::model::cluster::ObjectName;
+
 /// `MySQL`'s port.
 const PORT: u16 = 3306;
 
@@ -47,6 +49,14 @@ pub enum Listen {
 pub struct ListenError;
 
 impl Address {
+    /// The name by which the cluster's DNS knows a Service.
+    ///
+    /// # Errors
+    /// When the name is no host name, which no name that Kubernetes accepts brings about.
+    pub fn of_service(service: &ObjectName) -> Result<Self, AddressError> {
+        format!("{}.{}.svc", service.name, service.namespace).parse()
+    }
+
     /// The host as an IP address, if it is one.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {

@@ -77,6 +77,12 @@ impl Timeout {
     }
 }
 
+impl Default for Timeout {
+    fn default() -> Self {
+        Self(Duration::from_secs(3))
+    }
+}
+
 impl TryFrom<Duration> for Interval {
     type Error = DurationError;
 

@@ -1,15 +1,19 @@
 //! What a user may say, as types that cannot be wrong: whoever holds one need not check it again.
 
 mod address;
+mod discovery;
 mod duration;
+mod file;
 mod pacing;
 mod secret;
 mod target;
 mod tls;
 
 pub use address::{Address, AddressError, Listen, ListenError};
+pub use discovery::{Discovery, Selector, SelectorError};
 pub use duration::{DurationError, Interval, Timeout, parse_duration};
+pub use file::{Configuration, Entry, FileError, Freshness, Imbalance, Unsaid};
 pub use pacing::{Every, MaxLag, MaxLagError, Pacing};
 pub use secret::{PasswordError, PasswordSource, Secret};
-pub use target::Target;
+pub use target::{MAX_IN_FLIGHT, Target, USER, parse_in_flight};
 pub use tls::{ClientIdentity, PemFile, Tls, TlsError, TlsMode, TlsModeError};

@@ -13,7 +13,7 @@ use rustls::{
 };
 
 /// What `--tls` takes; the `mysql` client's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum TlsMode {
     /// No encryption.
     Disabled,

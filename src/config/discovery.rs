@@ -1,0 +1,146 @@
+//! Services that become targets as they come and go.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use super::{
+    address::{Address, AddressError},
+    target::Target,
+};
+use crate::model::cluster::ObjectName;
+
+/// A name or a value in a label is at most this long, a prefix before the `/` as long as a host name.
+const LABEL_BYTES_MAX: usize = 63;
+const PREFIX_BYTES_MAX: usize = 253;
+
+/// Which Services become targets, and how each is sampled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Discovery {
+    /// Where to look; everywhere if empty.
+    pub namespaces: Vec<Arc<str>>,
+    /// Which of them.
+    pub selector: Selector,
+    /// How to sample what was found: a target whose name, Service and address stand for those of each.
+    pub pattern: Target,
+}
+
+/// A label selector as `kubectl --selector` takes it; an empty one takes everything.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Selector(String);
+
+/// Why a selector was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no requirement of a label selector; write KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin (A,B), KEY or \
+     !KEY, with commas between them"
+)]
+pub struct SelectorError(String);
+
+impl Discovery {
+    /// The target that a Service becomes.
+    ///
+    /// # Errors
+    /// When the Service's cluster name is no address, which no name that Kubernetes accepts brings about.
+    pub fn target(&self, service: &ObjectName) -> Result<Target, AddressError> {
+        let (name, address) = (service.to_string().into(), Address::of_service(service)?);
+        Ok(Target { name, address, service: Some(service.clone()), ..self.pattern.clone() })
+    }
+}
+
+impl Selector {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Selector {
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, SelectorError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Self(String::new()));
+        }
+        match requirements(text).find(|requirement| !is_requirement(requirement.trim())) {
+            None => Ok(Self(text.to_owned())),
+            Some(wrong) => Err(SelectorError(wrong.trim().to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The parts between the commas that are in no parentheses.
+fn requirements(text: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    text.split(move |c| {
+        inside = c == '(' || (inside && c != ')');
+        c == ',' && !inside
+    })
+}
+
+fn is_requirement(text: &str) -> bool {
+    if let Some(key) = text.strip_prefix('!') {
+        return is_key(key.trim());
+    }
+    for operator in ["!=", "==", "="] {
+        if let Some((key, value)) = text.split_once(operator) {
+            return is_key(key.trim()) && is_value(value.trim());
+        }
+    }
+    let Some((key, rest)) = text.split_once(char::is_whitespace) else { return is_key(text) };
+    let rest = rest.trim();
+    let values = rest.strip_prefix("notin").or_else(|| rest.strip_prefix("in")).map(str::trim);
+    let values = values.and_then(|values| values.strip_prefix('(')?.strip_suffix(')'));
+    is_key(key) && values.is_some_and(|values| values.split(',').all(|value| is_value(value.trim())))
+}
+
+fn is_key(text: &str) -> bool {
+    let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    let in_a_prefix = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+    let prefixed =
+        |prefix: &str| !prefix.is_empty() && prefix.len() <= PREFIX_BYTES_MAX && prefix.chars().all(in_a_prefix);
+    !name.is_empty() && is_value(name) && prefix.is_none_or(prefixed)
+}
+
+fn is_value(text: &str) -> bool {
+    let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
+    text.len() <= LABEL_BYTES_MAX
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && edge(text.chars().next())
+        && edge(text.chars().last())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_are_read_as_kubectl_writes_them() {
+        for text in ["", "readscope.io/probe=true", "a==b,c!=d", "tier in (a, b),app", "tier notin (a),!gone", "empty="]
+        {
+            assert!(text.parse::<Selector>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_selector_is_refused_with_the_part_that_is_wrong() {
+        for (text, wrong) in [
+            ("a=b,c d", "c d"),
+            ("a in b", "a in b"),
+            ("a=b c", "a=b c"),
+            ("a>1", "a>1"),
+            (",", ""),
+            ("-a=b", "-a=b"),
+            ("x/y/z=1", "x/y/z=1"),
+            ("Upper.io/a", "Upper.io/a"),
+        ] {
+            assert_eq!(text.parse::<Selector>(), Err(SelectorError(wrong.to_owned())), "{text}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The configuration file: what it may say, and how each mistake is told.
+
+use std::{fs, path::Path};
+
+use crate::{
+    files::text,
+    support::{
+        fixtures::fixture,
+        program::{Ended, call, call_with, readscope},
+    },
+};
+
+fn check(file: &Path) -> Ended {
+    call(&["run", "--config.check", "--config.file", text(file)])
+}
+
+/// The mistakes: `tests/fixtures/invalid-*.yaml`.
+fn invalid() -> Vec<std::path::PathBuf> {
+    let files = fs::read_dir(fixture("")).unwrap().map(|entry| entry.unwrap().path());
+    let mut invalid: Vec<_> = files
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("invalid-"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    invalid.sort();
+    invalid
+}
+
+#[test]
+fn every_mistake_is_told_with_file_line_key_and_an_example() {
+    let files = invalid();
+    assert!(files.len() > 30, "{files:?}");
+    for file in files {
+        let content = fs::read_to_string(&file).unwrap();
+        // Its last line says where and what: `# refused: LINE: KEY: PART OF THE SENTENCE`.
+        let refused = content.lines().last().unwrap().strip_prefix("# refused: ").unwrap();
+        let said = check(&file);
+        said.assert_refused(&[&format!("{}:{refused}", file.display()), "; for example:\n"]);
+    }
+}
+
+#[test]
+fn what_is_no_file_of_text_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("readscope.yaml");
+    check(&file).assert_refused(&[text(&file), "check that it is a file"]);
+    check(folder.path()).assert_refused(&[text(folder.path()), "check that it is a file"]);
+    fs::write(&file, b"targets: \xff\xfe").unwrap();
+    check(&file).assert_refused(&[text(&file), "UTF-8"]);
+    fs::write(&file, "").unwrap();
+    check(&file).assert_refused(&[text(&file), ":1: targets: the file says nothing", "- service: mysql/mysql-read"]);
+    let many = "  - address: 10.0.0.1\n".repeat(100_000);
+    fs::write(&file, format!("targets:\n{many}")).unwrap();
+    check(&file).assert_refused(&["100000 entries, at most 10000 are possible"]);
+    fs::File::create(&file).unwrap().set_len(17 << 20).unwrap();
+    check(&file).assert_refused(&[text(&file), "longer than"]);
+}
+
+#[test]
+fn a_check_prints_the_whole_configuration_which_can_be_read_again() {
+    let shown = check(&fixture("configuration.yaml"));
+    assert_eq!((shown.code, &*shown.stderr), (Some(0), ""), "{shown:?}");
+    for part in [
+        "name: mysql/mysql-read",
+        "user: probe",
+        "interval: 2s",
+        "shop-db-read.example:3307",
+        "interval: 500ms",
+        "forget_after: 90m",
+        "mode: verify-identity",
+        "shop-a: 2",
+        "selector: readscope.io/probe=true",
+        "false_alarm_period: 7d",
+        "tolerance: 0.05",
+        "max_lag: 250ms",
+    ] {
+        assert!(shown.stdout.replace(['"', '\''], "").contains(part), "{part} is not in {}", shown.stdout);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("again.yaml");
+    // What Windows editors put before it is no part of it.
+    fs::write(&file, format!("\u{feff}{}", shown.stdout.replace('\n', "\r\n"))).unwrap();
+    let again = check(&file);
+    assert_eq!((again.code, again.stdout), (Some(0), shown.stdout), "{}", again.stderr);
+}
+
+#[test]
+fn a_file_and_options_of_one_target_exclude_each_other() {
+    let file = fixture("configuration.yaml");
+    for option in [["--address", "127.0.0.1"], ["--user", "probe"], ["--tls", "disabled"], ["--expect", "mysql-0"]] {
+        let both = call(&["run", "--config.check", "--config.file", text(&file), option[0], option[1]]);
+        both.assert_refused(&[option[0], "--config.file"]);
+    }
+    let mut by_environment = readscope(&["run", "--config.check"]);
+    by_environment.env("READSCOPE_CONFIG_FILE", &file);
+    assert_eq!(call_with(&mut by_environment).code, Some(0));
+    call_with(by_environment.env("READSCOPE_ADDRESS", "127.0.0.1")).assert_refused(&["--config.file", "--address"]);
+    call(&["check", "--config.file", text(&file)]).assert_refused(&["discover"]);
+}
