@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{
-        Address, AddressError, Configuration, Every, FileError, Interval, Listen, MAX_IN_FLIGHT, MaxLag, Pacing,
-        PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode, USER, Unsaid, parse_duration, parse_in_flight,
+        Address, AddressError, Configuration, Every, FalseAlarmPeriod, FileError, Interval, Listen, MAX_IN_FLIGHT,
+        MaxLag, Pacing, PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode, Tolerance, USER, Unsaid,
+        parse_duration, parse_in_flight,
     },
     model::{Expectation, ExpectationError, Expected, TrialRules, cluster::ObjectName},
 };
@@ -77,6 +78,12 @@ pub struct RunArgs {
     /// Where to serve HTTP; may be given more than once
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = ":10306")]
     pub listen: Vec<Listen>,
+    /// False alarms about unbalanced reads are at least so far apart on average, over all targets [default: 30d]
+    #[arg(long = "imbalance.false-alarm-period", value_name = "DURATION")]
+    pub false_alarm_period: Option<FalseAlarmPeriod>,
+    /// By which part of itself a replica's share may be off before it counts as unbalanced, 0 to 0.5 [default: 0.02]
+    #[arg(long = "imbalance.tolerance", value_name = "PART")]
+    pub tolerance: Option<Tolerance>,
     /// Probe only: no scale events and claims, for one probe on each node beside a Deployment
     #[arg(long)]
     pub no_lifecycle: bool,
@@ -314,6 +321,16 @@ impl PacingArgs {
     pub fn pacing(self) -> Pacing {
         let Self { burst_interval, burst_for, direct_interval, max_lag } = self;
         Pacing { burst_interval, burst_for, direct_interval, max_lag }
+    }
+}
+
+impl RunArgs {
+    /// Lets options about when to call reads unbalanced win over the file.
+    pub fn judge_by(&self, configuration: &mut Configuration) {
+        let imbalance = &mut configuration.imbalance;
+        imbalance.false_alarm_period =
+            self.false_alarm_period.map_or(imbalance.false_alarm_period, FalseAlarmPeriod::get);
+        imbalance.tolerance = self.tolerance.map_or(imbalance.tolerance, Tolerance::get);
     }
 }
 

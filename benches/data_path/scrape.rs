@@ -9,7 +9,10 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use readscope::{
     clock::Clock,
-    model::{Answer, Event, Expectation, Identity, Pace, Sample, Snapshot, State, TargetId, TargetSpec, Timings},
+    model::{
+        Answer, Event, Expectation, Identity, Pace, Sample, Snapshot, State, TargetId, TargetSpec, Timings,
+        VerdictRules,
+    },
     view::metrics::Exposition,
 };
 
@@ -64,6 +67,7 @@ fn snapshot(targets: u32) -> Snapshot {
         name: Arc::from(format!("team-{target}/mysql-read")),
         expectation: Expectation::Seen,
         forget_after: Duration::from_secs(3600),
+        verdict: VerdictRules::default(),
         trial: None,
     };
     let mut state = State::new((0..targets).map(|target| (TargetId(target), spec(target))), Vec::new());

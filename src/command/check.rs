@@ -40,7 +40,8 @@ pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
         let watcher = watcher(&args.target, &configuration, false).await.map_err(CommandError::usage)?;
         let with_rules = |target: &Target| (target.clone(), Some(args.rules(target.interval)));
         let targets: Vec<_> = configuration.targets().map(with_rules).collect();
-        let observation = Observation::new(targets, watcher, Clock::start()).map_err(CommandError::usage)?;
+        let observation =
+            Observation::new(targets, configuration.imbalance, watcher, Clock::start()).map_err(CommandError::usage)?;
         let decided = decide(observation).await.map_err(CommandError::usage)?;
         let codes = decided.iter().map(|target| report(target, decided.len() > 1, args.output));
         let codes = codes.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;

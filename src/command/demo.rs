@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cli::DemoArgs,
     clock::Clock,
-    config::{Address, Configuration, Every, Pacing, PasswordSource, Target, Tls},
+    config::{Address, Configuration, Every, Imbalance, Pacing, PasswordSource, Target, Tls},
     model::{Expectation, Identity, Snapshot},
     source::fake::ReadService,
     view::tape,
@@ -61,7 +61,8 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
         Ok(())
     });
 
-    let snapshots = Observation::new([(target.clone(), None)], None, clock)?.start(&mut supervisor, &stop);
+    let snapshots =
+        Observation::new([(target.clone(), None)], Imbalance::default(), None, clock)?.start(&mut supervisor, &stop);
     serve_site(listeners, snapshots.clone(), &Configuration::of(target), &mut supervisor, &stop)?;
     let story_stop = stop.clone();
     supervisor.spawn("story", async move {

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::supervisor::Supervisor;
 use crate::{
     clock::Clock,
-    config::Target,
+    config::{Imbalance, Target},
     model::{
-        Ask, Event, Pace, Plan, Snapshot, State, TargetId, TargetSpec, TrialRules,
+        Ask, Event, Pace, Plan, Snapshot, State, TargetId, TargetSpec, TrialRules, VerdictRules,
         cluster::{Kind, ObjectName},
     },
     source::{
@@ -75,6 +75,7 @@ impl Observation {
     /// When a target cannot be sampled at all.
     pub(super) fn new(
         targets: impl IntoIterator<Item = (Target, Option<TrialRules>)>,
+        imbalance: Imbalance,
         watcher: Option<Watcher>,
         clock: Clock,
     ) -> Result<Self, SamplerError> {
@@ -92,6 +93,11 @@ impl Observation {
                 expectation: target.expectation.clone(),
                 service: target.service.clone(),
                 forget_after: target.forget_after,
+                verdict: VerdictRules {
+                    false_alarm_period: imbalance.false_alarm_period,
+                    tolerance: imbalance.tolerance,
+                    interval: target.interval.get(),
+                },
                 trial: trial.clone(),
             };
             let schedule = Schedule {

@@ -31,7 +31,8 @@ const EXIT_CUT: u8 = 130;
 const RENDERING_THREADS: usize = 2;
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
-    let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
+    let mut configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
+    args.judge_by(&mut configuration);
     if args.config_check {
         return config_check(&configuration);
     }
@@ -41,7 +42,8 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
     runtime()?.block_on(async {
         let watcher = watcher(&args.target, &configuration, !args.no_lifecycle).await.map_err(CommandError::usage)?;
         let targets = configuration.targets().cloned().map(|target| (target, None));
-        let observation = Observation::new(targets, watcher, Clock::start()).map_err(CommandError::usage)?;
+        let observation =
+            Observation::new(targets, configuration.imbalance, watcher, Clock::start()).map_err(CommandError::usage)?;
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
         serve(observation, listeners, &configuration).await.map_err(CommandError::failure)
     })

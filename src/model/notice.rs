@@ -9,6 +9,7 @@ use super::{
     failure::FailureReason,
     replica::Role,
     roster::{OTHER, REPLICAS_MAX},
+    verdict::Verdict,
 };
 
 /// How much a notice asks of its reader.
@@ -23,6 +24,8 @@ pub enum Severity {
 /// One thing about a target that a person should know; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
+    /// The verdict on the target's reads is another one.
+    Verdict(Verdict),
     /// A replica's first answer.
     Appeared {
         /// Its name.
@@ -194,7 +197,9 @@ impl Notice {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::Appeared { .. }
+            Self::Verdict(verdict) if verdict.is_unbalanced() => Severity::Warning,
+            Self::Verdict(_)
+            | Self::Appeared { .. }
             | Self::Forgotten { .. }
             | Self::Returned { .. }
             | Self::Recovered { .. }
@@ -222,6 +227,7 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Verdict(verdict) => verdict.fmt(f),
             Self::Appeared { replica, server_id, role, version } => {
                 write!(f, "{replica} gave its first answer: server_id {server_id}, {}, version {version}", role.name())
             }

@@ -52,7 +52,7 @@ impl Roster {
         }
     }
 
-    pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> + Clone {
         self.replicas.values()
     }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     act::Act,
+    balance::{Indices, ShareInterval},
     cluster::{ClusterSnapshot, ObjectName, Routing},
     failure::{FailureReason, PastFailure},
     freshness::Lag,
@@ -16,6 +17,7 @@ use super::{
     replica::Role,
     sample::Identity,
     trial::Outcome,
+    verdict::Verdict,
     why::Why,
 };
 
@@ -51,6 +53,19 @@ pub struct TargetSnapshot {
     pub primary_reads: u64,
     /// Answers of servers to which nothing should have been routed, by `Stranger as usize`.
     pub strangers: [u64; Stranger::ALL.len()],
+    /// Whether its reads are balanced; its [`fmt::Display`](std::fmt::Display) is the sentence for people.
+    pub verdict: Verdict,
+    /// Chance alone brings this much evidence of unbalanced reads about at most once in so many seconds.
+    pub evidence_seconds: f64,
+    /// The evidence at which it is an alarm: the false-alarm period times the number of targets.
+    pub threshold_seconds: f64,
+    /// How often an alarm began.
+    pub alarms: u64,
+    /// How often the expected replicas or their weights changed, so that a part of the evidence began anew.
+    pub restarts: u64,
+    /// How far the recent answers are from the expected shares; absent before the first answer, and where fewer than two
+    /// replicas are compared.
+    pub indices: Option<Indices>,
     /// How long answered samples took.
     pub latency: Latency,
     /// Direct samples; absent where none are taken.
@@ -84,6 +99,9 @@ pub struct ReplicaSnapshot {
     pub share: Option<f64>,
     /// The part it should give, 0 to 1.
     pub expected_share: f64,
+    /// Between what its share among the expected replicas is, at all times at once but for 5 % of targets, if it has been
+    /// constant since the expectation or the alarm last changed; absent where it is not compared with others.
+    pub share_interval: Option<ShareInterval>,
     /// Why that part.
     pub why: Why,
     /// Whether it answered the last direct sample; absent before the first.

@@ -107,7 +107,11 @@ impl State {
     #[must_use]
     pub fn new(targets: impl IntoIterator<Item = (TargetId, TargetSpec)>, watches: Vec<WatchName>) -> Self {
         let entry = |spec| Entry { target: Target::new(spec), shown: None };
-        let targets: BTreeMap<_, _> = targets.into_iter().map(|(id, spec)| (id, entry(spec))).collect();
+        let mut targets: BTreeMap<TargetId, Entry> = targets.into_iter().map(|(id, spec)| (id, entry(spec))).collect();
+        let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        for entry in targets.values_mut() {
+            entry.target.share_period(count);
+        }
         let services = targets.values().filter_map(|entry: &Entry| entry.target.service().cloned());
         let kubernetes = (!watches.is_empty()).then(|| Kubernetes::new(services, watches));
         Self { targets, kubernetes, cluster_shown: None, announcement: None }

@@ -10,6 +10,7 @@ use super::{
     direct::Direct,
     expectation::Expectation,
     failure::{FailureReason, PastFailure},
+    judge::{Judge, VerdictRules},
     latency::Latency,
     membership::Membership,
     moment::Moment,
@@ -22,6 +23,7 @@ use super::{
     snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
     trial::{Trial, TrialRules},
     troubles::Troubles,
+    verdict::{Verdict, VerdictKind},
 };
 
 /// How many of the last answers are kept for people.
@@ -29,6 +31,9 @@ const TAPE_MAX: usize = 50;
 
 /// How many of the last failures are kept for people, apart from the answers: a busy tape never hides them.
 const FAILURES_MAX: usize = 20;
+
+/// Before anything has happened.
+const START: Moment = Moment { elapsed: Duration::ZERO, wall: jiff::Timestamp::UNIX_EPOCH };
 
 /// A target is down when so many samples in a row got no answer.
 const DOWN_AFTER: u64 = 10;
@@ -52,6 +57,8 @@ pub struct TargetSpec {
     pub pace: Pace,
     /// A replica that is neither configured nor an endpoint is forgotten this long after its last answer.
     pub forget_after: Duration,
+    /// When to call its reads unbalanced.
+    pub verdict: VerdictRules,
     /// One bounded test of the reads, for `check`.
     pub trial: Option<TrialRules>,
 }
@@ -83,8 +90,11 @@ pub(crate) struct Target {
     /// Newest last, at most [`FAILURES_MAX`].
     past_failures: VecDeque<PastFailure>,
     troubles: Troubles,
-    /// Who answered each sample, or why it failed, on its way to the trial.
-    order: StartOrder<Result<Arc<str>, FailureReason>>,
+    /// When each sample started and who answered it, or why it failed, on its way to the judge and the trial.
+    order: StartOrder<(Moment, Result<Arc<str>, FailureReason>)>,
+    judge: Judge,
+    /// The verdict that people were told last; absent while there was none but too little to say.
+    told: Option<VerdictKind>,
     trial: Option<Trial>,
 }
 
@@ -110,7 +120,7 @@ pub(crate) struct Read {
 
 impl Target {
     pub(crate) fn new(spec: TargetSpec) -> Self {
-        Self {
+        let mut target = Self {
             membership: Membership::new(spec.expectation.clone()),
             roster: Roster::new(&spec.expectation),
             bursts: Bursts::new(&spec.pace),
@@ -128,9 +138,13 @@ impl Target {
             past_failures: VecDeque::new(),
             troubles: Troubles::default(),
             order: StartOrder::default(),
+            judge: Judge::new(&spec.verdict),
+            told: None,
             trial: None,
             spec,
-        }
+        };
+        target.expect(START);
+        target
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -144,7 +158,7 @@ impl Target {
     pub(crate) fn sampled(&mut self, sample: Sample, now: Moment) -> Outcome {
         let Sample { sequence, started, finished, outcome } = sample;
         self.samples += 1;
-        let (answered_by, news) = match outcome {
+        let (answered_by, mut news) = match outcome {
             Ok(answer) => {
                 let (name, news) = self.answered(answer, started, finished, now);
                 (Ok(name), news)
@@ -158,18 +172,24 @@ impl Target {
                     self.past_failures.pop_front();
                 }
                 self.past_failures.push_back(PastFailure { started, finished, failure });
-                (Err(reason), news.into_iter().collect())
+                (Err(reason), news.into_iter().collect::<Vec<_>>())
             }
         };
         let read = answered_by.as_ref().ok().and_then(|name| self.read(name, started, now));
-        if let Some(rules) = &self.spec.trial {
+        self.expect(now);
+        if let (Some(rules), None) = (&self.spec.trial, &self.trial) {
             // Made with the first sample, when it is known what the Service routes to.
-            let trial = self.trial.get_or_insert_with(|| Trial::new(rules.clone(), self.membership.expectation()));
-            self.order.insert(sequence, answered_by);
-            while let Some(answered_by) = self.order.pop() {
-                trial.observe(answered_by.as_ref().map_err(|reason| *reason));
+            self.trial = Some(Trial::new(rules.clone(), self.membership.expectation()));
+        }
+        self.order.insert(sequence, (started, answered_by));
+        while let Some((started, answered_by)) = self.order.pop() {
+            let answered_by = answered_by.as_ref().map_err(|reason| *reason);
+            self.judge.observe(started, answered_by);
+            if let Some(trial) = &mut self.trial {
+                trial.observe(answered_by);
             }
         }
+        news.extend(self.notice_verdict());
         Outcome { news, read }
     }
 
@@ -191,6 +211,7 @@ impl Target {
             self.roster.pod(&endpoint.name, None);
         }
         self.roster.expect_from_now(&newly_expected);
+        self.expect(now);
     }
 
     /// Takes in that a pod is gone.
@@ -209,8 +230,15 @@ impl Target {
         let forgotten = self.roster.forget(self.spec.forget_after, &self.membership, now);
         let after = self.spec.forget_after;
         news.extend(forgotten.into_iter().map(|replica| Notice::Forgotten { replica, after }));
+        self.expect(now);
         self.notice_silence(&mut news);
+        news.extend(self.notice_verdict());
         news
+    }
+
+    /// Takes in with how many targets it shares the false-alarm period of the process.
+    pub(crate) fn share_period(&mut self, targets: u32) {
+        self.judge.set_threshold(self.spec.verdict.false_alarm_period.saturating_mul(targets.max(1)));
     }
 
     pub(crate) fn snapshot(&self) -> TargetSnapshot {
@@ -228,6 +256,7 @@ impl Target {
             direct_up: replica.direct_up,
             lag: replica.lag.map(|(_, lag)| lag),
             stale_reads: knew_freshness.then_some(replica.stale_reads),
+            share_interval: self.judge.interval(&replica.name),
         };
         TargetSnapshot {
             name: Arc::clone(&self.spec.name),
@@ -238,6 +267,12 @@ impl Target {
             skipped: self.skipped,
             primary_reads: self.primary_reads,
             strangers: self.strangers,
+            verdict: self.judge.verdict(),
+            evidence_seconds: self.judge.evidence_seconds(),
+            threshold_seconds: self.judge.threshold_seconds(),
+            alarms: self.judge.alarms(),
+            restarts: self.judge.restarts(),
+            indices: self.judge.indices(),
             latency: self.latency.clone(),
             direct: self.direct.as_ref().map(Direct::counts),
             replicas: self.roster.replicas().map(replica_snapshot).collect(),
@@ -287,6 +322,32 @@ impl Target {
         (name, news)
     }
 
+    /// Tells the judge who is expected now.
+    fn expect(&mut self, now: Moment) {
+        self.judge.pin(self.membership.routing().and_then(|routing| routing.affinity));
+        match self.membership.expectation() {
+            Expectation::Listed(entries) => {
+                self.judge.expect(entries.iter().map(|entry| (&entry.name, entry.weight)), true, now);
+            }
+            Expectation::Seen => {
+                let seen = self.roster.replicas().filter(|replica| replica.reads > 0 && &*replica.name != OTHER);
+                self.judge.expect(seen.map(|replica| (&replica.name, 1.0)), false, now);
+            }
+        }
+    }
+
+    /// The verdict, if it is another one than people know of.
+    fn notice_verdict(&mut self) -> Option<Notice> {
+        let kind = self.judge.kind();
+        let beginning = self.told.is_none() && matches!(kind, VerdictKind::FewReplicas | VerdictKind::FewAnswers);
+        // A suspicion is an alarm or over within a few answers.
+        if beginning || kind == VerdictKind::Suspicion || self.told == Some(kind) {
+            return None;
+        }
+        self.told = Some(kind);
+        Some(Notice::Verdict(self.judge.verdict()))
+    }
+
     fn notice_silence(&mut self, news: &mut Vec<Notice>) {
         let (answers, replicas) = (self.roster.answers(), self.roster.len());
         let expectation = self.membership.expectation();
@@ -315,7 +376,14 @@ impl Target {
         let overflow = overflow.then_some(Notice::TooManyReplicas);
         let nowhere = self.membership.routing().filter(|routing| routing.routed().next().is_none());
         let nowhere = nowhere.map(|routing| Notice::NothingRouted { rule: routing.rule });
-        self.troubles.notices(self.samples).chain(nowhere).chain(silent).chain(overflow).collect()
+        let alarm = Some(self.judge.verdict()).filter(Verdict::is_unbalanced).map(Notice::Verdict);
+        alarm
+            .into_iter()
+            .chain(self.troubles.notices(self.samples))
+            .chain(nowhere)
+            .chain(silent)
+            .chain(overflow)
+            .collect()
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use readscope::{
     model::{
         Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Pace, Sample, Snapshot, State, TargetId,
-        TargetSpec, Timings,
+        TargetSpec, Timings, VerdictRules,
     },
     view::web::Site,
 };
@@ -72,6 +72,7 @@ pub(crate) fn snapshot() -> Snapshot {
         port: 3306,
         pace: Pace::regular(Duration::from_secs(1)),
         forget_after: Duration::from_secs(3600),
+        verdict: VerdictRules::default(),
         trial: None,
     };
     let mut state = State::new([(TARGET, spec)], Vec::new());
@@ -109,6 +110,7 @@ pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
         port: 3306,
         pace: Pace::regular(Duration::from_secs(1)),
         forget_after: Duration::from_secs(3600),
+        verdict: VerdictRules::default(),
         trial: None,
     };
     let mut state = State::new(ids().map(|(id, (name, _))| (id, spec(name))), Vec::new());
@@ -133,6 +135,7 @@ pub(crate) fn nothing() -> Snapshot {
         port: 3306,
         pace: Pace::regular(Duration::from_secs(1)),
         forget_after: Duration::from_secs(3600),
+        verdict: VerdictRules::default(),
         trial: None,
     };
     State::new([(TargetId(0), spec)], Vec::new()).snapshot(second(0))

@@ -21,6 +21,7 @@ use self::entry::{Common, Entries};
 use super::{
     discovery::Discovery,
     duration::{Interval, parse_duration},
+    imbalance::FalseAlarmPeriod,
     pacing::{MaxLag, MaxLagError},
     secret::PasswordSource,
     target::Target,
@@ -178,7 +179,15 @@ fn imbalance(raw: Option<raw::Imbalance>) -> Result<Imbalance, Wrong> {
     let Some(raw) = raw else { return Ok(Imbalance::default()) };
     let mut imbalance = Imbalance::default();
     if let Some(period) = raw.false_alarm_period {
-        imbalance.false_alarm_period = duration("false_alarm_period", &period, PERIOD)?;
+        let line = period.referenced.line();
+        let asked_for = duration("false_alarm_period", &period, PERIOD)?;
+        imbalance.false_alarm_period =
+            FalseAlarmPeriod::try_from(asked_for).map(FalseAlarmPeriod::get).map_err(|error| Wrong {
+                line,
+                key: "false_alarm_period".to_owned(),
+                problem: error.to_string(),
+                example: PERIOD,
+            })?;
     }
     if let Some(tolerance) = raw.tolerance {
         let read = tolerance.value.trim().parse().ok().filter(|part| (0.0..1.0).contains(part));

@@ -1,0 +1,286 @@
+//! Judges a target's reads: feeds the detector with the answers that say something about the shares, and says what the
+//! evidence means.
+//!
+//! An answer is fed if all of this holds, and none of it depends on who gave the answer: its sample started after the
+//! expectation last changed, no affinity pins the client, and no more of the latest samples failed than is tolerated. A
+//! failed sample has no replica: where those of one replica fail, the answers of the others alone would look like an
+//! imbalance. Leaving answers out keeps the detector's promise, since evidence stands still meanwhile.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    balance::{Detector, DetectorRules, Indices, ShareInterval, Suspect, Tally},
+    failure::FailureReason,
+    moment::Moment,
+    verdict::{AllAnswer, Culprit, CulpritKind, Undecided, Verdict, VerdictKind},
+};
+
+/// In how many of the latest samples failures are counted: long enough for a tolerance of 2 % to be a few samples, short
+/// enough to forget within minutes at one a second.
+const WINDOW: usize = 200;
+
+/// After this time an answer weighs half as much in the indices, in seconds; as in the shares.
+const HALF_LIFE_SECONDS: f64 = 300.0;
+
+/// When to call the reads of a target unbalanced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VerdictRules {
+    /// False alarms of the whole process are at least so far apart on average.
+    pub false_alarm_period: Duration,
+    /// By which part the chance of each replica may be off its expected share, and which part of the samples may fail:
+    /// 0 to below 1.
+    pub tolerance: f64,
+    /// The time between samples.
+    pub interval: Duration,
+}
+
+/// The evidence about one target, and what it was made from.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    names: Vec<Arc<str>>,
+    weights: Vec<f64>,
+    /// Whether the set is known, or is just who was seen.
+    listed: bool,
+    /// When the expectation last changed.
+    changed: Option<Moment>,
+    affinity: Option<Duration>,
+    detector: Detector,
+    tally: Tally,
+    /// Answers fed since the evidence began from nothing.
+    answers: u64,
+    /// When the sample of the last answer that was fed started.
+    fed: Option<Moment>,
+    failures: Failures,
+    restarts: u64,
+}
+
+/// Which of the latest samples failed.
+#[derive(Debug)]
+struct Failures {
+    /// A ring.
+    failed: [bool; WINDOW],
+    next: usize,
+    count: usize,
+    samples: u64,
+    /// So many are tolerated.
+    tolerated: usize,
+    /// Whether there were more, and not half of that or less since.
+    too_many: bool,
+    latest: FailureReason,
+}
+
+impl Default for VerdictRules {
+    fn default() -> Self {
+        Self {
+            false_alarm_period: Duration::from_secs(30 * 86_400),
+            tolerance: DetectorRules::default().tolerance,
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Judge {
+    pub(crate) fn new(rules: &VerdictRules) -> Self {
+        let detector = DetectorRules {
+            threshold_seconds: rules.false_alarm_period.as_secs_f64(),
+            tolerance: rules.tolerance,
+            ..DetectorRules::default()
+        };
+        Self {
+            names: Vec::new(),
+            weights: Vec::new(),
+            listed: false,
+            changed: None,
+            affinity: None,
+            detector: Detector::new(detector, &[]),
+            tally: Tally::new(&[], HALF_LIFE_SECONDS),
+            answers: 0,
+            fed: None,
+            failures: Failures::new(rules.tolerance),
+            restarts: 0,
+        }
+    }
+
+    /// Alarms at another threshold from now on.
+    pub(crate) fn set_threshold(&mut self, threshold: Duration) {
+        self.detector.set_threshold(threshold.as_secs_f64());
+    }
+
+    /// Takes in who is expected now, by weight, and whether that is known or just who was seen. Those that stay keep
+    /// their evidence, unless a weight changed: then it begins from nothing.
+    pub(crate) fn expect<'a>(
+        &mut self,
+        expected: impl Iterator<Item = (&'a Arc<str>, f64)> + Clone,
+        listed: bool,
+        now: Moment,
+    ) {
+        self.listed = listed;
+        let known = || self.names.iter().zip(self.weights.iter().copied());
+        #[expect(clippy::float_cmp, reason = "a weight that nobody changed is the same number")]
+        let same = |(a, b): (&Arc<str>, f64), (c, d): (&Arc<str>, f64)| a == c && b == d;
+        if expected.clone().count() == self.names.len() && expected.clone().zip(known()).all(|(a, b)| same(a, b)) {
+            return;
+        }
+        let place = |name: &Arc<str>| self.names.iter().position(|known| known == name);
+        let before: Vec<Option<usize>> = expected.clone().map(|(name, _)| place(name)).collect();
+        let weights: Vec<f64> = expected.clone().map(|(_, weight)| weight).collect();
+        #[expect(clippy::float_cmp, reason = "a weight that nobody changed is the same number")]
+        let reweighted =
+            before.iter().zip(&weights).any(|(before, weight)| before.is_some_and(|at| self.weights[at] != *weight));
+        if reweighted {
+            self.detector.restart(&weights);
+            self.tally.change(&weights, &vec![None; weights.len()]);
+            self.answers = 0;
+        } else {
+            self.detector.change(&weights, &before);
+            self.tally.change(&weights, &before);
+        }
+        if !self.names.is_empty() {
+            self.restarts += 1;
+        }
+        self.names = expected.map(|(name, _)| Arc::clone(name)).collect();
+        self.weights = weights;
+        self.changed = Some(now);
+    }
+
+    /// Takes in for how long a client stays with the endpoint that it had, if it does.
+    pub(crate) fn pin(&mut self, affinity: Option<Duration>) {
+        self.affinity = affinity;
+    }
+
+    /// Takes in who answered the sample that started at `started`, or why it failed; in the order of the starts.
+    pub(crate) fn observe(&mut self, started: Moment, answered_by: Result<&Arc<str>, FailureReason>) {
+        self.failures.observe(answered_by.err());
+        let Ok(name) = answered_by else { return };
+        if self.affinity.is_some() || self.failures.too_many || self.changed.is_some_and(|changed| started < changed) {
+            return;
+        }
+        let Some(index) = self.names.iter().position(|known| known == name) else { return };
+        let seconds = self.fed.map_or(0.0, |fed| started.since(fed).as_secs_f64());
+        self.fed = Some(started);
+        self.answers += 1;
+        let alarm = self.detector.alarm();
+        self.detector.observe(index, seconds);
+        self.tally.observe(index, seconds);
+        if self.detector.alarm() != alarm {
+            self.tally.begin_epoch();
+        }
+    }
+
+    pub(crate) fn kind(&self) -> VerdictKind {
+        if self.names.len() < 2 {
+            VerdictKind::FewReplicas
+        } else if self.affinity.is_some() {
+            VerdictKind::Affinity
+        } else if self.failures.too_many {
+            VerdictKind::Failures
+        } else if self.detector.alarm() {
+            VerdictKind::Unbalanced
+        } else if self.answers < self.tally.answers_to_miss_one() {
+            VerdictKind::FewAnswers
+        } else if self.detector.evidence_seconds() >= self.detector.clear_seconds() {
+            VerdictKind::Suspicion
+        } else {
+            VerdictKind::Balanced
+        }
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        let replicas = self.names.len();
+        let evidence_seconds = self.detector.evidence_seconds();
+        Verdict::Undecided(match self.kind() {
+            VerdictKind::Balanced => {
+                let missing = self.tally.indices().map_or(0, |indices| indices.missing);
+                return Verdict::Balanced(AllAnswer { answering: replicas - missing, replicas, listed: self.listed });
+            }
+            VerdictKind::Unbalanced => {
+                let culprits = self.detector.culprits().iter().map(|suspect| self.culprit(suspect)).collect();
+                return Verdict::Unbalanced { culprits, evidence_seconds };
+            }
+            VerdictKind::FewReplicas => Undecided::FewReplicas { replicas },
+            VerdictKind::Affinity => Undecided::Affinity { stays: self.affinity.unwrap_or_default() },
+            VerdictKind::Failures => self.failures.told(self.detector.rules().tolerance),
+            VerdictKind::FewAnswers => {
+                Undecided::FewAnswers { answers: self.answers, needed: self.tally.answers_to_miss_one(), replicas }
+            }
+            VerdictKind::Suspicion => {
+                let threshold_seconds = self.threshold_seconds();
+                Undecided::Suspicion { evidence_seconds, threshold_seconds }
+            }
+        })
+    }
+
+    pub(crate) fn evidence_seconds(&self) -> f64 {
+        self.detector.evidence_seconds()
+    }
+
+    pub(crate) fn threshold_seconds(&self) -> f64 {
+        self.detector.rules().threshold_seconds
+    }
+
+    pub(crate) fn alarms(&self) -> u64 {
+        self.detector.alarms()
+    }
+
+    /// How often the expected replicas or their weights changed.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    pub(crate) fn indices(&self) -> Option<Indices> {
+        self.tally.indices()
+    }
+
+    /// Between what the share of the replica of this name is, if it is compared with others.
+    pub(crate) fn interval(&self, name: &str) -> Option<ShareInterval> {
+        let index = self.names.iter().position(|known| **known == *name)?;
+        (self.names.len() > 1).then(|| self.tally.interval(index))
+    }
+
+    fn culprit(&self, suspect: &Suspect) -> Culprit {
+        let index = suspect.index;
+        let decayed = || self.tally.indices().map_or(0.0, |indices| indices.shares[index]);
+        Culprit {
+            replica: Arc::clone(&self.names[index]),
+            kind: CulpritKind::of(suspect),
+            part: suspect.part,
+            share: self.detector.recent_share(index).unwrap_or_else(decayed),
+            expected: self.detector.shares()[index],
+        }
+    }
+}
+
+impl Failures {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 200"
+    )]
+    fn new(tolerance: f64) -> Self {
+        Self {
+            failed: [false; WINDOW],
+            next: 0,
+            count: 0,
+            samples: 0,
+            tolerated: (tolerance * WINDOW as f64) as usize,
+            too_many: false,
+            latest: FailureReason::Other,
+        }
+    }
+
+    fn observe(&mut self, failure: Option<FailureReason>) {
+        let before = std::mem::replace(&mut self.failed[self.next], failure.is_some());
+        self.next = (self.next + 1) % WINDOW;
+        self.count = self.count + usize::from(failure.is_some()) - usize::from(before);
+        self.samples += 1;
+        self.latest = failure.unwrap_or(self.latest);
+        // Half of it, so that a rate at the edge does not turn the verdict with every sample.
+        self.too_many = self.count > if self.too_many { self.tolerated / 2 } else { self.tolerated };
+    }
+
+    fn told(&self, tolerance: f64) -> Undecided {
+        let samples = self.samples.min(WINDOW as u64);
+        Undecided::Failures { failed: self.count as u64, samples, tolerance, reason: self.latest }
+    }
+}
