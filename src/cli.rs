@@ -103,7 +103,7 @@ pub struct CheckArgs {
           value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub samples: u64,
     /// How long to sample, instead of a number of samples
-    #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
     /// How often chance alone may make it exit 1, however often it looks while it runs
     #[arg(long, value_name = "P", default_value = "0.001", value_parser = parse_alpha, allow_negative_numbers = true)]
@@ -123,7 +123,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub no_tui: bool,
     /// End by itself after this time
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
     /// Where to serve HTTP; may be given more than once
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = "127.0.0.1:10306")]
@@ -162,22 +162,22 @@ pub struct TargetArgs {
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
     /// Between samples, at least 2.5ms [default: 1s; check: 50ms]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub interval: Option<Interval>,
     /// How to sample beyond that.
     #[command(flatten)]
     pub pacing: PacingArgs,
     /// For one whole sample
-    #[arg(long, value_name = "DURATION", default_value_t)]
+    #[arg(long, value_name = "DURATION", default_value_t, allow_hyphen_values = true)]
     pub timeout: Timeout,
     /// How many samples may be under way at once; samples due beyond that are dropped and counted
-    #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_in_flight)]
+    #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_in_flight, allow_negative_numbers = true)]
     pub max_in_flight: NonZeroUsize,
     /// A replica that should answer, by host name or `server-<SERVER_ID>`; repeat it for each [default: those seen]
     #[arg(long, value_name = "NAME[=WEIGHT]")]
     pub expect: Vec<Expected>,
     /// Forget a replica that is not expected so long after its last answer
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration, allow_hyphen_values = true)]
     pub forget_after: Duration,
     /// Which context of the kubeconfig names the cluster [default: the current one, or the pod's own cluster]
     #[arg(long = "kubernetes.context", value_name = "NAME", requires = "of_kubernetes")]

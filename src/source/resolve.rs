@@ -1,8 +1,18 @@
-//! From a host name to its addresses, anew for every sample: a cached answer would not be what a client sees.
+//! From a host name to its addresses, anew for every sample: a cached answer would not be what a client sees, and neither
+//! would be the answer to another sample's question.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use hickory_resolver::TokioResolver;
+use hickory_resolver::{
+    TokioResolver,
+    config::{ResolverConfig, ResolverOpts},
+    net::{NetError, runtime::TokioRuntimeProvider},
+    system_conf::read_system_conf,
+};
 
 use crate::{
     config::Address,
@@ -25,7 +35,17 @@ enum Host {
     /// Nothing to resolve.
     Ip(IpAddr),
     /// By `resolv.conf` and `hosts`, without a cache.
-    Name { name: String, resolver: Box<TokioResolver> },
+    Name(Box<Name>),
+}
+
+#[derive(Debug)]
+struct Name {
+    text: String,
+    config: ResolverConfig,
+    options: ResolverOpts,
+    /// A resolver answers like questions that are asked at the same time with one answer. So a sample has one for
+    /// itself while it asks; these are those that nobody has. Locked to take or to give back one alone.
+    idle: Mutex<Vec<TokioResolver>>,
 }
 
 impl Resolver {
@@ -37,13 +57,18 @@ impl Resolver {
         if let Some(ip) = address.ip() {
             return Ok(Self { host: Host::Ip(ip) });
         }
-        let unreadable = |error: hickory_resolver::net::NetError| ResolverError(error.to_string());
-        let mut builder = TokioResolver::builder_tokio().map_err(unreadable)?;
-        let options = builder.options_mut();
-        options.cache_size = 0;
+        let unreadable = |error: NetError| ResolverError(error.to_string());
+        let (config, mut options) = read_system_conf().map_err(unreadable)?;
         options.timeout = options.timeout.min(patience);
-        let resolver = Box::new(builder.build().map_err(unreadable)?);
-        Ok(Self { host: Host::Name { name: address.host.clone(), resolver } })
+        Self::of_name(address.host.clone(), config, options).map_err(unreadable)
+    }
+
+    fn of_name(name: String, config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, NetError> {
+        options.cache_size = 0;
+        let name = Name { text: name, config, options, idle: Mutex::default() };
+        // What makes this one impossible is better told at the start.
+        name.give_back(name.build()?);
+        Ok(Self { host: Host::Name(Box::new(name)) })
     }
 
     /// The host's addresses, in the order in which they were answered; at least one.
@@ -51,16 +76,103 @@ impl Resolver {
     /// # Errors
     /// A [`Failure`] with reason `resolve` when it has none, or nobody could say.
     pub async fn resolve(&self) -> Result<Vec<IpAddr>, Failure> {
-        let failure = |text| Failure { reason: FailureReason::Resolve, text, address: None };
         match &self.host {
             Host::Ip(ip) => Ok(vec![*ip]),
-            Host::Name { name, resolver } => match resolver.lookup_ip(name.as_str()).await {
-                Ok(found) => {
-                    let addresses: Vec<IpAddr> = found.iter().collect();
-                    if addresses.is_empty() { Err(failure(format!("{name} has no address"))) } else { Ok(addresses) }
-                }
-                Err(error) => Err(failure(format!("cannot resolve {name}: {error}"))),
-            },
+            Host::Name(name) => {
+                let failure = |text| Failure { reason: FailureReason::Resolve, text, address: None };
+                let found = name.addresses().await;
+                let found = found.map_err(|error| failure(format!("cannot resolve {}: {error}", name.text)))?;
+                if found.is_empty() { Err(failure(format!("{} has no address", name.text))) } else { Ok(found) }
+            }
         }
+    }
+}
+
+impl Name {
+    async fn addresses(&self) -> Result<Vec<IpAddr>, NetError> {
+        let idle = self.idle().pop();
+        // One whose sample was given up is not given back.
+        let resolver = idle.map_or_else(|| self.build(), Ok)?;
+        let found = resolver.lookup_ip(self.text.as_str()).await;
+        self.give_back(resolver);
+        Ok(found?.iter().collect())
+    }
+
+    fn build(&self) -> Result<TokioResolver, NetError> {
+        let provider = TokioRuntimeProvider::default();
+        TokioResolver::builder_with_config(self.config.clone(), provider).with_options(self.options.clone()).build()
+    }
+
+    fn give_back(&self, resolver: TokioResolver) {
+        self.idle().push(resolver);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<TokioResolver>> {
+        // Nothing that holds the lock leaves it half changed.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use hickory_resolver::config::NameServerConfig;
+    use tokio::{net::UdpSocket, time::timeout};
+
+    use super::*;
+
+    const SAMPLES: usize = 3;
+
+    /// Where the question for `ab.test.` ends: after the header (12), the name (9), the type (2) and the class (2).
+    const QUESTION_END: usize = 25;
+
+    /// Answers no question for an IPv4 address before it has one of each sample, and all others at once: with nothing.
+    async fn serve(socket: UdpSocket) {
+        let mut asked = Vec::new();
+        loop {
+            let mut question = [0; 512];
+            let (_, client) = socket.recv_from(&mut question).await.unwrap();
+            if question[QUESTION_END - 3] == 1 {
+                asked.push((question, client));
+            } else {
+                socket.send_to(&answer(&question, &[]), client).await.unwrap();
+            }
+            if asked.len() == SAMPLES {
+                for (number, (question, client)) in asked.drain(..).enumerate() {
+                    let address = Ipv4Addr::new(10, 0, 0, u8::try_from(number).unwrap());
+                    socket.send_to(&answer(&question, &[address]), client).await.unwrap();
+                }
+            }
+        }
+    }
+
+    fn answer(question: &[u8], addresses: &[Ipv4Addr]) -> Vec<u8> {
+        let count = u8::try_from(addresses.len()).unwrap();
+        // As RFC 1035 has it: number, an answer with authority, one question, so many answers, nothing else.
+        let mut answer =
+            [&question[..2], &[0x85, 0x80, 0, 1, 0, count, 0, 0, 0, 0], &question[12..QUESTION_END]].concat();
+        for address in addresses {
+            answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 30, 0, 4]);
+            answer.extend_from_slice(&address.octets());
+        }
+        answer
+    }
+
+    #[tokio::test]
+    async fn samples_that_overlap_have_an_answer_each() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut server = NameServerConfig::udp(Ipv4Addr::LOCALHOST.into());
+        server.connections[0].port = socket.local_addr().unwrap().port();
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        let resolver = Resolver::of_name("ab.test.".to_owned(), config, ResolverOpts::default()).unwrap();
+        let resolving = async { tokio::join!(resolver.resolve(), resolver.resolve(), resolver.resolve()) };
+        let (first, second, third) = tokio::select! {
+            () = serve(socket) => unreachable!("it serves for ever"),
+            found = timeout(Duration::from_secs(30), resolving) => found.unwrap(),
+        };
+        let mut found = [first, second, third].map(|addresses| addresses.unwrap()[0]);
+        found.sort();
+        assert_eq!(found, [0, 1, 2].map(|number| IpAddr::from([10, 0, 0, number])));
     }
 }

@@ -3,15 +3,17 @@
 
 mod cluster;
 mod family;
+mod process;
 
 use prometheus::{
     TextEncoder,
-    core::Collector,
-    process_collector::ProcessCollector,
     proto::{Metric, MetricFamily},
 };
 
-use self::family::{counter, family, gauge, histogram};
+use self::{
+    family::{counter, family, gauge, histogram},
+    process::Process,
+};
 use crate::model::{DirectCounts, FailureReason, Phase, Purpose, ReplicaSnapshot, Snapshot, Stranger, TargetSnapshot};
 
 /// The content type of [`Exposition::render`].
@@ -45,7 +47,7 @@ pub enum Kind {
 /// Renders snapshots for scrapes.
 #[derive(Debug)]
 pub struct Exposition {
-    process: ProcessCollectorDebug,
+    process: Process,
     build_info: MetricFamily,
 }
 
@@ -53,9 +55,6 @@ pub struct Exposition {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot render the metrics: {0}")]
 pub struct RenderError(#[from] prometheus::Error);
-
-/// The collector has no debug form of its own.
-struct ProcessCollectorDebug(ProcessCollector);
 
 const fn define(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str) -> Definition {
     Definition { name, kind, labels, help }
@@ -197,10 +196,7 @@ impl Exposition {
     #[must_use]
     pub fn new() -> Self {
         let version = gauge(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-        Self {
-            process: ProcessCollectorDebug(ProcessCollector::for_self()),
-            build_info: family(BUILD_INFO, vec![version]),
-        }
+        Self { process: Process::this(), build_info: family(BUILD_INFO, vec![version]) }
     }
 
     /// The text form, 0.0.4, of everything.
@@ -211,7 +207,7 @@ impl Exposition {
         let mut families = of_targets(&snapshot.targets);
         families.extend(snapshot.cluster.iter().flat_map(|told| cluster::families(told)));
         families.push(self.build_info.clone());
-        families.extend(self.process.0.collect());
+        families.extend(self.process.families());
         // The encoder refuses a family without metrics.
         families.retain(|family| !family.get_metric().is_empty());
         Ok(TextEncoder::new().encode_to_string(&families)?)
@@ -221,12 +217,6 @@ impl Exposition {
 impl Default for Exposition {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl std::fmt::Debug for ProcessCollectorDebug {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ProcessCollector")
     }
 }
 

@@ -19,12 +19,16 @@ pub(crate) fn run(options: &[&str]) -> Ended {
 
 #[test]
 fn a_value_that_is_wrong_is_refused_with_what_was_expected_and_an_example() {
-    let cases: [(&str, &str, &[&str]); 25] = [
+    let cases: [(&str, &str, &[&str]); 29] = [
         ("--interval", "1", &["'1'", "--interval", "not a duration", "such as 500ms"]),
         ("--interval", "soon", &["--interval", "not a duration", "such as 500ms"]),
         ("--interval", "2ms", &["--interval", "shorter than 2.5ms", "TIME_WAIT", "such as 10ms"]),
         ("--interval", "0", &["--interval", "shorter than 2.5ms", "such as 10ms"]),
         ("--interval", "400d", &["--interval", "0s to 366d"]),
+        ("--interval", "-1s", &["'-1s'", "--interval", "not a duration", "such as 500ms"]),
+        ("--timeout", "-1s", &["'-1s'", "--timeout", "not a duration", "such as 500ms"]),
+        ("--forget-after", "-1h", &["'-1h'", "--forget-after", "not a duration", "such as 500ms"]),
+        ("--max-in-flight", "-1", &["'-1'", "--max-in-flight", "from 1 to 1000", "such as 8"]),
         ("--timeout", "0s", &["--timeout", "longer than 0", "such as 3s"]),
         ("--timeout", "1 month", &["--timeout", "not a duration", "such as 500ms"]),
         ("--forget-after", "1fortnight", &["--forget-after", "not a duration"]),
@@ -49,7 +53,6 @@ fn a_value_that_is_wrong_is_refused_with_what_was_expected_and_an_example() {
     for (option, value, parts) in cases {
         run(&[option, value]).assert_refused(parts);
     }
-    run(&["--timeout=-1s"]).assert_refused(&["--timeout", "not a duration", "such as 500ms"]);
 }
 
 #[test]

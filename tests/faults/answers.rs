@@ -176,6 +176,29 @@ async fn the_first_of_several_rows_counts() {
 }
 
 #[tokio::test]
+async fn a_server_of_any_version_answers() {
+    let mysql = wire::Greeting::default().capabilities;
+    // By leaving this one out a MariaDB says that it is one.
+    let mariadb = mysql & !wire::CLIENT_LONG_PASSWORD;
+    let versions = [
+        ("8.4.6", mysql, "caching_sha2_password"),
+        ("9.7.0", mysql, "caching_sha2_password"),
+        ("26.7.0-commercial", mysql, "caching_sha2_password"),
+        ("5.7.44-log", mysql, "mysql_native_password"),
+        ("5.5.5-10.11.19-MariaDB-log", mariadb, "mysql_native_password"),
+        ("12.0.2-MariaDB", mariadb, "mysql_native_password"),
+        ("a proxy", mysql, "authentication_of_tomorrow"),
+    ];
+    for (version, capabilities, plugin) in versions {
+        let greeting = wire::Greeting { version: version.into(), capabilities, ..wire::Greeting::default() };
+        let greeting = wire::Greeting { plugin: plugin.into(), ..greeting };
+        let login = Script::nothing().send(greeting.packet()).receive().send(packet(2, &wire::ok())).receive();
+        let identity = identity_of(login.send(answer()).receive()).await;
+        assert_eq!(identity.server_id, 101, "{version}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_of_today_ends_its_result_without_an_eof() {
     let greeting = wire::Greeting::default();
     let greeting =

@@ -1,6 +1,6 @@
 //! The server's side of the `MySQL` protocol, by hand: every byte of it can be wrong.
 
-const CLIENT_LONG_PASSWORD: u32 = 1;
+pub(crate) const CLIENT_LONG_PASSWORD: u32 = 1;
 const CLIENT_PROTOCOL_41: u32 = 1 << 9;
 pub(crate) const CLIENT_SSL: u32 = 1 << 11;
 const CLIENT_TRANSACTIONS: u32 = 1 << 13;

@@ -30,8 +30,17 @@ fn labels(pairs: &[(&str, &str)]) -> Vec<LabelPair> {
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in doubles")]
 pub(super) fn counter(pairs: &[(&str, &str)], value: u64) -> Metric {
+    counter_of(pairs, value as f64)
+}
+
+/// Of a duration and without labels.
+pub(super) fn seconds_counter(seconds: f64) -> Metric {
+    counter_of(&[], seconds)
+}
+
+fn counter_of(pairs: &[(&str, &str)], value: f64) -> Metric {
     let mut counter = Counter::default();
-    counter.set_value(value as f64);
+    counter.set_value(value);
     let mut metric = Metric::from_label(labels(pairs));
     metric.set_counter(counter);
     metric

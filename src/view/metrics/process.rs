@@ -1,0 +1,119 @@
+//! The metrics of this process, with the names that Prometheus' client libraries give them. The library's own collector
+//! rounds processor time down to whole seconds, in which nobody sees what a sample costs.
+
+use procfs::{
+    ProcResult, boot_time_secs, page_size,
+    process::{LimitValue, Stat},
+    ticks_per_second,
+};
+use prometheus::proto::{Metric, MetricFamily};
+
+use super::{
+    Definition, Kind, define,
+    family::{family, gauge, seconds_counter},
+};
+
+const CPU: Definition =
+    define("process_cpu_seconds_total", Kind::Counter, &[], "Total user and system CPU time spent in seconds.");
+const OPEN_FDS: Definition = define("process_open_fds", Kind::Gauge, &[], "Number of open file descriptors.");
+const MAX_FDS: Definition = define("process_max_fds", Kind::Gauge, &[], "Maximum number of open file descriptors.");
+const VIRTUAL_MEMORY: Definition =
+    define("process_virtual_memory_bytes", Kind::Gauge, &[], "Virtual memory size in bytes.");
+const RESIDENT_MEMORY: Definition =
+    define("process_resident_memory_bytes", Kind::Gauge, &[], "Resident memory size in bytes.");
+const START_TIME: Definition =
+    define("process_start_time_seconds", Kind::Gauge, &[], "Start time of the process since unix epoch in seconds.");
+const THREADS: Definition = define("process_threads", Kind::Gauge, &[], "Number of OS threads in the process.");
+
+/// This process, as the kernel knows it.
+#[derive(Debug)]
+pub(super) struct Process {
+    /// Seconds since the epoch; 0 if the kernel does not tell. Kept, because the clock may be set while it runs.
+    started: f64,
+}
+
+impl Process {
+    pub(super) fn this() -> Self {
+        let started = || -> ProcResult<f64> {
+            let ticks = procfs::process::Process::myself()?.stat()?.starttime;
+            Ok(number(boot_time_secs()?) + seconds(ticks))
+        };
+        Self { started: started().unwrap_or_default() }
+    }
+
+    /// What the kernel tells now; what it does not tell is left out.
+    pub(super) fn families(&self) -> Vec<MetricFamily> {
+        let Ok(process) = procfs::process::Process::myself() else { return Vec::new() };
+        let mut families = Vec::with_capacity(7);
+        let mut tell = |definition, metric: Metric| families.push(family(definition, vec![metric]));
+        let stat: Option<Stat> = process.stat().ok();
+        if let Some(stat) = &stat {
+            tell(CPU, seconds_counter(seconds(stat.utime.saturating_add(stat.stime))));
+        }
+        if let Ok(files) = process.fd_count() {
+            tell(OPEN_FDS, gauge(&[], number(files.try_into().unwrap_or(u64::MAX))));
+        }
+        if let Ok(LimitValue::Value(files)) = process.limits().map(|limits| limits.max_open_files.soft_limit) {
+            tell(MAX_FDS, gauge(&[], number(files)));
+        }
+        if let Some(stat) = &stat {
+            tell(VIRTUAL_MEMORY, gauge(&[], number(stat.vsize)));
+            tell(RESIDENT_MEMORY, gauge(&[], number(stat.rss.saturating_mul(page_size()))));
+        }
+        tell(START_TIME, gauge(&[], self.started));
+        if let Some(stat) = &stat {
+            tell(THREADS, gauge(&[], number(stat.num_threads.try_into().unwrap_or_default())));
+        }
+        families
+    }
+}
+
+fn seconds(ticks: u64) -> f64 {
+    number(ticks) / number(ticks_per_second())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus counts in doubles")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn value(name: &str) -> f64 {
+        let families = Process::this().families();
+        let family = families.iter().find(|family| family.name() == name).unwrap_or_else(|| panic!("no {name}"));
+        let metric = &family.get_metric()[0];
+        if name.ends_with("_total") { metric.get_counter().get_value() } else { metric.get_gauge().get_value() }
+    }
+
+    #[test]
+    fn every_metric_has_a_value_that_a_process_can_have() {
+        for name in ["process_open_fds", "process_max_fds", "process_threads"] {
+            assert!(value(name) >= 1.0, "{name}");
+        }
+        assert!(value("process_resident_memory_bytes") > 1e6);
+        assert!(value("process_virtual_memory_bytes") >= value("process_resident_memory_bytes"));
+        // 2020: seconds since the epoch, not since the machine was started.
+        assert!(value("process_start_time_seconds") > 1.577e9);
+    }
+
+    #[test]
+    fn processor_time_is_told_in_parts_of_a_second() {
+        let before = value("process_cpu_seconds_total");
+        let bound = Instant::now() + Duration::from_secs(60);
+        let after = loop {
+            let now = value("process_cpu_seconds_total");
+            if now > before {
+                break now;
+            }
+            assert!(Instant::now() < bound, "a minute of computing is not counted");
+        };
+        assert!(after > 0.0);
+        let ticks = after * number(ticks_per_second());
+        assert!((ticks - ticks.round()).abs() < 1e-3, "{after} is in ticks of the kernel");
+    }
+}
