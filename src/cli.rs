@@ -17,8 +17,9 @@ use crate::{
 const PASSWORD_VARIABLE: &str = "READSCOPE_PASSWORD";
 
 /// What describes one target.
-const ONE_TARGET: [&str; 17] = [
+const ONE_TARGET: [&str; 18] = [
     "service",
+    "statefulset",
     "address",
     "user",
     "password_file",
@@ -87,6 +88,9 @@ pub struct RunArgs {
     /// Probe only: no scale events and claims, for one probe on each node beside a Deployment
     #[arg(long)]
     pub no_lifecycle: bool,
+    /// Write scale events and milestones as Kubernetes Events on the StatefulSet too, for `kubectl describe`
+    #[arg(long = "kubernetes.events", requires = "of_kubernetes", conflicts_with = "no_lifecycle")]
+    pub kubernetes_events: bool,
     /// Validate the options, print what would run, and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
@@ -143,6 +147,9 @@ pub struct TargetArgs {
     /// Where to connect, alone or with --service; the port is 3306 unless given [default: the Service's cluster name]
     #[arg(long, env = "READSCOPE_ADDRESS", value_name = "HOST[:PORT]", required_unless_present_any = ["service", "config_file"])]
     pub address: Option<Address>,
+    /// The StatefulSet behind the Service, in its namespace [default: found from the endpoints' pods]
+    #[arg(long, env = "READSCOPE_STATEFULSET", value_name = "NAMESPACE/NAME", requires = "service")]
+    pub statefulset: Option<ObjectName>,
     /// The account; it needs no privilege but to log in
     #[arg(long, env = "READSCOPE_USER", value_name = "NAME", default_value = USER)]
     pub user: String,
@@ -260,6 +267,14 @@ pub enum TargetError {
     /// Neither a Service nor an address.
     #[error("say what to sample: --service NAMESPACE/NAME or --address HOST[:PORT]")]
     Nowhere,
+    /// A Service selects pods of its own namespace alone.
+    #[error("--statefulset: {set} is in another namespace than the Service {service}, which cannot select its pods")]
+    Elsewhere {
+        /// The `StatefulSet`.
+        set: ObjectName,
+        /// The Service.
+        service: ObjectName,
+    },
     /// The Service's cluster name is no address, which no valid name can bring about.
     #[error("--service: {0}")]
     Address(#[from] AddressError),
@@ -297,10 +312,16 @@ impl TargetArgs {
             (None, Some(service)) => Address::of_service(service)?,
             (None, None) => return Err(TargetError::Nowhere),
         };
+        if let (Some(set), Some(service)) = (&self.statefulset, &self.service)
+            && set.namespace != service.namespace
+        {
+            return Err(TargetError::Elsewhere { set: set.clone(), service: service.clone() });
+        }
         let label = self.service.as_ref().map_or_else(|| address.to_string(), ToString::to_string);
         Ok(Target {
             name: label.into(),
             service: self.service.clone(),
+            statefulset: self.statefulset.clone(),
             address,
             user: self.user.clone(),
             password,

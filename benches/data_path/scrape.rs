@@ -64,6 +64,7 @@ fn snapshot(targets: u32) -> Snapshot {
         service: None,
         port: 3306,
         pace: Pace::regular(Duration::from_secs(1)),
+        statefulset: None,
         name: Arc::from(format!("team-{target}/mysql-read")),
         expectation: Expectation::Seen,
         forget_after: Duration::from_secs(3600),

@@ -59,6 +59,7 @@ impl Server {
         Target {
             pacing: Pacing::default(),
             service: None,
+            statefulset: None,
             name: self.address().to_string().into(),
             address: Address { host: self.address().ip().to_string(), port: self.address().port() },
             user: USER.to_owned(),

@@ -115,6 +115,7 @@ fn target(port: u16) -> anyhow::Result<Target> {
     Ok(Target {
         name: TARGET.into(),
         service: None,
+        statefulset: None,
         address: Address { host: "127.0.0.1".to_owned(), port },
         user: "readscope".to_owned(),
         password: PasswordSource::Empty,

@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -14,12 +17,13 @@ use crate::{
     clock::Clock,
     config::{Imbalance, Target},
     model::{
-        Ask, Event, Pace, Plan, Snapshot, State, TargetId, TargetSpec, TrialRules, VerdictRules,
-        cluster::{Kind, ObjectName},
+        Ask, Event, Moment, News, Pace, Plan, Severity, Snapshot, State, Subject, TargetId, TargetSpec, TrialRules,
+        VerdictRules,
+        cluster::{Kind, ObjectName, Problem},
     },
     source::{
         direct,
-        kubernetes::Watcher,
+        kubernetes::{Record, Watcher},
         mysql::{Sampler, SamplerError},
         schedule::Schedule,
     },
@@ -45,6 +49,8 @@ pub(super) struct Observation {
     sampling: Vec<Sampling>,
     plans: Plans,
     watcher: Option<Watcher>,
+    /// Milestones are written as Kubernetes Events.
+    recording: bool,
 }
 
 /// One target's samples.
@@ -66,6 +72,8 @@ struct Owner {
     events: mpsc::Receiver<Event>,
     snapshots: watch::Sender<Snapshot>,
     plans: Plans,
+    /// Where what is new is to be written as Kubernetes Events, if it is.
+    records: Option<mpsc::Sender<Record>>,
 }
 
 impl Observation {
@@ -92,6 +100,7 @@ impl Observation {
                 name: Arc::clone(&target.name),
                 expectation: target.expectation.clone(),
                 service: target.service.clone(),
+                statefulset: target.statefulset.clone(),
                 forget_after: target.forget_after,
                 verdict: VerdictRules {
                     false_alarm_period: imbalance.false_alarm_period,
@@ -114,14 +123,30 @@ impl Observation {
             sampling.push(Sampling { id, service, schedule, sampler, plan });
         }
         let names = watcher.as_ref().map(Watcher::watches).unwrap_or_default();
-        Ok(Self { clock, state: State::new(specs, names), sampling, plans, watcher })
+        Ok(Self { clock, state: State::new(specs, names), sampling, plans, watcher, recording: false })
+    }
+
+    /// Has milestones written as Kubernetes Events.
+    pub(super) fn recording(mut self) -> Self {
+        self.recording = true;
+        self
     }
 
     /// Starts everything under `supervisor` and returns where snapshots appear.
     pub(super) fn start(mut self, supervisor: &mut Supervisor, stop: &CancellationToken) -> watch::Receiver<Snapshot> {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let (snapshots, shown) = watch::channel(self.state.snapshot(self.clock.now()));
+        let mut records = None;
         if let Some(watcher) = self.watcher {
+            if self.recording {
+                let (sender, recorder) = watcher.recorder();
+                records = Some(sender);
+                let (events, stop) = (events.clone(), stop.clone());
+                supervisor.spawn("writing Kubernetes Events", async move {
+                    recorder.run(events, stop).await;
+                    Ok(())
+                });
+            }
             let (events, stop) = (events.clone(), stop.clone());
             supervisor.spawn("watching Kubernetes", async move {
                 watcher.run(events, stop).await;
@@ -137,7 +162,8 @@ impl Observation {
                 Ok(())
             });
         }
-        let owner = Owner { state: self.state, clock: self.clock, events: received, snapshots, plans: self.plans };
+        let owner =
+            Owner { state: self.state, clock: self.clock, events: received, snapshots, plans: self.plans, records };
         let stop = stop.clone();
         supervisor.spawn("state", async move {
             owner.run().await;
@@ -222,6 +248,7 @@ impl Owner {
             let now = self.clock.now();
             for news in self.state.apply(event, now) {
                 view::log::news(&news);
+                self.record(&news, now);
             }
             for (target, plan) in self.state.new_plans(now) {
                 if let Some(planned) = self.plans.get(&target) {
@@ -231,6 +258,26 @@ impl Owner {
             changed = true;
         }
         self.show();
+    }
+
+    /// Has a milestone written as a Kubernetes Event, if that is wanted. Nothing waits for it.
+    fn record(&mut self, news: &News, now: Moment) {
+        let (Some(records), Subject::StatefulSet(set)) = (&self.records, &news.subject) else { return };
+        let (Some(reason), Some(uid)) = (news.notice.event_reason(), self.state.statefulset_uid(set)) else { return };
+        let record = Record {
+            set: set.clone(),
+            uid: Arc::clone(uid),
+            reason,
+            note: news.notice.to_string(),
+            warning: news.notice.severity() == Severity::Warning,
+            at: now.wall,
+        };
+        if let Err(TrySendError::Full(_)) = records.try_send(record) {
+            let problem = Problem { forbidden: false, text: "too many are waiting to be written".into() };
+            for news in self.state.apply(Event::Recorded(Some(problem)), now) {
+                view::log::news(&news);
+            }
+        }
     }
 
     fn show(&mut self) {

@@ -44,6 +44,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
         let targets = configuration.targets().cloned().map(|target| (target, None));
         let observation =
             Observation::new(targets, configuration.imbalance, watcher, Clock::start()).map_err(CommandError::usage)?;
+        let observation = if args.kubernetes_events { observation.recording() } else { observation };
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
         serve(observation, listeners, &configuration).await.map_err(CommandError::failure)
     })

@@ -30,6 +30,8 @@ pub struct Target {
     pub name: Arc<str>,
     /// The Service that it is, if Kubernetes is to be asked about it.
     pub service: Option<ObjectName>,
+    /// The `StatefulSet` behind it; absent where it is found from the endpoints.
+    pub statefulset: Option<ObjectName>,
     /// Where to connect.
     pub address: Address,
     /// The account; it needs no privilege but to log in.

@@ -148,6 +148,20 @@ pub enum Notice {
         /// Which.
         claim: ObjectName,
     },
+    /// A `StatefulSet` that somebody named does not exist.
+    NoStatefulSet {
+        /// Which.
+        set: ObjectName,
+    },
+    /// Milestones cannot be written as Kubernetes Events.
+    NotRecorded {
+        /// The permission is missing.
+        forbidden: bool,
+        /// The error.
+        text: Arc<str>,
+    },
+    /// Milestones can be written as Kubernetes Events again.
+    Recorded,
     /// Replicas were asked for or taken away.
     ScaleBegan {
         /// How many there were.
@@ -207,6 +221,7 @@ impl Notice {
             | Self::StrangeNoMore { .. }
             | Self::WatchMended { .. }
             | Self::ClaimBound { .. }
+            | Self::Recorded
             | Self::ScaleBegan { .. }
             | Self::Reached { .. }
             | Self::ScaleOver { .. }
@@ -219,9 +234,31 @@ impl Notice {
             | Self::NothingRouted { .. }
             | Self::Forbidden { .. }
             | Self::ClaimPending { .. }
+            | Self::NoStatefulSet { .. }
+            | Self::NotRecorded { .. }
             | Self::WatchBroken { .. } => Severity::Warning,
         }
     }
+}
+
+impl Notice {
+    /// The word under which it is written as a Kubernetes Event about its `StatefulSet`, if it is worth one.
+    #[must_use]
+    pub fn event_reason(&self) -> Option<String> {
+        match self {
+            Self::ScaleBegan { .. } => Some("Scaling".to_owned()),
+            Self::ScaleOver { .. } => Some("Scaled".to_owned()),
+            Self::ClaimPending { .. } => Some("ClaimPending".to_owned()),
+            Self::Reached { milestone, .. } => Some(camel_case(milestone.name())),
+            _ => None,
+        }
+    }
+}
+
+/// `first_read` as `FirstRead`.
+fn camel_case(name: &str) -> String {
+    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    name.split('_').filter(|word| !word.is_empty()).map(capital).collect()
 }
 
 impl fmt::Display for Notice {
@@ -295,6 +332,17 @@ impl fmt::Display for Notice {
                 claim.namespace
             ),
             Self::ClaimBound { claim } => write!(f, "claim {} is bound at last", claim.name),
+            Self::NoStatefulSet { set } => {
+                write!(f, "there is no StatefulSet {set}; check --statefulset, or leave it out to have it found")
+            }
+            Self::NotRecorded { forbidden: true, .. } => f.write_str(
+                "not allowed to write milestones as Kubernetes Events; grant create on events.events.k8s.io to \
+                 readscope's ServiceAccount, or leave --kubernetes.events out",
+            ),
+            Self::NotRecorded { forbidden: false, text } => {
+                write!(f, "cannot write milestones as Kubernetes Events: {text}; the log has them all the same")
+            }
+            Self::Recorded => f.write_str("milestones are written as Kubernetes Events again"),
             Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {to} replicas"),
             Self::Reached { replica, milestone, since_request, known_to } => {
                 write!(f, "{replica} {milestone}")?;

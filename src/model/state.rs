@@ -46,6 +46,8 @@ pub enum Event {
     },
     /// The demo begins another act.
     Announced(Act),
+    /// A milestone was written as a Kubernetes Event, or why it could not be.
+    Recorded(Option<Problem>),
     /// Time passed; to be told about once a second.
     Tick,
 }
@@ -113,7 +115,9 @@ impl State {
             entry.target.share_period(count);
         }
         let services = targets.values().filter_map(|entry: &Entry| entry.target.service().cloned());
-        let kubernetes = (!watches.is_empty()).then(|| Kubernetes::new(services, watches));
+        let named = |entry: &Entry| Some((entry.target.service()?.clone(), entry.target.statefulset()?.clone()));
+        let sets = targets.values().filter_map(named);
+        let kubernetes = (!watches.is_empty()).then(|| Kubernetes::new(services, sets, watches));
         Self { targets, kubernetes, cluster_shown: None, announcement: None }
     }
 
@@ -131,6 +135,7 @@ impl State {
                 self.announcement = Some(act.clone());
                 vec![News { subject: Subject::Demo, notice: Notice::Announced(act) }]
             }
+            Event::Recorded(problem) => self.recorded(problem),
             Event::Tick => self.tick(now),
         }
     }
@@ -149,6 +154,21 @@ impl State {
             self.cluster_shown = Some(Arc::new(kubernetes.snapshot(now)));
         }
         Snapshot { taken: now, targets, cluster: self.cluster_shown.clone(), announcement: self.announcement.clone() }
+    }
+
+    /// The uid of a `StatefulSet`, while it exists.
+    #[must_use]
+    pub fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
+        self.kubernetes.as_ref()?.statefulset_uid(name)
+    }
+
+    fn recorded(&mut self, problem: Option<Problem>) -> Vec<News> {
+        let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
+        let news = kubernetes.recorded(problem);
+        if news.is_some() {
+            self.cluster_shown = None;
+        }
+        news.into_iter().collect()
     }
 
     fn sampled(&mut self, id: TargetId, sample: Sample, now: Moment) -> Vec<News> {

@@ -55,6 +55,8 @@ pub struct TargetSpec {
     pub port: u16,
     /// How often it is asked.
     pub pace: Pace,
+    /// The `StatefulSet` behind it, in the Service's namespace; absent where it is found from the endpoints.
+    pub statefulset: Option<ObjectName>,
     /// A replica that is neither configured nor an endpoint is forgotten this long after its last answer.
     pub forget_after: Duration,
     /// When to call its reads unbalanced.
@@ -153,6 +155,10 @@ impl Target {
 
     pub(crate) fn service(&self) -> Option<&ObjectName> {
         self.spec.service.as_ref()
+    }
+
+    pub(crate) fn statefulset(&self) -> Option<&ObjectName> {
+        self.spec.statefulset.as_ref()
     }
 
     pub(crate) fn sampled(&mut self, sample: Sample, now: Moment) -> Outcome {

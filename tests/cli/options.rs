@@ -56,6 +56,15 @@ fn a_value_that_is_wrong_is_refused_with_what_was_expected_and_an_example() {
 }
 
 #[test]
+fn a_statefulset_in_another_namespace_than_its_service_is_refused() {
+    let service = ["run", "--service", "mysql/mysql-read", "--config.check", "--statefulset"];
+    let refused = call(&[&service[..], &["other/mysql"]].concat());
+    refused.assert_refused(&["--statefulset: other/mysql", "another namespace than the Service mysql/mysql-read"]);
+    let shown = call(&[&service[..], &["mysql/mysql"]].concat());
+    assert!(shown.stdout.contains("statefulset: mysql/mysql"), "{shown:?}");
+}
+
+#[test]
 fn an_address_that_is_wrong_is_refused_with_an_example() {
     for address in ["mysql-read:0", "mysql-read:65536", "mysql-read:port", ":3306", "a b", "tcp://mysql-read", "[::1"] {
         call(&["run", "--address", address]).assert_refused(&["--address", "such as mysql-read.mysql:3306"]);

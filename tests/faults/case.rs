@@ -71,6 +71,7 @@ pub(crate) fn target(address: SocketAddr, patience: Duration) -> Target {
         pacing: Pacing::default(),
         name: "test".into(),
         service: None,
+        statefulset: None,
         address: Address { host: address.ip().to_string(), port: address.port() },
         user: "readscope".to_owned(),
         password: PasswordSource::Empty,

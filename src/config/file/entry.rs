@@ -57,6 +57,8 @@ struct Key {
 
 const NAME: Key = Key { name: "name", example: "  - name: shop\n    address: shop-db-read.example:3306" };
 const SERVICE: Key = Key { name: "service", example: "  - service: mysql/mysql-read" };
+const STATEFULSET: Key =
+    Key { name: "statefulset", example: "  - {service: mysql/mysql-read, statefulset: mysql/mysql}" };
 const ADDRESS: Key = Key { name: "address", example: "  - address: shop-db-read.example:3306" };
 const DISCOVER: Key =
     Key { name: "discover", example: "  - discover: {namespaces: [team-a], selector: \"readscope.io/probe=true\"}" };
@@ -81,7 +83,8 @@ impl<'a> Entries<'a> {
     pub(super) fn new(common: Common<'a>, defaults: Option<Spanned<raw::Entry>>) -> Result<Self, Wrong> {
         if let Some(defaults) = &defaults {
             let own = [("name", &defaults.value.name), ("service", &defaults.value.service)];
-            let own = own.into_iter().chain([("address", &defaults.value.address)]);
+            let further = [("statefulset", &defaults.value.statefulset), ("address", &defaults.value.address)];
+            let own = own.into_iter().chain(further);
             let own = own.filter_map(|(key, text)| Some((key, text.as_ref()?.referenced.line())));
             let discover = defaults.value.discover.iter().map(|discover| ("discover", discover.referenced.line()));
             if let Some((key, line)) = own.chain(discover).next() {
@@ -114,7 +117,7 @@ impl<'a> Entries<'a> {
             self.done.push(Entry::Target(Box::new(target)));
             return Ok(());
         };
-        let own = [&entry.name, &entry.service, &entry.address].into_iter().flatten().next();
+        let own = [&entry.name, &entry.service, &entry.statefulset, &entry.address].into_iter().flatten().next();
         if let Some(own) = own {
             let problem = "takes name and address from each Service that it finds; leave name, service and address out";
             return Err(DISCOVER.wrong(own.referenced.line(), problem));
@@ -157,6 +160,7 @@ impl<'a> Entries<'a> {
         Ok(Target {
             name: Arc::default(),
             service: None,
+            statefulset: None,
             address: Address { host: String::new(), port: 0 },
             user: said!(user).map_or_else(|| USER.to_owned(), |user| user.value.clone()),
             password: self.password(said!(password_file))?,
@@ -216,6 +220,13 @@ fn in_words_of_the_file(sentence: &str) -> String {
 
 fn target(entry: &raw::Entry, line: u64, pattern: Target) -> Result<Target, Wrong> {
     let service = entry.service.as_ref().map(|text| SERVICE.parse::<ObjectName>(text)).transpose()?;
+    let statefulset = entry.statefulset.as_ref().map(|text| STATEFULSET.parse::<ObjectName>(text)).transpose()?;
+    if let (Some(set), Some(written)) = (&statefulset, &entry.statefulset)
+        && service.as_ref().is_none_or(|service| service.namespace != set.namespace)
+    {
+        let problem = "needs a service of the same namespace, since a Service selects pods of its own alone";
+        return Err(STATEFULSET.wrong(written.referenced.line(), problem));
+    }
     let address = match (&entry.address, &service) {
         (Some(address), _) => ADDRESS.parse::<Address>(address)?,
         (None, Some(service)) => Address::of_service(service).map_err(|error| SERVICE.wrong(line, error))?,
@@ -228,7 +239,7 @@ fn target(entry: &raw::Entry, line: u64, pattern: Target) -> Result<Target, Wron
         Some(name) => label(&name.value).map_err(|problem| NAME.wrong(name.referenced.line(), problem))?,
         None => service.as_ref().map_or_else(|| address.to_string(), ToString::to_string).into(),
     };
-    Ok(Target { name, service, address, ..pattern })
+    Ok(Target { name, service, statefulset, address, ..pattern })
 }
 
 fn discovery(raw: &Spanned<raw::Discover>, pattern: Target) -> Result<Discovery, Wrong> {

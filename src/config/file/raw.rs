@@ -17,12 +17,13 @@ pub(super) struct File {
     pub(super) freshness: Option<Freshness>,
 }
 
-/// A target, what discovered ones have in common, or the defaults of both: all take the same keys but the first four.
+/// A target, what discovered ones have in common, or the defaults of both: all take the same keys but the first five.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
     pub(super) name: Text,
     pub(super) service: Text,
+    pub(super) statefulset: Text,
     pub(super) address: Text,
     pub(super) discover: Option<Spanned<Discover>>,
     pub(super) user: Text,

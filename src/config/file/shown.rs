@@ -13,6 +13,8 @@ struct Shown<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statefulset: Option<String>,
     address: String,
     #[serde(flatten)]
     settings: ShownSettings<'a>,
@@ -139,6 +141,7 @@ impl<'a> Shown<'a> {
         Self {
             name: &target.name,
             service: target.service.as_ref().map(ToString::to_string),
+            statefulset: target.statefulset.as_ref().map(ToString::to_string),
             address: target.address.to_string(),
             settings: ShownSettings::of(target),
         }

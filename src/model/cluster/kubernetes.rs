@@ -1,6 +1,9 @@
 //! What Kubernetes told, how its watches fare, and what of it is news.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     facts::{ObjectName, PodRef},
@@ -35,19 +38,30 @@ pub(crate) struct Kubernetes {
     /// How many scale events of each were seen to begin, by `Direction as usize`.
     began: BTreeMap<ObjectName, [u64; 2]>,
     pending: Pending,
+    /// The `StatefulSet`s of those Services for which somebody named it, instead of having it found.
+    named: BTreeMap<ObjectName, ObjectName>,
+    /// Why milestones cannot be written as Events, if they cannot.
+    unrecorded: Option<Problem>,
 }
 
 impl Kubernetes {
-    /// Nothing told yet, by these watches, about these Services.
-    pub(crate) fn new(services: impl IntoIterator<Item = ObjectName>, watches: Vec<WatchName>) -> Self {
+    /// Nothing told yet, by these watches, about these Services, of which some have their `StatefulSet` named.
+    pub(crate) fn new(
+        services: impl IntoIterator<Item = ObjectName>,
+        named: impl IntoIterator<Item = (ObjectName, ObjectName)>,
+        watches: Vec<WatchName>,
+    ) -> Self {
+        let named: BTreeMap<_, _> = named.into_iter().collect();
         let services: Vec<_> = services.into_iter().collect();
         Self {
             world: World::new(services.clone()),
             watches: Watches::new(watches),
             services,
-            sets: BTreeSet::new(),
+            sets: named.values().cloned().collect(),
             began: BTreeMap::new(),
             pending: Pending::default(),
+            named,
+            unrecorded: None,
         }
     }
 
@@ -67,14 +81,17 @@ impl Kubernetes {
 
     /// Takes in that a whole list was received. Returns as [`apply`](Self::apply) does.
     pub(crate) fn listed(&mut self, watch: &WatchName, now: Moment) -> (Vec<News>, Vec<ObjectName>) {
-        let news = self.watches.listed(watch, now).map(of_kubernetes);
+        let mut news: Vec<_> = self.watches.listed(watch, now).map(of_kubernetes).into_iter().collect();
+        if watch.kind == Kind::StatefulSet {
+            news.extend(self.absent(&watch.namespace).map(of_kubernetes));
+        }
         self.meet_sets(&self.services.clone());
         if watch.kind == Kind::Claim {
             self.world.claims_listed(&watch.namespace);
         }
         let in_force = matches!(watch.kind, Kind::Service | Kind::Slice);
         let here = |service: &&ObjectName| in_force && service.namespace == watch.namespace;
-        (news.into_iter().collect(), self.services.iter().filter(here).cloned().collect())
+        (news, self.services.iter().filter(here).cloned().collect())
     }
 
     pub(crate) fn broken(&mut self, watch: &WatchName, problem: Problem) -> Vec<News> {
@@ -128,6 +145,21 @@ impl Kubernetes {
         Some(news.collect())
     }
 
+    /// Takes in that a milestone was written as an Event, or why it could not be. Returns what is new.
+    pub(crate) fn recorded(&mut self, problem: Option<Problem>) -> Option<News> {
+        let known = self.unrecorded.as_ref().map(|problem| problem.forbidden);
+        let now = problem.as_ref().map(|problem| problem.forbidden);
+        self.unrecorded = problem;
+        let notice = (known != now).then(|| self.not_recorded().unwrap_or(Notice::Recorded));
+        notice.map(of_kubernetes)
+    }
+
+    /// The uid of a `StatefulSet`, while it exists.
+    pub(crate) fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
+        let timeline = self.world.timelines().find(|timeline| timeline.name() == name)?;
+        timeline.set().map(|set| &set.uid)
+    }
+
     /// Takes in that time passed. Returns what is new, and whether what is shown has changed by that alone.
     pub(crate) fn tick(&mut self, now: Moment) -> (Vec<News>, bool) {
         let mut pending = std::mem::take(&mut self.pending);
@@ -152,12 +184,27 @@ impl Kubernetes {
 
     pub(crate) fn snapshot(&self, now: Moment) -> ClusterSnapshot {
         let pending = self.claims().filter_map(|(_, life)| pending::notice(life, self.world.reason(&life.claim), now));
+        let namespaces: BTreeSet<_> = self.named.keys().map(|service| &service.namespace).collect();
+        let absent = namespaces.into_iter().flat_map(|namespace| self.absent(namespace));
         ClusterSnapshot {
             watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
             statefulsets: self.timelines().map(|timeline| self.statefulset(timeline, now)).collect(),
             binds: self.binds(),
-            notices: self.watches.notices().chain(pending).collect(),
+            notices: self.watches.notices().chain(self.not_recorded()).chain(absent).chain(pending).collect(),
         }
+    }
+
+    fn not_recorded(&self) -> Option<Notice> {
+        let Problem { forbidden, text } = self.unrecorded.clone()?;
+        Some(Notice::NotRecorded { forbidden, text })
+    }
+
+    /// The `StatefulSet`s that somebody named and that do not exist, once that is known.
+    fn absent(&self, namespace: &Arc<str>) -> impl Iterator<Item = Notice> + '_ {
+        let known = self.watches.has_listed(Kind::StatefulSet, namespace);
+        let here = self.named.values().filter(move |set| known && set.namespace == *namespace);
+        let absent = here.filter(|set| self.statefulset_uid(set).is_none());
+        absent.map(|set| Notice::NoStatefulSet { set: set.clone() }).collect::<Vec<_>>().into_iter()
     }
 
     fn timelines(&self) -> impl Iterator<Item = &Timeline> {
@@ -202,7 +249,7 @@ impl Kubernetes {
 
     /// Remembers the `StatefulSet`s behind the endpoints of these Services.
     fn meet_sets(&mut self, services: &[ObjectName]) {
-        for service in services {
+        for service in services.iter().filter(|service| !self.named.contains_key(service)) {
             self.sets.extend(self.sets_behind(service));
         }
     }

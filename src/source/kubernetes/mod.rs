@@ -2,6 +2,7 @@
 //! reduced to a few facts as soon as it is received.
 
 mod convert;
+mod recorder;
 mod watch;
 
 use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::convert::Observed;
+pub use self::recorder::{Record, Recorder};
 use crate::model::{
     Event, Told,
     cluster::{Change, Kind, Object, ObjectName, Vantage, WatchName},
@@ -78,6 +80,12 @@ impl Watcher {
             lifecycle,
             node: std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty()),
         }
+    }
+
+    /// What writes Events into the same cluster, and where to put what it is to write.
+    #[must_use]
+    pub fn recorder(&self) -> (mpsc::Sender<Record>, Recorder) {
+        Recorder::new(self.client.clone())
     }
 
     /// The watches that [`run`](Self::run) keeps.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::builders::{claim, event, name, pod, set, slice};
 use crate::model::{
-    cluster::{Change, Kind, Kubernetes, Object, ObjectName, Receipt, WatchName},
+    cluster::{Change, Kind, Kubernetes, Object, ObjectName, Problem, Receipt, WatchName},
     moment::Moment,
     state::News,
 };
@@ -20,7 +20,7 @@ fn watch(kind: Kind) -> WatchName {
 impl Told {
     fn new() -> Self {
         let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Claim, Kind::Event];
-        let mut told = Self(Kubernetes::new([name("mysql-read")], kinds.map(watch).into()));
+        let mut told = Self(Kubernetes::new([name("mysql-read")], [], kinds.map(watch).into()));
         let service = crate::model::cluster::Service {
             name: name("mysql-read"),
             headless: false,
@@ -115,4 +115,32 @@ fn a_list_of_the_claims_ends_what_was_said_of_others() {
     told.0.listed(&watch(Kind::Claim), Moment::at(6002.0));
     let debug = format!("{:?}", told.0);
     assert!(!debug.contains("long ago") && debug.contains("\"now\""), "{debug}");
+}
+
+#[test]
+fn a_statefulset_that_somebody_named_is_the_one_that_matters_and_missing_it_is_told() {
+    let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
+    let mut told =
+        Told(Kubernetes::new([name("mysql-read")], [(name("mysql-read"), name("other"))], kinds.map(watch).into()));
+    assert!(told.notices(5000.0).is_empty(), "nothing was listed yet");
+    told.at(5000.0, set(3));
+    let (news, _) = told.0.listed(&watch(Kind::StatefulSet), Moment::at(5000.0));
+    let sentence = "there is no StatefulSet mysql/other; check --statefulset, or leave it out to have it found";
+    assert_eq!(news.iter().map(|news| news.notice.to_string()).collect::<Vec<_>>(), [sentence]);
+    assert_eq!(told.notices(5000.0), [sentence]);
+    told.at(5001.0, pod("mysql-0").running_since(1000.0));
+    told.at(5001.0, slice("mysql-read", [("mysql-0", &Arc::from("mysql-0-a"))]));
+    assert!(told.0.snapshot(Moment::at(5001.0)).statefulsets.is_empty(), "mysql is nobody's business");
+}
+
+#[test]
+fn that_milestones_cannot_be_written_is_told_once_until_they_can() {
+    let mut told = Told::new();
+    let forbidden = || Some(Problem { forbidden: true, text: "no".into() });
+    assert!(told.0.recorded(None).is_none());
+    assert!(told.0.recorded(forbidden()).is_some() && told.0.recorded(forbidden()).is_none());
+    assert!(told.notices(6000.0)[0].contains("grant create on events.events.k8s.io"));
+    let mended = told.0.recorded(None).map(|news| news.notice.to_string());
+    assert_eq!(mended.as_deref(), Some("milestones are written as Kubernetes Events again"));
+    assert!(told.notices(6000.0).is_empty());
 }
