@@ -40,6 +40,24 @@ impl Histogram {
         self.sum
     }
 
+    /// The duration in seconds that the part `part` (0 to 1) of all is at most as long as, as far as the bounds tell:
+    /// even spread is assumed within one, as Prometheus' `histogram_quantile` does. Past the last bound, that bound;
+    /// absent while there is nothing.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+    pub fn quantile(&self, part: f64) -> Option<f64> {
+        let wanted = self.count() as f64 * part;
+        let (mut below, mut lower) = (0.0, 0.0);
+        for (bound, count) in self.bounds.iter().zip(&self.counts) {
+            let count = *count as f64;
+            if count > 0.0 && below + count >= wanted {
+                return Some(lower + (bound - lower) * ((wanted - below) / count).max(0.0));
+            }
+            (below, lower) = (below + count, *bound);
+        }
+        (self.count() > 0).then_some(lower)
+    }
+
     /// For each bound, how many durations were at most that long.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         let running = self.counts.iter().scan(0, |sum, count| {
@@ -62,5 +80,21 @@ mod tests {
         }
         assert_eq!(histogram.cumulative().collect::<Vec<_>>(), [(0.001, 1), (0.01, 2)]);
         assert_eq!(histogram.count(), 3);
+    }
+
+    #[test]
+    fn a_quantile_lies_within_its_bucket() {
+        let mut histogram = Histogram::new(&[0.001, 0.01, 0.1]);
+        assert_eq!(histogram.quantile(0.5), None);
+        for _ in 0..4 {
+            histogram.record(Duration::from_millis(5));
+        }
+        let near = |found: Option<f64>, wanted: f64| assert!((found.unwrap() - wanted).abs() < 1e-12, "{found:?}");
+        near(histogram.quantile(0.0), 0.001);
+        near(histogram.quantile(0.5), 0.005_5);
+        near(histogram.quantile(1.0), 0.01);
+        histogram.record(Duration::from_secs(9));
+        near(histogram.quantile(0.4), 0.005_5);
+        near(histogram.quantile(0.99), 0.1);
     }
 }

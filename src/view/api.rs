@@ -49,6 +49,7 @@ pub struct Target<'a> {
     routing: Option<cluster::Routing<'a>>,
     claims: Option<Vec<cluster::Claim<'a>>>,
     mean_duration_seconds: MeanDurations,
+    duration_quantiles_seconds: live::Quantiles<'a>,
     /// Left out where the reader has all but the newest, which come by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_answers: Option<Vec<Answer<'a>>>,
@@ -162,6 +163,7 @@ impl<'a> Target<'a> {
             routing: target.routing.as_ref().map(cluster::Routing::of),
             claims,
             mean_duration_seconds: MeanDurations::of(target),
+            duration_quantiles_seconds: live::Quantiles(&target.latency),
             last_answers: Some(target.last_answers.iter().map(Answer::of).collect()),
             last_failures: target.last_failures.iter().map(Failure::of).collect(),
         }

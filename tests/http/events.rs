@@ -3,10 +3,14 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use readscope::view::web::Site;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     paths::{CONFIGURATION, assert_guarded, served},
@@ -172,6 +176,51 @@ fn more_streams_than_there_are_places_are_refused_and_places_come_back() {
         stream.read_exact(&mut status).unwrap();
         (&status == b"HTTP/1.1 200").then_some(())
     });
+}
+
+/// What a stream sends until its end, to a reader that rests for `rest` before it reads, while every 100 ms something
+/// happens to a target whose name is `bytes` long.
+async fn read_after(rest: Duration, bytes: usize) -> String {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let name = "x".repeat(bytes);
+    let (snapshots, shown) = tokio::sync::watch::channel(answered(&[(&name, 0)], 0));
+    let site = Arc::new(Site::new(shown, String::new(), stop.clone()));
+    let serving = tokio::spawn(site.serve(listener));
+    let happening = tokio::spawn(async move {
+        for at in 1.. {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            snapshots.send_replace(answered(&[(&name, 1)], at));
+        }
+    });
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await.unwrap();
+    tokio::time::sleep(rest).await;
+    let mut text = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(1000), stream.read_to_end(&mut text)).await;
+    happening.abort();
+    stop.cancel();
+    let _ = serving.await;
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_does_not_keep_up_is_told_and_dropped() {
+    let text = read_after(Duration::from_secs(60), 1 << 20).await;
+    let end = text.rfind("event: end").unwrap_or_else(|| panic!("{} bytes and no end", text.len()));
+    assert!(text[end..].contains("this reader was too slow"), "{}", &text[end..]);
+    // A minute's frames were not kept for it: what it got is what the sockets hold.
+    assert!(text.matches("event: snapshot").count() < 100, "{}", text.matches("event: snapshot").count());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_before_its_connection_does_and_says_that_there_is_more() {
+    let text = read_after(Duration::ZERO, 10).await;
+    let end = text.rfind("event: end").unwrap_or_else(|| panic!("{} bytes and no end", text.len()));
+    assert!(text[end..].contains("\"again\":true"), "{}", &text[end..]);
+    let frames = text.matches("event: snapshot").count();
+    assert!((1000..3000).contains(&frames), "{frames} frames in 200 s");
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Answer, Target, time};
-use crate::model::{Notice, Snapshot, TargetSnapshot};
+use crate::model::{Latency, Notice, Phase, Snapshot, TargetSnapshot};
 
 /// One target in full, at one moment: the event `snapshot`.
 #[derive(Debug, Serialize)]
@@ -52,6 +52,31 @@ struct Short<'a> {
     replicas_expected: usize,
     replicas_answering: usize,
     notices: usize,
+}
+
+/// How long answered samples took: by phase, by the part of them that took no longer.
+#[derive(Debug)]
+pub(super) struct Quantiles<'a>(pub(super) &'a Latency);
+
+#[derive(Debug, Serialize)]
+struct QuantilesOfPhase {
+    #[serde(rename = "0.5")]
+    half: Option<f64>,
+    #[serde(rename = "0.9")]
+    most: Option<f64>,
+    #[serde(rename = "0.99")]
+    nearly_all: Option<f64>,
+}
+
+impl Serialize for Quantiles<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let of = |phase: Phase| {
+            let of_phase = self.0.phase(phase);
+            let [half, most, nearly_all] = [0.5, 0.9, 0.99].map(|part| of_phase.quantile(part));
+            (phase.name(), QuantilesOfPhase { half, most, nearly_all })
+        };
+        serializer.collect_map(Phase::ALL.map(of))
+    }
 }
 
 impl<'a> Picture<'a> {

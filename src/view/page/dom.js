@@ -103,7 +103,8 @@ export function duration(seconds) {
     : at < 172800 ? [seconds / 3600, "h"]
     : [seconds / 86400, "d"];
   const digits = Math.abs(value) < 9.95 && value !== 0 ? (unit === "s" || unit === "ms" ? 2 : 1) : Math.abs(value) < 99.5 && value !== 0 ? 1 : 0;
-  return `${value.toFixed(digits).replace(/\.0+$/, "")} ${unit}`;
+  const text = value.toFixed(digits);
+  return `${unit.endsWith("s") && unit !== "s" ? text : text.replace(/\.0+$/, "")} ${unit}`;
 }
 
 /** An age as kubectl writes it. */

@@ -61,7 +61,8 @@ const takes = {
   },
   beat() {},
   end(data) {
-    lose(data.reason, 300);
+    if (data.again) open();
+    else lose(data.reason);
   },
 };
 
@@ -90,12 +91,11 @@ function open() {
     source.addEventListener(name, (event) => {
       if (mine !== source) return;
       heard = performance.now();
-      const data = JSON.parse(event.data);
       if (name !== "end") {
         lost = null;
         failures = 0;
       }
-      take(data);
+      take(JSON.parse(event.data));
       redraw();
     });
   }

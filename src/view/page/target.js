@@ -128,7 +128,7 @@ function shares(target) {
     put(interval, known ? `${percent(replica.share_lower)} to ${percent(replica.share_upper)}` : "–");
     put(expected, percent(replica.expected_share));
     const wrong = culprit(target, replica);
-    attribute(line, "data-wrong", wrong ?? null);
+    for (const node of [line, line.cells[0]]) attribute(node, "data-wrong", wrong);
     attribute(line, "title", replica.why && plain(replica.why));
   });
   const answers = target.samples - target.failures;
@@ -268,7 +268,9 @@ function claims(target, now) {
     const [name, status, volume, capacity, storage, old] = line.cells;
     put(name, claim.claim);
     state(status, claim.phase === "Bound" ? true : claim.phase === "Lost" ? false : null, claim.resizing ? `${claim.phase}, resizing` : claim.phase);
-    put(volume, claim.volume ?? "");
+    const pending = claim.message && `${claim.reason}: ${claim.message}; ${claim.advice}`;
+    put(volume, claim.volume ?? pending ?? "", 600);
+    volume.className = claim.volume ? "cut" : "why";
     attribute(volume, "title", claim.volume && plain(claim.volume));
     put(capacity, claim.capacity ?? "");
     put(storage, claim.storage_class ?? "");

@@ -1,6 +1,6 @@
 // Scale events: one strip a replica, from the request to the first fresh read, or to the pod's end.
 
-import { $, attribute, clock, colour, count, duration, each, el, onWidth, plain, put, seconds, shown, step, svg } from "./dom.js";
+import { $, attribute, clock, colour, duration, each, el, onWidth, plain, put, seconds, shown, step, svg } from "./dom.js";
 
 /** The milestones of a replica that comes, in their usual order, and what the time up to each was spent with. */
 const RISE = [
@@ -56,7 +56,7 @@ function make(event) {
   const node = el("details", { class: "event" },
     el("summary", {}, el("strong", {}), el("span", { class: "took" }), el("span", { class: "aside" })),
     el("div", { class: "strip" }),
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Every step of this scale event" }, el("table", { class: "list steps" }, el("thead"), el("tbody"))));
+    el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Every step of this scale event" }, el("table", { class: "list steps" }, el("thead"), el("tbody"))));
   node.addEventListener("toggle", () => {
     // The first toggle is the page's own.
     if (node.open !== node.meant) unfolded.set(key(event), node.open);
@@ -97,7 +97,8 @@ function strip(event, now) {
   const right = width < 560 ? 12 : 96;
   const x = (time) => left + ((time - begin) / (end - begin)) * (width - left - right);
   const height = HEAD + members.length * LANE;
-  const size = step(end - begin, Math.max(2, (width - left - right) / 80));
+  const parts = Math.max(2, (width - left - right) / 80);
+  const size = end - begin > 240 ? step((end - begin) / 60, parts) * 60 : step(end - begin, parts);
   const drawing = [];
   for (let time = Math.ceil(begin / size) * size; time <= end; time += size) {
     drawing.push(svg("line", { class: "grid-line", x1: x(time), x2: x(time), y1: HEAD - 6, y2: height }));
@@ -153,19 +154,23 @@ function fall(replica, at, bar, drawing, x, top, until, event) {
   return end === null ? null : [end, `gone +${duration(end)}`];
 }
 
-/** The same as a table: a line a step, a column a replica. */
+/** The same as a table: a line a replica, a column a step, in seconds since the request. */
 function steps(table, event) {
   const began = seconds(event.started);
   const members = event.replicas.slice(0, 64);
   const reached = STEPS.filter((name) => members.some((replica) => replica.milestones[name]));
-  const head = el("tr", {}, el("th", { scope: "col" }, "Step"), ...members.map((replica) => el("th", { scope: "col", class: "n" }, plain(replica.replica, 60))));
-  const line = (name) => el("tr", {}, el("th", { scope: "row" }, name), ...members.map((replica) => {
-    const time = replica.milestones[name];
-    const doubt = name === "first_read" && replica.first_read_uncertainty_seconds;
-    return el("td", { class: "n", title: time ? clock(time) : null }, time ? `+${duration(Math.round((seconds(time) - began) * 1000) / 1000)}${doubt ? `, up to ${duration(doubt)} earlier` : ""}` : "");
-  }));
-  const claims = el("tr", {}, el("th", { scope: "row" }, "claim"), ...members.map((replica) => el("td", { class: "n" }, replica.claim_reused === null ? "" : replica.claim_reused ? "reused" : "new")));
-  table.tHead.replaceChildren(head);
-  table.tBodies[0].replaceChildren(claims, ...reached.map(line));
-  attribute(table, "aria-label", `${count(members.length)} replicas`);
+  const since = (time) => `+${(seconds(time) - began).toFixed(2)}`;
+  const line = (replica) => {
+    const claim = replica.claim_reused === null ? "" : replica.claim_reused ? "reused" : "new";
+    const doubt = replica.first_read_uncertainty_seconds;
+    const cells = reached.map((name) => {
+      const time = replica.milestones[name];
+      const less = name === "first_read" && doubt ? ` −${doubt.toFixed(2)}` : "";
+      return el("td", { class: "n", title: time ? clock(time) : null }, time ? since(time) + less : "");
+    });
+    return el("tr", {}, el("th", { scope: "row" }, plain(replica.replica, 60)), el("td", {}, claim), ...cells);
+  };
+  const head = ["s since the request", "claim", ...reached].map((name, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, name.replaceAll("_", " ")));
+  table.tHead.replaceChildren(el("tr", {}, ...head));
+  table.tBodies[0].replaceChildren(...members.map(line));
 }

@@ -33,6 +33,9 @@ const BEAT_EVERY: Duration = Duration::from_secs(3);
 /// A reader that takes so long for a frame is told so and dropped.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 
+/// A stream lasts so long at most, so that its reader is told before its connection is over, and comes back at once.
+const LASTS: Duration = Duration::from_secs(200);
+
 /// A reader that lost its stream comes back after so long.
 const RETRY: &str = "retry: 1000\n\n";
 
@@ -54,7 +57,8 @@ struct Stream {
     sent: Option<u64>,
     /// When the last bytes were handed over; the next are asked for when those are on their way.
     handed: Option<Instant>,
-    started: bool,
+    /// When the first bytes were handed over.
+    began: Option<Instant>,
     over: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -63,11 +67,15 @@ struct Stream {
 #[derive(Clone, Copy, Debug, Serialize)]
 struct End {
     reason: &'static str,
+    /// Whether its reader should come back at once.
+    again: bool,
 }
 
-const STOPPING: End = End { reason: "readscope is shutting down" };
-const SLOW: End = End { reason: "this reader was too slow; it is given the whole picture when it comes back" };
-const GONE: End = End { reason: "the configured targets changed" };
+const STOPPING: End = End { reason: "readscope is shutting down", again: false };
+const SLOW: End =
+    End { reason: "this reader was too slow; it is given the whole picture when it comes back", again: true };
+const GONE: End = End { reason: "the configured targets changed", again: true };
+const OLD: End = End { reason: "a stream lasts a few minutes; come back for the next", again: true };
 
 impl Default for Streams {
     fn default() -> Self {
@@ -100,17 +108,8 @@ impl Site {
         snapshots.mark_changed();
         let stop = self.stop.clone();
         let feed = self.streams.feeds.follow(topic);
-        let following = Stream {
-            feed,
-            only,
-            snapshots,
-            stop,
-            sent: None,
-            handed: None,
-            started: false,
-            over: false,
-            _place: place,
-        };
+        let following =
+            Stream { feed, only, snapshots, stop, sent: None, handed: None, began: None, over: false, _place: place };
         let chunks = unfold(following, |mut following| async {
             let bytes = following.next().await?;
             Some((Ok(Chunk::data(bytes)), following))
@@ -128,9 +127,12 @@ impl Stream {
         if self.handed.is_some_and(|handed| handed.elapsed() > TAKEN_WITHIN) {
             return Some(self.end(SLOW));
         }
-        if !self.started {
-            self.started = true;
+        let Some(began) = self.began else {
+            self.began = Some(Instant::now());
             return Some(Bytes::from_static(RETRY.as_bytes()));
+        };
+        if began.elapsed() > LASTS {
+            return Some(self.end(OLD));
         }
         let beat = Instant::now() + BEAT_EVERY;
         let mut again = None;

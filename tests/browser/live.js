@@ -1,0 +1,139 @@
+// What the page shows, and that it follows what happens.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { Readscope, SOON, cells, close, launch, live, open, quit, text, waitFor } from "./support.js";
+
+let demo;
+before(async () => {
+  await launch();
+  demo = await Readscope.demo();
+});
+after(async () => {
+  await quit();
+  await demo.stop();
+});
+
+const spaced = (number) => number.toLocaleString("en-GB").replaceAll(",", "\u202f");
+const percent = (part) => `${(part * 100).toFixed(1)} %`;
+
+test("what the page shows is what the API says", async () => {
+  const page = await open(demo.url);
+  await live(page);
+  await waitFor("three replicas", async () => (await demo.target()).replicas.filter((replica) => replica.reads > 0).length >= 3);
+  // Both are of the same moment when the API says the same before and after.
+  const [target, shown] = await waitFor("a quiet moment", async () => {
+    const target = await demo.target();
+    const shown = await page.evaluate(() => ({
+      samples: document.getElementById("fig-samples").textContent,
+      verdict: document.getElementById("verdict-word").textContent,
+      reason: document.getElementById("reason").textContent,
+      replicas: [...document.getElementById("replicas").rows].map((row) => [...row.cells].map((cell) => cell.textContent)),
+      shares: [...document.getElementById("shares").rows].map((row) => [...row.cells].map((cell) => cell.textContent)),
+      tape: [...document.getElementById("tape").rows].map((row) => [...row.cells].map((cell) => cell.textContent)),
+      marks: [...document.querySelectorAll("#shares .track")].map((track) => [...track.children].map((part) => [part.style.left, part.style.width])),
+      title: document.title,
+    }));
+    const again = await demo.target();
+    const same = target.samples === again.samples && shown.samples === spaced(target.samples);
+    return same && [target, shown];
+  });
+  assert.equal(shown.verdict.toLowerCase(), target.verdict ?? "no verdict yet");
+  assert.equal(shown.reason, target.reason ?? "");
+  assert.match(shown.title, /mysql\/mysql-read · readscope$/);
+  assert.deepEqual(shown.replicas.map((row) => row.slice(0, 5)), target.replicas.map((replica) =>
+    [replica.replica, String(replica.server_id ?? "–"), replica.role ?? "–", replica.version ?? "–", spaced(replica.reads)]));
+  assert.deepEqual(shown.shares.map((row) => [row[0], row[2], row[4]]), target.replicas.map((replica) =>
+    [replica.replica, replica.share === null ? "–" : percent(replica.share), percent(replica.expected_share)]));
+  assert.deepEqual(shown.tape.map((row) => row.slice(0, 3)), target.last_answers.map((answer) =>
+    [answer.time.slice(11, 23), String(answer.server_id), answer.replica]));
+  // The bar of the largest share is the longest, and nothing reaches out of its track.
+  const widths = shown.marks.map(([fill]) => parseFloat(fill[1]));
+  const shares = target.replicas.map((replica) => replica.share);
+  assert.equal(widths.indexOf(Math.max(...widths)), shares.indexOf(Math.max(...shares)));
+  for (const part of shown.marks.flat()) assert.ok(parseFloat(part[0] || 0) + parseFloat(part[1] || 0) <= 100.01, part);
+  await close(page);
+});
+
+test("a new answer is on the page soon after it came, each once", async (t) => {
+  const page = await open(demo.url);
+  await live(page);
+  // When the page first showed each answer, by the page's own clock, which is the server's machine's.
+  const late = await page.evaluate(() => new Promise((resolve) => {
+    const tape = document.getElementById("tape");
+    const seen = new Set([...tape.rows].map((row) => row.textContent));
+    const delays = [];
+    new MutationObserver(() => {
+      for (const row of tape.rows) {
+        if (seen.has(row.textContent)) continue;
+        seen.add(row.textContent);
+        const today = new Date().toISOString().slice(0, 11);
+        delays.push(Date.now() - Date.parse(`${today}${row.cells[0].textContent}Z`));
+      }
+      if (delays.length >= 20) resolve(delays);
+    }).observe(tape, { childList: true });
+  }));
+  late.sort((a, b) => a - b);
+  t.diagnostic(`figure: an answer is shown ${late[10]} ms (median), ${late.at(-1)} ms (most) after it came`);
+  assert.ok(late.every((delay) => delay < SOON), String(late));
+  const rows = (await cells(page, "tape")).map(String);
+  assert.equal(new Set(rows).size, rows.length);
+  assert.ok(rows.length <= 50);
+  await close(page);
+});
+
+test("it is usable as soon as it is there", async (t) => {
+  const page = await open(demo.url);
+  await page.waitForSelector("#detail:not([hidden])");
+  const took = await page.evaluate(() => {
+    const { responseStart, domInteractive, domContentLoadedEventEnd } = performance.getEntriesByType("navigation")[0];
+    return [domInteractive - responseStart, domContentLoadedEventEnd - responseStart].map(Math.round);
+  });
+  t.diagnostic(`figure: interactive ${took[0]} ms and with its script ${took[1]} ms after the first byte`);
+  assert.ok(took[1] < SOON);
+  await close(page);
+});
+
+test("it says that the server is gone, and goes on by itself when it is back", async () => {
+  let server = await Readscope.demo();
+  const page = await open(server.url);
+  await live(page);
+  await waitFor("answers", async () => (await cells(page, "tape")).length > 3);
+  await server.stop();
+  await page.waitForSelector("#link[data-state=lost]");
+  assert.match(await text(page, "#link-text"), /^Disconnected: .*; trying again, shown is \d\d:\d\d:\d\d$/);
+  assert.ok((await cells(page, "tape")).length > 3, "what was known stays in view");
+  const before = await text(page, "#fig-samples");
+  server = await Readscope.start(["demo", "--no-tui"], server.address);
+  await live(page);
+  await waitFor("the new server's figures", async () => {
+    const [shown, target] = [await text(page, "#fig-samples"), await server.target()];
+    return shown !== before && shown === spaced(target.samples);
+  });
+  await server.stop();
+  await close(page, /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/);
+});
+
+test("it is told of a stop, and says so", async () => {
+  const server = await Readscope.demo();
+  const page = await open(server.url);
+  await live(page);
+  await server.stop("SIGTERM");
+  assert.equal(server.child.exitCode, 0, server.log);
+  await page.waitForFunction(() => document.getElementById("link-text").textContent.startsWith("Disconnected: "));
+  await close(page, /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET/);
+});
+
+test("it says that what it shows is old while the server hangs", async () => {
+  const server = await Readscope.demo();
+  const page = await open(server.url);
+  await live(page);
+  server.signal("SIGSTOP");
+  await page.waitForSelector("#link[data-state=stale]");
+  assert.match(await text(page, "#link-text"), /^Stale: no news for \d+ s, shown is /);
+  server.signal("SIGCONT");
+  await live(page);
+  await server.stop();
+  await close(page, /ERR_/);
+});
