@@ -2,7 +2,10 @@
 
 use std::{fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     config::{
@@ -10,7 +13,11 @@ use crate::{
         MaxLag, Pacing, PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode, Tolerance, USER, Unsaid,
         parse_duration, parse_in_flight,
     },
-    model::{Expectation, ExpectationError, Expected, TrialRules, cluster::ObjectName},
+    model::{
+        Expectation, ExpectationError, Expected, TrialRules,
+        cluster::{Milestone, ObjectName},
+    },
+    source::exporter::ExporterUrl,
 };
 
 /// The environment variable that holds the password itself.
@@ -59,6 +66,8 @@ pub enum Command {
     Run(RunArgs),
     /// Give one verdict for a script: exit 0 balanced, 1 unbalanced or a replica missing, 2 could not tell
     Check(CheckArgs),
+    /// Wait until a replica has reached a milestone: exit 0 if it has, 1 if it has not in time
+    Wait(WaitArgs),
     /// Show everything with embedded replicas; needs nothing but this program
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -118,6 +127,29 @@ pub struct CheckArgs {
     /// Validate the options, print what would run, and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
+}
+
+/// Options of `wait`.
+#[derive(Debug, Args)]
+#[command(mut_arg("service", |arg| arg.required_unless_present("attach")))]
+#[command(mut_arg("address", |arg| arg.required_unless_present("attach")))]
+#[command(mut_arg("timeout", |arg| arg.long("sample-timeout")))]
+pub struct WaitArgs {
+    /// The replica, by its pod's name, such as mysql-3
+    #[arg(value_name = "REPLICA")]
+    pub replica: String,
+    /// What it is to reach; what is true already counts
+    #[arg(long = "for", id = "milestone", value_name = "MILESTONE", value_parser = milestone_parser(), hide_possible_values = true)]
+    pub milestone: Milestone,
+    /// How long to wait at most
+    #[arg(long = "timeout", id = "patience", value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    pub patience: Duration,
+    /// Ask a running exporter instead of watching and sampling, such as `http://127.0.0.1:10306`
+    #[arg(long, value_name = "URL")]
+    pub attach: Option<ExporterUrl>,
+    /// Where to sample.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// Options of `demo`.
@@ -377,6 +409,13 @@ impl fmt::Display for LogLevel {
             Self::Trace => "trace",
         })
     }
+}
+
+fn milestone_parser() -> impl TypedValueParser<Value = Milestone> {
+    PossibleValuesParser::new(Milestone::ALL.map(Milestone::name)).try_map(|name| {
+        let milestone = Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
+        milestone.ok_or("no milestone")
+    })
 }
 
 fn parse_alpha(text: &str) -> Result<f64, String> {

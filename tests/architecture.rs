@@ -49,7 +49,7 @@ const RULES: [Rule; 3] = [
     },
     Rule {
         layer: "src/source",
-        forbidden: &["crate::view", "crate::command", "crate::cli", "prometheus", "hyper", "clap", "anyhow"],
+        forbidden: &["crate::view", "crate::command", "crate::cli", "prometheus", "clap", "anyhow"],
     },
     Rule {
         layer: "src/view",

@@ -8,6 +8,7 @@ mod output;
 mod pages;
 mod run;
 mod supervisor;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ pub fn execute(cli: &Cli) -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::execute(args),
         Command::Check(args) => check::execute(args),
+        Command::Wait(args) => wait::execute(args),
         Command::Demo(args) => demo::execute(args),
         Command::Completions { shell } => pages::completions(*shell),
         Command::Man => pages::man(),

@@ -1,6 +1,7 @@
 //! Where facts come from: each part observes one thing and tells the model in its [`Event`](crate::model::Event)s.
 
 pub mod direct;
+pub mod exporter;
 pub mod fake;
 pub mod kubernetes;
 pub mod mysql;

@@ -9,3 +9,4 @@ mod options;
 mod pages;
 #[path = "../support/mod.rs"]
 mod support;
+mod wait;

@@ -73,6 +73,7 @@ impl Kubernetes {
             match effect {
                 Effect::Scale(set, step) => news.extend(self.told(set, step)),
                 Effect::Routing(service) => services.push(service),
+                Effect::Reached => {}
             }
         }
         self.meet_sets(&services);
@@ -140,7 +141,7 @@ impl Kubernetes {
         }
         let news = effects.into_iter().filter_map(|effect| match effect {
             Effect::Scale(set, step) => self.told(set, step),
-            Effect::Routing(_) => None,
+            Effect::Routing(_) | Effect::Reached => None,
         });
         Some(news.collect())
     }
@@ -224,11 +225,13 @@ impl Kubernetes {
             pending: pending_for(life, now),
             reason: self.world.reason(&life.claim).cloned(),
         };
+        let listed = self.watches.has_listed(Kind::Pod, &name.namespace);
         StatefulSetSnapshot {
             name: name.clone(),
             replicas: timeline.set().map(|set| set.replicas),
             events: timeline.events().rev().cloned().collect(),
             phases: ScalePhase::ALL.into_iter().filter_map(phase).collect(),
+            reached: listed.then(|| self.world.reached(timeline)),
             began: self.began.get(name).copied().unwrap_or_default(),
             claims: self.claims_of(timeline).map(claim).collect(),
         }

@@ -156,6 +156,16 @@ impl Member {
         self.pod.as_ref() == Some(uid) || self.claims.contains(uid)
     }
 
+    /// Whether it has answered, so that another pod of its name is one that took its place.
+    pub(super) fn has_arrived(&self) -> bool {
+        self.arrived(false)
+    }
+
+    /// Whether the pod with this uid is its own.
+    pub(super) fn has_pod(&self, uid: &Arc<str>) -> bool {
+        self.pod.as_ref() == Some(uid)
+    }
+
     /// Whether it has nothing more to reach.
     pub(super) fn arrived(&self, freshness: bool) -> bool {
         self.was_gone() || self.milestones.has(self.arrival(freshness))

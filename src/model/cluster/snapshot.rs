@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     facts::{Claim, ObjectName},
     milestone::ScalePhase,
+    reached::Reached,
     reasons::ClaimReason,
     timeline::ScaleEvent,
     watches::{Watch, WatchName},
@@ -38,6 +39,8 @@ pub struct StatefulSetSnapshot {
     pub phases: Vec<(ScalePhase, Histogram)>,
     /// Scale events that were seen to begin: upwards, downwards.
     pub began: [u64; 2],
+    /// What each replica has reached, scaled or not; absent until its pods are known.
+    pub reached: Option<Reached>,
     /// The claims of its ordinals.
     pub claims: Vec<ClaimSnapshot>,
 }

@@ -4,13 +4,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 
 use super::{
     endpoints::{Endpoints, Turned},
     facts::{Claim, ClaimPhase, ObjectName, Pod, Service, Slice, StatefulSet, StorageClass, Vantage},
-    life::{ClaimLife, PodLife, Receipt},
+    life::{ClaimLife, Receipt},
     lives::Lives,
     milestone::ScalePhase,
     reasons::{ClaimEvent, ClaimReason, Reasons},
@@ -95,6 +94,8 @@ pub(crate) enum Effect {
     Scale(ObjectName, Step),
     /// The routing of this Service may be another one.
     Routing(ObjectName),
+    /// A pod reached a milestone, be it part of a scale event or not.
+    Reached,
 }
 
 /// How long claims took to bind, by what they are labelled with.
@@ -124,7 +125,7 @@ pub(crate) struct World {
     binds: BTreeMap<BindLabels, Histogram>,
     /// Of which `StatefulSet`s it is known which answers are fresh, so that a replica has arrived with its first fresh
     /// one.
-    freshness: BTreeSet<ObjectName>,
+    pub(super) freshness: BTreeSet<ObjectName>,
 }
 
 /// Of how many deleted `StatefulSet`s something is kept.
@@ -143,50 +144,6 @@ impl World {
             Change::Applied(object, receipt) => self.applied(object, receipt, now),
             Change::Deleted(kind, name, receipt) => self.deleted(kind, &name, receipt, now),
         }
-    }
-
-    /// Takes in that a pod answered a connection through the read Service, to a sample that started at `started`; if it
-    /// is the first time, that is known to `uncertainty`.
-    pub(crate) fn read(
-        &mut self,
-        pod: &ObjectName,
-        started: Moment,
-        finished: Moment,
-        uncertainty: Duration,
-    ) -> Vec<Effect> {
-        self.answered(pod, started, finished, |life| life.read(finished, uncertainty))
-    }
-
-    /// The same of an answer that is known not to be stale.
-    pub(crate) fn fresh_read(
-        &mut self,
-        pod: &ObjectName,
-        started: Moment,
-        finished: Moment,
-        uncertainty: Duration,
-    ) -> Vec<Effect> {
-        self.answered(pod, started, finished, |life| life.fresh_read(finished, uncertainty))
-    }
-
-    /// Takes in that a pod answered a connection to its own address.
-    pub(crate) fn direct_read(
-        &mut self,
-        pod: &ObjectName,
-        uid: &str,
-        started: Moment,
-        finished: Moment,
-    ) -> Vec<Effect> {
-        if self.lives.pod(pod).is_none_or(|life| *life.pod.uid != *uid) {
-            return Vec::new();
-        }
-        self.answered(pod, started, finished, |life| life.direct_read(finished))
-    }
-
-    /// Takes in whether it is known which answers of a `StatefulSet`'s replicas are fresh. While it is, one has arrived
-    /// with its first fresh one, otherwise with its first.
-    pub(crate) fn know_freshness(&mut self, set: &ObjectName, known: bool, now: Moment) -> Vec<Effect> {
-        let new = if known { self.freshness.insert(set.clone()) } else { self.freshness.remove(set) };
-        if new { self.sync(set, None, Receipt::Listed, now) } else { Vec::new() }
     }
 
     /// What a connection to the Service may reach; `None` while the Service is not known.
@@ -362,18 +319,6 @@ impl World {
         self.sync_claim(&name, receipt, now)
     }
 
-    fn answered(
-        &mut self,
-        pod: &ObjectName,
-        started: Moment,
-        finished: Moment,
-        take_in: impl FnOnce(&mut PodLife),
-    ) -> Vec<Effect> {
-        let Some(life) = self.lives.answering(pod, started) else { return Vec::new() };
-        take_in(life);
-        self.sync_replica(pod, Receipt::Live, finished)
-    }
-
     fn turned(&mut self, turned: Turned, receipt: Receipt, now: Moment) -> Vec<Effect> {
         let mut effects = Vec::new();
         for turn in turned.turns {
@@ -417,7 +362,7 @@ impl World {
         Some((set.clone(), ordinal))
     }
 
-    fn sync_replica(&mut self, pod: &ObjectName, receipt: Receipt, now: Moment) -> Vec<Effect> {
+    pub(super) fn sync_replica(&mut self, pod: &ObjectName, receipt: Receipt, now: Moment) -> Vec<Effect> {
         let Some((set, ordinal)) = pod.place() else { return Vec::new() };
         self.sync(&pod.sibling(&set.into()), Some(ordinal), receipt, now)
     }
@@ -427,7 +372,7 @@ impl World {
         self.sync(&set, Some(ordinal), receipt, now)
     }
 
-    fn sync(&mut self, set: &ObjectName, place: Option<u32>, receipt: Receipt, now: Moment) -> Vec<Effect> {
+    pub(super) fn sync(&mut self, set: &ObjectName, place: Option<u32>, receipt: Receipt, now: Moment) -> Vec<Effect> {
         let Some(timeline) = self.timelines.get_mut(set) else { return Vec::new() };
         let freshness = self.freshness.contains(set);
         let steps = timeline.sync(place, &self.lives, freshness, receipt, now);

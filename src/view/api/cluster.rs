@@ -15,6 +15,20 @@ use crate::model::{
 #[derive(Debug, Serialize)]
 pub struct ScaleEvents<'a> {
     scale_events: Vec<Event<'a>>,
+    statefulsets: Vec<Reached<'a>>,
+}
+
+/// What each replica has reached, whether or not anybody scaled.
+#[derive(Debug, Serialize)]
+struct Reached<'a> {
+    statefulset: String,
+    replicas: Vec<ReplicaReached<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReplicaReached<'a> {
+    replica: &'a str,
+    milestones: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,9 +101,20 @@ impl<'a> ScaleEvents<'a> {
     #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         let sets = snapshot.cluster.iter().flat_map(|told| &told.statefulsets);
+        let statefulsets = sets.clone().filter_map(|set| Some(Reached::of(set.reached.as_ref()?))).collect();
         let mut events: Vec<_> = sets.flat_map(|set| set.events.iter().map(move |event| (set, event))).collect();
         events.sort_by_key(|(_, event)| std::cmp::Reverse(event.started.wall));
-        Self { scale_events: events.into_iter().map(|(set, event)| Event::of(set, event)).collect() }
+        Self { scale_events: events.into_iter().map(|(set, event)| Event::of(set, event)).collect(), statefulsets }
+    }
+}
+
+impl<'a> Reached<'a> {
+    fn of(reached: &'a cluster::Reached) -> Self {
+        let replica = |known: &'a cluster::ReplicaReached| ReplicaReached {
+            replica: &known.replica,
+            milestones: known.milestones.iter().map(|milestone| milestone.name()).collect(),
+        };
+        Self { statefulset: reached.statefulset.to_string(), replicas: reached.replicas.iter().map(replica).collect() }
     }
 }
 

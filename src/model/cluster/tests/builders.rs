@@ -431,7 +431,7 @@ impl Story {
     pub(super) fn tell(&mut self, effects: Vec<Effect>) {
         self.steps.extend(effects.into_iter().filter_map(|effect| match effect {
             Effect::Scale(_, step) => Some(step),
-            Effect::Routing(_) => None,
+            Effect::Routing(_) | Effect::Reached => None,
         }));
     }
 }

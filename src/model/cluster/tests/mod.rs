@@ -8,6 +8,7 @@ mod outages;
 mod pending;
 mod properties;
 mod reach;
+mod reached;
 mod replacements;
 mod scaling;
 mod simulation;

@@ -1,0 +1,105 @@
+//! `wait`: until a replica has reached a milestone.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CommandError,
+    observation::Observation,
+    output,
+    run::{interval_of, runtime, watcher},
+    supervisor::{Signals, Supervisor},
+};
+use crate::{
+    cli::WaitArgs,
+    clock::Clock,
+    model::{
+        Snapshot,
+        cluster::{Milestone, Reached},
+    },
+    source::exporter::{self, ExporterUrl},
+};
+
+/// As the exporter does it.
+const INTERVAL: &str = "1s";
+
+/// How often a running exporter is asked.
+const ASKED_EVERY: Duration = Duration::from_millis(500);
+
+const EXIT_REACHED: u8 = 0;
+const EXIT_NOT_REACHED: u8 = 1;
+
+pub(super) fn execute(args: &WaitArgs) -> Result<u8, CommandError> {
+    let WaitArgs { milestone, replica, patience, .. } = args;
+    let reached = runtime()?.block_on(async {
+        match &args.attach {
+            Some(url) => attached(url, replica, *milestone, *patience).await,
+            None => watched(args).await,
+        }
+    })?;
+    if reached {
+        output::line(&format!("{replica} {milestone}")).map_err(CommandError::failure)?;
+        return Ok(EXIT_REACHED);
+    }
+    let name = milestone.name();
+    let text = format!("{replica} has not reached {name}; --timeout ({patience:?}) says how long to wait for it");
+    output::complain(&anyhow!(text));
+    Ok(EXIT_NOT_REACHED)
+}
+
+/// Asks a running exporter until it has seen it. An exporter that cannot be asked at first is an error; one that goes
+/// away later may be back.
+async fn attached(
+    url: &ExporterUrl,
+    replica: &str,
+    milestone: Milestone,
+    patience: Duration,
+) -> Result<bool, CommandError> {
+    let mut sets = exporter::reached(url).await.map_err(CommandError::failure)?;
+    let waiting = async {
+        while !Reached::has(&sets, replica, milestone) {
+            sleep(ASKED_EVERY).await;
+            match exporter::reached(url).await {
+                Ok(now) => sets = now,
+                Err(error) => tracing::debug!(%error, "asking again"),
+            }
+        }
+    };
+    Ok(timeout(patience, waiting).await.is_ok())
+}
+
+/// Watches and samples until it is seen.
+async fn watched(args: &WaitArgs) -> Result<bool, CommandError> {
+    let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
+    let Some(watcher) = watcher(&args.target, &configuration, true).await.map_err(CommandError::usage)? else {
+        let text = "milestones are known from Kubernetes: give --service NAMESPACE/NAME, or --attach URL";
+        return Err(CommandError::usage(anyhow!(text)));
+    };
+    let targets = configuration.targets().cloned().map(|target| (target, None));
+    let observation = Observation::new(targets, configuration.imbalance, Some(watcher), Clock::start())
+        .map_err(CommandError::usage)?;
+    let stop = CancellationToken::new();
+    let mut signals = Signals::listen().map_err(CommandError::failure)?;
+    let mut supervisor = Supervisor::new(stop.clone());
+    let mut snapshots = observation.start(&mut supervisor, &stop);
+    let (replica, milestone, patience) = (args.replica.clone(), args.milestone, args.patience);
+    let mut waiting = snapshots.clone();
+    supervisor.spawn("waiting", async move {
+        let reached = waiting.wait_for(|snapshot| has_reached(snapshot, &replica, milestone));
+        // An error means that the state's owner is gone: a signal has stopped everything.
+        let _ = timeout(patience, reached).await;
+        stop.cancel();
+        Ok(())
+    });
+    supervisor.supervise(&mut signals).await.map_err(CommandError::failure)?;
+    Ok(has_reached(&snapshots.borrow_and_update(), &args.replica, args.milestone))
+}
+
+fn has_reached(snapshot: &Snapshot, replica: &str, milestone: Milestone) -> bool {
+    let sets = snapshot.cluster.iter().flat_map(|told| &told.statefulsets);
+    let reached: Vec<_> = sets.filter_map(|set| set.reached.clone()).collect();
+    Reached::has(&reached, replica, milestone)
+}

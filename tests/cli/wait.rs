@@ -1,0 +1,150 @@
+//! `wait`: what is true already counts, what is not is waited for, and exit codes.
+
+use std::{net::TcpListener, sync::Arc, thread, time::Duration};
+
+use jiff::Timestamp;
+use readscope::model::{
+    Event, Expectation, Moment, Pace, Snapshot, State, TargetId, TargetSpec, Told, VerdictRules,
+    cluster::{
+        Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Receipt, Service, Slice, StatefulSet,
+        WatchName,
+    },
+};
+
+use crate::support::{program::call, site::Served};
+
+const NOW: Moment = Moment { elapsed: Duration::from_secs(100), wall: Timestamp::UNIX_EPOCH };
+
+/// The `StatefulSet` `mysql` with so many replicas, all of which have been ready for long and are behind `mysql-read`.
+fn snapshot(replicas: u32) -> Snapshot {
+    let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
+    let watch = |kind| WatchName { kind, namespace: "mysql".into() };
+    let spec = TargetSpec {
+        name: "mysql/mysql-read".into(),
+        expectation: Expectation::Seen,
+        service: Some(ObjectName::new("mysql", "mysql-read")),
+        statefulset: None,
+        port: 3306,
+        pace: Pace::regular(Duration::from_secs(1)),
+        forget_after: Duration::from_secs(3600),
+        trial: None,
+        verdict: VerdictRules::default(),
+    };
+    let mut state = State::new([(TargetId(0), spec)], kinds.map(watch).into());
+    let mut told = |kind, told| state.apply(Event::Cluster { watch: watch(kind), told }, NOW);
+    let mut lists = |kind, object| told(kind, Told::Change(Box::new(Change::Applied(object, Receipt::Listed))));
+    let name = |name: &str| ObjectName::new("mysql", name);
+    lists(
+        Kind::StatefulSet,
+        Object::StatefulSet(StatefulSet {
+            name: name("mysql"),
+            uid: "set".into(),
+            replicas,
+            first_ordinal: 0,
+            claim_templates: Vec::new(),
+        }),
+    );
+    let long_ago = Some(Timestamp::UNIX_EPOCH);
+    let mut endpoints = Vec::new();
+    for ordinal in 0..replicas {
+        let pod: Arc<str> = format!("mysql-{ordinal}").into();
+        let conditions =
+            PodConditions { scheduled: long_ago, sandbox: long_ago, initialized: long_ago, ready: long_ago };
+        lists(
+            Kind::Pod,
+            Object::Pod(Pod {
+                name: name(&pod),
+                uid: Arc::clone(&pod),
+                statefulset: Some("mysql".into()),
+                ordinal: Some(ordinal),
+                addresses: Vec::new(),
+                created: long_ago,
+                deleted: None,
+                conditions,
+                claims: Vec::new(),
+            }),
+        );
+        endpoints.push(Endpoint {
+            addresses: vec![[10, 0, 0, 1].into()],
+            ready: true,
+            serving: true,
+            terminating: false,
+            pod: Some(PodRef { name: Arc::clone(&pod), uid: pod }),
+            node: None,
+            for_zones: Vec::new(),
+            for_nodes: Vec::new(),
+        });
+    }
+    let service =
+        Service { name: name("mysql-read"), headless: false, affinity: None, local_only: false, ports: Arc::default() };
+    lists(Kind::Service, Object::Service(service));
+    let slice = Slice { name: name("mysql-read-x"), service: "mysql-read".into(), ports: Arc::default(), endpoints };
+    lists(Kind::Slice, Object::Slice(slice));
+    for kind in kinds {
+        told(kind, Told::Listed);
+    }
+    state.snapshot(NOW)
+}
+
+fn wait(site: &Served, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let url = format!("http://{}", site.address);
+    let ended = call(&[&["wait", "--attach", &url], arguments].concat());
+    (ended.code, ended.stdout, ended.stderr)
+}
+
+#[test]
+fn what_is_true_already_ends_it_at_once() {
+    let site = Served::showing(snapshot(3), "");
+    let (code, stdout, stderr) = wait(&site, &["--for", "pod_ready", "mysql-2"]);
+    assert_eq!((code, &*stdout), (Some(0), "mysql-2 had its pod ready\n"), "{stderr}");
+    assert_eq!(wait(&site, &["--for", "pod_gone", "mysql-3"]).0, Some(0), "nobody wants it");
+}
+
+#[test]
+fn it_ends_when_the_milestone_is_reached() {
+    let site = Served::showing(snapshot(3), "");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait(&site, &["--for", "endpoint_ready", "mysql-3"]));
+        site.show(snapshot(4));
+        let (code, stdout, stderr) = waiting.join().unwrap();
+        assert_eq!((code, &*stdout), (Some(0), "mysql-3 was a ready endpoint\n"), "{stderr}");
+    });
+}
+
+#[test]
+fn what_is_not_reached_in_time_is_exit_code_1() {
+    let site = Served::showing(snapshot(3), "");
+    let (code, stdout, stderr) = wait(&site, &["--for", "first_read", "mysql-2", "--timeout", "100ms"]);
+    assert_eq!((code, &*stdout), (Some(1), ""));
+    assert!(stderr.contains("mysql-2 has not reached first_read") && stderr.contains("--timeout"), "{stderr}");
+}
+
+#[test]
+fn an_exporter_that_is_none_is_exit_code_1() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ended = call(&["wait", "--attach", &format!("http://{free}"), "--for", "pod_ready", "mysql-1"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("cannot reach"), "{}", ended.stderr);
+    let site = Served::showing(snapshot(3), "");
+    let elsewhere = format!("http://{}/elsewhere", site.address);
+    let ended = call(&["wait", "--attach", &elsewhere, "--for", "pod_ready", "mysql-1"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("404"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_milestone_that_is_none_is_refused_with_the_list() {
+    let ended = call(&["wait", "--attach", "http://127.0.0.1:1", "--for", "fresh_reed", "mysql-1"]);
+    assert_eq!(ended.code, Some(2));
+    for part in ["fresh_read", "claim_provisioning", "pod_gone"] {
+        assert!(ended.stderr.contains(part), "{part} is not in {}", ended.stderr);
+    }
+}
+
+#[test]
+fn without_an_exporter_it_needs_a_service() {
+    for arguments in [&[][..], &["--address", "127.0.0.1:1"], &["--attach", "https://127.0.0.1:1"]] {
+        let ended = call(&[&["wait", "--for", "pod_ready", "mysql-1"], arguments].concat());
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
+    }
+}
