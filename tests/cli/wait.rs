@@ -1,28 +1,20 @@
 //! `wait`: what is true already counts, what is not is waited for, and exit codes.
 
-use std::{net::TcpListener, sync::Arc, thread, time::Duration};
+use std::{net::TcpListener, thread, time::Duration};
 
 use jiff::Timestamp;
-use readscope::model::{
-    Event, Expectation, Moment, Pace, Snapshot, State, TargetId, TargetSpec, Told, VerdictRules,
-    cluster::{
-        Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Receipt, Service, Slice, StatefulSet,
-        WatchName,
-    },
-};
+use readscope::model::{Expectation, Moment, Pace, Snapshot, State, TargetId, TargetSpec, VerdictRules};
 
-use crate::support::{program::call, site::Served};
+use crate::support::{cluster, program::call, site::Served};
 
 const NOW: Moment = Moment { elapsed: Duration::from_secs(100), wall: Timestamp::UNIX_EPOCH };
 
 /// The `StatefulSet` `mysql` with so many replicas, all of which have been ready for long and are behind `mysql-read`.
-fn snapshot(replicas: u32) -> Snapshot {
-    let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
-    let watch = |kind| WatchName { kind, namespace: "mysql".into() };
+fn snapshot(replicas: usize) -> Snapshot {
     let spec = TargetSpec {
         name: "mysql/mysql-read".into(),
         expectation: Expectation::Seen,
-        service: Some(ObjectName::new("mysql", "mysql-read")),
+        service: Some(cluster::name("mysql-read")),
         statefulset: None,
         port: 3306,
         pace: Pace::regular(Duration::from_secs(1)),
@@ -30,58 +22,9 @@ fn snapshot(replicas: u32) -> Snapshot {
         trial: None,
         verdict: VerdictRules::default(),
     };
-    let mut state = State::new([(TargetId(0), spec)], kinds.map(watch).into());
-    let mut told = |kind, told| state.apply(Event::Cluster { watch: watch(kind), told }, NOW);
-    let mut lists = |kind, object| told(kind, Told::Change(Box::new(Change::Applied(object, Receipt::Listed))));
-    let name = |name: &str| ObjectName::new("mysql", name);
-    lists(
-        Kind::StatefulSet,
-        Object::StatefulSet(StatefulSet {
-            name: name("mysql"),
-            uid: "set".into(),
-            replicas,
-            first_ordinal: 0,
-            claim_templates: Vec::new(),
-        }),
-    );
-    let long_ago = Some(Timestamp::UNIX_EPOCH);
-    let mut endpoints = Vec::new();
-    for ordinal in 0..replicas {
-        let pod: Arc<str> = format!("mysql-{ordinal}").into();
-        let conditions =
-            PodConditions { scheduled: long_ago, sandbox: long_ago, initialized: long_ago, ready: long_ago };
-        lists(
-            Kind::Pod,
-            Object::Pod(Pod {
-                name: name(&pod),
-                uid: Arc::clone(&pod),
-                statefulset: Some("mysql".into()),
-                ordinal: Some(ordinal),
-                addresses: Vec::new(),
-                created: long_ago,
-                deleted: None,
-                conditions,
-                claims: Vec::new(),
-            }),
-        );
-        endpoints.push(Endpoint {
-            addresses: vec![[10, 0, 0, 1].into()],
-            ready: true,
-            serving: true,
-            terminating: false,
-            pod: Some(PodRef { name: Arc::clone(&pod), uid: pod }),
-            node: None,
-            for_zones: Vec::new(),
-            for_nodes: Vec::new(),
-        });
-    }
-    let service =
-        Service { name: name("mysql-read"), headless: false, affinity: None, local_only: false, ports: Arc::default() };
-    lists(Kind::Service, Object::Service(service));
-    let slice = Slice { name: name("mysql-read-x"), service: "mysql-read".into(), ports: Arc::default(), endpoints };
-    lists(Kind::Slice, Object::Slice(slice));
-    for kind in kinds {
-        told(kind, Told::Listed);
+    let mut state = State::new([(TargetId(0), spec)], cluster::watches());
+    for event in cluster::lists(&vec![[10, 0, 0, 1].into(); replicas]) {
+        state.apply(event, NOW);
     }
     state.snapshot(NOW)
 }

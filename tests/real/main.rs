@@ -28,6 +28,7 @@ mod support;
 mod checking;
 mod counting;
 mod faults;
+mod freshness;
 mod names;
 mod scaling;
 mod scraping;

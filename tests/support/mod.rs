@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test crate uses its own part of it")]
 
+pub(crate) mod cluster;
 pub(crate) mod exporter;
 pub(crate) mod fixtures;
 pub(crate) mod golden;

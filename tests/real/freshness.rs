@@ -1,0 +1,247 @@
+//! How far real replicas are behind, against what the servers themselves know of it.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use jiff::{Timestamp, civil::DateTime, tz::Offset};
+use readscope::{
+    clock::Clock,
+    config::{Address, Pacing, PasswordSource, Secret, Target, Tls},
+    model::{
+        Ask, DirectSample, Event, Expectation, Lag, Plan, Purpose, ReplicaSnapshot, Sample, State, TargetId,
+        TargetSpec, VerdictRules, cluster::PodRef,
+    },
+    source::{direct, mysql::Sampler},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::interval,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    balancer::READ_ADDRESS,
+    mysql::{Mysql, PASSWORD},
+    service::Service,
+    support::{cluster, waiting::wait_for},
+};
+
+const TARGET: TargetId = TargetId(0);
+
+const WITHIN: Duration = Duration::from_secs(120);
+
+/// The model with direct samples of real servers, as Kubernetes would name them; stopped when it is dropped.
+struct Observed {
+    state: Arc<Mutex<State>>,
+    sampler: Arc<Sampler>,
+    clock: Clock,
+    stop: CancellationToken,
+    asking: Option<JoinHandle<()>>,
+    sequence: u64,
+}
+
+impl Observed {
+    fn of(service: &Service) -> Self {
+        let clock = Clock::start();
+        let target = target();
+        let spec = TargetSpec {
+            name: Arc::clone(&target.name),
+            expectation: Expectation::Seen,
+            service: target.service.clone(),
+            statefulset: None,
+            port: 3306,
+            pace: target.pacing.pace(target.interval),
+            forget_after: target.forget_after,
+            trial: None,
+            verdict: VerdictRules::default(),
+        };
+        let addresses: Vec<IpAddr> = service.fleet.addresses().into_iter().map(IpAddr::from).collect();
+        let mut state = State::new([(TARGET, spec)], cluster::watches());
+        for event in cluster::lists(&addresses) {
+            state.apply(event, clock.now());
+        }
+        let state = Arc::new(Mutex::new(state));
+        let sampler = Arc::new(Sampler::new(target, clock).unwrap());
+        let stop = CancellationToken::new();
+        // The thread is in the test's network namespace, as what starts it is.
+        let asking = thread::spawn({
+            let (state, sampler, stop) = (Arc::clone(&state), Arc::clone(&sampler), stop.clone());
+            move || runtime().block_on(ask(&state, &sampler, clock, stop))
+        });
+        Self { state, sampler, clock, stop, asking: Some(asking), sequence: 0 }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn replica(&self, name: &str) -> Option<ReplicaSnapshot> {
+        let snapshot = self.state().snapshot(self.clock.now());
+        snapshot.targets[0].replicas.iter().find(|replica| *replica.name == *name).cloned()
+    }
+
+    fn sample(&self, server: &Mysql) -> Sample {
+        runtime().block_on(self.sampler.sample_at(&[(server.address, 3306).into()]))
+    }
+
+    /// How far the server is behind, as a direct sample that was just taken shows it.
+    fn lag(&self, server: &Mysql, sample: Sample) -> Option<Lag> {
+        let pod = PodRef { name: server.name.as_str().into(), uid: server.name.as_str().into() };
+        let sample = Box::new(DirectSample { pod, purpose: Purpose::Replica, sample });
+        self.state().apply(Event::Asked { target: TARGET, sample }, self.clock.now());
+        self.replica(&server.name)?.lag
+    }
+
+    /// Takes a sample as if it had come through the Service.
+    fn read(&mut self, server: &Mysql) {
+        let sample = Sample { sequence: self.sequence, ..self.sample(server) };
+        assert!(sample.outcome.is_ok(), "{:?}", sample.outcome);
+        self.sequence += 1;
+        self.state().apply(Event::Sampled { target: TARGET, sample: Box::new(sample) }, self.clock.now());
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        let ended = self.asking.take().map(JoinHandle::join);
+        assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the direct samples ended");
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn target() -> Target {
+    Target {
+        name: "mysql/mysql-read".into(),
+        service: Some(cluster::name("mysql-read")),
+        statefulset: None,
+        address: READ_ADDRESS.parse::<Address>().unwrap(),
+        user: "readscope".to_owned(),
+        password: PasswordSource::Given(Secret::new(PASSWORD.to_owned())),
+        tls: Tls::Disabled,
+        interval: Duration::from_secs(1).try_into().unwrap(),
+        pacing: Pacing::default(),
+        timeout: Duration::from_secs(10).try_into().unwrap(),
+        max_in_flight: 8.try_into().unwrap(),
+        expectation: Expectation::Seen,
+        forget_after: Duration::from_secs(3600),
+    }
+}
+
+/// Asks the servers directly, as the plan says, until `stop`.
+async fn ask(state: &Mutex<State>, sampler: &Arc<Sampler>, clock: Clock, stop: CancellationToken) {
+    let (events, mut told) = mpsc::channel(1000);
+    let (planned, plan) = watch::channel(Plan::default());
+    let sample = {
+        let sampler = Arc::clone(sampler);
+        move |ask: &Ask| {
+            let (sampler, addresses) = (Arc::clone(&sampler), ask.addresses.clone());
+            async move { sampler.sample_at(&addresses).await }
+        }
+    };
+    let asking = tokio::spawn(direct::run(TARGET, plan, sample, events, stop));
+    let mut tick = interval(Duration::from_secs(1));
+    loop {
+        for (_, plan) in state.lock().unwrap().new_plans(clock.now()) {
+            planned.send_replace(plan);
+        }
+        let event = tokio::select! {
+            event = told.recv() => match event {
+                Some(event) => event,
+                None => break,
+            },
+            _ = tick.tick() => Event::Tick,
+        };
+        state.lock().unwrap().apply(event, clock.now());
+    }
+    asking.await.unwrap();
+}
+
+/// The newest row that the server has.
+fn newest(server: &Mysql) -> String {
+    server.query("SELECT COALESCE(MAX(at), '2000-01-01 00:00:00.000000') FROM lab.times")[0][0].clone()
+}
+
+/// When the oldest row that comes after this one was written.
+fn written_after(primary: &Mysql, row: &str) -> Option<Timestamp> {
+    let next = primary.query(&format!("SELECT MIN(at) FROM lab.times WHERE at > '{row}'"))[0][0].clone();
+    let time: DateTime = next.parse().ok()?;
+    Offset::UTC.to_timestamp(time).ok()
+}
+
+#[test]
+fn a_replica_that_replicates_late_lags_by_the_age_of_what_it_lacks() {
+    let service = Service::of(3);
+    let [primary, _, late] = service.fleet.members() else { panic!("there are three") };
+    primary.query("CREATE DATABASE lab; CREATE TABLE lab.times (at DATETIME(6), KEY (at))");
+    service.fleet.wait_until_replicated();
+    late.query("STOP REPLICA SQL_THREAD; CHANGE REPLICATION SOURCE TO SOURCE_DELAY = 5; START REPLICA SQL_THREAD");
+    let mut observed = Observed::of(&service);
+    let (writing, slowest) = (AtomicBool::new(true), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            while writing.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                primary.query("INSERT INTO lab.times VALUES (UTC_TIMESTAMP(6))");
+                let took = u64::try_from(began.elapsed().as_millis()).unwrap();
+                slowest.fetch_max(took, Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_for("a lag of four seconds", WITHIN, || {
+                let lag = observed.lag(late, observed.sample(late))?;
+                (lag.behind >= Duration::from_secs(4)).then_some(())
+            });
+            let mut compared = 0;
+            wait_for("ten comparisons", WITHIN, || {
+                let has = newest(late);
+                let sample = observed.sample(late);
+                if newest(late) != has {
+                    return None; // Something was applied meanwhile.
+                }
+                let lacks = written_after(primary, &has)?;
+                let truth = Duration::try_from(sample.started.wall.duration_since(lacks)).ok()?;
+                let lag = observed.lag(late, sample).expect("one primary answers");
+                let resolution = lag.resolution.expect("the history reaches back that far");
+                // The row was committed a little after it took its time.
+                let committed = Duration::from_millis(slowest.load(Ordering::Relaxed));
+                assert!(lag.behind <= truth, "{lag:?}, in truth {truth:?}");
+                assert!(truth <= lag.behind + resolution + committed, "{lag:?}, in truth {truth:?}, {committed:?}");
+                assert!(truth >= Duration::from_secs(4), "the server is asked to be five seconds late: {truth:?}");
+                compared += 1;
+                (compared == 10).then_some(())
+            });
+            for reads in 1..=5 {
+                observed.read(late);
+                let replica = observed.replica(&late.name).expect("it has answered");
+                assert_eq!((replica.reads, replica.stale_reads), (reads, Some(reads)));
+            }
+            for name in ["mysql-0", "mysql-1", "mysql-2"] {
+                assert_eq!(observed.replica(name).and_then(|replica| replica.direct_up), Some(true), "{name}");
+            }
+        }));
+        writing.store(false, Ordering::Relaxed);
+        writer.join().unwrap();
+        if let Err(panic) = checked {
+            std::panic::resume_unwind(panic);
+        }
+    });
+
+    // Its set stands for nothing any more, although it is still there.
+    primary.query("SET GLOBAL gtid_mode = ON_PERMISSIVE");
+    wait_for("the end of what is known", WITHIN, || observed.lag(late, observed.sample(late)).is_none().then_some(()));
+    let stale = observed.replica(&late.name).and_then(|replica| replica.stale_reads);
+    observed.read(late);
+    assert_eq!(observed.replica(&late.name).and_then(|replica| replica.stale_reads), stale, "unknown is not stale");
+}
