@@ -161,6 +161,12 @@ pub struct DemoArgs {
     /// End by itself after this time
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
+    /// How fast the story goes, and the samples with it, from 0.1 to 20; one round takes 116 s at 1
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = parse_speed, allow_negative_numbers = true)]
+    pub speed: f64,
+    /// Repeats the choices of an earlier run's load balancer [default: others each time]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Where to serve HTTP; may be given more than once
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = "127.0.0.1:10306")]
     pub listen: Vec<Listen>,
@@ -422,5 +428,12 @@ fn parse_alpha(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
         _ => Err("write a probability above 0 and below 1, such as 0.001".to_owned()),
+    }
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.1..=20.0).contains(&speed) => Ok(speed),
+        _ => Err("write a factor from 0.1 to 20, such as 2".to_owned()),
     }
 }

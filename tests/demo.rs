@@ -1,4 +1,4 @@
-//! The demo, which needs nothing but the program: three replicas, then four, and it ends by itself.
+//! The demo, which needs nothing but the program: its story from act to act, as metrics, API and log tell it.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -15,6 +15,9 @@ use support::{
     waiting::{wait_for, wait_until},
 };
 
+/// A round takes 14.5 s at the speed of these tests, but others keep the machine busy too.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// Where the demo says that its page is: its first line.
 fn page(program: &mut Program) -> SocketAddr {
     let first = wait_for("the first line", SOON, || {
@@ -25,45 +28,114 @@ fn page(program: &mut Program) -> SocketAddr {
     address.unwrap_or_else(|| panic!("{first:?} is no address of a page")).parse().unwrap()
 }
 
-/// The replicas that `/metrics` has reads of.
-fn replicas(address: SocketAddr) -> Vec<String> {
-    let series = "readscope_reads_total{target=\"mysql/mysql-read\",replica=\"";
+/// The value of one series of `/metrics`; 0 while it is not there.
+fn metric(address: SocketAddr, series: &str) -> f64 {
     let text = get(address, "/metrics").text();
-    let read = text.lines().filter(|line| !line.ends_with(" 0")).filter_map(|line| line.strip_prefix(series));
-    read.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().unwrap())
 }
 
-#[test]
-fn three_replicas_answer_and_then_a_fourth() {
-    let listen = ["--web.listen-address", "127.0.0.1:0"];
-    // It ends by itself long before the test's patience does; how it ends is another test's affair.
-    let mut program = Program::start(&mut readscope(&[&["demo", "--no-tui", "--for", "60s"], &listen[..]].concat()));
-    let address = page(&mut program);
-    wait_until("three replicas", Duration::from_secs(9), || replicas(address).len() == 3);
-    assert_eq!(replicas(address), ["server-100", "server-101", "server-102"]);
-    let target = get(address, "/api/v1/targets").json()["targets"][0].clone();
-    assert_eq!(target["target"], "mysql/mysql-read");
-    let roles: Vec<&str> = members(&target).map(|replica| replica["role"].as_str().unwrap()).collect();
-    assert_eq!(roles, ["primary", "replica", "replica"]);
-
-    // The fourth joins after 10 s; of 40 answers it gives one with all but certainty.
-    wait_until("the fourth replica", Duration::from_secs(30), || replicas(address).len() == 4);
-    let target = get(address, "/api/v1/targets").json()["targets"][0].clone();
-    let fourth = members(&target).last().unwrap();
-    assert_eq!((&fourth["replica"], &fourth["server_id"]), (&Value::from("server-103"), &Value::from(103)));
-    assert!(members(&target).all(|replica| replica["expected_share"] == 0.25), "{target}");
-    assert_eq!(target["failures"], 0);
-    assert_eq!(get(address, "/-/ready").status, 200);
-    assert_eq!(program.output().len(), 1, "{:?}", program.output());
-    assert_eq!(program.logged(&["mysql-3 starts to answer"]), 1);
-
-    program.signal(Signal::SIGTERM);
-    assert_eq!(program.wait(SOON).code(), Some(0));
-    assert!(try_get(address, "/-/healthy").is_err());
+fn target(address: SocketAddr) -> Value {
+    get(address, "/api/v1/targets").json()["targets"][0].clone()
 }
 
 fn members(target: &Value) -> impl Iterator<Item = &Value> {
     target["replicas"].as_array().unwrap().iter()
+}
+
+fn names(target: &Value) -> Vec<&str> {
+    members(target).map(|replica| replica["replica"].as_str().unwrap()).collect()
+}
+
+/// The finished scale events, oldest first.
+fn scale_events(address: SocketAddr) -> Vec<Value> {
+    let told = get(address, "/api/v1/scale-events").json();
+    let events = told["scale_events"].as_array().unwrap().iter().rev();
+    events.filter(|event| !event["finished"].is_null()).cloned().collect()
+}
+
+/// Asserts that the milestones were reached in this order, as far as they are there.
+fn assert_in_order(replica: &Value, milestones: &[&str]) {
+    let time = |name: &&str| replica["milestones"][*name].as_str()?.parse::<jiff::Timestamp>().ok();
+    let times: Vec<_> = milestones.iter().filter_map(time).collect();
+    assert!(times.is_sorted(), "{milestones:?} in {replica:#}");
+}
+
+#[test]
+fn the_story_is_told_from_act_to_act() {
+    let listen = ["--web.listen-address", "127.0.0.1:0"];
+    // It ends by itself long before the test's patience does; how it ends is another test's affair.
+    let arguments = [&["demo", "--no-tui", "--for", "120s", "--speed", "8", "--seed", "1"], &listen[..]].concat();
+    let mut program = Program::start(&mut readscope(&arguments));
+    let address = page(&mut program);
+    wait_until("three replicas", SOON, || members(&target(address)).filter(|r| r["reads"] != 0).count() == 3);
+    let three = target(address);
+    assert_eq!((&three["target"], names(&three)), (&"mysql/mysql-read".into(), vec!["mysql-0", "mysql-1", "mysql-2"]));
+    let roles: Vec<&str> = members(&three).map(|replica| replica["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["primary", "replica", "replica"]);
+    assert_eq!(get(address, "/-/ready").status, 200);
+    let announced = get(address, "/api/v1/targets").json()["announcement"].clone();
+    assert!(announced.as_str().is_some_and(|act| act.starts_with("Demo, act ")), "{announced}");
+
+    // Up with a new claim, down, up with the claim that stayed, down.
+    wait_until("four scale events", PATIENCE, || scale_events(address).len() >= 4);
+    let events = scale_events(address);
+    let sizes: Vec<_> = events.iter().map(|event| (event["from"].as_u64(), event["to"].as_u64())).collect();
+    assert_eq!(sizes[..4], [(Some(3), Some(4)), (Some(4), Some(3)), (Some(3), Some(4)), (Some(4), Some(3))]);
+    let [new, gone, reused] = [0, 1, 2].map(|event: usize| &events[event]["replicas"][0]);
+    for replica in [new, gone, reused] {
+        assert_eq!(replica["replica"], "mysql-3");
+    }
+    assert_eq!((&new["claim_reused"], &reused["claim_reused"]), (&Value::from(false), &Value::from(true)));
+    for up in [new, reused] {
+        assert_in_order(
+            up,
+            &["requested", "pod_created", "pod_scheduled", "sandbox_ready", "initialized", "pod_ready"],
+        );
+        assert_in_order(up, &["pod_ready", "endpoint_ready", "first_read", "fresh_read"]);
+        assert_in_order(up, &["initialized", "direct_read"]);
+        assert!(up["milestones"]["first_read"].is_string(), "{up:#}");
+    }
+    assert_in_order(new, &["requested", "claim_created", "claim_provisioning", "claim_bound", "pod_scheduled"]);
+    assert!(new["phases"]["provision"].is_number() && reused["phases"]["provision"].is_null(), "{events:#?}");
+    assert_in_order(gone, &["terminating", "endpoint_gone", "pod_gone"]);
+    assert_in_order(gone, &["last_read", "pod_gone"]);
+
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.wait(PATIENCE).code(), Some(0));
+    assert!(try_get(address, "/-/healthy").is_err());
+    assert_eq!(program.output().len(), 1, "{:?}", program.output());
+    let act_of = |line: &String| line.split("Demo, act ").nth(1)?.split(' ').next()?.parse::<usize>().ok();
+    let acts: Vec<usize> = program.log().iter().filter_map(act_of).collect();
+    let round: Vec<usize> = (1..=10).cycle().take(acts.len()).collect();
+    assert!(acts.len() >= 10 && acts == round, "{acts:?}");
+    assert!(program.logged(&["a sample failed (too_many_connections)", "ERROR 1040"]) >= 1);
+}
+
+#[test]
+fn its_counters_agree_with_each_other() {
+    let listen = ["--web.listen-address", "127.0.0.1:0"];
+    let arguments = [&["demo", "--no-tui", "--for", "120s", "--speed", "8"], &listen[..]].concat();
+    let mut program = Program::start(&mut readscope(&arguments));
+    let address = page(&mut program);
+    let binds = "readscope_claim_bind_seconds_count{statefulset=\"mysql/mysql\",storage_class=\"standard\",\
+                 bind_mode=\"WaitForFirstConsumer\"}";
+    // The second time that the replica comes it finds its claim: until the story begins anew one claim was bound.
+    wait_until("the second scale-up", PATIENCE, || scale_events(address).len() >= 3);
+    let bound = metric(address, binds);
+    assert!((bound - 1.0).abs() < 0.5 || program.logged(&["Demo, act 1 of"]) > 1, "{bound}");
+    let told = target(address);
+    let reads: u64 = members(&told).map(|replica| replica["reads"].as_u64().unwrap()).sum();
+    let (samples, failures) = (told["samples"].as_u64().unwrap(), told["failures"].as_u64().unwrap());
+    assert_eq!(reads, samples - failures, "{told:#}");
+    let by_reason: u64 = told["failures_by_reason"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(by_reason, failures, "{told:#}");
+    assert!(told["failures_by_reason"]["too_many_connections"].as_u64() > Some(0), "{told:#}");
+    let [up, down] = ["up", "down"].map(|direction| {
+        let series = format!("readscope_scale_events_total{{statefulset=\"mysql/mysql\",direction=\"{direction}\"}}");
+        metric(address, &series)
+    });
+    assert!(up >= 2.0 && down >= 1.0 && up - down <= 1.0, "{up} up, {down} down");
 }
 
 #[test]
@@ -73,13 +145,13 @@ fn it_ends_by_itself_after_its_time_with_a_line_an_answer() {
     let mut lines = ended.stdout.lines();
     assert!(lines.next().unwrap().starts_with("http://127.0.0.1:"), "{ended:?}");
     let answers: Vec<_> = lines.collect();
-    assert!((1..=13).contains(&answers.len()), "at most one answer every quarter of a second: {answers:#?}");
+    assert!((1..=31).contains(&answers.len()), "at most one answer every tenth of a second: {answers:#?}");
     for line in answers {
         // As the lab's loop prints them: time, server_id, and here the replica too.
         let [time, server_id, replica] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line:?}") };
         assert!(time.parse::<jiff::Timestamp>().is_ok() && time.ends_with('Z'), "{line:?}");
         assert!(["100", "101", "102"].contains(&server_id), "{line:?}");
-        assert_eq!(replica, format!("server-{server_id}"));
+        assert_eq!(format!("10{}", replica.trim_start_matches("mysql-")), server_id);
     }
 }
 
@@ -104,5 +176,8 @@ fn a_port_that_is_taken_is_told_with_what_to_do() {
 #[test]
 fn its_options_are_checked_like_any_others() {
     call(&["demo", "--for", "14"]).assert_refused(&["--for", "such as 500ms"]);
+    call(&["demo", "--speed", "0"]).assert_refused(&["--speed", "from 0.1 to 20"]);
+    call(&["demo", "--speed", "fast"]).assert_refused(&["--speed", "such as 2"]);
+    call(&["demo", "--seed", "x"]).assert_refused(&["--seed"]);
     call(&["demo", "--address", "mysql-read"]).assert_refused(&["'--address'"]);
 }

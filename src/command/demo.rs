@@ -1,6 +1,7 @@
-//! `demo`: embedded replicas behind one listener, sampled as real ones are; a fourth one joins after a while.
+//! `demo`: the embedded servers and the cluster of [`source::fake`](crate::source::fake), sampled and watched as real
+//! ones are.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::watch, time::sleep};
@@ -8,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CommandError,
-    observation::Observation,
+    observation::{ClusterSource, Observation},
     output,
     run::{exit_code, listen, runtime, serve_site},
     supervisor::{Signals, Supervisor},
@@ -16,25 +17,29 @@ use super::{
 use crate::{
     cli::DemoArgs,
     clock::Clock,
-    config::{Address, Configuration, Every, Imbalance, Pacing, PasswordSource, Target, Tls},
-    model::{Expectation, Identity, Snapshot},
-    source::fake::ReadService,
+    config::{Address, Configuration, Every, Imbalance, Interval, Pacing, PasswordSource, Target, Tls},
+    model::{Expectation, Snapshot},
+    source::fake::Stage,
     view::tape,
 };
 
-/// What the lab starts with, and what it scales to.
-const REPLICAS: u32 = 3;
+/// Ten times as quick as the lab's second, so that an imbalance is found within one act.
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// When the fourth replica joins.
-const SCALE_UP_AFTER: Duration = Duration::from_secs(10);
+/// A day instead of a month, so that the alarm comes, and ends, within its act.
+const FALSE_ALARM_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
-/// Quicker than the lab's second, so that the fourth replica shows soon after it joined.
-const INTERVAL: Duration = Duration::from_millis(250);
+/// Often enough for a server that stopped to show within its act.
+const DIRECT_INTERVAL: Duration = Duration::from_secs(2);
 
+/// As elsewhere.
+const MAX_LAG: Duration = Duration::from_secs(1);
+
+/// The primary cannot be asked often enough for a shorter one.
+const MAX_LAG_MIN: Duration = Duration::from_millis(100);
+
+/// A slow server is waited for, however fast the story.
 const TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The label that the lab's Service would have.
-const TARGET: &str = "mysql/mysql-read";
 
 pub(super) fn execute(args: &DemoArgs) -> Result<u8, CommandError> {
     runtime()?.block_on(async {
@@ -52,27 +57,15 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
     let mut signals = Signals::listen()?;
     let mut supervisor = Supervisor::new(stop.clone());
 
-    let mysql_read = TcpListener::bind(("127.0.0.1", 0)).await.context("cannot listen as mysql-read")?;
-    let target = target(mysql_read.local_addr()?.port())?;
-    let service = Arc::new(ReadService::new((0..REPLICAS).map(replica).collect(), rand::random(), clock));
-    let (serving, serving_stop) = (Arc::clone(&service), stop.clone());
-    supervisor.spawn("mysql-read", async move {
-        serving.serve(mysql_read, serving_stop).await;
-        Ok(())
-    });
-
-    let snapshots =
-        Observation::new([(target.clone(), None)], Imbalance::default(), None, clock)?.start(&mut supervisor, &stop);
-    serve_site(listeners, snapshots.clone(), &Configuration::of(target), &mut supervisor, &stop)?;
-    let story_stop = stop.clone();
-    supervisor.spawn("story", async move {
-        tokio::select! {
-            () = tell(&service) => {}
-            () = story_stop.cancelled() => return Ok(()),
-        }
-        story_stop.cancelled().await;
-        Ok(())
-    });
+    let seed = args.seed.unwrap_or_else(rand::random);
+    tracing::info!(seed, "the load balancer's choices follow from the seed; --seed repeats them");
+    let stage = Stage::open(seed, args.speed, clock).await.context("cannot listen as mysql-read")?;
+    let target = target(stage.port(), args.speed)?;
+    let configuration = Configuration { imbalance: imbalance(args.speed), ..Configuration::of(target.clone()) };
+    let cluster = ClusterSource::Stage(Box::new(stage));
+    let observation = Observation::new([(target, None)], configuration.imbalance, Some(cluster), clock)?;
+    let snapshots = observation.start(&mut supervisor, &stop);
+    serve_site(listeners, snapshots.clone(), &configuration, &mut supervisor, &stop)?;
     if !args.no_tui {
         supervisor.spawn("tape", print_tape(snapshots, stop.clone()));
     }
@@ -86,13 +79,6 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
         });
     }
     supervisor.supervise(&mut signals).await.map(exit_code)
-}
-
-async fn tell(service: &ReadService) {
-    sleep(SCALE_UP_AFTER).await;
-    let joining = replica(REPLICAS);
-    tracing::info!("{} starts to answer", joining.host_name);
-    service.add(joining);
 }
 
 /// One line an answer, until `stop`.
@@ -111,33 +97,38 @@ async fn print_tape(mut snapshots: watch::Receiver<Snapshot>, stop: Cancellation
     Ok(())
 }
 
-fn target(port: u16) -> anyhow::Result<Target> {
+/// A time of the story on the clock.
+fn quickened(duration: Duration, speed: f64) -> Duration {
+    duration.div_f64(speed)
+}
+
+/// Evidence grows with each answer, and what is required of it with the period: with the samples this goes faster too.
+fn imbalance(speed: f64) -> Imbalance {
+    Imbalance { false_alarm_period: quickened(FALSE_ALARM_PERIOD, speed), ..Imbalance::default() }
+}
+
+fn pacing(speed: f64) -> anyhow::Result<Pacing> {
+    let direct = Interval::try_from(quickened(DIRECT_INTERVAL, speed))?;
+    let max_lag = quickened(MAX_LAG, speed).max(MAX_LAG_MIN).try_into()?;
+    Ok(Pacing { direct_interval: Every::from(direct), max_lag, ..Pacing::default() })
+}
+
+/// The demo's target. With the story's time everything that waits for something goes faster.
+fn target(port: u16, speed: f64) -> anyhow::Result<Target> {
+    let service = Stage::service();
     Ok(Target {
-        name: TARGET.into(),
-        service: None,
+        name: service.to_string().into(),
+        service: Some(service),
         statefulset: None,
         address: Address { host: "127.0.0.1".to_owned(), port },
         user: "readscope".to_owned(),
         password: PasswordSource::Empty,
         tls: Tls::Disabled,
-        interval: INTERVAL.try_into()?,
-        pacing: Pacing { direct_interval: Every::NEVER, ..Pacing::default() },
+        interval: quickened(INTERVAL, speed).try_into()?,
+        pacing: pacing(speed)?,
         timeout: TIMEOUT.try_into()?,
         max_in_flight: 8.try_into()?,
         expectation: Expectation::Seen,
         forget_after: Duration::from_secs(3600),
     })
-}
-
-/// The lab's servers: the ordinal makes host name and `server_id`, and ordinal 0 is the primary.
-fn replica(ordinal: u32) -> Identity {
-    Identity {
-        server_id: 100 + ordinal,
-        server_uuid: Some(format!("00000000-0000-4000-8000-{ordinal:012}")),
-        host_name: format!("mysql-{ordinal}"),
-        read_only: ordinal > 0,
-        version: "9.7.0-demo".to_owned(),
-        server_time: None,
-        gtid_executed: Some(String::new()),
-    }
 }

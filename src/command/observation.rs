@@ -19,10 +19,11 @@ use crate::{
     model::{
         Ask, Event, Moment, News, Pace, Plan, Severity, Snapshot, State, Subject, TargetId, TargetSpec, TrialRules,
         VerdictRules,
-        cluster::{Kind, ObjectName, Problem},
+        cluster::{Kind, ObjectName, Problem, WatchName},
     },
     source::{
         direct,
+        fake::Stage,
         kubernetes::{Record, Watcher},
         mysql::{Sampler, SamplerError},
         schedule::Schedule,
@@ -48,9 +49,17 @@ pub(super) struct Observation {
     state: State,
     sampling: Vec<Sampling>,
     plans: Plans,
-    watcher: Option<Watcher>,
+    cluster: Option<ClusterSource>,
     /// Milestones are written as Kubernetes Events.
     recording: bool,
+}
+
+/// What tells of the cluster.
+pub(super) enum ClusterSource {
+    /// Kubernetes.
+    Kubernetes(Watcher),
+    /// The demo.
+    Stage(Box<Stage>),
 }
 
 /// One target's samples.
@@ -77,14 +86,14 @@ struct Owner {
 }
 
 impl Observation {
-    /// An observation of targets, each under a bounded trial if it has rules for one, with what `watcher` sees.
+    /// An observation of targets, each under a bounded trial if it has rules for one, with what `cluster` tells.
     ///
     /// # Errors
     /// When a target cannot be sampled at all.
     pub(super) fn new(
         targets: impl IntoIterator<Item = (Target, Option<TrialRules>)>,
         imbalance: Imbalance,
-        watcher: Option<Watcher>,
+        cluster: Option<ClusterSource>,
         clock: Clock,
     ) -> Result<Self, SamplerError> {
         let mut specs = Vec::new();
@@ -122,8 +131,8 @@ impl Observation {
             plans.insert(id, planned);
             sampling.push(Sampling { id, service, schedule, sampler, plan });
         }
-        let names = watcher.as_ref().map(Watcher::watches).unwrap_or_default();
-        Ok(Self { clock, state: State::new(specs, names), sampling, plans, watcher, recording: false })
+        let names = cluster.as_ref().map(ClusterSource::watches).unwrap_or_default();
+        Ok(Self { clock, state: State::new(specs, names), sampling, plans, cluster, recording: false })
     }
 
     /// Has milestones written as Kubernetes Events.
@@ -137,8 +146,8 @@ impl Observation {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let (snapshots, shown) = watch::channel(self.state.snapshot(self.clock.now()));
         let mut records = None;
-        if let Some(watcher) = self.watcher {
-            if self.recording {
+        if let Some(cluster) = self.cluster {
+            if let (true, ClusterSource::Kubernetes(watcher)) = (self.recording, &cluster) {
                 let (sender, recorder) = watcher.recorder();
                 records = Some(sender);
                 let (events, stop) = (events.clone(), stop.clone());
@@ -149,7 +158,7 @@ impl Observation {
             }
             let (events, stop) = (events.clone(), stop.clone());
             supervisor.spawn("watching Kubernetes", async move {
-                watcher.run(events, stop).await;
+                cluster.run(events, stop).await;
                 Ok(())
             });
         }
@@ -171,6 +180,22 @@ impl Observation {
             Ok(())
         });
         shown
+    }
+}
+
+impl ClusterSource {
+    fn watches(&self) -> Vec<WatchName> {
+        match self {
+            Self::Kubernetes(watcher) => watcher.watches(),
+            Self::Stage(stage) => stage.watches(),
+        }
+    }
+
+    async fn run(self, events: mpsc::Sender<Event>, stop: CancellationToken) {
+        match self {
+            Self::Kubernetes(watcher) => watcher.run(events, stop).await,
+            Self::Stage(stage) => stage.play(events, stop).await,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CommandError,
-    observation::Observation,
+    observation::{ClusterSource, Observation},
     output,
     supervisor::{Ending, Signals, Supervisor},
 };
@@ -68,13 +68,13 @@ pub(super) async fn watcher(
     args: &TargetArgs,
     configuration: &Configuration,
     lifecycle: bool,
-) -> Result<Option<Watcher>, ConnectError> {
+) -> Result<Option<ClusterSource>, ConnectError> {
     if !configuration.needs_kubernetes() {
         return Ok(None);
     }
     let client = kubernetes::connect(args.kubernetes_context.as_deref()).await?;
     let services = configuration.targets().filter_map(|target| target.service.as_ref());
-    Ok(Some(Watcher::new(client, services, lifecycle)))
+    Ok(Some(ClusterSource::Kubernetes(Watcher::new(client, services, lifecycle))))
 }
 
 /// The exit code of a program that was stopped.

@@ -80,6 +80,12 @@ impl Every {
     }
 }
 
+impl From<Interval> for Every {
+    fn from(interval: Interval) -> Self {
+        Self(Some(interval))
+    }
+}
+
 impl Default for MaxLag {
     fn default() -> Self {
         Self(Duration::from_secs(1))

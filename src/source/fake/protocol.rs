@@ -1,23 +1,15 @@
-//! Embedded replicas for the demo: one listener stands for the read Service, and each connection that it accepts is
-//! handed to one replica at random, as kube-proxy does. They speak enough of the real protocol to be sampled by
-//! [`source::mysql`](super::mysql) and to answer a `mysql` client's identity query; any account may log in.
+//! What the demo's servers say on the wire: enough of the real protocol to be sampled by
+//! [`source::mysql`](crate::source::mysql) and to answer a `mysql` client's identity query. Any account may log in.
 
-use std::{
-    io,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-    time::timeout,
+    net::TcpStream,
+    time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, model::Identity};
+use crate::model::Identity;
 
 /// A client that says nothing for so long is hung up on.
 const IDLE_MAX: Duration = Duration::from_secs(30);
@@ -37,84 +29,55 @@ const COLLATION: u8 = 255;
 
 const AUTH_PLUGIN: &[u8] = b"caching_sha2_password\0";
 
-/// The replicas behind one listener.
-#[derive(Debug)]
-pub struct ReadService {
-    /// Locked for a choice or a change alone, never across an await.
-    routing: Mutex<Routing>,
-    clock: Clock,
+/// A server as its clients find it.
+pub(super) trait Server: Send + Sync + 'static {
+    /// How it receives a connection; `None` while it does not run.
+    fn reception(&self) -> Option<Reception>;
+
+    /// What it says of itself, with its time; `None` while it does not run.
+    fn identity(&self) -> Option<Identity>;
 }
 
-#[derive(Debug)]
-struct Routing {
-    replicas: Vec<Identity>,
-    random: StdRng,
-    connections: u32,
+/// How a server receives a connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reception {
+    /// It lets clients log in, and answers each query after so long.
+    Greets(Duration),
+    /// It says that too many connections are open.
+    Refuses,
 }
 
-impl ReadService {
-    /// A Service that routes to `replicas`; `seed` decides every choice.
-    #[must_use]
-    pub fn new(replicas: Vec<Identity>, seed: u64, clock: Clock) -> Self {
-        let random = StdRng::seed_from_u64(seed);
-        Self { routing: Mutex::new(Routing { replicas, random, connections: 0 }), clock }
-    }
-
-    /// From now on connections go to `replica` too.
-    pub fn add(&self, replica: Identity) {
-        self.lock().replicas.push(replica);
-    }
-
-    /// Accepts connections until `stop` is cancelled.
-    pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) {
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => if let Some((replica, id, salt)) = self.route() {
-                        let now = self.clock;
-                        connections.spawn(async move {
-                            // A client that breaks the protocol off is its own affair.
-                            let _ = timeout(IDLE_MAX, converse(stream, &replica, id, &salt, now)).await;
-                        });
-                    },
-                    Err(error) => {
-                        tracing::warn!(%error, "the demo's Service cannot accept a connection");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                },
-            }
-        }
-    }
-
-    /// The replica for the next connection, the connection's number and its salt.
-    fn route(&self) -> Option<(Identity, u32, [u8; 20])> {
-        let mut routing = self.lock();
-        if routing.replicas.is_empty() {
-            return None;
-        }
-        let replicas = routing.replicas.len();
-        let index = routing.random.random_range(0..replicas);
-        let salt = std::array::from_fn(|_| routing.random.random_range(b'!'..=b'~'));
-        routing.connections = routing.connections.wrapping_add(1);
-        Some((routing.replicas[index].clone(), routing.connections, salt))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Routing> {
-        self.routing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What a server makes up for each connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Connection {
+    /// Its number.
+    pub(super) id: u32,
+    /// What a password would be scrambled with.
+    pub(super) salt: [u8; 20],
 }
 
-async fn converse(stream: TcpStream, replica: &Identity, id: u32, salt: &[u8; 20], clock: Clock) -> io::Result<()> {
+/// Serves one client to its end. One that breaks the protocol off is its own affair.
+pub(super) async fn serve<S: Server>(stream: TcpStream, server: S, connection: Connection) {
+    let _ = timeout(IDLE_MAX, converse(stream, &server, &connection)).await;
+}
+
+async fn converse<S: Server>(stream: TcpStream, server: &S, connection: &Connection) -> io::Result<()> {
     const COM_QUIT: u8 = 0x01;
     const COM_QUERY: u8 = 0x03;
     const COM_PING: u8 = 0x0e;
 
-    stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
-    send(&mut stream, 0, &[greeting(replica, id, salt)]).await?;
+    let late = match server.reception() {
+        None => return Ok(()),
+        Some(Reception::Refuses) => {
+            // Before the login there is no SQLSTATE in an error.
+            let refusal = [&[0xff, 0x10, 0x04][..], b"Too many connections"].concat();
+            return send(&mut stream, 0, &[refusal]).await;
+        }
+        Some(Reception::Greets(late)) => late,
+    };
+    let Some(identity) = server.identity() else { return Ok(()) };
+    send(&mut stream, 0, &[greeting(&identity, connection)]).await?;
     let (sequence, response) = receive(&mut stream).await?;
     // An account without a password is let in at once; one with a password after "fast authentication succeeded".
     let has_password = response.len() > 32 && !ends_without_password(&response);
@@ -124,9 +87,13 @@ async fn converse(stream: TcpStream, replica: &Identity, id: u32, salt: &[u8; 20
         let (sequence, command) = receive(&mut stream).await?;
         let answer = match command.first() {
             Some(&COM_QUIT) | None => return Ok(()),
-            Some(&COM_QUERY) if command[1..].starts_with(b"SELECT @@server_id") => identity_row(replica, clock),
+            Some(&COM_QUERY) if command[1..].starts_with(b"SELECT @@server_id") => {
+                sleep(late).await;
+                let Some(identity) = server.identity() else { return Ok(()) };
+                identity_row(identity)
+            }
             Some(&COM_QUERY | &COM_PING) => vec![ok()],
-            Some(_) => vec![error_packet(1047, *b"08S01", "the demo's replicas only tell their identity")],
+            Some(_) => vec![error_packet(1047, *b"08S01", "the demo's servers only tell who they are")],
         };
         send(&mut stream, sequence.wrapping_add(1), &answer).await?;
     }
@@ -164,7 +131,8 @@ async fn send(stream: &mut BufReader<TcpStream>, first: u8, packets: &[Vec<u8>])
     stream.get_mut().write_all(&bytes).await
 }
 
-fn greeting(replica: &Identity, id: u32, salt: &[u8; 20]) -> Vec<u8> {
+fn greeting(replica: &Identity, connection: &Connection) -> Vec<u8> {
+    let Connection { id, salt } = connection;
     let capabilities = CAPABILITIES.to_le_bytes();
     let mut packet = vec![10];
     packet.extend_from_slice(replica.version.as_bytes());
@@ -204,17 +172,17 @@ fn error_packet(code: u16, state: [u8; 5], message: &str) -> Vec<u8> {
 }
 
 /// The result set of the identity query.
-fn identity_row(replica: &Identity, clock: Clock) -> Vec<Vec<u8>> {
-    let time = clock.now().wall.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string();
+fn identity_row(replica: Identity) -> Vec<Vec<u8>> {
+    let time = replica.server_time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string());
     let fields = [
         Some(replica.server_id.to_string()),
-        Some(replica.host_name.clone()),
+        Some(replica.host_name),
         Some(u8::from(replica.read_only).to_string()),
-        Some(replica.version.clone()),
-        Some(time),
-        replica.server_uuid.clone(),
-        replica.gtid_executed.clone(),
-        replica.gtid_executed.as_ref().map(|_| "ON".to_owned()),
+        Some(replica.version),
+        time,
+        replica.server_uuid,
+        replica.gtid_executed,
+        Some("ON".to_owned()),
     ];
     let mut packets = vec![vec![8]];
     packets.extend((0..fields.len()).map(|_| column()));

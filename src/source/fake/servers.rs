@@ -1,0 +1,187 @@
+//! The demo's servers: who each one is, how it behaves, and which transactions it has executed. The primary's grow
+//! steadily; a replica has those that the primary had some time ago.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use super::{
+    lock,
+    protocol::{Reception, Server},
+    script::Behaviour,
+};
+use crate::{
+    clock::Clock,
+    model::{Identity, Moment},
+};
+
+/// As the servers announce it.
+const VERSION: &str = "9.7.0-demo";
+
+/// How late a slow server answers, in the story's time.
+const SLOW_BY: Duration = Duration::from_millis(400);
+
+/// How far each replica is behind the primary when all is well, times its ordinal.
+const BEHIND: Duration = Duration::from_millis(40);
+
+/// Transactions a second of the story's time.
+const TRANSACTIONS_RATE: f64 = 40.0;
+
+/// Transactions before the story began.
+const TRANSACTIONS_BEFORE: f64 = 120_000.0;
+
+/// `server_id` of the ordinal 0, as in the lab.
+const SERVER_ID_FIRST: u32 = 100;
+
+/// Every server that runs.
+#[derive(Debug)]
+pub(super) struct Servers {
+    running: BTreeMap<u32, Running>,
+    clock: Clock,
+    /// The story's seconds in each second.
+    speed: f64,
+}
+
+/// A server that runs.
+#[derive(Debug)]
+struct Running {
+    uuid: String,
+    behaviour: Behaviour,
+    /// When it started, and how far behind it was then, both in the story's time.
+    started: Duration,
+    behind: Duration,
+}
+
+/// One server, as those who talk to its clients know it.
+#[derive(Clone, Debug)]
+pub(super) struct Handle {
+    pub(super) ordinal: u32,
+    pub(super) servers: Arc<Mutex<Servers>>,
+}
+
+/// The address of a replica's pod: of the loopback network, ending as its `server_id`.
+pub(super) fn address(ordinal: u32) -> IpAddr {
+    let last = u8::try_from(SERVER_ID_FIRST + ordinal).unwrap_or(u8::MAX);
+    Ipv4Addr::new(127, 0, 0, last).into()
+}
+
+impl Servers {
+    /// No server runs yet.
+    pub(super) fn new(clock: Clock, speed: f64) -> Self {
+        Self { running: BTreeMap::new(), clock, speed }
+    }
+
+    /// From now on a server behaves otherwise; `server_uuid` is for one that starts.
+    pub(super) fn behave(&mut self, ordinal: u32, behaviour: Behaviour, server_uuid: &str) {
+        let now = self.story_time(self.clock.now());
+        match behaviour {
+            Behaviour::Starts(behind) => {
+                let (uuid, behaviour) = (server_uuid.to_owned(), Behaviour::Well);
+                self.running.insert(ordinal, Running { uuid, behaviour, started: now, behind });
+            }
+            Behaviour::Stops => {
+                self.running.remove(&ordinal);
+            }
+            Behaviour::Well | Behaviour::Slow | Behaviour::Refusing => {
+                if let Some(server) = self.running.get_mut(&ordinal) {
+                    server.behaviour = behaviour;
+                }
+            }
+        }
+    }
+
+    fn story_time(&self, now: Moment) -> Duration {
+        now.elapsed.mul_f64(self.speed)
+    }
+
+    fn reception(&self, ordinal: u32) -> Option<Reception> {
+        Some(match self.running.get(&ordinal)?.behaviour {
+            Behaviour::Refusing => Reception::Refuses,
+            Behaviour::Slow => Reception::Greets(SLOW_BY.div_f64(self.speed)),
+            _ => Reception::Greets(Duration::ZERO),
+        })
+    }
+
+    fn identity(&self, ordinal: u32, now: Moment) -> Option<Identity> {
+        let server = self.running.get(&ordinal)?;
+        let primary = self.running.get(&0)?;
+        let executed = executed(self.story_time(now), server, ordinal);
+        Some(Identity {
+            server_id: SERVER_ID_FIRST + ordinal,
+            server_uuid: Some(server.uuid.clone()),
+            host_name: format!("mysql-{ordinal}"),
+            read_only: ordinal > 0,
+            version: VERSION.to_owned(),
+            server_time: Some(now.wall),
+            gtid_executed: Some(format!("{}:1-{executed:.0}", primary.uuid)),
+        })
+    }
+}
+
+/// The number of the last transaction that a server has executed: a replica that starts behind catches up with one
+/// second a second.
+fn executed(now: Duration, server: &Running, ordinal: u32) -> f64 {
+    let still_behind = server.behind.saturating_sub(now.saturating_sub(server.started));
+    let behind = still_behind.max(BEHIND * ordinal);
+    (TRANSACTIONS_BEFORE + (now.as_secs_f64() - behind.as_secs_f64()) * TRANSACTIONS_RATE).floor()
+}
+
+impl Server for Handle {
+    fn reception(&self) -> Option<Reception> {
+        lock(&self.servers).reception(self.ordinal)
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        let servers = lock(&self.servers);
+        servers.identity(self.ordinal, servers.clock.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::GtidSet;
+
+    fn set(servers: &Servers, ordinal: u32, seconds: f64) -> GtidSet {
+        let identity = servers.identity(ordinal, Moment::at(seconds)).unwrap();
+        identity.gtid_executed.unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_replica_has_what_the_primary_had_and_catches_up() {
+        let mut servers = Servers::new(Clock::start(), 1.0);
+        servers.behave(0, Behaviour::Starts(Duration::ZERO), "00000000-0000-4000-8000-000000000000");
+        servers.behave(3, Behaviour::Starts(Duration::from_secs(6)), "00000000-0000-4000-8000-000000000003");
+        assert!(set(&servers, 0, 100.5).contains(&set(&servers, 0, 100.0)));
+        for (seconds, behind) in [(1.0, 5.0), (4.0, 2.0), (20.0, 0.12)] {
+            let (replica, of_primary) =
+                (set(&servers, 3, seconds), |ago: f64| set(&servers, 0, f64::max(seconds - ago, 0.0)));
+            assert!(!replica.contains(&of_primary(behind - 0.05)), "{seconds}");
+            assert!(of_primary(0.0).contains(&replica), "{seconds}");
+        }
+        let replica = set(&servers, 3, 20.0);
+        assert!(replica.contains(&set(&servers, 0, 19.8)));
+    }
+
+    #[test]
+    fn each_server_is_itself_and_behaves_as_told() {
+        let servers = Arc::new(Mutex::new(Servers::new(Clock::start(), 2.0)));
+        let handle = Handle { ordinal: 1, servers: Arc::clone(&servers) };
+        assert_eq!(handle.reception(), None);
+        for ordinal in 0..2 {
+            servers.lock().unwrap().behave(ordinal, Behaviour::Starts(Duration::ZERO), &format!("uuid-{ordinal}"));
+        }
+        assert_eq!(handle.reception(), Some(Reception::Greets(Duration::ZERO)));
+        let identity = handle.identity().unwrap();
+        assert_eq!((identity.server_id, identity.read_only, &*identity.host_name), (101, true, "mysql-1"));
+        servers.lock().unwrap().behave(1, Behaviour::Slow, "");
+        assert_eq!(handle.reception(), Some(Reception::Greets(SLOW_BY / 2)));
+        servers.lock().unwrap().behave(1, Behaviour::Refusing, "");
+        assert_eq!(handle.reception(), Some(Reception::Refuses));
+        servers.lock().unwrap().behave(1, Behaviour::Stops, "");
+        assert!(handle.identity().is_none());
+    }
+}

@@ -1,0 +1,122 @@
+//! One listener that hands each connection to a server, as a read Service does.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    balancer::Balancer,
+    lock,
+    protocol::{self, Connection, Reception, Server},
+};
+use crate::{clock::Clock, model::Identity};
+
+/// A listener that cannot accept, because no file descriptor is free, is tried again after this time.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// A read Service of servers that are always well.
+#[derive(Debug)]
+pub struct ReadService {
+    replicas: Mutex<Replicas>,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Replicas {
+    /// The balancer knows them by their places here.
+    identities: Vec<Arc<Identity>>,
+    balancer: Balancer,
+}
+
+/// A server that is always well.
+struct Well {
+    identity: Arc<Identity>,
+    clock: Clock,
+}
+
+impl ReadService {
+    /// A Service that routes to `replicas`; `seed` decides every choice.
+    #[must_use]
+    pub fn new(replicas: Vec<Identity>, seed: u64, clock: Clock) -> Self {
+        let service = Self {
+            replicas: Mutex::new(Replicas { identities: Vec::new(), balancer: Balancer::new([], seed) }),
+            clock,
+        };
+        for replica in replicas {
+            service.add(replica);
+        }
+        service
+    }
+
+    /// From now on connections go to `replica` too.
+    pub fn add(&self, replica: Identity) {
+        let Replicas { identities, balancer } = &mut *lock(&self.replicas);
+        if let Ok(place) = u32::try_from(identities.len()) {
+            identities.push(Arc::new(replica));
+            balancer.route(place, true);
+        }
+    }
+
+    /// Accepts connections until `stop` is cancelled.
+    pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = accept(&listener, || self.choose()) => {}
+        }
+    }
+
+    fn choose(&self) -> Option<Well> {
+        let mut replicas = lock(&self.replicas);
+        let place = usize::try_from(replicas.balancer.choose()?).ok()?;
+        Some(Well { identity: Arc::clone(replicas.identities.get(place)?), clock: self.clock })
+    }
+}
+
+impl Server for Well {
+    fn reception(&self) -> Option<Reception> {
+        Some(Reception::Greets(Duration::ZERO))
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        Some(Identity { server_time: Some(self.clock.now().wall), ..Identity::clone(&self.identity) })
+    }
+}
+
+/// Hands each connection to the server that `choose` says.
+pub(super) async fn accept<S: Server>(listener: &TcpListener, choose: impl Fn() -> Option<S>) {
+    let mut connections = JoinSet::new();
+    let mut id = 0_u32;
+    loop {
+        let accepted = tokio::select! {
+            Some(_) = connections.join_next() => continue,
+            accepted = accept_one(listener) => accepted,
+        };
+        match accepted {
+            Ok(stream) => {
+                let Some(server) = choose() else { continue };
+                id = id.wrapping_add(1);
+                let salt = std::array::from_fn(|_| rand::random_range(b'!'..=b'~'));
+                connections.spawn(protocol::serve(stream, server, Connection { id, salt }));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a listener of the demo cannot accept a connection");
+                sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+}
+
+async fn accept_one(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
