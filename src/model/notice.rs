@@ -306,6 +306,10 @@ impl fmt::Display for Notice {
             Self::StrangeNoMore { stranger, answers } => {
                 write!(f, "no server that {stranger} answers any more, after {answers} answers of such")
             }
+            Self::NothingRouted { rule: Rule::Ready | Rule::Headless } => f.write_str(
+                "nothing is expected to answer here: no pod behind the Service is ready; check the pods, and that the \
+                 Service's selector finds them",
+            ),
             Self::NothingRouted { rule } => write!(f, "nothing is expected to answer here: {rule}"),
             Self::Forbidden { kind, namespace } => write!(
                 f,

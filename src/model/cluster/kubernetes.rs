@@ -12,7 +12,7 @@ use super::{
     milestone::ScalePhase,
     pending::{self, Pending, pending_for},
     reach::Reachable,
-    routing::Routing,
+    routing::{Routing, Rule},
     snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot},
     timeline::{Step, Timeline},
     watches::{Problem, WatchName, Watches},
@@ -180,7 +180,8 @@ impl Kubernetes {
     /// would look like replicas that are missing and then join.
     pub(crate) fn routing(&self, service: &ObjectName) -> Option<Routing> {
         let listed = |kind| self.watches.has_listed(kind, &service.namespace);
-        (listed(Kind::Service) && listed(Kind::Slice)).then(|| self.world.routing(service)).flatten()
+        let missing = || Routing { rule: Rule::NoService, ..Routing::default() };
+        (listed(Kind::Service) && listed(Kind::Slice)).then(|| self.world.routing(service).unwrap_or_else(missing))
     }
 
     pub(crate) fn snapshot(&self, now: Moment) -> ClusterSnapshot {

@@ -40,6 +40,8 @@ pub enum Rule {
     NoneLocal,
     /// The Service wants endpoints on the client's node alone, and the probe's node is not known.
     NodeUnknown,
+    /// There is no such Service.
+    NoService,
 }
 
 /// One endpoint and whether connections reach it.
@@ -218,6 +220,9 @@ impl fmt::Display for Rule {
             Self::NodeUnknown => {
                 "the Service keeps connections on the client's node (internalTrafficPolicy: Local), and the probe does \
                  not know its own: set the environment variable NODE_NAME from spec.nodeName"
+            }
+            Self::NoService => {
+                "there is no Service of this name; check the namespace and the name given with --service"
             }
         })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::builders::{claim, event, name, pod, set, slice};
 use crate::model::{
-    cluster::{Change, Kind, Kubernetes, Object, ObjectName, Problem, Receipt, WatchName},
+    cluster::{Change, Kind, Kubernetes, Object, ObjectName, Problem, Receipt, Rule, WatchName},
     moment::Moment,
     state::News,
 };
@@ -143,4 +143,15 @@ fn that_milestones_cannot_be_written_is_told_once_until_they_can() {
     let mended = told.0.recorded(None).map(|news| news.notice.to_string());
     assert_eq!(mended.as_deref(), Some("milestones are written as Kubernetes Events again"));
     assert!(told.notices(6000.0).is_empty());
+}
+
+#[test]
+fn a_service_that_does_not_exist_is_told_and_nobody_is_expected_behind_it() {
+    let mut told = Told(Kubernetes::new([name("mysql-reed")], [], [Kind::Service, Kind::Slice].map(watch).into()));
+    told.at(5000.0, slice("mysql-read", [("mysql-0", &Arc::from("mysql-0-a"))]));
+    told.0.listed(&watch(Kind::Slice), Moment::at(5000.0));
+    assert!(told.0.routing(&name("mysql-reed")).is_none(), "the Services were not listed yet");
+    told.0.listed(&watch(Kind::Service), Moment::at(5000.0));
+    let routing = told.0.routing(&name("mysql-reed")).unwrap();
+    assert_eq!((routing.rule, routing.endpoints.len()), (Rule::NoService, 0));
 }

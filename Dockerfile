@@ -1,0 +1,28 @@
+# syntax=docker/dockerfile:1
+# The exporter alone: one static program in an empty image, as a user without a name.
+ARG RUST=1.95
+
+FROM docker.io/library/rust:${RUST}-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+# A static glibc: nothing of the distribution is needed at run time.
+ENV RUSTFLAGS="-C target-feature=+crt-static" CARGO_PROFILE_RELEASE_LTO=fat
+RUN triple="$(uname -m)-unknown-linux-gnu" \
+ && cargo build --release --locked --target "$triple" \
+ && mkdir /image \
+ && cp "target/$triple/release/readscope" /image/readscope
+
+FROM scratch
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="readscope" \
+      org.opencontainers.image.description="Shows where the reads of a replicated MySQL go, and when a new replica really serves." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/readscope/readscope" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /image/readscope /readscope
+USER 65532:65532
+EXPOSE 10306
+ENTRYPOINT ["/readscope"]
+CMD ["run"]

@@ -1,0 +1,87 @@
+//! readscope in a cluster, deployed by `deploy/`.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    cluster::Cluster,
+    image,
+    mysql::ROLLOUT,
+    waiting::{wait_for, wait_until},
+};
+
+/// Through the API server, which reaches Services.
+const SERVICE: &str = "get --raw /api/v1/namespaces/readscope/services/readscope:http/proxy";
+
+/// Applies `deploy/`.
+pub(crate) fn apply(cluster: &Cluster) -> String {
+    cluster.import(&image::archive());
+    cluster.kubectl("apply -k deploy")
+}
+
+/// Gives it the password of its account, as the pages say.
+pub(crate) fn make_secret(cluster: &Cluster) {
+    let template = "go-template={{.data.readscope|base64decode}}";
+    let password = cluster.kubectl(&format!("-n mysql get secret mysql-passwords -o {template}"));
+    cluster.kubectl_reads("-n readscope create secret generic readscope --from-file=password=/dev/stdin", &password);
+}
+
+/// Starts it anew and waits until it is ready.
+pub(crate) fn restart(cluster: &Cluster) {
+    restart_without_waiting(cluster);
+    roll_out(cluster);
+}
+
+/// Starts it anew.
+pub(crate) fn restart_without_waiting(cluster: &Cluster) {
+    cluster.kubectl("-n readscope rollout restart deployment/readscope");
+}
+
+/// Waits until it is ready.
+pub(crate) fn roll_out(cluster: &Cluster) {
+    cluster.kubectl(&format!("-n readscope rollout status deployment/readscope {ROLLOUT}"));
+}
+
+/// Waits until a program has ended with these words, which `kubectl describe pod` shows.
+pub(crate) fn ends_saying(cluster: &Cluster, namespace: &str, words: &str) {
+    wait_until(&format!("a pod that ended saying {words:?}"), Duration::from_secs(120), || {
+        cluster.kubectl(&format!("-n {namespace} get pods -o json")).contains(words)
+    });
+}
+
+/// What it serves.
+pub(crate) fn fetch(cluster: &Cluster, path: &str) -> String {
+    wait_for("an answer through the API server", Duration::from_secs(60), || {
+        cluster.try_kubectl(&format!("{SERVICE}{path}")).ok()
+    })
+}
+
+/// The one target, as the API shows it.
+pub(crate) fn target(cluster: &Cluster) -> Value {
+    let targets: Value = serde_json::from_str(&fetch(cluster, "/api/v1/targets")).unwrap();
+    targets["targets"][0].clone()
+}
+
+/// The newest scale event, as the API shows it.
+pub(crate) fn scale_event(cluster: &Cluster) -> Value {
+    let events: Value = serde_json::from_str(&fetch(cluster, "/api/v1/scale-events")).unwrap();
+    events["scale_events"][0].clone()
+}
+
+/// The values of the series of a metric whose labels contain `label`.
+pub(crate) fn metric(cluster: &Cluster, name: &str, label: &str) -> Vec<f64> {
+    let text = fetch(cluster, "/metrics");
+    let of_metric = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+    let lines = text.lines().filter(of_metric).filter(|line| line.contains(label));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect()
+}
+
+/// Memory of its container in bytes.
+pub(crate) fn memory(cluster: &Cluster) -> u64 {
+    let stats: Value =
+        serde_json::from_str(&cluster.kubectl("get --raw /api/v1/nodes/node1/proxy/stats/summary")).unwrap();
+    let pods = stats["pods"].as_array().unwrap();
+    let own = pods.iter().find(|pod| pod["podRef"]["namespace"] == "readscope").unwrap();
+    own["containers"][0]["memory"]["workingSetBytes"].as_u64().unwrap()
+}

@@ -1,0 +1,15 @@
+//! readscope's image, built by the `Dockerfile`.
+
+use std::{path::PathBuf, process::Command, sync::OnceLock};
+
+use crate::cluster::{repository, text};
+
+/// Names an archive that is the image already, to try a test without building it.
+const GIVEN: &str = "READSCOPE_IMAGE_ARCHIVE";
+
+/// An archive of it; built once for all tests.
+pub(crate) fn archive() -> PathBuf {
+    static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
+    let build = || PathBuf::from(text(&mut Command::new(repository().join("tests/image/build"))).trim_end());
+    ARCHIVE.get_or_init(|| std::env::var_os(GIVEN).map_or_else(build, PathBuf::from)).clone()
+}

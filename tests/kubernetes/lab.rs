@@ -1,0 +1,195 @@
+//! The lab from end to end: its steps A to E with kubectl, and at each what readscope shows of it. docs/lab.md walks through
+//! the same steps.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    cluster::Cluster,
+    deployed::{self, metric, scale_event, target},
+    mysql,
+    waiting::wait_until,
+};
+
+/// What a step may take on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Every milestone of a new replica with a new claim.
+const UP: [&str; 11] = [
+    "requested",
+    "claim_created",
+    "claim_provisioning",
+    "claim_bound",
+    "pod_created",
+    "pod_scheduled",
+    "sandbox_ready",
+    "initialized",
+    "pod_ready",
+    "endpoint_ready",
+    "first_read",
+];
+
+/// Tells how long each step took; `cargo test -- --nocapture` shows it.
+struct Steps(Instant);
+
+impl Steps {
+    fn done(&self, step: &str) {
+        eprintln!("{:6.1} s  {step}", self.0.elapsed().as_secs_f64());
+    }
+}
+
+fn ids(target: &Value) -> BTreeSet<u64> {
+    let replicas = target["replicas"].as_array().unwrap().iter();
+    replicas
+        .filter(|replica| replica["reads"].as_u64() > Some(0))
+        .filter_map(|replica| replica["server_id"].as_u64())
+        .collect()
+}
+
+/// The replica of this name in a scale event.
+fn replica<'a>(event: &'a Value, name: &str) -> &'a Value {
+    event["replicas"].as_array().unwrap().iter().find(|replica| replica["replica"] == name).unwrap()
+}
+
+/// Waits until a scale event to so many replicas is over.
+fn scaled(cluster: &Cluster, to: u64) -> Value {
+    wait_until(&format!("the end of the scale event to {to}"), PATIENCE, || {
+        let event = scale_event(cluster);
+        event["to"] == to && !event["finished"].is_null()
+    });
+    scale_event(cluster)
+}
+
+#[test]
+fn the_lab_shows_at_each_step_what_it_should() {
+    let cluster = Cluster::start();
+    let steps = Steps(Instant::now());
+    steps.done("the cluster is up");
+
+    storage_is_claimed(&cluster);
+    steps.done("A: three claims are bound");
+    a_write_is_read_back(&cluster);
+    steps.done("B: a write on the primary is read through mysql-read");
+    three_servers_answer(&cluster);
+    steps.done("C: three servers answer");
+    a_fourth_joins_and_leaves(&cluster);
+    steps.done("D: 3, 4, 3, 5 replicas");
+    eprintln!("{:6.1} MiB of memory for readscope", mebibytes(deployed::memory(&cluster)));
+    nothing_is_left(&cluster);
+    steps.done("E: nothing is left");
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a figure for people")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}
+
+fn storage_is_claimed(cluster: &Cluster) {
+    // Without passwords, both say what is missing.
+    mysql::apply(cluster);
+    deployed::apply(cluster);
+    deployed::ends_saying(cluster, "mysql", "create secret generic mysql-passwords");
+    deployed::ends_saying(cluster, "readscope", "the Secret behind it is there");
+    mysql::make_secret(cluster);
+    deployed::make_secret(cluster);
+    // Not after the pause that crashes have made longer and longer.
+    cluster.kubectl("-n mysql delete pod mysql-0");
+    deployed::restart_without_waiting(cluster);
+    mysql::roll_out(cluster);
+    deployed::roll_out(cluster);
+
+    let claims = cluster.kubectl("-n mysql get pvc --no-headers");
+    assert_eq!(claims.lines().filter(|line| line.contains("Bound")).count(), 3, "{claims}");
+    wait_until("three bound claims", PATIENCE, || {
+        let target = target(cluster);
+        let claims = target["claims"].as_array();
+        claims.is_some_and(|claims| claims.len() == 3 && claims.iter().all(|claim| claim["phase"] == "Bound"))
+    });
+    assert_eq!(metric(cluster, "readscope_claim_pending_seconds", "claim="), [0.0; 3]);
+}
+
+fn a_write_is_read_back(cluster: &Cluster) {
+    mysql::start_client(cluster);
+    let write = "CREATE DATABASE test; CREATE TABLE test.messages (message VARCHAR(250)); \
+                 INSERT INTO test.messages VALUES ('hello')";
+    mysql::query(cluster, "mysql-0.mysql", write);
+    let read = "SELECT message FROM test.messages";
+    for replica in ["mysql-1.mysql", "mysql-2.mysql"] {
+        // A replica may be a moment behind.
+        wait_until("the row", PATIENCE, || {
+            mysql::try_query(cluster, replica, read).is_ok_and(|rows| rows == "hello\n")
+        });
+        let refused = mysql::try_query(cluster, replica, "DELETE FROM test.messages").unwrap_err();
+        assert!(refused.contains("read-only"), "{refused}");
+    }
+    for _ in 0..6 {
+        assert_eq!(mysql::query(cluster, "mysql-read", read), "hello\n");
+    }
+}
+
+fn three_servers_answer(cluster: &Cluster) {
+    wait_until("three ids", PATIENCE, || ids(&target(cluster)) == BTreeSet::from([100, 101, 102]));
+    let shown = target(cluster);
+    for replica in shown["replicas"].as_array().unwrap() {
+        let role = if replica["server_id"] == 100 { "primary" } else { "replica" };
+        assert_eq!(replica["role"], role, "{replica}");
+        assert!((replica["expected_share"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-9, "{replica}");
+    }
+    assert_eq!(metric(cluster, "readscope_target_up", "mysql/mysql-read"), [1.0]);
+    assert!(metric(cluster, "readscope_reads_total", "replica=").iter().all(|reads| *reads > 0.0));
+}
+
+fn a_fourth_joins_and_leaves(cluster: &Cluster) {
+    mysql::scale(cluster, 4);
+    let event = scaled(cluster, 4);
+    let new = replica(&event, "mysql-3");
+    assert_eq!(new["claim_reused"], false, "{new}");
+    for milestone in UP {
+        assert!(new["milestones"][milestone].is_string(), "{milestone} in {new}");
+    }
+    let times =
+        ["claim_created", "claim_bound", "pod_ready", "endpoint_ready"].map(|name| new["milestones"][name].as_str());
+    assert!(times.is_sorted(), "{new}");
+    eprintln!("          from 3 to 4 replicas: {}", new["phases"]);
+    assert!(ids(&target(cluster)).contains(&103));
+
+    mysql::scale(cluster, 3);
+    let event = scaled(cluster, 3);
+    let old = replica(&event, "mysql-3");
+    assert!(old["milestones"]["pod_gone"].is_string(), "{old}");
+    assert!(cluster.kubectl("-n mysql get pvc data-mysql-3 --no-headers").contains("Bound"), "the claim stays");
+
+    mysql::query(cluster, "mysql-0.mysql", "INSERT INTO test.messages VALUES ('while mysql-3 was away')");
+    mysql::scale(cluster, 5);
+    let event = scaled(cluster, 5);
+    assert_eq!(replica(&event, "mysql-3")["claim_reused"], true, "{event}");
+    assert_eq!(replica(&event, "mysql-4")["claim_reused"], false, "{event}");
+    wait_until("five ids", PATIENCE, || ids(&target(cluster)) == (100..105).collect());
+    for host in ["mysql-3.mysql", "mysql-4.mysql"] {
+        assert_eq!(mysql::query(cluster, host, "SELECT COUNT(*) FROM test.messages"), "2\n", "{host}");
+    }
+    assert_eq!(metric(cluster, "readscope_scale_events_total", "direction=\"up\""), [2.0]);
+    assert_eq!(metric(cluster, "readscope_scale_events_total", "direction=\"down\""), [1.0]);
+}
+
+fn nothing_is_left(cluster: &Cluster) {
+    cluster.kubectl("delete namespace mysql --timeout=180s");
+    wait_until("the end of everything about claims", PATIENCE, || {
+        target(cluster)["claims"].as_array().is_none_or(Vec::is_empty)
+            && metric(cluster, "readscope_claim_pending_seconds", "").is_empty()
+    });
+    wait_until("the target to be down", PATIENCE, || {
+        metric(cluster, "readscope_target_up", "mysql/mysql-read") == [0.0]
+    });
+    assert!(metric(cluster, "readscope_statefulset_replicas", "").is_empty());
+    assert!(metric(cluster, "readscope_scale_in_progress", "").iter().all(|running| *running == 0.0));
+    // Counters of a replica end five minutes after its pod, so that a last scrape has them.
+    wait_until("the end of the replicas' series", Duration::from_secs(420), || {
+        metric(cluster, "readscope_reads_total", "replica=").is_empty()
+    });
+    assert!(metric(cluster, "readscope_replica_info", "").is_empty());
+}

@@ -1,0 +1,52 @@
+//! The MySQL of `manifests/`, in a cluster.
+
+use std::time::Duration;
+
+use crate::{cluster::Cluster, waiting::wait_until};
+
+/// What a rollout may take on a machine that is busy with other things.
+pub(crate) const ROLLOUT: &str = "--timeout=400s";
+
+/// Applies the manifests.
+pub(crate) fn apply(cluster: &Cluster) -> String {
+    cluster.kubectl("apply -k manifests")
+}
+
+/// Makes the Secret as the page about the lab says, with passwords that need quoting.
+pub(crate) fn make_secret(cluster: &Cluster) {
+    let line = |account| format!("{account}={account}'\"\\&$({:08x})\n", rand::random::<u32>());
+    let accounts = ["root", "replication", "readscope", "lab"].map(line).concat();
+    cluster.kubectl_reads("-n mysql create secret generic mysql-passwords --from-env-file=/dev/stdin", &accounts);
+}
+
+/// Waits until every replica that is asked for is ready.
+pub(crate) fn roll_out(cluster: &Cluster) {
+    cluster.kubectl(&format!("-n mysql rollout status statefulset/mysql {ROLLOUT}"));
+}
+
+/// Starts the pod of the lab's windows.
+pub(crate) fn start_client(cluster: &Cluster) {
+    cluster.kubectl("apply -f manifests/client.yaml");
+    cluster.kubectl("-n mysql wait --for=condition=Ready pod/mysql-client --timeout=120s");
+}
+
+/// What `mysql` prints in that pod for a statement.
+pub(crate) fn query(cluster: &Cluster, host: &str, statement: &str) -> String {
+    try_query(cluster, host, statement).unwrap_or_else(|error| panic!("{statement}: {error}"))
+}
+
+/// What it prints, or says when it fails.
+pub(crate) fn try_query(cluster: &Cluster, host: &str, statement: &str) -> Result<String, String> {
+    let words = "-n mysql exec mysql-client -- mysql --batch --skip-column-names --host";
+    cluster.try_kubectl_words(words.split(' ').chain([host, "--execute", statement]))
+}
+
+/// Scales, and waits until the pods are there or gone.
+pub(crate) fn scale(cluster: &Cluster, replicas: u32) {
+    cluster.kubectl(&format!("-n mysql scale statefulset/mysql --replicas={replicas}"));
+    roll_out(cluster);
+    let pods = "-n mysql get pods -l app=mysql -o name";
+    wait_until("the pods", Duration::from_secs(120), || {
+        cluster.kubectl(pods).lines().count() == usize::try_from(replicas).unwrap()
+    });
+}
