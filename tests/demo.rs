@@ -110,6 +110,8 @@ fn the_story_is_told_from_act_to_act() {
     let round: Vec<usize> = (1..=10).cycle().take(acts.len()).collect();
     assert!(acts.len() >= 10 && acts == round, "{acts:?}");
     assert!(program.logged(&["a sample failed (too_many_connections)", "ERROR 1040"]) >= 1);
+    assert!(program.logged(&["Unbalanced: mysql-2 gets none of the reads"]) >= 1, "{:?}", program.log());
+    assert!(program.logged(&["Undecided: ", "too_many_connections"]) >= 1, "{:?}", program.log());
 }
 
 #[test]
