@@ -16,6 +16,7 @@ use super::{
     plan::DirectCounts,
     replica::Role,
     sample::Identity,
+    trend::Trend,
     trial::Outcome,
     verdict::Verdict,
     why::Why,
@@ -66,6 +67,8 @@ pub struct TargetSnapshot {
     /// How far the recent answers are from the expected shares; absent before the first answer, and where fewer than two
     /// replicas are compared.
     pub indices: Option<Indices>,
+    /// How it fared lately.
+    pub trend: Arc<Trend>,
     /// How long answered samples took.
     pub latency: Latency,
     /// Direct samples; absent where none are taken.

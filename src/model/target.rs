@@ -21,6 +21,7 @@ use super::{
     roster::{OTHER, Roster},
     sample::{Answer, Sample},
     snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
+    trend::Trend,
     trial::{Trial, TrialRules},
     troubles::Troubles,
     verdict::{Verdict, VerdictKind},
@@ -86,6 +87,8 @@ pub(crate) struct Target {
     primary_reads: u64,
     /// By `Stranger as usize`.
     strangers: [u64; Stranger::ALL.len()],
+    /// Shared with snapshots, which outlive a step of it only while somebody renders them.
+    trend: Arc<Trend>,
     latency: Latency,
     /// Newest last, at most [`TAPE_MAX`].
     tape: VecDeque<AnswerSeen>,
@@ -135,6 +138,7 @@ impl Target {
             skipped: 0,
             primary_reads: 0,
             strangers: Default::default(),
+            trend: Arc::default(),
             latency: Latency::default(),
             tape: VecDeque::with_capacity(TAPE_MAX),
             past_failures: VecDeque::new(),
@@ -239,6 +243,10 @@ impl Target {
         self.expect(now);
         self.notice_silence(&mut news);
         news.extend(self.notice_verdict());
+        if self.trend.is_due(now) {
+            let failures = self.failures.iter().sum();
+            Arc::make_mut(&mut self.trend).take(self.judge.evidence_seconds(), self.samples, failures, now);
+        }
         news
     }
 
@@ -279,6 +287,7 @@ impl Target {
             alarms: self.judge.alarms(),
             restarts: self.judge.restarts(),
             indices: self.judge.indices(),
+            trend: Arc::clone(&self.trend),
             latency: self.latency.clone(),
             direct: self.direct.as_ref().map(Direct::counts),
             replicas: self.roster.replicas().map(replica_snapshot).collect(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{optional_time, time};
 use crate::model::{
-    Snapshot,
+    Snapshot, TargetSnapshot,
     cluster::{self, ClaimPhase, ClaimReason, ScaleEvent, ScalePhase, StatefulSetSnapshot},
 };
 
@@ -100,7 +100,18 @@ impl<'a> ScaleEvents<'a> {
     /// Every scale event of a snapshot, newest first.
     #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
-        let sets = snapshot.cluster.iter().flat_map(|told| &told.statefulsets);
+        Self::of_sets(snapshot, |_| true)
+    }
+
+    /// Those in the namespace of a target; of a target without one, none.
+    #[must_use]
+    pub fn beside(snapshot: &'a Snapshot, target: &TargetSnapshot) -> Self {
+        let here = target.service.as_ref().map(|service| &service.namespace);
+        Self::of_sets(snapshot, |set| here == Some(&set.name.namespace))
+    }
+
+    fn of_sets(snapshot: &'a Snapshot, wanted: impl Fn(&StatefulSetSnapshot) -> bool + Copy) -> Self {
+        let sets = snapshot.cluster.iter().flat_map(|told| &told.statefulsets).filter(move |set| wanted(set));
         let statefulsets = sets.clone().filter_map(|set| Some(Reached::of(set.reached.as_ref()?))).collect();
         let mut events: Vec<_> = sets.flat_map(|set| set.events.iter().map(move |event| (set, event))).collect();
         events.sort_by_key(|(_, event)| std::cmp::Reverse(event.started.wall));

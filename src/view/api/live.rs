@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{Answer, Target, time};
-use crate::model::{Latency, Notice, Phase, Snapshot, TargetSnapshot};
+use crate::model::{Latency, Notice, Phase, Snapshot, TargetSnapshot, TrendPoint};
 
 /// One target in full, at one moment: the event `snapshot`.
 #[derive(Debug, Serialize)]
@@ -18,6 +18,17 @@ pub struct Picture<'a> {
     /// What the demo shows at the moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     announcement: Option<String>,
+    /// The last minutes, oldest first; only for a reader who comes new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trend: Option<Vec<Point>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Point {
+    #[serde(serialize_with = "time")]
+    time: Timestamp,
+    evidence_seconds: f64,
+    failing_share: Option<f64>,
 }
 
 /// The answers since the last time: the event `answers`.
@@ -52,7 +63,14 @@ struct Short<'a> {
     replicas_expected: usize,
     replicas_answering: usize,
     notices: usize,
+    /// The part of the samples that failed in each of the last steps of 5 s, oldest first; only for a reader who comes
+    /// new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_shares: Option<Vec<Option<f64>>>,
 }
+
+/// How many steps of [`Short::failing_shares`] a sparkline has.
+const STEPS: usize = 40;
 
 /// How long answered samples took: by phase, by the part of them that took no longer.
 #[derive(Debug)]
@@ -87,6 +105,7 @@ impl<'a> Picture<'a> {
             taken: snapshot.taken.wall,
             targets: [Target::of(target, snapshot.cluster.as_deref())],
             announcement: snapshot.announcement.as_ref().map(ToString::to_string),
+            trend: Some(target.trend.points().map(Point::of).collect()),
         }
     }
 
@@ -95,7 +114,14 @@ impl<'a> Picture<'a> {
     pub fn without_answers(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         let mut picture = Self::whole(snapshot, target);
         picture.targets[0].last_answers = None;
+        picture.trend = None;
         picture
+    }
+}
+
+impl Point {
+    fn of(point: &TrendPoint) -> Self {
+        Self { time: point.time, evidence_seconds: point.evidence_seconds, failing_share: point.failing }
     }
 }
 
@@ -115,7 +141,15 @@ impl<'a> Overview<'a> {
     /// Every target.
     #[must_use]
     pub fn whole(snapshot: &'a Snapshot) -> Self {
-        let targets = snapshot.targets.iter().map(|target| Short::of(target)).collect();
+        let with_trend = |target: &'a Arc<TargetSnapshot>| {
+            let points = target.trend.points();
+            let skipped = points.len().saturating_sub(STEPS);
+            Short {
+                failing_shares: Some(points.skip(skipped).map(|point| point.failing).collect()),
+                ..Short::of(target)
+            }
+        };
+        let targets = snapshot.targets.iter().map(with_trend).collect();
         Self { taken: snapshot.taken.wall, whole: true, targets }
     }
 
@@ -153,6 +187,7 @@ impl<'a> Short<'a> {
             replicas_expected: expected().count(),
             replicas_answering: expected().filter(|replica| replica.reads > 0 && !silent(&replica.name)).count(),
             notices: target.notices.len(),
+            failing_shares: None,
         }
     }
 }

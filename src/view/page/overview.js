@@ -16,13 +16,13 @@ export function take(known, data) {
   }
   data.targets.forEach((target, index) => {
     const before = targets.get(target.target);
-    const line = before?.line ?? [];
+    const line = target.failing_shares?.map((part) => part ?? 0) ?? before?.line ?? [];
     const samples = target.samples - (before?.samples ?? target.samples);
-    if (samples > 0) {
+    if (samples > 0 && !target.failing_shares) {
       line.push((target.failures - before.failures) / samples);
       if (line.length > POINTS) line.shift();
     }
-    targets.set(target.target, { ...target, line, order: before?.order ?? (data.whole ? index : targets.size) });
+    targets.set(target.target, { ...target, failing_shares: null, line, order: before?.order ?? (data.whole ? index : targets.size) });
   });
 }
 

@@ -51,7 +51,7 @@ const takes = {
     known.picture = picture;
     known.announcement = data.announcement ?? null;
     if (picture.last_answers) known.answers = picture.last_answers;
-    target.remember(known, data.taken);
+    target.remember(known, data);
   },
   answers(data) {
     known.answers = [...data.answers, ...known.answers].slice(0, target.TAPE_MAX);

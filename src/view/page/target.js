@@ -13,15 +13,14 @@ const TREND_MAX = 480;
 
 const MARKS = { balanced: "✓", unbalanced: "!", undecided: "?" };
 
-/** Keeps what a picture says of the evidence. */
-export function remember(known, taken) {
-  const { evidence_seconds: evidence, threshold_seconds: threshold, trend } = known.picture;
-  if (known.trend.length === 0 && trend) {
-    const end = seconds(trend.ended);
-    known.trend = trend.evidence_seconds.map((value, at, all) => [end - (all.length - 1 - at) * trend.step_seconds, value]);
+/** Keeps what a picture says of the evidence; a first one brings the last minutes. */
+export function remember(known, data) {
+  if (data.trend?.length) {
+    const first = seconds(data.trend[0].time);
+    known.trend = [...known.trend.filter(([time]) => time < first), ...data.trend.map((point) => [seconds(point.time), point.evidence_seconds])];
   }
-  if (evidence === null || evidence === undefined) return;
-  known.trend.push([seconds(taken), evidence, threshold]);
+  const { evidence_seconds: evidence } = known.picture;
+  if (evidence !== null) known.trend.push([seconds(data.taken), evidence]);
   if (known.trend.length > TREND_MAX) known.trend = known.trend.filter((_, at) => at % 2 === 0 || at > TREND_MAX - 60);
 }
 
@@ -58,7 +57,9 @@ function verdict(target) {
   attribute($("detail"), "data-verdict", target.verdict ?? "none");
   put($("verdict-mark"), MARKS[target.verdict] ?? "–");
   put($("verdict-word"), word[0].toUpperCase() + word.slice(1));
-  put($("reason"), target.reason ?? (target.samples === 0 ? "The first sample is not over yet." : ""), 1000);
+  // The sentence begins with the verdict, which is the headline here.
+  const reason = target.reason?.replace(/^(Balanced|Unbalanced|Undecided): ./, (found) => found.at(-1).toUpperCase());
+  put($("reason"), reason ?? (target.samples === 0 ? "The first sample is not over yet." : ""), 1000);
   const expected = target.replicas.filter((replica) => replica.expected_share > 0);
   const answering = expected.filter((replica) => replica.reads > 0 && !missing(target, replica));
   put($("fig-replicas"), `${answering.length} of ${expected.length}`);

@@ -173,7 +173,7 @@ impl Topic {
             None => event(&mut text, "overview", &Overview::whole(snapshot)),
             Some(target) => {
                 event(&mut text, "snapshot", &Picture::whole(snapshot, target));
-                event(&mut text, "scale_events", &ScaleEvents::of(snapshot));
+                event(&mut text, "scale_events", &ScaleEvents::beside(snapshot, target));
             }
         }
         text
@@ -190,7 +190,7 @@ impl Topic {
         }
         event(&mut text, "snapshot", &Picture::without_answers(after, now));
         if clusters_differ(before, after) {
-            event(&mut text, "scale_events", &ScaleEvents::of(after));
+            event(&mut text, "scale_events", &ScaleEvents::beside(after, now));
         }
         text
     }
