@@ -24,6 +24,8 @@ pub(crate) struct Membership {
     routing: Option<Routing>,
     /// How each endpoint stands, and since when. Those that left are kept for [`GRACE`].
     standings: BTreeMap<Arc<str>, Stood>,
+    /// What the Service routes to is not heard of at present.
+    unheard: bool,
     /// Routed endpoints that are not expected yet, since when.
     joining: BTreeMap<Arc<str>, Moment>,
     /// What is expected now.
@@ -35,6 +37,8 @@ struct Stood {
     /// `None` once it is no endpoint any more.
     standing: Option<Standing>,
     since: Moment,
+    /// When it last answered out of place.
+    strange: Option<Moment>,
 }
 
 impl Membership {
@@ -44,6 +48,7 @@ impl Membership {
             configured,
             routing: None,
             standings: BTreeMap::new(),
+            unheard: false,
             joining: BTreeMap::new(),
         }
     }
@@ -76,6 +81,11 @@ impl Membership {
         pod.or_else(|| self.configured.entry_of(identity).map(|entry| Arc::clone(&entry.name)))
     }
 
+    /// Takes in whether Kubernetes is heard: while it is not, an endpoint may be new, and nobody is strange for that.
+    pub(crate) fn heard(&mut self, heard: bool) {
+        self.unheard = !heard;
+    }
+
     /// Takes in what the Service routes to now; returns who is newly expected.
     pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) -> Vec<Arc<str>> {
         // What was there when the endpoints became known has been routed to for who knows how long.
@@ -84,14 +94,18 @@ impl Membership {
         for endpoint in routing.iter().flat_map(|routing| &routing.endpoints) {
             left.retain(|name| *name != endpoint.name);
             let standing = Some(endpoint.standing);
-            let stood = self.standings.entry(Arc::clone(&endpoint.name)).or_insert(Stood { standing, since: now });
+            let stood = self.standings.entry(Arc::clone(&endpoint.name)).or_insert(Stood {
+                standing,
+                since: now,
+                strange: None,
+            });
             if stood.standing != standing {
-                *stood = Stood { standing, since: now };
+                *stood = Stood { standing, since: now, strange: None };
             }
         }
         for name in left {
             if let Some(stood) = self.standings.get_mut(&name).filter(|stood| stood.standing.is_some()) {
-                *stood = Stood { standing: None, since: now };
+                *stood = Stood { standing: None, since: now, strange: None };
             }
         }
         self.routing = routing;
@@ -115,7 +129,8 @@ impl Membership {
 
     /// Takes in that time passed; returns who is newly expected.
     pub(crate) fn tick(&mut self, now: Moment) -> Vec<Arc<str>> {
-        self.standings.retain(|_, stood| stood.standing.is_some() || now.since(stood.since) < GRACE * 2);
+        let last = |stood: &Stood| stood.strange.map_or(stood.since, |strange| strange.max(stood.since));
+        self.standings.retain(|_, stood| stood.standing.is_some() || now.since(last(stood)) < GRACE * 2);
         let joining = self.joining.len();
         self.joining.retain(|_, since| now.since(*since) < GRACE);
         if joining == self.joining.len() { Vec::new() } else { self.renew() }
@@ -123,9 +138,15 @@ impl Membership {
 
     /// Why an answer of the replica of this name to a sample that started at `started` is strange, if it is: for
     /// longer than [`GRACE`] nothing should have been routed to it.
-    pub(crate) fn strange(&self, name: &str, started: Moment) -> Option<Stranger> {
+    pub(crate) fn strange(&mut self, name: &Arc<str>, started: Moment) -> Option<Stranger> {
         self.routing.as_ref()?;
-        let Some(stood) = self.standings.get(name) else { return Some(Stranger::NoEndpoint) };
+        if self.unheard {
+            return None;
+        }
+        // Who was never an endpoint may become known as one, a moment after its first answer.
+        let unknown = Stood { standing: None, since: started, strange: None };
+        let stood = self.standings.entry(Arc::clone(name)).or_insert(unknown);
+        stood.strange = Some(started);
         if started.since(stood.since) < GRACE {
             return None;
         }
@@ -171,5 +192,43 @@ impl Membership {
         let before = std::mem::replace(&mut self.in_force, expectation);
         let new = self.in_force.entries().iter().filter(|entry| !before.entries().contains(entry));
         new.map(|entry| Arc::clone(&entry.name)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing is routed to, since the second 0.
+    fn nowhere() -> Membership {
+        let mut membership = Membership::new(Expectation::Seen);
+        membership.routed(Some(Routing::default()), Moment::at(0.0));
+        membership
+    }
+
+    #[test]
+    fn who_is_no_endpoint_is_strange_when_it_still_answers_after_the_grace() {
+        let mut membership = nowhere();
+        let name = "server-9".into();
+        for second in 100..129 {
+            assert_eq!(membership.strange(&name, Moment::at(f64::from(second))), None, "it may be about to become one");
+        }
+        for second in 130..400 {
+            membership.tick(Moment::at(f64::from(second)));
+            assert_eq!(membership.strange(&name, Moment::at(f64::from(second))), Some(Stranger::NoEndpoint));
+        }
+        membership.tick(Moment::at(500.0));
+        assert!(membership.standings.is_empty(), "who answers no more is forgotten");
+    }
+
+    #[test]
+    fn while_kubernetes_is_not_heard_nobody_is_strange() {
+        let mut membership = nowhere();
+        let name = "server-9".into();
+        membership.strange(&name, Moment::at(100.0));
+        membership.heard(false);
+        assert_eq!(membership.strange(&name, Moment::at(200.0)), None);
+        membership.heard(true);
+        assert_eq!(membership.strange(&name, Moment::at(200.0)), Some(Stranger::NoEndpoint));
     }
 }

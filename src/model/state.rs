@@ -242,6 +242,12 @@ impl State {
         let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
         self.cluster_shown = None;
         let mut gone = None;
+        let heard = match &told {
+            Told::Broken(_) => Some(false),
+            Told::Listed => Some(true),
+            Told::Change(_) => None,
+        };
+        let heard = heard.filter(|_| watch.kind == Kind::Slice);
         let (news, services) = match told {
             Told::Change(change) => {
                 if let Change::Deleted(Kind::Pod, name, _) = &*change {
@@ -253,6 +259,10 @@ impl State {
             Told::Broken(problem) => (kubernetes.broken(watch, problem), Vec::new()),
         };
         for entry in self.targets.values_mut() {
+            let Some(service) = entry.target.service() else { continue };
+            if let Some(heard) = heard.filter(|_| service.namespace == watch.namespace) {
+                entry.target.heard(heard);
+            }
             let Some(service) = entry.target.service() else { continue };
             if services.contains(service) {
                 let routing = kubernetes.routing(service);

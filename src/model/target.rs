@@ -208,6 +208,11 @@ impl Target {
         self.troubles.skipped(count, self.samples, now)
     }
 
+    /// Takes in whether Kubernetes is heard of the endpoints.
+    pub(crate) fn heard(&mut self, heard: bool) {
+        self.membership.heard(heard);
+    }
+
     /// Takes in what the Service routes to now.
     pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) {
         if let Some(routing) = &routing {

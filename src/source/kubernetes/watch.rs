@@ -1,6 +1,6 @@
 //! One watch: the facts of all objects of one kind in one place, whatever happens to the API server.
 
-use std::{collections::HashSet, fmt::Debug, pin::pin, time::Duration};
+use std::{collections::HashSet, fmt::Debug, time::Duration};
 
 use futures_util::StreamExt;
 use k8s_openapi::serde::de::DeserializeOwned;
@@ -24,7 +24,8 @@ const WATCH_SECONDS: u32 = 60;
 /// Tells `events` what a watch sees until `stop` is cancelled or nobody listens.
 ///
 /// It never gives up: a broken watch is begun anew after a [`Pause`], and the list that it begins with shows what was
-/// deleted meanwhile.
+/// deleted meanwhile. The library would rather go on where it was: it would then tell what happened meanwhile as if it
+/// happened now, and would not tell that it works again.
 pub(super) async fn watch<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -34,7 +35,9 @@ pub(super) async fn watch<K>(
 ) where
     K: Resource<DynamicType = ()> + Observed + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let mut stream = pin!(watcher(api, config.timeout(WATCH_SECONDS)));
+    let config = config.timeout(WATCH_SECONDS);
+    let begin = || Box::pin(watcher(api.clone(), config.clone()));
+    let mut stream = begin();
     let mut known = Known::default();
     let mut pause = Pause::default();
     loop {
@@ -46,6 +49,9 @@ pub(super) async fn watch<K>(
             },
         };
         let wait = pause.after(&event);
+        if event.as_ref().is_err_and(|error| !is_compacted(error)) {
+            stream = begin();
+        }
         for told in known.take(event) {
             if events.send(Event::Cluster { watch: watch.clone(), told }).await.is_err() {
                 return;
@@ -137,12 +143,16 @@ impl Known {
                 gone.map(|name| deleted(name, Receipt::Live)).into_iter().collect()
             }
             // The history was compacted while the watch was away; the watcher lists again at once.
-            Err(watcher::Error::WatchError(status)) if status.code == 410 => Vec::new(),
+            Err(error) if is_compacted(&error) => Vec::new(),
             Err(error) => {
                 vec![Told::Broken(Problem { forbidden: is_forbidden(&error), text: error.to_string().into() })]
             }
         }
     }
+}
+
+fn is_compacted(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
