@@ -1,0 +1,4 @@
+//! What any cluster shows.
+
+mod anew;
+mod scaling;

@@ -1,0 +1,165 @@
+//! The lab in the cluster: three MySQL servers in the `StatefulSet` `mysql/mysql`, read through `mysql/mysql-read`.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    cluster::{Cluster, Turn},
+    program::{run, run_with_input},
+    support::{
+        exporter::{Exporter, Metrics},
+        http,
+        program::readscope,
+        waiting::wait_for,
+    },
+};
+
+/// A replica may take a minute to come up where other programs keep the machine busy, and every one of three may.
+pub(crate) const WITHIN: Duration = Duration::from_secs(400);
+
+pub(crate) struct Lab {
+    turn: Turn,
+}
+
+impl Lab {
+    /// The lab with its three replicas, in whatever cluster there is.
+    pub(crate) fn anywhere() -> Self {
+        Self::with(Turn::anywhere())
+    }
+
+    /// The lab in the tests' own cluster.
+    pub(crate) fn own() -> Self {
+        Self::with(Turn::own())
+    }
+
+    fn with(turn: Turn) -> Self {
+        let lab = Self { turn };
+        lab.make();
+        // What an earlier test left.
+        lab.kubectl(&["--namespace", "mysql", "delete", "pvc", "data-mysql-3", "--ignore-not-found", "--timeout=120s"]);
+        lab
+    }
+
+    /// Makes it as it is in the beginning, or anew.
+    pub(crate) fn make(&self) {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/mysql.yaml");
+        self.kubectl(&["apply", "--filename", manifest]);
+        self.scale(3);
+        self.settle();
+    }
+
+    pub(crate) fn cluster(&self) -> &'static Cluster {
+        self.turn.cluster
+    }
+
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
+        run(&mut self.cluster().kubectl(arguments))
+    }
+
+    pub(crate) fn apply(&self, manifest: &str) {
+        let output = run_with_input(&mut self.cluster().kubectl(&["apply", "--filename", "-"]), manifest);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub(crate) fn script(&self, name: &str, arguments: &[&str]) -> String {
+        run(&mut self.cluster().script(name, arguments))
+    }
+
+    pub(crate) fn scale(&self, replicas: u32) {
+        self.kubectl(&["--namespace", "mysql", "scale", "statefulset/mysql", &format!("--replicas={replicas}")]);
+    }
+
+    /// Waits until all replicas are ready, and those that are too many are gone.
+    pub(crate) fn settle(&self) {
+        let namespace = ["--namespace", "mysql"];
+        self.kubectl(&[&namespace[..], &["rollout", "status", "statefulset/mysql", "--timeout=400s"]].concat());
+        wait_for("superfluous replicas to go", WITHIN, || {
+            let set = self.kubectl(&[&namespace[..], &["get", "statefulset/mysql", "--output=json"]].concat());
+            let set: Value = serde_json::from_str(&set).unwrap();
+            (set["status"]["replicas"] == set["spec"]["replicas"]).then_some(())
+        });
+    }
+
+    /// The object, as JSON.
+    pub(crate) fn object(&self, name: &str) -> Value {
+        let told = self.kubectl(&["--namespace", "mysql", "get", name, "--output=json"]);
+        serde_json::from_str(&told).unwrap()
+    }
+
+    /// `readscope run` of a Service in the cluster, as its administrator.
+    pub(crate) fn readscope(&self, service: &str, options: &[&str]) -> Exporter {
+        self.readscope_as(&self.cluster().kubeconfig(), service, options)
+    }
+
+    /// As [`readscope`](Self::readscope), as whom the kubeconfig says.
+    pub(crate) fn readscope_as(&self, kubeconfig: &Path, service: &str, options: &[&str]) -> Exporter {
+        let call = readscope(&["run", "--service", service, "--web.listen-address", "127.0.0.1:0"]);
+        let mut command = self.cluster().inside("env");
+        self.environment(&mut command, kubeconfig);
+        command.arg(call.get_program()).args(call.get_args()).args(options);
+        for (name, _) in call.get_envs().filter(|(_, value)| value.is_none()) {
+            command.env_remove(name);
+        }
+        Exporter::start(&mut command)
+    }
+
+    fn environment(&self, command: &mut Command, kubeconfig: &Path) {
+        command.arg(format!("KUBECONFIG={}", kubeconfig.display())).arg("READSCOPE_PASSWORD=readscope");
+        if let Cluster::Own { .. } = self.cluster() {
+            command.arg("NODE_NAME=node1");
+        }
+    }
+
+    /// A kubeconfig with which a program is a `ServiceAccount` of the namespace `mysql`; it is in the folder.
+    pub(crate) fn account(&self, name: &str, folder: &Path) -> std::path::PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, self.script("account", &["mysql", name])).unwrap();
+        path
+    }
+}
+
+/// What the tests with a cluster ask of a running readscope.
+impl Exporter {
+    /// Scrapes until the condition holds.
+    pub(crate) fn scrape_until(&mut self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
+        wait_for(what, WITHIN, || {
+            assert!(self.program.is_running(), "waiting for {what}, it ends: {:#?}", self.program.log());
+            Some(self.metrics()).filter(&holds)
+        })
+    }
+
+    /// Asks for the target until there is an answer to be found in it.
+    pub(crate) fn target_until<T>(&mut self, what: &str, answer: impl Fn(&Value) -> Option<T>) -> T {
+        wait_for(what, WITHIN, || {
+            assert!(self.program.is_running(), "waiting for {what}, it ends: {:#?}", self.program.log());
+            answer(&self.target())
+        })
+    }
+
+    /// Its scale events, newest first.
+    pub(crate) fn scale_events(&self) -> Vec<Value> {
+        let told = http::get(self.address, "/api/v1/scale-events").json();
+        told["scale_events"].as_array().unwrap().clone()
+    }
+
+    /// Waits until it has told that many scale events, and that they are over; they are newest first.
+    pub(crate) fn finished_events(&mut self, count: usize) -> Vec<Value> {
+        wait_for("the end of the scale event", WITHIN, || {
+            assert!(self.program.is_running(), "it ends: {:#?}", self.program.log());
+            let events = self.scale_events();
+            assert!(events.len() <= count, "more than {count}: {events:#?}");
+            let over = events.len() == count && events.iter().all(|event| !event["finished"].is_null());
+            over.then_some(events)
+        })
+    }
+}
+
+/// How often a histogram counted, where its labels contain all of these.
+impl Metrics {
+    pub(crate) fn count(&self, name: &str, labels: &[&str]) -> u64 {
+        let series = format!("{name}_count");
+        let wanted = |series: &&(&str, u64)| labels.iter().all(|label| series.0.contains(label));
+        self.series(&series).filter(|series| wanted(&series)).map(|(_, value)| value).sum()
+    }
+}

@@ -1,0 +1,94 @@
+//! The way from a program to the API server, which a test can cut while everybody else still has theirs.
+
+use std::{
+    io,
+    net::{Shutdown, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use crate::lab::Lab;
+
+/// Passes connections on to the API server until it is dropped.
+pub(crate) struct Link {
+    address: std::net::SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    cut: AtomicBool,
+    over: AtomicBool,
+    connections: Mutex<Vec<TcpStream>>,
+}
+
+/// The tests' own API server.
+const API_SERVER: &str = "10.250.0.1:6443";
+
+impl Link {
+    pub(crate) fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let link = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let state = Arc::clone(&link.state);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if state.over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let server = (!state.cut.load(Ordering::Relaxed)).then(|| TcpStream::connect(API_SERVER));
+                if let Some(Ok(server)) = server {
+                    pass(&client, &server);
+                    pass(&server, &client);
+                    state.connections.lock().unwrap().push(client);
+                }
+            }
+        });
+        link
+    }
+
+    /// The administrator's kubeconfig, by this way; it is in the folder.
+    pub(crate) fn kubeconfig(&self, lab: &Lab, folder: &Path) -> PathBuf {
+        let direct = std::fs::read_to_string(lab.cluster().kubeconfig()).unwrap();
+        let (name, _) = API_SERVER.split_once(':').unwrap();
+        let through = format!("server: \"https://{}\", tls-server-name: \"{name}\"", self.address);
+        let indirect = direct.replace(&format!("server: \"https://{API_SERVER}\""), &through);
+        assert_ne!(direct, indirect);
+        let path = folder.join("kubeconfig");
+        std::fs::write(&path, indirect).unwrap();
+        path
+    }
+
+    pub(crate) fn cut(&self) {
+        self.state.cut.store(true, Ordering::Relaxed);
+        for connection in self.state.connections.lock().unwrap().drain(..) {
+            // It may have ended by itself.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn mend(&self) {
+        self.state.cut.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.state.over.store(true, Ordering::Relaxed);
+        self.cut();
+        // Wakes the thread that waits for a connection.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn pass(from: &TcpStream, to: &TcpStream) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    thread::spawn(move || {
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+        let _ = from.shutdown(Shutdown::Both);
+    });
+}

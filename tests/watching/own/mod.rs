@@ -1,0 +1,8 @@
+//! What needs a cluster of the tests' own: its parts are stopped, its rules read, its accounts made.
+
+mod freshness;
+mod outage;
+mod pending;
+mod permissions;
+mod requests;
+mod routing;

@@ -1,0 +1,44 @@
+//! What readscope told of one replica in a scale event.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub(crate) struct Member(Value);
+
+impl Member {
+    /// The one replica of an event that has only one.
+    pub(crate) fn only(event: &Value) -> Self {
+        let members = event["replicas"].as_array().unwrap();
+        assert_eq!(members.len(), 1, "{event:#?}");
+        Self(members[0].clone())
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+
+    pub(crate) fn milestones(&self) -> BTreeMap<String, Timestamp> {
+        let milestones = self.0["milestones"].as_object().unwrap();
+        milestones.iter().map(|(name, date)| (name.clone(), date.as_str().unwrap().parse().unwrap())).collect()
+    }
+
+    /// Asserts that it has reached all of these.
+    pub(crate) fn assert_reached(&self, names: &[&str]) {
+        let milestones = self.milestones();
+        let missing: Vec<_> = names.iter().filter(|name| !milestones.contains_key(**name)).collect();
+        assert!(missing.is_empty(), "{missing:?} are missing in {:#?}", self.0);
+    }
+
+    /// Asserts that of each two that it has reached the first came first. Of two watches, the later may be told first, by
+    /// `crossing` seconds at most.
+    pub(crate) fn assert_in_order(&self, names: &[&str], crossing: f64) {
+        let milestones = self.milestones();
+        for pair in names.windows(2) {
+            let (Some(first), Some(second)) = (milestones.get(pair[0]), milestones.get(pair[1])) else { continue };
+            let between = second.duration_since(*first).as_secs_f64();
+            assert!(between >= -crossing, "{} came {between} s after {} in {:#?}", pair[1], pair[0], self.0);
+        }
+    }
+}
