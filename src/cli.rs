@@ -80,7 +80,8 @@ pub enum Command {
 }
 
 /// Options of `run`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct RunArgs {
     /// Where to sample.
     #[command(flatten)]
@@ -100,6 +101,9 @@ pub struct RunArgs {
     /// Write scale events and milestones as Kubernetes Events on the StatefulSet too, for `kubectl describe`
     #[arg(long = "kubernetes.events", requires = "of_kubernetes", conflicts_with = "no_lifecycle")]
     pub kubernetes_events: bool,
+    /// Let anybody who can reach the web side load the configuration anew, by POST /-/reload
+    #[arg(long = "web.enable-lifecycle")]
+    pub enable_lifecycle: bool,
     /// Validate the options, print what would run, and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
@@ -173,7 +177,7 @@ pub struct DemoArgs {
 }
 
 /// One target and how to sample it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(group = clap::ArgGroup::new("of_kubernetes").args(["service", "config_file"]).multiple(true))]
 pub struct TargetArgs {
     /// Many targets, in YAML; the options below describe one target and exclude it

@@ -7,16 +7,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CommandError,
+    fleet::{Fleet, Wanted},
     observation::Observation,
     output,
-    run::{config_check, interval_of, runtime, watcher},
+    run::{config_check, interval_of, runtime},
     supervisor::{Signals, Supervisor},
 };
 use crate::{
     cli::{CheckArgs, Output},
     clock::Clock,
-    config::Target,
+    config::{Imbalance, Target},
     model::{Decision, Snapshot, TargetSnapshot},
+    source::kubernetes::{self, Watcher},
     view::api::Checked,
 };
 
@@ -37,12 +39,17 @@ pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
     }
     // A script takes 1 for "unbalanced", so what keeps the check from its work is 2 like any other "could not tell".
     runtime()?.block_on(async {
-        let watcher = watcher(&args.target, &configuration, false).await.map_err(CommandError::usage)?;
         let with_rules = |target: &Target| (target.clone(), Some(args.rules(target.interval)));
         let targets: Vec<_> = configuration.targets().map(with_rules).collect();
-        let observation =
-            Observation::new(targets, configuration.imbalance, watcher, Clock::start()).map_err(CommandError::usage)?;
-        let decided = decide(observation).await.map_err(CommandError::usage)?;
+        let client = if configuration.needs_kubernetes() {
+            let context = args.target.kubernetes_context.as_deref();
+            Some(kubernetes::connect(context).await.map_err(CommandError::usage)?)
+        } else {
+            None
+        };
+        let watcher = client.map(|client| Watcher::new(client, false));
+        let decided = decide(targets, configuration.imbalance, watcher).await;
+        let decided = decided.map_err(CommandError::usage)?;
         let codes = decided.iter().map(|target| report(target, decided.len() > 1, args.output));
         let codes = codes.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
         Ok(gravest(&codes))
@@ -56,11 +63,22 @@ fn gravest(codes: &[u8]) -> u8 {
 }
 
 /// Samples until the trial is over, or a signal ends it without an outcome.
-async fn decide(observation: Observation) -> anyhow::Result<Vec<Arc<TargetSnapshot>>> {
+async fn decide(
+    targets: Vec<Wanted>,
+    imbalance: Imbalance,
+    watcher: Option<Watcher>,
+) -> anyhow::Result<Vec<Arc<TargetSnapshot>>> {
     let stop = CancellationToken::new();
     let mut signals = Signals::listen()?;
     let mut supervisor = Supervisor::new(stop.clone());
-    let mut snapshots = observation.start(&mut supervisor, &stop);
+    let observation = Observation::start(Clock::start(), &mut supervisor, &stop);
+    let mut snapshots = observation.shown.clone();
+    let mut fleet = Fleet::new(observation, stop.clone());
+    if let Some(watcher) = watcher {
+        fleet.watch(watcher);
+    }
+    fleet.set(targets, imbalance).await?;
+    supervisor.spawn("targets", fleet.keep());
     let mut watching = snapshots.clone();
     supervisor.spawn("waiting for the outcome", async move {
         let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.trial.is_some());

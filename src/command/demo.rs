@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CommandError,
-    observation::{ClusterSource, Observation},
+    fleet::Fleet,
+    observation::Observation,
     output,
     run::{exit_code, listen, runtime, serve_site},
     supervisor::{Signals, Supervisor},
@@ -20,7 +21,7 @@ use crate::{
     config::{Address, Configuration, Every, Imbalance, Interval, Pacing, PasswordSource, Target, Tls},
     model::{Expectation, Snapshot},
     source::fake::Stage,
-    view::tape,
+    view::{tape, web::Site},
 };
 
 /// Ten times as quick as the lab's second, so that an imbalance is found within one act.
@@ -62,10 +63,15 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
     let stage = Stage::open(seed, args.speed, clock).await.context("cannot listen as mysql-read")?;
     let target = target(stage.port(), args.speed)?;
     let configuration = Configuration { imbalance: imbalance(args.speed), ..Configuration::of(target.clone()) };
-    let cluster = ClusterSource::Stage(Box::new(stage));
-    let observation = Observation::new([(target, None)], configuration.imbalance, Some(cluster), clock)?;
-    let snapshots = observation.start(&mut supervisor, &stop);
-    serve_site(listeners, snapshots.clone(), &configuration, &mut supervisor, &stop)?;
+    let observation = Observation::start(clock, &mut supervisor, &stop);
+    let snapshots = observation.shown.clone();
+    let mut fleet = Fleet::new(observation, stop.clone());
+    fleet.play(stage);
+    fleet.set(vec![(target, None)], configuration.imbalance).await?;
+    supervisor.spawn("targets", fleet.keep());
+    // It never changes.
+    let (_, shown) = watch::channel(configuration.show().context("cannot show the configuration")?);
+    serve_site(Site::new(snapshots.clone(), shown, stop.clone()), listeners, &mut supervisor);
     if !args.no_tui {
         supervisor.spawn("tape", print_tape(snapshots, stop.clone()));
     }

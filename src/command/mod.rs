@@ -2,11 +2,15 @@
 
 mod check;
 mod demo;
+mod file_stamp;
+mod fleet;
 mod log;
 mod observation;
 mod output;
 mod pages;
+mod reload;
 mod run;
+mod sampling;
 mod supervisor;
 mod wait;
 

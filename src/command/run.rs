@@ -2,27 +2,24 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
-use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
+use anyhow::Context;
+use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     CommandError,
-    observation::{ClusterSource, Observation},
+    fleet::Fleet,
+    observation::Observation,
     output,
+    reload::{INTERVAL, Reloader},
     supervisor::{Ending, Signals, Supervisor},
 };
 use crate::{
-    cli::{RunArgs, TargetArgs},
+    cli::RunArgs,
     clock::Clock,
     config::{Configuration, Interval, Listen},
-    model::Snapshot,
-    source::kubernetes::{self, ConnectError, Watcher},
     view::web::Site,
 };
-
-/// As the lab does it.
-const INTERVAL: &str = "1s";
 
 /// A stop that somebody cut short.
 const EXIT_CUT: u8 = 130;
@@ -36,45 +33,22 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
     if args.config_check {
         return config_check(&configuration);
     }
-    if configuration.discoveries().next().is_some() {
-        return Err(CommandError::usage(anyhow!("discover is not possible yet; name each Service")));
-    }
     runtime()?.block_on(async {
-        let watcher = watcher(&args.target, &configuration, !args.no_lifecycle).await.map_err(CommandError::usage)?;
-        let targets = configuration.targets().cloned().map(|target| (target, None));
-        let observation =
-            Observation::new(targets, configuration.imbalance, watcher, Clock::start()).map_err(CommandError::usage)?;
-        let observation = if args.kubernetes_events { observation.recording() } else { observation };
+        let stop = CancellationToken::new();
+        let mut signals = Signals::listen().map_err(CommandError::failure)?;
+        let mut supervisor = Supervisor::new(stop.clone());
+        let observation = Observation::start(Clock::start(), &mut supervisor, &stop);
+        let snapshots = observation.shown.clone();
+        let fleet = Fleet::new(observation, stop.clone());
+        let (mut reloader, shown, asking) = Reloader::new(args, fleet, stop.clone()).map_err(CommandError::failure)?;
+        reloader.apply(configuration).await.map_err(CommandError::usage)?;
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
-        serve(observation, listeners, &configuration).await.map_err(CommandError::failure)
+        let site = Site::new(snapshots, shown, stop.clone());
+        let site = if args.enable_lifecycle { site.with_reload(asking) } else { site };
+        serve_site(site, listeners, &mut supervisor);
+        supervisor.spawn("configuration", reloader.run());
+        supervisor.supervise(&mut signals).await.map(exit_code).map_err(CommandError::failure)
     })
-}
-
-async fn serve(
-    observation: Observation,
-    listeners: Vec<TcpListener>,
-    configuration: &Configuration,
-) -> anyhow::Result<u8> {
-    let stop = CancellationToken::new();
-    let mut signals = Signals::listen()?;
-    let mut supervisor = Supervisor::new(stop.clone());
-    let snapshots = observation.start(&mut supervisor, &stop);
-    serve_site(listeners, snapshots, configuration, &mut supervisor, &stop)?;
-    supervisor.supervise(&mut signals).await.map(exit_code)
-}
-
-/// What Kubernetes is asked for, if there is a Service to ask about.
-pub(super) async fn watcher(
-    args: &TargetArgs,
-    configuration: &Configuration,
-    lifecycle: bool,
-) -> Result<Option<ClusterSource>, ConnectError> {
-    if !configuration.needs_kubernetes() {
-        return Ok(None);
-    }
-    let client = kubernetes::connect(args.kubernetes_context.as_deref()).await?;
-    let services = configuration.targets().filter_map(|target| target.service.as_ref());
-    Ok(Some(ClusterSource::Kubernetes(Watcher::new(client, services, lifecycle))))
 }
 
 /// The exit code of a program that was stopped.
@@ -132,18 +106,10 @@ pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListen
 }
 
 /// Serves one site on every listener.
-pub(super) fn serve_site(
-    listeners: Vec<TcpListener>,
-    snapshots: watch::Receiver<Snapshot>,
-    configuration: &Configuration,
-    supervisor: &mut Supervisor,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let configuration = configuration.show().context("cannot show the configuration")?;
-    let site = Arc::new(Site::new(snapshots, configuration, stop.clone()));
+pub(super) fn serve_site(site: Site, listeners: Vec<TcpListener>, supervisor: &mut Supervisor) {
+    let site = Arc::new(site);
     for listener in listeners {
         let site = Arc::clone(&site);
         supervisor.spawn("web", async move { site.serve(listener).await.context("cannot serve HTTP") });
     }
-    Ok(())
 }

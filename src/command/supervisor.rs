@@ -117,7 +117,7 @@ impl Signals {
     }
 }
 
-fn panic_message(error: JoinError) -> String {
+pub(super) fn panic_message(error: JoinError) -> String {
     let Ok(panic) = error.try_into_panic() else { return "it was cancelled".to_owned() };
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())

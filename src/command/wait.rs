@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CommandError,
+    fleet::Fleet,
     observation::Observation,
     output,
-    run::{interval_of, runtime, watcher},
+    run::{interval_of, runtime},
     supervisor::{Signals, Supervisor},
 };
 use crate::{
@@ -20,7 +21,10 @@ use crate::{
         Snapshot,
         cluster::{Milestone, Reached},
     },
-    source::exporter::{self, ExporterUrl},
+    source::{
+        exporter::{self, ExporterUrl},
+        kubernetes::{self, Watcher},
+    },
 };
 
 /// As the exporter does it.
@@ -74,17 +78,25 @@ async fn attached(
 /// Watches and samples until it is seen.
 async fn watched(args: &WaitArgs) -> Result<bool, CommandError> {
     let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
-    let Some(watcher) = watcher(&args.target, &configuration, true).await.map_err(CommandError::usage)? else {
+    if !configuration.needs_kubernetes() {
         let text = "milestones are known from Kubernetes: give --service NAMESPACE/NAME, or --attach URL";
         return Err(CommandError::usage(anyhow!(text)));
-    };
-    let targets = configuration.targets().cloned().map(|target| (target, None));
-    let observation = Observation::new(targets, configuration.imbalance, Some(watcher), Clock::start())
-        .map_err(CommandError::usage)?;
+    }
+    if configuration.discoveries().next().is_some() {
+        return Err(CommandError::usage(anyhow!("wait cannot wait for Services to appear; leave discover out")));
+    }
+    let context = args.target.kubernetes_context.as_deref();
+    let client = kubernetes::connect(context).await.map_err(CommandError::usage)?;
+    let targets = configuration.targets().cloned().map(|target| (target, None)).collect();
     let stop = CancellationToken::new();
     let mut signals = Signals::listen().map_err(CommandError::failure)?;
     let mut supervisor = Supervisor::new(stop.clone());
-    let mut snapshots = observation.start(&mut supervisor, &stop);
+    let observation = Observation::start(Clock::start(), &mut supervisor, &stop);
+    let mut snapshots = observation.shown.clone();
+    let mut fleet = Fleet::new(observation, stop.clone());
+    fleet.watch(Watcher::new(client, true));
+    fleet.set(targets, configuration.imbalance).await.map_err(CommandError::usage)?;
+    supervisor.spawn("targets", fleet.keep());
     let (replica, milestone, patience) = (args.replica.clone(), args.milestone, args.patience);
     let mut waiting = snapshots.clone();
     supervisor.spawn("waiting", async move {

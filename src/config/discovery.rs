@@ -36,6 +36,12 @@ pub struct Selector(String);
 pub struct SelectorError(String);
 
 impl Discovery {
+    /// Where to look, each a namespace, or everywhere: an empty one.
+    pub fn places(&self) -> impl Iterator<Item = Arc<str>> + '_ {
+        let everywhere = self.namespaces.is_empty().then(Arc::default);
+        self.namespaces.iter().cloned().chain(everywhere)
+    }
+
     /// The target that a Service becomes.
     ///
     /// # Errors

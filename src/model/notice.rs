@@ -191,6 +191,16 @@ pub enum Notice {
     },
     /// The demo begins another act.
     Announced(Act),
+    /// A configuration was loaded while another was in force.
+    Reconfigured {
+        /// How many targets there are now.
+        targets: usize,
+    },
+    /// A configuration was refused, and the one before stays in force.
+    ConfigurationRefused {
+        /// Why.
+        why: Arc<str>,
+    },
 }
 
 /// How a server that answers stands to the Service, where nothing should have been routed to it.
@@ -225,8 +235,10 @@ impl Notice {
             | Self::ScaleBegan { .. }
             | Self::Reached { .. }
             | Self::ScaleOver { .. }
-            | Self::Announced(_) => Severity::Info,
+            | Self::Announced(_)
+            | Self::Reconfigured { .. } => Severity::Info,
             Self::Silent { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
             | Self::TooManyReplicas
@@ -360,6 +372,8 @@ impl fmt::Display for Notice {
             }
             Self::ScaleOver { from, to, lasted: None } => write!(f, "scaled from {from} to {to} replicas"),
             Self::Announced(act) => act.fmt(f),
+            Self::Reconfigured { targets } => write!(f, "the configuration was loaded anew; targets now: {targets}"),
+            Self::ConfigurationRefused { why } => write!(f, "a new configuration was refused, the old stays: {why}"),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     failure::{FailureReason, PastFailure},
     freshness::Lag,
     latency::Latency,
+    lineup::Configured,
     moment::Moment,
     notice::{Notice, Stranger},
     plan::DirectCounts,
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub cluster: Option<Arc<ClusterSnapshot>>,
     /// What the demo shows at the moment; absent elsewhere.
     pub announcement: Option<Act>,
+    /// The configuration in force, where one can be loaded anew.
+    pub configured: Option<Configured>,
 }
 
 /// One target as it was when something last changed.

@@ -1,10 +1,14 @@
 //! The one state of the program: facts in, snapshots out. Its owner is its only writer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     act::Act,
     cluster::{Change, ClusterSnapshot, Kind, Kubernetes, ObjectName, Problem, WatchName},
+    lineup::{Configured, Lineup},
     moment::Moment,
     notice::Notice,
     plan::{DirectSample, Plan},
@@ -48,6 +52,10 @@ pub enum Event {
     Announced(Act),
     /// A milestone was written as a Kubernetes Event, or why it could not be.
     Recorded(Option<Problem>),
+    /// There are other targets from now on.
+    Lineup(Lineup),
+    /// A configuration was loaded, or why it was refused and the one before stays in force.
+    Configured(Result<(), Arc<str>>),
     /// Time passed; to be told about once a second.
     Tick,
 }
@@ -83,12 +91,17 @@ pub enum Subject {
     Kubernetes,
     /// The demo's story.
     Demo,
+    /// The configuration.
+    Configuration,
 }
 
 /// Everything that is known.
 #[derive(Debug, Default)]
 pub struct State {
     targets: BTreeMap<TargetId, Entry>,
+    /// In which they are shown.
+    order: Vec<TargetId>,
+    configured: Option<Configured>,
     /// What Kubernetes told; absent where it is not asked.
     kubernetes: Option<Kubernetes>,
     /// What that showed since it last changed.
@@ -118,7 +131,8 @@ impl State {
         let named = |entry: &Entry| Some((entry.target.service()?.clone(), entry.target.statefulset()?.clone()));
         let sets = targets.values().filter_map(named);
         let kubernetes = (!watches.is_empty()).then(|| Kubernetes::new(services, sets, watches));
-        Self { targets, kubernetes, cluster_shown: None, announcement: None }
+        let order = targets.keys().copied().collect();
+        Self { targets, order, kubernetes, ..Self::default() }
     }
 
     /// Takes one fact in, and returns what is new to people. A fact about a target that does not exist (any more) is
@@ -136,6 +150,8 @@ impl State {
                 vec![News { subject: Subject::Demo, notice: Notice::Announced(act) }]
             }
             Event::Recorded(problem) => self.recorded(problem),
+            Event::Lineup(lineup) => self.line_up(lineup, now),
+            Event::Configured(loaded) => self.configured(loaded, now),
             Event::Tick => self.tick(now),
         }
     }
@@ -149,11 +165,17 @@ impl State {
     /// The picture of this moment.
     pub fn snapshot(&mut self, now: Moment) -> Snapshot {
         let show = |entry: &mut Entry| Arc::clone(entry.shown.get_or_insert_with(|| Arc::new(entry.target.snapshot())));
-        let targets = self.targets.values_mut().map(show).collect();
+        let targets = self.order.iter().filter_map(|id| self.targets.get_mut(id).map(show)).collect();
         if let (Some(kubernetes), None) = (&self.kubernetes, &self.cluster_shown) {
             self.cluster_shown = Some(Arc::new(kubernetes.snapshot(now)));
         }
-        Snapshot { taken: now, targets, cluster: self.cluster_shown.clone(), announcement: self.announcement.clone() }
+        Snapshot {
+            taken: now,
+            targets,
+            cluster: self.cluster_shown.clone(),
+            announcement: self.announcement.clone(),
+            configured: self.configured.clone(),
+        }
     }
 
     /// The uid of a `StatefulSet`, while it exists.
@@ -184,6 +206,60 @@ impl State {
             news.extend(self.scaled(scaled));
         }
         news
+    }
+
+    fn line_up(&mut self, lineup: Lineup, now: Moment) -> Vec<News> {
+        let Lineup { order, new, watches } = lineup;
+        let stays: BTreeSet<_> = order.iter().collect();
+        self.targets.retain(|id, _| stays.contains(id));
+        let added: Vec<_> = new.iter().map(|(id, _)| *id).collect();
+        let entry = |spec| Entry { target: Target::new(spec), shown: None };
+        self.targets.extend(new.into_iter().map(|(id, spec)| (id, entry(spec))));
+        self.order = order;
+        let count = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        for entry in self.targets.values_mut() {
+            entry.target.share_period(count);
+            entry.shown = None;
+        }
+        if self.kubernetes.is_none() && !watches.is_empty() {
+            self.kubernetes = Some(Kubernetes::new([], [], Vec::new()));
+        }
+        let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
+        self.cluster_shown = None;
+        let services = self.targets.values().filter_map(|entry| entry.target.service().cloned()).collect();
+        let named = |entry: &Entry| Some((entry.target.service()?.clone(), entry.target.statefulset()?.clone()));
+        let named = self.targets.values().filter_map(named).collect();
+        let news = kubernetes.line_up(services, named, watches, now);
+        for id in added {
+            let Some(entry) = self.targets.get_mut(&id) else { continue };
+            let Some(service) = entry.target.service().cloned() else { continue };
+            // What was told before the target was there; nothing, if that is not complete.
+            if let Some(routing) = kubernetes.routing(&service) {
+                entry.target.routed(Some(routing), now);
+            }
+            if let Some(port) = entry.target.asks_port() {
+                entry.target.reach(kubernetes.reachable(&service, port), now);
+            }
+        }
+        news
+    }
+
+    fn configured(&mut self, loaded: Result<(), Arc<str>>, now: Moment) -> Vec<News> {
+        let before = self.configured.take();
+        let again = before.is_some();
+        let notice = match loaded {
+            Ok(()) => {
+                self.configured = Some(Configured { since: now, refused: None });
+                again.then_some(Notice::Reconfigured { targets: self.order.len() })
+            }
+            Err(why) => {
+                let since = before.as_ref().map_or(now, |before| before.since);
+                let told = before.and_then(|before| before.refused).is_some_and(|refused| refused == why);
+                self.configured = Some(Configured { since, refused: Some(Arc::clone(&why)) });
+                (!told).then_some(Notice::ConfigurationRefused { why })
+            }
+        };
+        notice.map(|notice| News { subject: Subject::Configuration, notice }).into_iter().collect()
     }
 
     fn tick(&mut self, now: Moment) -> Vec<News> {

@@ -9,7 +9,7 @@ use super::{expectation::Expectation, failure::FailureReason, fairness::Fairness
 const FAILURES_MAX: f64 = 0.01;
 
 /// How long a trial is and how sure it must be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TrialRules {
     /// How many samples it has.
     pub samples: u64,

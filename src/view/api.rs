@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    AnswerSeen, Decision, FailureReason, FailureSeen, Outcome, Phase, ReplicaSnapshot, Role, Snapshot, TargetSnapshot,
+    AnswerSeen, Decision, FailureReason, FailureSeen, Notice, Outcome, Phase, ReplicaSnapshot, Role, Snapshot,
+    TargetSnapshot,
     cluster::{ClusterSnapshot, StatefulSetSnapshot},
 };
 
@@ -131,13 +132,21 @@ impl<'a> Targets<'a> {
     pub fn of(snapshot: &'a Snapshot) -> Self {
         let told = snapshot.cluster.as_deref();
         Self {
-            targets: snapshot.targets.iter().map(|target| Target::of(target, told)).collect(),
+            targets: snapshot.targets.iter().map(|target| Target::of(target, told).warned(snapshot)).collect(),
             announcement: snapshot.announcement.as_ref().map(ToString::to_string),
         }
     }
 }
 
 impl<'a> Target<'a> {
+    /// With what is wrong with the whole program.
+    fn warned(mut self, snapshot: &Snapshot) -> Self {
+        let refused = snapshot.configured.as_ref().and_then(|configured| configured.refused.clone());
+        let warning = refused.map(|why| Notice::ConfigurationRefused { why }.to_string());
+        self.notices.splice(0..0, warning);
+        self
+    }
+
     fn of(target: &'a TargetSnapshot, told: Option<&'a ClusterSnapshot>) -> Self {
         let here = |set: &&StatefulSetSnapshot| {
             target.service.as_ref().is_some_and(|service| service.namespace == set.name.namespace)

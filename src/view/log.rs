@@ -16,6 +16,6 @@ pub fn news(news: &News) {
     match &news.subject {
         Subject::Target(target) => line!(target = %target,),
         Subject::StatefulSet(set) => line!(statefulset = %set,),
-        Subject::Kubernetes | Subject::Demo => line!(),
+        Subject::Kubernetes | Subject::Demo | Subject::Configuration => line!(),
     }
 }

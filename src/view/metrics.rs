@@ -2,6 +2,7 @@
 //! is gone end by themselves.
 
 mod cluster;
+mod configuration;
 mod family;
 mod process;
 
@@ -159,7 +160,7 @@ const BUILD_INFO: Definition =
     define("readscope_build_info", Kind::Gauge, &["version"], "The version of readscope; always 1.");
 
 /// Every metric of readscope's own, in the order in which they are exposed.
-pub const METRICS: [Definition; 29] = [
+pub const METRICS: [Definition; 31] = [
     READS,
     PRIMARY_READS,
     PROBES,
@@ -188,6 +189,8 @@ pub const METRICS: [Definition; 29] = [
     cluster::SCALE_IN_PROGRESS,
     cluster::LAST_SCALE,
     cluster::REPLICAS,
+    configuration::SUCCESSFUL,
+    configuration::SUCCESS_TIME,
     BUILD_INFO,
 ];
 
@@ -206,6 +209,7 @@ impl Exposition {
     pub fn render(&self, snapshot: &Snapshot) -> Result<String, RenderError> {
         let mut families = of_targets(&snapshot.targets);
         families.extend(snapshot.cluster.iter().flat_map(|told| cluster::families(told)));
+        families.extend(snapshot.configured.iter().flat_map(configuration::families));
         families.push(self.build_info.clone());
         families.extend(self.process.families());
         // The encoder refuses a family without metrics.

@@ -7,12 +7,15 @@ mod feed;
 mod page;
 mod routes;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::events::Streams;
 use super::metrics::Exposition;
 use crate::model::Snapshot;
+
+/// A wish to load the configuration anew; the answer is why it was refused, if it was.
+pub type Reload = oneshot::Sender<Result<(), String>>;
 
 /// What is served.
 #[derive(Debug)]
@@ -21,15 +24,28 @@ pub struct Site {
     exposition: Exposition,
     streams: Streams,
     /// The effective configuration, secrets hidden.
-    configuration: String,
+    configuration: watch::Receiver<String>,
+    /// Absent where nobody may ask for it.
+    reload: Option<mpsc::Sender<Reload>>,
     stop: CancellationToken,
 }
 
 impl Site {
-    /// A site that shows the latest of `snapshots` and the text `configuration`, until `stop` is cancelled.
+    /// A site that shows the latest of `snapshots` and of the texts of `configuration`, until `stop` is cancelled.
     #[must_use]
-    pub fn new(snapshots: watch::Receiver<Snapshot>, configuration: String, stop: CancellationToken) -> Self {
-        Self { snapshots, exposition: Exposition::new(), streams: Streams::default(), configuration, stop }
+    pub fn new(
+        snapshots: watch::Receiver<Snapshot>,
+        configuration: watch::Receiver<String>,
+        stop: CancellationToken,
+    ) -> Self {
+        let (exposition, streams) = (Exposition::new(), Streams::default());
+        Self { snapshots, exposition, streams, configuration, reload: None, stop }
+    }
+
+    /// The same, at which a reload may be asked for.
+    #[must_use]
+    pub fn with_reload(self, reload: mpsc::Sender<Reload>) -> Self {
+        Self { reload: Some(reload), ..self }
     }
 
     fn snapshot(&self) -> Snapshot {

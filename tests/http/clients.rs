@@ -48,7 +48,7 @@ async fn served_here() -> (SocketAddr, impl Drop) {
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
     let (snapshots, shown) = tokio::sync::watch::channel(snapshot());
-    let site = Arc::new(Site::new(shown, String::new(), stop.clone()));
+    let site = Arc::new(Site::new(shown, tokio::sync::watch::channel(String::new()).1, stop.clone()));
     tokio::spawn(async move {
         site.serve(listener).await.unwrap();
         drop(snapshots);

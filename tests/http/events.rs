@@ -186,7 +186,7 @@ async fn read_after(rest: Duration, bytes: usize) -> String {
     let stop = CancellationToken::new();
     let name = "x".repeat(bytes);
     let (snapshots, shown) = tokio::sync::watch::channel(answered(&[(&name, 0)], 0));
-    let site = Arc::new(Site::new(shown, String::new(), stop.clone()));
+    let site = Arc::new(Site::new(shown, tokio::sync::watch::channel(String::new()).1, stop.clone()));
     let serving = tokio::spawn(site.serve(listener));
     let happening = tokio::spawn(async move {
         for at in 1.. {

@@ -8,5 +8,6 @@ mod events;
 mod lifecycle;
 mod page;
 mod paths;
+mod reload;
 #[path = "../support/mod.rs"]
 mod support;

@@ -29,7 +29,7 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let (snapshots, shown) = watch::channel(snapshot);
-        let site = Arc::new(Site::new(shown, configuration.to_owned(), stop.clone()));
+        let site = Arc::new(Site::new(shown, watch::channel(configuration.to_owned()).1, stop.clone()));
         let serving = std::thread::spawn(move || runtime.block_on(site.serve(listener)).unwrap());
         Self { address, stop, serving: Some(serving), snapshots }
     }

@@ -30,14 +30,11 @@ use super::{
 /// No configuration is longer; it keeps a wrong path (a disk image) from being read whole.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// Targets of one process. Each has samples under way, sockets and series; what is beyond this wants a second process.
-const TARGETS_MAX: usize = 10_000;
-
 /// How a file may look, for whoever wrote none yet.
 const EXAMPLE: &str = "  targets:\n    - service: mysql/mysql-read";
 
 /// Everything that a configuration says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Configuration {
     /// In the order of the file.
     pub entries: Vec<Entry>,
@@ -88,6 +85,9 @@ pub struct Unsaid {
 }
 
 impl Configuration {
+    /// Targets of one process. Each has samples under way, sockets and series; what is beyond this wants a second process.
+    pub const TARGETS_MAX: usize = 10_000;
+
     /// A configuration of one target and nothing else.
     #[must_use]
     pub fn of(target: Target) -> Self {
@@ -140,8 +140,9 @@ impl Configuration {
         let wrong = |problem: String| Err(Wrong { line, key: "targets".to_owned(), problem, example: EXAMPLE });
         match file.targets.value.len() {
             0 => return wrong("the list is empty; name what to sample".to_owned()),
-            n if n > TARGETS_MAX => {
-                return wrong(format!("{n} entries, at most {TARGETS_MAX} are possible in one process"));
+            n if n > Self::TARGETS_MAX => {
+                let problem = format!("{n} entries, at most {} are possible in one process", Self::TARGETS_MAX);
+                return wrong(problem);
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! The endpoints of the Services that targets read through: which pods they are, and where connections go.
 //!
-//! What belongs to other Services is not kept. A governing Service, say, may publish pods that are not ready, which
-//! says nothing about reads.
+//! What belongs to other Services is kept for the day when one of them becomes a target, and counts for nothing until
+//! then. A governing Service, say, may publish pods that are not ready, which says nothing about reads.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -85,37 +85,62 @@ impl Endpoints {
         self.ready.get(uid)
     }
 
+    /// Takes in which Services matter from now on.
+    pub(super) fn observe(&mut self, services: BTreeSet<ObjectName>) -> Turned {
+        let before = std::mem::replace(&mut self.observed, services);
+        let mut turned = Turned::default();
+        for name in self.observed.difference(&before) {
+            turned.services.push(name.clone());
+            let slices = self.slices.get(name).into_iter().flat_map(BTreeMap::values);
+            for (uid, pod) in slices.flat_map(ready_pods) {
+                let ready = self.ready.entry(Arc::clone(uid)).or_insert(Ready { times: 0, since: None });
+                ready.times += 1;
+                if ready.times == 1 {
+                    turned.turns.push(Turn { pod: name.sibling(pod), uid: Arc::clone(uid), ready: true, date: None });
+                }
+            }
+        }
+        // Those that do not matter any more are forgotten, which is no change of the pods themselves.
+        for name in before.difference(&self.observed) {
+            let slices = self.slices.get(name).into_iter().flat_map(BTreeMap::values);
+            for (uid, _) in slices.flat_map(ready_pods) {
+                let Some(ready) = self.ready.get_mut(uid) else { continue };
+                ready.times -= 1;
+                if ready.times == 0 {
+                    self.ready.remove(uid);
+                }
+            }
+        }
+        turned
+    }
+
     /// Takes in how a Service is now; says whether it is one that matters and was another.
     pub(super) fn service_applied(&mut self, service: Service) -> bool {
         let matters = self.observed.contains(&service.name) && self.services.get(&service.name) != Some(&service);
-        if matters {
-            self.services.insert(service.name.clone(), service);
-        }
+        self.services.insert(service.name.clone(), service);
         matters
     }
 
-    /// Takes in that a Service is gone; says whether it was known.
+    /// Takes in that a Service is gone; says whether it was known and matters.
     pub(super) fn service_deleted(&mut self, name: &ObjectName) -> bool {
-        self.services.remove(name).is_some()
+        self.services.remove(name).is_some() && self.observed.contains(name)
     }
 
     /// Takes in where the probe runs; gives the Services whose routing may be another one.
     pub(super) fn vantage_applied(&mut self, vantage: Vantage) -> impl Iterator<Item = &ObjectName> {
         self.vantage = vantage;
-        self.services.keys()
+        self.services.keys().filter(|name| self.observed.contains(name))
     }
 
     /// Takes in that the probe's node is gone, and with it what is known of its zone.
     pub(super) fn node_deleted(&mut self) -> impl Iterator<Item = &ObjectName> {
         self.vantage.zone = None;
-        self.services.keys()
+        self.services.keys().filter(|name| self.observed.contains(name))
     }
 
     pub(super) fn slice_applied(&mut self, slice: Slice, receipt: Receipt, now: Moment) -> Turned {
         let name = slice.name.clone();
-        let service = name.sibling(&slice.service);
-        let slice = Some(slice).filter(|_| self.observed.contains(&service));
-        self.replace(&name, slice, receipt, now)
+        self.replace(&name, Some(slice), receipt, now)
     }
 
     pub(super) fn slice_deleted(&mut self, name: &ObjectName, receipt: Receipt, now: Moment) -> Turned {
@@ -127,15 +152,16 @@ impl Endpoints {
         let before = here.find_map(|(_, slices)| slices.remove(&name.name));
         let date = receipt.date(None, now);
         let mut turned = Turned::default();
+        let matters = |slice: &&Slice| self.observed.contains(&name.sibling(&slice.service));
         // Those that come first, so that a pod that stays does not turn.
-        for (uid, pod) in slice.iter().flat_map(ready_pods) {
+        for (uid, pod) in slice.iter().filter(matters).flat_map(ready_pods) {
             let ready = self.ready.entry(Arc::clone(uid)).or_insert(Ready { times: 0, since: date });
             ready.times += 1;
             if ready.times == 1 {
                 turned.turns.push(Turn { pod: name.sibling(pod), uid: Arc::clone(uid), ready: true, date });
             }
         }
-        for (uid, pod) in before.iter().flat_map(ready_pods) {
+        for (uid, pod) in before.iter().filter(matters).flat_map(ready_pods) {
             let Some(ready) = self.ready.get_mut(uid) else { continue };
             ready.times -= 1;
             if ready.times == 0 {
@@ -144,7 +170,8 @@ impl Endpoints {
             }
         }
         if before != slice {
-            let services: BTreeSet<_> = before.iter().chain(&slice).map(|slice| name.sibling(&slice.service)).collect();
+            let services: BTreeSet<_> =
+                before.iter().chain(&slice).filter(matters).map(|slice| name.sibling(&slice.service)).collect();
             turned.services = services.into_iter().collect();
         }
         if let Some(slice) = slice {

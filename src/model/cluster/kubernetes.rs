@@ -32,9 +32,10 @@ pub(crate) struct Kubernetes {
     world: World,
     watches: Watches,
     /// The targets' Services.
-    services: Vec<ObjectName>,
-    /// The `StatefulSet`s whose pods are, or were, endpoints of those: others in the namespace are nobody's business here.
-    sets: BTreeSet<ObjectName>,
+    services: BTreeSet<ObjectName>,
+    /// The `StatefulSet`s whose pods are, or were, endpoints of those, each with the Services that it is behind: others
+    /// in the namespace are nobody's business here.
+    sets: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
     /// How many scale events of each were seen to begin, by `Direction as usize`.
     began: BTreeMap<ObjectName, [u64; 2]>,
     pending: Pending,
@@ -52,17 +53,46 @@ impl Kubernetes {
         watches: Vec<WatchName>,
     ) -> Self {
         let named: BTreeMap<_, _> = named.into_iter().collect();
-        let services: Vec<_> = services.into_iter().collect();
+        let services: BTreeSet<_> = services.into_iter().collect();
         Self {
             world: World::new(services.clone()),
             watches: Watches::new(watches),
             services,
-            sets: named.values().cloned().collect(),
+            sets: behind(&named),
             began: BTreeMap::new(),
             pending: Pending::default(),
             named,
             unrecorded: None,
         }
+    }
+
+    /// Takes in which Services matter from now on and which watches tell of them. Returns what is new.
+    pub(crate) fn line_up(
+        &mut self,
+        services: BTreeSet<ObjectName>,
+        named: BTreeMap<ObjectName, ObjectName>,
+        watches: Vec<WatchName>,
+        now: Moment,
+    ) -> Vec<News> {
+        self.watches.keep(watches);
+        self.services.clone_from(&services);
+        self.sets.retain(|_, behind| {
+            behind.retain(|service| services.contains(service));
+            !behind.is_empty()
+        });
+        for (set, services) in behind(&named) {
+            self.sets.entry(set).or_default().extend(services);
+        }
+        self.named = named;
+        let mut news = Vec::new();
+        for effect in self.world.observe(services, now) {
+            match effect {
+                Effect::Scale(set, step) => news.extend(self.told(set, step)),
+                Effect::Routing(service) => self.meet_sets(&[service]),
+                Effect::Reached => {}
+            }
+        }
+        news
     }
 
     /// Takes a fact in. Returns what is new, and the Services whose routing may be another one.
@@ -72,8 +102,8 @@ impl Kubernetes {
         for effect in self.world.apply(change, now) {
             match effect {
                 Effect::Scale(set, step) => news.extend(self.told(set, step)),
-                Effect::Routing(service) => services.push(service),
-                Effect::Reached => {}
+                Effect::Routing(service) if self.services.contains(&service) => services.push(service),
+                Effect::Routing(_) | Effect::Reached => {}
             }
         }
         self.meet_sets(&services);
@@ -86,7 +116,7 @@ impl Kubernetes {
         if watch.kind == Kind::StatefulSet {
             news.extend(self.absent(&watch.namespace).map(of_kubernetes));
         }
-        self.meet_sets(&self.services.clone());
+        self.meet_sets(&Vec::from_iter(self.services.clone()));
         if watch.kind == Kind::Claim {
             self.world.claims_listed(&watch.namespace);
         }
@@ -210,11 +240,11 @@ impl Kubernetes {
     }
 
     fn timelines(&self) -> impl Iterator<Item = &Timeline> {
-        self.world.timelines().filter(|timeline| self.sets.contains(timeline.name()))
+        self.world.timelines().filter(|timeline| self.sets.contains_key(timeline.name()))
     }
 
     fn binds(&self) -> Vec<(BindLabels, Histogram)> {
-        let ours = self.world.binds().iter().filter(|(labels, _)| self.sets.contains(&labels.statefulset));
+        let ours = self.world.binds().iter().filter(|(labels, _)| self.sets.contains_key(&labels.statefulset));
         ours.map(|(labels, times)| (labels.clone(), times.clone())).collect()
     }
 
@@ -254,7 +284,9 @@ impl Kubernetes {
     /// Remembers the `StatefulSet`s behind the endpoints of these Services.
     fn meet_sets(&mut self, services: &[ObjectName]) {
         for service in services.iter().filter(|service| !self.named.contains_key(service)) {
-            self.sets.extend(self.sets_behind(service));
+            for set in self.sets_behind(service) {
+                self.sets.entry(set).or_default().insert(service.clone());
+            }
         }
     }
 
@@ -280,8 +312,17 @@ impl Kubernetes {
             Step::Finished { from, to, lasted } => Notice::ScaleOver { from, to, lasted },
             Step::Measured { .. } => return None,
         };
-        self.sets.contains(&set).then_some(News { subject: Subject::StatefulSet(set), notice })
+        self.sets.contains_key(&set).then_some(News { subject: Subject::StatefulSet(set), notice })
     }
+}
+
+/// The `StatefulSet`s that were named, each with the Services that it is behind.
+fn behind(named: &BTreeMap<ObjectName, ObjectName>) -> BTreeMap<ObjectName, BTreeSet<ObjectName>> {
+    let mut sets: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (service, set) in named {
+        sets.entry(set.clone()).or_default().insert(service.clone());
+    }
+    sets
 }
 
 fn of_kubernetes(notice: Notice) -> News {

@@ -15,7 +15,7 @@ pub struct WatchName {
 }
 
 /// How one watch fares.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// Its whole list was received at least once.
     pub listed: bool,
@@ -42,8 +42,17 @@ pub(crate) struct Watches(BTreeMap<WatchName, Watch>);
 
 impl Watches {
     pub(crate) fn new(names: impl IntoIterator<Item = WatchName>) -> Self {
-        let watch = Watch { listed: false, problem: None, restarts: 0, last_event: None };
-        Self(names.into_iter().map(|name| (name, watch.clone())).collect())
+        Self(names.into_iter().map(|name| (name, Watch::default())).collect())
+    }
+
+    /// From now on there are these; one that was there before goes on.
+    pub(crate) fn keep(&mut self, names: impl IntoIterator<Item = WatchName>) {
+        let mut before = std::mem::take(&mut self.0);
+        let kept = names.into_iter().map(|name| {
+            let watch = before.remove(&name).unwrap_or_default();
+            (name, watch)
+        });
+        self.0 = kept.collect();
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&WatchName, &Watch)> {

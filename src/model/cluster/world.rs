@@ -35,6 +35,8 @@ pub enum Kind {
     StorageClass,
     /// The probe's own node.
     Node,
+    /// The Services that become targets by their labels.
+    Selection,
     /// Events about claims.
     Event,
 }
@@ -44,7 +46,7 @@ impl Kind {
     #[must_use]
     pub fn resource(self) -> &'static str {
         match self {
-            Self::Service => "services",
+            Self::Service | Self::Selection => "services",
             Self::Slice => "endpointslices",
             Self::Pod => "pods",
             Self::StatefulSet => "statefulsets",
@@ -135,6 +137,12 @@ impl World {
     /// A world in which these Services matter.
     pub(crate) fn new(observed: impl IntoIterator<Item = ObjectName>) -> Self {
         Self { endpoints: Endpoints::new(observed), ..Self::default() }
+    }
+
+    /// Takes in which Services matter from now on.
+    pub(crate) fn observe(&mut self, services: BTreeSet<ObjectName>, now: Moment) -> Vec<Effect> {
+        let turned = self.endpoints.observe(services);
+        self.turned(turned, Receipt::Listed, now)
     }
 
     /// Takes one fact in.
@@ -243,7 +251,7 @@ impl World {
                 Vec::new()
             }
             // What it said stays true of a claim that is pending.
-            Kind::Event => Vec::new(),
+            Kind::Event | Kind::Selection => Vec::new(),
             Kind::Node => self.endpoints.node_deleted().cloned().map(Effect::Routing).collect(),
         }
     }

@@ -2,10 +2,15 @@
 //! reduced to a few facts as soon as it is received.
 
 mod convert;
+mod discovery;
 mod recorder;
 mod watch;
 
-use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+    sync::Arc,
+};
 
 use k8s_openapi::{
     ClusterResourceScope, NamespaceResourceScope,
@@ -17,14 +22,20 @@ use kube::{
     config::{InferConfigError, KubeConfigOptions, KubeconfigError},
     runtime::watcher,
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, watch as latest},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::convert::Observed;
-pub use self::recorder::{Record, Recorder};
+pub use self::{
+    discovery::{Found, discover},
+    recorder::{Record, Recorder},
+};
 use crate::model::{
     Event, Told,
-    cluster::{Change, Kind, Object, ObjectName, Vantage, WatchName},
+    cluster::{Change, Kind, Object, Vantage, WatchName},
 };
 
 /// Names the probe's own node; the downward API sets it from `spec.nodeName`.
@@ -47,10 +58,13 @@ pub enum ConnectError {
     Client(Box<kube::Error>),
 }
 
+/// The namespaces in which objects are watched.
+pub type Namespaces = BTreeSet<Arc<str>>;
+
 /// The objects to watch, and as whom.
+#[derive(Clone)]
 pub struct Watcher {
     client: Client,
-    namespaces: BTreeSet<Arc<str>>,
     /// Watch what scale events and claims are made of, too.
     lifecycle: bool,
     node: Option<String>,
@@ -72,14 +86,10 @@ pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
 }
 
 impl Watcher {
-    /// A watcher of what `services` need; with `lifecycle`, of scale events and claims too.
-    pub fn new<'a>(client: Client, services: impl IntoIterator<Item = &'a ObjectName>, lifecycle: bool) -> Self {
-        Self {
-            client,
-            namespaces: services.into_iter().map(|service| Arc::clone(&service.namespace)).collect(),
-            lifecycle,
-            node: std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty()),
-        }
+    /// A watcher of what targets need; with `lifecycle`, of scale events and claims too.
+    #[must_use]
+    pub fn new(client: Client, lifecycle: bool) -> Self {
+        Self { client, lifecycle, node: std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty()) }
     }
 
     /// What writes Events into the same cluster, and where to put what it is to write.
@@ -88,9 +98,18 @@ impl Watcher {
         Recorder::new(self.client.clone())
     }
 
-    /// The watches that [`run`](Self::run) keeps.
+    /// Who is asked.
     #[must_use]
-    pub fn watches(&self) -> Vec<WatchName> {
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The watches that [`run`](Self::run) keeps for these namespaces.
+    #[must_use]
+    pub fn watches(&self, namespaces: &Namespaces) -> Vec<WatchName> {
+        if namespaces.is_empty() {
+            return Vec::new();
+        }
         let mut kinds = vec![Kind::Service, Kind::Slice, Kind::Pod];
         let mut whole = Vec::new();
         if self.lifecycle {
@@ -100,43 +119,74 @@ impl Watcher {
         if self.node.is_some() {
             whole.push(Kind::Node);
         }
-        let in_namespaces = self
-            .namespaces
+        let in_namespaces = namespaces
             .iter()
             .flat_map(|namespace| kinds.iter().map(|kind| WatchName { kind: *kind, namespace: Arc::clone(namespace) }));
         let in_all = whole.into_iter().map(|kind| WatchName { kind, namespace: Arc::default() });
         in_namespaces.chain(in_all).collect()
     }
 
-    /// Tells `events` what every watch sees, until `stop` is cancelled.
-    pub async fn run(self, events: mpsc::Sender<Event>, stop: CancellationToken) {
-        if let Some(node) = &self.node {
+    /// Tells `events` what every watch of the latest `namespaces` sees, until `stop` is cancelled.
+    pub async fn run(
+        self,
+        mut namespaces: latest::Receiver<Namespaces>,
+        events: mpsc::Sender<Event>,
+        stop: CancellationToken,
+    ) {
+        let mut running = JoinSet::new();
+        let mut kept: BTreeMap<WatchName, CancellationToken> = BTreeMap::new();
+        loop {
+            let wanted: BTreeSet<_> = self.watches(&namespaces.borrow_and_update()).into_iter().collect();
+            kept.retain(|name, leave: &mut CancellationToken| {
+                let stays = wanted.contains(name);
+                if !stays {
+                    leave.cancel();
+                }
+                stays
+            });
+            for watch in wanted {
+                if !kept.contains_key(&watch) {
+                    let leave = CancellationToken::new();
+                    kept.insert(watch.clone(), leave.clone());
+                    self.begin(watch, events.clone(), leave, &mut running).await;
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = namespaces.changed() => if changed.is_err() { break },
+                Some(ended) = running.join_next() => go_on(ended),
+            }
+        }
+        // Nothing was forgotten by that: only who leaves a namespace does that.
+        running.shutdown().await;
+        stop.cancelled().await;
+    }
+
+    async fn begin(
+        &self,
+        watch: WatchName,
+        events: mpsc::Sender<Event>,
+        leave: CancellationToken,
+        running: &mut JoinSet<()>,
+    ) {
+        if let (Kind::Node, Some(node)) = (watch.kind, &self.node) {
             // The node is known without being read; its zone is what the watch adds.
             let vantage = Vantage { node: Some(node.as_str().into()), zone: None };
             let change = Change::Applied(Object::Vantage(vantage), crate::model::cluster::Receipt::Listed);
-            let watch = WatchName { kind: Kind::Node, namespace: Arc::default() };
-            let _ = events.send(Event::Cluster { watch, told: Told::Change(Box::new(change)) }).await;
+            let (watch, told) = (watch.clone(), Told::Change(Box::new(change)));
+            let _ = events.send(Event::Cluster { watch, told }).await;
         }
-        let mut running = tokio::task::JoinSet::new();
-        for watch in self.watches() {
-            let (events, stop) = (events.clone(), stop.clone());
-            match watch.kind {
-                Kind::Service => running.spawn(self.namespaced::<core::Service>(watch, events, stop)),
-                Kind::Slice => running.spawn(self.namespaced::<EndpointSlice>(watch, events, stop)),
-                Kind::Pod => running.spawn(self.namespaced::<core::Pod>(watch, events, stop)),
-                Kind::StatefulSet => running.spawn(self.namespaced::<StatefulSet>(watch, events, stop)),
-                Kind::Claim => running.spawn(self.namespaced::<core::PersistentVolumeClaim>(watch, events, stop)),
-                Kind::Event => running.spawn(self.namespaced::<core::Event>(watch, events, stop)),
-                Kind::StorageClass => running.spawn(self.whole::<StorageClass>(watch, events, stop)),
-                Kind::Node => running.spawn(self.whole::<core::Node>(watch, events, stop)),
-            };
-        }
-        while let Some(ended) = running.join_next().await {
-            if let Err(error) = ended {
-                // Nothing aborts a watch, so this is a panic: it belongs to whoever supervises the watcher.
-                std::panic::resume_unwind(error.into_panic());
-            }
-        }
+        match watch.kind {
+            Kind::Service => running.spawn(self.namespaced::<core::Service>(watch, events, leave)),
+            Kind::Slice => running.spawn(self.namespaced::<EndpointSlice>(watch, events, leave)),
+            Kind::Pod => running.spawn(self.namespaced::<core::Pod>(watch, events, leave)),
+            Kind::StatefulSet => running.spawn(self.namespaced::<StatefulSet>(watch, events, leave)),
+            Kind::Claim => running.spawn(self.namespaced::<core::PersistentVolumeClaim>(watch, events, leave)),
+            Kind::Event => running.spawn(self.namespaced::<core::Event>(watch, events, leave)),
+            Kind::StorageClass => running.spawn(self.whole::<StorageClass>(watch, events, leave)),
+            Kind::Node => running.spawn(self.whole::<core::Node>(watch, events, leave)),
+            Kind::Selection => return,
+        };
     }
 
     fn namespaced<K>(
@@ -190,4 +240,11 @@ impl Watcher {
 fn selecting(fields: &str) -> watcher::Config {
     let config = watcher::Config::default();
     if fields.is_empty() { config } else { config.fields(fields) }
+}
+
+/// Nothing aborts a watch before the end, so an error is a panic: it belongs to whoever supervises the watcher.
+fn go_on(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        std::panic::resume_unwind(error.into_panic());
+    }
 }

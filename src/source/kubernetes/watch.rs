@@ -19,9 +19,10 @@ use crate::model::{
 
 /// The server ends a watch after this time, and the client gives up a silent one soon after: so long at most is a dead
 /// server taken for a quiet one.
-const WATCH_SECONDS: u32 = 60;
+pub(super) const WATCH_SECONDS: u32 = 60;
 
-/// Tells `events` what a watch sees until `stop` is cancelled or nobody listens.
+/// Tells `events` what a watch sees until `leave` is cancelled or nobody listens. Who leaves forgets: everything that was
+/// told is told to be gone.
 ///
 /// It never gives up: a broken watch is begun anew after a [`Pause`], and the list that it begins with shows what was
 /// deleted meanwhile. The library would rather go on where it was: it would then tell what happened meanwhile as if it
@@ -31,7 +32,7 @@ pub(super) async fn watch<K>(
     config: watcher::Config,
     watch: WatchName,
     events: mpsc::Sender<Event>,
-    stop: CancellationToken,
+    leave: CancellationToken,
 ) where
     K: Resource<DynamicType = ()> + Observed + Clone + Debug + DeserializeOwned + Send + 'static,
 {
@@ -42,7 +43,7 @@ pub(super) async fn watch<K>(
     let mut pause = Pause::default();
     loop {
         let event = tokio::select! {
-            () = stop.cancelled() => return,
+            () = leave.cancelled() => break,
             event = stream.next() => match event {
                 Some(event) => event,
                 None => return,
@@ -59,9 +60,14 @@ pub(super) async fn watch<K>(
         }
         if let Some(wait) = wait {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = leave.cancelled() => break,
                 () = sleep(wait) => {}
             }
+        }
+    }
+    for told in known.forget::<K>() {
+        if events.send(Event::Cluster { watch: watch.clone(), told }).await.is_err() {
+            return;
         }
     }
 }
@@ -69,14 +75,14 @@ pub(super) async fn watch<K>(
 /// How long a broken watch rests before it is begun anew. The library's own pause starts over with each attempt, which
 /// would ask the API server every second for what it refuses.
 #[derive(Debug, Default)]
-struct Pause {
+pub(super) struct Pause {
     failures: u32,
 }
 
 impl Pause {
     /// The pause after an event: none after a good one, then 1 s, and twice as long each time; up to 8 s while the server
     /// is away, up to 32 s while it refuses. A random part keeps the watches of many probes apart.
-    fn after<K>(&mut self, event: &watcher::Result<watcher::Event<K>>) -> Option<Duration> {
+    pub(super) fn after<K>(&mut self, event: &watcher::Result<watcher::Event<K>>) -> Option<Duration> {
         match event {
             // A list that begins has not succeeded yet.
             Ok(watcher::Event::Init) => None,
@@ -103,6 +109,12 @@ struct Known {
 }
 
 impl Known {
+    /// Everything is gone.
+    fn forget<K: Observed>(&mut self) -> impl Iterator<Item = Told> {
+        let deleted = |name| Told::Change(Box::new(Change::Deleted(K::KIND, name, Receipt::Listed)));
+        self.names.drain().map(deleted)
+    }
+
     /// What an event of the watch tells.
     fn take<K>(&mut self, event: watcher::Result<watcher::Event<K>>) -> Vec<Told>
     where
@@ -151,11 +163,11 @@ impl Known {
     }
 }
 
-fn is_compacted(error: &watcher::Error) -> bool {
+pub(super) fn is_compacted(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
 
-fn is_forbidden(error: &watcher::Error) -> bool {
+pub(super) fn is_forbidden(error: &watcher::Error) -> bool {
     let (watcher::Error::InitialListFailed(kube::Error::Api(status))
     | watcher::Error::WatchStartFailed(kube::Error::Api(status))
     | watcher::Error::WatchFailed(kube::Error::Api(status))

@@ -103,7 +103,7 @@ impl<'a> Picture<'a> {
     pub fn whole(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         Self {
             taken: snapshot.taken.wall,
-            targets: [Target::of(target, snapshot.cluster.as_deref())],
+            targets: [Target::of(target, snapshot.cluster.as_deref()).warned(snapshot)],
             announcement: snapshot.announcement.as_ref().map(ToString::to_string),
             trend: Some(target.trend.points().map(Point::of).collect()),
         }

@@ -6,7 +6,7 @@ use prometheus::proto::{Metric, MetricFamily};
 
 use super::{
     Definition, Kind, define,
-    family::{counter, family, gauge, histogram},
+    family::{counter, family, gauge, histogram, seconds},
 };
 use crate::model::cluster::{
     ClaimSnapshot, ClusterSnapshot, Dated, Direction, Member, Milestone, StatefulSetSnapshot, Watch,
@@ -190,8 +190,4 @@ fn last_members(set: &StatefulSetSnapshot) -> impl Iterator<Item = &Member> {
         last.entry(member.ordinal).or_insert(member);
     }
     last.into_values()
-}
-
-fn seconds(wall: jiff::Timestamp) -> f64 {
-    wall.as_duration().as_secs_f64()
 }

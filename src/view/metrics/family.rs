@@ -69,3 +69,8 @@ pub(super) fn histogram(pairs: &[(&str, &str)], recorded: &model::Histogram) -> 
     metric.set_histogram(histogram);
     metric
 }
+
+/// A time as Prometheus has it: seconds since the epoch.
+pub(super) fn seconds(wall: jiff::Timestamp) -> f64 {
+    wall.as_duration().as_secs_f64()
+}

@@ -7,6 +7,7 @@ use hyper::{
     body::Incoming,
     header::{self, HeaderValue},
 };
+use tokio::sync::oneshot;
 
 use super::{
     Site,
@@ -29,6 +30,7 @@ enum Route {
     Configuration,
     Healthy,
     Ready,
+    Reload,
 }
 
 impl Site {
@@ -36,9 +38,13 @@ impl Site {
         let Some(route) = Route::of(request.uri().path()) else {
             return text(StatusCode::NOT_FOUND, "There is nothing here; see / for what there is.\n");
         };
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are possible here.\n");
-            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        let (possible, allow) = match route {
+            Route::Reload => (*request.method() == Method::POST, "POST"),
+            _ => (matches!(*request.method(), Method::GET | Method::HEAD), "GET, HEAD"),
+        };
+        if !possible {
+            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("Only {allow} is possible here.\n"));
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
             return answer;
         }
         match route {
@@ -55,12 +61,30 @@ impl Site {
                 rendered.unwrap_or_else(|error| internal(&error))
             }
             Route::ScaleEvents => json(&ScaleEvents::of(&self.snapshot())),
-            Route::Configuration => content("application/yaml; charset=utf-8", self.configuration.clone()),
+            Route::Configuration => content("application/yaml; charset=utf-8", self.configuration.borrow().clone()),
+            Route::Reload => self.reload().await,
             Route::Healthy => text(StatusCode::OK, "readscope is healthy.\n"),
             Route::Ready => match self.not_ready() {
                 None => text(StatusCode::OK, "readscope is ready.\n"),
                 Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
             },
+        }
+    }
+
+    /// Has the configuration loaded anew, and waits for what comes of it.
+    async fn reload(&self) -> Answer {
+        let Some(reload) = &self.reload else {
+            return text(StatusCode::FORBIDDEN, "Reloading is off; start readscope with --web.enable-lifecycle.\n");
+        };
+        let (wish, loaded) = oneshot::channel();
+        // One that waits already will load what this one is about.
+        if reload.try_send(wish).is_err() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "Too many reloads are waiting.\n");
+        }
+        match loaded.await {
+            Ok(Ok(())) => text(StatusCode::OK, "The configuration was loaded anew.\n"),
+            Ok(Err(why)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
+            Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "readscope is shutting down.\n"),
         }
     }
 
@@ -101,6 +125,7 @@ impl Route {
             "/config" => Some(Self::Configuration),
             "/-/healthy" | "/healthz" => Some(Self::Healthy),
             "/-/ready" | "/readyz" => Some(Self::Ready),
+            "/-/reload" => Some(Self::Reload),
             _ => File::at(path).map(Self::Page),
         }
     }

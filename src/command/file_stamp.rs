@@ -1,0 +1,63 @@
+//! Whether a file is another one than before.
+
+use std::{os::unix::fs::MetadataExt, path::Path};
+
+/// What tells a file from another under its name, and from what it was before; a mounted `ConfigMap` or Secret is a
+/// symlink, which is swapped, and it is the file behind it that counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct FileStamp {
+    /// Absent without a file.
+    seen: Option<Seen>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    /// Seconds and nanoseconds, of the content.
+    modified: (i64, i64),
+    /// The same of anything about it.
+    changed: (i64, i64),
+}
+
+impl FileStamp {
+    /// How the file is now, if there is one.
+    pub(super) fn of(path: Option<&Path>) -> Self {
+        let metadata = path.and_then(|path| std::fs::metadata(path).ok());
+        let seen = metadata.map(|file| Seen {
+            device: file.dev(),
+            inode: file.ino(),
+            bytes: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        });
+        Self { seen }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_swapped_symlink_is_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, data, next] = ["readscope.yaml", "..data", "..next"].map(|name| folder.path().join(name));
+        for version in ["1", "2"] {
+            fs::create_dir(folder.path().join(version)).unwrap();
+            fs::write(folder.path().join(version).join("readscope.yaml"), "targets: []").unwrap();
+        }
+        symlink("1", &data).unwrap();
+        symlink("..data/readscope.yaml", &path).unwrap();
+        let before = FileStamp::of(Some(&path));
+        assert_eq!(FileStamp::of(Some(&path)), before);
+        symlink("2", &next).unwrap();
+        fs::rename(&next, &data).unwrap();
+        assert_ne!(FileStamp::of(Some(&path)), before);
+        fs::remove_file(&data).unwrap();
+        assert_eq!(FileStamp::of(Some(&path)), FileStamp::default());
+    }
+}

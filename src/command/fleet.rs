@@ -1,0 +1,284 @@
+//! The targets that are sampled, which may be changed while they are.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyhow::anyhow;
+use tokio::{
+    sync::{mpsc, watch},
+    task::{Id, JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    observation::{Observation, Plans},
+    sampling::Sampling,
+};
+use crate::{
+    config::{Imbalance, Target},
+    model::{Lineup, Pace, Plan, TargetId, TargetSpec, TrialRules, VerdictRules, cluster::WatchName},
+    source::{
+        fake::Stage,
+        kubernetes::{Namespaces, Record, Watcher},
+        mysql::{Sampler, SamplerError},
+        schedule::Schedule,
+    },
+};
+
+/// A target, under a bounded trial if it has rules for one.
+pub(super) type Wanted = (Target, Option<TrialRules>);
+
+/// The targets that are sampled, and the watches that tell of them.
+pub(super) struct Fleet {
+    observation: Observation,
+    running: Vec<Running>,
+    next: u32,
+    cluster: Option<Cluster>,
+    /// Where milestones are to be written as Kubernetes Events, if they are.
+    records: Option<mpsc::Sender<Record>>,
+    imbalance: Imbalance,
+    tasks: JoinSet<()>,
+    /// Of the tasks that were not asked to end.
+    names: HashMap<Id, String>,
+    stop: CancellationToken,
+}
+
+struct Running {
+    id: TargetId,
+    wanted: Wanted,
+    task: Id,
+    stop: CancellationToken,
+}
+
+/// What tells of the cluster.
+enum Cluster {
+    Kubernetes {
+        watcher: Watcher,
+        namespaces: watch::Sender<Namespaces>,
+    },
+    /// The demo, by these watches.
+    Stage(Vec<WatchName>),
+}
+
+impl Fleet {
+    pub(super) fn new(observation: Observation, stop: CancellationToken) -> Self {
+        Self {
+            observation,
+            running: Vec::new(),
+            next: 0,
+            cluster: None,
+            records: None,
+            imbalance: Imbalance::default(),
+            tasks: JoinSet::new(),
+            names: HashMap::new(),
+            stop,
+        }
+    }
+
+    /// The way to the state.
+    pub(super) fn observation(&self) -> &Observation {
+        &self.observation
+    }
+
+    /// Who watches, once [`watch`](Self::watch) was called.
+    pub(super) fn watcher(&self) -> Option<&Watcher> {
+        match &self.cluster {
+            Some(Cluster::Kubernetes { watcher, .. }) => Some(watcher),
+            _ => None,
+        }
+    }
+
+    /// Asks Kubernetes from now on about the targets that are Services.
+    pub(super) fn watch(&mut self, watcher: Watcher) {
+        let (namespaces, wanted) = watch::channel(Namespaces::new());
+        let task = watcher.clone().run(wanted, self.observation.events.clone(), self.stop.clone());
+        self.spawn("watching Kubernetes".to_owned(), task);
+        self.cluster = Some(Cluster::Kubernetes { watcher, namespaces });
+    }
+
+    /// Has milestones written as Kubernetes Events into the cluster that is watched.
+    pub(super) fn record(&mut self, watcher: &Watcher) {
+        let (records, recorder) = watcher.recorder();
+        let task = recorder.run(self.observation.events.clone(), self.stop.clone());
+        self.spawn("writing Kubernetes Events".to_owned(), task);
+        self.records = Some(records);
+    }
+
+    /// Has the demo tell of its cluster.
+    pub(super) fn play(&mut self, stage: Stage) {
+        self.cluster = Some(Cluster::Stage(stage.watches()));
+        let task = stage.play(self.observation.events.clone(), self.stop.clone());
+        self.spawn("playing the demo".to_owned(), task);
+    }
+
+    /// Samples these targets from now on and no others, and judges them by `imbalance`; when that is another one, every
+    /// target begins anew. All or nothing; a target that is as it was goes on with
+    /// everything that it has, samples under way included.
+    ///
+    /// # Errors
+    /// When one of them cannot be sampled at all, or the state has ended.
+    pub(super) async fn set(&mut self, wanted: Vec<Wanted>, imbalance: Imbalance) -> anyhow::Result<()> {
+        let same_rules = self.imbalance == imbalance;
+        let mut before: HashMap<Arc<str>, Running> =
+            self.running.drain(..).map(|running| (Arc::clone(&running.wanted.0.name), running)).collect();
+        let clock = self.observation.clock;
+        // Everything that can fail comes first.
+        let goes_on = |running: &Running, wanted: &Wanted| same_rules && running.wanted == *wanted;
+        let is_new = |wanted: &&Wanted| before.get(&wanted.0.name).is_none_or(|running| !goes_on(running, wanted));
+        let samplers: Result<Vec<_>, SamplerError> =
+            wanted.iter().filter(is_new).map(|(target, _)| Sampler::new(target.clone(), clock)).collect();
+        let samplers = match samplers {
+            Ok(samplers) => samplers,
+            Err(error) => {
+                self.running = before.into_values().collect();
+                self.running.sort_by_key(|running| running.id);
+                return Err(error.into());
+            }
+        };
+        let new = samplers.len();
+        let namespaces: Namespaces =
+            wanted.iter().filter_map(|(target, _)| Some(Arc::clone(&target.service.as_ref()?.namespace))).collect();
+        let watches = match &self.cluster {
+            Some(Cluster::Kubernetes { watcher, .. }) => watcher.watches(&namespaces),
+            Some(Cluster::Stage(watches)) => watches.clone(),
+            None => Vec::new(),
+        };
+        let mut lineup = Lineup { watches, ..Lineup::default() };
+        let (mut plans, mut starting, mut samplers) = (Plans::new(), Vec::new(), samplers.into_iter());
+        for wanted in wanted {
+            if let Some(running) = before.remove(&wanted.0.name) {
+                if goes_on(&running, &wanted) {
+                    lineup.order.push(running.id);
+                    self.running.push(running);
+                    continue;
+                }
+                before.insert(Arc::clone(&wanted.0.name), running);
+            }
+            let Some(sampler) = samplers.next() else { continue };
+            let id = TargetId(self.next);
+            self.next += 1;
+            let (spec, schedule) = plan(&wanted, imbalance);
+            let (planned, plan) = watch::channel(Plan::default());
+            plans.insert(id, planned);
+            lineup.order.push(id);
+            lineup.new.push((id, spec));
+            let service = wanted.0.service.clone();
+            let delay = share_of(schedule.interval.get(), starting.len(), new);
+            let sampling = Sampling { id, service, delay, schedule, sampler: Arc::new(sampler), plan };
+            starting.push((sampling, wanted));
+        }
+        self.observation.line_up(lineup, plans, self.records.clone()).await?;
+        self.imbalance = imbalance;
+        if let Some(Cluster::Kubernetes { namespaces: watched, .. }) = &self.cluster {
+            watched.send_if_modified(|now| {
+                let other = *now != namespaces;
+                *now = namespaces;
+                other
+            });
+        }
+        for gone in before.into_values() {
+            // Its samples under way end by themselves, and say nothing to anybody.
+            self.release(gone.task);
+            gone.stop.cancel();
+        }
+        for (sampling, wanted) in starting {
+            self.start(sampling, wanted);
+        }
+        Ok(())
+    }
+
+    /// Runs a task that belongs to the targets until it is [released](Self::release) or the program stops.
+    pub(super) fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) -> Id {
+        let id = self.tasks.spawn(task).id();
+        self.names.insert(id, name);
+        id
+    }
+
+    /// From now on the task may end.
+    pub(super) fn release(&mut self, task: Id) {
+        self.names.remove(&task);
+    }
+
+    fn start(&mut self, sampling: Sampling, wanted: Wanted) {
+        let (id, stop) = (sampling.id, self.stop.child_token());
+        let task = sampling.run(self.observation.events.clone(), self.observation.shown.clone(), stop.clone());
+        let task = self.spawn(format!("sampling {}", wanted.0.name), task);
+        self.running.push(Running { id, wanted, task, stop });
+    }
+
+    /// Waits for a task that ends although nobody asked it to, and says which and why. Never ends while all is well.
+    pub(super) async fn ended(&mut self) -> anyhow::Error {
+        loop {
+            let Some(ended) = self.tasks.join_next_with_id().await else {
+                std::future::pending::<()>().await;
+                continue;
+            };
+            let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+            let name = self.names.remove(&id);
+            match (ended, name) {
+                (Ok(_), None) => {}
+                (Ok(_), Some(name)) => return anyhow!("the task {name} ended by itself"),
+                (Err(error), name) => {
+                    let name = name.unwrap_or_else(|| "sampling a target that is gone".to_owned());
+                    return anyhow!("the task {name} panicked: {}", super::supervisor::panic_message(error));
+                }
+            }
+        }
+    }
+
+    /// Keeps the targets as they are until `stop`, and then waits for the samples under way.
+    pub(super) async fn keep(mut self) -> anyhow::Result<()> {
+        let stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            error = self.ended() => return Err(error),
+        }
+        self.drain().await
+    }
+
+    /// Waits for the samples under way, after the stop.
+    pub(super) async fn drain(mut self) -> anyhow::Result<()> {
+        self.names.clear();
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                return Err(anyhow!("a task panicked: {}", super::supervisor::panic_message(error)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the model and the schedule are told of a target.
+fn plan((target, trial): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule) {
+    // A test has a number of samples to judge by, and nobody who looks at the rest.
+    let regular = Pace::regular(target.interval.get());
+    let pace = if trial.is_some() { regular } else { target.pacing.pace(target.interval) };
+    let spec = TargetSpec {
+        port: target.address.port,
+        pace,
+        name: Arc::clone(&target.name),
+        expectation: target.expectation.clone(),
+        service: target.service.clone(),
+        statefulset: target.statefulset.clone(),
+        forget_after: target.forget_after,
+        verdict: VerdictRules {
+            false_alarm_period: imbalance.false_alarm_period,
+            tolerance: imbalance.tolerance,
+            interval: target.interval.get(),
+        },
+        trial: trial.clone(),
+    };
+    let schedule = Schedule {
+        interval: target.interval,
+        max_in_flight: target.max_in_flight,
+        burst_interval: pace.burst.map(|burst| burst.interval).filter(|burst| *burst < pace.interval),
+        limit: trial.as_ref().map(|rules| rules.samples),
+    };
+    (spec, schedule)
+}
+
+/// The `index`-th of `count` equal parts of an interval.
+fn share_of(interval: Duration, index: usize, count: usize) -> Duration {
+    let part = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    interval * part(index) / part(count.max(1))
+}

@@ -1,0 +1,87 @@
+//! One target's samples, from its start to its end.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    model::{
+        Ask, Event, Plan, Snapshot, TargetId,
+        cluster::{Kind, ObjectName},
+    },
+    source::{direct, mysql::Sampler, schedule::Schedule},
+};
+
+/// Sampling waits so long for the first list of the endpoints, so that replicas do not change their names midway.
+const ENDPOINTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// One target's samples.
+pub(super) struct Sampling {
+    pub(super) id: TargetId,
+    pub(super) service: Option<ObjectName>,
+    /// Many targets do not start at one moment, and so never ask at one moment.
+    pub(super) delay: Duration,
+    pub(super) schedule: Schedule,
+    pub(super) sampler: Arc<Sampler>,
+    pub(super) plan: watch::Receiver<Plan>,
+}
+
+impl Sampling {
+    /// Takes samples, and asks pods at their own addresses as far as the plan has any, until `stop`.
+    pub(super) async fn run(
+        self,
+        events: mpsc::Sender<Event>,
+        shown: watch::Receiver<Snapshot>,
+        stop: CancellationToken,
+    ) {
+        let direct = self.direct(events.clone(), stop.clone());
+        tokio::join!(direct, self.routed(events, shown, stop));
+    }
+
+    async fn routed(self, events: mpsc::Sender<Event>, shown: watch::Receiver<Snapshot>, stop: CancellationToken) {
+        tokio::select! {
+            () = sleep(self.delay) => {}
+            () = stop.cancelled() => return,
+        }
+        if let Some(service) = &self.service {
+            tokio::select! {
+                _ = timeout(ENDPOINTS_WITHIN, endpoints_known(service, shown)) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+        let sampler = self.sampler;
+        let sample = move |sequence| {
+            let sampler = Arc::clone(&sampler);
+            async move { sampler.sample(sequence).await }
+        };
+        self.schedule.run(self.id, self.plan, sample, events, stop.clone()).await;
+        // A schedule with a limit is done before the program is.
+        stop.cancelled().await;
+    }
+
+    fn direct(&self, events: mpsc::Sender<Event>, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        let (id, plan, sampler) = (self.id, self.plan.clone(), Arc::clone(&self.sampler));
+        let sample = move |ask: &Ask| {
+            let (sampler, addresses) = (Arc::clone(&sampler), ask.addresses.clone());
+            async move { sampler.sample_at(&addresses).await }
+        };
+        direct::run(id, plan, sample, events, stop)
+    }
+}
+
+/// Waits until the endpoints of the Service were listed, or it is known that they cannot be.
+async fn endpoints_known(service: &ObjectName, mut shown: watch::Receiver<Snapshot>) {
+    let settled = |snapshot: &Snapshot| {
+        let watches = snapshot.cluster.iter().flat_map(|cluster| &cluster.watches);
+        let of_routing = |kind: Kind| matches!(kind, Kind::Service | Kind::Slice);
+        watches
+            .filter(|(name, _)| of_routing(name.kind) && name.namespace == service.namespace)
+            .all(|(_, watch)| watch.settled())
+    };
+    // An error means that the state's owner is gone, and then the program is on its way out.
+    let _ = shown.wait_for(settled).await;
+}

@@ -1,0 +1,179 @@
+//! The Services that a label selector takes, as they come and go.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::Service;
+use kube::{
+    Api, Client,
+    runtime::watcher::{self, watcher},
+};
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::watch::{Pause, WATCH_SECONDS, is_compacted, is_forbidden};
+use crate::{
+    config::Selector,
+    model::{
+        Event, Told,
+        cluster::{Kind, ObjectName, Problem, WatchName},
+    },
+};
+
+/// Changes that come together are told together: a list of a thousand Services is one change of the targets.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+/// All Services that a selector takes in a namespace now, or everywhere in an empty one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Which ones.
+    pub selector: Selector,
+    /// Where.
+    pub namespace: Arc<str>,
+    /// Their names.
+    pub services: BTreeSet<ObjectName>,
+}
+
+/// What a watch showed so far.
+#[derive(Debug, Default)]
+struct Selected {
+    there: BTreeSet<ObjectName>,
+    /// A list that is not complete yet: what it does not have at its end is gone.
+    listing: Option<BTreeSet<ObjectName>>,
+}
+
+/// Tells `found` the Services that `selector` takes whenever they change, and `events` how the watch fares, until `leave`
+/// is cancelled or nobody listens.
+pub async fn discover(
+    client: Client,
+    namespace: Arc<str>,
+    selector: Selector,
+    found: mpsc::Sender<Found>,
+    events: mpsc::Sender<Event>,
+    leave: CancellationToken,
+) {
+    let api = if namespace.is_empty() { Api::<Service>::all(client) } else { Api::namespaced(client, &namespace) };
+    let config = watcher::Config::default().labels(selector.as_str()).timeout(WATCH_SECONDS);
+    let begin = || Box::pin(watcher(api.clone(), config.clone()));
+    let mut stream = begin();
+    let name = WatchName { kind: Kind::Selection, namespace: Arc::clone(&namespace) };
+    let mut selected = Selected::default();
+    let mut pause = Pause::default();
+    let mut changed = false;
+    loop {
+        let event = tokio::select! {
+            () = leave.cancelled() => return,
+            event = stream.next() => match event {
+                Some(event) => event,
+                None => return,
+            },
+            () = sleep(TOGETHER), if changed => {
+                let services = selected.there.clone();
+                let now = Found { selector: selector.clone(), namespace: Arc::clone(&namespace), services };
+                if found.send(now).await.is_err() {
+                    return;
+                }
+                changed = false;
+                continue;
+            }
+        };
+        let wait = pause.after(&event);
+        // As every other watch, it begins anew with a list.
+        if event.as_ref().is_err_and(|error| !is_compacted(error)) {
+            stream = begin();
+        }
+        let told = match &event {
+            Ok(watcher::Event::InitDone) => Some(Told::Listed),
+            // The history was compacted while the watch was away; the watcher lists again at once.
+            Err(error) if is_compacted(error) => None,
+            Err(error) => {
+                Some(Told::Broken(Problem { forbidden: is_forbidden(error), text: error.to_string().into() }))
+            }
+            Ok(_) => None,
+        };
+        changed |= event.is_ok_and(|event| selected.take(event));
+        if let Some(told) = told
+            && events.send(Event::Cluster { watch: name.clone(), told }).await.is_err()
+        {
+            return;
+        }
+        if let Some(wait) = wait {
+            tokio::select! {
+                () = leave.cancelled() => return,
+                () = sleep(wait) => {}
+            }
+        }
+    }
+}
+
+impl Selected {
+    /// Takes an event in; says whether other Services are selected now. The first list always says so.
+    fn take(&mut self, event: watcher::Event<Service>) -> bool {
+        let name = |service: &Service| {
+            Some(ObjectName::new(service.metadata.namespace.as_deref()?, service.metadata.name.as_deref()?))
+        };
+        match event {
+            watcher::Event::Init => {
+                self.listing = Some(BTreeSet::new());
+                false
+            }
+            watcher::Event::InitApply(service) => {
+                if let Some(listing) = &mut self.listing {
+                    listing.extend(name(&service));
+                }
+                false
+            }
+            watcher::Event::InitDone => match self.listing.take() {
+                Some(listed) => {
+                    let other = listed != self.there || listed.is_empty();
+                    self.there = listed;
+                    other
+                }
+                None => false,
+            },
+            watcher::Event::Apply(service) => name(&service).is_some_and(|name| self.there.insert(name)),
+            // Who loses the label is deleted as far as a watch by labels can tell.
+            watcher::Event::Delete(service) => name(&service).is_some_and(|name| self.there.remove(&name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(name: &str) -> Service {
+        let mut service = Service::default();
+        service.metadata.namespace = Some("team-a".to_owned());
+        service.metadata.name = Some(name.to_owned());
+        service
+    }
+
+    #[test]
+    fn a_service_is_there_from_its_label_to_its_end() {
+        let mut selected = Selected::default();
+        assert!(!selected.take(watcher::Event::Init));
+        assert!(!selected.take(watcher::Event::InitApply(service("a"))));
+        assert!(selected.there.is_empty(), "half a list says nothing");
+        assert!(selected.take(watcher::Event::InitDone));
+        assert!(selected.take(watcher::Event::Apply(service("b"))));
+        assert!(!selected.take(watcher::Event::Apply(service("b"))), "another change of it is no news");
+        assert!(selected.take(watcher::Event::Delete(service("a"))));
+        assert_eq!(selected.there.iter().map(|name| &*name.name).collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn a_list_shows_what_went_while_the_watch_was_away_and_nothing_else() {
+        let mut selected = Selected::default();
+        for event in [watcher::Event::Init, watcher::Event::InitApply(service("a")), watcher::Event::InitDone] {
+            selected.take(event);
+        }
+        selected.take(watcher::Event::Init);
+        selected.take(watcher::Event::InitApply(service("a")));
+        assert!(!selected.take(watcher::Event::InitDone), "the same again");
+        selected.take(watcher::Event::Init);
+        assert!(selected.there.len() == 1, "gone only when the list is complete");
+        assert!(selected.take(watcher::Event::InitDone));
+        assert!(selected.there.is_empty());
+    }
+}

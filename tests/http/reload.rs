@@ -1,0 +1,132 @@
+//! The configuration loaded anew: what changes, and what does not.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    exporter::{Exporter, SOON},
+    http,
+    program::readscope,
+    script::Script,
+    server::Server,
+    waiting::{wait_for, wait_until},
+};
+
+/// A configuration of targets with these names.
+fn write(path: &Path, targets: &[(&str, SocketAddr)]) {
+    let entry = |(name, address): &(&str, SocketAddr)| format!("  - name: {name}\n    address: {address}\n");
+    let entries: String = targets.iter().map(entry).collect::<Vec<_>>().concat();
+    let defaults = "defaults: {tls: {mode: disabled}, interval: 20ms, timeout: 30s}";
+    // As Kubernetes does it: the file is another one at once.
+    let next = path.with_extension("next");
+    fs::write(&next, format!("{defaults}\ntargets:\n{entries}")).unwrap();
+    fs::rename(next, path).unwrap();
+}
+
+fn exporter(path: &Path, further: &[&str]) -> Exporter {
+    let arguments = ["run", "--config.file", path.to_str().unwrap(), "--web.listen-address", "127.0.0.1:0"];
+    Exporter::start(readscope(&arguments).args(further))
+}
+
+/// The targets' names, in their order, and their samples.
+fn targets(exporter: &Exporter) -> Vec<(String, u64)> {
+    let shown = http::get(exporter.address, "/api/v1/targets").json();
+    let targets = shown["targets"].as_array().unwrap().iter();
+    targets.map(|t| (t["target"].as_str().unwrap().to_owned(), t["samples"].as_u64().unwrap())).collect()
+}
+
+fn names(exporter: &Exporter) -> Vec<String> {
+    targets(exporter).into_iter().map(|(name, _)| name).collect()
+}
+
+fn samples(exporter: &Exporter, name: &str) -> u64 {
+    targets(exporter).into_iter().find(|(other, _)| other == name).map_or(0, |(_, samples)| samples)
+}
+
+#[test]
+fn a_changed_file_changes_its_targets_and_leaves_the_others_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("readscope.yaml");
+    let servers = [Server::playing(Script::good()), Server::playing(Script::good()), Server::playing(Script::good())];
+    let [one, two, three] = [servers[0].address, servers[1].address, servers[2].address];
+    write(&path, &[("stays", one), ("changes", two), ("goes", three)]);
+    let exporter = exporter(&path, &[]);
+    wait_until("samples of all", SOON, || targets(&exporter).iter().all(|(_, samples)| *samples > 20));
+    let before = samples(&exporter, "stays");
+
+    write(
+        &path,
+        &[("comes", three), ("stays", one), ("changes", one)].map(|(name, address)| match name {
+            "changes" => (name, SocketAddr::new([127, 0, 0, 2].into(), two.port())),
+            _ => (name, address),
+        }),
+    );
+    wait_until("the new targets", SOON, || names(&exporter) == ["comes", "stays", "changes"]);
+    assert!(samples(&exporter, "stays") >= before, "it goes on counting");
+    let reads = exporter.metrics().sum("readscope_reads_total", "target=\"changes\"");
+    assert_eq!(reads, 0, "it is another one, and nobody answers there");
+    let text = exporter.metrics().text().to_owned();
+    assert!(!text.contains("target=\"goes\""), "{text}");
+    assert!(text.contains("\nreadscope_config_last_reload_successful 1\n"), "{text}");
+    assert!(http::get(exporter.address, "/config").text().contains("comes"));
+    let metrics = exporter.metrics();
+    assert_eq!(metrics.sum("readscope_probe_failures_total", "target=\"stays\""), 0);
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_is_told_until_it_is_good_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("readscope.yaml");
+    let server = Server::playing(Script::good());
+    write(&path, &[("one", server.address)]);
+    let mut exporter = exporter(&path, &["--web.enable-lifecycle"]);
+    exporter.wait_for_reads(3);
+    fs::write(&path, "targets:\n  - addres: 127.0.0.1\n").unwrap();
+    exporter.program.signal(Signal::SIGHUP);
+    exporter
+        .wait_until("the refusal", |metrics| metrics.text().contains("\nreadscope_config_last_reload_successful 0\n"));
+    assert_eq!(names(&exporter), ["one"]);
+    let notices = exporter.target()["notices"].to_string();
+    assert!(notices.contains("readscope.yaml:2: addres"), "{notices}");
+    let refused = http::request(exporter.address, "POST", "/-/reload", "");
+    assert_eq!(refused.status, 500);
+    assert!(refused.text().contains("readscope.yaml:2: addres"), "{refused:?}");
+    assert_eq!(exporter.program.logged(&["refused", "readscope.yaml:2: addres"]), 1, "{:#?}", exporter.program.log());
+    exporter.wait_for_reads(3);
+
+    write(
+        &path,
+        &[("one", server.address), ("two", server.address)].map(|(name, address)| match name {
+            "two" => (name, SocketAddr::new([127, 0, 0, 2].into(), address.port())),
+            _ => (name, address),
+        }),
+    );
+    assert_eq!(http::request(exporter.address, "POST", "/-/reload", "").status, 200);
+    assert_eq!(names(&exporter), ["one", "two"]);
+    exporter.wait_until("the end of the refusal", |metrics| {
+        metrics.text().contains("\nreadscope_config_last_reload_successful 1\n")
+    });
+    assert!(!exporter.target()["notices"].to_string().contains("readscope.yaml"));
+}
+
+#[test]
+fn a_reload_by_http_is_off_unless_it_is_turned_on() {
+    let server = Server::playing(Script::good());
+    let exporter = Exporter::of(server.address);
+    let refused = http::request(exporter.address, "POST", "/-/reload", "");
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("--web.enable-lifecycle"));
+    let read = http::get(exporter.address, "/-/reload");
+    assert_eq!((read.status, read.header("allow")), (405, Some("POST")));
+}
+
+#[test]
+fn a_hangup_reads_the_options_again_and_ends_nothing() {
+    let server = Server::playing(Script::good());
+    let mut exporter = Exporter::of(server.address);
+    let reads = exporter.wait_for_reads(3).reads();
+    exporter.program.signal(Signal::SIGHUP);
+    wait_for("the reload", SOON, || (exporter.program.logged(&["loaded anew"]) == 1).then_some(()));
+    assert!(exporter.wait_for_reads(3).reads() > reads);
+}
