@@ -12,7 +12,8 @@ use super::{
     balance::{Detector, DetectorRules, Indices, ShareInterval, Suspect, Tally},
     failure::FailureReason,
     moment::Moment,
-    verdict::{AllAnswer, Culprit, CulpritKind, Undecided, Verdict, VerdictKind},
+    notice::Notice,
+    verdict::{AllAnswer, Culprit, CulpritKind, FewSamples, Undecided, Verdict, VerdictKind},
 };
 
 /// In how many of the latest samples failures are counted: long enough for a tolerance of 2 % to be a few samples, short
@@ -52,6 +53,8 @@ pub(crate) struct Judge {
     fed: Option<Moment>,
     failures: Failures,
     restarts: u64,
+    /// Between samples.
+    interval: Duration,
 }
 
 /// Which of the latest samples failed.
@@ -98,6 +101,7 @@ impl Judge {
             fed: None,
             failures: Failures::new(rules.tolerance),
             restarts: 0,
+            interval: rules.interval,
         }
     }
 
@@ -220,6 +224,21 @@ impl Judge {
 
     pub(crate) fn alarms(&self) -> u64 {
         self.detector.alarms()
+    }
+
+    /// Whether too few samples fit into the threshold: then the evidence that healthy reads have now and then comes near
+    /// the level at which an alarm ends.
+    #[expect(clippy::cast_precision_loss, reason = "at most 64 replicas")]
+    pub(crate) fn few_samples(&self) -> Option<Notice> {
+        /// For up to ten replicas; for fifty, ten times as many, and in proportion to that power between and beyond.
+        const NEEDED: f64 = 2e5;
+        const POWER: f64 = std::f64::consts::LN_10 / 1.609_437_912_434_100_4;
+        let replicas = self.names.len();
+        let needed = NEEDED * (replicas as f64 / 10.0).max(1.0).powf(POWER);
+        let (threshold_seconds, interval_seconds) = (self.threshold_seconds(), self.interval.as_secs_f64());
+        let samples = threshold_seconds / interval_seconds;
+        let few = replicas > 1 && samples < needed;
+        few.then_some(Notice::FewSamples(FewSamples { samples, needed, replicas, threshold_seconds, interval_seconds }))
     }
 
     /// How often the expected replicas or their weights changed.

@@ -86,6 +86,11 @@ impl Membership {
         self.unheard = !heard;
     }
 
+    /// Whether the configuration names those that should answer, and not the replica of this name.
+    pub(crate) fn leaves_out(&self, name: &str) -> bool {
+        matches!(self.configured, Expectation::Listed(_)) && !self.configured.includes(name)
+    }
+
     /// Takes in what the Service routes to now; returns who is newly expected.
     pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) -> Vec<Arc<str>> {
         // What was there when the endpoints became known has been routed to for who knows how long.

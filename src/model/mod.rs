@@ -4,6 +4,7 @@
 //! renders. Nothing in here names an asynchronous runtime, a driver, a web server or a metrics library.
 
 mod act;
+mod anomaly;
 pub mod balance;
 mod burst;
 pub mod cluster;
@@ -40,6 +41,7 @@ mod verdict;
 mod why;
 
 pub use act::Act;
+pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen};
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use failure::{Failure, FailureReason};
 pub use fairness::dirichlet_ln_evidence;
@@ -61,5 +63,5 @@ pub use state::{Event, News, State, Subject, Told};
 pub use target::{TargetId, TargetSpec};
 pub use trend::{Trend, TrendPoint};
 pub use trial::{Decision, Finding, Outcome, TrialRules};
-pub use verdict::{AllAnswer, Culprit, CulpritKind, Undecided, Verdict};
+pub use verdict::{AllAnswer, Culprit, CulpritKind, FewSamples, Undecided, Verdict};
 pub use why::Why;

@@ -1,15 +1,16 @@
 //! Every sentence for people about what readscope sees, in one place: the same in log, API, page and terminal.
 //! Each says what is so and, where something is wrong, what to do.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use super::{
     act::Act,
+    anomaly::Anomaly,
     cluster::{ClaimReason, Kind, Milestone, ObjectName, Rule},
     failure::FailureReason,
     replica::Role,
     roster::{OTHER, REPLICAS_MAX},
-    verdict::Verdict,
+    verdict::{FewSamples, Verdict},
 };
 
 /// How much a notice asks of its reader.
@@ -26,6 +27,20 @@ pub enum Severity {
 pub enum Notice {
     /// The verdict on the target's reads is another one.
     Verdict(Verdict),
+    /// Answers show something wrong.
+    Anomaly {
+        /// The latest one.
+        anomaly: Anomaly,
+        /// How many answers since the first of this run showed the like.
+        answers: u64,
+    },
+    /// The replicas are not all of one version.
+    VersionSkew {
+        /// Who says to be of which.
+        versions: BTreeMap<String, Vec<Arc<str>>>,
+    },
+    /// Too few samples fit into the false-alarm period.
+    FewSamples(FewSamples),
     /// A replica's first answer.
     Appeared {
         /// Its name.
@@ -223,6 +238,7 @@ impl Notice {
         match self {
             Self::Verdict(verdict) if verdict.is_unbalanced() => Severity::Warning,
             Self::Verdict(_)
+            | Self::VersionSkew { .. }
             | Self::Appeared { .. }
             | Self::Forgotten { .. }
             | Self::Returned { .. }
@@ -237,7 +253,9 @@ impl Notice {
             | Self::ScaleOver { .. }
             | Self::Announced(_)
             | Self::Reconfigured { .. } => Severity::Info,
-            Self::Silent { .. }
+            Self::Anomaly { .. }
+            | Self::FewSamples(_)
+            | Self::Silent { .. }
             | Self::ConfigurationRefused { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
@@ -274,9 +292,19 @@ fn camel_case(name: &str) -> String {
 }
 
 impl fmt::Display for Notice {
+    #[expect(clippy::too_many_lines, reason = "one arm a sentence")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verdict(verdict) => verdict.fmt(f),
+            Self::Anomaly { anomaly, answers } => write!(f, "{anomaly} ({answers} such answers)"),
+            Self::VersionSkew { versions } => {
+                f.write_str("the replicas are not all of one version: ")?;
+                for (index, (version, replicas)) in versions.iter().enumerate() {
+                    write!(f, "{}{} {version}", if index > 0 { "; " } else { "" }, replicas.join(", "))?;
+                }
+                Ok(())
+            }
+            Self::FewSamples(few) => few.fmt(f),
             Self::Appeared { replica, server_id, role, version } => {
                 write!(f, "{replica} gave its first answer: server_id {server_id}, {}, version {version}", role.name())
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    anomaly::Anomaly,
     expectation::Expectation,
     freshness::Lag,
     moment::Moment,
@@ -36,7 +37,12 @@ pub(crate) struct Replica {
     pub(crate) reads: u64,
     /// Reads weighted by age, as of the target's last answer; see `Roster::record`.
     pub(crate) recent_reads: f64,
+    pub(crate) first_answer: Option<Moment>,
     pub(crate) last_answer: Option<Moment>,
+    /// The uid of the pod that it was when it last answered, if that was known.
+    pub(crate) pod_uid: Option<Arc<str>>,
+    /// What its last answer showed to be another one than before.
+    pub(crate) changed: Option<Anomaly>,
     /// How many answers the target had when this replica gave its last one.
     pub(crate) answers_then: u64,
     /// Whether its silence was told and not yet ended.
@@ -85,7 +91,10 @@ impl Replica {
             former: Vec::new(),
             reads: 0,
             recent_reads: 0.0,
+            first_answer: None,
             last_answer: None,
+            pod_uid: None,
+            changed: None,
             answers_then: 0,
             silent: false,
             pod_gone: None,
@@ -99,6 +108,7 @@ impl Replica {
         self.identity = Some(answer.identity);
         self.reads += 1;
         self.recent_reads += 1.0;
+        self.first_answer.get_or_insert(now);
         self.last_answer = Some(now);
         self.answers_then = answers;
     }

@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
+    anomaly::Anomaly,
     expectation::{Expectation, server_name},
-    membership::Membership,
+    membership::{GRACE, Membership},
     moment::Moment,
     replica::{Replica, ServerKey},
     sample::{Answer, Identity},
@@ -87,8 +88,31 @@ impl Roster {
         self.last_answer = Some(now);
         self.answers += 1;
         let replica = self.replicas.entry(Arc::clone(&name)).or_insert_with(|| Replica::expected(Arc::clone(&name)));
+        let pod = membership.pod(&name).map(|pod| Arc::clone(&pod.uid));
+        // Another pod of the name may be another server.
+        let before = replica.identity.as_ref().filter(|_| replica.pod_uid == pod && &*name != OTHER);
+        replica.changed = before.and_then(|before| Anomaly::change(&name, before, &answer.identity));
+        replica.pod_uid = pod;
         replica.answered(answer, self.answers, now);
         replica
+    }
+
+    /// Who else answers with the `server_id` of the replica of this name, which just answered: each has answered longer
+    /// than [`GRACE`] after the other one first did, and not long ago.
+    pub(crate) fn shares_id(&self, name: &str, now: Moment) -> Option<Anomaly> {
+        const LATELY: Duration = Duration::from_secs(300);
+        let own = self.replicas.get(name).filter(|own| &*own.name != OTHER)?;
+        let (server_id, first) = (own.identity.as_ref()?.server_id, own.first_answer?);
+        let other = self.replicas.values().find(|other| {
+            let same = other.identity.as_ref().is_some_and(|identity| identity.server_id == server_id);
+            let after = |later: Option<Moment>, first: Option<Moment>| {
+                later.zip(first).is_some_and(|(later, first)| later.since(first) >= GRACE)
+            };
+            let lately = other.last_answer.is_some_and(|last| now.since(last) < LATELY);
+            let others = *other.name != *own.name && &*other.name != OTHER;
+            others && same && lately && after(other.last_answer, Some(first)) && after(Some(now), other.first_answer)
+        })?;
+        Some(Anomaly::SharedServerId { server_id, replicas: [Arc::clone(&own.name), Arc::clone(&other.name)] })
     }
 
     /// Makes sure that the replica of this name is known, with no reads if it is new.

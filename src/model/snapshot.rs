@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     act::Act,
+    anomaly::AnomalySeen,
     balance::{Indices, ShareInterval},
     cluster::{ClusterSnapshot, ObjectName, Routing},
     failure::{FailureReason, PastFailure},
@@ -57,6 +58,8 @@ pub struct TargetSnapshot {
     pub primary_reads: u64,
     /// Answers of servers to which nothing should have been routed, by `Stranger as usize`.
     pub strangers: [u64; Stranger::ALL.len()],
+    /// How often answers showed something wrong, every kind once.
+    pub anomalies: Vec<AnomalySeen>,
     /// Whether its reads are balanced; its [`fmt::Display`](std::fmt::Display) is the sentence for people.
     pub verdict: Verdict,
     /// Chance alone brings this much evidence of unbalanced reads about at most once in so many seconds.

@@ -1,10 +1,14 @@
 //! All that is known about one target, built up from its samples and from what its Service routes to.
 
 mod asked;
+mod judged;
+#[cfg(test)]
+mod verdicts;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
+    anomaly::{Anomalies, Anomaly, version_skew},
     burst::Bursts,
     cluster::{ObjectName, PodRef, Routing},
     direct::Direct,
@@ -95,6 +99,11 @@ pub(crate) struct Target {
     /// Newest last, at most [`FAILURES_MAX`].
     past_failures: VecDeque<PastFailure>,
     troubles: Troubles,
+    anomalies: Anomalies,
+    /// Whether it was told that the replicas are not all of one version.
+    skewed: bool,
+    /// Whether it was told that too few samples fit into the false-alarm period.
+    few_samples: bool,
     /// When each sample started and who answered it, or why it failed, on its way to the judge and the trial.
     order: StartOrder<(Moment, Result<Arc<str>, FailureReason>)>,
     judge: Judge,
@@ -143,6 +152,9 @@ impl Target {
             tape: VecDeque::with_capacity(TAPE_MAX),
             past_failures: VecDeque::new(),
             troubles: Troubles::default(),
+            anomalies: Anomalies::default(),
+            skewed: false,
+            few_samples: false,
             order: StartOrder::default(),
             judge: Judge::new(&spec.verdict),
             told: None,
@@ -188,8 +200,9 @@ impl Target {
         let read = answered_by.as_ref().ok().and_then(|name| self.read(name, started, now));
         self.expect(now);
         if let (Some(rules), None) = (&self.spec.trial, &self.trial) {
+            let affinity = self.membership.routing().and_then(|routing| routing.affinity);
             // Made with the first sample, when it is known what the Service routes to.
-            self.trial = Some(Trial::new(rules.clone(), self.membership.expectation()));
+            self.trial = Some(Trial::new(rules.clone(), self.membership.expectation(), affinity));
         }
         self.order.insert(sequence, (started, answered_by));
         while let Some((started, answered_by)) = self.order.pop() {
@@ -247,11 +260,13 @@ impl Target {
         news.extend(forgotten.into_iter().map(|replica| Notice::Forgotten { replica, after }));
         self.expect(now);
         self.notice_silence(&mut news);
+        news.extend(self.anomalies.tick(now));
         news.extend(self.notice_verdict());
         if self.trend.is_due(now) {
             let failures = self.failures.iter().sum();
             Arc::make_mut(&mut self.trend).take(self.judge.evidence_seconds(), self.samples, failures, now);
         }
+        self.notice_judging(&mut news);
         news
     }
 
@@ -286,6 +301,7 @@ impl Target {
             skipped: self.skipped,
             primary_reads: self.primary_reads,
             strangers: self.strangers,
+            anomalies: self.seen_anomalies(),
             verdict: self.judge.verdict(),
             evidence_seconds: self.judge.evidence_seconds(),
             threshold_seconds: self.judge.threshold_seconds(),
@@ -324,6 +340,17 @@ impl Target {
                 }
             });
         }
+        let left_out = self.membership.leaves_out(&name).then(|| match role {
+            Role::Primary => Anomaly::Primary { replica: Arc::clone(&name) },
+            Role::Replica => Anomaly::Unexpected { replica: Arc::clone(&name) },
+        });
+        let shown = [replica.changed.clone(), left_out, self.roster.shares_id(&name, now)];
+        for anomaly in shown.into_iter().flatten() {
+            if let Some(trial) = &mut self.trial {
+                trial.anomaly(&anomaly);
+            }
+            news.extend(self.anomalies.seen(anomaly, self.samples, now));
+        }
         self.membership.answered(&name);
         if let Some(stranger) = self.membership.strange(&name, started) {
             self.strangers[stranger as usize] += 1;
@@ -340,32 +367,6 @@ impl Target {
             duration: total,
         });
         (name, news)
-    }
-
-    /// Tells the judge who is expected now.
-    fn expect(&mut self, now: Moment) {
-        self.judge.pin(self.membership.routing().and_then(|routing| routing.affinity));
-        match self.membership.expectation() {
-            Expectation::Listed(entries) => {
-                self.judge.expect(entries.iter().map(|entry| (&entry.name, entry.weight)), true, now);
-            }
-            Expectation::Seen => {
-                let seen = self.roster.replicas().filter(|replica| replica.reads > 0 && &*replica.name != OTHER);
-                self.judge.expect(seen.map(|replica| (&replica.name, 1.0)), false, now);
-            }
-        }
-    }
-
-    /// The verdict, if it is another one than people know of.
-    fn notice_verdict(&mut self) -> Option<Notice> {
-        let kind = self.judge.kind();
-        let beginning = self.told.is_none() && matches!(kind, VerdictKind::FewReplicas | VerdictKind::FewAnswers);
-        // A suspicion is an alarm or over within a few answers.
-        if beginning || kind == VerdictKind::Suspicion || self.told == Some(kind) {
-            return None;
-        }
-        self.told = Some(kind);
-        Some(Notice::Verdict(self.judge.verdict()))
     }
 
     fn notice_silence(&mut self, news: &mut Vec<Notice>) {
@@ -397,13 +398,10 @@ impl Target {
         let nowhere = self.membership.routing().filter(|routing| routing.routed().next().is_none());
         let nowhere = nowhere.map(|routing| Notice::NothingRouted { rule: routing.rule });
         let alarm = Some(self.judge.verdict()).filter(Verdict::is_unbalanced).map(Notice::Verdict);
-        alarm
-            .into_iter()
-            .chain(self.troubles.notices(self.samples))
-            .chain(nowhere)
-            .chain(silent)
-            .chain(overflow)
-            .collect()
+        let skew = version_skew(self.roster.replicas());
+        let wrong = alarm.into_iter().chain(self.anomalies.notices()).chain(self.troubles.notices(self.samples));
+        let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
+        wrong.chain(self.judge.few_samples()).chain(skew).collect()
     }
 }
 

@@ -1,8 +1,14 @@
 //! One bounded test of a target's reads, as `check` makes it: when it is over, and what it found.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use super::{expectation::Expectation, failure::FailureReason, fairness::Fairness};
+use super::{
+    anomaly::Anomaly,
+    expectation::Expectation,
+    failure::FailureReason,
+    fairness::Fairness,
+    verdict::{AllAnswer, Undecided, Verdict},
+};
 
 /// More failed samples than this part of all make the result unknowable: a failed sample has no replica, so failures
 /// of one replica look like reads that it does not get.
@@ -76,6 +82,10 @@ pub enum Finding {
         /// Of how many answers.
         answers: u64,
     },
+    /// Answers showed something wrong that is no share.
+    Anomaly(Anomaly),
+    /// The Service keeps a client with the endpoint that it had for so long.
+    Affinity(Duration),
     /// Too many samples failed.
     Failures {
         /// How many failed, by reason, the commonest first.
@@ -95,11 +105,14 @@ pub(crate) struct Trial {
     samples: u64,
     /// By `FailureReason as usize`.
     failed: [u64; FailureReason::ALL.len()],
+    affinity: Option<Duration>,
+    anomaly: Option<Anomaly>,
     decision: Option<Decision>,
 }
 
 impl Trial {
-    pub(crate) fn new(rules: TrialRules, expectation: &Expectation) -> Self {
+    /// A trial of reads through a Service that keeps a client with an endpoint for `affinity`, if it does.
+    pub(crate) fn new(rules: TrialRules, expectation: &Expectation, affinity: Option<Duration>) -> Self {
         Self {
             rules,
             listed: matches!(expectation, Expectation::Listed(_)),
@@ -108,6 +121,8 @@ impl Trial {
             expected: expectation.entries().iter().map(|entry| Arc::clone(&entry.name)).collect(),
             samples: 0,
             failed: Default::default(),
+            affinity,
+            anomaly: None,
             decision: None,
         }
     }
@@ -129,11 +144,17 @@ impl Trial {
         self.decision = self.decide();
     }
 
+    /// Takes in what an answer showed to be wrong.
+    pub(crate) fn anomaly(&mut self, anomaly: &Anomaly) {
+        self.anomaly.get_or_insert_with(|| anomaly.clone());
+    }
+
     /// How it ended, if it has.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let decision = self.decision?;
         let finding = match decision {
             Decision::Balanced => Finding::AllAnswer { replicas: self.fairness.replicas(), listed: self.listed },
+            Decision::Undecided if self.affinity.is_some() => Finding::Affinity(self.affinity.unwrap_or_default()),
             Decision::Undecided => {
                 let mut failed: Vec<_> =
                     FailureReason::ALL.into_iter().zip(self.failed).filter(|(_, count)| *count > 0).collect();
@@ -147,13 +168,14 @@ impl Trial {
 
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     fn decide(&self) -> Option<Decision> {
-        if self.failed.iter().sum::<u64>() as f64 > FAILURES_MAX * self.rules.samples as f64 {
+        if self.affinity.is_some() || self.failed.iter().sum::<u64>() as f64 > FAILURES_MAX * self.rules.samples as f64
+        {
             Some(Decision::Undecided)
         } else if self.fairness.p_value() <= self.rules.alpha {
             Some(Decision::Unbalanced)
         } else if self.samples < self.rules.samples {
             None
-        } else if self.missing().next().is_some() || !self.unexpected().is_empty() {
+        } else if self.missing().next().is_some() || !self.unexpected().is_empty() || self.anomaly.is_some() {
             Some(Decision::Unbalanced)
         } else {
             Some(Decision::Balanced)
@@ -170,7 +192,10 @@ impl Trial {
             Some(worst) if p_value <= self.rules.alpha => {
                 Finding::Uneven { replica: worst.replica, share: worst.share, expected: worst.expected, p_value }
             }
-            _ => Finding::Unexpected { replicas: self.unexpected(), answers },
+            _ => match &self.anomaly {
+                Some(anomaly) if self.unexpected().is_empty() => Finding::Anomaly(anomaly.clone()),
+                _ => Finding::Unexpected { replicas: self.unexpected(), answers },
+            },
         }
     }
 
@@ -190,13 +215,12 @@ impl fmt::Display for Finding {
             Self::AllAnswer { replicas: 1, listed: false } => {
                 f.write_str("Balanced: 1 of the 1 replica seen answers; with one there is nothing to compare")
             }
-            Self::AllAnswer { replicas, listed: true } => {
-                write!(f, "Balanced: {replicas} of {replicas} replicas answer, chance alone explains the differences")
+            Self::AllAnswer { replicas, listed } => {
+                let all = AllAnswer { answering: *replicas, replicas: *replicas, listed: *listed };
+                write!(f, "{}", Verdict::Balanced(all))
             }
-            Self::AllAnswer { replicas, listed: false } => write!(
-                f,
-                "Balanced: {replicas} of the {replicas} replicas seen answer, chance alone explains the differences"
-            ),
+            Self::Anomaly(anomaly) => write!(f, "Anomaly: {anomaly}"),
+            Self::Affinity(stays) => write!(f, "Could not tell: {}", Undecided::Affinity { stays: *stays }),
             Self::Uneven { replica, share, expected, p_value } => write!(
                 f,
                 "Unbalanced: {replica} gets {:.0} % of the reads where {:.0} % is expected; chance alone would look \
@@ -252,7 +276,7 @@ mod tests {
     }
 
     fn run(expectation: &Expectation, samples: u64, answers: &[Option<&str>]) -> Outcome {
-        let mut trial = Trial::new(TrialRules { samples, alpha: 0.001 }, expectation);
+        let mut trial = Trial::new(TrialRules { samples, alpha: 0.001 }, expectation, None);
         for answer in answers.iter().cycle().take(usize::try_from(samples).unwrap()) {
             trial.observe(answer.map(Arc::from).as_ref().ok_or(FailureReason::Refused));
         }

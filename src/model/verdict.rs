@@ -99,6 +99,21 @@ pub struct AllAnswer {
     pub listed: bool,
 }
 
+/// So few samples fit into the false-alarm period that healthy reads may hold an alarm up once it has begun.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FewSamples {
+    /// How many fit.
+    pub samples: f64,
+    /// How many should.
+    pub needed: f64,
+    /// For how many replicas.
+    pub replicas: usize,
+    /// The evidence of an alarm, in seconds: the period times the number of targets.
+    pub threshold_seconds: f64,
+    /// Between samples.
+    pub interval_seconds: f64,
+}
+
 /// A verdict without what it rests on: two of the same kind say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VerdictKind {
@@ -235,6 +250,21 @@ impl fmt::Display for AllAnswer {
         let Self { answering, replicas, listed } = self;
         let (the, seen) = if *listed { ("", "") } else { ("the ", " seen") };
         write!(f, "{answering} of {the}{replicas} replicas{seen} answer, chance alone explains the differences")
+    }
+}
+
+impl fmt::Display for FewSamples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { samples, needed, replicas, threshold_seconds, interval_seconds } = self;
+        write!(
+            f,
+            "only {samples:.0} samples fit into {}, the false-alarm period times the number of targets; with {replicas} \
+             replicas {needed:.0} should, or healthy reads may hold an alarm up: sample every {:.0} ms, or let \
+             --imbalance.false-alarm-period times the number of targets be {}",
+            Long(*threshold_seconds),
+            threshold_seconds / needed * 1000.0,
+            Long(needed * interval_seconds)
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod live;
+mod verdict;
 
 pub use self::{
     cluster::ScaleEvents,
@@ -44,8 +45,9 @@ pub struct Target<'a> {
     evidence_seconds: Option<f64>,
     threshold_seconds: Option<f64>,
     replicas: Vec<Replica<'a>>,
-    culprits: Option<Vec<&'a str>>,
-    anomalies: Option<Vec<&'a str>>,
+    culprits: Option<Vec<verdict::Culprit<'a>>>,
+    anomalies: Option<Vec<verdict::Anomaly<'a>>>,
+    imbalance: Option<verdict::Indices>,
     notices: Vec<String>,
     routing: Option<cluster::Routing<'a>>,
     claims: Option<Vec<cluster::Claim<'a>>>,
@@ -156,18 +158,19 @@ impl<'a> Target<'a> {
         Self {
             target: &target.name,
             up: target.up,
-            verdict: None,
-            reason: None,
+            verdict: Some(target.verdict.name()),
+            reason: Some(target.verdict.to_string()),
             samples: target.samples,
             failures: target.failed(),
             failures_by_reason: Failures(target),
             skipped: target.skipped,
             primary_reads: target.primary_reads,
-            evidence_seconds: None,
-            threshold_seconds: None,
+            evidence_seconds: Some(target.evidence_seconds),
+            threshold_seconds: Some(target.threshold_seconds),
             replicas: target.replicas.iter().map(Replica::of).collect(),
-            culprits: None,
-            anomalies: None,
+            culprits: Some(target.verdict.culprits().iter().map(verdict::Culprit::of).collect()),
+            anomalies: Some(verdict::Anomaly::seen(target)),
+            imbalance: target.indices.as_ref().map(verdict::Indices::of),
             notices: target.notices.iter().chain(of_kubernetes).map(ToString::to_string).collect(),
             routing: target.routing.as_ref().map(cluster::Routing::of),
             claims,
@@ -208,8 +211,8 @@ impl<'a> Replica<'a> {
             share: replica.share,
             expected_share: replica.expected_share,
             why: replica.why.to_string(),
-            share_lower: None,
-            share_upper: None,
+            share_lower: replica.share_interval.map(|interval| interval.lower),
+            share_upper: replica.share_interval.map(|interval| interval.upper),
             lag_seconds: replica.lag.map(|lag| lag.behind.as_secs_f64()),
             lag_resolution_seconds: replica
                 .lag

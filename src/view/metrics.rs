@@ -5,6 +5,7 @@ mod cluster;
 mod configuration;
 mod family;
 mod process;
+mod verdict;
 
 use prometheus::{
     TextEncoder,
@@ -15,7 +16,9 @@ use self::{
     family::{counter, family, gauge, histogram},
     process::Process,
 };
-use crate::model::{DirectCounts, FailureReason, Phase, Purpose, ReplicaSnapshot, Snapshot, Stranger, TargetSnapshot};
+use crate::model::{
+    AnomalySeen, DirectCounts, FailureReason, Phase, Purpose, ReplicaSnapshot, Snapshot, TargetSnapshot,
+};
 
 /// The content type of [`Exposition::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -121,7 +124,9 @@ const ANOMALIES: Definition = define(
     "readscope_anomalies_total",
     Kind::Counter,
     &["target", "kind"],
-    "Answers of servers to which nothing should have been routed for 30 s, by kind: no_endpoint, elsewhere, not_ready, terminating.",
+    "Answers that show something wrong, by kind: no_endpoint, elsewhere, not_ready, terminating (nothing should have been \
+     routed there for 30 s); shared_server_id, changed_server_id, changed_server_uuid (servers that replication or \
+     readscope may confuse); unexpected, primary (a replica or the primary that --expect leaves out).",
 );
 const DIRECT_UP: Definition = define(
     "readscope_direct_up",
@@ -160,7 +165,7 @@ const BUILD_INFO: Definition =
     define("readscope_build_info", Kind::Gauge, &["version"], "The version of readscope; always 1.");
 
 /// Every metric of readscope's own, in the order in which they are exposed.
-pub const METRICS: [Definition; 31] = [
+pub const METRICS: [Definition; 45] = [
     READS,
     PRIMARY_READS,
     PROBES,
@@ -176,6 +181,20 @@ pub const METRICS: [Definition; 31] = [
     DIRECT_PROBE_FAILURES,
     REPLICA_LAG,
     STALE_READS,
+    verdict::SHARE_LOWER,
+    verdict::SHARE_UPPER,
+    verdict::UNBALANCED,
+    verdict::UNDECIDED,
+    verdict::EVIDENCE,
+    verdict::THRESHOLD,
+    verdict::CULPRIT,
+    verdict::ALARMS,
+    verdict::RESTARTS,
+    verdict::MISROUTED,
+    verdict::MISROUTED_NOISE,
+    verdict::EFFECTIVE_REPLICAS,
+    verdict::DISPERSION,
+    verdict::MISSING,
     ANOMALIES,
     cluster::WATCH_UP,
     cluster::WATCH_RESTARTS,
@@ -208,6 +227,7 @@ impl Exposition {
     /// When the encoder refuses a family.
     pub fn render(&self, snapshot: &Snapshot) -> Result<String, RenderError> {
         let mut families = of_targets(&snapshot.targets);
+        families.extend(verdict::families(&snapshot.targets));
         families.extend(snapshot.cluster.iter().flat_map(|told| cluster::families(told)));
         families.extend(snapshot.configured.iter().flat_map(configuration::families));
         families.push(self.build_info.clone());
@@ -300,9 +320,8 @@ fn durations(target: &TargetSnapshot) -> Vec<Metric> {
 }
 
 fn anomalies(target: &TargetSnapshot) -> Vec<Metric> {
-    let metric =
-        |(stranger, count): (Stranger, u64)| counter(&[("target", &target.name), ("kind", stranger.name())], count);
-    Stranger::ALL.into_iter().zip(target.strangers).map(metric).collect()
+    let metric = |seen: &AnomalySeen| counter(&[("target", &target.name), ("kind", seen.kind)], seen.answers);
+    target.anomalies.iter().map(metric).collect()
 }
 
 /// One of the two counts of direct samples, by purpose.

@@ -93,7 +93,7 @@ fn the_api_has_every_field_of_the_contract() {
 fn before_the_first_sample_the_api_says_null_and_nothing_is_ready() {
     let site = Served::showing(nothing(), CONFIGURATION);
     let target = get(site.address, "/api/v1/targets").json()["targets"][0].clone();
-    assert_eq!((&target["samples"], &target["verdict"]), (&Value::from(0), &Value::Null));
+    assert_eq!((&target["samples"], &target["verdict"]), (&Value::from(0), &Value::from("undecided")));
     assert_eq!(target["replicas"], Value::Array(Vec::new()));
     for path in ["/-/ready", "/readyz"] {
         let answer = get(site.address, path);

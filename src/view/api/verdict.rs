@@ -1,0 +1,70 @@
+//! What the verdict on a target rests on.
+
+use serde::Serialize;
+
+use crate::model::{self, TargetSnapshot, balance};
+
+/// A replica that causes an alarm.
+#[derive(Debug, Serialize)]
+pub(super) struct Culprit<'a> {
+    replica: &'a str,
+    kind: &'static str,
+    /// Of the evidence.
+    part: f64,
+    share: f64,
+    expected_share: f64,
+    reason: String,
+}
+
+/// What answers showed to be wrong.
+#[derive(Debug, Serialize)]
+pub(super) struct Anomaly<'a> {
+    kind: &'static str,
+    answers: u64,
+    reason: Option<&'a str>,
+}
+
+/// How far recent answers are from the expected shares.
+#[derive(Debug, Serialize)]
+pub(super) struct Indices {
+    misrouted_share: f64,
+    misrouted_share_noise: f64,
+    effective_replicas: f64,
+    share_dispersion: f64,
+    share_ratio_max: f64,
+    missing_replicas: usize,
+}
+
+impl<'a> Culprit<'a> {
+    pub(super) fn of(culprit: &'a model::Culprit) -> Self {
+        Self {
+            replica: &culprit.replica,
+            kind: culprit.kind.name(),
+            part: culprit.part,
+            share: culprit.share,
+            expected_share: culprit.expected,
+            reason: culprit.to_string(),
+        }
+    }
+}
+
+impl<'a> Anomaly<'a> {
+    /// Those that were seen at all.
+    pub(super) fn seen(target: &'a TargetSnapshot) -> Vec<Self> {
+        let seen = target.anomalies.iter().filter(|seen| seen.answers > 0);
+        seen.map(|seen| Self { kind: seen.kind, answers: seen.answers, reason: seen.latest.as_deref() }).collect()
+    }
+}
+
+impl Indices {
+    pub(super) fn of(indices: &balance::Indices) -> Self {
+        Self {
+            misrouted_share: indices.misrouted,
+            misrouted_share_noise: indices.misrouted_noise,
+            effective_replicas: indices.effective_replicas,
+            share_dispersion: indices.dispersion,
+            share_ratio_max: indices.ratio_max,
+            missing_replicas: indices.missing,
+        }
+    }
+}
