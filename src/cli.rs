@@ -101,6 +101,10 @@ pub struct RunArgs {
     /// Write scale events and milestones as Kubernetes Events on the StatefulSet too, for `kubectl describe`
     #[arg(long = "kubernetes.events", requires = "of_kubernetes", conflicts_with = "no_lifecycle")]
     pub kubernetes_events: bool,
+    /// TLS, client certificates and users of the web side, in the form of Prometheus' exporter-toolkit; read again when it
+    /// or a file in it changes
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub web_config_file: Option<PathBuf>,
     /// Let anybody who can reach the web side load the configuration anew, by POST /-/reload
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,

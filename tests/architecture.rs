@@ -59,7 +59,6 @@ const RULES: [Rule; 3] = [
             "crate::config",
             "crate::cli",
             "rustls",
-            "ring",
             "num_bigint",
             "kube",
             "k8s_openapi",

@@ -1,5 +1,6 @@
 //! What each command does: it wires sources, model and views together and supervises them.
 
+mod access;
 mod check;
 mod demo;
 mod file_stamp;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CommandError,
+    CommandError, access,
     fleet::Fleet,
     observation::Observation,
     output,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     cli::RunArgs,
     clock::Clock,
-    config::{Configuration, Interval, Listen},
+    config::{Configuration, Interval, Listen, WebConfiguration},
     view::web::Site,
 };
 
@@ -30,6 +30,7 @@ const RENDERING_THREADS: usize = 2;
 pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
     let mut configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
     args.judge_by(&mut configuration);
+    let web = args.web_config_file.as_deref().map(WebConfiguration::load).transpose().map_err(CommandError::usage)?;
     if args.config_check {
         return config_check(&configuration);
     }
@@ -44,6 +45,14 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
         reloader.apply(configuration).await.map_err(CommandError::usage)?;
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
         let site = Site::new(snapshots, shown, stop.clone());
+        let site = match (&args.web_config_file, web) {
+            (Some(path), Some(web)) => {
+                let (in_force, access) = watch::channel(Arc::new(access::access(&web)));
+                supervisor.spawn("web configuration", access::follow(path.clone(), web, in_force, stop.clone()));
+                site.with_access(access)
+            }
+            _ => site,
+        };
         let site = if args.enable_lifecycle { site.with_reload(asking) } else { site };
         serve_site(site, listeners, &mut supervisor);
         supervisor.spawn("configuration", reloader.run());

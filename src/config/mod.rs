@@ -9,6 +9,7 @@ mod pacing;
 mod secret;
 mod target;
 mod tls;
+mod web;
 
 pub use address::{Address, AddressError, Listen, ListenError};
 pub use discovery::{Discovery, Selector, SelectorError};
@@ -19,3 +20,4 @@ pub use pacing::{Every, MaxLag, MaxLagError, Pacing};
 pub use secret::{PasswordError, PasswordSource, Secret};
 pub use target::{MAX_IN_FLIGHT, Target, USER, parse_in_flight};
 pub use tls::{ClientIdentity, PemFile, Tls, TlsError, TlsMode, TlsModeError};
+pub use web::{RateLimit, WebConfiguration};

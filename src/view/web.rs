@@ -1,5 +1,6 @@
 //! The HTTP side: live page and its events, metrics, JSON API, health, readiness, configuration.
 
+mod access;
 mod answer;
 mod connections;
 mod events;
@@ -7,8 +8,12 @@ mod feed;
 mod page;
 mod routes;
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+
+pub use self::access::Access;
 
 use self::events::Streams;
 use super::metrics::Exposition;
@@ -27,6 +32,7 @@ pub struct Site {
     configuration: watch::Receiver<String>,
     /// Absent where nobody may ask for it.
     reload: Option<mpsc::Sender<Reload>>,
+    access: watch::Receiver<Arc<Access>>,
     stop: CancellationToken,
 }
 
@@ -39,13 +45,20 @@ impl Site {
         stop: CancellationToken,
     ) -> Self {
         let (exposition, streams) = (Exposition::new(), Streams::default());
-        Self { snapshots, exposition, streams, configuration, reload: None, stop }
+        let (_, access) = watch::channel(Arc::new(Access::open()));
+        Self { snapshots, exposition, streams, configuration, reload: None, access, stop }
     }
 
     /// The same, at which a reload may be asked for.
     #[must_use]
     pub fn with_reload(self, reload: mpsc::Sender<Reload>) -> Self {
         Self { reload: Some(reload), ..self }
+    }
+
+    /// The same, for those alone whom the latest `access` lets in.
+    #[must_use]
+    pub fn with_access(self, access: watch::Receiver<Arc<Access>>) -> Self {
+        Self { access, ..self }
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -100,7 +100,7 @@ impl Configuration {
     /// # Errors
     /// When it cannot be read, or anything in it is not what it should be.
     pub fn load(path: &Path, unsaid: &Unsaid) -> Result<Self, FileError> {
-        let text = read(path)?;
+        let text = read_text(path)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         Self::parse(&text, folder, unsaid).map_err(|wrong| wrong.in_file(path))
     }
@@ -157,14 +157,15 @@ impl Configuration {
 }
 
 /// Anchors are allowed and cannot explode: what they stand for is counted as if it were written out.
-fn options() -> serde_saphyr::Options {
+pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_documents: 1, max_aliases: 10_000, max_depth: 32, max_events: 4_000_000, max_nodes: 2_000_000 },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 200_000, max_replay_stack_depth: 8 },
     }
 }
 
-fn read(path: &Path) -> Result<String, FileError> {
+/// The text of a configuration file.
+pub(super) fn read_text(path: &Path) -> Result<String, FileError> {
     let unreadable = |reason| FileError::Unreadable { path: path.to_owned(), reason };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();

@@ -5,13 +5,16 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use tokio::{
-    net::TcpListener,
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{Instant, sleep, timeout},
 };
+
+use tokio_rustls::TlsAcceptor;
 
 use super::Site;
 
@@ -64,20 +67,10 @@ impl Site {
                     continue;
                 }
             };
-            let site = Arc::clone(&self);
-            let service = service_fn(move |request| {
-                let site = Arc::clone(&site);
-                async move { Ok::<_, Infallible>(site.respond(request).await) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_WITHIN)
-                .max_buf_size(HEAD_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service);
-            let connection = graceful.watch(connection);
+            let (site, watcher) = (Arc::clone(&self), graceful.watcher());
             connections.spawn(async move {
                 // Clients that hang up or talk nonsense are no concern of anybody's.
-                let _ = timeout(CONNECTION_LASTS, connection).await;
+                let _ = timeout(CONNECTION_LASTS, site.receive(stream, watcher)).await;
                 drop(place);
             });
         }
@@ -87,10 +80,42 @@ impl Site {
     }
 }
 
+impl Site {
+    /// Serves one connection to its end. Who may look is decided as it is when the connection, or a request, comes.
+    async fn receive(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
+        let tls = self.access.borrow().tls().cloned();
+        match tls {
+            None => self.talk(stream, watcher).await,
+            Some(tls) => {
+                if let Ok(Ok(stream)) = timeout(HEAD_WITHIN, TlsAcceptor::from(tls).accept(stream)).await {
+                    self.talk(stream, watcher).await;
+                }
+            }
+        }
+    }
+
+    async fn talk<S>(self: Arc<Self>, stream: S, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(move |request| {
+            let site = Arc::clone(&self);
+            let access = Arc::clone(&site.access.borrow());
+            async move { Ok::<_, Infallible>(site.respond(request, access).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        let _ = watcher.watch(connection).await;
+    }
+}
+
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;

@@ -10,7 +10,7 @@ use hyper::{
 use tokio::sync::oneshot;
 
 use super::{
-    Site,
+    Access, Site,
     answer::{Answer, accepts_gzip, content, internal, json, packed, text},
     page::File,
 };
@@ -34,7 +34,17 @@ enum Route {
 }
 
 impl Site {
-    pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+    /// Answers whoever is let in.
+    pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>, access: Arc<Access>) -> Answer {
+        let mut answer = match access.admit(request.headers()).await {
+            Ok(()) => self.lead(request).await,
+            Err(refused) => refused,
+        };
+        access.dress(&mut answer);
+        answer
+    }
+
+    async fn lead(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let Some(route) = Route::of(request.uri().path()) else {
             return text(StatusCode::NOT_FOUND, "There is nothing here; see / for what there is.\n");
         };

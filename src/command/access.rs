@@ -1,0 +1,72 @@
+//! The web configuration in force, read again when one of its files is another one.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::file_stamp::FileStamp;
+use crate::{config::WebConfiguration, view::web::Access};
+
+/// A changed file counts within this.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+
+/// What is in force for a configuration.
+pub(super) fn access(configuration: &WebConfiguration) -> Access {
+    let rate = configuration.rate_limit.map(|limit| (limit.interval, limit.burst));
+    Access::new(configuration.tls.clone(), configuration.users.clone(), &configuration.headers, rate)
+}
+
+/// Follows the files of a configuration until `stop`. What is wrong with them is told, and leaves the one before in force.
+pub(super) async fn follow(
+    path: PathBuf,
+    read: WebConfiguration,
+    access_in_force: watch::Sender<Arc<Access>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let stamps = |files: &[PathBuf]| -> Vec<_> { files.iter().map(|file| FileStamp::of(Some(file))).collect() };
+    let mut files = read.files;
+    let mut seen = stamps(&files);
+    let mut look = interval(LOOKED_AT_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = look.tick() => {}
+        }
+        let now = stamps(&files);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        match load(&path).await {
+            Ok(configuration) => {
+                access_in_force.send_replace(access(&configuration).into());
+                // Looked at before it was read, so that a change meanwhile is seen at the next look.
+                if files != configuration.files {
+                    files = configuration.files;
+                    seen = stamps(&files);
+                }
+                tracing::info!("the web configuration has changed and is in force");
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the web configuration was refused and the one before stays in force"
+                );
+            }
+        }
+    }
+}
+
+async fn load(path: &Path) -> anyhow::Result<WebConfiguration> {
+    let path = path.to_owned();
+    Ok(tokio::task::spawn_blocking(move || WebConfiguration::load(&path)).await??)
+}

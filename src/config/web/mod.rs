@@ -1,0 +1,218 @@
+//! The web configuration file of Prometheus' exporter-toolkit: TLS, client certificates, users, headers, rate limit. Its
+//! keys and their meaning are the toolkit's; one that cannot be honoured is refused by its name, never ignored.
+
+mod client;
+mod tls;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustls::ServerConfig;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{
+    duration::parse_duration,
+    file::{FileError, Wrong, read_text},
+};
+
+/// How the file may look, for whoever wrote none yet.
+const EXAMPLE: &str = "  tls_server_config: {cert_file: server.pem, key_file: server.key}";
+
+/// A password check of a higher cost takes seconds, and who does not know the password can ask for it as well.
+const BCRYPT_COST_MAX: u32 = 16;
+
+/// Who may look at the web side, and how.
+#[derive(Clone, Debug, Default)]
+pub struct WebConfiguration {
+    /// How connections are encrypted, if they are.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// The users and the bcrypt hashes of their passwords; nobody is asked for a password without any.
+    pub users: BTreeMap<String, String>,
+    /// Headers of every answer, by name.
+    pub headers: Vec<(&'static str, String)>,
+    /// How many requests are answered.
+    pub rate_limit: Option<RateLimit>,
+    /// What it was read from: when one of these is another file, so is the configuration.
+    pub files: Vec<PathBuf>,
+}
+
+/// One request in each interval, and so many at once after a time without any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Between requests.
+    pub interval: Duration,
+    /// At once.
+    pub burst: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    tls_server_config: Option<Spanned<tls::Raw>>,
+    http_server_config: Option<Http>,
+    basic_auth_users: Option<BTreeMap<String, Spanned<String>>>,
+    rate_limit: Option<Limit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Http {
+    http2: Option<Spanned<bool>>,
+    headers: Option<BTreeMap<String, Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limit {
+    interval: Option<Spanned<String>>,
+    burst: Option<Spanned<u32>>,
+}
+
+/// The headers that may be set, and the values of those that have few.
+const HEADERS: [(&str, &[&str]); 5] = [
+    ("Strict-Transport-Security", &[]),
+    ("X-Content-Type-Options", &["nosniff"]),
+    ("X-Frame-Options", &["deny", "sameorigin"]),
+    ("X-XSS-Protection", &[]),
+    ("Content-Security-Policy", &[]),
+];
+
+impl WebConfiguration {
+    /// Reads a file, and the files that it names, whose paths are relative to its folder.
+    ///
+    /// # Errors
+    /// When one cannot be read, or anything in it is not what it should be or cannot be honoured.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let text = read_text(path)?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let mut configuration = parse(&text, folder).map_err(|wrong| wrong.in_file(path))?;
+        configuration.files.push(path.to_owned());
+        Ok(configuration)
+    }
+}
+
+fn parse(text: &str, folder: &Path) -> Result<WebConfiguration, Wrong> {
+    let text = text.trim_start_matches('\u{feff}');
+    let nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
+    if text.lines().all(nothing) {
+        return Ok(WebConfiguration::default());
+    }
+    let file: File = serde_saphyr::from_str_with_options(text, super::file::options())
+        .map_err(|error| Wrong::of_yaml(&error, text, EXAMPLE))?;
+    let mut files = Vec::new();
+    let tls = match &file.tls_server_config {
+        Some(raw) => tls::server(raw, folder, &mut files)?,
+        None => None,
+    };
+    let headers = match file.http_server_config {
+        Some(http) => headers(http)?,
+        None => Vec::new(),
+    };
+    let users = users(file.basic_auth_users.unwrap_or_default())?;
+    Ok(WebConfiguration { tls, users, headers, rate_limit: file.rate_limit.map_or(Ok(None), limit)?, files })
+}
+
+fn wrong(line: u64, key: &str, problem: impl Into<String>, example: &'static str) -> Wrong {
+    Wrong { line, key: key.to_owned(), problem: problem.into(), example }
+}
+
+fn headers(http: Http) -> Result<Vec<(&'static str, String)>, Wrong> {
+    const EXAMPLE: &str = "  http_server_config: {headers: {X-Frame-Options: deny}}";
+    if let Some(http2) = http.http2.filter(|http2| http2.value) {
+        let problem = "HTTP/2 is not served; leave the key out or write false, and clients use HTTP/1.1";
+        return Err(wrong(http2.referenced.line(), "http2", problem, "  http_server_config: {http2: false}"));
+    }
+    let mut headers = Vec::new();
+    for (name, value) in http.headers.unwrap_or_default() {
+        let line = value.referenced.line();
+        let Some((known, values)) = HEADERS.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<_> = HEADERS.iter().map(|(known, _)| *known).collect();
+            let problem = format!("this header cannot be set; write one of {}", known.join(", "));
+            return Err(wrong(line, &name, problem, EXAMPLE));
+        };
+        if !values.is_empty() && !values.contains(&&*value.value) {
+            let problem = format!("{:?} is none of its values: {}", value.value, values.join(", "));
+            return Err(wrong(line, &name, problem, EXAMPLE));
+        }
+        if !value.value.chars().all(|c| c == '\t' || (' '..='~').contains(&c)) {
+            return Err(wrong(line, &name, "the value has characters that no header has", EXAMPLE));
+        }
+        headers.push((*known, value.value));
+    }
+    // Unset if blank.
+    headers.retain(|(_, value)| !value.trim().is_empty());
+    Ok(headers)
+}
+
+fn users(raw: BTreeMap<String, Spanned<String>>) -> Result<BTreeMap<String, String>, Wrong> {
+    const EXAMPLE: &str =
+        "  basic_auth_users:\n    prometheus: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
+    let mut users = BTreeMap::new();
+    for (name, hash) in raw {
+        let line = hash.referenced.line();
+        if name.is_empty() || name.contains(':') {
+            let problem = "no client can send such a name: it is empty or has a colon in it";
+            return Err(wrong(line, &format!("basic_auth_users.{name}"), problem, EXAMPLE));
+        }
+        let key = format!("basic_auth_users.{name}");
+        match bcrypt_cost(&hash.value) {
+            None => {
+                let problem = "the value is no bcrypt hash; make one with `htpasswd -nBC 10 \"\"`";
+                return Err(wrong(line, &key, problem, EXAMPLE));
+            }
+            Some(cost) if cost > BCRYPT_COST_MAX => {
+                let problem = format!(
+                    "a bcrypt hash of cost {cost} would take too long to check, for whoever asks; use a cost of at most \
+                     {BCRYPT_COST_MAX}"
+                );
+                return Err(wrong(line, &key, problem, EXAMPLE));
+            }
+            Some(_) => users.insert(name, hash.value),
+        };
+    }
+    Ok(users)
+}
+
+/// The cost of a bcrypt hash; `None` if it is none.
+fn bcrypt_cost(hash: &str) -> Option<u32> {
+    let mut parts = hash.strip_prefix('$')?.splitn(3, '$');
+    let (version, cost, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_hash = |text: &str| text.len() == 53 && text.chars().all(|c| c.is_ascii_alphanumeric() || "./".contains(c));
+    let cost = (cost.len() == 2).then(|| cost.parse().ok())??;
+    (["2a", "2b", "2x", "2y"].contains(&version) && is_hash(rest) && (4..=31).contains(&cost)).then_some(cost)
+}
+
+fn limit(raw: Limit) -> Result<Option<RateLimit>, Wrong> {
+    const EXAMPLE: &str = "  rate_limit: {interval: 100ms, burst: 20}";
+    let Some(interval) = raw.interval else { return Ok(None) };
+    let line = interval.referenced.line();
+    let duration =
+        parse_duration(&interval.value).map_err(|error| wrong(line, "interval", error.to_string(), EXAMPLE))?;
+    if duration.is_zero() {
+        return Ok(None);
+    }
+    match raw.burst {
+        Some(burst) if burst.value > 0 => Ok(Some(RateLimit { interval: duration, burst: burst.value })),
+        _ => Err(wrong(line, "burst", "without a burst of at least 1 no request would ever be answered", EXAMPLE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_of_a_hash_is_read_and_anything_else_is_none() {
+        let hash = |cost: &str| format!("$2y${cost}$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi");
+        assert_eq!(bcrypt_cost(&hash("10")), Some(10));
+        assert_eq!(bcrypt_cost(&hash("31")), Some(31));
+        for text in ["", "secret", "$2y$10$", &hash("3"), &hash("32"), &hash("1x"), &hash("10")[1..]] {
+            assert_eq!(bcrypt_cost(text), None, "{text}");
+        }
+    }
+}

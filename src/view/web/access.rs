@@ -1,0 +1,268 @@
+//! Who may look: TLS, users and their passwords, the rate of requests, headers of every answer.
+//!
+//! A password check takes as long as its bcrypt hash asks for, runs on a thread of its own, one at a time, and few wait
+//! for it. What was right once is known again by a digest under a key of this process, so that a flood of wrong passwords
+//! neither delays those who know theirs nor drives them out.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use base64::Engine;
+use hyper::{
+    HeaderMap, StatusCode,
+    header::{self, HeaderName, HeaderValue},
+};
+use ring::hmac;
+use rustls::ServerConfig;
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::answer::{Answer, text};
+
+/// Requests that wait for their password to be checked; each check takes tens of milliseconds and more.
+const WAITING_MAX: usize = 32;
+
+/// The hash that is checked for a user that does not exist where no user's own is at hand; nobody's password.
+const NOBODY: &str = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
+
+/// Who may look, and how.
+#[derive(Debug)]
+pub struct Access {
+    tls: Option<Arc<ServerConfig>>,
+    users: BTreeMap<String, String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    rate: Option<Mutex<Bucket>>,
+    /// Of this process alone, so that nobody can tell what a digest was made of.
+    key: hmac::Key,
+    /// The digest of each user's last right answer: as many as there are users.
+    known: Mutex<HashMap<String, hmac::Tag>>,
+    checking: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+/// A bucket of tokens, one for each request.
+#[derive(Debug)]
+struct Bucket {
+    interval: Duration,
+    burst: u32,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Access {
+    /// Everybody may look, without TLS.
+    ///
+    /// # Panics
+    /// When the system has no random numbers, and then nothing else works either.
+    #[must_use]
+    pub fn open() -> Self {
+        Self::new(None, BTreeMap::new(), &[], None)
+    }
+
+    /// Connections are encrypted by `tls`; whoever is none of `users` (each with a bcrypt hash) is shown nothing; every
+    /// answer has these `headers`; and `rate` is the time between requests and how many may come at once.
+    #[must_use]
+    pub fn new(
+        tls: Option<Arc<ServerConfig>>,
+        users: BTreeMap<String, String>,
+        headers: &[(&'static str, String)],
+        rate: Option<(Duration, u32)>,
+    ) -> Self {
+        let header = |(name, value): &(&str, String)| {
+            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+        };
+        let secret: [u8; 32] = rand::random();
+        let bucket = |(interval, burst): (Duration, u32)| {
+            Mutex::new(Bucket { interval, burst, tokens: f64::from(burst), filled: Instant::now() })
+        };
+        Self {
+            tls,
+            users,
+            headers: headers.iter().filter_map(header).collect(),
+            rate: rate.map(bucket),
+            key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
+            known: Mutex::default(),
+            checking: Arc::new(Semaphore::new(1)),
+            waiting: Semaphore::new(WAITING_MAX),
+        }
+    }
+
+    pub(super) fn tls(&self) -> Option<&Arc<ServerConfig>> {
+        self.tls.as_ref()
+    }
+
+    /// Puts its headers on an answer.
+    pub(super) fn dress(&self, answer: &mut Answer) {
+        for (name, value) in &self.headers {
+            answer.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+
+    /// Lets a request in, or says what is answered instead.
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Answer> {
+        let allowed = self
+            .rate
+            .as_ref()
+            .is_none_or(|bucket| bucket.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()));
+        if !allowed {
+            return Err(text(StatusCode::TOO_MANY_REQUESTS, "Too many requests; come back later.\n"));
+        }
+        if self.users.is_empty() {
+            return Ok(());
+        }
+        let Some((user, password)) = credentials(headers) else { return Err(unauthorized()) };
+        if self.is_right(user, password).await? { Ok(()) } else { Err(unauthorized()) }
+    }
+
+    async fn is_right(&self, user: String, password: Vec<u8>) -> Result<bool, Answer> {
+        let own = self.users.get(&user);
+        let hash = own.map_or_else(|| self.hash_of_nobody(&user), String::clone);
+        let mut digest = hmac::Context::with_key(&self.key);
+        for part in [user.as_bytes(), hash.as_bytes(), &password] {
+            digest.update(&part.len().to_be_bytes());
+            digest.update(part);
+        }
+        let digest = digest.sign();
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.is_some() && known().get(&user).is_some_and(|right| right.as_ref() == digest.as_ref()) {
+            return Ok(true);
+        }
+        let Ok(_waiting) = self.waiting.try_acquire() else {
+            let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "Too many passwords are to be checked.\n");
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            return Err(answer);
+        };
+        let Ok(turn) = Arc::clone(&self.checking).acquire_owned().await else { return Ok(false) };
+        let check = move || {
+            // Kept on the thread: a client that hangs up does not let the next check begin beside this one.
+            let _turn = turn;
+            bcrypt::verify(password, &hash).unwrap_or(false)
+        };
+        let right = tokio::task::spawn_blocking(check).await.unwrap_or(false) && own.is_some();
+        if right {
+            known().insert(user, digest);
+        }
+        Ok(right)
+    }
+
+    /// The hash that is checked for a user that does not exist: of the cost of a user that does, always the same one,
+    /// so that the time it takes says nothing.
+    fn hash_of_nobody(&self, user: &str) -> String {
+        let tag = hmac::sign(&self.key, user.as_bytes());
+        let number = tag.as_ref().iter().take(4).fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
+        self.users.values().nth(number % self.users.len().max(1)).map_or_else(|| NOBODY.to_owned(), String::clone)
+    }
+}
+
+impl Bucket {
+    fn take(&mut self, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.filled);
+        self.filled = now;
+        self.tokens = (self.tokens + since.as_secs_f64() / self.interval.as_secs_f64()).min(f64::from(self.burst));
+        let there = self.tokens >= 1.0;
+        if there {
+            self.tokens -= 1.0;
+        }
+        there
+    }
+}
+
+/// User and password of basic authentication; the password may have colons in it.
+fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (all.next()?.to_str().ok()?, all.next()) else { return None };
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let user = String::from_utf8(decoded[..colon].to_vec()).ok()?;
+    Some((user, decoded[colon + 1..].to_vec()))
+}
+
+fn unauthorized() -> Answer {
+    let mut answer = text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+        headers
+    }
+
+    fn basic(text: &str) -> HeaderMap {
+        headers(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text)))
+    }
+
+    fn access(users: &[(&str, &str)]) -> Access {
+        // The least cost there is, for a quick test.
+        let hashed = |(user, password): &(&str, &str)| ((*user).to_owned(), bcrypt::hash(password, 4).unwrap());
+        Access::new(None, users.iter().map(hashed).collect(), &[], None)
+    }
+
+    async fn status(access: &Access, headers: &HeaderMap) -> u16 {
+        access.admit(headers).await.map_or_else(|answer| answer.status().as_u16(), |()| 200)
+    }
+
+    #[tokio::test]
+    async fn only_users_with_their_passwords_are_let_in() {
+        let access = access(&[("prometheus", "a:b"), ("admin", "second")]);
+        for _ in 0..2 {
+            assert_eq!(status(&access, &basic("prometheus:a:b")).await, 200);
+            assert_eq!(status(&access, &basic("admin:second")).await, 200);
+            for wrong in ["prometheus:second", "admin:a:b", "nobody:second", "prometheus", "", ":", "admin:"] {
+                assert_eq!(status(&access, &basic(wrong)).await, 401, "{wrong}");
+            }
+        }
+        for wrong in ["Basic", "Basic !", "Bearer YTpi", "basic"] {
+            assert_eq!(status(&access, &headers(wrong)).await, 401, "{wrong}");
+        }
+        assert_eq!(status(&access, &HeaderMap::new()).await, 401);
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_bounded_by_the_users() {
+        let access = access(&[("prometheus", "right")]);
+        for number in 0..50 {
+            assert_eq!(status(&access, &basic(&format!("prometheus:wrong{number}"))).await, 401);
+            assert_eq!(status(&access, &basic(&format!("user{number}:right"))).await, 401);
+        }
+        assert!(access.known.lock().unwrap().is_empty());
+        assert_eq!(status(&access, &basic("prometheus:right")).await, 200);
+        assert_eq!(access.known.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_is_known_need_not_wait_behind_those_who_guess() {
+        let access = access(&[("prometheus", "right")]);
+        assert_eq!(status(&access, &basic("prometheus:right")).await, 200);
+        let guessing = access.checking.clone().acquire_owned().await.unwrap();
+        let places = access.waiting.acquire_many(u32::try_from(WAITING_MAX).unwrap()).await.unwrap();
+        assert_eq!(status(&access, &basic("prometheus:wrong")).await, 503);
+        assert_eq!(status(&access, &basic("prometheus:right")).await, 200);
+        drop((guessing, places));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_beyond_the_rate_are_refused_until_time_has_passed() {
+        let access = Access::new(None, BTreeMap::new(), &[], Some((Duration::from_secs(1), 2)));
+        let none = HeaderMap::new();
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            seen.push(status(&access, &none).await);
+        }
+        assert_eq!(seen, [200, 200, 429]);
+        tokio::time::advance(Duration::from_millis(1001)).await;
+        assert_eq!(status(&access, &none).await, 200);
+        assert_eq!(status(&access, &none).await, 429);
+    }
+}

@@ -1,0 +1,96 @@
+//! The web configuration file: who is let in, what is refused, and that a change of it counts.
+
+use std::{fs, path::Path};
+
+use base64::Engine;
+
+use crate::support::{
+    exporter::{Exporter, QUICK, SOON, arguments},
+    http,
+    program::{call, readscope},
+    script::Script,
+    server::Server,
+    waiting::wait_until,
+};
+
+/// `$2y$04$`: the least cost, for a quick test.
+fn user(name: &str, password: &str) -> String {
+    format!("  {name}: {}\n", bcrypt::hash(password, 4).unwrap())
+}
+
+fn basic(text: &str) -> String {
+    format!("Authorization: Basic {}\r\n", base64::engine::general_purpose::STANDARD.encode(text))
+}
+
+fn status(exporter: &Exporter, path: &str, headers: &str) -> u16 {
+    http::request(exporter.address, "GET", path, headers).status
+}
+
+fn check(file: &Path, content: &str) -> crate::support::program::Ended {
+    fs::write(file, content).unwrap();
+    let file = file.to_str().unwrap();
+    call(&["run", "--address", "127.0.0.1", "--config.check", "--web.config.file", file])
+}
+
+#[test]
+fn nothing_is_served_without_credentials_and_a_changed_file_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.yaml");
+    let headers = "http_server_config: {headers: {X-Frame-Options: deny}}\n";
+    fs::write(&file, format!("{headers}basic_auth_users:\n{}{}", user("one", "a:b"), user("two", "second"))).unwrap();
+    let server = Server::playing(Script::good());
+    let web = ["--web.config.file", file.to_str().unwrap()];
+    let further = [&QUICK[..], &web, &["--web.enable-lifecycle"]].concat();
+    let exporter = Exporter::start(readscope(&[]).args(arguments(server.address, &further)));
+    for path in ["/", "/metrics", "/-/healthy", "/-/ready", "/config", "/api/v1/events", "/nothing"] {
+        let refused = http::get(exporter.address, path);
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("Basic")), "{path}");
+        assert_eq!(refused.header("x-frame-options"), Some("deny"), "{path}");
+    }
+    assert_eq!(http::request(exporter.address, "POST", "/-/reload", "").status, 401);
+    for (credentials, expected) in [("one:a:b", 200), ("two:second", 200), ("one:second", 401), ("none:second", 401)] {
+        assert_eq!(status(&exporter, "/metrics", &basic(credentials)), expected, "{credentials}");
+    }
+    assert_eq!(status(&exporter, "/metrics", "Authorization: Basic ###\r\n"), 401);
+
+    fs::write(&file, "basic_auth_users: {one: plain}\n").unwrap();
+    wait_until("the refusal", SOON, || exporter.program.logged(&["web configuration was refused"]) > 0);
+    assert_eq!(status(&exporter, "/metrics", &basic("one:a:b")), 200, "the one before stays in force");
+    fs::write(&file, format!("basic_auth_users:\n{}", user("three", "third"))).unwrap();
+    wait_until("the new user", SOON, || status(&exporter, "/metrics", &basic("three:third")) == 200);
+    assert_eq!(status(&exporter, "/metrics", &basic("one:a:b")), 401);
+}
+
+#[test]
+fn what_cannot_be_honoured_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.yaml");
+    let tls = |more: &str| format!("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  {more}\n");
+    for name in ["server.pem", "server.key", "client.key"] {
+        fs::copy(crate::support::fixtures::tls(name), folder.path().join(name)).unwrap();
+    }
+    assert_eq!(check(&file, &tls("min_version: TLS13")).code, Some(0));
+    assert_eq!(check(&file, "").code, Some(0), "nothing is configured");
+    for (content, parts) in [
+        (tls("min_version: TLS10"), ["4: min_version", "TLS10"]),
+        (tls("cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"), ["4: cipher_suites", "TLS_RSA_WITH_AES_128_CBC_SHA"]),
+        (tls("curve_preferences: [CurveP521]"), ["4: curve_preferences", "CurveP521"]),
+        (tls("client_auth_type: RequireAndVerifyClientCert"), ["client_ca_file", "missing"]),
+        (tls("client_auth_type: Always"), ["4: client_auth_type", "Always"]),
+        (tls("client_allowed_sans: [a]"), ["4: client_allowed_sans", "RequireAnyClientCert"]),
+        (tls("nonsense: 1"), ["4: nonsense", "unknown field"]),
+        (tls("").replace("server.key", "client.key"), ["2: cert_file", "cannot be used"]),
+        (tls("").replace("server.pem", "server.key"), ["2: cert_file", "no certificate"]),
+        (tls("").replace("server.pem", "gone.pem"), ["2: cert_file", "cannot read"]),
+        ("http_server_config: {http2: true}".to_owned(), ["1: http2", "HTTP/2"]),
+        ("http_server_config: {headers: {X-Other: a}}".to_owned(), ["1: X-Other", "cannot be set"]),
+        ("basic_auth_users: {one: \"\"}".to_owned(), ["1: basic_auth_users.one", "no bcrypt hash"]),
+        (
+            "basic_auth_users: {one: $2y$31$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi}".to_owned(),
+            ["1: basic_auth_users.one", "cost 31"],
+        ),
+        ("rate_limit: {interval: 1s}".to_owned(), ["burst", "at least 1"]),
+    ] {
+        check(&file, &content).assert_refused(&parts);
+    }
+}
