@@ -10,6 +10,7 @@ use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::file_stamp::FileStamp;
@@ -21,7 +22,12 @@ const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 /// What is in force for a configuration.
 pub(super) fn access(configuration: &WebConfiguration) -> Access {
     let rate = configuration.rate_limit.map(|limit| (limit.interval, limit.burst));
-    Access::new(configuration.tls.clone(), configuration.users.clone(), &configuration.headers, rate)
+    Access::new(
+        configuration.tls.clone().map(TlsAcceptor::from),
+        configuration.users.clone(),
+        &configuration.headers,
+        rate,
+    )
 }
 
 /// Follows the files of a configuration until `stop`. What is wrong with them is told, and leaves the one before in force.

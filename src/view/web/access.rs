@@ -16,8 +16,8 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 use ring::hmac;
-use rustls::ServerConfig;
 use tokio::{sync::Semaphore, time::Instant};
+use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Answer, text};
 
@@ -30,7 +30,7 @@ const NOBODY: &str = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDe
 /// Who may look, and how.
 #[derive(Debug)]
 pub struct Access {
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Acceptor>,
     users: BTreeMap<String, String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     rate: Option<Mutex<Bucket>>,
@@ -40,6 +40,15 @@ pub struct Access {
     known: Mutex<HashMap<String, hmac::Tag>>,
     checking: Arc<Semaphore>,
     waiting: Semaphore,
+}
+
+/// Encrypts connections.
+struct Acceptor(TlsAcceptor);
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsAcceptor")
+    }
 }
 
 /// A bucket of tokens, one for each request.
@@ -65,7 +74,7 @@ impl Access {
     /// answer has these `headers`; and `rate` is the time between requests and how many may come at once.
     #[must_use]
     pub fn new(
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<TlsAcceptor>,
         users: BTreeMap<String, String>,
         headers: &[(&'static str, String)],
         rate: Option<(Duration, u32)>,
@@ -78,7 +87,7 @@ impl Access {
             Mutex::new(Bucket { interval, burst, tokens: f64::from(burst), filled: Instant::now() })
         };
         Self {
-            tls,
+            tls: tls.map(Acceptor),
             users,
             headers: headers.iter().filter_map(header).collect(),
             rate: rate.map(bucket),
@@ -89,8 +98,8 @@ impl Access {
         }
     }
 
-    pub(super) fn tls(&self) -> Option<&Arc<ServerConfig>> {
-        self.tls.as_ref()
+    pub(super) fn tls(&self) -> Option<&TlsAcceptor> {
+        self.tls.as_ref().map(|Acceptor(tls)| tls)
     }
 
     /// Puts its headers on an answer.

@@ -14,8 +14,6 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use tokio_rustls::TlsAcceptor;
-
 use super::Site;
 
 /// Connections served at once; further ones wait in the kernel's queue.
@@ -87,7 +85,7 @@ impl Site {
         match tls {
             None => self.talk(stream, watcher).await,
             Some(tls) => {
-                if let Ok(Ok(stream)) = timeout(HEAD_WITHIN, TlsAcceptor::from(tls).accept(stream)).await {
+                if let Ok(Ok(stream)) = timeout(HEAD_WITHIN, tls.accept(stream)).await {
                     self.talk(stream, watcher).await;
                 }
             }
