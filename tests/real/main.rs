@@ -33,3 +33,4 @@ mod names;
 mod scaling;
 mod scraping;
 mod tls;
+mod verdict;

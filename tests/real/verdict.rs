@@ -1,0 +1,130 @@
+//! The verdict on real servers behind the kernel's balancer: who is named, how soon, and who is not.
+
+use serde_json::Value;
+
+use crate::{balancer::route_to, service::Service, support::exporter::Exporter};
+
+const EXPECTED: [&str; 6] = ["--expect", "mysql-0", "--expect", "mysql-1", "--expect", "mysql-2"];
+
+/// Three servers, and an exporter that expects them and takes fifty samples a second.
+fn observed() -> (Service, Exporter) {
+    let service = Service::of(3);
+    let exporter = service.call().with(&["--interval", "20ms"]).with(&EXPECTED).run();
+    (service, exporter)
+}
+
+fn wait_for_verdict(exporter: &mut Exporter, verdict: &str) -> Value {
+    let metric = match verdict {
+        "unbalanced" => "readscope_unbalanced",
+        _ => "readscope_undecided",
+    };
+    let balanced = verdict == "balanced";
+    exporter.wait_for(&format!("the verdict {verdict}"), |now| {
+        if balanced {
+            now.sum("readscope_unbalanced", "") + now.sum("readscope_undecided", "") == 0
+        } else {
+            now.sum(metric, "") == 1
+        }
+    });
+    exporter.target()
+}
+
+/// The answers of all replicas.
+fn answers(target: &Value) -> u64 {
+    target["samples"].as_u64().unwrap() - target["failures"].as_u64().unwrap()
+}
+
+/// The only culprit, its kind, and whether the sentence names it.
+fn assert_accused(target: &Value, replica: &str, kind: &str) {
+    let culprits = target["culprits"].as_array().unwrap();
+    assert_eq!(culprits.len(), 1, "{target}");
+    assert_eq!(
+        (&culprits[0]["replica"], &culprits[0]["kind"]),
+        (&Value::from(replica), &Value::from(kind)),
+        "{target}"
+    );
+    assert!(target["reason"].as_str().unwrap().starts_with(&format!("Unbalanced: {replica} gets ")), "{target}");
+}
+
+#[test]
+fn a_server_that_the_balancer_forgets_is_named_dead_within_the_promised_delay() {
+    let (service, mut exporter) = observed();
+    exporter.wait_for_reads(200);
+    wait_for_verdict(&mut exporter, "balanced");
+    let addresses = service.fleet.addresses();
+    route_to(&addresses[..2]);
+    let before = exporter.target();
+    let target = wait_for_verdict(&mut exporter, "unbalanced");
+    assert_accused(&target, "mysql-2", "dead");
+    // The table promises 51 in 19 of 20 cases; what was under way at both looks comes on top.
+    let silent = exporter.program.logged(&["Unbalanced: mysql-2 gets none of the reads where 33 % is expected"]);
+    assert_eq!(silent, 1, "{:?}", exporter.program.log());
+    let delay = answers(&target) - answers(&before);
+    assert!(delay < 150, "{delay} answers, polled");
+
+    route_to(&addresses);
+    let target = wait_for_verdict(&mut exporter, "balanced");
+    assert_eq!(target["culprits"], Value::Array(Vec::new()));
+    let metrics = exporter.metrics();
+    assert_eq!(metrics.sum("readscope_imbalance_alarms_total", ""), 1);
+    assert_eq!(exporter.program.logged(&["Balanced: 3 of 3 replicas answer, chance alone"]), 2);
+}
+
+#[test]
+fn a_server_with_twice_its_share_is_named_hot() {
+    let (service, mut exporter) = observed();
+    exporter.wait_for_reads(100);
+    let addresses = service.fleet.addresses();
+    route_to(&[addresses[0], addresses[1], addresses[1], addresses[2]]);
+    let target = wait_for_verdict(&mut exporter, "unbalanced");
+    assert_accused(&target, "mysql-1", "hot");
+    route_to(&addresses);
+    wait_for_verdict(&mut exporter, "balanced");
+}
+
+#[test]
+fn a_killed_server_leaves_it_undecided_and_accuses_nobody() {
+    let (mut service, mut exporter) = observed();
+    exporter.wait_for_reads(150);
+    wait_for_verdict(&mut exporter, "balanced");
+    service.fleet.member(2).kill();
+    let target = wait_for_verdict(&mut exporter, "undecided");
+    assert!(target["reason"].as_str().unwrap().contains("samples failed (refused)"), "{target}");
+    exporter.wait_for_failures("refused", 100);
+    let metrics = exporter.metrics();
+    assert_eq!((metrics.sum("readscope_undecided", ""), metrics.sum("readscope_imbalance_alarms_total", "")), (1, 0));
+    assert_eq!(exporter.target()["culprits"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn thousands_of_balanced_samples_raise_no_alarm() {
+    let service = Service::of(3);
+    let mut exporter = service.call().with(&["--interval", "5ms"]).with(&EXPECTED).run();
+    exporter.wait_for("4000 reads", |now| now.reads() >= 4000);
+    let metrics = exporter.metrics();
+    assert_eq!(metrics.sum("readscope_imbalance_alarms_total", ""), 0);
+    let target = exporter.target();
+    for replica in target["replicas"].as_array().unwrap() {
+        let of = |field: &str| replica[field].as_f64().unwrap();
+        assert!(of("share_lower") < 1.0 / 3.0 && of("share_upper") > 1.0 / 3.0, "{replica}");
+    }
+}
+
+#[test]
+fn check_for_a_time_says_one_right_sentence_of_each_way_to_route() {
+    let service = Service::of(3);
+    let addresses = service.fleet.addresses();
+    let check = service.call().with(&["--interval", "10ms", "--for", "12s"]).with(&EXPECTED);
+    let two_one_one = [addresses[0], addresses[0], addresses[1], addresses[2]];
+    for (backends, code, sentence) in [
+        (&addresses[..], 0, "Balanced: 3 of 3 replicas answer, chance alone explains the differences"),
+        (&addresses[..2], 1, "Missing: mysql-2 gave none of "),
+        (&two_one_one[..], 1, "Unbalanced: mysql-0 gets "),
+    ] {
+        route_to(backends);
+        let checked = check.check();
+        assert_eq!(checked.code, Some(code), "{checked:?}");
+        assert!(checked.stdout.starts_with(sentence), "{checked:?}");
+        assert_eq!(checked.stdout.lines().count(), 1, "{checked:?}");
+    }
+}
