@@ -1,8 +1,10 @@
 //! What needs a cluster of the tests' own: its parts are stopped, its rules read, its accounts made.
 
+mod first_read;
 mod freshness;
 mod outage;
 mod pending;
 mod permissions;
 mod requests;
 mod routing;
+mod verdict;
