@@ -1,6 +1,12 @@
 //! What is typed: every command and option, and how it becomes a configuration.
 
-use std::{fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
+mod log;
+mod watch;
+
+pub use log::{LogArgs, LogFormat, LogLevel};
+pub use watch::WatchArgs;
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
@@ -64,6 +70,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the exporter: sample and serve until it is stopped
     Run(RunArgs),
+    /// Show it live on the terminal; one line an answer where the output is none
+    Watch(WatchArgs),
     /// Give one verdict for a script: exit 0 balanced, 1 unbalanced or a replica missing, 2 could not tell
     Check(CheckArgs),
     /// Wait until a replica has reached a milestone: exit 0 if it has, 1 if it has not in time
@@ -163,7 +171,7 @@ pub struct WaitArgs {
 /// Options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Serve only the web side, without a line for each answer
+    /// Serve only the web side: no terminal view, and no line for each answer where the output is no terminal
     #[arg(long)]
     pub no_tui: bool,
     /// End by itself after this time
@@ -252,41 +260,6 @@ pub struct PacingArgs {
     /// An answer that lacks what the primary had so long ago is stale
     #[arg(long = "freshness.max-lag", value_name = "DURATION", default_value_t)]
     pub max_lag: MaxLag,
-}
-
-/// How to log, to standard error.
-#[derive(Clone, Debug, Args)]
-pub struct LogArgs {
-    /// Least level to log; `RUST_LOG` wins over it
-    #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]
-    pub level: LogLevel,
-    /// Form of the log's lines
-    #[arg(long = "log.format", global = true, value_enum, default_value_t = LogFormat::Logfmt)]
-    pub format: LogFormat,
-}
-
-/// Levels of the log.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum LogLevel {
-    /// Nothing but what ends the program or a request.
-    Error,
-    /// What somebody should look at.
-    Warn,
-    /// What is good to know.
-    Info,
-    /// For developers.
-    Debug,
-    /// For developers, everything.
-    Trace,
-}
-
-/// Forms of the log's lines.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum LogFormat {
-    /// `key=value` pairs.
-    Logfmt,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Forms of a result.
@@ -410,18 +383,6 @@ impl CheckArgs {
             u64::try_from(slots).unwrap_or(u64::MAX).max(1)
         };
         TrialRules { samples: self.lasting.map_or(self.samples, in_time), alpha: self.alpha }
-    }
-}
-
-impl fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        })
     }
 }
 

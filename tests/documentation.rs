@@ -65,7 +65,8 @@ fn the_readme_names_the_commands_to_begin_with() {
 #[test]
 fn the_readme_uses_options_that_exist() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let help: String = ["run", "check", "wait", "demo"].map(|command| call(&[command, "--help"]).stdout).concat();
+    let help: String =
+        ["run", "watch", "check", "wait", "demo"].map(|command| call(&[command, "--help"]).stdout).concat();
     let ours = readme.lines().filter(|line| line.contains("readscope") || line.contains("cargo run"));
     let words = ours.flat_map(|line| line.split(|c: char| c.is_whitespace() || "`[]()|=,;".contains(c)));
     // An option of cargo's stands before the `--` alone.

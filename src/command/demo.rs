@@ -13,15 +13,16 @@ use super::{
     observation::Observation,
     output,
     run::{exit_code, listen, runtime, serve_site},
+    screen::{self, Feed},
     supervisor::{Signals, Supervisor},
 };
 use crate::{
     cli::DemoArgs,
     clock::Clock,
     config::{Address, Configuration, Every, Imbalance, Interval, Pacing, PasswordSource, Target, Tls},
-    model::{Expectation, Snapshot},
+    model::Expectation,
     source::fake::Stage,
-    view::{tape, web::Site},
+    view::web::Site,
 };
 
 /// Ten times as quick as the lab's second, so that an imbalance is found within one act.
@@ -50,8 +51,11 @@ pub(super) fn execute(args: &DemoArgs) -> Result<u8, CommandError> {
 }
 
 async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8> {
+    let mut page = None;
     if let Some(listener) = listeners.first() {
-        output::line(&format!("http://{}/", listener.local_addr()?))?;
+        let url = format!("http://{}/", listener.local_addr()?);
+        output::line(&url)?;
+        page = Some(url);
     }
     let clock = Clock::start();
     let stop = CancellationToken::new();
@@ -72,10 +76,8 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
     // It never changes.
     let (_, shown) = watch::channel(configuration.show().context("cannot show the configuration")?);
     serve_site(Site::new(snapshots.clone(), shown, stop.clone()), listeners, &mut supervisor);
-    if !args.no_tui {
-        supervisor.spawn("tape", print_tape(snapshots, stop.clone()));
-    }
     if let Some(lasting) = args.lasting {
+        let stop = stop.clone();
         supervisor.spawn("end", async move {
             tokio::select! {
                 () = sleep(lasting) => stop.cancel(),
@@ -84,23 +86,9 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
             Ok(())
         });
     }
+    let _shown =
+        if args.no_tui { None } else { Some(screen::show(Feed::Own(snapshots), page, clock, &mut supervisor, &stop)?) };
     supervisor.supervise(&mut signals).await.map(exit_code)
-}
-
-/// One line an answer, until `stop`.
-async fn print_tape(mut snapshots: watch::Receiver<Snapshot>, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut shown = 0;
-    while !stop.is_cancelled() {
-        tokio::select! {
-            changed = snapshots.changed() => if changed.is_err() { break },
-            () = stop.cancelled() => break,
-        }
-        for answer in tape::unseen(&snapshots.borrow_and_update(), &mut shown) {
-            output::line(&tape::line(answer))?;
-        }
-    }
-    stop.cancelled().await;
-    Ok(())
 }
 
 /// A time of the story on the clock.

@@ -1,4 +1,10 @@
-//! The log, on standard error.
+//! The log, on standard error; while the terminal is drawn on there, it is kept for who looks at it.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Write},
+    sync::{Mutex, PoisonError},
+};
 
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -7,6 +13,58 @@ use crate::cli::{LogArgs, LogFormat};
 /// Libraries whose own accounts of a failed sample or a broken watch say less than readscope's own, and oftener.
 const QUIET: [&str; 5] =
     ["hickory_net=error", "hickory_proto=error", "hickory_resolver=error", "kube_client=off", "kube_runtime=off"];
+
+/// So many lines are kept.
+const LINES_MAX: usize = 500;
+
+/// A longer line is cut to so many bytes.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// The last lines, oldest first, while they are kept.
+static KEPT: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
+
+/// Where lines go.
+#[derive(Clone, Copy, Debug)]
+struct Outlet;
+
+/// From now on lines are kept instead of written.
+pub(super) fn keep() {
+    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(VecDeque::new());
+}
+
+/// From now on lines are written again.
+pub(super) fn write_again() {
+    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// The lines that were kept, oldest first.
+pub(super) fn kept() -> Vec<String> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().cloned().collect()
+}
+
+impl Write for Outlet {
+    /// One call is one line, or several.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lines) = &mut *kept else {
+            drop(kept);
+            io::stderr().lock().write_all(bytes)?;
+            return Ok(bytes.len());
+        };
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            if lines.len() == LINES_MAX {
+                lines.pop_front();
+            }
+            let line = &line[..line.len().min(LINE_BYTES_MAX)];
+            lines.push_back(String::from_utf8_lossy(line).into_owned());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Installs the log; `RUST_LOG` wins over the level that was asked for.
 pub(super) fn install(args: &LogArgs) {
@@ -17,16 +75,10 @@ pub(super) fn install(args: &LogArgs) {
     // It fails where a log is installed already, as when tests run commands in one process: that one serves.
     let _ = match args.format {
         LogFormat::Logfmt => {
-            registry.with(tracing_logfmt::builder().with_target(false).layer().with_writer(std::io::stderr)).try_init()
+            registry.with(tracing_logfmt::builder().with_target(false).layer().with_writer(|| Outlet)).try_init()
         }
         LogFormat::Json => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_target(false)
-                    .with_writer(std::io::stderr),
-            )
+            .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(|| Outlet))
             .try_init(),
     };
 }

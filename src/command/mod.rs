@@ -12,8 +12,10 @@ mod pages;
 mod reload;
 mod run;
 mod sampling;
+mod screen;
 mod supervisor;
 mod wait;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -40,6 +42,7 @@ pub fn execute(cli: &Cli) -> ExitCode {
     log::install(&cli.log);
     let result = match &cli.command {
         Command::Run(args) => run::execute(args),
+        Command::Watch(args) => watch::execute(args),
         Command::Check(args) => check::execute(args),
         Command::Wait(args) => wait::execute(args),
         Command::Demo(args) => demo::execute(args),

@@ -63,5 +63,5 @@ pub use state::{Event, News, State, Subject, Told};
 pub use target::{TargetId, TargetSpec};
 pub use trend::{Trend, TrendPoint};
 pub use trial::{Decision, Finding, Outcome, TrialRules};
-pub use verdict::{AllAnswer, Culprit, CulpritKind, FewSamples, Undecided, Verdict};
+pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewSamples, Undecided, Verdict};
 pub use why::Why;

@@ -114,6 +114,15 @@ pub struct FewSamples {
     pub interval_seconds: f64,
 }
 
+/// How much speaks against balanced reads, in words.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evidence {
+    /// Chance alone looks like this at most once in so many seconds.
+    pub seconds: f64,
+    /// The evidence of an alarm, in seconds.
+    pub threshold_seconds: f64,
+}
+
 /// A verdict without what it rests on: two of the same kind say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VerdictKind {
@@ -242,6 +251,17 @@ impl fmt::Display for Culprit {
             CulpritKind::Starved | CulpritKind::Hot => write!(f, "{} %", Percent(self.share))?,
         }
         write!(f, " of the reads where {} % is expected", Percent(self.expected))
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "chance alone brings it once in {}, an alarm once in {}",
+            Long(self.seconds),
+            Long(self.threshold_seconds)
+        )
     }
 }
 

@@ -10,8 +10,11 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::model::cluster::{Milestone, ObjectName, Reached, ReplicaReached};
 
-/// The path of what replicas have reached.
-const PATH: &str = "/api/v1/scale-events";
+/// The path of scale events, and of what replicas have reached.
+const SCALE_EVENTS: &str = "/api/v1/scale-events";
+
+/// The path of targets.
+const TARGETS: &str = "/api/v1/targets";
 
 /// A whole answer comes within this time.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -39,7 +42,7 @@ pub enum ExporterUrlError {
     Unreadable,
     /// Another scheme than `http`.
     #[error(
-        "only http:// can be asked; for an exporter that serves TLS, forward its port from inside or run `wait` without \
+        "only http:// can be asked; for an exporter that serves TLS, forward its port from inside or run without \
          --attach"
     )]
     Scheme,
@@ -52,11 +55,20 @@ pub enum ExporterError {
     #[error("cannot reach {0}: {1}; check the address, and that `readscope run` is there")]
     Unreachable(ExporterUrl, String),
     /// It answered something else.
-    #[error("{0} answers {1} to {PATH}; check that it is readscope's own address")]
-    Status(ExporterUrl, StatusCode),
+    #[error("{0} answers {1} to {2}; check that it is readscope's own address")]
+    Status(ExporterUrl, StatusCode, &'static str),
     /// What it answered is not what readscope says.
     #[error("{0} does not answer as readscope does: {1}; check the address, and that both have the same version")]
     Unreadable(ExporterUrl, String),
+}
+
+/// All that an exporter tells of its targets, as it is written.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    /// `/api/v1/targets`.
+    pub targets: Bytes,
+    /// `/api/v1/scale-events`.
+    pub scale_events: Bytes,
 }
 
 #[derive(Deserialize)]
@@ -81,26 +93,35 @@ struct Replica {
 /// # Errors
 /// When it cannot be asked, or does not answer as an exporter does.
 pub async fn reached(url: &ExporterUrl) -> Result<Vec<Reached>, ExporterError> {
-    let body = match timeout(WITHIN, get(url)).await {
-        Ok(body) => body?,
-        Err(_) => return Err(ExporterError::Unreachable(url.clone(), format!("no answer within {WITHIN:?}"))),
-    };
-    read(&body).map_err(|text| ExporterError::Unreadable(url.clone(), text))
+    read(&get(url, SCALE_EVENTS).await?).map_err(|text| ExporterError::Unreadable(url.clone(), text))
 }
 
-async fn get(url: &ExporterUrl) -> Result<Bytes, ExporterError> {
+/// What the exporter tells of its targets.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn documents(url: &ExporterUrl) -> Result<Documents, ExporterError> {
+    Ok(Documents { targets: get(url, TARGETS).await?, scale_events: get(url, SCALE_EVENTS).await? })
+}
+
+async fn get(url: &ExporterUrl, path: &'static str) -> Result<Bytes, ExporterError> {
+    let late = |_| Err(ExporterError::Unreachable(url.clone(), format!("no answer within {WITHIN:?}")));
+    timeout(WITHIN, ask(url, path)).await.unwrap_or_else(late)
+}
+
+async fn ask(url: &ExporterUrl, path: &'static str) -> Result<Bytes, ExporterError> {
     let broken = |text: String| ExporterError::Unreachable(url.clone(), text);
     let stream = TcpStream::connect((url.host.as_str(), url.port)).await.map_err(|error| broken(error.to_string()))?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
-    let request = Request::get(format!("{}{PATH}", url.prefix))
+    let request = Request::get(format!("{}{path}", url.prefix))
         .header(HOST, url.authority())
         .body(Empty::<Bytes>::new())
         .map_err(|error| broken(error.to_string()))?;
     let asking = async {
         let response = sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
         if response.status() != StatusCode::OK {
-            return Err(ExporterError::Status(url.clone(), response.status()));
+            return Err(ExporterError::Status(url.clone(), response.status(), path));
         }
         let body = Limited::new(response.into_body(), BYTES_MAX).collect().await;
         body.map(http_body_util::Collected::to_bytes).map_err(|error| broken(error.to_string()))

@@ -4,4 +4,5 @@ pub mod api;
 pub mod log;
 pub mod metrics;
 pub mod tape;
+pub mod terminal;
 pub mod web;

@@ -1,19 +1,57 @@
 //! The tape of answers as plain lines, in the form of the lab's loop: time, `server_id`, replica.
 
-use crate::model::{AnswerSeen, Snapshot};
+use std::collections::BTreeMap;
 
-/// One line an answer, oldest first, without a line break at its end.
-#[must_use]
-pub fn line(answer: &AnswerSeen) -> String {
-    format!("{:.3}  {:>5}  {}", answer.time, answer.server_id, answer.replica)
+use jiff::Timestamp;
+
+use super::terminal::Documents;
+use crate::model::Snapshot;
+
+/// The lines that were not printed yet. More answers than a target's tape holds since the last look are lost to it, so
+/// look often.
+#[derive(Debug, Default)]
+pub struct Tape {
+    /// How many answers of each target were looked at.
+    looked_at: BTreeMap<String, u64>,
 }
 
-/// The answers of the first target that `shown` has not counted yet, oldest first. More than the tape holds since
-/// the last look are lost to it, so look often.
-pub fn unseen<'a>(snapshot: &'a Snapshot, shown: &mut u64) -> impl Iterator<Item = &'a AnswerSeen> {
-    let target = snapshot.targets.first();
-    let answers = target.map_or(0, |target| target.samples - target.failed());
-    let unseen = usize::try_from(answers.saturating_sub(*shown)).unwrap_or(usize::MAX);
-    *shown = answers;
-    target.into_iter().flat_map(move |target| target.last_answers.iter().take(unseen).rev())
+impl Tape {
+    /// One line for each new answer, oldest first, without a line break at its end; where there are several targets, each
+    /// line ends with the target's name.
+    pub fn lines(&mut self, snapshot: &Snapshot) -> Vec<String> {
+        let several = snapshot.targets.len() > 1;
+        let mut lines = Vec::new();
+        for target in &snapshot.targets {
+            let new = self.new_answers(&target.name, target.samples - target.failed());
+            let answers = target.last_answers.iter().take(new).rev();
+            let of = several.then_some(&*target.name);
+            lines.extend(answers.map(|answer| line(answer.time, answer.server_id, &answer.replica, of)));
+        }
+        lines
+    }
+
+    /// The same from what another readscope serves.
+    pub fn lines_of(&mut self, documents: &Documents) -> Vec<String> {
+        let several = documents.targets().len() > 1;
+        let mut lines = Vec::new();
+        for target in documents.targets() {
+            let name = target.target.as_str();
+            let new = self.new_answers(name, target.samples.saturating_sub(target.failures));
+            let answers = target.last_answers.iter().take(new).rev();
+            let of = several.then_some(name);
+            lines.extend(answers.map(|answer| line(answer.time, answer.server_id, answer.replica.as_str(), of)));
+        }
+        lines
+    }
+
+    /// How many of so many answers of a target are new.
+    fn new_answers(&mut self, target: &str, answers: u64) -> usize {
+        let before = self.looked_at.insert(target.to_owned(), answers).unwrap_or(0);
+        usize::try_from(answers.saturating_sub(before)).unwrap_or(usize::MAX)
+    }
+}
+
+fn line(time: Timestamp, server_id: u32, replica: &str, target: Option<&str>) -> String {
+    let target = target.map(|target| format!("  {target}")).unwrap_or_default();
+    format!("{time:.3}  {server_id:>5}  {replica}{target}")
 }

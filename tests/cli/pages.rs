@@ -47,7 +47,8 @@ fn the_manual_page_has_every_option() {
 
 #[test]
 fn help_and_version_are_results() {
-    for arguments in [&["--help"][..], &["-h"], &["run", "--help"], &["check", "--help"], &["demo", "--help"]] {
+    let of_commands = ["run", "watch", "check", "wait", "demo"].map(|command| [command, "--help"]);
+    for arguments in [&["--help"][..], &["-h"]].into_iter().chain(of_commands.iter().map(|words| &words[..])) {
         let ended = call(arguments);
         assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{arguments:?}");
         assert!(ended.stdout.contains("Usage: readscope"), "{arguments:?}");

@@ -1,0 +1,253 @@
+//! The terminal view at work: a thread that draws, so that a terminal that stands still holds no sample back, and one
+//! that reads keys. Where the output is no terminal, the tape's lines instead.
+
+use std::{
+    io::{self, IsTerminal},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow};
+use ratatui::crossterm::event::{self, Event};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{oneshot, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{log, output, supervisor::Supervisor};
+use crate::{
+    clock::Clock,
+    model::{Moment, Snapshot},
+    view::{
+        tape::Tape,
+        terminal::{self, Documents, Look, Picture, Pressed, Screen, Session, Text},
+    },
+};
+
+/// Something new is on the screen at the latest after this.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The clock on the screen goes on after this, even if nothing happens.
+const DRAW_EVERY: Duration = Duration::from_secs(1);
+
+/// The end waits so long for the last drawing to be over.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
+
+/// So many lines of the log are shown at most.
+const LOG_SHOWN: usize = 200;
+
+/// Where what is shown comes from.
+#[derive(Clone)]
+pub(super) enum Feed {
+    /// From this program.
+    Own(watch::Receiver<Snapshot>),
+    /// From another one.
+    Attached(watch::Receiver<Arc<Attached>>),
+}
+
+/// What another program told.
+#[derive(Clone, Debug)]
+pub(super) struct Attached {
+    /// Last.
+    pub(super) documents: Documents,
+    /// Why it is not of now, if it is not.
+    pub(super) stale: Option<String>,
+}
+
+/// What is shown, as it was at one moment.
+enum Seen {
+    Own(Box<Snapshot>),
+    Attached(Arc<Attached>),
+}
+
+/// The terminal while it is taken; it is given back when this is dropped.
+pub(super) struct Shown {
+    /// Closed when the last drawing is over; absent where plain lines are printed.
+    over: Option<mpsc::Receiver<()>>,
+}
+
+/// What the drawing thread has.
+struct Drawing {
+    session: Session,
+    feed: Feed,
+    page: Option<String>,
+    clock: Clock,
+    keys: mpsc::Receiver<Event>,
+    stop: CancellationToken,
+    colour: bool,
+}
+
+/// Shows `feed` until `stop`: drawn where standard output is a terminal, otherwise one line an answer. Keep what is
+/// returned until the program is over.
+///
+/// # Errors
+/// When the terminal cannot be had.
+pub(super) fn show(
+    feed: Feed,
+    page: Option<String>,
+    clock: Clock,
+    supervisor: &mut Supervisor,
+    stop: &CancellationToken,
+) -> anyhow::Result<Shown> {
+    if !can_draw() {
+        supervisor.spawn("tape", print_tape(feed, stop.clone()));
+        return Ok(Shown { over: None });
+    }
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let session =
+        Session::open().context("cannot draw on the terminal; pipe the output through `cat` for plain lines")?;
+    if io::stderr().is_terminal() {
+        log::keep();
+    }
+    let (pressed, keys) = mpsc::channel();
+    // It waits for the next key for ever, and ends with the process.
+    thread::spawn(move || while event::read().is_ok_and(|event| pressed.send(event).is_ok()) {});
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let drawing = Drawing { session, feed, page, clock, keys, stop: stop.clone(), colour };
+    let (over, is_over) = mpsc::channel::<()>();
+    let (tell, ended) = oneshot::channel();
+    thread::spawn(move || {
+        let result = drawing.run();
+        drop(over);
+        // Nobody listens any more where the program has been cut short.
+        let _ = tell.send(result);
+    });
+    let stop = stop.clone();
+    supervisor.spawn("terminal", async move {
+        tokio::select! {
+            ended = ended => return ended.unwrap_or_else(|_| Err(anyhow!("drawing ended by itself"))),
+            _ = hangup.recv() => stop.cancel(),
+        }
+        Ok(())
+    });
+    Ok(Shown { over: Some(is_over) })
+}
+
+/// Whether there is a terminal that understands where to put what.
+fn can_draw() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
+}
+
+impl Drawing {
+    fn run(mut self) -> anyhow::Result<()> {
+        let mut seen = self.feed.see();
+        let mut now = self.clock.now();
+        let mut look = Look::at(seen.targets());
+        while !self.stop.is_cancelled() {
+            if !look.paused {
+                seen = self.feed.see();
+                now = self.clock.now();
+            }
+            self.draw(&seen, &look, now)?;
+            let drawn = Instant::now();
+            while !self.stop.is_cancelled() {
+                match self.keys.recv_timeout(LOOK_EVERY) {
+                    Ok(Event::Key(key)) => match look.press(key, seen.targets()) {
+                        Some(Pressed::Quit) => {
+                            self.stop.cancel();
+                            return Ok(());
+                        }
+                        Some(Pressed::Changed) => break,
+                        None => {}
+                    },
+                    Ok(Event::Resize(..)) => break,
+                    Ok(_) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+                    // No more keys; signals still end it.
+                    Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(LOOK_EVERY),
+                }
+                if self.feed.has_changed() && drawn.elapsed() >= LOOK_EVERY || drawn.elapsed() >= DRAW_EVERY {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, seen: &Seen, look: &Look, now: Moment) -> anyhow::Result<()> {
+        let (picture, stale) = match seen {
+            Seen::Own(snapshot) => (Picture::of(snapshot, look.place)?, None),
+            Seen::Attached(told) => (told.documents.picture(look.place), told.stale.as_deref().map(Text::from)),
+        };
+        let lines = log::kept();
+        let log: Vec<Text> =
+            lines[lines.len().saturating_sub(LOG_SHOWN)..].iter().map(|line| (&**line).into()).collect();
+        let screen = Screen {
+            picture: &picture,
+            look,
+            now: now.wall,
+            stale: stale.as_ref().map(Text::as_str),
+            page: self.page.as_deref(),
+            log: &log,
+            colour: self.colour,
+        };
+        self.session.draw(&screen).context("cannot draw on the terminal")
+    }
+}
+
+impl Feed {
+    fn see(&mut self) -> Seen {
+        match self {
+            Self::Own(snapshots) => Seen::Own(Box::new(snapshots.borrow_and_update().clone())),
+            Self::Attached(told) => Seen::Attached(Arc::clone(&told.borrow_and_update())),
+        }
+    }
+
+    fn has_changed(&self) -> bool {
+        // Where nothing comes any more, the stop is on its way.
+        match self {
+            Self::Own(snapshots) => snapshots.has_changed().unwrap_or(false),
+            Self::Attached(told) => told.has_changed().unwrap_or(false),
+        }
+    }
+
+    /// Whether there will be something else.
+    async fn changed(&mut self) -> bool {
+        match self {
+            Self::Own(snapshots) => snapshots.changed().await.is_ok(),
+            Self::Attached(told) => told.changed().await.is_ok(),
+        }
+    }
+}
+
+impl Seen {
+    /// How many targets there are.
+    fn targets(&self) -> usize {
+        match self {
+            Self::Own(snapshot) => snapshot.targets.len(),
+            Self::Attached(told) => told.documents.targets().len(),
+        }
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if let Some(over) = &self.over {
+            // A terminal that stands still does not hold the end up.
+            let _ = over.recv_timeout(GIVE_BACK_WITHIN);
+            terminal::restore();
+            log::write_again();
+        }
+    }
+}
+
+/// One line an answer, until `stop`.
+async fn print_tape(mut feed: Feed, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut tape = Tape::default();
+    loop {
+        let lines = match feed.see() {
+            Seen::Own(snapshot) => tape.lines(&snapshot),
+            Seen::Attached(told) => tape.lines_of(&told.documents),
+        };
+        for line in lines {
+            output::line(&line)?;
+        }
+        tokio::select! {
+            more = feed.changed() => if !more { break },
+            () = stop.cancelled() => break,
+        }
+    }
+    stop.cancelled().await;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! `watch`: what `run` sees, on the terminal; or what a running exporter sees.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use tokio::{sync::watch, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CommandError,
+    fleet::Fleet,
+    observation::Observation,
+    run::{config_check, exit_code, interval_of, runtime},
+    screen::{self, Attached, Feed},
+    supervisor::{Signals, Supervisor},
+};
+use crate::{
+    cli::WatchArgs,
+    clock::Clock,
+    source::{
+        exporter::{self, ExporterError, ExporterUrl},
+        kubernetes::{self, Watcher},
+    },
+    view::terminal::Documents,
+};
+
+/// As the exporter does it.
+const INTERVAL: &str = "1s";
+
+/// How often a running exporter is asked.
+const ASKED_EVERY: Duration = Duration::from_millis(500);
+
+/// An exporter with much to tell is asked for at most this part of the time.
+const ASKING_PART: u32 = 10;
+
+pub(super) fn execute(args: &WatchArgs) -> Result<u8, CommandError> {
+    match &args.attach {
+        Some(url) => runtime()?.block_on(attached(url)),
+        None => own(args),
+    }
+}
+
+fn own(args: &WatchArgs) -> Result<u8, CommandError> {
+    let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
+    if args.config_check {
+        return config_check(&configuration);
+    }
+    if configuration.discoveries().next().is_some() {
+        let text = "watch shows targets that are named; leave discover out, or --attach to an exporter that discovers";
+        return Err(CommandError::usage(anyhow!(text)));
+    }
+    runtime()?.block_on(async {
+        let context = args.target.kubernetes_context.as_deref();
+        let client = if configuration.needs_kubernetes() {
+            Some(kubernetes::connect(context).await.map_err(CommandError::usage)?)
+        } else {
+            None
+        };
+        let targets = configuration.targets().cloned().map(|target| (target, None)).collect();
+        let (clock, stop) = (Clock::start(), CancellationToken::new());
+        let mut signals = Signals::listen().map_err(CommandError::failure)?;
+        let mut supervisor = Supervisor::new(stop.clone());
+        let observation = Observation::start(clock, &mut supervisor, &stop);
+        let snapshots = observation.shown.clone();
+        let mut fleet = Fleet::new(observation, stop.clone());
+        if let Some(client) = client {
+            fleet.watch(Watcher::new(client, !args.no_lifecycle));
+        }
+        fleet.set(targets, configuration.imbalance).await.map_err(CommandError::usage)?;
+        supervisor.spawn("targets", fleet.keep());
+        let shown = screen::show(Feed::Own(snapshots), None, clock, &mut supervisor, &stop);
+        let _shown = shown.map_err(CommandError::failure)?;
+        supervisor.supervise(&mut signals).await.map(exit_code).map_err(CommandError::failure)
+    })
+}
+
+/// Shows what the exporter tells. One that cannot be asked at first is an error; one that goes away later may be back.
+async fn attached(url: &ExporterUrl) -> Result<u8, CommandError> {
+    let documents = ask(url).await.map_err(CommandError::failure)?;
+    let (sender, told) = watch::channel(Arc::new(Attached { documents, stale: None }));
+    let stop = CancellationToken::new();
+    let mut signals = Signals::listen().map_err(CommandError::failure)?;
+    let mut supervisor = Supervisor::new(stop.clone());
+    let (url, asking_stop) = (url.clone(), stop.clone());
+    supervisor.spawn("asking the exporter", async move {
+        tokio::select! {
+            () = follow(&url, &sender) => {}
+            () = asking_stop.cancelled() => {}
+        }
+        Ok(())
+    });
+    let shown = screen::show(Feed::Attached(told), None, Clock::start(), &mut supervisor, &stop);
+    let _shown = shown.map_err(CommandError::failure)?;
+    supervisor.supervise(&mut signals).await.map(exit_code).map_err(CommandError::failure)
+}
+
+/// Asks again and again.
+async fn follow(url: &ExporterUrl, sender: &watch::Sender<Arc<Attached>>) {
+    let mut pause = ASKED_EVERY;
+    loop {
+        sleep(pause).await;
+        let began = Instant::now();
+        let told = match ask(url).await {
+            Ok(documents) => Attached { documents, stale: None },
+            Err(error) => Attached { stale: Some(error.to_string()), ..Attached::clone(&sender.borrow()) },
+        };
+        pause = ASKED_EVERY.max(ASKING_PART * began.elapsed());
+        sender.send_replace(Arc::new(told));
+    }
+}
+
+async fn ask(url: &ExporterUrl) -> Result<Documents, ExporterError> {
+    let told = exporter::documents(url).await?;
+    let read = Documents::read(&told.targets, &told.scale_events);
+    read.map_err(|error| ExporterError::Unreadable(url.clone(), error.to_string()))
+}

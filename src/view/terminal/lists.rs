@@ -1,0 +1,97 @@
+//! What takes the whole screen and may be longer: every target, the details of one, the log, the keys.
+
+use ratatui::text::{Line, Span};
+
+use super::{
+    Palette, Screen,
+    look::KEYS,
+    panels::marked,
+    picture::{Replica, Short, Target},
+    text::{columns, cut, fit, wrapped},
+    verdict_style,
+};
+
+/// Every target in one line, the chosen one marked and always in sight.
+pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
+    let targets = &screen.picture.targets;
+    let longest = targets.iter().map(|target| columns(target.target.as_str())).max().unwrap_or(0);
+    let name_width = longest.clamp(6, (width / 3).max(6));
+    let mut lines: Vec<_> = screen.stale.iter().flat_map(|text| marked("! ", text, width, 3, palette)).collect();
+    let head = format!("  {} {:>8} {:>6}  verdict", fit("target", name_width), "samples", "failed");
+    lines.push(Line::styled(cut(&head, width), palette.heading()));
+    let room = room.saturating_sub(lines.len()).max(1);
+    let chosen = screen.look.place.checked_rem(targets.len()).unwrap_or(0);
+    let first = (chosen + 1).saturating_sub(room);
+    for (place, target) in targets.iter().enumerate().skip(first).take(room) {
+        let (mark, style) = verdict_style(target.verdict.as_ref(), palette);
+        let Short { target: name, reason, samples, failures, .. } = target;
+        let reason = reason.as_ref().map_or("", |reason| reason.as_str());
+        let rest = format!(" {} {samples:>8} {failures:>6}  {reason}", fit(name.as_str(), name_width));
+        let rest = cut(&rest, width.saturating_sub(1));
+        let rest_style = if place == chosen { palette.chosen() } else { palette.plain() };
+        lines.push(Line::from(vec![Span::styled(mark, style), Span::styled(rest, rest_style)]));
+    }
+    lines
+}
+
+/// Replicas with why they are expected, notices and failures, all in full.
+pub(super) fn details(target: &Target, width: usize, palette: Palette) -> Vec<Line<'static>> {
+    let heading = |text: &str| Line::styled(cut(text, width), palette.heading());
+    let mut lines = vec![heading("replicas")];
+    for replica in &target.replicas {
+        lines.push(Line::styled(cut(&identity(replica), width), palette.strong()));
+        if let Some(why) = &replica.why {
+            lines.extend(marked("  ", why.as_str(), width, usize::MAX, palette));
+        }
+    }
+    lines.push(heading("notices"));
+    for notice in &target.notices {
+        lines.extend(marked("! ", notice.as_str(), width, usize::MAX, palette));
+    }
+    lines.push(heading("last failures"));
+    for failure in &target.last_failures {
+        let time = failure.time.strftime("%H:%M:%S.%3f");
+        let (reason, error, advice) = (failure.reason.as_str(), failure.error.as_str(), failure.advice.as_str());
+        lines.extend(marked("- ", &format!("{time} {reason}: {error}; {advice}"), width, usize::MAX, palette));
+    }
+    lines
+}
+
+fn identity(replica: &Replica) -> String {
+    let mut parts = vec![replica.replica.as_str().to_owned()];
+    parts.extend(replica.role.iter().map(|role| role.as_str().to_owned()));
+    parts.extend(replica.server_id.map(|id| format!("server_id {id}")));
+    parts.extend(replica.version.iter().map(|version| format!("version {}", version.as_str())));
+    parts.extend(replica.stale_reads.map(|reads| format!("stale reads {reads}")));
+    parts.join("  ")
+}
+
+/// The log, its end unless somebody has moved up.
+pub(super) fn log(screen: &Screen<'_>, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
+    if screen.log.is_empty() {
+        return vec![Line::styled(cut("nothing was logged here", width), palette.dim())];
+    }
+    let rows: Vec<_> =
+        screen.log.iter().rev().flat_map(|line| wrapped(line.as_str(), width).into_iter().rev()).collect();
+    let above = screen.look.scroll.min(rows.len().saturating_sub(room));
+    rows.into_iter().skip(above).take(room).rev().map(Line::raw).collect()
+}
+
+/// What the keys do.
+pub(super) fn help(width: usize, palette: Palette) -> Vec<Line<'static>> {
+    const KEYS_WIDTH: usize = 18;
+    let mut lines = vec![Line::styled(cut("keys", width), palette.heading())];
+    for (key, what) in KEYS {
+        lines.push(Line::from(vec![
+            Span::styled(fit(key, KEYS_WIDTH), palette.strong()),
+            Span::raw(cut(what, width.saturating_sub(KEYS_WIDTH))),
+        ]));
+    }
+    lines
+}
+
+/// The rows from `first` on; the last screenful at least.
+pub(super) fn scrolled(lines: Vec<Line<'static>>, first: usize, room: usize) -> Vec<Line<'static>> {
+    let first = first.min(lines.len().saturating_sub(room));
+    lines.into_iter().skip(first).collect()
+}

@@ -1,0 +1,297 @@
+//! The terminal view: who answers, how evenly, what scales and what fails, on one screen of 80 by 24 or more; on a smaller
+//! one what matters most. It draws a [`Picture`] and concludes nothing.
+
+mod lists;
+mod look;
+mod panels;
+mod picture;
+mod session;
+mod shares;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use jiff::Timestamp;
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::{Color, Modifier, Style},
+    text::{Line, Span, Text as Lines},
+};
+
+pub use look::{Look, Pane, Pressed};
+pub use picture::{Documents, Picture};
+pub use session::{Session, restore};
+pub use text::Text;
+
+use crate::model::Evidence;
+use picture::Target;
+use text::{columns, cut, wrapped};
+
+/// The tape and the scale events are side by side from this width on.
+const SIDE_BY_SIDE: u16 = 64;
+
+/// The tape's width beside the scale events.
+const TAPE_WIDTH: u16 = 32;
+
+/// So many rows the tape and the scale events have before notices and claims get any.
+const MIDDLE_ROWS: usize = 5;
+
+/// The same while replicas come or go.
+const SCALING_ROWS: usize = 7;
+
+/// On this many rows there is room for every part.
+const EVERY_PART: usize = 18;
+
+/// From this height on there is a line above the verdict.
+const HEAD_FROM: u16 = 9;
+
+/// Everything that the screen shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen<'a> {
+    /// What is known.
+    pub picture: &'a Picture,
+    /// How it is looked at.
+    pub look: &'a Look,
+    /// When.
+    pub now: Timestamp,
+    /// What is wrong with the picture itself, if it is not of now.
+    pub stale: Option<&'a str>,
+    /// Where the same is to be seen in a browser.
+    pub page: Option<&'a str>,
+    /// The last lines of the log, oldest first.
+    pub log: &'a [Text],
+    /// Whether in colour.
+    pub colour: bool,
+}
+
+/// Styles by meaning.
+#[derive(Clone, Copy, Debug)]
+struct Palette {
+    colour: bool,
+}
+
+/// Rows of the screen that are not given away yet.
+struct Rows {
+    area: Rect,
+}
+
+/// Draws the whole frame.
+pub fn draw(frame: &mut Frame<'_>, screen: &Screen<'_>) {
+    let palette = Palette { colour: screen.colour };
+    let mut rows = Rows { area: frame.area() };
+    let width = usize::from(rows.area.width);
+    if rows.area.height >= HEAD_FROM {
+        put(frame, rows.top(1), vec![headline(screen, width, palette)]);
+    }
+    if rows.area.height >= 4 {
+        put(frame, rows.bottom(1), vec![Line::styled(keys(screen, width), palette.dim())]);
+    }
+    if screen.look.help {
+        put(frame, rows.area, lists::help(width, palette));
+        return;
+    }
+    match (screen.look.pane, &screen.picture.shown) {
+        (Pane::Log, _) => put(frame, rows.area, lists::log(screen, width, rows.area.height.into(), palette)),
+        (Pane::Overview, _) => {
+            put(frame, rows.area, lists::overview(screen, width, rows.area.height.into(), palette));
+        }
+        (_, None) => {
+            let waiting = screen.stale.unwrap_or("Nothing is known yet.");
+            put(frame, rows.area, wrapped(waiting, width).into_iter().map(Line::raw).collect());
+        }
+        (Pane::Target, Some(target)) => draw_target(frame, rows, target, screen, palette),
+        (Pane::Scaling, Some(_)) => {
+            let lines = panels::all_scaling(screen.picture, screen.now, width, palette);
+            put(frame, rows.area, lists::scrolled(lines, screen.look.scroll, rows.area.height.into()));
+        }
+        (Pane::Details, Some(target)) => {
+            let lines = lists::details(target, width, palette);
+            put(frame, rows.area, lists::scrolled(lines, screen.look.scroll, rows.area.height.into()));
+        }
+    }
+}
+
+fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target, screen: &Screen<'_>, palette: Palette) {
+    let (width, height) = (usize::from(rows.area.width), usize::from(rows.area.height));
+    let every_part = height >= EVERY_PART;
+    let running = screen.picture.scale_events.first().is_some_and(|event| event.finished.is_none());
+    // On a small screen the verdict may take it all.
+    let rows_max = if height > HEAD_FROM.into() { 3 } else { usize::MAX };
+    for (text, style) in sentences(screen, target, palette) {
+        rows.put_top(
+            frame,
+            wrapped(&text, width).into_iter().take(rows_max).map(|row| Line::styled(row, style)).collect(),
+        );
+    }
+    if let (Some(act), true) = (&screen.picture.announcement, every_part) {
+        let act = wrapped(act.as_str(), width).into_iter().take(2).map(|row| Line::styled(row, palette.act()));
+        rows.put_top(frame, act.collect());
+    }
+    let room = usize::from(rows.area.height);
+    let below = if every_part { MIDDLE_ROWS } else { 0 };
+    rows.put_top(frame, shares::lines(target, width, room.saturating_sub(below), palette));
+    if let (Some(seconds), Some(threshold_seconds)) = (target.evidence_seconds, target.threshold_seconds) {
+        let text = format!("evidence: {}", Evidence { seconds, threshold_seconds });
+        rows.put_top(frame, vec![Line::styled(cut(&text, width), palette.dim())]);
+    }
+
+    let middle_rows = if running { SCALING_ROWS } else { MIDDLE_ROWS };
+    let room = usize::from(rows.area.height).saturating_sub(middle_rows);
+    let mut notices = panels::notices(target, width, if room > 2 * EVERY_PART { 5 } else { 2 }, palette);
+    notices.truncate(room.div_ceil(2));
+    let claims = panels::claims(target, screen.now, width, room - notices.len(), palette);
+    let mut below = Rows { area: rows.bottom(length(notices.len() + claims.len()).min(length(room))) };
+    below.put_top(frame, notices);
+    below.put_top(frame, claims);
+
+    let mut middle = rows.area;
+    let wide = middle.width >= SIDE_BY_SIDE;
+    if wide || !running {
+        let tape_width = if wide { TAPE_WIDTH } else { middle.width };
+        let area = Rect { width: tape_width, ..middle };
+        put(frame, area, panels::tape(target, usize::from(tape_width).saturating_sub(1), palette));
+    }
+    if wide {
+        middle.x += TAPE_WIDTH;
+        middle.width -= TAPE_WIDTH;
+    }
+    if wide || running {
+        let (width, height) = (middle.width.into(), middle.height.into());
+        put(frame, middle, panels::scaling(screen.picture, screen.now, width, height, palette));
+    }
+}
+
+fn headline(screen: &Screen<'_>, width: usize, palette: Palette) -> Line<'static> {
+    let Screen { picture, look, .. } = screen;
+    let of = match picture.targets.len() {
+        0 | 1 => String::new(),
+        targets => format!(" ({} of {targets})", look.place % targets + 1),
+    };
+    let name = picture.shown.as_ref().filter(|_| look.pane != Pane::Overview).map(|target| {
+        let name = target.target.as_str();
+        format!("  {}{of}", cut(name, 40.min(width / 2)))
+    });
+    let paused = if look.paused { "  PAUSED" } else { "" };
+    let left = format!("readscope{}  {}{paused}", name.unwrap_or_default(), look.pane.title());
+    let left = cut(&left, width);
+    let gap = width.saturating_sub(columns(&left));
+    let time = screen.now.strftime("%H:%M:%S UTC").to_string();
+    let with_page = screen.page.map(|page| format!("{page}  {time}"));
+    // What fits, the fullest first.
+    let right = with_page.into_iter().chain([time]).find(|right| columns(right) + 2 <= gap).unwrap_or_default();
+    let between = " ".repeat(gap.saturating_sub(columns(&right)));
+    Line::from(vec![Span::styled(left, palette.strong()), Span::raw(between), Span::styled(right, palette.dim())])
+}
+
+fn keys(screen: &Screen<'_>, width: usize) -> String {
+    let several = screen.picture.targets.len() > 1;
+    let targets = if several { "  ←→ target" } else { "" };
+    let rows = match screen.look.pane {
+        Pane::Target => "",
+        Pane::Overview => "  ↑↓ choose  Enter open",
+        Pane::Scaling | Pane::Details | Pane::Log => "  ↑↓ move",
+    };
+    let next = if screen.look.paused { "p go on" } else { "p pause" };
+    cut(&format!("q quit  Tab next{targets}{rows}  {next}  ? help"), width)
+}
+
+/// What is to be said in words: whether the picture is of now, and the verdict.
+fn sentences(screen: &Screen<'_>, target: &Target, palette: Palette) -> Vec<(String, Style)> {
+    let (mark, style) = verdict_style(target.verdict.as_ref(), palette);
+    let verdict = target.reason.as_ref().or(target.verdict.as_ref());
+    let verdict = verdict.map_or("There is no verdict yet", Text::as_str);
+    let not_of_now = screen.stale.map(|text| (format!("! {text}"), palette.bad()));
+    not_of_now.into_iter().chain([(format!("{mark} {verdict}"), style)]).collect()
+}
+
+/// The sign and the style of a verdict; the sign alone tells them apart too.
+fn verdict_style(verdict: Option<&Text>, palette: Palette) -> (&'static str, Style) {
+    match verdict.map(Text::as_str) {
+        Some("balanced") => ("●", palette.good()),
+        Some("unbalanced") => ("▲", palette.bad()),
+        Some(_) => ("◆", palette.unsure()),
+        None => ("○", palette.dim()),
+    }
+}
+
+fn put(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) {
+    frame.render_widget(Lines::from(lines), area);
+}
+
+fn length(rows: usize) -> u16 {
+    u16::try_from(rows).unwrap_or(u16::MAX)
+}
+
+impl Rows {
+    /// The next rows from above, as many of these as there are.
+    fn top(&mut self, rows: u16) -> Rect {
+        let height = rows.min(self.area.height);
+        let taken = Rect { height, ..self.area };
+        self.area.y += height;
+        self.area.height -= height;
+        taken
+    }
+
+    /// The next rows from below.
+    fn bottom(&mut self, rows: u16) -> Rect {
+        let height = rows.min(self.area.height);
+        self.area.height -= height;
+        Rect { y: self.area.bottom(), height, ..self.area }
+    }
+
+    /// Puts lines on the next rows from above, as many as there is room for.
+    fn put_top(&mut self, frame: &mut Frame<'_>, lines: Vec<Line<'static>>) {
+        let area = self.top(length(lines.len()));
+        put(frame, area, lines);
+    }
+}
+
+impl Palette {
+    fn coloured(self, colour: Color) -> Style {
+        if self.colour { Style::new().fg(colour) } else { Style::new() }
+    }
+
+    fn good(self) -> Style {
+        self.coloured(Color::Green).add_modifier(Modifier::BOLD)
+    }
+
+    fn bad(self) -> Style {
+        self.coloured(Color::Red).add_modifier(Modifier::BOLD)
+    }
+
+    fn unsure(self) -> Style {
+        self.coloured(Color::Yellow).add_modifier(Modifier::BOLD)
+    }
+
+    fn act(self) -> Style {
+        self.coloured(Color::Magenta)
+    }
+
+    fn bar(self) -> Style {
+        self.coloured(Color::Cyan)
+    }
+
+    fn heading(self) -> Style {
+        self.coloured(Color::Blue).add_modifier(Modifier::UNDERLINED)
+    }
+
+    fn chosen(self) -> Style {
+        self.strong().add_modifier(Modifier::REVERSED)
+    }
+
+    #[expect(clippy::unused_self, reason = "as its neighbours")]
+    fn plain(self) -> Style {
+        Style::new()
+    }
+
+    #[expect(clippy::unused_self, reason = "as its neighbours")]
+    fn strong(self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    #[expect(clippy::unused_self, reason = "as its neighbours")]
+    fn dim(self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
+    }
+}

@@ -1,0 +1,199 @@
+//! The panels below the shares: the tape, the scale events, notices and claims. Each is a heading and lines, the most
+//! telling first, and is cut at its end where there is no room.
+
+use jiff::{SignedDuration, Timestamp};
+use ratatui::text::{Line, Span};
+
+use super::{
+    Palette,
+    picture::{Claim, Picture, ScaleEvent, Target},
+    text::{Text, columns, cut, fit, wrapped},
+};
+use crate::model::{Notice, cluster::Milestone};
+
+/// What the columns of a claim take but for its name and its volume.
+const CLAIM_COLUMNS: usize = 9 + 9 + 13 + 6;
+
+/// The last answers, newest first: time, `server_id`, replica, as the lab's loop prints them.
+pub(super) fn tape(target: &Target, width: usize, palette: Palette) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::styled(cut("time         server_id replica", width), palette.heading())];
+    lines.extend(target.last_answers.iter().map(|answer| {
+        let time = answer.time.strftime("%H:%M:%S.%3f");
+        Line::raw(cut(&format!("{time} {:>9} {}", answer.server_id, answer.replica.as_str()), width))
+    }));
+    lines
+}
+
+/// The newest scale event with its milestones, as many of the last ones as there is room for, and the events before it.
+pub(super) fn scaling(
+    picture: &Picture,
+    now: Timestamp,
+    width: usize,
+    room: usize,
+    palette: Palette,
+) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::styled(cut("scale events", width), palette.heading())];
+    let Some((event, before)) = picture.scale_events.split_first() else {
+        lines.push(Line::raw(cut("none was seen", width)));
+        return lines;
+    };
+    lines.push(headline(event, now, width, palette));
+    let reached = milestones(event, width);
+    let hidden = reached.len().saturating_sub(room.saturating_sub(lines.len()));
+    lines.extend(reached.into_iter().skip(hidden));
+    lines.extend(before.iter().map(|event| headline(event, now, width, palette)));
+    lines
+}
+
+/// Every scale event with every milestone, newest first.
+pub(super) fn all_scaling(picture: &Picture, now: Timestamp, width: usize, palette: Palette) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for event in &picture.scale_events {
+        lines.push(headline(event, now, width, palette));
+        lines.extend(milestones(event, width));
+    }
+    if lines.is_empty() {
+        lines.push(Line::raw(cut("none was seen", width)));
+    }
+    lines
+}
+
+/// What happens or happened, and when.
+fn headline(event: &ScaleEvent, now: Timestamp, width: usize, palette: Palette) -> Line<'static> {
+    let ScaleEvent { from, to, started, finished, .. } = event;
+    let (notice, style) = match finished {
+        Some(finished) => {
+            let lasted = finished.duration_since(*started).try_into().ok();
+            (Notice::ScaleOver { from: *from, to: *to, lasted }, palette.strong())
+        }
+        None => (Notice::ScaleBegan { from: *from, to: *to }, palette.unsure()),
+    };
+    let running = if finished.is_some() { String::new() } else { format!(" for {}", since(*started, now)) };
+    let what = format!("{} {notice}{running}", started.strftime("%H:%M:%S"));
+    let whose = format!("{what}  {}", event.statefulset.as_str());
+    Line::styled(cut(if columns(&whose) <= width { &whose } else { &what }, width), style)
+}
+
+/// The milestones of every replica with the time since the request, in the order of their dates.
+fn milestones(event: &ScaleEvent, width: usize) -> Vec<Line<'static>> {
+    let known = |name: &str| Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
+    let mut reached = Vec::new();
+    for member in &event.replicas {
+        for (name, time) in &member.milestones {
+            let milestone = known(name.as_str());
+            let reused = milestone == Some(Milestone::Requested) && member.claim_reused == Some(true);
+            let what = milestone.map_or_else(|| name.as_str().to_owned(), |milestone| milestone.to_string());
+            let note = if reused { ", claim reused" } else { "" };
+            let text = format!("{:>8}  {} {what}{note}", since(event.started, *time), member.replica.as_str());
+            reached.push((*time, milestone, text));
+        }
+    }
+    reached.sort();
+    reached.into_iter().map(|(_, _, text)| Line::raw(cut(&text, width))).collect()
+}
+
+/// What is wrong now but for what the verdict says already, each in at most so many rows, and the last failure; nothing
+/// while all is well.
+pub(super) fn notices(target: &Target, width: usize, rows_max: usize, palette: Palette) -> Vec<Line<'static>> {
+    let said = |notice: &&Text| target.reason.as_ref() == Some(*notice);
+    let mut lines = Vec::new();
+    for notice in target.notices.iter().filter(|notice| !said(notice)) {
+        lines.extend(marked("! ", notice.as_str(), width, rows_max, palette));
+    }
+    if let (Some(failure), true) = (target.last_failures.first(), lines.is_empty()) {
+        let time = failure.time.strftime("%H:%M:%S");
+        let text = format!("last failure {time} ({}): {}", failure.reason.as_str(), failure.error.as_str());
+        lines.push(Line::styled(cut(&text, width), palette.dim()));
+    }
+    lines
+}
+
+/// A sentence with a mark before it, in at most so many rows.
+pub(super) fn marked(
+    mark: &'static str,
+    text: &str,
+    width: usize,
+    rows_max: usize,
+    palette: Palette,
+) -> Vec<Line<'static>> {
+    let indent = mark.chars().count();
+    let mut rows = wrapped(text, width.saturating_sub(indent));
+    if rows.len() > rows_max {
+        let rest = rows.drain(rows_max.saturating_sub(1)..).collect::<Vec<_>>().join(" ");
+        rows.push(cut(&rest, width.saturating_sub(indent)));
+    }
+    let row = |(index, row): (usize, String)| {
+        let before = if index == 0 { mark.to_owned() } else { " ".repeat(indent) };
+        Line::from(vec![Span::styled(before, palette.unsure()), Span::raw(row)])
+    };
+    rows.into_iter().enumerate().map(row).collect()
+}
+
+/// The claims, as `kubectl get pvc` shows them; nothing without any. Where there is no room for all, those that have no
+/// volume are first.
+pub(super) fn claims(
+    target: &Target,
+    now: Timestamp,
+    width: usize,
+    room: usize,
+    palette: Palette,
+) -> Vec<Line<'static>> {
+    let Some(claims) = target.claims.as_ref().filter(|claims| !claims.is_empty()) else { return Vec::new() };
+    let names = width.saturating_sub(CLAIM_COLUMNS + 2);
+    let (name, volume) = (names / 2, names - names / 2);
+    let row = |cells: [&str; 6]| {
+        let widths = [name, 8, volume, 8, 12, 6];
+        let cells: Vec<_> = cells.iter().zip(widths).map(|(cell, width)| fit(cell, width)).collect();
+        cut(cells.join(" ").trim_end(), width)
+    };
+    let head = row(["NAME", "STATUS", "VOLUME", "CAPACITY", "STORAGECLASS", "AGE"]);
+    let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default();
+    let of = |claim: &Claim| {
+        let age = claim.created.map(|created| age(now.duration_since(created))).unwrap_or_default();
+        let (volume, capacity, class) = (text(&claim.volume), text(&claim.capacity), text(&claim.storage_class));
+        Line::raw(row([claim.claim.as_str(), claim.phase.as_str(), &volume, &capacity, &class, &age]))
+    };
+    let mut claims: Vec<_> = claims.iter().collect();
+    if claims.len() >= room {
+        claims.sort_by_key(|claim| claim.phase.as_str() == "Bound");
+    }
+    [Line::styled(head, palette.heading())].into_iter().chain(claims.into_iter().map(of)).take(room).collect()
+}
+
+/// The time from one moment to another.
+fn since(from: Timestamp, to: Timestamp) -> String {
+    format!("{:.1} s", to.duration_since(from).as_secs_f64())
+}
+
+/// An age as `kubectl` writes it: the largest unit, and the next one while the first is small.
+fn age(age: SignedDuration) -> String {
+    let seconds = age.as_secs().max(0);
+    let both = |first: i64, unit: char, second: i64, smaller: char| match second {
+        0 => format!("{first}{unit}"),
+        _ => format!("{first}{unit}{second}{smaller}"),
+    };
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..600 => both(minutes, 'm', seconds % 60, 's'),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => both(hours, 'h', minutes % 60, 'm'),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => both(days, 'd', hours % 24, 'h'),
+        _ => format!("{days}d"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_written_as_kubectl_writes_them() {
+        let ages = [(119, "119s"), (120, "2m"), (125, "2m5s"), (10_799, "179m"), (10_800, "3h"), (11_000, "3h3m")];
+        let later = [(30_000, "8h"), (180_000, "2d2h"), (172_800, "2d"), (700_000, "8d"), (-5, "0s")];
+        for (seconds, written) in ages.into_iter().chain(later) {
+            assert_eq!(age(SignedDuration::from_secs(seconds)), written);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the terminal shows: documents of the JSON API, whether they come from this process or from another one. So both
+//! look the same, and nothing is shown that a script could not read.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::text::Text;
+use crate::{
+    model::Snapshot,
+    view::api::{self, Overview, ScaleEvents},
+};
+
+/// Everything known at one moment, with one target in full.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Picture {
+    /// Every target in short.
+    pub targets: Vec<Short>,
+    /// The one that is looked at, if there is any.
+    pub shown: Option<Target>,
+    /// Newest first.
+    pub scale_events: Vec<ScaleEvent>,
+    /// What the demo shows at the moment.
+    pub announcement: Option<Text>,
+}
+
+/// What another readscope serves: `/api/v1/targets` and `/api/v1/scale-events`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Documents {
+    targets: Vec<Target>,
+    scale_events: Vec<ScaleEvent>,
+    announcement: Option<Text>,
+}
+
+/// One target in one line.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Short {
+    pub target: Text,
+    pub verdict: Option<Text>,
+    pub reason: Option<Text>,
+    pub samples: u64,
+    pub failures: u64,
+}
+
+/// One target, as far as the terminal shows it. Documents of other versions may have more, and less.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the API's names")]
+pub struct Target {
+    pub target: Text,
+    pub verdict: Option<Text>,
+    pub reason: Option<Text>,
+    pub samples: u64,
+    pub failures: u64,
+    pub evidence_seconds: Option<f64>,
+    pub threshold_seconds: Option<f64>,
+    pub replicas: Vec<Replica>,
+    #[serde(default)]
+    pub notices: Vec<Text>,
+    #[serde(default)]
+    pub claims: Option<Vec<Claim>>,
+    #[serde(default)]
+    pub last_answers: Vec<Answer>,
+    #[serde(default)]
+    pub last_failures: Vec<Failure>,
+}
+
+/// One replica of a target.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the API's names")]
+pub struct Replica {
+    pub replica: Text,
+    pub server_id: Option<u32>,
+    pub role: Option<Text>,
+    pub version: Option<Text>,
+    pub why: Option<Text>,
+    pub reads: u64,
+    pub share: Option<f64>,
+    pub expected_share: f64,
+    pub share_lower: Option<f64>,
+    pub share_upper: Option<f64>,
+    pub lag_seconds: Option<f64>,
+    pub stale_reads: Option<u64>,
+    pub direct_up: Option<bool>,
+}
+
+/// One answer on the tape.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Answer {
+    pub time: Timestamp,
+    pub replica: Text,
+    pub server_id: u32,
+}
+
+/// One failed sample.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Failure {
+    pub time: Timestamp,
+    pub reason: Text,
+    pub error: Text,
+    pub advice: Text,
+}
+
+/// One claim.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the API's names")]
+pub struct Claim {
+    pub claim: Text,
+    pub phase: Text,
+    pub storage_class: Option<Text>,
+    pub volume: Option<Text>,
+    pub capacity: Option<Text>,
+    pub created: Option<Timestamp>,
+}
+
+/// One scale event.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct ScaleEvent {
+    pub statefulset: Text,
+    pub from: u32,
+    pub to: u32,
+    pub started: Timestamp,
+    pub finished: Option<Timestamp>,
+    pub replicas: Vec<Member>,
+}
+
+/// One replica of a scale event.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Member {
+    pub replica: Text,
+    pub claim_reused: Option<bool>,
+    pub milestones: BTreeMap<Text, Timestamp>,
+}
+
+/// `/api/v1/targets`, and the event `snapshot`.
+#[derive(Deserialize)]
+struct TargetsDocument {
+    targets: Vec<Target>,
+    #[serde(default)]
+    announcement: Option<Text>,
+}
+
+/// The event `overview`.
+#[derive(Deserialize)]
+struct OverviewDocument {
+    targets: Vec<Short>,
+}
+
+/// `/api/v1/scale-events`.
+#[derive(Deserialize)]
+struct ScaleEventsDocument {
+    scale_events: Vec<ScaleEvent>,
+}
+
+impl Picture {
+    /// The picture that `snapshot` makes, with the target at `place`; past the last one it begins anew.
+    ///
+    /// # Errors
+    /// When a document has not the form that the API promises, which would be a defect of this program.
+    pub fn of(snapshot: &Snapshot, place: usize) -> serde_json::Result<Self> {
+        let OverviewDocument { targets } = reread(&Overview::whole(snapshot))?;
+        let ScaleEventsDocument { scale_events } = reread(&ScaleEvents::of(snapshot))?;
+        let chosen = place.checked_rem(snapshot.targets.len()).map(|place| &snapshot.targets[place]);
+        let shown = match chosen {
+            Some(target) => {
+                reread::<TargetsDocument>(&api::Picture::whole(snapshot, target))?.targets.into_iter().next()
+            }
+            None => None,
+        };
+        let announcement = snapshot.announcement.as_ref().map(|act| Text::from(act.to_string()));
+        Ok(Self { targets, shown, scale_events, announcement })
+    }
+}
+
+impl Documents {
+    /// The two documents.
+    ///
+    /// # Errors
+    /// When they are not what readscope serves.
+    pub fn read(targets: &[u8], scale_events: &[u8]) -> serde_json::Result<Self> {
+        let TargetsDocument { targets, announcement } = serde_json::from_slice(targets)?;
+        let ScaleEventsDocument { scale_events } = serde_json::from_slice(scale_events)?;
+        Ok(Self { targets, scale_events, announcement })
+    }
+
+    /// The picture that they make, with the target at `place`; past the last one it begins anew.
+    #[must_use]
+    pub fn picture(&self, place: usize) -> Picture {
+        let chosen = place.checked_rem(self.targets.len()).map(|place| &self.targets[place]);
+        Picture {
+            targets: self.targets.iter().map(Short::of).collect(),
+            shown: chosen.cloned(),
+            scale_events: self.scale_events.clone(),
+            announcement: self.announcement.clone(),
+        }
+    }
+
+    /// The targets, for the tape.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+}
+
+impl Short {
+    fn of(target: &Target) -> Self {
+        let Target { target, verdict, reason, samples, failures, .. } = target.clone();
+        Self { target, verdict, reason, samples, failures }
+    }
+}
+
+fn reread<T: for<'a> Deserialize<'a>>(document: &impl Serialize) -> serde_json::Result<T> {
+    serde_json::from_slice(&serde_json::to_vec(document)?)
+}

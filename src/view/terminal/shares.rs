@@ -1,0 +1,98 @@
+//! The shares as bars, each with a mark where it is expected and its interval.
+
+use ratatui::text::{Line, Span};
+
+use super::{
+    Palette,
+    picture::{Replica, Target},
+    text::{columns, cut, fit},
+};
+
+/// From this width on there is room for every column.
+const EVERY_COLUMN: usize = 76;
+
+/// What the columns right of the bar take.
+const FIGURES_WIDTH: usize = 49;
+
+/// What they take on a narrow screen.
+const FEW_FIGURES_WIDTH: usize = 7;
+
+/// A line of headings and one a replica, in at most so many lines; where there is no room for all, the last one says so.
+pub(super) fn lines(target: &Target, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
+    let every_column = width >= EVERY_COLUMN;
+    let longest = target.replicas.iter().map(|replica| columns(replica.replica.as_str())).max().unwrap_or(0);
+    let name_width = longest.clamp(7, if every_column { 18 } else { 10 });
+    let figures_width = if every_column { FIGURES_WIDTH } else { FEW_FIGURES_WIDTH };
+    let bar_width = width.saturating_sub(name_width + figures_width + 2);
+    let full = full_scale(target);
+    let figures = if every_column {
+        format!("{:>6} {:>8} {:>10} {:>8} {:>7} {:>5}", "share", "expected", "interval", "reads", "lag", "up")
+    } else {
+        format!("{:>7}", "share")
+    };
+    let head = format!("{} {} {figures}", fit("replica", name_width), fit("┃ expected  ─ interval", bar_width));
+    let mut lines = vec![Line::styled(head, palette.heading())];
+    let replicas = target.replicas.len();
+    let shown = if replicas < room { replicas } else { room.saturating_sub(2) };
+    for replica in target.replicas.iter().take(shown) {
+        let figures = if every_column { figures_of(replica) } else { format!("{:>7}", percent(replica.share)) };
+        lines.push(Line::from(vec![
+            Span::styled(fit(replica.replica.as_str(), name_width), palette.strong()),
+            Span::raw(" "),
+            Span::styled(bar(replica, bar_width, full), palette.bar()),
+            Span::raw(format!(" {figures}")),
+        ]));
+    }
+    if shown < replicas {
+        lines.push(Line::styled(cut(&format!("… and {} more", replicas - shown), width), palette.dim()));
+    }
+    lines
+}
+
+/// The share at the right end of the bars: a quarter more than the longest.
+fn full_scale(target: &Target) -> f64 {
+    let of = |replica: &Replica| replica.share.unwrap_or(0.0).max(replica.expected_share);
+    let longest = target.replicas.iter().map(of).fold(0.0, f64::max);
+    (longest * 1.25).clamp(0.01, 1.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a screen has few columns")]
+fn bar(replica: &Replica, width: usize, full: f64) -> String {
+    let share = replica.share.unwrap_or(0.0);
+    let interval = replica.share_lower.zip(replica.share_upper);
+    let cell = |index: usize| {
+        let (from, to) = (index as f64 / width as f64 * full, (index + 1) as f64 / width as f64 * full);
+        let middle = f64::midpoint(from, to);
+        let last = index + 1 == width;
+        let expected = replica.expected_share;
+        if expected > 0.0 && ((from..to).contains(&expected) || (last && expected >= to)) {
+            '┃'
+        } else if middle <= share {
+            '█'
+        } else if interval.is_some_and(|(lower, upper)| (lower..=upper).contains(&middle)) {
+            '─'
+        } else {
+            ' '
+        }
+    };
+    (0..width).map(cell).collect()
+}
+
+fn figures_of(replica: &Replica) -> String {
+    let interval = match replica.share_lower.zip(replica.share_upper) {
+        Some((lower, upper)) => format!("{:.0}–{:.0} %", lower * 100.0, upper * 100.0),
+        None => "-".to_owned(),
+    };
+    let lag = replica.lag_seconds.map_or_else(|| "-".to_owned(), |lag| format!("{lag:.1} s"));
+    let up = match replica.direct_up {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "-",
+    };
+    let (share, expected) = (percent(replica.share), percent(Some(replica.expected_share)));
+    format!("{share:>6} {expected:>8} {interval:>10} {:>8} {lag:>7} {up:>5}", replica.reads)
+}
+
+fn percent(part: Option<f64>) -> String {
+    part.map_or_else(|| "-".to_owned(), |part| format!("{:.1}%", part * 100.0))
+}

@@ -1,0 +1,143 @@
+//! Text on a terminal: harmless, cut and broken by the columns that it takes.
+
+use serde::Deserialize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Text from outside is cut to so many characters.
+const CHARS_MAX: usize = 1000;
+
+/// Text that is harmless to show: a character without a width of its own (control characters and escape sequences, marks
+/// that turn the direction of writing or pile up) is written as its code, and it is not endless.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(from = "String")]
+pub struct Text(String);
+
+impl Text {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        let mut clean = String::new();
+        for (index, c) in text.chars().enumerate() {
+            if index == CHARS_MAX {
+                clean.push('…');
+                break;
+            }
+            match c.width() {
+                None | Some(0) => clean.extend(c.escape_default()),
+                Some(_) => clean.push(c),
+            }
+        }
+        Self(clean)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self::from(&*text)
+    }
+}
+
+/// How many columns a text takes.
+pub(super) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// The text in exactly so many columns: cut where it is longer, filled up where it is shorter.
+pub(super) fn fit(text: &str, width: usize) -> String {
+    let mut fitted = cut(text, width);
+    fitted.extend(std::iter::repeat_n(' ', width.saturating_sub(columns(&fitted))));
+    fitted
+}
+
+/// The text in at most so many columns.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        // One column is for the sign that there is more.
+        if used >= width {
+            break;
+        }
+        kept.push(c);
+    }
+    if width > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+/// The text in rows of at most so many columns, broken between words where that is possible; at least one row.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(2);
+    let mut rows = Vec::new();
+    let mut row = String::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let mut word = word;
+        if !row.is_empty() && columns(&row) + 1 + columns(word) > width {
+            rows.push(std::mem::take(&mut row));
+        }
+        if !row.is_empty() {
+            row.push(' ');
+        }
+        while columns(word) > width {
+            let (head, rest) = word.split_at(fitting(word, width));
+            rows.push(head.to_owned());
+            word = rest;
+        }
+        row.push_str(word);
+    }
+    rows.push(row);
+    rows
+}
+
+/// How many bytes of a word fit, at least one character.
+fn fitting(word: &str, width: usize) -> usize {
+    let mut used = 0;
+    for (at, c) in word.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > width && at > 0 {
+            return at;
+        }
+    }
+    word.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_as_its_code() {
+        let hostile = "\u{1b}]0;title\u{7}a\u{1b}[2J\r\nb\u{202e}c\u{9b}31m\u{200b}e\u{301}";
+        let shown = r"\u{1b}]0;title\u{7}a\u{1b}[2J\r\nb\u{202e}c\u{9b}31m\u{200b}e\u{301}";
+        assert_eq!(Text::from(hostile).as_str(), shown);
+        let endless = Text::from("\u{1b}".repeat(1 << 20));
+        assert_eq!(endless.as_str().len(), CHARS_MAX * r"\u{1b}".len() + "…".len());
+    }
+
+    #[test]
+    fn text_is_cut_and_filled_up_by_columns() {
+        assert_eq!((fit("abc", 5), fit("abcdef", 4), fit("abc", 0)), ("abc  ".into(), "abc…".into(), String::new()));
+        // Each of these takes two columns.
+        assert_eq!(fit("日本語", 4), "日… ");
+        assert_eq!(fit("日本語", 6), "日本語");
+    }
+
+    #[test]
+    fn rows_are_broken_between_words_and_where_a_word_is_too_long() {
+        assert_eq!(wrapped("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a bcdefghij k", 4), ["a", "bcde", "fghi", "j k"]);
+        assert_eq!(wrapped("日本語", 1), ["日", "本", "語"]);
+        assert_eq!(wrapped("", 4), [""]);
+    }
+}

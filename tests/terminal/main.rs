@@ -1,0 +1,229 @@
+//! The terminal view on a pseudo-terminal: what is on the screen, what keys do, and that the terminal is given back on
+//! every way out.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod pseudo;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    process::Command,
+    time::Duration,
+};
+
+use nix::sys::signal::Signal;
+use pseudo::{Pseudo, SOON};
+use readscope::view::terminal::{Look, Picture, Screen, Session};
+use support::{
+    program::{Program, call, readscope},
+    replicas::Replicas,
+    site::{Served, answered, nothing, snapshot},
+    waiting::wait_until,
+};
+
+/// Marks the process that panics.
+const PANICS: &str = "TERMINAL_TEST_PANICS";
+
+fn demo() -> Command {
+    readscope(&["demo", "--web.listen-address", "127.0.0.1:0", "--seed", "1"])
+}
+
+fn attach(site: &Served) -> Command {
+    readscope(&["watch", "--attach", &format!("http://{}", site.address)])
+}
+
+#[test]
+fn the_demo_is_drawn_follows_keys_and_sizes_and_ends_with_q() {
+    let mut terminal = Pseudo::start(&demo(), (80, 24));
+    terminal.wait_for(&[
+        "readscope  mysql/mysql-read  who answers",
+        "http://127.0.0.1:",
+        "Demo, act ",
+        "mysql-0 ",
+        "mysql-2 ",
+        "expected",
+        "evidence: ",
+        "server_id replica",
+        "scale events",
+        "data-mysql-0",
+        "q quit",
+    ]);
+    assert!(terminal.look(vt100::Screen::alternate_screen));
+    assert!(!terminal.text().contains("level="), "the log is not on it: {}", terminal.text());
+
+    terminal.types("\u{1b}[Z");
+    terminal.wait_for(&["readscope  mysql/mysql-read  log", "level=info"]);
+    terminal.types("\t");
+    terminal.wait_for(&["who answers", "Demo, act"]);
+    terminal.types("p");
+    terminal.wait_for(&["PAUSED", "p go on"]);
+    terminal.types("?");
+    terminal.wait_for(&["Shift-Tab"]);
+    terminal.types("\u{1b}");
+    terminal.wait_for(&["expected"]);
+    terminal.types("p");
+
+    terminal.resize(20, 5);
+    terminal.wait_for(&["q quit"]);
+    wait_until("the verdict first", SOON, || terminal.text().starts_with(['○', '●', '◆', '▲']));
+    terminal.resize(120, 40);
+    wait_until("a large screen", SOON, || terminal.text().lines().nth(39).is_some_and(|row| row.contains("q quit")));
+    terminal.wait_for(&["mysql-2 ", "data-mysql-0"]);
+
+    terminal.resize(80, 24);
+    terminal.types("q");
+    assert_eq!(terminal.ended().code(), Some(0));
+    terminal.assert_given_back();
+    // The page's address stays, for who wants to look at it next time.
+    assert!(terminal.text().contains("http://127.0.0.1:"), "{}", terminal.text());
+}
+
+#[test]
+fn every_signal_and_control_c_give_the_terminal_back() {
+    for way_out in [Some(Signal::SIGTERM), Some(Signal::SIGINT), Some(Signal::SIGHUP), None] {
+        let mut terminal = Pseudo::start(&demo(), (80, 24));
+        terminal.wait_for(&["q quit", "mysql-0"]);
+        match way_out {
+            Some(signal) => terminal.signal(signal),
+            None => terminal.types("\u{3}"),
+        }
+        assert_eq!(terminal.ended().code(), Some(0), "{way_out:?}");
+        terminal.assert_given_back();
+    }
+}
+
+#[test]
+fn the_time_of_the_demo_gives_the_terminal_back() {
+    let mut terminal = Pseudo::start(demo().args(["--for", "2s"]), (80, 24));
+    assert_eq!(terminal.ended().code(), Some(0));
+    terminal.assert_given_back();
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it() {
+    let mut terminal = Pseudo::start(&demo(), (80, 24));
+    terminal.wait_for(&["q quit", "mysql-0"]);
+    terminal.close();
+    assert!(terminal.ended().code().is_some(), "it ends by itself");
+}
+
+/// Runs itself on a terminal, where it draws and panics.
+#[test]
+fn a_panic_gives_the_terminal_back_and_is_told() {
+    if std::env::var_os(PANICS).is_some() {
+        let mut session = Session::open().unwrap();
+        let (picture, look) = (Picture::default(), Look::default());
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let screen = Screen { picture: &picture, look: &look, now, stale: None, page: None, log: &[], colour: true };
+        session.draw(&screen).unwrap();
+        panic!("as it was to be");
+    }
+    let name = "a_panic_gives_the_terminal_back_and_is_told";
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture"]).env(PANICS, "1").env("RUST_BACKTRACE", "0");
+    let mut terminal = Pseudo::start(&command, (80, 24));
+    assert_eq!(terminal.ended().code(), Some(101));
+    terminal.assert_given_back();
+    wait_until("the panic's message", SOON, || terminal.text().contains("as it was to be"));
+}
+
+#[test]
+fn no_color_means_none() {
+    let colours = |terminal: &Pseudo| {
+        let coloured = |screen: &vt100::Screen| {
+            let cells = (0..24).flat_map(|row| (0..80).map(move |column| (row, column)));
+            cells
+                .filter_map(|(row, column)| screen.cell(row, column))
+                .any(|cell| cell.fgcolor() != vt100::Color::Default)
+        };
+        terminal.look(coloured)
+    };
+    for (value, wanted) in [("1", false), ("", true)] {
+        let mut terminal = Pseudo::start(demo().env("NO_COLOR", value), (80, 24));
+        terminal.wait_for(&["q quit", "expected"]);
+        assert_eq!(colours(&terminal), wanted, "NO_COLOR={value}");
+    }
+}
+
+#[test]
+fn a_running_exporter_is_shown_and_said_to_be_away_while_it_is() {
+    let mut site = Served::showing(snapshot(), "");
+    let mut terminal = Pseudo::start(&attach(&site), (100, 30));
+    terminal.wait_for(&["mysql/mysql-read", "mysql-1", "101 mysql-1", "refused"]);
+    site.show(answered(&[("one", 3), ("two", 4)], 10));
+    terminal.wait_for(&["one (1 of 2)", "←→ target"]);
+    terminal.types("\u{1b}[C");
+    terminal.wait_for(&["two (2 of 2)"]);
+    site.stop();
+    terminal.wait_for(&["! cannot reach http://127.0.0.1:"]);
+    site = Served::showing(nothing(), "");
+    drop(site);
+    terminal.types("q");
+    assert_eq!(terminal.ended().code(), Some(0));
+    terminal.assert_given_back();
+}
+
+#[test]
+fn several_targets_are_listed_first() {
+    let site = Served::showing(answered(&[("one", 3), ("two", 4), ("three", 5)], 10), "");
+    let mut terminal = Pseudo::start(&attach(&site), (80, 24));
+    terminal.wait_for(&["readscope  targets", "one ", "two ", "three ", "Enter open"]);
+    terminal.types("\u{1b}[B\r");
+    terminal.wait_for(&["two (2 of 3)", "who answers"]);
+}
+
+#[test]
+fn what_is_not_readscope_is_refused() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ended = call(&["watch", "--attach", &nobody.to_string()]);
+    assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
+    assert!(ended.stderr.contains("cannot reach"), "{}", ended.stderr);
+
+    let site = Served::showing(snapshot(), "");
+    let ended = call(&["watch", "--attach", &format!("http://{}/elsewhere", site.address)]);
+    assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
+    assert!(ended.stderr.contains("404") && ended.stderr.contains("readscope"), "{}", ended.stderr);
+
+    // A web server that answers everything with 200, and with something else.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        for _ in ["targets", "scale events"] {
+            let mut stream = other.accept().unwrap().0;
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>").unwrap();
+        }
+    });
+    let ended = call(&["watch", "--attach", &address.to_string()]);
+    serving.join().unwrap();
+    assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
+    assert!(ended.stderr.contains("does not answer as readscope does"), "{}", ended.stderr);
+}
+
+#[test]
+fn without_a_terminal_it_prints_a_line_an_answer() {
+    let replicas = Replicas::of(&[1, 2], 1);
+    let address = replicas.address.to_string();
+    let arguments = ["watch", "--address", &address, "--tls", "disabled", "--interval", "20ms"];
+    let mut program = Program::start(&mut readscope(&arguments));
+    wait_until("ten lines", SOON, || program.output().len() >= 10);
+    for line in program.output() {
+        let [time, server_id, replica] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line:?}") };
+        assert!(time.parse::<jiff::Timestamp>().is_ok(), "{line:?}");
+        assert_eq!(replica, format!("server-{server_id}"));
+    }
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.wait(SOON).code(), Some(0));
+
+    let site = Served::showing(answered(&[("one", 3), ("two", 4)], 10), "");
+    let mut program = Program::start(&mut attach(&site));
+    wait_until("seven lines", SOON, || program.output().len() == 7);
+    assert_eq!(program.output().iter().filter(|line| line.ends_with("101  server-101  two")).count(), 4);
+    site.show(answered(&[("one", 3), ("two", 5)], 11));
+    wait_until("one more", SOON, || program.output().len() == 8);
+    program.signal(Signal::SIGINT);
+    assert_eq!(program.wait(Duration::from_secs(30)).code(), Some(0));
+}
