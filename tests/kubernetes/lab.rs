@@ -186,10 +186,18 @@ fn nothing_is_left(cluster: &Cluster) {
         metric(cluster, "readscope_target_up", "mysql/mysql-read") == [0.0]
     });
     assert!(metric(cluster, "readscope_statefulset_replicas", "").is_empty());
+    wait_until("that nobody is expected to answer", PATIENCE, || {
+        let shown = target(cluster);
+        let replicas = shown["replicas"].as_array().unwrap();
+        replicas.iter().all(|replica| replica["expected_share"] == 0.0)
+            && metric(cluster, "readscope_replica_expected_share", "").iter().all(|share| *share == 0.0)
+    });
     assert!(metric(cluster, "readscope_scale_in_progress", "").iter().all(|running| *running == 0.0));
     // Counters of a replica end five minutes after its pod, so that a last scrape has them.
     wait_until("the end of the replicas' series", Duration::from_secs(420), || {
         metric(cluster, "readscope_reads_total", "replica=").is_empty()
     });
     assert!(metric(cluster, "readscope_replica_info", "").is_empty());
+    assert_eq!(metric(cluster, "readscope_replica_expected_share", ""), [0.0; 0]);
+    assert_eq!(target(cluster)["replicas"], serde_json::json!([]), "the page has none either");
 }

@@ -16,6 +16,7 @@ mod mysql;
 mod waiting;
 
 // The tests.
+mod components;
 mod lab;
 mod rendering;
 mod rights;

@@ -24,7 +24,8 @@ fn deploy_with(directory: &Path, from: &str, to: &str) -> String {
     copy.display().to_string()
 }
 
-fn copy_directory(from: &Path, to: &Path) {
+/// Copies what is in a directory, and in those in it.
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let (path, copy) = (entry.path(), to.join(entry.file_name()));
