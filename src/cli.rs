@@ -370,7 +370,7 @@ impl RunArgs {
         let imbalance = &mut configuration.imbalance;
         imbalance.false_alarm_period =
             self.false_alarm_period.map_or(imbalance.false_alarm_period, FalseAlarmPeriod::get);
-        imbalance.tolerance = self.tolerance.map_or(imbalance.tolerance, Tolerance::get);
+        imbalance.tolerance = self.tolerance.unwrap_or(imbalance.tolerance);
     }
 }
 

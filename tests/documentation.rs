@@ -7,7 +7,7 @@ mod support;
 use std::{fs, path::Path};
 
 use readscope::view::metrics::{Definition, METRICS};
-use support::{golden, program::call};
+use support::{fixtures, golden, program::call};
 
 /// What stands above the table of `docs/metrics.md`.
 const METRICS_HEAD: &str = "\
@@ -60,6 +60,30 @@ fn the_readme_names_the_commands_to_begin_with() {
     for command in ["cargo run --release -- demo", "tests/run"] {
         assert!(readme.contains(command), "{command} is not in README.md");
     }
+}
+
+#[test]
+fn the_configuration_files_of_the_readme_are_valid() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let blocks: Vec<&str> = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [configuration, web] = blocks[..] else { panic!("{} files in README.md", blocks.len()) };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (name, content) in [("readscope.yaml", configuration), ("web.yaml", web), ("password", "secret\n")] {
+        fs::write(path(name), content).unwrap();
+    }
+    for (fixture, name) in [
+        ("authority.pem", "ca.crt"),
+        ("authority.pem", "client-ca.crt"),
+        ("server.pem", "tls.crt"),
+        ("server.key", "tls.key"),
+    ] {
+        fs::copy(fixtures::tls(fixture), path(name)).unwrap();
+    }
+    let files = ["--config.file", &path("readscope.yaml"), "--web.config.file", &path("web.yaml")];
+    let checked = call(&[&["run", "--config.check"][..], &files].concat());
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(checked.stdout.contains("shop-db-read.example"), "{checked:?}");
 }
 
 #[test]

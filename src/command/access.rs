@@ -13,8 +13,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::file_stamp::FileStamp;
-use crate::{config::WebConfiguration, view::web::Access};
+use crate::{
+    config::{FileStamp, WebConfiguration},
+    view::web::Access,
+};
 
 /// A changed file counts within this.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);

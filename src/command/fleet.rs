@@ -263,7 +263,7 @@ fn plan((target, trial): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule
         forget_after: target.forget_after,
         verdict: VerdictRules {
             false_alarm_period: imbalance.false_alarm_period,
-            tolerance: imbalance.tolerance,
+            tolerance: imbalance.tolerance.get(),
             interval: target.interval.get(),
         },
         trial: trial.clone(),

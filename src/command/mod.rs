@@ -3,7 +3,6 @@
 mod access;
 mod check;
 mod demo;
-mod file_stamp;
 mod fleet;
 mod log;
 mod observation;

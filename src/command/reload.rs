@@ -15,10 +15,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{file_stamp::FileStamp, fleet::Fleet, run::interval_of};
+use super::{fleet::Fleet, run::interval_of};
 use crate::{
     cli::RunArgs,
-    config::{Configuration, Entry, Selector, Target},
+    config::{Configuration, Entry, FileStamp, Selector, Target},
     model::{Event, cluster::ObjectName},
     source::kubernetes::{self, Found, Watcher, discover},
     view::web::Reload,

@@ -48,6 +48,12 @@ impl Tolerance {
     }
 }
 
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self(0.02)
+    }
+}
+
 impl TryFrom<Duration> for FalseAlarmPeriod {
     type Error = ImbalanceError;
 

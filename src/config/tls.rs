@@ -12,6 +12,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
+use super::file_stamp::FileStamp;
+
 /// What `--tls` takes; the `mysql` client's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum TlsMode {
@@ -72,13 +74,16 @@ pub struct ClientIdentity {
     pub key: PemFile,
 }
 
-/// A file and what was read from it. Its debug output shows the path alone.
-#[derive(Clone, PartialEq, Eq)]
+/// A file and what was read from it. Its debug output shows the path alone, and by its path it is the same as another:
+/// what is in it may change at any time, which makes no other target.
+#[derive(Clone)]
 pub struct PemFile {
     /// Where it was read from.
     pub path: PathBuf,
     /// Its content.
     pub bytes: Vec<u8>,
+    /// How the file was before it was read.
+    stamp: FileStamp,
 }
 
 /// Why TLS could not be set up as it was asked for.
@@ -161,6 +166,34 @@ impl Tls {
         })
     }
 
+    /// Whether one of the files is another one than when it was read.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        let (authorities, client) = self.files();
+        let client = client.into_iter().flat_map(|client| [&client.certificate, &client.key]);
+        authorities.into_iter().chain(client).any(|file| FileStamp::of(Some(&file.path)) != file.stamp)
+    }
+
+    /// The same from what the files are now.
+    ///
+    /// # Errors
+    /// When one of them is missing or not what it should be.
+    pub fn read_again(&self) -> Result<Self, TlsError> {
+        let (authorities, client) = self.files();
+        let path = |file: &PemFile| file.path.clone();
+        let authorities = authorities.map(path);
+        let (certificate, key) = client.map(|client| (path(&client.certificate), path(&client.key))).unzip();
+        Self::load(self.mode(), authorities.as_deref(), certificate.as_deref(), key.as_deref())
+    }
+
+    fn files(&self) -> (Option<&PemFile>, Option<&ClientIdentity>) {
+        match self {
+            Self::Disabled => (None, None),
+            Self::Required { client } => (None, client.as_ref()),
+            Self::VerifyIdentity { authorities, client } => (authorities.as_ref(), client.as_ref()),
+        }
+    }
+
     /// Which mode this is.
     #[must_use]
     pub fn mode(&self) -> TlsMode {
@@ -201,8 +234,10 @@ fn load_authorities(path: &Path) -> Result<PemFile, TlsError> {
 
 impl PemFile {
     fn read(path: &Path) -> Result<Self, TlsError> {
+        // Before it is read: a change meanwhile is seen at the next look.
+        let stamp = FileStamp::of(Some(path));
         let bytes = std::fs::read(path).map_err(|reason| TlsError::Unreadable { path: path.to_owned(), reason })?;
-        Ok(Self { path: path.to_owned(), bytes })
+        Ok(Self { path: path.to_owned(), bytes, stamp })
     }
 
     fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -219,6 +254,14 @@ impl PemFile {
         TlsError::NotPem { path: self.path.clone(), what, label, reason }
     }
 }
+
+impl PartialEq for PemFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for PemFile {}
 
 impl fmt::Debug for PemFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -277,6 +320,25 @@ mod tests {
         assert!(refused(TlsMode::Required, file, None, None).starts_with("--tls-ca is not used with --tls required"));
         assert!(refused(TlsMode::Disabled, None, file, file).starts_with("--tls-cert is not used"));
         assert!(refused(TlsMode::Required, None, file, None).contains("belong together"));
+    }
+
+    #[test]
+    fn a_changed_file_is_seen_and_makes_no_other_setting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
+        std::fs::copy(fixtures.join("authority.pem"), &path).unwrap();
+        let tls = Tls::load(TlsMode::VerifyIdentity, Some(&path), None, None).unwrap();
+        assert!(!tls.has_changed());
+        std::fs::write(&path, "half").unwrap();
+        assert!(tls.has_changed());
+        assert!(matches!(tls.read_again(), Err(TlsError::NotPem { .. })));
+        std::fs::copy(fixtures.join("elsewhere.pem"), &path).unwrap();
+        let again = tls.read_again().unwrap();
+        assert!(!again.has_changed());
+        assert_eq!(again, tls, "a target with it goes on");
+        let bytes = |tls: &Tls| tls.files().0.unwrap().bytes.clone();
+        assert_ne!(bytes(&again), bytes(&tls));
     }
 
     #[test]

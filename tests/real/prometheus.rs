@@ -26,13 +26,18 @@ pub(crate) struct Prometheus {
 
 impl Prometheus {
     pub(crate) fn scraping(target: SocketAddr) -> Self {
+        Self::scraping_with(target, "scheme: http")
+    }
+
+    /// With what a `scrape_config` says of how to scrape, as the inside of a YAML flow mapping.
+    pub(crate) fn scraping_with(target: SocketAddr, how: &str) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be made");
         let configuration = directory.path().join("prometheus.yml");
         fs::write(
             &configuration,
             format!(
                 "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{target}']}}]}}]\n"
+scrape_configs: [{{job_name: readscope, {how}, static_configs: [{{targets: ['{target}']}}]}}]\n"
             ),
         )
         .expect("a temporary file can be written");

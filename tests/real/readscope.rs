@@ -13,7 +13,7 @@ use crate::{
     support::{
         exporter::{Exporter, Metrics},
         program::{Ended, Program, readscope},
-        waiting::wait_for,
+        waiting::{wait_for, wait_until},
     },
 };
 
@@ -69,6 +69,10 @@ impl Call {
 }
 
 impl Exporter {
+    pub(crate) fn wait_for_log(&self, part: &str) {
+        wait_until(part, WITHIN, || self.program.logged(&[part]) > 0);
+    }
+
     /// As `wait_until`, for as long as real servers may take.
     pub(crate) fn wait_for(&mut self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
         wait_for(what, WITHIN, || {

@@ -1,6 +1,6 @@
 //! TLS as the servers speak it, and logins with and without it.
 
-use std::path::Path;
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use crate::{
     balancer::{READ_ADDRESS, route_to},
@@ -20,7 +20,7 @@ use crate::{
 struct Secured {
     service: Service,
     authority: Authority,
-    _directory: RunDirectory,
+    directory: RunDirectory,
 }
 
 impl Secured {
@@ -41,7 +41,7 @@ impl Secured {
             format!("ssl-key={}", inside(&server.key)),
         ];
         let service = Service::with_settings(size, &settings.each_ref().map(String::as_str));
-        Self { service, authority, _directory: directory }
+        Self { service, authority, directory }
     }
 
     fn call(&self, address: &str, authority: &Authority) -> Call {
@@ -128,4 +128,61 @@ fn a_server_that_has_forgotten_the_account_gets_the_password_encrypted_without_t
         probe.wait_for("20 more reads", |now| now.reads() >= before + 20);
     }
     assert_eq!(probe.metrics().all_failures(), 0, "{:?}", probe.program.log());
+}
+
+/// Puts files below the name `..data` all at once, as Kubernetes does it with a Secret.
+fn swap(folder: &Path, version: &str, files: [(&str, &[u8]); 3]) {
+    fs::create_dir(folder.join(version)).expect("the version is new");
+    for (name, content) in files {
+        fs::write(folder.join(version).join(name), content).expect("a temporary file can be written");
+    }
+    symlink(version, folder.join("..next")).expect("nothing is there");
+    fs::rename(folder.join("..next"), folder.join("..data")).expect("both are in one directory");
+}
+
+#[test]
+fn rotated_files_are_taken_up_without_a_failed_sample() {
+    let secured = Secured::of(1);
+    let server = secured.service.fleet.primary();
+    server.query(&format!("ALTER USER {USER} REQUIRE X509"));
+    let read = |path: &Path| fs::read(path).expect("it was issued");
+    let (old, new) = (&secured.authority, Authority::new(secured.directory.outside(), "next"));
+    let (old_client, new_client) = (old.client(), new.client());
+    let trusted_now = old.certificate();
+    let (old_authority, new_authority) = (read(&trusted_now), read(&new.certificate()));
+    let both = [&old_authority[..], &new_authority].concat();
+    let serve = |authorities: &[u8]| {
+        fs::write(&trusted_now, authorities).expect("the directory can be written");
+        server.query("ALTER INSTANCE RELOAD TLS");
+    };
+    // As it is done: first everybody trusts both authorities, and in the end only the new one.
+    serve(&both);
+
+    let folder = tempfile::tempdir().expect("a temporary directory can be made");
+    let path = |name: &str| folder.path().join("..data").join(name).display().to_string();
+    let (certificate, key) = (read(&old_client.certificate), read(&old_client.key));
+    swap(folder.path(), "1", [("ca.crt", &old_authority), ("tls.crt", &certificate), ("tls.key", &key)]);
+    let call = secured.service.password.call(READ_ADDRESS).with(&["--tls", "verify-identity", "--interval", "20ms"]);
+    let call = call.with(&["--tls-ca", &path("ca.crt"), "--tls-cert", &path("tls.crt"), "--tls-key", &path("tls.key")]);
+    let mut probe = call.run();
+    probe.wait_for("20 reads", |now| now.reads() >= 20);
+
+    // A certificate that does not fit its key.
+    swap(folder.path(), "2", [("ca.crt", &both), ("tls.crt", &read(&new_client.certificate)), ("tls.key", &key)]);
+    probe.wait_for_log("the TLS files read before stay in use");
+    let before = probe.metrics().reads();
+    probe.wait_for("20 reads with the old files", |now| now.reads() >= before + 20);
+    let (certificate, key) = (read(&new_client.certificate), read(&new_client.key));
+    swap(folder.path(), "3", [("ca.crt", &both), ("tls.crt", &certificate), ("tls.key", &key)]);
+    probe.wait_for_log("the TLS files have changed and are used from now on");
+
+    let next = new.server(&format!("DNS:{NAME},IP:127.0.1.1"));
+    for (from, to) in [(next.certificate, "right-server.pem"), (next.key, "right-server.key")] {
+        fs::copy(from, secured.directory.outside().join(to)).expect("the directory can be written");
+    }
+    serve(&new_authority);
+    let before = probe.metrics().reads();
+    let now = probe.wait_for("20 reads of the new authority's server", |now| now.reads() >= before + 20);
+    assert_eq!(now.all_failures(), 0, "{:?}", probe.program.log());
+    assert_eq!(probe.program.logged(&["the TLS files read before stay in use"]), 1, "{:?}", probe.program.log());
 }

@@ -21,7 +21,7 @@ use self::entry::{Common, Entries};
 use super::{
     discovery::Discovery,
     duration::{Interval, parse_duration},
-    imbalance::FalseAlarmPeriod,
+    imbalance::{FalseAlarmPeriod, ImbalanceError, Tolerance},
     pacing::{MaxLag, MaxLagError},
     secret::PasswordSource,
     target::Target,
@@ -58,8 +58,8 @@ pub enum Entry {
 pub struct Imbalance {
     /// How often chance alone may raise an alarm: once in so long, over all targets.
     pub false_alarm_period: Duration,
-    /// A share that differs from the expected one by less than this part of it is as good as right, 0 to 1.
-    pub tolerance: f64,
+    /// A share that differs from the expected one by less than this part of it is as good as right.
+    pub tolerance: Tolerance,
 }
 
 /// How late a fresh answer may be.
@@ -71,7 +71,7 @@ pub struct Freshness {
 
 impl Default for Imbalance {
     fn default() -> Self {
-        Self { false_alarm_period: Duration::from_secs(30 * 24 * 3600), tolerance: 0.02 }
+        Self { false_alarm_period: Duration::from_secs(30 * 24 * 3600), tolerance: Tolerance::default() }
     }
 }
 
@@ -192,11 +192,10 @@ fn imbalance(raw: Option<raw::Imbalance>) -> Result<Imbalance, Wrong> {
             })?;
     }
     if let Some(tolerance) = raw.tolerance {
-        let read = tolerance.value.trim().parse().ok().filter(|part| (0.0..1.0).contains(part));
-        imbalance.tolerance = read.ok_or_else(|| Wrong {
+        imbalance.tolerance = tolerance.value.parse().map_err(|error: ImbalanceError| Wrong {
             line: tolerance.referenced.line(),
             key: "tolerance".to_owned(),
-            problem: format!("{:?} is no number of at least 0 and below 1", tolerance.value),
+            problem: format!("{:?} is {error}", tolerance.value),
             example: "  imbalance: {tolerance: 0.02}",
         })?;
     }

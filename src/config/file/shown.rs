@@ -101,7 +101,7 @@ impl Configuration {
             targets: self.entries.iter().map(ShownEntry::of).collect(),
             imbalance: ShownImbalance {
                 false_alarm_period: span(self.imbalance.false_alarm_period),
-                tolerance: self.imbalance.tolerance,
+                tolerance: self.imbalance.tolerance.get(),
             },
             freshness: ShownFreshness { max_lag: self.freshness.max_lag.to_string() },
         })

@@ -14,7 +14,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::config::{ClientIdentity, Target, Tls};
+use crate::config::{ClientIdentity, Tls};
 
 /// The TLS side of one target.
 pub(super) struct Encryption {
@@ -34,14 +34,14 @@ pub struct EncryptionError(String);
 struct AnyCertificate(Arc<CryptoProvider>);
 
 impl Encryption {
-    /// How connections to `target` are encrypted; `None` if they are not.
-    pub(super) fn of(target: &Target) -> Result<Option<Self>, EncryptionError> {
+    /// How connections to `host` are encrypted; `None` if they are not.
+    pub(super) fn of(tls: &Tls, host: &str) -> Result<Option<Self>, EncryptionError> {
         let text = |error: &dyn std::fmt::Display| EncryptionError(error.to_string());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| text(&error))?;
-        let (builder, client) = match &target.tls {
+        let (builder, client) = match tls {
             Tls::Disabled => return Ok(None),
             Tls::Required { client } => {
                 let verifier = Arc::new(AnyCertificate(provider));
@@ -72,7 +72,7 @@ impl Encryption {
         };
         // A client that connects for the first time has no session to resume, and the next replica would not know it.
         config.resumption = Resumption::disabled();
-        let name = ServerName::try_from(target.address.host.clone()).ok();
+        let name = ServerName::try_from(host.to_owned()).ok();
         Ok(Some(Self { connector: TlsConnector::from(Arc::new(config)), name }))
     }
 

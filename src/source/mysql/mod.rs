@@ -9,6 +9,7 @@ mod failure;
 mod identity;
 mod messages;
 mod packets;
+mod rotation;
 mod rsa;
 
 use std::{
@@ -27,8 +28,8 @@ pub use self::encryption::EncryptionError;
 
 use self::{
     connection::{Account, Connection},
-    encryption::Encryption,
     failure::Stage,
+    rotation::Rotation,
 };
 use super::resolve::{Resolver, ResolverError};
 use crate::{
@@ -46,7 +47,7 @@ pub struct Sampler {
     target: Target,
     clock: Clock,
     resolver: Resolver,
-    encryption: Option<Encryption>,
+    encryption: Rotation,
     /// Locked for look-ups alone, never across an await.
     password: Mutex<Password>,
 }
@@ -84,7 +85,7 @@ impl Sampler {
         let resolver = Resolver::new(&target.address, target.timeout.get())?;
         let secret = target.password.read()?.map(Arc::new);
         let password = Mutex::new(Password { secret, looked_at: Instant::now(), unreadable: false });
-        let encryption = Encryption::of(&target)?;
+        let encryption = Rotation::of(&target)?;
         Ok(Self { target, clock, resolver, encryption, password })
     }
 
@@ -103,8 +104,14 @@ impl Sampler {
     async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Sample {
         let started = self.clock.now();
         let outcome = attempt.await;
-        if matches!(&outcome, Err(failure) if failure.reason == FailureReason::Auth) {
-            self.look_at_password();
+        match outcome.as_ref().err().map(|failure| failure.reason) {
+            Some(FailureReason::Auth) => {
+                self.look_at_password();
+                // The account may want another certificate than was shown.
+                self.encryption.look(&self.target);
+            }
+            Some(FailureReason::Tls) => self.encryption.look(&self.target),
+            _ => {}
         }
         Sample { sequence, started, finished: self.clock.now(), outcome }
     }
@@ -136,7 +143,8 @@ impl Sampler {
         let password = self.password();
         let password = password.as_deref().map(Secret::expose).unwrap_or_default();
         let account = Account { user: &self.target.user, password };
-        let login = Connection::log_in(stream, self.encryption.as_ref(), account);
+        let encryption = self.encryption.encryption(&self.target);
+        let login = Connection::log_in(stream, encryption.as_deref(), account);
         let Some(logged_in) = before(end.as_mut(), login).await else {
             return Err(late("logging in", Some(address)));
         };

@@ -5,7 +5,7 @@ use std::{os::unix::fs::MetadataExt, path::Path};
 /// What tells a file from another under its name, and from what it was before; a mounted `ConfigMap` or Secret is a
 /// symlink, which is swapped, and it is the file behind it that counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct FileStamp {
+pub(crate) struct FileStamp {
     /// Absent without a file.
     seen: Option<Seen>,
 }
@@ -23,7 +23,7 @@ struct Seen {
 
 impl FileStamp {
     /// How the file is now, if there is one.
-    pub(super) fn of(path: Option<&Path>) -> Self {
+    pub(crate) fn of(path: Option<&Path>) -> Self {
         let metadata = path.and_then(|path| std::fs::metadata(path).ok());
         let seen = metadata.map(|file| Seen {
             device: file.dev(),
