@@ -16,7 +16,7 @@ use super::{
     snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot},
     timeline::{Step, Timeline},
     watches::{Problem, WatchName, Watches},
-    world::{BindLabels, Change, Effect, Kind, World},
+    world::{BindLabels, Change, Effect, Kind, SCALE_BOUNDS, World},
 };
 use crate::model::{
     histogram::Histogram,
@@ -243,14 +243,22 @@ impl Kubernetes {
         self.world.timelines().filter(|timeline| self.sets.contains_key(timeline.name()))
     }
 
+    /// A histogram that is to grow is there before it does, empty: Prometheus does not count what a series begins with.
     fn binds(&self) -> Vec<(BindLabels, Histogram)> {
+        let classes = self.claims().filter_map(|(set, life)| Some((set, life.class()?)));
+        let labels = classes.map(|(set, class)| self.world.bind_labels(set.clone(), Arc::clone(class)));
+        let mut binds: BTreeMap<_, _> = labels.map(|labels| (labels, Histogram::new(&SCALE_BOUNDS))).collect();
         let ours = self.world.binds().iter().filter(|(labels, _)| self.sets.contains_key(&labels.statefulset));
-        ours.map(|(labels, times)| (labels.clone(), times.clone())).collect()
+        binds.extend(ours.map(|(labels, times)| (labels.clone(), times.clone())));
+        binds.into_iter().collect()
     }
 
     fn statefulset(&self, timeline: &Timeline, now: Moment) -> StatefulSetSnapshot {
         let name = timeline.name();
-        let phase = |phase: ScalePhase| Some((phase, self.world.phases().get(&(name.clone(), phase))?.clone()));
+        let phase = |phase: ScalePhase| {
+            let times = self.world.phases().get(&(name.clone(), phase)).cloned();
+            (phase, times.unwrap_or_else(|| Histogram::new(&SCALE_BOUNDS)))
+        };
         let claim = |life: &ClaimLife| ClaimSnapshot {
             claim: life.claim.clone(),
             pending: pending_for(life, now),
@@ -261,7 +269,7 @@ impl Kubernetes {
             name: name.clone(),
             replicas: timeline.set().map(|set| set.replicas),
             events: timeline.events().rev().cloned().collect(),
-            phases: ScalePhase::ALL.into_iter().filter_map(phase).collect(),
+            phases: ScalePhase::ALL.into_iter().map(phase).collect(),
             reached: listed.then(|| self.world.reached(timeline)),
             began: self.began.get(name).copied().unwrap_or_default(),
             claims: self.claims_of(timeline).map(claim).collect(),

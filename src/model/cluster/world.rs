@@ -345,13 +345,18 @@ impl World {
         let Some(life) = self.lives.claim_mut(claim) else { return };
         let Some(bind) = life.take_bind() else { return };
         let class = life.class().cloned().unwrap_or_default();
-        let bind_mode = match self.classes.get(&class) {
+        let labels = self.bind_labels(set, class);
+        self.binds.entry(labels).or_insert_with(|| Histogram::new(&SCALE_BOUNDS)).record(bind);
+    }
+
+    /// What the binding of a claim of this class is labelled with.
+    pub(crate) fn bind_labels(&self, statefulset: ObjectName, storage_class: Arc<str>) -> BindLabels {
+        let bind_mode = match self.classes.get(&storage_class) {
             Some(StorageClass { waits_for_consumer: true, .. }) => "WaitForFirstConsumer",
             Some(_) => "Immediate",
             None => "unknown",
         };
-        let labels = BindLabels { statefulset: set, storage_class: class, bind_mode };
-        self.binds.entry(labels).or_insert_with(|| Histogram::new(&SCALE_BOUNDS)).record(bind);
+        BindLabels { statefulset, storage_class, bind_mode }
     }
 
     /// Those of claims that were received before their `StatefulSet`.
@@ -399,4 +404,5 @@ impl World {
 }
 
 /// Upper bounds in seconds for what takes from a moment to an hour.
-const SCALE_BOUNDS: [f64; 14] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
+pub(crate) const SCALE_BOUNDS: [f64; 14] =
+    [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
