@@ -27,10 +27,12 @@ mod support;
 // The tests.
 mod checking;
 mod counting;
+mod dashboard;
 mod faults;
 mod freshness;
 mod names;
 mod reloading;
+mod rules;
 mod scaling;
 mod scraping;
 mod tls;

@@ -69,6 +69,16 @@ scrape_configs: [{{job_name: readscope, {how}, static_configs: [{{targets: ['{ta
     }
 }
 
+impl Prometheus {
+    /// How many series an instant query gives that are numbers.
+    pub(crate) fn values(&self, expression: &str) -> usize {
+        let answer = http::get(self.address, &format!("/api/v1/query?query={}", encode(expression))).json();
+        assert_eq!(answer["status"], "success", "{expression}: {answer}");
+        let results = answer["data"]["result"].as_array().expect("the result is a vector");
+        results.iter().filter(|result| result["value"][1] != "NaN").count()
+    }
+}
+
 fn encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         write!(encoded, "%{byte:02X}").expect("a String takes what is written");

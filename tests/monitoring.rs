@@ -1,0 +1,187 @@
+//! The dashboard, the alerts and the runbook name what there is, and keep the rules that their readers rely on.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use readscope::view::metrics::METRICS;
+use serde_json::Value;
+
+/// Series that a family of another kind brings, by their ending.
+const OF_HISTOGRAMS: [&str; 3] = ["_bucket", "_count", "_sum"];
+
+fn file(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn dashboard() -> Value {
+    serde_json::from_str(&file("grafana/readscope.json")).unwrap()
+}
+
+/// Every panel that is not a row.
+fn panels(dashboard: &Value) -> Vec<&Value> {
+    let all = dashboard["panels"].as_array().unwrap();
+    all.iter().filter(|panel| panel["type"] != "row").collect()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_else(|| panic!("{key} is missing in {value}"))
+}
+
+/// The expressions of a panel, variables as they are.
+fn expressions(panel: &Value) -> impl Iterator<Item = &str> {
+    panel["targets"].as_array().unwrap().iter().map(|target| text(target, "expr"))
+}
+
+/// Every word of an expression that looks like a metric of ours.
+fn metrics_in(expression: &str) -> BTreeSet<&str> {
+    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+    expression.split(word).filter(|word| word.starts_with("readscope_") || word.starts_with("process_")).collect()
+}
+
+/// The kind of each family that `/metrics` has.
+fn kinds() -> BTreeMap<&'static str, &'static str> {
+    METRICS.iter().map(|metric| (metric.name, metric.kind.name())).collect()
+}
+
+/// The family that a series belongs to.
+fn family<'a>(series: &'a str, kinds: &BTreeMap<&str, &str>) -> &'a str {
+    let of_histogram = OF_HISTOGRAMS.iter().find_map(|ending| series.strip_suffix(ending));
+    of_histogram.filter(|family| kinds.get(family) == Some(&"histogram")).unwrap_or(series)
+}
+
+#[track_caller]
+fn assert_known(expression: &str, kinds: &BTreeMap<&str, &str>) {
+    for series in metrics_in(expression) {
+        let known = kinds.contains_key(family(series, kinds)) || series.starts_with("process_");
+        assert!(known, "{series} in {expression} is no metric of readscope");
+    }
+}
+
+/// The names and expressions of the alerts, read line by line: a rule's name comes before its other keys.
+fn alerts() -> BTreeMap<String, String> {
+    let rules = file("deploy/alerts/readscope.rules.yaml");
+    let one = |rule: &str| {
+        let (name, rest) = rule.split_once('\n').unwrap();
+        (name.trim().to_owned(), rest.split("annotations:").next().unwrap().to_owned())
+    };
+    rules.split("- alert:").skip(1).map(one).collect()
+}
+
+#[test]
+fn every_panel_says_what_it_shows_in_which_unit() {
+    let dashboard = dashboard();
+    let mut titles = BTreeSet::new();
+    for panel in panels(&dashboard) {
+        let title = text(panel, "title");
+        assert!(!title.is_empty() && titles.insert(title), "{title}: titles are there and differ");
+        assert!(text(panel, "description").ends_with('.'), "{title}: a description is a sentence");
+        assert!(!text(&panel["fieldConfig"]["defaults"], "unit").is_empty(), "{title}: a unit");
+        assert!(panel["fieldConfig"]["defaults"]["noValue"].is_string(), "{title}: what an empty panel shows");
+        assert!(!["graph", "singlestat", "table-old"].contains(&text(panel, "type")), "{title}: gone from Grafana");
+    }
+}
+
+#[test]
+fn every_query_can_be_narrowed_and_lets_the_data_source_be_chosen() {
+    let dashboard = dashboard();
+    for panel in panels(&dashboard) {
+        let title = text(panel, "title");
+        for target in panel["targets"].as_array().unwrap().iter().chain([panel]) {
+            assert_eq!(text(&target["datasource"], "uid"), "${datasource}", "{title}");
+        }
+        for expression in expressions(panel) {
+            let selectors = expression.matches('{').count();
+            assert_eq!(
+                expression.matches("job=~\"$job\", instance=~\"$instance\"").count(),
+                selectors,
+                "{title}: {expression}"
+            );
+            assert_eq!(metrics_in(expression).len().min(1), selectors.min(1), "{title}: {expression}");
+        }
+    }
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    assert_eq!(text(&variables[0], "type"), "datasource");
+    assert_eq!(text(&variables[0], "label"), "Data source");
+    for variable in &variables[1..] {
+        let name = text(variable, "name");
+        assert_eq!(variable["refresh"], 2, "{name}: follows the time range");
+        assert!(variable["multi"] == true && variable["includeAll"] == true && variable["allValue"] == ".+", "{name}");
+    }
+}
+
+#[test]
+fn rates_are_taken_of_counters_over_grafanas_own_interval() {
+    let (dashboard, kinds) = (dashboard(), kinds());
+    for panel in panels(&dashboard) {
+        for expression in expressions(panel) {
+            assert_known(expression, &kinds);
+            for window in expression.split('[').skip(1).map(|rest| rest.split(']').next().unwrap()) {
+                // "Replicas answering" says its five minutes.
+                let said = text(panel, "description").contains("five minutes") && window == "5m";
+                assert!(said || ["$__rate_interval", "$__range"].contains(&window), "{expression}");
+            }
+            for series in metrics_in(expression) {
+                let counts = series.ends_with("_total") || series.ends_with("_bucket");
+                let rated =
+                    ["rate(", "increase("].iter().any(|function| expression.contains(&format!("{function}{series}")));
+                assert_eq!(counts, rated, "{series} in {expression}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_dashboard_can_be_provisioned_again_and_again() {
+    let dashboard = dashboard();
+    assert!(dashboard["id"].is_null() && dashboard["editable"] == false);
+    assert!((1..=40).contains(&text(&dashboard, "uid").len()));
+    assert!(dashboard["schemaVersion"].as_u64().unwrap() >= 39);
+    let ids: BTreeSet<_> =
+        dashboard["panels"].as_array().unwrap().iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), dashboard["panels"].as_array().unwrap().len(), "ids differ");
+    for annotation in dashboard["annotations"]["list"].as_array().unwrap().iter().skip(1) {
+        assert_known(text(annotation, "expr"), &kinds());
+    }
+}
+
+#[test]
+fn every_alert_asks_for_metrics_that_there_are() {
+    let (alerts, kinds) = (alerts(), kinds());
+    assert!(alerts.len() >= 13, "{:?}", alerts.keys());
+    for (name, rule) in alerts {
+        assert!(!metrics_in(&rule).is_empty(), "{name}");
+        assert_known(&rule, &kinds);
+    }
+}
+
+#[test]
+fn every_alert_has_its_section_in_the_runbook_and_its_test() {
+    let (rules, runbook, tests) = (
+        file("deploy/alerts/readscope.rules.yaml"),
+        file("docs/runbook.md"),
+        file("deploy/alerts/readscope.test.yaml"),
+    );
+    let sections: BTreeMap<&str, &str> =
+        runbook.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
+    let alerts = alerts();
+    assert_eq!(alerts.keys().map(String::as_str).collect::<BTreeSet<_>>(), sections.keys().copied().collect());
+    for name in alerts.keys() {
+        assert!(
+            rules.contains(&format!("docs/runbook.md#{}\n", name.to_lowercase())),
+            "{name}: the link to its section"
+        );
+        for part in ["**Meaning.**", "**Impact.**", "**Diagnosis.**", "**Remedy.**"] {
+            assert!(sections[name.as_str()].contains(part), "{name}: {part}");
+        }
+        let tested = format!("alertname: {name}\n        exp_alerts:");
+        assert!(
+            tests.contains(&format!("{tested}\n")) && tests.contains(&format!("{tested} []")),
+            "{name}: fires, and does not"
+        );
+    }
+}
