@@ -17,7 +17,9 @@ const MOUNTS: [&str; 3] = ["/etc/readscope-targets", "/etc/readscope-web", "/etc
 /// What `kubectl apply -k deploy` would apply with these components besides those that are always on.
 fn rendered(components: &[&str]) -> Vec<Value> {
     let copy = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    copy_directory(&repository().join("deploy"), &copy.path().join("deploy"));
+    for part in ["deploy", "grafana"] {
+        copy_directory(&repository().join(part), &copy.path().join(part));
+    }
     let file = copy.path().join("deploy/kustomization.yaml");
     let mut kustomization = fs::read_to_string(&file).unwrap();
     for component in components {
@@ -145,9 +147,21 @@ fn tls_and_auth_reaches_every_probe_and_prometheus() {
 }
 
 #[test]
+fn the_dashboard_is_what_the_sidecar_looks_for() {
+    let objects = rendered(&["dashboard"]);
+    let map = named(&objects, "ConfigMap", "readscope-dashboard");
+    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
+    let dashboard = map["data"]["readscope.json"].as_str().unwrap();
+    assert_eq!(dashboard, fs::read_to_string(repository().join("grafana/readscope.json")).unwrap());
+    // `kubectl apply` keeps what it applied in an annotation, and an object's annotations have at most so many bytes.
+    let applied = serde_json::to_string(map).unwrap().len();
+    assert!(applied < 256 * 1024, "{applied} bytes");
+}
+
+#[test]
 fn every_component_goes_with_every_other() {
     // `topology` is in per-node.
-    let all = ["prometheus-operator", "per-node", "cluster-wide", "kubernetes-events", "tls-and-auth"];
+    let all = ["prometheus-operator", "per-node", "dashboard", "cluster-wide", "kubernetes-events", "tls-and-auth"];
     let objects = rendered(&all);
     let named =
         |kind, name: &str| named(&objects, kind, name)["spec"]["template"]["spec"]["containers"][0]["args"].clone();
