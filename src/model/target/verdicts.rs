@@ -40,17 +40,7 @@ impl Course {
     }
 
     fn answer_as(&mut self, ordinal: u32, server_id: u32) {
-        let identity = Identity {
-            server_id,
-            server_uuid: Some(format!("uuid-{ordinal}")),
-            host_name: format!("mysql-{ordinal}"),
-            read_only: ordinal > 0,
-            version: "9.7.0".to_owned(),
-            server_time: None,
-            gtid_executed: None,
-        };
-        let address = ([127, 0, 0, 1], 3306).into();
-        self.sample(Ok(Answer { identity, timings: Timings::default(), address }));
+        self.sample(Ok(answer(ordinal, server_id)));
     }
 
     fn fail(&mut self) {
@@ -70,15 +60,50 @@ impl Course {
     /// Answers at random among these, by a generator that is the same everywhere.
     fn answers(&mut self, ordinals: &[u32], count: usize) {
         for _ in 0..count {
-            let random = (self.sequence + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let random = ((random ^ (random >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)) >> 33;
-            self.answer(ordinals[usize::try_from(random).unwrap() % ordinals.len()]);
+            self.answer(drawn(self.sequence, ordinals));
+        }
+    }
+
+    /// One sample a second for so many, balanced, the answers taken in as they come: replica k answers after
+    /// `seconds[k]`.
+    fn overlapping(&mut self, seconds: [f64; 3], count: u64) {
+        let sample = |sequence: u64| {
+            let ordinal = drawn(sequence, &[0, 1, 2]);
+            let started = self.second + f64::from(u32::try_from(sequence).unwrap());
+            let finished = started + seconds[ordinal as usize];
+            let outcome = Ok(answer(ordinal, 100 + ordinal));
+            (finished, Sample { sequence, started: Moment::at(started), finished: Moment::at(finished), outcome })
+        };
+        let mut samples: Vec<_> = (0..count).map(sample).collect();
+        samples.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        for (finished, sample) in samples {
+            self.target.sampled(sample, Moment::at(finished));
         }
     }
 
     fn verdict(&self) -> Verdict {
         self.target.snapshot().verdict
     }
+}
+
+fn answer(ordinal: u32, server_id: u32) -> Answer {
+    let identity = Identity {
+        server_id,
+        server_uuid: Some(format!("uuid-{ordinal}")),
+        host_name: format!("mysql-{ordinal}"),
+        read_only: ordinal > 0,
+        version: "9.7.0".to_owned(),
+        server_time: None,
+        gtid_executed: None,
+    };
+    Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() }
+}
+
+/// One of the ordinals, at random, the same for the same sample.
+fn drawn(sequence: u64, ordinals: &[u32]) -> u32 {
+    let random = (sequence + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let random = ((random ^ (random >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)) >> 33;
+    ordinals[usize::try_from(random).unwrap() % ordinals.len()]
 }
 
 const THREE: [&str; 3] = ["mysql-0", "mysql-1", "mysql-2"];
@@ -98,6 +123,20 @@ fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
     assert_eq!(course.verdict().name(), "balanced");
     let said = |start: &str| course.news.iter().filter(|line| line.starts_with(start)).count();
     assert_eq!((said("Unbalanced: mysql-2 gets none of the reads where 33 % is expected"), said("Balanced: ")), (1, 2));
+}
+
+/// In the order of arrival, a slow replica is missing at every moment from among the newest answers: 50 s of a sample a
+/// second are as many answers as a dead one takes to be found.
+#[test]
+fn samples_that_overlap_are_judged_as_if_they_had_come_in_turn() {
+    let mut slow = Course::new(&THREE);
+    slow.overlapping([0.001, 0.001, 60.0], 3000);
+    let mut quick = Course::new(&THREE);
+    quick.overlapping([0.001; 3], 3000);
+    let (slow, quick) = (slow.target.snapshot(), quick.target.snapshot());
+    assert_eq!((slow.alarms, slow.samples), (0, 3000));
+    assert_eq!(slow.evidence_seconds.to_bits(), quick.evidence_seconds.to_bits());
+    assert_eq!(slow.verdict.name(), "balanced");
 }
 
 #[test]
