@@ -40,7 +40,7 @@ test("what the page shows is what the API says", async () => {
     return same && [target, shown];
   });
   assert.equal(shown.verdict.toLowerCase(), target.verdict ?? "no verdict yet");
-  const reason = (target.reason ?? "").replace(/^(Balanced|Unbalanced|Undecided): ./, (found) => found.at(-1).toUpperCase());
+  const reason = (target.reason ?? "").replace(/^(Balanced|Unbalanced|Undecided): /, "");
   assert.equal(shown.reason, reason);
   assert.match(shown.title, /mysql\/mysql-read · readscope$/);
   assert.deepEqual(shown.replicas.map((row) => row.slice(0, 5)), target.replicas.map((replica) =>

@@ -58,7 +58,7 @@ function verdict(target) {
   put($("verdict-mark"), MARKS[target.verdict] ?? "–");
   put($("verdict-word"), word[0].toUpperCase() + word.slice(1));
   // The sentence begins with the verdict, which is the headline here.
-  const reason = target.reason?.replace(/^(Balanced|Unbalanced|Undecided): ./, (found) => found.at(-1).toUpperCase());
+  const reason = target.reason?.replace(/^(Balanced|Unbalanced|Undecided): /, "");
   put($("reason"), reason ?? (target.samples === 0 ? "The first sample is not over yet." : ""), 1000);
   const expected = target.replicas.filter((replica) => replica.expected_share > 0);
   const answering = expected.filter((replica) => replica.reads > 0 && !missing(target, replica));
