@@ -138,6 +138,9 @@ fn its_counters_agree_with_each_other() {
         metric(address, &series)
     });
     assert!(up >= 2.0 && down >= 1.0 && up - down <= 1.0, "{up} up, {down} down");
+    let text = get(address, "/metrics").text();
+    let known = text.lines().find(|line| line.starts_with("readscope_replica_info{")).unwrap();
+    assert!(known.ends_with(",statefulset=\"mysql/mysql\"} 1"), "{known}");
 }
 
 #[test]

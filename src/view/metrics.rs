@@ -18,6 +18,7 @@ use self::{
 };
 use crate::model::{
     AnomalySeen, DirectCounts, FailureReason, Phase, Purpose, ReplicaSnapshot, Snapshot, TargetSnapshot,
+    cluster::ClusterSnapshot,
 };
 
 /// The content type of [`Exposition::render`].
@@ -105,8 +106,8 @@ const TARGET_UP: Definition = define(
 const REPLICA_INFO: Definition = define(
     "readscope_replica_info",
     Kind::Gauge,
-    &["target", "replica", "server_id", "server_uuid", "role", "version"],
-    "What a replica last said of itself; always 1.",
+    &["target", "replica", "server_id", "server_uuid", "role", "version", "statefulset"],
+    "What a replica last said of itself, and the StatefulSet of its pod where Kubernetes tells; always 1.",
 );
 const REPLICA_SHARE: Definition = define(
     "readscope_replica_share",
@@ -226,7 +227,7 @@ impl Exposition {
     /// # Errors
     /// When the encoder refuses a family.
     pub fn render(&self, snapshot: &Snapshot) -> Result<String, RenderError> {
-        let mut families = of_targets(&snapshot.targets);
+        let mut families = of_targets(&snapshot.targets, snapshot.cluster.as_deref());
         families.extend(verdict::families(&snapshot.targets));
         families.extend(snapshot.cluster.iter().flat_map(|told| cluster::families(told)));
         families.extend(snapshot.configured.iter().flat_map(configuration::families));
@@ -256,7 +257,7 @@ impl Kind {
     }
 }
 
-fn of_targets<T: AsRef<TargetSnapshot>>(targets: &[T]) -> Vec<MetricFamily> {
+fn of_targets<T: AsRef<TargetSnapshot>>(targets: &[T], cluster: Option<&ClusterSnapshot>) -> Vec<MetricFamily> {
     let each = |definition, metric: &dyn Fn(&TargetSnapshot) -> Metric| {
         family(definition, targets.iter().map(|target| metric(target.as_ref())).collect())
     };
@@ -277,7 +278,7 @@ fn of_targets<T: AsRef<TargetSnapshot>>(targets: &[T]) -> Vec<MetricFamily> {
         each(PROBES_SKIPPED, &|target| counter(&[("target", &target.name)], target.skipped)),
         family(PROBE_DURATION, targets.iter().flat_map(|target| durations(target.as_ref())).collect()),
         each(TARGET_UP, &|target| gauge(&[("target", &target.name)], f64::from(u8::from(target.up)))),
-        each_replica(REPLICA_INFO, &info),
+        family(REPLICA_INFO, targets.iter().flat_map(|target| infos(target.as_ref(), cluster)).collect()),
         each_replica(REPLICA_SHARE, &|target, replica| {
             Some(gauge(&[("target", target), ("replica", &replica.name)], replica.share?))
         }),
@@ -332,15 +333,21 @@ fn direct(target: &TargetSnapshot, count: fn(DirectCounts) -> [u64; 2]) -> Vec<M
     counts.into_iter().flatten().map(metric).collect()
 }
 
-fn info(target: &str, replica: &ReplicaSnapshot) -> Option<Metric> {
-    let identity = replica.identity.as_ref()?;
-    let labels = [
-        ("target", target),
-        ("replica", &replica.name),
-        ("server_id", &identity.server_id.to_string()),
-        ("server_uuid", identity.server_uuid.as_deref().unwrap_or_default()),
-        ("role", replica.role()?.name()),
-        ("version", &identity.version),
-    ];
-    Some(gauge(&labels, 1.0))
+fn infos(target: &TargetSnapshot, cluster: Option<&ClusterSnapshot>) -> Vec<Metric> {
+    let info = |replica: &ReplicaSnapshot| {
+        let identity = replica.identity.as_ref()?;
+        let pod = target.service.as_ref().map(|service| service.sibling(&replica.name));
+        let set = pod.zip(cluster).and_then(|(pod, cluster)| cluster.statefulset_of(&pod));
+        let labels = [
+            ("target", &*target.name),
+            ("replica", &*replica.name),
+            ("server_id", &identity.server_id.to_string()),
+            ("server_uuid", identity.server_uuid.as_deref().unwrap_or_default()),
+            ("role", replica.role()?.name()),
+            ("version", &identity.version),
+            ("statefulset", &set.map(ToString::to_string).unwrap_or_default()),
+        ];
+        Some(gauge(&labels, 1.0))
+    };
+    target.replicas.iter().filter_map(info).collect()
 }

@@ -186,7 +186,8 @@ impl ObjectName {
     }
 
     /// The object of this name in the same namespace.
-    pub(super) fn sibling(&self, name: &Arc<str>) -> Self {
+    #[must_use]
+    pub fn sibling(&self, name: &Arc<str>) -> Self {
         Self { namespace: Arc::clone(&self.namespace), name: Arc::clone(name) }
     }
 

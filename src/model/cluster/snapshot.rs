@@ -26,6 +26,16 @@ pub struct ClusterSnapshot {
     pub notices: Vec<Notice>,
 }
 
+impl ClusterSnapshot {
+    /// The `StatefulSet` that makes pods of this name.
+    #[must_use]
+    pub fn statefulset_of(&self, pod: &ObjectName) -> Option<&ObjectName> {
+        let (stem, _) = pod.place()?;
+        let set = pod.sibling(&stem.into());
+        self.statefulsets.iter().map(|known| &known.name).find(|name| **name == set)
+    }
+}
+
 /// One `StatefulSet`.
 #[derive(Clone, Debug)]
 pub struct StatefulSetSnapshot {
