@@ -67,11 +67,11 @@ fn every_directory_is_rendered_and_a_wrong_service_is_told() {
     assert!(error.contains("namespaces \"mysql\" not found"), "{error}");
 
     mysql::apply(&cluster);
+    // Nobody is behind the Service, however long readscope takes to start.
+    cluster.kubectl("-n mysql scale statefulset/mysql --replicas=0");
     mysql::make_secret(&cluster);
     deployed::apply(&cluster);
     deployed::make_secret(&cluster);
-
-    // Nobody is behind the Service, since its pods have not started.
     says(&cluster, "that the Service has ready endpoints");
     // No Service of this name.
     let wrong = deploy_with(scratch.path(), "service=mysql/mysql-read", "service=mysql/mysql-reed");
