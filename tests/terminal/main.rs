@@ -63,8 +63,10 @@ fn the_demo_is_drawn_follows_keys_and_sizes_and_ends_with_q() {
     terminal.types("?");
     terminal.wait_for(&["Shift-Tab"]);
     terminal.types("\u{1b}");
-    terminal.wait_for(&["expected"]);
+    // A key that follows at once would be one of Alt.
+    wait_until("the keys' explanation to go", SOON, || !terminal.text().contains("Shift-Tab"));
     terminal.types("p");
+    wait_until("the end of the pause", SOON, || !terminal.text().contains("PAUSED"));
 
     terminal.resize(20, 5);
     terminal.wait_for(&["q quit"]);
@@ -79,6 +81,19 @@ fn the_demo_is_drawn_follows_keys_and_sizes_and_ends_with_q() {
     terminal.assert_given_back();
     // The page's address stays, for who wants to look at it next time.
     assert!(terminal.text().contains("http://127.0.0.1:"), "{}", terminal.text());
+}
+
+#[test]
+fn a_key_that_comes_with_a_new_size_is_not_lost() {
+    let site = Served::showing(snapshot(), "");
+    let mut terminal = Pseudo::start(&attach(&site), (100, 30));
+    terminal.wait_for(&["mysql/mysql-read", "q quit"]);
+    for (round, columns) in (100..150).enumerate() {
+        terminal.resize(columns, 30);
+        terminal.types("?");
+        let explained = round % 2 == 0;
+        wait_until("the key's effect", SOON, || terminal.text().contains("Shift-Tab") == explained);
+    }
 }
 
 #[test]
