@@ -353,8 +353,8 @@ impl fmt::Display for Notice {
             Self::NothingRouted { rule } => write!(f, "nothing is expected to answer here: {rule}"),
             Self::Forbidden { kind, namespace } => write!(
                 f,
-                "not allowed to read {}, so what they would tell is missing; grant get, list and watch on them to \
-                 readscope's ServiceAccount",
+                "not allowed to read {}, so what they would tell is missing; grant list and watch on them to readscope's \
+                 ServiceAccount",
                 Objects(*kind, namespace)
             ),
             Self::WatchBroken { kind, namespace, text } => {

@@ -2,16 +2,12 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Service;
-use kube::{
-    Api, Client,
-    runtime::watcher::{self, watcher},
-};
+use kube::{Api, Client, runtime::watcher};
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::watch::{Pause, WATCH_SECONDS, is_compacted, is_forbidden};
+use super::attempts::{Attempts, is_compacted, is_forbidden};
 use crate::{
     config::Selector,
     model::{
@@ -53,20 +49,14 @@ pub async fn discover(
     leave: CancellationToken,
 ) {
     let api = if namespace.is_empty() { Api::<Service>::all(client) } else { Api::namespaced(client, &namespace) };
-    let config = watcher::Config::default().labels(selector.as_str()).timeout(WATCH_SECONDS);
-    let begin = || Box::pin(watcher(api.clone(), config.clone()));
-    let mut stream = begin();
+    let mut attempts = Attempts::new(api, watcher::Config::default().labels(selector.as_str()));
     let name = WatchName { kind: Kind::Selection, namespace: Arc::clone(&namespace) };
     let mut selected = Selected::default();
-    let mut pause = Pause::default();
     let mut changed = false;
     loop {
         let event = tokio::select! {
             () = leave.cancelled() => return,
-            event = stream.next() => match event {
-                Some(event) => event,
-                None => return,
-            },
+            event = attempts.next() => event,
             () = sleep(TOGETHER), if changed => {
                 let services = selected.there.clone();
                 let now = Found { selector: selector.clone(), namespace: Arc::clone(&namespace), services };
@@ -77,11 +67,6 @@ pub async fn discover(
                 continue;
             }
         };
-        let wait = pause.after(&event);
-        // As every other watch, it begins anew with a list.
-        if event.as_ref().is_err_and(|error| !is_compacted(error)) {
-            stream = begin();
-        }
         let told = match &event {
             Ok(watcher::Event::InitDone) => Some(Told::Listed),
             // The history was compacted while the watch was away; the watcher lists again at once.
@@ -96,12 +81,6 @@ pub async fn discover(
             && events.send(Event::Cluster { watch: name.clone(), told }).await.is_err()
         {
             return;
-        }
-        if let Some(wait) = wait {
-            tokio::select! {
-                () = leave.cancelled() => return,
-                () = sleep(wait) => {}
-            }
         }
     }
 }

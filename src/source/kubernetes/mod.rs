@@ -1,6 +1,7 @@
 //! What Kubernetes knows of the targets: one watch per kind and namespace, however many targets there are, and each object
 //! reduced to a few facts as soon as it is received.
 
+mod attempts;
 mod convert;
 mod discovery;
 mod recorder;

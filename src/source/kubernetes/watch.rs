@@ -1,32 +1,23 @@
 //! One watch: the facts of all objects of one kind in one place, whatever happens to the API server.
 
-use std::{collections::HashSet, fmt::Debug, time::Duration};
+use std::{collections::HashSet, fmt::Debug};
 
-use futures_util::StreamExt;
 use k8s_openapi::serde::de::DeserializeOwned;
-use kube::{
-    Api, Resource,
-    runtime::watcher::{self, watcher},
-};
-use tokio::{sync::mpsc, time::sleep};
+use kube::{Api, Resource, runtime::watcher};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::convert::{Observed, object_name};
+use super::{
+    attempts::{Attempts, is_compacted, is_forbidden},
+    convert::{Observed, object_name},
+};
 use crate::model::{
     Event, Told,
     cluster::{Change, ObjectName, Problem, Receipt, WatchName},
 };
 
-/// The server ends a watch after this time, and the client gives up a silent one soon after: so long at most is a dead
-/// server taken for a quiet one.
-pub(super) const WATCH_SECONDS: u32 = 60;
-
 /// Tells `events` what a watch sees until `leave` is cancelled or nobody listens. Who leaves forgets: everything that was
-/// told is told to be gone.
-///
-/// It never gives up: a broken watch is begun anew after a [`Pause`], and the list that it begins with shows what was
-/// deleted meanwhile. The library would rather go on where it was: it would then tell what happened meanwhile as if it
-/// happened now, and would not tell that it works again.
+/// told is told to be gone. It never gives up.
 pub(super) async fn watch<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -36,66 +27,22 @@ pub(super) async fn watch<K>(
 ) where
     K: Resource<DynamicType = ()> + Observed + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let config = config.timeout(WATCH_SECONDS);
-    let begin = || Box::pin(watcher(api.clone(), config.clone()));
-    let mut stream = begin();
+    let mut attempts = Attempts::new(api, config);
     let mut known = Known::default();
-    let mut pause = Pause::default();
     loop {
         let event = tokio::select! {
             () = leave.cancelled() => break,
-            event = stream.next() => match event {
-                Some(event) => event,
-                None => return,
-            },
+            event = attempts.next() => event,
         };
-        let wait = pause.after(&event);
-        if event.as_ref().is_err_and(|error| !is_compacted(error)) {
-            stream = begin();
-        }
         for told in known.take(event) {
             if events.send(Event::Cluster { watch: watch.clone(), told }).await.is_err() {
                 return;
-            }
-        }
-        if let Some(wait) = wait {
-            tokio::select! {
-                () = leave.cancelled() => break,
-                () = sleep(wait) => {}
             }
         }
     }
     for told in known.forget::<K>() {
         if events.send(Event::Cluster { watch: watch.clone(), told }).await.is_err() {
             return;
-        }
-    }
-}
-
-/// How long a broken watch rests before it is begun anew. The library's own pause starts over with each attempt, which
-/// would ask the API server every second for what it refuses.
-#[derive(Debug, Default)]
-pub(super) struct Pause {
-    failures: u32,
-}
-
-impl Pause {
-    /// The pause after an event: none after a good one, then 1 s, and twice as long each time; up to 8 s while the server
-    /// is away, up to 32 s while it refuses. A random part keeps the watches of many probes apart.
-    pub(super) fn after<K>(&mut self, event: &watcher::Result<watcher::Event<K>>) -> Option<Duration> {
-        match event {
-            // A list that begins has not succeeded yet.
-            Ok(watcher::Event::Init) => None,
-            Ok(_) => {
-                self.failures = 0;
-                None
-            }
-            Err(error) => {
-                let longest = if is_forbidden(error) { 5 } else { 3 };
-                let seconds = 1_u32 << self.failures.min(longest);
-                self.failures += 1;
-                Some(Duration::from_secs(1).mul_f64(f64::from(seconds) * (0.75 + rand::random::<f64>() / 2.0)))
-            }
         }
     }
 }
@@ -163,21 +110,6 @@ impl Known {
     }
 }
 
-pub(super) fn is_compacted(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::WatchError(status) if status.code == 410)
-}
-
-pub(super) fn is_forbidden(error: &watcher::Error) -> bool {
-    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
-    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-    | watcher::Error::WatchFailed(kube::Error::Api(status))
-    | watcher::Error::WatchError(status)) = error
-    else {
-        return false;
-    };
-    matches!(status.code, 401 | 403)
-}
-
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::Pod;
@@ -237,19 +169,5 @@ mod tests {
         assert!(told(&mut known, refused(410)).is_empty());
         assert_eq!(told(&mut known, refused(403)), ["forbidden"]);
         assert_eq!(told(&mut known, refused(500)), ["broken"]);
-    }
-
-    #[test]
-    fn pauses_grow_until_something_succeeds() {
-        let mut pause = Pause::default();
-        let mut seconds = |event: Result| pause.after(&event).map_or(0.0, |pause| pause.as_secs_f64());
-        for longest in [1.25, 2.5, 5.0, 10.0, 10.0] {
-            let waited = seconds(refused(500));
-            assert!(waited <= longest && waited >= 0.6 * longest, "{waited} {longest}");
-            assert!(seconds(Ok(watcher::Event::Init)) == 0.0);
-        }
-        assert!(seconds(refused(403)) >= 24.0);
-        seconds(Ok(watcher::Event::InitDone));
-        assert!(seconds(refused(403)) <= 1.25);
     }
 }

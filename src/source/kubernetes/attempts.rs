@@ -1,0 +1,252 @@
+//! A watch that is begun anew whenever it breaks, for ever.
+
+use std::{fmt::Debug, future::pending, time::Duration};
+
+use futures_util::{StreamExt, stream::BoxStream};
+use k8s_openapi::serde::de::DeserializeOwned;
+use kube::{
+    Api, Resource,
+    runtime::watcher::{self, watcher},
+};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// The server ends a watch after this time, and the client gives up a silent one soon after: so long at most is a dead
+/// server taken for a quiet one.
+const WATCH_SECONDS: u32 = 60;
+
+/// Within this time a watch that is refused is known to be.
+const REFUSED_WITHIN: Duration = Duration::from_secs(5);
+
+type Events<K> = BoxStream<'static, watcher::Result<watcher::Event<K>>>;
+
+/// The events of a watch and why it broke, whatever happens to the API server.
+///
+/// A broken watch is begun anew after a [`Pause`], and the list that it begins with shows what was deleted meanwhile. The
+/// library would rather go on where it was: it would then tell what happened meanwhile as if it happened now, and would not
+/// tell that it works again.
+pub(super) struct Attempts<K> {
+    begin: Box<dyn Fn() -> Events<K> + Send>,
+    events: Events<K>,
+    pause: Pause,
+    /// When the next attempt begins, after one that failed.
+    rest: Option<Instant>,
+    /// The last attempt was given a list, and refused a watch.
+    unwatched: bool,
+    /// Since then there was a list again, which mends nothing unless the watch is not refused again until then.
+    listed: Option<Instant>,
+    /// What came before then.
+    first: Option<watcher::Event<K>>,
+}
+
+impl<K: Resource + Clone + Debug + DeserializeOwned + Send + 'static> Attempts<K> {
+    /// The first one begins with the first call of [`next`](Self::next).
+    pub(super) fn new(api: Api<K>, config: watcher::Config) -> Self {
+        let config = config.timeout(WATCH_SECONDS);
+        Self::beginning(Box::new(move || watcher(api.clone(), config.clone()).boxed()))
+    }
+}
+
+impl<K> Attempts<K> {
+    fn beginning(begin: Box<dyn Fn() -> Events<K> + Send>) -> Self {
+        let events = begin();
+        Self { begin, events, pause: Pause::default(), rest: None, unwatched: false, listed: None, first: None }
+    }
+
+    /// What is seen next. Nothing is lost when it is not waited for to the end.
+    pub(super) async fn next(&mut self) -> watcher::Result<watcher::Event<K>> {
+        if let Some(rest) = self.rest {
+            sleep_until(rest).await;
+            self.rest = None;
+        }
+        if let Some(event) = self.first.take() {
+            return Ok(event);
+        }
+        loop {
+            let event = match self.listed {
+                None => self.events.next().await,
+                Some(until) => match timeout_at(until, self.events.next()).await {
+                    Ok(event) => event,
+                    Err(_) => return Ok(self.mended()),
+                },
+            };
+            match event {
+                // The library's stream has no end.
+                None => pending().await,
+                Some(Ok(watcher::Event::InitDone)) if self.unwatched => {
+                    self.listed = Some(Instant::now() + REFUSED_WITHIN);
+                }
+                Some(Ok(event)) if self.listed.is_some() => {
+                    self.first = Some(event);
+                    return Ok(self.mended());
+                }
+                Some(Ok(event)) => {
+                    // A list that begins has not succeeded yet.
+                    if !matches!(event, watcher::Event::Init) {
+                        self.pause.succeeded();
+                    }
+                    return Ok(event);
+                }
+                Some(Err(error)) => {
+                    self.listed = None;
+                    self.unwatched = matches!(error, watcher::Error::WatchStartFailed(_)) && is_forbidden(&error);
+                    self.rest = Some(Instant::now() + self.pause.after(&error));
+                    if !is_compacted(&error) {
+                        self.events = (self.begin)();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// The list counts.
+    fn mended(&mut self) -> watcher::Event<K> {
+        self.listed = None;
+        self.unwatched = false;
+        self.pause.succeeded();
+        watcher::Event::InitDone
+    }
+}
+
+/// How long a broken watch rests before it is begun anew. The library's own pause starts over with each attempt, which
+/// would ask the API server every second for what it refuses.
+#[derive(Debug, Default)]
+struct Pause {
+    failures: u32,
+}
+
+impl Pause {
+    /// The pause after an error: 1 s, and twice as long each time; up to 8 s while the server is away, up to 32 s while it
+    /// refuses. A random part keeps the watches of many probes apart.
+    fn after(&mut self, error: &watcher::Error) -> Duration {
+        let longest = if is_forbidden(error) { 5 } else { 3 };
+        let seconds = 1_u32 << self.failures.min(longest);
+        self.failures += 1;
+        Duration::from_secs(1).mul_f64(f64::from(seconds) * (0.75 + rand::random::<f64>() / 2.0))
+    }
+
+    fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+}
+
+pub(super) fn is_compacted(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchError(status) if status.code == 410)
+}
+
+pub(super) fn is_forbidden(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+    | watcher::Error::WatchFailed(kube::Error::Api(status))
+    | watcher::Error::WatchError(status)) = error
+    else {
+        return false;
+    };
+    matches!(status.code, 401 | 403)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, sync::Mutex};
+
+    use futures_util::stream;
+    use kube::core::Status;
+
+    use super::*;
+
+    type Result = watcher::Result<watcher::Event<&'static str>>;
+
+    fn status(code: u16) -> Box<Status> {
+        Box::new(Status { code, ..Status::default() })
+    }
+
+    fn failed(code: u16) -> watcher::Error {
+        watcher::Error::WatchError(status(code))
+    }
+
+    fn unwatchable() -> Result {
+        Err(watcher::Error::WatchStartFailed(kube::Error::Api(status(403))))
+    }
+
+    /// Each attempt sees these, and then waits.
+    fn seeing<const N: usize>(attempts: [Vec<Result>; N]) -> Attempts<&'static str> {
+        let attempts = Mutex::new(VecDeque::from(attempts));
+        Attempts::beginning(Box::new(move || {
+            let events = attempts.lock().unwrap().pop_front().unwrap_or_default();
+            stream::iter(events).chain(stream::pending()).boxed()
+        }))
+    }
+
+    /// What is seen next in short, and after how many seconds.
+    async fn next(attempts: &mut Attempts<&'static str>) -> (&'static str, u64) {
+        let before = Instant::now();
+        let event = attempts.next().await;
+        let seen = match event {
+            Ok(watcher::Event::Init) => "begins",
+            Ok(watcher::Event::InitDone) => "listed",
+            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
+                object
+            }
+            Err(error) if is_forbidden(&error) => "forbidden",
+            Err(_) => "broken",
+        };
+        (seen, before.elapsed().as_secs())
+    }
+
+    fn done() -> Vec<Result> {
+        vec![Ok(watcher::Event::Init), Ok(watcher::Event::InitDone)]
+    }
+
+    fn list_alone() -> Vec<Result> {
+        done().into_iter().chain([unwatchable()]).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_without_a_watch_is_told_once_and_asked_for_ever_more_seldom() {
+        let and_change = done().into_iter().chain([Ok(watcher::Event::Apply("a pod"))]).collect();
+        let mut attempts = seeing([list_alone(), list_alone(), list_alone(), list_alone(), and_change]);
+        for seen in ["begins", "listed", "forbidden"] {
+            assert_eq!(next(&mut attempts).await, (seen, 0));
+        }
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            let (seen, pause) = next(&mut attempts).await;
+            assert_eq!(seen, "begins");
+            pauses.push(pause);
+            assert_eq!(next(&mut attempts).await, ("forbidden", 0), "the list mends nothing");
+        }
+        assert!(pauses.is_sorted() && pauses[2] >= 3, "{pauses:?}");
+        assert_eq!(next(&mut attempts).await.0, "begins");
+        for seen in ["listed", "a pod"] {
+            assert_eq!(next(&mut attempts).await, (seen, 0), "what is seen shows that it is watched");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_is_not_refused_again_is_mended() {
+        let mut attempts = seeing([list_alone(), done()]);
+        for _ in 0..4 {
+            attempts.next().await.ok();
+        }
+        assert_eq!(next(&mut attempts).await, ("listed", REFUSED_WITHIN.as_secs()));
+    }
+
+    #[test]
+    fn pauses_grow_until_something_succeeds() {
+        let mut pause = Pause::default();
+        for longest in [1.25, 2.5, 5.0, 10.0, 10.0] {
+            let waited = pause.after(&failed(500)).as_secs_f64();
+            assert!(waited <= longest && waited >= 0.6 * longest, "{waited} {longest}");
+        }
+        assert!(pause.after(&failed(403)).as_secs_f64() >= 24.0);
+        pause.succeeded();
+        assert!(pause.after(&failed(403)).as_secs_f64() <= 1.25);
+    }
+
+    #[test]
+    fn a_compacted_history_is_no_missing_permission() {
+        assert!(is_compacted(&failed(410)) && !is_forbidden(&failed(410)));
+        assert!(is_forbidden(&failed(403)) && is_forbidden(&failed(401)));
+        assert!(!is_forbidden(&failed(500)));
+    }
+}
