@@ -32,7 +32,7 @@ fn the_account_may_do_what_is_used_and_readscope_says_what_is_missing() {
         "statefulsets.apps",
         "storageclasses.storage.k8s.io",
     ];
-    let expected: Vec<String> = resources.iter().map(|name| format!("{name} [] [] [get list watch]")).collect();
+    let expected: Vec<String> = resources.iter().map(|name| format!("{name} [] [] [list watch]")).collect();
     assert_eq!(added, expected.iter().map(String::as_str).collect());
 
     mysql::roll_out(&cluster);

@@ -16,9 +16,9 @@ items:
   kind: Role
   metadata: {name: probe, namespace: mysql}
   rules:
-  - {apiGroups: [""], resources: [services, pods, persistentvolumeclaims, events], verbs: [get, list, watch]}
-  - {apiGroups: [apps], resources: [statefulsets], verbs: [get, list, watch]}
-  - {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}
+  - {apiGroups: [""], resources: [services, pods, persistentvolumeclaims, events], verbs: [list, watch]}
+  - {apiGroups: [apps], resources: [statefulsets], verbs: [list, watch]}
+  - {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}
 "#;
 
 const BINDING: &str = r"
