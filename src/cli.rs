@@ -98,10 +98,10 @@ pub struct RunArgs {
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = ":10306")]
     pub listen: Vec<Listen>,
     /// False alarms about unbalanced reads are at least so far apart on average, over all targets [default: 30d]
-    #[arg(long = "imbalance.false-alarm-period", value_name = "DURATION")]
+    #[arg(long = "imbalance.false-alarm-period", value_name = "DURATION", allow_hyphen_values = true)]
     pub false_alarm_period: Option<FalseAlarmPeriod>,
     /// By which part of itself a replica's share may be off before it counts as unbalanced, 0 to 0.5 [default: 0.02]
-    #[arg(long = "imbalance.tolerance", value_name = "PART")]
+    #[arg(long = "imbalance.tolerance", value_name = "PART", allow_negative_numbers = true)]
     pub tolerance: Option<Tolerance>,
     /// Probe only: no scale events and claims, for one probe on each node beside a Deployment
     #[arg(long)]
@@ -158,7 +158,7 @@ pub struct WaitArgs {
     #[arg(long = "for", id = "milestone", value_name = "MILESTONE", value_parser = milestone_parser(), hide_possible_values = true)]
     pub milestone: Milestone,
     /// How long to wait at most
-    #[arg(long = "timeout", id = "patience", value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    #[arg(long = "timeout", id = "patience", value_name = "DURATION", default_value = "5m", value_parser = parse_duration, allow_hyphen_values = true)]
     pub patience: Duration,
     /// Ask a running exporter instead of watching and sampling, such as `http://127.0.0.1:10306`
     #[arg(long, value_name = "URL")]
@@ -249,16 +249,16 @@ pub struct TargetArgs {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct PacingArgs {
     /// Between samples while a new endpoint has not answered yet; 0 turns it off
-    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().burst_interval)]
+    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().burst_interval, allow_hyphen_values = true)]
     pub burst_interval: Every,
     /// How long to sample so, at most, for one endpoint; 0 turns it off
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, allow_hyphen_values = true)]
     pub burst_for: Duration,
     /// Between direct samples of each replica, by pod address; 0 turns them off, and with them lag and stale reads
-    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().direct_interval)]
+    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().direct_interval, allow_hyphen_values = true)]
     pub direct_interval: Every,
     /// An answer that lacks what the primary had so long ago is stale
-    #[arg(long = "freshness.max-lag", value_name = "DURATION", default_value_t)]
+    #[arg(long = "freshness.max-lag", value_name = "DURATION", default_value_t, allow_hyphen_values = true)]
     pub max_lag: MaxLag,
 }
 

@@ -2,6 +2,9 @@
 
 use std::net::TcpListener;
 
+use clap::CommandFactory;
+use readscope::cli::Cli;
+
 use crate::{
     files::text,
     support::{
@@ -53,6 +56,27 @@ fn a_value_that_is_wrong_is_refused_with_what_was_expected_and_an_example() {
     for (option, value, parts) in cases {
         run(&[option, value]).assert_refused(parts);
     }
+}
+
+/// What begins with a hyphen would otherwise be taken for an option, and refused as one that does not exist.
+#[test]
+fn a_negative_value_is_refused_by_the_sentence_of_its_option() {
+    let mut durations = 0;
+    for command in Cli::command().get_subcommands() {
+        for option in command.get_arguments() {
+            let Some([name]) = option.get_value_names() else { continue };
+            let (value, expected) = match name.as_str() {
+                "DURATION" => ("-5s", "not a duration; write a number and a unit, such as 500ms"),
+                "PART" => ("-0.5", "not a part from 0 to 0.5"),
+                _ => continue,
+            };
+            durations += 1;
+            let long = format!("--{}", option.get_long().unwrap());
+            let refused = call(&[command.get_name(), &long, value]);
+            refused.assert_refused(&[&format!("'{value}'"), &long, expected]);
+        }
+    }
+    assert!(durations > 20, "{durations}");
 }
 
 #[test]
