@@ -1,11 +1,13 @@
 //! The HTTP side: live page and its events, metrics, JSON API, health, readiness, configuration.
 
 mod access;
+mod activity;
 mod answer;
 mod connections;
 mod events;
 mod feed;
 mod page;
+mod renderings;
 mod routes;
 
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::access::Access;
 
-use self::events::Streams;
+use self::{events::Streams, renderings::Renderings};
 use super::metrics::Exposition;
 use crate::model::Snapshot;
 
@@ -28,6 +30,7 @@ pub struct Site {
     snapshots: watch::Receiver<Snapshot>,
     exposition: Exposition,
     streams: Streams,
+    renderings: Renderings,
     /// The effective configuration, secrets hidden.
     configuration: watch::Receiver<String>,
     /// Absent where nobody may ask for it.
@@ -44,9 +47,17 @@ impl Site {
         configuration: watch::Receiver<String>,
         stop: CancellationToken,
     ) -> Self {
-        let (exposition, streams) = (Exposition::new(), Streams::default());
         let (_, access) = watch::channel(Arc::new(Access::open()));
-        Self { snapshots, exposition, streams, configuration, reload: None, access, stop }
+        Self {
+            snapshots,
+            exposition: Exposition::new(),
+            streams: Streams::default(),
+            renderings: Renderings::default(),
+            configuration,
+            reload: None,
+            access,
+            stop,
+        }
     }
 
     /// The same, at which a reload may be asked for.

@@ -4,13 +4,16 @@ use std::{fs, path::Path};
 
 use base64::Engine;
 
-use crate::support::{
-    exporter::{Exporter, QUICK, SOON, arguments},
-    http,
-    program::{call, readscope},
-    script::Script,
-    server::Server,
-    waiting::wait_until,
+use crate::{
+    http2::connect,
+    support::{
+        exporter::{Exporter, QUICK, SOON, arguments},
+        fixtures, http,
+        program::{Ended, call, readscope},
+        script::Script,
+        server::Server,
+        waiting::wait_until,
+    },
 };
 
 /// `$2y$04$`: the least cost, for a quick test.
@@ -26,7 +29,18 @@ fn status(exporter: &Exporter, path: &str, headers: &str) -> u16 {
     http::request(exporter.address, "GET", path, headers).status
 }
 
-fn check(file: &Path, content: &str) -> crate::support::program::Ended {
+/// The certificates and keys of the fixtures, beside the file that names them.
+fn copy_fixtures(folder: &Path) {
+    for name in ["server.pem", "server.key", "client.key", "authority.pem"] {
+        fs::copy(fixtures::tls(name), folder.join(name)).unwrap();
+    }
+}
+
+fn tls_with(more: &str) -> String {
+    format!("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n{more}")
+}
+
+fn check(file: &Path, content: &str) -> Ended {
     fs::write(file, content).unwrap();
     let file = file.to_str().unwrap();
     call(&["run", "--address", "127.0.0.1", "--config.check", "--web.config.file", file])
@@ -65,10 +79,8 @@ fn nothing_is_served_without_credentials_and_a_changed_file_counts() {
 fn what_cannot_be_honoured_is_refused_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("web.yaml");
-    let tls = |more: &str| format!("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  {more}\n");
-    for name in ["server.pem", "server.key", "client.key"] {
-        fs::copy(crate::support::fixtures::tls(name), folder.path().join(name)).unwrap();
-    }
+    let tls = |more: &str| tls_with(&format!("  {more}\n"));
+    copy_fixtures(folder.path());
     assert_eq!(check(&file, &tls("min_version: TLS13")).code, Some(0));
     assert_eq!(check(&file, "").code, Some(0), "nothing is configured");
     for (content, parts) in [
@@ -82,7 +94,6 @@ fn what_cannot_be_honoured_is_refused_by_its_name() {
         (tls("").replace("server.key", "client.key"), ["2: cert_file", "cannot be used"]),
         (tls("").replace("server.pem", "server.key"), ["2: cert_file", "no certificate"]),
         (tls("").replace("server.pem", "gone.pem"), ["2: cert_file", "cannot read"]),
-        ("http_server_config: {http2: true}".to_owned(), ["1: http2", "HTTP/2"]),
         ("http_server_config: {headers: {X-Other: a}}".to_owned(), ["1: X-Other", "cannot be set"]),
         ("basic_auth_users: {one: \"\"}".to_owned(), ["1: basic_auth_users.one", "no bcrypt hash"]),
         (
@@ -92,5 +103,24 @@ fn what_cannot_be_honoured_is_refused_by_its_name() {
         ("rate_limit: {interval: 1s}".to_owned(), ["burst", "at least 1"]),
     ] {
         check(&file, &content).assert_refused(&parts);
+    }
+}
+
+#[tokio::test]
+async fn http_2_is_offered_over_tls_unless_it_is_turned_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.yaml");
+    copy_fixtures(folder.path());
+    let server = Server::playing(Script::good());
+    for (more, expected) in [
+        ("", "h2"),
+        ("http_server_config:\n  http2: true\n", "h2"),
+        ("http_server_config:\n  http2: false\n", "http/1.1"),
+    ] {
+        fs::write(&file, tls_with(more)).unwrap();
+        let further = [&QUICK[..], &["--web.config.file", file.to_str().unwrap()]].concat();
+        let exporter = Exporter::start(readscope(&[]).args(arguments(server.address, &further)));
+        let stream = connect(exporter.address, &["h2", "http/1.1"]).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(expected.as_bytes()), "{more}");
     }
 }

@@ -3,14 +3,12 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
-    sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use readscope::view::web::Site;
+use readscope::view::web::Access;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     paths::{PATHS, served},
@@ -19,7 +17,7 @@ use crate::{
         http::{Answer, connect, get},
         script::Script,
         server::Server,
-        site::snapshot,
+        site::{ServedHere, snapshot},
     },
 };
 
@@ -42,24 +40,10 @@ fn fifty_clients_scrape_at_once_and_no_sample_fails_for_it() {
     assert_eq!(metrics.all_failures(), 0);
 }
 
-/// A site in the test's own runtime, whose time is paused, so that minutes cost nothing.
-async fn served_here() -> (SocketAddr, impl Drop) {
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let stop = CancellationToken::new();
-    let (snapshots, shown) = tokio::sync::watch::channel(snapshot());
-    let site = Arc::new(Site::new(shown, tokio::sync::watch::channel(String::new()).1, stop.clone()));
-    tokio::spawn(async move {
-        site.serve(listener).await.unwrap();
-        drop(snapshots);
-    });
-    (address, stop.drop_guard())
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_client_that_sends_a_byte_a_second_is_hung_up_on() {
-    let (address, _stop) = served_here().await;
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let site = ServedHere::showing(snapshot(), Access::open()).await;
+    let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
     let began = tokio::time::Instant::now();
     let mut request = b"GET /metrics HTTP/1.1\r\nHost: here\r\nX: ".iter().chain(std::iter::repeat(&b'x'));
     let mut byte = [0];
@@ -80,9 +64,9 @@ async fn a_client_that_sends_a_byte_a_second_is_hung_up_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_says_nothing_more_is_hung_up_on() {
-    let (address, _stop) = served_here().await;
+    let site = ServedHere::showing(snapshot(), Access::open()).await;
     for request in ["", "GET /-/healthy HTTP/1.1\r\nHost: here\r\n\r\n"] {
-        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let ended = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await;
@@ -93,8 +77,8 @@ async fn a_client_that_says_nothing_more_is_hung_up_on() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_reads_is_hung_up_on() {
     const REQUESTS: usize = 2000;
-    let (address, _stop) = served_here().await;
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let site = ServedHere::showing(snapshot(), Access::open()).await;
+    let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
     let requests = "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n".repeat(REQUESTS);
     // The answers fill every buffer on the way, and then the server can write no more.
     let sending = tokio::time::timeout(Duration::from_secs(600), stream.write_all(requests.as_bytes()));
@@ -157,10 +141,9 @@ fn slow_clients_delay_nobody() {
             stream
         })
         .collect();
-    let began = Instant::now();
+    // To wait for even one of them would take longer than an answer may.
     for (path, _) in PATHS {
         assert_eq!(get(site.address, path).status, 200, "{path}");
     }
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     drop(slow);
 }

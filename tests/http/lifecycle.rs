@@ -86,10 +86,9 @@ fn a_signal_drains_at_once_where_nothing_but_an_idle_client_is_left() {
         assert_eq!(&status, b"HTTP/1.1 200");
         let silent = connect(exporter.address);
 
-        let began = Instant::now();
         exporter.program.signal(signal);
+        // A stop that waits for either of them is cut off, with another code.
         assert_eq!(exporter.program.wait(DRAINED_WITHIN).code(), Some(0), "{signal}");
-        assert!(began.elapsed() < Duration::from_secs(5), "{signal}: {:?}", began.elapsed());
         assert_eq!(exporter.program.logged(&["stopping", signal.as_str()]), 1);
         assert!(try_get(exporter.address, "/-/healthy").is_err());
         server.wait_until_closed(0);

@@ -8,10 +8,10 @@ use readscope::{
         Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Pace, Sample, Snapshot, State, TargetId,
         TargetSpec, Timings, VerdictRules,
     },
-    view::web::Site,
+    view::web::{Access, Site},
 };
 use tokio::{net::TcpListener, sync::watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::replicas::identity;
 
@@ -51,6 +51,26 @@ impl Drop for Served {
         if let Some(serving) = self.serving.take() {
             let _ = serving.join();
         }
+    }
+}
+
+/// The same in the test's own runtime, whose time may be paused.
+pub(crate) struct ServedHere {
+    pub(crate) address: SocketAddr,
+    _snapshots: watch::Sender<Snapshot>,
+    _stop: DropGuard,
+}
+
+impl ServedHere {
+    pub(crate) async fn showing(snapshot: Snapshot, access: Access) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let (snapshots, shown) = watch::channel(snapshot);
+        let site = Site::new(shown, watch::channel(String::new()).1, stop.clone());
+        let site = Arc::new(site.with_access(watch::channel(Arc::new(access)).1));
+        tokio::spawn(site.serve(listener));
+        Self { address, _snapshots: snapshots, _stop: stop.drop_guard() }
     }
 }
 

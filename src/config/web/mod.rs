@@ -62,7 +62,8 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Http {
-    http2: Option<Spanned<bool>>,
+    /// Over TLS alone.
+    http2: Option<bool>,
     headers: Option<BTreeMap<String, Spanned<String>>>,
 }
 
@@ -105,8 +106,9 @@ fn parse(text: &str, folder: &Path) -> Result<WebConfiguration, Wrong> {
     let file: File = serde_saphyr::from_str_with_options(text, super::file::options())
         .map_err(|error| Wrong::of_yaml(&error, text, EXAMPLE))?;
     let mut files = Vec::new();
+    let http2 = file.http_server_config.as_ref().and_then(|http| http.http2).unwrap_or(true);
     let tls = match &file.tls_server_config {
-        Some(raw) => tls::server(raw, folder, &mut files)?,
+        Some(raw) => tls::server(raw, http2, folder, &mut files)?,
         None => None,
     };
     let headers = match file.http_server_config {
@@ -123,10 +125,6 @@ fn wrong(line: u64, key: &str, problem: impl Into<String>, example: &'static str
 
 fn headers(http: Http) -> Result<Vec<(&'static str, String)>, Wrong> {
     const EXAMPLE: &str = "  http_server_config: {headers: {X-Frame-Options: deny}}";
-    if let Some(http2) = http.http2.filter(|http2| http2.value) {
-        let problem = "HTTP/2 is not served; leave the key out or write false, and clients use HTTP/1.1";
-        return Err(wrong(http2.referenced.line(), "http2", problem, "  http_server_config: {http2: false}"));
-    }
     let mut headers = Vec::new();
     for (name, value) in http.headers.unwrap_or_default() {
         let line = value.referenced.line();

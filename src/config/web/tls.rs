@@ -89,9 +89,10 @@ impl Pem<'_> {
     }
 }
 
-/// What the file asks for; `None` if it configures no TLS, as the toolkit sees it.
+/// What the file asks for, with or without HTTP/2; `None` if it configures no TLS, as the toolkit sees it.
 pub(super) fn server(
     raw: &Spanned<Raw>,
+    http2: bool,
     folder: &Path,
     files: &mut Vec<PathBuf>,
 ) -> Result<Option<Arc<ServerConfig>>, Wrong> {
@@ -131,7 +132,9 @@ pub(super) fn server(
     };
     let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
     config.ignore_client_order = raw.prefer_server_cipher_suites.unwrap_or(true);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // What comes first is preferred.
+    config.alpn_protocols =
+        ["h2", "http/1.1"][usize::from(!http2)..].iter().map(|name| name.as_bytes().to_vec()).collect();
     Ok(Some(Arc::new(config)))
 }
 

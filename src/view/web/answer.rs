@@ -1,17 +1,48 @@
 //! What every answer has in common: its headers, its body, its errors.
 
-use std::{convert::Infallible, io::Write};
+use std::{
+    convert::Infallible,
+    io::Write,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::{
     Response, StatusCode,
+    body::{Body, Frame, SizeHint},
     header::{self, HeaderMap, HeaderValue},
 };
 
+/// So much of a body is handed to a connection at once. What it has it keeps until its client takes it.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// An answer; its body is rendered whole or streams.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// A body that was rendered whole.
+struct Pieces(Bytes);
+
+/// A body that keeps something until the last of it was handed over, or nobody wants the rest.
+struct Keeping<K> {
+    body: UnsyncBoxBody<Bytes, Infallible>,
+    _kept: K,
+}
+
+/// Lets the answer's body keep something as long as there is any of it left to hand over.
+pub(super) fn keeping(answer: Answer, kept: impl Send + Unpin + 'static) -> Answer {
+    answer.map(|body| Keeping { body, _kept: kept }.boxed_unsync())
+}
+
+/// The same to a question for its head alone.
+pub(super) fn without_body(mut answer: Answer) -> Answer {
+    if let Some(length) = answer.body().size_hint().exact() {
+        answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    answer.map(|_| Pieces(Bytes::new()).boxed_unsync())
+}
 
 /// The same answer, smaller.
 pub(super) fn packed(kind: &'static str, body: &[u8]) -> Answer {
@@ -56,7 +87,7 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 }
 
 pub(super) fn content(kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    stream(kind, Full::new(body.into()).boxed_unsync())
+    stream(kind, Pieces(body.into()).boxed_unsync())
 }
 
 pub(super) fn stream(kind: &'static str, body: UnsyncBoxBody<Bytes, Infallible>) -> Answer {
@@ -70,6 +101,42 @@ pub(super) fn stream(kind: &'static str, body: UnsyncBoxBody<Bytes, Infallible>)
         HeaderValue::from_static("default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
     );
     answer
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let rest = &mut self.0;
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        Poll::Ready((!piece.is_empty()).then_some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.len() as u64)
+    }
+}
+
+impl<K: Unpin> Body for Keeping<K> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,19 @@
 //! Listening, the limits of connections, and how they end.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{
+    Request,
+    body::Incoming,
+    rt::Executor,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
@@ -11,10 +22,11 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 
-use super::Site;
+use super::{Site, activity::Activity};
 
 /// Connections served at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 512;
@@ -24,6 +36,19 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// A larger head is refused with 431.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// The same for HTTP/2, as it counts: each field with 32 bytes of its own.
+const HEAD_LIST_BYTES_MAX: u32 = 32 * 1024;
+
+/// Requests under way at once in one connection of HTTP/2: more than a browser has pages open.
+const REQUESTS_MAX: u32 = 100;
+
+/// So much of a request's body is received in HTTP/2 while nobody reads it, and nobody ever does; in HTTP/1.1 it is what
+/// comes with the head.
+const UNREAD_BYTES_MAX: u32 = 16 * 1024;
+
+/// So much of an answer is kept in HTTP/2 for a client that does not take it.
+const UNTAKEN_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection lasts so long at most: a client that does not read its answers holds no place for ever. Prometheus opens
 /// a new one then.
@@ -78,35 +103,87 @@ impl Site {
     }
 }
 
+/// How clients speak.
+#[derive(Clone, Copy, Debug)]
+enum Protocol {
+    Http1,
+    /// Over TLS alone, where client and server agree on it in the handshake.
+    Http2,
+}
+
+/// The requests of one connection of HTTP/2, each in a task. They end with the connection, to which the set belongs.
+#[derive(Clone, Debug)]
+struct Tasks(Weak<Mutex<JoinSet<()>>>);
+
 impl Site {
     /// Serves one connection to its end. Who may look is decided as it is when the connection, or a request, comes.
     async fn receive(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
         let tls = self.access.borrow().tls().cloned();
         match tls {
-            None => self.talk(stream, watcher).await,
+            None => self.talk(stream, Protocol::Http1, watcher).await,
             Some(tls) => {
                 if let Ok(Ok(stream)) = timeout(HEAD_WITHIN, tls.accept(stream)).await {
-                    self.talk(stream, watcher).await;
+                    let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    let protocol = if agreed { Protocol::Http2 } else { Protocol::Http1 };
+                    self.talk(stream, protocol, watcher).await;
                 }
             }
         }
     }
 
-    async fn talk<S>(self: Arc<Self>, stream: S, watcher: Watcher)
+    async fn talk<S>(self: Arc<Self>, stream: S, protocol: Protocol, watcher: Watcher)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = service_fn(move |request| {
-            let site = Arc::clone(&self);
+        let activity = Activity::new();
+        let requests = Arc::clone(&activity);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (site, under_way) = (Arc::clone(&self), requests.begin());
             let access = Arc::clone(&site.access.borrow());
-            async move { Ok::<_, Infallible>(site.respond(request, access).await) }
+            async move { Ok::<_, Infallible>(under_way.answered_by(site.respond(request, access).await)) }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_WITHIN)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        let _ = watcher.watch(connection).await;
+        let stream = TokioIo::new(stream);
+        match protocol {
+            Protocol::Http1 => {
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD_WITHIN)
+                    .max_buf_size(HEAD_BYTES_MAX)
+                    .serve_connection(stream, service);
+                end_of(watcher.watch(connection), &activity).await;
+            }
+            Protocol::Http2 => {
+                let tasks = Arc::default();
+                let connection = http2::Builder::new(Tasks(Arc::downgrade(&tasks)))
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(REQUESTS_MAX)
+                    .max_header_list_size(HEAD_LIST_BYTES_MAX)
+                    .initial_stream_window_size(UNREAD_BYTES_MAX)
+                    .initial_connection_window_size(u32::from(u16::MAX))
+                    .max_send_buf_size(UNTAKEN_BYTES_MAX)
+                    .serve_connection(stream, service);
+                end_of(watcher.watch(connection), &activity).await;
+                drop(tasks);
+            }
+        }
+    }
+}
+
+/// Waits until a connection ends, or is not worth keeping.
+async fn end_of<T>(connection: impl Future<Output = T>, activity: &Activity) {
+    tokio::select! {
+        // Clients that hang up or talk nonsense are no concern of anybody's.
+        _ = connection => {}
+        () = activity.is_over() => {}
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        let Some(tasks) = self.0.upgrade() else { return };
+        let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
     }
 }
 

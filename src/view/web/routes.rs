@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use hyper::{
-    Method, Request, StatusCode,
-    body::Incoming,
+    Method, Request, StatusCode, Version,
+    body::{Body, Incoming},
     header::{self, HeaderValue},
 };
 use tokio::sync::oneshot;
 
 use super::{
     Access, Site,
-    answer::{Answer, accepts_gzip, content, internal, json, packed, text},
+    answer::{Answer, accepts_gzip, content, internal, json, packed, text, without_body},
     page::File,
 };
 use crate::view::{
     api::{ScaleEvents, Targets},
     metrics,
 };
+
+/// No request has anything in its body, which is never read. A longer one is refused.
+const BODY_BYTES_MAX: u64 = 4096;
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +39,14 @@ enum Route {
 impl Site {
     /// Answers whoever is let in.
     pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>, access: Arc<Access>) -> Answer {
+        // In HTTP/1.1 the connection sees to it.
+        let head_alone = *request.method() == Method::HEAD && request.version() == Version::HTTP_2;
         let mut answer = match access.admit(request.headers()).await {
             Ok(()) => self.lead(request).await,
             Err(refused) => refused,
         };
         access.dress(&mut answer);
-        answer
+        if head_alone { without_body(answer) } else { answer }
     }
 
     async fn lead(self: Arc<Self>, request: Request<Incoming>) -> Answer {
@@ -57,18 +62,19 @@ impl Site {
             answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
             return answer;
         }
+        if request.body().size_hint().lower() > BODY_BYTES_MAX {
+            return text(StatusCode::PAYLOAD_TOO_LARGE, "No request here needs a body.\n");
+        }
         match route {
             Route::Page(file) => file.answer(request.headers()),
             Route::Events => self.events(&request),
             Route::Metrics => {
-                let gzip = accepts_gzip(request.headers());
-                // Rendering thousands of series must not delay samples, which run on the one event loop.
-                let rendered = tokio::task::spawn_blocking(move || self.metrics(gzip)).await;
-                rendered.unwrap_or_else(|error| internal(&error))
+                let (gzip, site) = (accepts_gzip(request.headers()), Arc::clone(&self));
+                self.renderings.answer(move || site.metrics(gzip)).await
             }
             Route::Targets => {
-                let rendered = tokio::task::spawn_blocking(move || json(&Targets::of(&self.snapshot()))).await;
-                rendered.unwrap_or_else(|error| internal(&error))
+                let site = Arc::clone(&self);
+                self.renderings.answer(move || json(&Targets::of(&site.snapshot()))).await
             }
             Route::ScaleEvents => json(&ScaleEvents::of(&self.snapshot())),
             Route::Configuration => content("application/yaml; charset=utf-8", self.configuration.borrow().clone()),
