@@ -132,7 +132,10 @@ impl Story {
         };
         self.samples += 1;
         self.newest_answered |= place == self.newest;
-        self.state.apply(Event::Sampled { target: TARGET, sample: Box::new(sample) }, at(moment + SAMPLE));
+        self.state.apply(
+            Event::Sampled { target: TARGET, sample: Box::new(sample), late: Duration::ZERO },
+            at(moment + SAMPLE),
+        );
     }
 
     /// When the new replica was read for the first time, in seconds.

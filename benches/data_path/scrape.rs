@@ -77,7 +77,10 @@ fn snapshot(targets: u32) -> Snapshot {
             let now = clock.now();
             let outcome = Ok(answer(target, number));
             let sample = Sample { sequence: number.into(), started: now, finished: now, outcome };
-            state.apply(Event::Sampled { target: TargetId(target), sample: Box::new(sample) }, now);
+            state.apply(
+                Event::Sampled { target: TargetId(target), sample: Box::new(sample), late: Duration::ZERO },
+                now,
+            );
         }
     }
     state.snapshot(clock.now())

@@ -12,6 +12,7 @@ use super::{
     failure::{FailureReason, PastFailure},
     freshness::Lag,
     latency::Latency,
+    lateness::Lateness,
     lineup::Configured,
     moment::Moment,
     notice::{Notice, Stranger},
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub announcement: Option<Act>,
     /// The configuration in force, where one can be loaded anew.
     pub configured: Option<Configured>,
+    /// How late samples started.
+    pub lateness: Lateness,
 }
 
 /// One target as it was when something last changed.

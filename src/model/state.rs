@@ -3,11 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{
     act::Act,
     cluster::{Change, ClusterSnapshot, Kind, Kubernetes, ObjectName, Problem, WatchName},
+    lateness::Lateness,
     lineup::{Configured, Lineup},
     moment::Moment,
     notice::Notice,
@@ -26,6 +28,8 @@ pub enum Event {
         target: TargetId,
         /// What came of it.
         sample: Box<Sample>,
+        /// How long after its time it started.
+        late: Duration,
     },
     /// Samples were due and not taken.
     Skipped {
@@ -102,6 +106,7 @@ pub struct State {
     /// In which they are shown.
     order: Vec<TargetId>,
     configured: Option<Configured>,
+    lateness: Lateness,
     /// What Kubernetes told; absent where it is not asked.
     kubernetes: Option<Kubernetes>,
     /// What that showed since it last changed.
@@ -139,7 +144,10 @@ impl State {
     /// ignored.
     pub fn apply(&mut self, event: Event, now: Moment) -> Vec<News> {
         match event {
-            Event::Sampled { target, sample } => self.sampled(target, *sample, now),
+            Event::Sampled { target, sample, late } => {
+                self.lateness.record(late);
+                self.sampled(target, *sample, now)
+            }
             Event::Skipped { target, count } => {
                 self.change(target, |target| target.skipped(count, now).into_iter().collect())
             }
@@ -175,6 +183,7 @@ impl State {
             cluster: self.cluster_shown.clone(),
             announcement: self.announcement.clone(),
             configured: self.configured.clone(),
+            lateness: self.lateness.clone(),
         }
     }
 

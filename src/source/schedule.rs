@@ -94,7 +94,7 @@ impl Schedule {
                 () = sleep_until(due) => {}
                 () = sleep_until(burst.unwrap_or(due)), if burst.is_some() => {
                     if in_burst.len() < self.max_in_flight.get() * BURST_IN_FLIGHT {
-                        in_burst.spawn(sample(taken));
+                        in_burst.spawn(timed(burst.unwrap_or(due), sample(taken)));
                         taken += 1;
                     }
                     // What is overdue is not made up for.
@@ -105,9 +105,9 @@ impl Schedule {
             let now_in = slot_of(began.elapsed(), interval).max(slot);
             let mut dropped = now_in - slot;
             slot = now_in + 1;
-            due = due_in(slot);
+            let was_due = std::mem::replace(&mut due, due_in(slot));
             if in_flight.len() < self.max_in_flight.get() {
-                in_flight.spawn(sample(taken));
+                in_flight.spawn(timed(was_due, sample(taken)));
                 taken += 1;
             } else {
                 dropped += 1;
@@ -133,10 +133,20 @@ async fn tell(events: &mpsc::Sender<Event>, event: Event) -> bool {
     events.send(event).await.is_ok()
 }
 
-async fn tell_sample(events: &mpsc::Sender<Event>, target: TargetId, done: Result<Sample, JoinError>) -> bool {
+/// Takes a sample, and says how long after its time it started.
+async fn timed(due: Instant, sample: impl Future<Output = Sample>) -> (Sample, Duration) {
+    let late = due.elapsed();
+    (sample.await, late)
+}
+
+async fn tell_sample(
+    events: &mpsc::Sender<Event>,
+    target: TargetId,
+    done: Result<(Sample, Duration), JoinError>,
+) -> bool {
     // Nothing aborts a sample, so an error is a panic: it belongs to whoever supervises the schedule.
-    let sample = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    tell(events, Event::Sampled { target, sample: Box::new(sample) }).await
+    let (sample, late) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    tell(events, Event::Sampled { target, sample: Box::new(sample), late }).await
 }
 
 /// One interval after `last`, or from now on if that is over.
@@ -305,15 +315,19 @@ mod tests {
         // Nothing polls the schedule for half a second after its first sample.
         tokio::select! { () = &mut running => {} , first = told.recv() => assert!(first.is_some()) }
         tokio::time::advance(Duration::from_millis(500)).await;
-        let mut dropped = 0;
+        let (mut dropped, mut delays) = (0, Vec::new());
         let listening = async {
             while let Some(event) = told.recv().await {
-                if let Event::Skipped { count, .. } = event {
-                    dropped += count;
+                match event {
+                    Event::Skipped { count, .. } => dropped += count,
+                    Event::Sampled { late, .. } => delays.push(late.as_millis()),
+                    _ => {}
                 }
             }
         };
         tokio::join!(running, listening);
         assert_eq!(dropped, 4);
+        // It was due in the first quarter of the second slot.
+        assert!(matches!(delays[..], [375..=400]), "{delays:?}");
     }
 }

@@ -97,6 +97,13 @@ const PROBE_DURATION: Definition = define(
     &["target", "phase"],
     "How long answered samples took, by phase: resolve (the name), login (TCP, TLS, login), query, total.",
 );
+const PROBE_DELAY: Definition = define(
+    "readscope_probe_delay_seconds",
+    Kind::Histogram,
+    &[],
+    "How long after their time samples started, of all targets. More than some milliseconds mean that readscope does not \
+     get the processor time that it needs.",
+);
 const TARGET_UP: Definition = define(
     "readscope_target_up",
     Kind::Gauge,
@@ -166,13 +173,14 @@ const BUILD_INFO: Definition =
     define("readscope_build_info", Kind::Gauge, &["version"], "The version of readscope; always 1.");
 
 /// Every metric of readscope's own, in the order in which they are exposed.
-pub const METRICS: [Definition; 45] = [
+pub const METRICS: [Definition; 46] = [
     READS,
     PRIMARY_READS,
     PROBES,
     PROBE_FAILURES,
     PROBES_SKIPPED,
     PROBE_DURATION,
+    PROBE_DELAY,
     TARGET_UP,
     REPLICA_INFO,
     REPLICA_SHARE,
@@ -228,6 +236,7 @@ impl Exposition {
     /// When the encoder refuses a family.
     pub fn render(&self, snapshot: &Snapshot) -> Result<String, RenderError> {
         let mut families = of_targets(&snapshot.targets, snapshot.cluster.as_deref());
+        families.push(family(PROBE_DELAY, vec![histogram(&[], snapshot.lateness.histogram())]));
         families.extend(verdict::families(&snapshot.targets));
         families.extend(snapshot.cluster.iter().flat_map(|told| cluster::families(told)));
         families.extend(snapshot.configured.iter().flat_map(configuration::families));

@@ -104,7 +104,8 @@ impl Observed {
         let sample = Sample { sequence: self.sequence, ..self.sample(server) };
         assert!(sample.outcome.is_ok(), "{:?}", sample.outcome);
         self.sequence += 1;
-        self.state().apply(Event::Sampled { target: TARGET, sample: Box::new(sample) }, self.clock.now());
+        self.state()
+            .apply(Event::Sampled { target: TARGET, sample: Box::new(sample), late: Duration::ZERO }, self.clock.now());
     }
 }
 

@@ -114,7 +114,7 @@ pub(crate) fn snapshot() -> Snapshot {
         let address = ([10, 0, 0, 1], 3306).into();
         let outcome = outcome.map(|identity| Answer { identity, timings, address });
         let sample = Box::new(Sample { sequence, started: second(1), finished: second(2), outcome });
-        state.apply(Event::Sampled { target: TARGET, sample }, second(2));
+        state.apply(Event::Sampled { target: TARGET, sample, late: Duration::from_millis(3) }, second(2));
     }
     state.apply(Event::Skipped { target: TARGET, count: 3 }, second(2));
     state.apply(Event::Tick, second(3));
@@ -142,7 +142,7 @@ pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
                 Answer { identity: identity(1), timings: Timings::default(), address: ([10, 0, 0, 1], 3306).into() };
             let finished = second(u32::try_from(sequence).unwrap());
             let sample = Box::new(Sample { sequence, started: finished, finished, outcome: Ok(answer) });
-            state.apply(Event::Sampled { target, sample }, finished);
+            state.apply(Event::Sampled { target, sample, late: Duration::ZERO }, finished);
         }
     }
     state.snapshot(second(at))
