@@ -4,13 +4,16 @@
 use std::{fs, path::Path};
 
 use readscope::model::{
-    balance::{Detector, DetectorRules, Indices, Tally, share_interval},
+    balance::{Detector, DetectorRules, GRID_PART, INTERVAL_ALPHA, Indices, ODDS, Tally, WINDOWS, share_interval},
     dirichlet_ln_evidence,
 };
 use serde_json::Value;
 
 /// Another file of the same form.
 const VARIABLE: &str = "READSCOPE_GOLDEN";
+
+/// A checkpoint has the intervals of so many replicas.
+const INTERVALS_MAX: usize = 10;
 
 fn vectors() -> Value {
     let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/imbalance.json");
@@ -24,6 +27,13 @@ fn number(value: &Value, name: &str) -> f64 {
 
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+/// What a key means that nobody reads here would be left out of the comparison.
+#[track_caller]
+fn assert_keys(value: &Value, known: &[&str]) {
+    let unknown: Vec<_> = value.as_object().unwrap().keys().filter(|key| !known.contains(&key.as_str())).collect();
+    assert!(unknown.is_empty(), "what are {unknown:?} in {value}?");
 }
 
 fn indices_of(value: &Value) -> Vec<usize> {
@@ -48,6 +58,10 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     fn new(case: &'a Value, file: &'a Value) -> Self {
         let params = &case["params"];
+        assert_keys(
+            params,
+            &["target_s", "tolerance", "clear_ratio", "cap_ratio", "half_life_s", "dt_max_s", "missing_eps"],
+        );
         let rules = DetectorRules {
             threshold_seconds: number(params, "target_s"),
             tolerance: number(params, "tolerance"),
@@ -71,7 +85,7 @@ impl<'a> Case<'a> {
         let gap_max = self.detector.rules().gap_seconds_max;
         let (checkpoints, events) =
             (self.told["checkpoints"].as_array().unwrap(), self.told["events"].as_array().unwrap());
-        let mut checked = 0;
+        let (mut checked, mut changed) = (0, self.change(events, 0));
         let mut first_alarm = None;
         for (index, x) in indices_of(&self.told["x"]).into_iter().enumerate() {
             let seconds = match dt.as_array() {
@@ -92,15 +106,24 @@ impl<'a> Case<'a> {
                 self.check(checkpoint, &format!("{name} at {n}"));
                 checked += 1;
             }
-            for event in events.iter().filter(|event| event["after"] == n) {
-                let weights = numbers(&event["weights"]);
-                self.detector.restart(&weights);
-                self.tally.change(&weights, &vec![None; weights.len()]);
-            }
+            changed += self.change(events, n);
         }
-        assert_eq!(checked, checkpoints.len(), "{name}");
+        assert_eq!((checked, changed), (checkpoints.len(), events.len()), "{name}");
         assert_eq!(first_alarm, self.told["first_alarm"].as_u64(), "{name}");
         checked
+    }
+
+    /// Sets other weights after so many answers, and returns how often.
+    fn change(&mut self, events: &[Value], after: usize) -> usize {
+        let mut changed = 0;
+        for event in events.iter().filter(|event| event["after"] == after) {
+            assert_keys(event, &["after", "weights"]);
+            let weights = numbers(&event["weights"]);
+            self.detector.restart(&weights);
+            self.tally.change(&weights, &vec![None; weights.len()]);
+            changed += 1;
+        }
+        changed
     }
 
     fn check(&self, wanted: &Value, place: &str) {
@@ -120,7 +143,9 @@ impl<'a> Case<'a> {
         self.check_indices(wanted, within("indices"), place);
         let since: Vec<u64> = wanted["since"].as_array().unwrap().iter().map(|since| since.as_u64().unwrap()).collect();
         assert_eq!(self.tally.since(), since, "{place}");
-        for (replica, interval) in wanted["intervals"].as_array().unwrap().iter().enumerate() {
+        let intervals = wanted["intervals"].as_array().unwrap();
+        assert_eq!(intervals.len(), since.len().min(INTERVALS_MAX), "{place}: intervals");
+        for (replica, interval) in intervals.iter().enumerate() {
             let found = self.tally.interval(replica);
             assert_near(found.lower, &interval[0], within("intervals"), &format!("{place}: lower of {replica}"));
             assert_near(found.upper, &interval[1], within("intervals"), &format!("{place}: upper of {replica}"));
@@ -133,6 +158,7 @@ impl<'a> Case<'a> {
             assert!(wanted.is_null(), "{place}: no indices");
             return;
         };
+        assert_eq!(found.shares.len(), wanted["shares"].as_array().map_or(0, Vec::len), "{place}: shares");
         for (share, wanted) in found.shares.iter().zip(wanted["shares"].as_array().unwrap()) {
             assert_near(*share, wanted, within, &format!("{place}: share"));
         }
@@ -148,6 +174,19 @@ impl<'a> Case<'a> {
         of("cv", found.variation);
         of("dispersion", found.dispersion);
         assert_eq!(Some(found.missing as u64), wanted["missing"].as_u64(), "{place}: missing");
+    }
+}
+
+#[test]
+fn golden_constants_are_those_of_the_code() {
+    let file = vectors();
+    assert_eq!(file["format"], 1);
+    assert_eq!((numbers(&file["windows"]), number(&file, "grid_weight")), (WINDOWS.to_vec(), GRID_PART));
+    assert_near(INTERVAL_ALPHA, &file["interval_alpha"], 1e-12, "interval_alpha");
+    let odds = file["thetas"].as_array().unwrap();
+    assert_eq!(odds.len(), ODDS.len());
+    for (found, wanted) in ODDS.into_iter().zip(odds) {
+        assert_near(found, wanted, 1e-12, "thetas");
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// The part of the income that goes to bets on single replicas; plug-in bets get the rest.
-const GRID_PART: f64 = 0.5;
+pub const GRID_PART: f64 = 0.5;
 
 /// When to alarm and what to tolerate.
 #[derive(Clone, Copy, Debug, PartialEq)]

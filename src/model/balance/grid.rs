@@ -2,7 +2,7 @@
 
 /// The odds that are bet on, as multiples of those that follow from the expected share; 0 is a replica that gets
 /// nothing. Powers of two, close together around 1, where the size of a small change matters most.
-pub(super) const ODDS: [f64; 10] = [
+pub const ODDS: [f64; 10] = [
     0.0,
     0.25,
     0.5,

@@ -16,9 +16,11 @@ mod plug_in;
 mod properties;
 mod tally;
 
-pub use detector::{Detector, DetectorRules, Suspect};
+pub use detector::{Detector, DetectorRules, GRID_PART, Suspect};
+pub use grid::ODDS;
 pub use interval::{ShareInterval, share_interval};
-pub use tally::{Indices, Tally};
+pub use plug_in::WINDOWS;
+pub use tally::{INTERVAL_ALPHA, Indices, Tally};
 
 /// A weight that is a smaller part than this of the largest one counts as none: nobody lives to see such an answer.
 const WEIGHT_MIN: f64 = 1e-12;

@@ -4,7 +4,7 @@
 const CAPITAL_MAX: f64 = 1e300;
 
 /// Over how many answers each bet remembers: a short memory finds great changes, a long one small ones.
-pub(super) const WINDOWS: [f64; 3] = [16.0, 64.0, 512.0];
+pub const WINDOWS: [f64; 3] = [16.0, 64.0, 512.0];
 
 /// One plug-in bet.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Shares outside their intervals are as rare as this, over all replicas of a target and all times.
-const INTERVAL_ALPHA: f64 = 0.05;
+pub const INTERVAL_ALPHA: f64 = 0.05;
 
 /// A replica is missing when chance would keep it silent for so long with a probability below this.
 const MISSING_CHANCE: f64 = 1e-9;
