@@ -6,8 +6,11 @@
 //! failed sample has no replica: where those of one replica fail, the answers of the others alone would look like an
 //! imbalance. Leaving answers out keeps the detector's promise, since evidence stands still meanwhile.
 
+mod failures;
+
 use std::{sync::Arc, time::Duration};
 
+use self::failures::Failures;
 use super::{
     balance::{Detector, DetectorRules, Indices, ShareInterval, Suspect, Tally},
     failure::FailureReason,
@@ -15,10 +18,6 @@ use super::{
     notice::Notice,
     verdict::{AllAnswer, Culprit, CulpritKind, FewSamples, Undecided, Verdict, VerdictKind},
 };
-
-/// In how many of the latest samples failures are counted: long enough for a tolerance of 2 % to be a few samples, short
-/// enough to forget within minutes at one a second.
-const WINDOW: usize = 200;
 
 /// After this time an answer weighs half as much in the indices, in seconds; as in the shares.
 const HALF_LIFE_SECONDS: f64 = 300.0;
@@ -55,21 +54,6 @@ pub(crate) struct Judge {
     restarts: u64,
     /// Between samples.
     interval: Duration,
-}
-
-/// Which of the latest samples failed.
-#[derive(Debug)]
-struct Failures {
-    /// A ring.
-    failed: [bool; WINDOW],
-    next: usize,
-    count: usize,
-    samples: u64,
-    /// So many are tolerated.
-    tolerated: usize,
-    /// Whether there were more, and not half of that or less since.
-    too_many: bool,
-    latest: FailureReason,
 }
 
 impl Default for VerdictRules {
@@ -139,6 +123,7 @@ impl Judge {
             self.detector.change(&weights, &before);
             self.tally.change(&weights, &before);
         }
+        self.failures.expect(self.detector.shares());
         if !self.names.is_empty() {
             self.restarts += 1;
         }
@@ -156,7 +141,8 @@ impl Judge {
     pub(crate) fn observe(&mut self, started: Moment, answered_by: Result<&Arc<str>, FailureReason>) {
         self.failures.observe(answered_by.err());
         let Ok(name) = answered_by else { return };
-        if self.affinity.is_some() || self.failures.too_many || self.changed.is_some_and(|changed| started < changed) {
+        if self.affinity.is_some() || self.failures.too_many() || self.changed.is_some_and(|changed| started < changed)
+        {
             return;
         }
         let Some(index) = self.names.iter().position(|known| known == name) else { return };
@@ -176,7 +162,7 @@ impl Judge {
             VerdictKind::FewReplicas
         } else if self.affinity.is_some() {
             VerdictKind::Affinity
-        } else if self.failures.too_many {
+        } else if self.failures.too_many() {
             VerdictKind::Failures
         } else if self.detector.alarm() {
             VerdictKind::Unbalanced
@@ -203,7 +189,7 @@ impl Judge {
             }
             VerdictKind::FewReplicas => Undecided::FewReplicas { replicas },
             VerdictKind::Affinity => Undecided::Affinity { stays: self.affinity.unwrap_or_default() },
-            VerdictKind::Failures => self.failures.told(self.detector.rules().tolerance),
+            VerdictKind::Failures => self.failures.told(),
             VerdictKind::FewAnswers => {
                 Undecided::FewAnswers { answers: self.answers, needed: self.tally.answers_to_miss_one(), replicas }
             }
@@ -266,40 +252,5 @@ impl Judge {
             share: self.detector.recent_share(index).unwrap_or_else(decayed),
             expected: self.detector.shares()[index],
         }
-    }
-}
-
-impl Failures {
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 200"
-    )]
-    fn new(tolerance: f64) -> Self {
-        Self {
-            failed: [false; WINDOW],
-            next: 0,
-            count: 0,
-            samples: 0,
-            tolerated: (tolerance * WINDOW as f64) as usize,
-            too_many: false,
-            latest: FailureReason::Other,
-        }
-    }
-
-    fn observe(&mut self, failure: Option<FailureReason>) {
-        let before = std::mem::replace(&mut self.failed[self.next], failure.is_some());
-        self.next = (self.next + 1) % WINDOW;
-        self.count = self.count + usize::from(failure.is_some()) - usize::from(before);
-        self.samples += 1;
-        self.latest = failure.unwrap_or(self.latest);
-        // Half of it, so that a rate at the edge does not turn the verdict with every sample.
-        self.too_many = self.count > if self.too_many { self.tolerated / 2 } else { self.tolerated };
-    }
-
-    fn told(&self, tolerance: f64) -> Undecided {
-        let samples = self.samples.min(WINDOW as u64);
-        Undecided::Failures { failed: self.count as u64, samples, tolerance, reason: self.latest }
     }
 }

@@ -36,11 +36,13 @@ pub enum Undecided {
     /// More samples fail than the tolerance allows.
     Failures {
         /// How many failed.
-        failed: u64,
+        failed: usize,
         /// Of how many samples, the latest ones.
-        samples: u64,
-        /// The part that is tolerated, 0 to 1.
-        tolerance: f64,
+        samples: usize,
+        /// So many may.
+        allowed: usize,
+        /// Of how many samples, once there are as many.
+        window: usize,
         /// Why the latest one failed.
         reason: FailureReason,
     },
@@ -221,12 +223,10 @@ impl fmt::Display for Undecided {
                  (sessionAffinity: ClientIP), so that one client's answers do not show the shares",
                 stays.as_secs()
             ),
-            Self::Failures { failed, samples, tolerance, reason } => write!(
+            Self::Failures { failed, samples, allowed, window, reason } => write!(
                 f,
-                "{failed} of the last {samples} samples failed ({reason}), more than the {} % that the tolerance \
-                 allows; a failed sample has no replica, so the failures of one would look like reads that it does \
-                 not get; {}",
-                Percent(*tolerance),
+                "{failed} of the last {samples} samples failed ({reason}), and at most {allowed} of {window} may; a \
+                 failed sample has no replica, so the failures of one would look like reads that it does not get; {}",
                 reason.advice()
             ),
             Self::FewAnswers { answers, needed, replicas } => write!(
