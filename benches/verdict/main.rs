@@ -1,9 +1,12 @@
-//! The table of `docs/verdict.md` with many runs, held against the reference implementation's figures, and what one
-//! answer costs. It asserts nothing.
+//! The table of `docs/verdict.md` with many runs, held against the reference implementation's figures, how far apart false
+//! alarms are, and what one answer costs. It asserts nothing.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed, and prints")]
 
 #[path = "../../tests/simulation/delay.rs"]
 mod delay;
+#[allow(dead_code, reason = "it uses its own part of it")]
+#[path = "../../tests/simulation/length.rs"]
+mod length;
 #[allow(dead_code, reason = "it uses its own part of it")]
 #[path = "../../tests/support/random.rs"]
 mod random;
@@ -19,6 +22,8 @@ use readscope::model::balance::Detector;
 use crate::{random::Random, reads::Law};
 
 fn main() {
+    // Of false alarms, in seconds.
+    const PERIOD: f64 = 1e4;
     let rows = table::rows(|case| if case.weights.len() > 10 || case.reference > 4000.0 { 300 } else { 1000 });
     println!("{}", table::markdown(&rows));
     for row in &rows {
@@ -28,6 +33,10 @@ fn main() {
             "{name}: {:.1} +- {:.1}, {ratio:.3} of the reference, {least:.2} of the least",
             mean.value, mean.error
         );
+    }
+    for situation in length::situations() {
+        let length = situation.length(PERIOD, 30.0, 200, &mut Random::seeded(2026));
+        println!("{}: a false alarm after {:.2} +- {:.2} periods", situation.name, length.value, length.error);
     }
     for replicas in [3, 10, 50] {
         println!("{replicas} replicas: {:.0} ns an answer", nanoseconds(replicas));

@@ -4,20 +4,20 @@ use readscope::model::balance::Detector;
 
 use crate::{
     delay::{of_detector, rules},
+    length::{Situation, situations},
     random::Random,
     reads::{Law, Mean},
     table::cases,
 };
 
 /// The evidence less the time that has passed, at a fixed time or at the alarm: without a tolerance its mean is 0,
-/// whatever the shares, however the endpoints change. No run length shows a wrong factor as sharply.
-fn excess(weights: &[f64], change: impl Fn(&mut Detector, usize), random: &mut Random) -> Mean {
+/// whatever the shares. No run length shows a wrong factor as sharply.
+fn excess(weights: &[f64], random: &mut Random) -> Mean {
     let law = Law::of(weights);
     let one = |random: &mut Random| {
         let mut detector = Detector::new(rules(100.0, 0.0), weights);
         let mut passed = 0.0;
-        for second in 0..60 {
-            change(&mut detector, second);
+        for _ in 0..60 {
             detector.observe(law.draw(random), 1.0);
             passed += 1.0;
             if detector.alarm() {
@@ -33,68 +33,32 @@ fn excess(weights: &[f64], change: impl Fn(&mut Detector, usize), random: &mut R
 fn without_a_tolerance_evidence_grows_by_the_time_that_passes() {
     let mut random = Random::seeded(1);
     for weights in [&[1.0; 2][..], &[1.0; 3], &[1.0; 10], &[5.0, 2.0, 1.0]] {
-        let excess = excess(weights, |_, _| {}, &mut random);
+        let excess = excess(weights, &mut random);
         assert!(excess.value.abs() <= 3.0 * excess.error, "{weights:?}: {excess:?}");
     }
 }
 
 #[test]
 fn endpoints_that_come_and_go_bring_no_evidence() {
-    let law = [Law::even(3), Law::even(2)];
     let mut random = Random::seeded(2);
-    let one = |random: &mut Random| {
-        let mut detector = Detector::new(rules(1000.0, 0.0), &[1.0; 3]);
-        for second in 0..300 {
-            match second % 30 {
-                20 => detector.change(&[1.0; 2], &[Some(0), Some(1)]),
-                0 if second > 0 => detector.change(&[1.0; 3], &[Some(0), Some(1), None]),
-                _ => {}
-            }
-            detector.observe(law[usize::from(second % 30 >= 20)].draw(random), 1.0);
-            if detector.alarm() {
-                return (detector.evidence_seconds(), f64::from(second + 1));
-            }
-        }
-        (detector.evidence_seconds(), 300.0)
-    };
-    let differences: Vec<f64> =
-        (0..800).map(|_| one(&mut random)).map(|(evidence, passed)| evidence - passed).collect();
-    let excess = Mean::of(&differences);
-    assert!(excess.value <= 3.0 * excess.error, "{excess:?}");
-}
-
-/// How long until a false alarm, as a multiple of the period.
-fn run_length(weights: &[f64], chances: &[f64], tolerance: f64, random: &mut Random) -> Mean {
-    const PERIOD: f64 = 1000.0;
-    let law = Law::of(chances);
-    let one = |random: &mut Random| {
-        let mut detector = Detector::new(rules(PERIOD, tolerance), weights);
-        let mut passed = 0.0;
-        while !detector.alarm() && passed < 20.0 * PERIOD {
-            detector.observe(law.draw(random), 1.0);
-            passed += 1.0;
-        }
-        passed / PERIOD
-    };
-    Mean::of(&(0..150).map(|_| one(random)).collect::<Vec<_>>())
+    for situation in [Situation::flapping(), Situation::joining()] {
+        let done = |detector: &Detector, passed: f64| detector.alarm() || passed >= 300.0;
+        let one = |_| {
+            let (detector, passed) = situation.play(1000.0, &mut random, done);
+            detector.evidence_seconds() - passed
+        };
+        let excess = Mean::of(&(0..800).map(one).collect::<Vec<_>>());
+        assert!(excess.value <= 3.0 * excess.error, "{}: {excess:?}", situation.name);
+    }
 }
 
 #[test]
 fn false_alarms_are_no_nearer_than_the_period_on_average() {
     let mut random = Random::seeded(3);
-    let even = [1.0; 3];
-    let covered: [(&str, &[f64], &[f64], f64); 6] = [
-        ("two", &[1.0; 2], &[1.0; 2], 0.0),
-        ("three", &even, &even, 0.0),
-        ("ten", &[1.0; 10], &[1.0; 10], 0.0),
-        ("weights", &[5.0, 2.0, 1.0], &[5.0, 2.0, 1.0], 0.0),
-        ("the edge of the tolerance", &even, &[1.02, 0.99, 0.99], 0.02),
-        // Half of the samples that may fail, all of them of one replica.
-        ("failures below the tolerance", &even, &[0.97, 1.0, 1.0], 0.02),
-    ];
-    for (name, weights, chances, tolerance) in covered {
-        let length = run_length(weights, chances, tolerance, &mut random);
-        assert!(length.value + 3.0 * length.error >= 1.0, "{name}: {length:?}");
+    for situation in situations() {
+        let runs = if situation.weights.len() > 10 { 50 } else { 150 };
+        let length = situation.length(1000.0, 5.0, runs, &mut random);
+        assert!(length.value + 3.0 * length.error >= 1.0, "{}: {length:?}", situation.name);
     }
 }
 

@@ -7,6 +7,7 @@ mod delay;
 #[path = "../support/golden.rs"]
 mod golden;
 mod guarantee;
+mod length;
 mod picture;
 #[allow(dead_code, reason = "each test crate uses its own part of it")]
 #[path = "../support/random.rs"]
@@ -21,8 +22,12 @@ const MARKS: (&str, &str) = ("<!-- the simulation's table -->\n\n", "\n<!-- its 
 
 #[test]
 fn the_page_of_the_verdict_has_the_table_that_the_simulation_makes() {
-    // As many runs as a test without optimisation has time for.
-    let rows = table::rows(|case| if case.weights.len() > 10 { 20 } else { 100 });
+    // As many runs as a test without optimisation has time for, where chance makes the most of the mean.
+    let rows = table::rows(|case| match (case.weights.len(), case.reference) {
+        (11.., _) => 20,
+        (..=9, 100.0..1000.0) => 400,
+        _ => 100,
+    });
     let path = "docs/verdict.md";
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let (before, rest) = page.split_once(MARKS.0).expect("the page has the mark before the table");
