@@ -1,0 +1,183 @@
+//! Whatever samples bring, in whatever order and at whatever time: every view goes on showing numbers that are numbers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::{
+    collection::{hash_map, vec},
+    option,
+    prelude::*,
+    sample::select,
+};
+use readscope::{
+    model::{
+        Answer, Event, Expectation, Expected, Failure, FailureReason, Identity, Moment, Pace, Sample, Snapshot, State,
+        TargetId, TargetSpec, Timings, TrialRules, VerdictRules,
+    },
+    view::{api::Targets, metrics::Exposition},
+};
+
+const TARGET: TargetId = TargetId(1);
+
+/// The longest name of a host, and what nobody would call one.
+fn name() -> impl Strategy<Value = String> {
+    let strange = ["", "other", "a\"b\\c\nd", "server-1", "\u{202e}\u{0}", "名前"].map(str::to_owned);
+    prop_oneof![
+        6 => (0..4_u8).prop_map(|ordinal| format!("mysql-{ordinal}")),
+        1 => select(strange.to_vec()),
+        1 => Just("n".repeat(253)),
+        1 => "[a-z]{1,6}",
+    ]
+}
+
+fn weight() -> impl Strategy<Value = f64> {
+    prop_oneof![3 => Just(1.0), 2 => 0.01..100.0_f64, 1 => select(vec![f64::MIN_POSITIVE, 1e-300, 1e300, f64::MAX])]
+}
+
+/// A time on the program's clock, which here jumps to and fro, by up to years.
+fn seconds() -> impl Strategy<Value = u64> {
+    prop_oneof![6 => 0..600_u64, 1 => select(vec![0, 86_400 * 9, 86_400 * 4000])]
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    let id = prop_oneof![4 => 100..104_u32, 1 => any::<u32>()];
+    let gtids = select(vec![None, Some(String::new()), Some("nonsense".to_owned())]);
+    (id, option::of(0..6_u8), name(), any::<bool>(), gtids).prop_map(
+        |(server_id, uuid, host_name, read_only, gtids)| Identity {
+            server_id,
+            server_uuid: uuid.map(|uuid| format!("5e12e120-0000-4000-8000-00000000000{uuid}")),
+            host_name,
+            read_only,
+            version: "9.7.0".to_owned(),
+            server_time: None,
+            gtid_executed: gtids,
+        },
+    )
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Answer(Box<Identity>, u64),
+    Failure(FailureReason),
+    Skipped(u64),
+    Tick,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (identity(), prop_oneof![5 => 0..5_000_u64, 1 => any::<u64>()])
+            .prop_map(|(identity, milliseconds)| Step::Answer(Box::new(identity), milliseconds)),
+        2 => select(FailureReason::ALL.to_vec()).prop_map(Step::Failure),
+        1 => any::<u32>().prop_map(|count| Step::Skipped(count.into())),
+        3 => Just(Step::Tick),
+    ]
+}
+
+fn at(seconds: u64) -> Moment {
+    let wall = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
+    Moment { elapsed: Duration::from_secs(seconds), wall }
+}
+
+fn spec(expected: Vec<Expected>, trial: bool) -> TargetSpec {
+    let second = Duration::from_secs(1);
+    TargetSpec {
+        name: "a \"target\"\\".into(),
+        expectation: Expectation::listed(expected).unwrap(),
+        service: None,
+        statefulset: None,
+        port: 3306,
+        pace: Pace { interval: second, burst: None, direct: None, max_lag: second },
+        forget_after: Duration::from_secs(60),
+        verdict: VerdictRules { interval: second, ..VerdictRules::default() },
+        trial: trial.then_some(TrialRules { samples: 300, alpha: 0.001 }),
+    }
+}
+
+/// Every number is one, and every sentence is without one that is not.
+fn assert_sound(snapshot: &Snapshot, exposition: &Exposition) -> Result<(), TestCaseError> {
+    let metrics = exposition.render(snapshot).unwrap();
+    for line in metrics.lines().filter(|line| !line.starts_with('#')) {
+        let value: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+        prop_assert!(value.is_finite(), "{line}");
+    }
+    // JSON has no way to write what is no number but `null`; those of every target are known from the start.
+    let shown = serde_json::to_value(Targets::of(snapshot)).unwrap();
+    let target = &shown["targets"][0];
+    for name in ["evidence_seconds", "threshold_seconds"] {
+        prop_assert!(target[name].is_number(), "{name} in {target}");
+    }
+    for replica in target["replicas"].as_array().unwrap() {
+        let both = |one: &str, other: &str| replica[one].is_null() == replica[other].is_null();
+        prop_assert!(both("share_lower", "share_upper") && replica["expected_share"].is_number(), "{replica}");
+    }
+    let imbalance = target["imbalance"].as_object();
+    prop_assert!(imbalance.is_none_or(|numbers| numbers.values().all(serde_json::Value::is_number)), "{imbalance:?}");
+    let sentences = snapshot.targets[0].notices.iter().map(ToString::to_string);
+    let outcome = snapshot.targets[0].trial.iter().map(|outcome| outcome.finding.to_string());
+    for sentence in sentences.chain(outcome).chain([snapshot.targets[0].verdict.to_string()]) {
+        let words = sentence.split(|c: char| !c.is_alphanumeric());
+        prop_assert!(words.into_iter().all(|word| word != "NaN" && word != "inf"), "{sentence}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50))]
+
+    #[test]
+    fn every_view_shows_numbers_whatever_comes(
+        expected in hash_map("[a-z]{1,3}|mysql-[0-3]|n{253}", weight(), 0..6),
+        trial in any::<bool>(),
+        steps in vec((step(), seconds()), 0..200),
+    ) {
+        let expected = expected.into_iter().map(|(name, weight)| Expected { name: Arc::from(name), weight }).collect();
+        let mut state = State::new([(TARGET, spec(expected, trial))], Vec::new());
+        let exposition = Exposition::new();
+        let mut sequence = 0;
+        for (step, second) in steps {
+            let now = at(second);
+            let mut sampled = |outcome, lasted| {
+                sequence += 1;
+                let started = Moment { elapsed: now.elapsed.saturating_sub(lasted), ..now };
+                let sample = Sample { sequence: sequence - 1, started, finished: now, outcome };
+                Event::Sampled { target: TARGET, sample: Box::new(sample) }
+            };
+            let event = match step {
+                Step::Answer(identity, milliseconds) => {
+                    let total = Duration::from_millis(milliseconds);
+                    let timings = Timings { total, query: total, ..Timings::default() };
+                    let address = ([127, 0, 0, 1], 3306).into();
+                    sampled(Ok(Answer { identity: *identity, timings, address }), total)
+                }
+                Step::Failure(reason) => {
+                    sampled(Err(Failure { reason, text: "it failed".to_owned(), address: None }), Duration::ZERO)
+                }
+                Step::Skipped(count) => Event::Skipped { target: TARGET, count },
+                Step::Tick => Event::Tick,
+            };
+            state.apply(event, now);
+            // Looking takes far longer than what there is to see.
+            if sequence % 16 == 0 {
+                assert_sound(&state.snapshot(now), &exposition)?;
+            }
+        }
+        assert_sound(&state.snapshot(at(601)), &exposition)?;
+    }
+
+    #[test]
+    fn one_replica_alone_never_alarms(identity in identity(), times in vec(seconds(), 0..400)) {
+        let mut state = State::new([(TARGET, spec(Vec::new(), false))], Vec::new());
+        for (sequence, second) in (0..).zip(times) {
+            let now = at(second);
+            let address = ([127, 0, 0, 1], 3306).into();
+            let outcome = Ok(Answer { identity: identity.clone(), timings: Timings::default(), address });
+            let sample = Box::new(Sample { sequence, started: now, finished: now, outcome });
+            state.apply(Event::Sampled { target: TARGET, sample }, now);
+        }
+        let snapshot = state.snapshot(at(1));
+        let target = &snapshot.targets[0];
+        prop_assert_eq!((target.alarms, target.evidence_seconds, target.verdict.is_undecided()), (0, 0.0, true));
+    }
+}
