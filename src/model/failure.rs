@@ -100,7 +100,7 @@ impl FailureReason {
             Self::HostBlocked => {
                 "run TRUNCATE performance_schema.host_cache on that server and find what interrupts handshakes"
             }
-            Self::Query => "run the query in the message by hand on that server with the same account",
+            Self::Query => "run SELECT @@server_id, @@hostname by hand on that server with the same account",
             Self::Protocol => {
                 "check that the address and port are a MySQL server's and that nothing in between cuts connections"
             }

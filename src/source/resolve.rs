@@ -10,7 +10,8 @@ use std::{
 use hickory_resolver::{
     TokioResolver,
     config::{ResolverConfig, ResolverOpts},
-    net::{NetError, runtime::TokioRuntimeProvider},
+    net::{DnsError, NetError, runtime::TokioRuntimeProvider},
+    proto::op::ResponseCode,
     system_conf::read_system_conf,
 };
 
@@ -81,7 +82,8 @@ impl Resolver {
             Host::Name(name) => {
                 let failure = |text| Failure { reason: FailureReason::Resolve, text, address: None };
                 let found = name.addresses().await;
-                let found = found.map_err(|error| failure(format!("cannot resolve {}: {error}", name.text)))?;
+                let found =
+                    found.map_err(|error| failure(format!("cannot resolve {}: {}", name.text, said(&error))))?;
                 if found.is_empty() { Err(failure(format!("{} has no address", name.text))) } else { Ok(found) }
             }
         }
@@ -113,6 +115,20 @@ impl Name {
     }
 }
 
+/// What went wrong, in words: the library writes its own question out where a name server has no answer.
+fn said(error: &NetError) -> String {
+    let code = match error {
+        NetError::Dns(DnsError::NoRecordsFound(nothing)) => nothing.response_code,
+        NetError::Dns(DnsError::ResponseCode(code)) => *code,
+        error => return error.to_string(),
+    };
+    match code {
+        ResponseCode::NXDomain => "the name server knows no such name".to_owned(),
+        ResponseCode::NoError => "the name has no address".to_owned(),
+        code => format!("the name server answered {code}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -136,22 +152,25 @@ mod tests {
             if question[QUESTION_END - 3] == 1 {
                 asked.push((question, client));
             } else {
-                socket.send_to(&answer(&question, &[]), client).await.unwrap();
+                socket.send_to(&answer(&question, NO_ERROR, &[]), client).await.unwrap();
             }
             if asked.len() == SAMPLES {
                 for (number, (question, client)) in asked.drain(..).enumerate() {
                     let address = Ipv4Addr::new(10, 0, 0, u8::try_from(number).unwrap());
-                    socket.send_to(&answer(&question, &[address]), client).await.unwrap();
+                    socket.send_to(&answer(&question, NO_ERROR, &[address]), client).await.unwrap();
                 }
             }
         }
     }
 
-    fn answer(question: &[u8], addresses: &[Ipv4Addr]) -> Vec<u8> {
+    /// The code of an answer without an error.
+    const NO_ERROR: u8 = 0;
+
+    fn answer(question: &[u8], code: u8, addresses: &[Ipv4Addr]) -> Vec<u8> {
         let count = u8::try_from(addresses.len()).unwrap();
         // As RFC 1035 has it: number, an answer with authority, one question, so many answers, nothing else.
         let mut answer =
-            [&question[..2], &[0x85, 0x80, 0, 1, 0, count, 0, 0, 0, 0], &question[12..QUESTION_END]].concat();
+            [&question[..2], &[0x85, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0], &question[12..QUESTION_END]].concat();
         for address in addresses {
             answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 30, 0, 4]);
             answer.extend_from_slice(&address.octets());
@@ -159,13 +178,40 @@ mod tests {
         answer
     }
 
-    #[tokio::test]
-    async fn samples_that_overlap_have_an_answer_each() {
+    async fn name_server() -> (UdpSocket, Resolver) {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let mut server = NameServerConfig::udp(Ipv4Addr::LOCALHOST.into());
         server.connections[0].port = socket.local_addr().unwrap().port();
         let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        let resolver = Resolver::of_name("ab.test.".to_owned(), config, ResolverOpts::default()).unwrap();
+        (socket, Resolver::of_name("ab.test.".to_owned(), config, ResolverOpts::default()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_told_in_words() {
+        for (code, words) in [
+            (NO_ERROR, "cannot resolve ab.test.: the name has no address"),
+            (3, "cannot resolve ab.test.: the name server knows no such name"),
+            (2, "cannot resolve ab.test.: the name server answered Server Failure"),
+        ] {
+            let (socket, resolver) = name_server().await;
+            let serving = async {
+                loop {
+                    let mut question = [0; 512];
+                    let (_, client) = socket.recv_from(&mut question).await.unwrap();
+                    socket.send_to(&answer(&question, code, &[]), client).await.unwrap();
+                }
+            };
+            let failure = tokio::select! {
+                () = serving => unreachable!("it serves for ever"),
+                found = timeout(Duration::from_secs(30), resolver.resolve()) => found.unwrap().unwrap_err(),
+            };
+            assert_eq!((failure.reason, &*failure.text), (FailureReason::Resolve, words));
+        }
+    }
+
+    #[tokio::test]
+    async fn samples_that_overlap_have_an_answer_each() {
+        let (socket, resolver) = name_server().await;
         let resolving = async { tokio::join!(resolver.resolve(), resolver.resolve(), resolver.resolve()) };
         let (first, second, third) = tokio::select! {
             () = serve(socket) => unreachable!("it serves for ever"),

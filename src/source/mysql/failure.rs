@@ -81,6 +81,8 @@ fn server_reason(code: u16, sql_state: &str, stage: Stage) -> FailureReason {
         (1129, ..) => FailureReason::HostBlocked,
         // ER_SECURE_TRANSPORT_REQUIRED
         (3159, ..) => FailureReason::Tls,
+        // ER_MUST_CHANGE_PASSWORD, which a server that lets an expired account in says to every query.
+        (1820, ..) => FailureReason::Auth,
         (_, _, Stage::Query) => FailureReason::Query,
         // ER_HOST_NOT_PRIVILEGED, ER_NOT_SUPPORTED_AUTH_MODE, ER_PLUGIN_IS_NOT_LOADED, ER_MUST_CHANGE_PASSWORD_LOGIN,
         // ER_ACCOUNT_HAS_BEEN_LOCKED, MariaDB's ER_ACCOUNT_HAS_BEEN_LOCKED, and the class "invalid authorization"
@@ -133,6 +135,7 @@ mod tests {
         assert_eq!(server(1043, "08S01", Stage::Login), FailureReason::Protocol);
         assert_eq!(server(1053, "08S01", Stage::Login), FailureReason::Other);
         assert_eq!(server(1193, "HY000", Stage::Query), FailureReason::Query);
+        assert_eq!(server(1820, "HY000", Stage::Query), FailureReason::Auth);
     }
 
     #[test]
