@@ -23,7 +23,7 @@ const LINE_BYTES_MAX: usize = 4096;
 /// The last lines, oldest first, while they are kept.
 static KEPT: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
-/// Where lines go.
+/// Where lines go, [`plain`].
 #[derive(Clone, Copy, Debug)]
 struct Outlet;
 
@@ -45,13 +45,14 @@ pub(super) fn kept() -> Vec<String> {
 impl Write for Outlet {
     /// One call is one line, or several.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = plain(bytes);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(lines) = &mut *kept else {
             drop(kept);
-            io::stderr().lock().write_all(bytes)?;
+            io::stderr().lock().write_all(&written)?;
             return Ok(bytes.len());
         };
-        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        for line in written.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             if lines.len() == LINES_MAX {
                 lines.pop_front();
             }
@@ -64,6 +65,18 @@ impl Write for Outlet {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// As logfmt and JSON have it: tracing-logfmt escapes as Rust's source code does, an apostrophe too.
+fn plain(line: &[u8]) -> Vec<u8> {
+    let mut written = Vec::with_capacity(line.len());
+    let mut bytes = line.iter().copied();
+    while let Some(byte) = bytes.next() {
+        let escaped = if byte == b'\\' { bytes.next() } else { None };
+        written.extend(Some(byte).filter(|_| escaped != Some(b'\'')));
+        written.extend(escaped);
+    }
+    written
 }
 
 /// Installs the log; `RUST_LOG` wins over the level that was asked for.
@@ -81,4 +94,21 @@ pub(super) fn install(args: &LogArgs) {
             .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(|| Outlet))
             .try_init(),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_apostrophe_is_written_as_it_is_and_nothing_else_is_changed() {
+        for (line, written) in [
+            (r#"message="the server\'s name""#, r#"message="the server's name""#),
+            (r#"text="\"C:\\'\" \n""#, r#"text="\"C:\\'\" \n""#),
+            (r#"text="\\\'""#, r#"text="\\'""#),
+            ("cut\\", "cut\\"),
+        ] {
+            assert_eq!(String::from_utf8(plain(line.as_bytes())).unwrap(), written, "{line}");
+        }
+    }
 }
