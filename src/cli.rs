@@ -9,15 +9,15 @@ pub use watch::WatchArgs;
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{
-    Args, Parser, Subcommand, ValueEnum,
+    ArgGroup, Args, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
 use crate::{
     config::{
-        Address, AddressError, Configuration, Every, FalseAlarmPeriod, FileError, Interval, Listen, MAX_IN_FLIGHT,
-        MaxLag, Pacing, PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode, Tolerance, USER, Unsaid,
-        parse_duration, parse_in_flight,
+        Address, AddressError, Configuration, DurationError, Every, FalseAlarmPeriod, FileError, Interval, Listen,
+        MAX_IN_FLIGHT, MaxLag, Pacing, PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode, Tolerance,
+        USER, Unsaid, parse_duration, parse_in_flight,
     },
     model::{
         Expectation, ExpectationError, Expected, TrialRules,
@@ -28,6 +28,9 @@ use crate::{
 
 /// The environment variable that holds the password itself.
 const PASSWORD_VARIABLE: &str = "READSCOPE_PASSWORD";
+
+/// Those options of which one at least says what to look at.
+const WHERE: &str = "where";
 
 /// What describes one target.
 const ONE_TARGET: [&str; 18] = [
@@ -128,11 +131,11 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     /// How many samples to take
-    #[arg(long, value_name = "N", default_value_t = 600, conflicts_with = "lasting",
+    #[arg(long, value_name = "N", default_value_t = 600, conflicts_with = "lasting", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub samples: u64,
     /// How long to sample, instead of a number of samples
-    #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
+    #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_some_time, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
     /// How often chance alone may make it exit 1, however often it looks while it runs
     #[arg(long, value_name = "P", default_value = "0.001", value_parser = parse_alpha, allow_negative_numbers = true)]
@@ -147,8 +150,7 @@ pub struct CheckArgs {
 
 /// Options of `wait`.
 #[derive(Debug, Args)]
-#[command(mut_arg("service", |arg| arg.required_unless_present("attach")))]
-#[command(mut_arg("address", |arg| arg.required_unless_present("attach")))]
+#[command(mut_group(WHERE, |group| group.arg("attach")))]
 #[command(mut_arg("timeout", |arg| arg.long("sample-timeout")))]
 pub struct WaitArgs {
     /// The replica, by its pod's name, such as mysql-3
@@ -181,7 +183,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = parse_speed, allow_negative_numbers = true)]
     pub speed: f64,
     /// Repeats the choices of an earlier run's load balancer [default: others each time]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Where to serve HTTP; may be given more than once
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = "127.0.0.1:10306")]
@@ -190,16 +192,17 @@ pub struct DemoArgs {
 
 /// One target and how to sample it.
 #[derive(Clone, Debug, Args)]
-#[command(group = clap::ArgGroup::new("of_kubernetes").args(["service", "config_file"]).multiple(true))]
+#[command(group = ArgGroup::new("of_kubernetes").args(["service", "config_file"]).multiple(true))]
+#[command(group = ArgGroup::new(WHERE).args(["service", "address", "config_file"]).multiple(true).required(true))]
 pub struct TargetArgs {
     /// Many targets, in YAML; the options below describe one target and exclude it
     #[arg(long = "config.file", env = "READSCOPE_CONFIG_FILE", value_name = "FILE", conflicts_with_all = ONE_TARGET)]
     pub config_file: Option<PathBuf>,
     /// A Kubernetes Service; who should answer is found from its endpoints
-    #[arg(long, env = "READSCOPE_SERVICE", value_name = "NAMESPACE/NAME", required_unless_present_any = ["address", "config_file"])]
+    #[arg(long, env = "READSCOPE_SERVICE", value_name = "NAMESPACE/NAME")]
     pub service: Option<ObjectName>,
     /// Where to connect, alone or with --service; the port is 3306 unless given [default: the Service's cluster name]
-    #[arg(long, env = "READSCOPE_ADDRESS", value_name = "HOST[:PORT]", required_unless_present_any = ["service", "config_file"])]
+    #[arg(long, env = "READSCOPE_ADDRESS", value_name = "HOST[:PORT]")]
     pub address: Option<Address>,
     /// The StatefulSet behind the Service, in its namespace [default: found from the endpoints' pods]
     #[arg(long, env = "READSCOPE_STATEFULSET", value_name = "NAMESPACE/NAME", requires = "service")]
@@ -278,7 +281,7 @@ pub enum TargetError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A name twice, or too many.
-    #[error("--expect: {0}")]
+    #[error("--expect")]
     Expect(#[from] ExpectationError),
     /// A file or a combination.
     #[error(transparent)]
@@ -295,7 +298,7 @@ pub enum TargetError {
         service: ObjectName,
     },
     /// The Service's cluster name is no address, which no valid name can bring about.
-    #[error("--service: {0}")]
+    #[error("--service")]
     Address(#[from] AddressError),
     /// The environment variable holds no text.
     #[error("the environment variable READSCOPE_PASSWORD is not text; use --password-file instead")]
@@ -391,6 +394,13 @@ fn milestone_parser() -> impl TypedValueParser<Value = Milestone> {
         let milestone = Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
         milestone.ok_or("no milestone")
     })
+}
+
+fn parse_some_time(text: &str) -> Result<Duration, DurationError> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(DurationError::Zero),
+        duration => Ok(duration),
+    }
 }
 
 fn parse_alpha(text: &str) -> Result<f64, String> {

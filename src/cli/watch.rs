@@ -2,13 +2,12 @@
 
 use clap::Args;
 
-use super::TargetArgs;
+use super::{TargetArgs, WHERE};
 use crate::source::exporter::ExporterUrl;
 
 /// Options of `watch`.
 #[derive(Debug, Args)]
-#[command(mut_arg("service", |arg| arg.required_unless_present("attach")))]
-#[command(mut_arg("address", |arg| arg.required_unless_present("attach")))]
+#[command(mut_group(WHERE, |group| group.arg("attach")))]
 pub struct WatchArgs {
     /// Show what a running exporter sees instead of watching and sampling, such as `http://127.0.0.1:10306`
     #[arg(long, value_name = "URL")]

@@ -92,7 +92,7 @@ pub(super) fn config_check(configuration: &Configuration) -> Result<u8, CommandE
     Ok(0)
 }
 
-/// Binds every address, each to its first candidate that can be had, and logs where.
+/// Binds every address, each to its first candidate that can be had.
 pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in addresses {
@@ -107,17 +107,18 @@ pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListen
         let listener = bound.with_context(|| {
             format!("cannot listen on {address}; choose another --web.listen-address, or port 0 for a free one")
         })?;
-        let address = listener.local_addr().context("cannot tell the address that was bound")?;
-        tracing::info!(%address, "listening for HTTP");
         listeners.push(listener);
     }
     Ok(listeners)
 }
 
-/// Serves one site on every listener.
+/// Serves one site on every listener, and logs where.
 pub(super) fn serve_site(site: Site, listeners: Vec<TcpListener>, supervisor: &mut Supervisor) {
     let site = Arc::new(site);
     for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "listening for HTTP");
+        }
         let site = Arc::clone(&site);
         supervisor.spawn("web", async move { site.serve(listener).await.context("cannot serve HTTP") });
     }

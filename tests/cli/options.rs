@@ -103,7 +103,11 @@ fn the_values_of_check_are_refused_alike() {
     for alpha in ["0", "1", "-0.1", "2", "NaN", "often"] {
         check(&[&format!("--alpha={alpha}")]).assert_refused(&["--alpha", "above 0 and below 1", "such as 0.001"]);
     }
+    for samples in ["0", "-5", "some"] {
+        check(&["--samples", samples]).assert_refused(&[&format!("'{samples}'"), "--samples"]);
+    }
     check(&["--samples", "0"]).assert_refused(&["--samples", "1..=10000000"]);
+    check(&["--for", "0"]).assert_refused(&["--for", "longer than 0", "such as 3s"]);
     check(&["--samples", "10", "--for", "1s"]).assert_refused(&["--samples", "--for"]);
     check(&["--for", "1"]).assert_refused(&["--for", "such as 500ms"]);
     check(&["--output", "yaml"]).assert_refused(&["--output", "text, json"]);
@@ -121,8 +125,9 @@ fn an_option_or_command_that_does_not_exist_is_refused_with_the_nearest_one() {
 
 #[test]
 fn without_an_address_there_is_nothing_to_do() {
-    for command in ["run", "check"] {
-        call(&[command]).assert_refused(&["--address <HOST[:PORT]>"]);
+    let one_of = "<--service <NAMESPACE/NAME>|--address <HOST[:PORT]>|--config.file <FILE>";
+    for command in [&["run"][..], &["check"], &["watch"], &["wait", "--for", "first_read", "mysql-3"]] {
+        call(command).assert_refused(&[one_of]);
     }
     let without_a_command = call(&[]);
     assert_eq!(without_a_command.code, Some(2));
@@ -131,7 +136,9 @@ fn without_an_address_there_is_nothing_to_do() {
 
 #[test]
 fn options_that_do_not_go_together_are_refused() {
-    run(&["--expect", "a", "--expect", "a=2"]).assert_refused(&["--expect", "\"a\" is named twice"]);
+    let twice = run(&["--expect", "a", "--expect", "a=2"]);
+    twice.assert_refused(&["--expect: \"a\" is named twice"]);
+    assert_eq!(twice.stderr.matches("named twice").count(), 1, "{twice:?}");
     let many: Vec<String> = (0..65).map(|number| format!("--expect=mysql-{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     run(&many).assert_refused(&["--expect", "65 replicas", "at most 64"]);
