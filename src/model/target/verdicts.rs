@@ -157,6 +157,34 @@ fn a_killed_server_leaves_it_undecided_and_accuses_nobody() {
     assert_eq!((course.verdict().name(), course.target.snapshot().alarms), ("balanced", 0));
 }
 
+/// Its failures are as few as are tolerated among three; that they may all be one replica's is what counts.
+#[test]
+fn a_killed_server_of_fifty_accuses_nobody_either_and_one_without_reads_is_still_named() {
+    const KILLED: u32 = 7;
+    let all: Vec<u32> = (0..50).collect();
+    let names: Vec<String> = all.iter().map(|ordinal| format!("mysql-{ordinal}")).collect();
+    let mut course = Course::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    course.answers(&all, 1000);
+    for _ in 0..5000 {
+        match drawn(course.sequence, &all) {
+            KILLED => course.fail(),
+            other => course.answer(other),
+        }
+        assert_ne!(course.target.judge.kind(), VerdictKind::Unbalanced);
+    }
+    assert_eq!(course.target.judge.alarms(), 0);
+    let verdict = course.verdict();
+    assert!(matches!(verdict, Verdict::Undecided(Undecided::Failures { .. })), "{verdict}");
+    let said = "and at most 5 of 1000 may; a failed sample has no replica";
+    assert!(verdict.to_string().contains(said), "{verdict}");
+
+    let others: Vec<u32> = all.into_iter().filter(|ordinal| *ordinal != KILLED).collect();
+    course.answers(&others, 2000);
+    let verdict = course.verdict();
+    let [culprit] = verdict.culprits() else { panic!("{verdict}") };
+    assert_eq!((&*culprit.replica, culprit.kind), ("mysql-7", CulpritKind::Dead));
+}
+
 #[test]
 fn without_a_list_a_newcomer_joins_with_its_first_answer() {
     let mut course = Course::new(&[]);
