@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval},
@@ -14,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::Clock,
     config::{FileStamp, WebConfiguration},
     view::web::Access,
 };
@@ -37,10 +39,11 @@ pub(super) async fn follow(
     path: PathBuf,
     read: WebConfiguration,
     access_in_force: watch::Sender<Arc<Access>>,
+    clock: Clock,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let stamps = |files: &[PathBuf]| -> Vec<_> { files.iter().map(|file| FileStamp::of(Some(file))).collect() };
-    let mut files = read.files;
+    let (mut files, mut expires) = (read.files, read.expires);
     let mut seen = stamps(&files);
     let mut look = interval(LOOKED_AT_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -48,6 +51,10 @@ pub(super) async fn follow(
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             _ = look.tick() => {}
+        }
+        // Told once of each certificate.
+        if let Some(expired) = expires.take_if(|expires| *expires <= clock.now().wall) {
+            tell_expired(expired);
         }
         let now = stamps(&files);
         if now == seen {
@@ -57,6 +64,7 @@ pub(super) async fn follow(
         match load(&path).await {
             Ok(configuration) => {
                 access_in_force.send_replace(access(&configuration).into());
+                expires = configuration.expires;
                 // Looked at before it was read, so that a change meanwhile is seen at the next look.
                 if files != configuration.files {
                     files = configuration.files;
@@ -72,6 +80,11 @@ pub(super) async fn follow(
             }
         }
     }
+}
+
+/// It is shown all the same: a client that does not look at dates is better off than one that is refused.
+fn tell_expired(expired: Timestamp) {
+    tracing::warn!(%expired, "the certificate of the web side has expired, so clients refuse it; renew it and its key");
 }
 
 async fn load(path: &Path) -> anyhow::Result<WebConfiguration> {

@@ -38,7 +38,8 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
         let stop = CancellationToken::new();
         let mut signals = Signals::listen().map_err(CommandError::failure)?;
         let mut supervisor = Supervisor::new(stop.clone());
-        let observation = Observation::start(Clock::start(), &mut supervisor, &stop);
+        let clock = Clock::start();
+        let observation = Observation::start(clock, &mut supervisor, &stop);
         let snapshots = observation.shown.clone();
         let fleet = Fleet::new(observation, stop.clone());
         let (mut reloader, shown, asking) = Reloader::new(args, fleet, stop.clone()).map_err(CommandError::failure)?;
@@ -48,7 +49,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
         let site = match (&args.web_config_file, web) {
             (Some(path), Some(web)) => {
                 let (in_force, access) = watch::channel(Arc::new(access::access(&web)));
-                supervisor.spawn("web configuration", access::follow(path.clone(), web, in_force, stop.clone()));
+                supervisor.spawn("web configuration", access::follow(path.clone(), web, in_force, clock, stop.clone()));
                 site.with_access(access)
             }
             _ => site,

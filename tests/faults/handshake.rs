@@ -178,6 +178,7 @@ async fn the_password_is_never_sent_in_the_clear() {
 async fn a_tls_handshake_that_fails_is_a_tls_failure() {
     let authority = fixtures::tls("authority.pem");
     let (here, elsewhere) = (fixtures::tls_server("server"), fixtures::tls_server("elsewhere"));
+    let expired = fixtures::tls_server("expired");
     let required = || Tls::load(TlsMode::Required, None, None, None).unwrap();
     let verified = || Tls::load(TlsMode::VerifyIdentity, Some(&authority), None, None).unwrap();
     let by_browsers = || Tls::load(TlsMode::VerifyIdentity, None, None, None).unwrap();
@@ -197,6 +198,7 @@ async fn a_tls_handshake_that_fails_is_a_tls_failure() {
         Case::new("RST in the handshake", Protocol, asked().then_reset()).or(TlsFailed).with_tls(required(), good()),
         Case::new("silence in the handshake", Timeout, asked().then_silence()).with_tls(required(), good()),
         Case::new("a certificate for another name", TlsFailed, encrypted(&elsewhere)).with_tls(verified(), good()),
+        Case::new("an expired certificate", TlsFailed, encrypted(&expired)).with_tls(verified(), good()),
         Case::new("another authority", TlsFailed, good()).with_tls(by_browsers(), good()).unrecoverable(),
         Case::new("FIN after the handshake", Protocol, early().then_close()).with_tls(required(), good()),
         Case::new("RST after the handshake", Protocol, early().then_reset()).with_tls(verified(), good()),

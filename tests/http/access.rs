@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use base64::Engine;
 
 use crate::{
-    http2::connect,
+    http2::{connect, try_connect},
     support::{
         exporter::{Exporter, QUICK, SOON, arguments},
         fixtures, http,
@@ -31,7 +31,7 @@ fn status(exporter: &Exporter, path: &str, headers: &str) -> u16 {
 
 /// The certificates and keys of the fixtures, beside the file that names them.
 fn copy_fixtures(folder: &Path) {
-    for name in ["server.pem", "server.key", "client.key", "authority.pem"] {
+    for name in ["server.pem", "server.key", "client.key", "expired.pem", "expired.key"] {
         fs::copy(fixtures::tls(name), folder.join(name)).unwrap();
     }
 }
@@ -123,4 +123,22 @@ async fn http_2_is_offered_over_tls_unless_it_is_turned_off() {
         let stream = connect(exporter.address, &["h2", "http/1.1"]).await;
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(expected.as_bytes()), "{more}");
     }
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_told_once_and_shown_until_it_is_renewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.yaml");
+    copy_fixtures(folder.path());
+    fs::write(&file, tls_with("").replace("server.", "expired.")).unwrap();
+    let server = Server::playing(Script::good());
+    let further = [&QUICK[..], &["--web.config.file", file.to_str().unwrap()]].concat();
+    let exporter = Exporter::start(readscope(&[]).args(arguments(server.address, &further)));
+    let told = || exporter.program.logged(&["has expired", "2021-01-01T00:00:00Z", "renew it"]);
+    wait_until("the warning", SOON, || told() == 1);
+    assert!(try_connect(exporter.address, &[]).await.is_err(), "a client that looks at dates refuses it");
+    fs::write(&file, tls_with("")).unwrap();
+    wait_until("the renewed one", SOON, || exporter.program.logged(&["has changed and is in force"]) == 1);
+    assert!(try_connect(exporter.address, &[]).await.is_ok());
+    assert_eq!(told(), 1);
 }

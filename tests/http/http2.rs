@@ -1,6 +1,6 @@
 //! HTTP/2, which TLS clients may ask for, and what misuse of it leads to.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::{Method, Request, Response, StatusCode, Version, body::Bytes, body::Incoming, client::conn};
@@ -55,16 +55,21 @@ async fn served() -> ServedHere {
 
 /// A connection of a client that speaks these protocols.
 pub(crate) async fn connect(address: SocketAddr, protocols: &[&str]) -> TlsStream<TcpStream> {
+    try_connect(address, protocols).await.unwrap()
+}
+
+/// The same, if it comes about.
+pub(crate) async fn try_connect(address: SocketAddr, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(tls("authority.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
     let name = ServerName::try_from(address.ip().to_string()).unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 fn request(method: Method, path: &str) -> Request<Empty<Bytes>> {

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -31,6 +32,8 @@ const BCRYPT_COST_MAX: u32 = 16;
 pub struct WebConfiguration {
     /// How connections are encrypted, if they are.
     pub tls: Option<Arc<ServerConfig>>,
+    /// When the certificate that is shown to clients expires.
+    pub expires: Option<Timestamp>,
     /// The users and the bcrypt hashes of their passwords; nobody is asked for a password without any.
     pub users: BTreeMap<String, String>,
     /// Headers of every answer, by name.
@@ -107,16 +110,18 @@ fn parse(text: &str, folder: &Path) -> Result<WebConfiguration, Wrong> {
         .map_err(|error| Wrong::of_yaml(&error, text, EXAMPLE))?;
     let mut files = Vec::new();
     let http2 = file.http_server_config.as_ref().and_then(|http| http.http2).unwrap_or(true);
-    let tls = match &file.tls_server_config {
+    let server = match &file.tls_server_config {
         Some(raw) => tls::server(raw, http2, folder, &mut files)?,
         None => None,
     };
+    let (tls, expires) = server.map(|server| (server.config, server.expires)).unzip();
     let headers = match file.http_server_config {
         Some(http) => headers(http)?,
         None => Vec::new(),
     };
     let users = users(file.basic_auth_users.unwrap_or_default())?;
-    Ok(WebConfiguration { tls, users, headers, rate_limit: file.rate_limit.map_or(Ok(None), limit)?, files })
+    let rate_limit = file.rate_limit.map_or(Ok(None), limit)?;
+    Ok(WebConfiguration { tls, expires: expires.flatten(), users, headers, rate_limit, files })
 }
 
 fn wrong(line: u64, key: &str, problem: impl Into<String>, example: &'static str) -> Wrong {

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use rustls::{
     NamedGroup, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::CryptoProvider,
@@ -14,6 +15,7 @@ use rustls::{
 };
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 use super::{EXAMPLE, client::Guard, wrong};
 use crate::config::file::Wrong;
@@ -36,6 +38,13 @@ pub(super) struct Raw {
     max_version: Text,
     prefer_server_cipher_suites: Option<bool>,
     client_allowed_sans: Option<Spanned<Vec<String>>>,
+}
+
+/// How connections are encrypted.
+pub(super) struct Server {
+    pub(super) config: Arc<ServerConfig>,
+    /// When the certificate that is shown expires, if it says so.
+    pub(super) expires: Option<Timestamp>,
 }
 
 /// Go's policies.
@@ -95,7 +104,7 @@ pub(super) fn server(
     http2: bool,
     folder: &Path,
     files: &mut Vec<PathBuf>,
-) -> Result<Option<Arc<ServerConfig>>, Wrong> {
+) -> Result<Option<Server>, Wrong> {
     let (line, raw) = (raw.referenced.line(), &raw.value);
     let mut pem = Pem { folder, files };
     let certificate = pem.read((&raw.cert, "cert"), (&raw.cert_file, "cert_file"))?;
@@ -118,6 +127,7 @@ pub(super) fn server(
     let provider = Arc::new(provider(raw)?);
     let versions = versions(raw)?;
     let (chain, key) = (certificates(&certificate)?, private_key(&key)?);
+    let expires = chain.first().and_then(expiry);
     let guard = guard(raw, policy, authorities.as_ref(), &provider, line)?;
     let unusable = |error: rustls::Error| {
         let problem = format!("the certificate and its key cannot be used: {error}");
@@ -135,7 +145,7 @@ pub(super) fn server(
     // What comes first is preferred.
     config.alpn_protocols =
         ["h2", "http/1.1"][usize::from(!http2)..].iter().map(|name| name.as_bytes().to_vec()).collect();
-    Ok(Some(Arc::new(config)))
+    Ok(Some(Server { config: Arc::new(config), expires }))
 }
 
 fn certificates((bytes, line, key): &Read) -> Result<Vec<CertificateDer<'static>>, Wrong> {
@@ -144,6 +154,12 @@ fn certificates((bytes, line, key): &Read) -> Result<Vec<CertificateDer<'static>
         Ok(found) if !found.is_empty() => Ok(found),
         _ => Err(wrong(*line, key, "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", EXAMPLE)),
     }
+}
+
+/// Until when a certificate is valid, if it says so.
+fn expiry(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
 }
 
 fn private_key((bytes, line, key): &Read) -> Result<PrivateKeyDer<'static>, Wrong> {

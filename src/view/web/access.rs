@@ -200,6 +200,8 @@ fn unauthorized() -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn headers(value: &str) -> HeaderMap {
@@ -236,6 +238,24 @@ mod tests {
             assert_eq!(status(&access, &headers(wrong)).await, 401, "{wrong}");
         }
         assert_eq!(status(&access, &HeaderMap::new()).await, 401);
+    }
+
+    #[tokio::test]
+    async fn who_is_wrong_or_unknown_takes_the_check_that_who_is_right_takes() {
+        let access = access(&[("prometheus", "right"), ("admin", "second")]);
+        let turn = access.checking.clone().acquire_owned().await.unwrap();
+        for credentials in ["prometheus:right", "prometheus:wrong", "nobody:right", "nobody:wrong", "admin:"] {
+            let answered = status(&access, &basic(credentials)).now_or_never();
+            assert_eq!(answered, None, "{credentials} is answered without a check");
+        }
+        drop(turn);
+        assert_eq!(status(&access, &basic("nobody:right")).await, 401);
+        for nobody in 0..20 {
+            let name = format!("nobody{nobody}");
+            let hash = access.hash_of_nobody(&name);
+            assert!(access.users.values().any(|own| *own == hash), "its cost is that of somebody");
+            assert_eq!(access.hash_of_nobody(&name), hash, "and the same each time");
+        }
     }
 
     #[tokio::test]
