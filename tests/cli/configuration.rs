@@ -1,12 +1,12 @@
 //! The configuration file: what it may say, and how each mistake is told.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use crate::{
     files::text,
     support::{
         fixtures::fixture,
-        program::{Ended, call, call_with, readscope},
+        program::{Ended, call, call_with, readscope, readscope_without_privileges},
     },
 };
 
@@ -44,6 +44,12 @@ fn what_is_no_file_of_text_is_refused_by_its_name() {
     let file = folder.path().join("readscope.yaml");
     check(&file).assert_refused(&[text(&file), "check that it is a file"]);
     check(folder.path()).assert_refused(&[text(folder.path()), "check that it is a file"]);
+    fs::write(&file, "targets: [{address: 10.0.0.1}]").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o0)).unwrap();
+    let arguments = ["run", "--config.check", "--config.file", text(&file)];
+    let unreadable = call_with(&mut readscope_without_privileges(&arguments));
+    unreadable.assert_refused(&[text(&file), "Permission denied", "this user may read it"]);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(&file, b"targets: \xff\xfe").unwrap();
     check(&file).assert_refused(&[text(&file), "UTF-8"]);
     fs::write(&file, "").unwrap();

@@ -7,12 +7,13 @@ use nix::sys::signal::Signal;
 use crate::{
     options::{ADDRESS, run},
     support::{
-        exporter::{Exporter, QUICK, SOON, arguments},
+        exporter::{Exporter, PATIENT, QUICK, SOON, arguments},
         fixtures::tls,
         http,
-        program::{Ended, call, call_with, readscope},
+        program::{Ended, call, call_with, readscope, readscope_without_privileges},
         script::Script,
         server::Server,
+        waiting::wait_until,
     },
 };
 
@@ -71,10 +72,34 @@ fn a_password_file_that_holds_no_password_is_refused_by_its_name() {
     let by_environment = call_with(readscope(&["run", ADDRESS[0], ADDRESS[1]]).env("READSCOPE_PASSWORD_FILE", &path));
     by_environment.assert_refused(&[text(&path), "not text of one line"]);
 
+    fs::write(&path, "hunter2\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
-    if fs::read(&path).is_err() {
-        run(&["--password-file", text(&path)]).assert_refused(&[text(&path), "this user may read it"]);
-    }
+    let arguments = ["run", ADDRESS[0], ADDRESS[1], "--password-file", text(&path)];
+    call_with(&mut readscope_without_privileges(&arguments)).assert_refused(&[text(&path), "this user may read it"]);
+}
+
+#[test]
+fn a_password_file_that_vanishes_and_comes_back_loses_no_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    fs::write(&path, "hunter2\n").unwrap();
+    let server = Server::playing(Script::good());
+    let further = [&PATIENT[..], &["--password-file", text(&path)]].concat();
+    let mut exporter = Exporter::with(server.address, &further);
+    exporter.wait_for_reads(3);
+    fs::rename(&path, folder.path().join("away")).unwrap();
+    let logged = |exporter: &Exporter, part: &str| exporter.program.logged(&[part]);
+    wait_until("the loss to be told", SOON, || logged(&exporter, "the password read before stays in use") == 1);
+    exporter.wait_for_reads(200);
+    fs::rename(folder.path().join("away"), &path).unwrap();
+    exporter.wait_for_reads(200);
+    assert_eq!(logged(&exporter, "the password has changed"), 0, "{:?}", exporter.program.log());
+    fs::write(&path, "hunter3\n").unwrap();
+    wait_until("the new password", SOON, || logged(&exporter, "the password has changed and is used") == 1);
+    let metrics = exporter.wait_for_reads(3);
+    assert_eq!(metrics.all_failures(), 0, "{:?}", exporter.program.log());
+    assert_eq!(logged(&exporter, "the password read before stays in use"), 1, "{:?}", exporter.program.log());
+    assert!(!exporter.program.log().iter().any(|line| line.contains("hunter")));
 }
 
 #[test]

@@ -14,3 +14,4 @@ mod paths;
 mod reload;
 #[path = "../support/mod.rs"]
 mod support;
+mod targets;

@@ -24,7 +24,7 @@ fn write(path: &Path, targets: &[(&str, SocketAddr)]) {
     fs::rename(next, path).unwrap();
 }
 
-fn exporter(path: &Path, further: &[&str]) -> Exporter {
+pub(crate) fn exporter(path: &Path, further: &[&str]) -> Exporter {
     let arguments = ["run", "--config.file", path.to_str().unwrap(), "--web.listen-address", "127.0.0.1:0"];
     Exporter::start(readscope(&arguments).args(further))
 }
