@@ -105,6 +105,8 @@ pub struct State {
     targets: BTreeMap<TargetId, Entry>,
     /// In which they are shown.
     order: Vec<TargetId>,
+    /// Those whose plan may be another one since the sources were last told: of a thousand targets, an event is about one.
+    plans_to_look_at: BTreeSet<TargetId>,
     configured: Option<Configured>,
     lateness: Lateness,
     /// What Kubernetes told; absent where it is not asked.
@@ -136,8 +138,9 @@ impl State {
         let named = |entry: &Entry| Some((entry.target.service()?.clone(), entry.target.statefulset()?.clone()));
         let sets = targets.values().filter_map(named);
         let kubernetes = (!watches.is_empty()).then(|| Kubernetes::new(services, sets, watches));
-        let order = targets.keys().copied().collect();
-        Self { targets, order, kubernetes, ..Self::default() }
+        let order: Vec<TargetId> = targets.keys().copied().collect();
+        let plans_to_look_at = order.iter().copied().collect();
+        Self { targets, order, plans_to_look_at, kubernetes, ..Self::default() }
     }
 
     /// Takes one fact in, and returns what is new to people. A fact about a target that does not exist (any more) is
@@ -166,8 +169,9 @@ impl State {
 
     /// What the sources are to do from now on, where that has changed since the last call.
     pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, Plan)> {
-        let new = |(id, entry): (&TargetId, &mut Entry)| Some((*id, entry.target.new_plan(now)?));
-        self.targets.iter_mut().filter_map(new).collect()
+        let old = std::mem::take(&mut self.plans_to_look_at);
+        let new = |id| Some((id, self.targets.get_mut(&id)?.target.new_plan(now)?));
+        old.into_iter().filter_map(new).collect()
     }
 
     /// The picture of this moment.
@@ -222,6 +226,7 @@ impl State {
         let stays: BTreeSet<_> = order.iter().collect();
         self.targets.retain(|id, _| stays.contains(id));
         let added: Vec<_> = new.iter().map(|(id, _)| *id).collect();
+        self.plans_to_look_at.extend(&added);
         let entry = |spec| Entry { target: Target::new(spec), shown: None };
         self.targets.extend(new.into_iter().map(|(id, spec)| (id, entry(spec))));
         self.order = order;
@@ -343,7 +348,7 @@ impl State {
             Told::Listed => kubernetes.listed(watch, now),
             Told::Broken(problem) => (kubernetes.broken(watch, problem), Vec::new()),
         };
-        for entry in self.targets.values_mut() {
+        for (id, entry) in &mut self.targets {
             let Some(service) = entry.target.service() else { continue };
             if let Some(heard) = heard.filter(|_| service.namespace == watch.namespace) {
                 entry.target.heard(heard);
@@ -353,6 +358,7 @@ impl State {
                 let routing = kubernetes.routing(service);
                 entry.target.routed(routing, now);
                 entry.shown = None;
+                self.plans_to_look_at.insert(*id);
             } else if let Some(pod) = gone.as_ref().filter(|pod| pod.namespace == service.namespace) {
                 entry.target.pod_gone(&pod.name, now);
             }
@@ -362,6 +368,7 @@ impl State {
                 let reachable = kubernetes.reachable(service, port);
                 entry.target.reach(reachable, now);
                 entry.shown = None;
+                self.plans_to_look_at.insert(*id);
             }
         }
         news
@@ -370,6 +377,7 @@ impl State {
     fn change(&mut self, id: TargetId, change: impl FnOnce(&mut Target) -> Vec<Notice>) -> Vec<News> {
         let Some(entry) = self.targets.get_mut(&id) else { return Vec::new() };
         entry.shown = None;
+        self.plans_to_look_at.insert(id);
         let news = change(&mut entry.target);
         let subject = || Subject::Target(Arc::clone(entry.target.name()));
         news.into_iter().map(|notice| News { subject: subject(), notice }).collect()
