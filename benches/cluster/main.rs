@@ -11,6 +11,7 @@ mod support;
 mod api_server;
 mod first_read;
 mod objects;
+mod process;
 
 use std::{
     io::{self, Write as _},
@@ -125,23 +126,12 @@ impl Watching {
     }
 
     fn resident(&self) -> u64 {
-        let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix(" kB")).unwrap();
-        1024 * line.trim().parse::<u64>().unwrap()
+        process::resident(self.exporter.program.id()) as u64
     }
 
     /// Seconds of processor time so far.
     fn seconds(&self) -> f64 {
-        /// How many ticks of `/proc/PID/stat` make a second, on every Linux.
-        const TICKS: f64 = 100.0;
-        let stat = self.proc("stat");
-        let (_, after_name) = stat.rsplit_once(") ").unwrap();
-        let ticks = after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap());
-        ticks.sum::<f64>() / TICKS
-    }
-
-    fn proc(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.exporter.program.id())).unwrap()
+        process::seconds(self.exporter.program.id())
     }
 }
 

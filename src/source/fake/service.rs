@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,6 +31,8 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 pub struct ReadService {
     replicas: Mutex<Replicas>,
     clock: Clock,
+    /// How many it has handed to a server.
+    connections: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -50,6 +55,7 @@ impl ReadService {
         let service = Self {
             replicas: Mutex::new(Replicas { identities: Vec::new(), balancer: Balancer::new([], seed) }),
             clock,
+            connections: AtomicU64::new(0),
         };
         for replica in replicas {
             service.add(replica);
@@ -66,6 +72,11 @@ impl ReadService {
         }
     }
 
+    /// How many connections it has handed to a server.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     /// Accepts connections until `stop` is cancelled.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) {
         tokio::select! {
@@ -77,6 +88,7 @@ impl ReadService {
     fn choose(&self) -> Option<Well> {
         let mut replicas = lock(&self.replicas);
         let place = usize::try_from(replicas.balancer.choose()?).ok()?;
+        self.connections.fetch_add(1, Ordering::Relaxed);
         Some(Well { identity: Arc::clone(replicas.identities.get(place)?), clock: self.clock })
     }
 }
