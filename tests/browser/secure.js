@@ -1,0 +1,95 @@
+// The page where only who has the password may look, over TLS.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+
+import { mysql } from "./mysql.js";
+import { Readscope, SOON, cells, close, launch, live, open, quit, waitFor } from "./support.js";
+
+// The vector of bcrypt's first tests: the password is U*U.
+const [USER, PASSWORD] = ["somebody", "U*U"];
+const HASH = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+const SECRET = { ignoreHTTPSErrors: true, httpCredentials: { username: USER, password: PASSWORD } };
+
+// More than a browser opens connections of HTTP/1.1 to one server.
+const PAGES = 8;
+
+let folder;
+let server;
+before(async () => {
+  await launch();
+  folder = mkdtempSync(join(tmpdir(), "readscope-"));
+  server = await mysql(() => ({ id: 101, host: "mysql-1", version: "9.7.0", uuid: "00000000-0000-4000-8000-000000000001" }));
+});
+after(async () => {
+  await quit();
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** A program with a web configuration; `url` is where its page is. */
+async function guarded(more = "") {
+  const tls = (name) => resolve("../fixtures/tls", name);
+  const file = join(folder, "web.yaml");
+  writeFileSync(file, `tls_server_config: {cert_file: "${tls("server.pem")}", key_file: "${tls("server.key")}"}
+basic_auth_users: {${USER}: ${HASH}}
+${more}`);
+  const target = ["--address", server.address, "--tls", "disabled", "--interval", "200ms"];
+  const readscope = await Readscope.start(["run", ...target, "--web.config.file", file]);
+  return Object.assign(readscope, { url: `https://${readscope.address}/` });
+}
+
+/** By which protocol the page and everything of it came. */
+const protocols = (page) => page.evaluate(() => {
+  const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+  return [...new Set(entries.map((entry) => entry.nextHopProtocol).filter(Boolean))];
+});
+
+const growing = (page) => waitFor("answers on the tape", async () => (await cells(page, "tape")).length > 3);
+
+test("who has the password sees the page and its events, and nobody else sees anything", async () => {
+  const readscope = await guarded();
+  const page = await open(readscope.url, SECRET);
+  await live(page);
+  await growing(page);
+  assert.deepEqual(await protocols(page), ["h2"]);
+
+  const others = await page.context().browser().newContext({ ignoreHTTPSErrors: true });
+  const encoded = (text) => ({ Authorization: `Basic ${Buffer.from(text).toString("base64")}` });
+  for (const path of ["", "page/page.js", "api/v1/targets", "api/v1/events", "metrics", "-/healthy"]) {
+    for (const headers of [{}, encoded(`${USER}:wrong`), encoded(`nobody:${PASSWORD}`)]) {
+      const answer = await others.request.get(readscope.url + path, { headers, timeout: SOON });
+      assert.equal(answer.status(), 401, path);
+    }
+  }
+  await others.close();
+  await close(page);
+  await readscope.stop();
+});
+
+test("many pages of one browser are live at once", async () => {
+  const readscope = await guarded();
+  const page = await open(readscope.url, SECRET);
+  const pages = [];
+  for (let at = 1; at < PAGES; at += 1) pages.push(await page.context().newPage());
+  for (const another of pages) await another.goto(readscope.url);
+  for (const one of [page, ...pages]) {
+    await live(one);
+    await growing(one);
+  }
+  await close(page);
+  await readscope.stop();
+});
+
+test("without HTTP/2 it is the same", async () => {
+  const readscope = await guarded("http_server_config: {http2: false}\n");
+  const page = await open(readscope.url, SECRET);
+  await live(page);
+  await growing(page);
+  assert.deepEqual(await protocols(page), ["http/1.1"]);
+  await close(page);
+  await readscope.stop();
+});
