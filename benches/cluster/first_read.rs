@@ -179,12 +179,10 @@ fn pod(place: u32) -> Object {
         name: name(&format!("mysql-{place}")),
         uid: format!("uid-{place}").into(),
         statefulset: Some("mysql".into()),
-        ordinal: Some(place),
         addresses: Vec::new(),
         created: None,
         deleted: None,
         conditions: PodConditions::default(),
-        claims: Vec::new(),
     })
 }
 
@@ -196,6 +194,7 @@ fn slice(replicas: u32) -> Object {
         terminating: false,
         pod: Some(PodRef { name: format!("mysql-{place}").into(), uid: format!("uid-{place}").into() }),
         node: None,
+        zone: None,
         for_zones: Vec::new(),
         for_nodes: Vec::new(),
     };

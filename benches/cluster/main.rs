@@ -108,7 +108,7 @@ impl Watching {
         let quiet = ["--burst-interval", "0", "--direct-interval", "0", "--web.listen-address", "127.0.0.1:0"];
         let exporter = Exporter::start(readscope(&options).args(quiet).env("KUBECONFIG", &path));
         let watches = || exporter.metrics().sum("readscope_kube_watch_up", "");
-        wait_until("every list", Duration::from_secs(120), || watches() == 7);
+        wait_until("every list", Duration::from_secs(120), || watches() == 8);
         Ok(Self { server, exporter, _folder: folder })
     }
 

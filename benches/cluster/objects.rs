@@ -12,7 +12,7 @@ pub(crate) fn count(resource: &str, amount: Amount) -> usize {
     match resource {
         "services" | "endpointslices" | "statefulsets" | "storageclasses" => 1,
         "pods" => REPLICAS + amount.pods,
-        "persistentvolumeclaims" => REPLICAS + amount.claims,
+        "persistentvolumeclaims" | "persistentvolumes" => REPLICAS + amount.claims,
         _ => 0,
     }
 }
@@ -44,6 +44,7 @@ pub(crate) fn object(resource: &str, index: usize, ready: bool) -> Option<Value>
         }),
         "pods" => pod(index, ready),
         "persistentvolumeclaims" => claim(index),
+        "persistentvolumes" => volume(index),
         _ => return None,
     })
 }
@@ -107,7 +108,7 @@ fn pod(index: usize, ready: bool) -> Value {
     });
     pod["metadata"]["uid"] = uid("pod", index).into();
     pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": set, "uid": format!("uid-of-{set}"), "controller": true}]);
-    pod
+    managed(pod, "kubelet")
 }
 
 fn claim(index: usize) -> Value {
@@ -124,5 +125,52 @@ fn claim(index: usize) -> Value {
         "pv.kubernetes.io/bind-completed": "yes", "volume.kubernetes.io/selected-node": "node1",
         "volume.kubernetes.io/storage-provisioner": "example.com/disks",
     });
-    claim
+    managed(claim, "kube-controller-manager")
+}
+
+/// The volume of a claim.
+fn volume(index: usize) -> Value {
+    let claim = format!("data-{}", pod_name(index));
+    let mut volume = json!({
+        "metadata": metadata(&format!("pvc-{}", uid("claim", index)), &json!({})),
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "volumeMode": "Filesystem",
+            "capacity": {"storage": "10Gi"}, "persistentVolumeReclaimPolicy": "Delete",
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": "mysql", "name": claim, "uid": uid("claim", index)},
+            "csi": {"driver": "example.com", "fsType": "ext4", "volumeHandle": format!("disk-{index}")},
+        },
+        "status": {"phase": "Bound", "lastPhaseTransitionTime": "2026-01-01T00:00:03Z"},
+    });
+    if let Some(metadata) = volume["metadata"].as_object_mut() {
+        metadata.remove("namespace");
+    }
+    managed(volume, "kube-controller-manager")
+}
+
+/// The object with what the API server keeps of who wrote which of its fields: a controller what is wanted, and `manager`
+/// what is so.
+fn managed(mut object: Value, manager: &str) -> Value {
+    let entry = |manager: &str, subresource: &str, part: Value| {
+        json!({
+            "manager": manager, "operation": "Update", "apiVersion": "v1", "subresource": subresource,
+            "time": "2026-01-01T00:00:10Z", "fieldsType": "FieldsV1", "fieldsV1": fields(&part),
+        })
+    };
+    let wanted = json!({"metadata": {"labels": object["metadata"]["labels"]}, "spec": object["spec"]});
+    let entries =
+        [entry("kube-controller-manager", "", wanted), entry(manager, "status", json!({"status": object["status"]}))];
+    object["metadata"]["managedFields"] = entries.into();
+    object
+}
+
+/// The names of all fields of a value, as the API server writes them.
+fn fields(value: &Value) -> Value {
+    match value {
+        Value::Object(all) => all.iter().map(|(name, value)| (format!("f:{name}"), fields(value))).collect(),
+        Value::Array(items) if items.iter().all(Value::is_object) => {
+            let key = |item: &Value| format!("k:{}", json!({"name": item["name"], "type": item["type"]}));
+            items.iter().map(|item| (key(item), fields(item))).collect()
+        }
+        _ => json!({}),
+    }
 }

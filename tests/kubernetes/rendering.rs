@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Every kind that readscope's directory has by itself.
-const KINDS: usize = 10;
+const KINDS: usize = 12;
 
 /// A copy of `deploy/` in which a text of its kustomization is another one.
 fn deploy_with(directory: &Path, from: &str, to: &str) -> String {

@@ -27,6 +27,7 @@ fn the_account_may_do_what_is_used_and_readscope_says_what_is_missing() {
         "endpointslices.discovery.k8s.io",
         "events",
         "persistentvolumeclaims",
+        "persistentvolumes",
         "pods",
         "services",
         "statefulsets.apps",
@@ -39,15 +40,16 @@ fn the_account_may_do_what_is_used_and_readscope_says_what_is_missing() {
     deployed::restart(&cluster);
     assert!(!log(&cluster).contains("not allowed"), "{}", log(&cluster));
     // Every right is missed by name.
-    cluster.kubectl("delete clusterrolebinding readscope-storage-classes");
+    cluster.kubectl("delete clusterrolebinding readscope-storage-classes readscope-persistent-volumes");
     cluster.kubectl("-n mysql delete rolebinding readscope");
     deployed::restart_without_waiting(&cluster);
     let missed = ["services", "endpointslices", "pods", "statefulsets", "persistentvolumeclaims", "events"];
     let missed = missed.map(|name| format!("not allowed to read {name} in the namespace mysql"));
     wait_until("a word about every right", Duration::from_secs(120), || {
         let log = log(&cluster);
-        missed.iter().all(|words| log.contains(words))
-            && log.contains("not allowed to read storageclasses of the cluster")
+        let of_cluster = ["storageclasses", "persistentvolumes"];
+        let of_cluster = of_cluster.map(|name| format!("not allowed to read {name} of the cluster"));
+        missed.iter().chain(&of_cluster).all(|words| log.contains(words))
     });
 }
 

@@ -45,12 +45,10 @@ pub(crate) fn lists(addresses: &[IpAddr]) -> Vec<Event> {
             name: name(&pod),
             uid: Arc::clone(&pod),
             statefulset: Some("mysql".into()),
-            ordinal: Some(ordinal),
             addresses: vec![*address],
             created: since,
             deleted: None,
             conditions: PodConditions { scheduled: since, sandbox: since, initialized: since, ready: since },
-            claims: Vec::new(),
         };
         lists(Kind::Pod, Object::Pod(fact));
         endpoints.push(Endpoint {
@@ -60,6 +58,7 @@ pub(crate) fn lists(addresses: &[IpAddr]) -> Vec<Event> {
             terminating: false,
             pod: Some(PodRef { name: Arc::clone(&pod), uid: pod }),
             node: None,
+            zone: None,
             for_zones: Vec::new(),
             for_nodes: Vec::new(),
         });

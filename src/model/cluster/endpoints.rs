@@ -62,6 +62,11 @@ impl Endpoints {
         Self { observed: observed.into_iter().collect(), ..Self::default() }
     }
 
+    /// Whether a Service of this namespace matters.
+    pub(super) fn are_observed_in(&self, namespace: &str) -> bool {
+        self.observed.iter().any(|service| *service.namespace == *namespace)
+    }
+
     /// What a connection to the Service may reach; `None` while the Service is not known.
     pub(super) fn routing(&self, name: &ObjectName) -> Option<Routing> {
         let service = self.services.get(name)?;

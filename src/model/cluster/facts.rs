@@ -58,6 +58,8 @@ pub struct Endpoint {
     pub pod: Option<PodRef>,
     /// The node it runs on.
     pub node: Option<Arc<str>>,
+    /// The zone of that node.
+    pub zone: Option<Arc<str>>,
     /// The zones whose clients should use it; empty without hints.
     pub for_zones: Vec<Arc<str>>,
     /// The nodes whose clients should use it; empty without hints.
@@ -82,8 +84,6 @@ pub struct Pod {
     pub uid: Arc<str>,
     /// The `StatefulSet` that controls it.
     pub statefulset: Option<Arc<str>>,
-    /// Its place in that `StatefulSet`.
-    pub ordinal: Option<u32>,
     /// Its addresses, once it has some.
     pub addresses: Vec<IpAddr>,
     /// When it was created, by the API server's clock.
@@ -92,8 +92,6 @@ pub struct Pod {
     pub deleted: Option<Timestamp>,
     /// Since when each condition is true, by whoever set it.
     pub conditions: PodConditions,
-    /// The names of its claims.
-    pub claims: Vec<Arc<str>>,
 }
 
 /// Since when each condition of a pod is true; absent while it is not.
@@ -158,6 +156,17 @@ pub enum ClaimPhase {
     Bound,
     /// Its volume is gone.
     Lost,
+}
+
+/// What a `PersistentVolume` says of the claim that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// The claim.
+    pub claim: ObjectName,
+    /// The claim's uid: one made anew has another.
+    pub claim_uid: Arc<str>,
+    /// Since when it is bound to it, by the API server's clock; absent while it is not.
+    pub bound: Option<Timestamp>,
 }
 
 /// A storage class.

@@ -9,7 +9,7 @@ use super::{
     facts::{ObjectName, PodRef},
     life::ClaimLife,
     member::Direction,
-    milestone::ScalePhase,
+    milestone::{Milestone, ScalePhase},
     pending::{self, Pending, pending_for},
     reach::Reachable,
     routing::{Routing, Rule},
@@ -262,6 +262,7 @@ impl Kubernetes {
         let claim = |life: &ClaimLife| ClaimSnapshot {
             claim: life.claim.clone(),
             pending: pending_for(life, now),
+            bound: life.milestones.get(Milestone::ClaimBound).map(|date| date.wall),
             reason: self.world.reason(&life.claim).cloned(),
         };
         let listed = self.watches.has_listed(Kind::Pod, &name.namespace);

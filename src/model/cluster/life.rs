@@ -3,7 +3,9 @@
 //! A watch tells of a new object first when it is created, bare of everything. One that is first seen with something
 //! done already was not watched from its start, so what is over by then is not dated as if it had just happened.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
 
 use super::{
     facts::{Claim, ClaimPhase, Pod, PodConditions, StorageClass},
@@ -23,7 +25,11 @@ pub enum Receipt {
 /// One pod, told by its uid.
 #[derive(Clone, Debug)]
 pub(crate) struct PodLife {
-    pub(crate) pod: Pod,
+    pub(crate) uid: Arc<str>,
+    /// The `StatefulSet` that controls it.
+    pub(crate) statefulset: Option<Arc<str>>,
+    /// Its addresses, once it has some.
+    pub(crate) addresses: Vec<IpAddr>,
     pub(crate) milestones: Milestones,
     endpoint: Endpoint,
     /// When its last answer through a read Service was there.
@@ -53,7 +59,7 @@ pub(crate) struct ClaimLife {
 impl Receipt {
     /// The date of what was just received: the moment itself if it was seen live, else what the API server wrote, if
     /// anything.
-    pub(crate) fn date(self, written: Option<jiff::Timestamp>, now: Moment) -> Option<Dated> {
+    pub(crate) fn date(self, written: Option<Timestamp>, now: Moment) -> Option<Dated> {
         match self {
             Self::Live => Some(Dated::live(now)),
             Self::Listed => written.map(Dated::told),
@@ -68,8 +74,15 @@ impl PodLife {
         let receipt = if bare { receipt } else { Receipt::Listed };
         let mut milestones = Milestones::default();
         milestones.reach(Milestone::PodCreated, receipt.date(pod.created, now));
-        let mut life =
-            Self { pod: pod.clone(), milestones, endpoint: Endpoint::NotYet, answered: None, uncertainty: None };
+        let mut life = Self {
+            uid: Arc::clone(&pod.uid),
+            statefulset: None,
+            addresses: Vec::new(),
+            milestones,
+            endpoint: Endpoint::NotYet,
+            answered: None,
+            uncertainty: None,
+        };
         life.changed(pod, receipt, now);
         life
     }
@@ -90,7 +103,8 @@ impl PodLife {
         if pod.deleted.is_some() {
             self.terminates(receipt.date(pod.deleted, now));
         }
-        self.pod = pod;
+        self.statefulset = pod.statefulset;
+        self.addresses = pod.addresses;
     }
 
     /// Takes in that its endpoint is ready, or is so no more.
@@ -215,6 +229,11 @@ impl ClaimLife {
             self.bind = self.bind.filter(|_| seen(Milestone::ClaimBound).is_some());
         }
         self.claim = claim;
+    }
+
+    /// Takes in since when it is bound, as its volume tells it; says whether nothing was known of that.
+    pub(crate) fn bound_since(&mut self, since: Timestamp) -> bool {
+        self.milestones.backfill(Milestone::ClaimBound, Dated::told(since))
     }
 
     /// How long it took to bind, if both its creation and its binding were seen; said once.

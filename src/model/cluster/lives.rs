@@ -42,12 +42,12 @@ impl Lives {
     /// The pod of this name and uid, be it gone since a moment ago.
     pub(crate) fn pod_of(&self, name: &ObjectName, uid: &str) -> Option<&PodLife> {
         let lives = [self.pods.get(name), self.departed.get(name)];
-        lives.into_iter().flatten().map(Box::as_ref).find(|life| &*life.pod.uid == uid)
+        lives.into_iter().flatten().map(Box::as_ref).find(|life| &*life.uid == uid)
     }
 
     pub(crate) fn pod_of_mut(&mut self, name: &ObjectName, uid: &str) -> Option<&mut PodLife> {
         let lives = [self.pods.get_mut(name), self.departed.get_mut(name)];
-        lives.into_iter().flatten().map(Box::as_mut).find(|life| &*life.pod.uid == uid)
+        lives.into_iter().flatten().map(Box::as_mut).find(|life| &*life.uid == uid)
     }
 
     /// The pod of this name, if it may have answered a sample that started at `started`.
@@ -69,7 +69,7 @@ impl Lives {
     pub(crate) fn pod_deleted(&mut self, name: &ObjectName, receipt: Receipt, now: Moment) -> bool {
         let Some(mut life) = self.pods.remove(name) else { return false };
         life.gone(receipt, now);
-        self.departures.push_back((now, name.clone(), Arc::clone(&life.pod.uid)));
+        self.departures.push_back((now, name.clone(), Arc::clone(&life.uid)));
         self.departed.insert(name.clone(), life);
         true
     }
@@ -98,7 +98,7 @@ impl Lives {
     pub(crate) fn forget_departed(&mut self, now: Moment) {
         while self.departures.front().is_some_and(|(gone, ..)| now.since(*gone) > CROSSING) {
             let Some((_, name, uid)) = self.departures.pop_front() else { return };
-            if self.departed.get(&name).is_some_and(|life| life.pod.uid == uid) {
+            if self.departed.get(&name).is_some_and(|life| life.uid == uid) {
                 self.departed.remove(&name);
             }
         }

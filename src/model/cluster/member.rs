@@ -114,7 +114,7 @@ impl Member {
         if request.date.live.is_some() {
             member.milestones.reach(Milestone::Requested, Some(request.date));
         }
-        let pod = scene.lives.pod(&scene.name.sibling(&member.replica)).map(|life| &life.pod.uid);
+        let pod = scene.lives.pod(&scene.name.sibling(&member.replica)).map(|life| &life.uid);
         let there = scene.claims(ordinal).flatten().map(|life| &life.claim.uid).chain(pod);
         let had = |uid: &&Arc<str>| earlier.iter().any(|member| member.had(uid));
         member.former = there.filter(had).cloned().collect();
@@ -126,10 +126,10 @@ impl Member {
         let mut member = Self::new(ordinal, Direction::Down, scene);
         let Some(life) = scene.lives.last_pod(&scene.name.sibling(&member.replica)) else { return member };
         // Up and down again before it is gone: what an earlier removal measured of it is not measured once more.
-        let going = || earlier.iter().filter(|member| member.direction == Direction::Down && member.had(&life.pod.uid));
+        let going = || earlier.iter().filter(|member| member.direction == Direction::Down && member.had(&life.uid));
         let was_seen_off = life.milestones.has(Milestone::PodGone) && going().next().is_some();
         if !was_seen_off {
-            member.pod = Some(Arc::clone(&life.pod.uid));
+            member.pod = Some(Arc::clone(&life.uid));
             member.measured = going().fold(0, |measured, member| measured | member.measured);
         }
         member
@@ -215,13 +215,13 @@ impl Member {
     fn rise(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<Step>) {
         let life = scene.lives.pod(&scene.name.sibling(&self.replica));
         let Some(life) = life.filter(|life| scene.owns(life)) else { return };
-        if self.pod.as_ref() != Some(&life.pod.uid) {
+        if self.pod.as_ref() != Some(&life.uid) {
             // A replica that has arrived is done; a pod on its way out is not the one that was asked for.
             if self.arrived(scene.freshness) || life.terminating() {
                 return;
             }
             let created = life.milestones.get(Milestone::PodCreated);
-            if !request.explains(created) || self.former.contains(&life.pod.uid) {
+            if !request.explains(created) || self.former.contains(&life.uid) {
                 if life.answered().is_some_and(|answered| answered.since(request.received) >= SETTLED) {
                     self.milestones.reach(Milestone::FirstRead, None);
                     self.milestones.reach(Milestone::FreshRead, None);
@@ -230,7 +230,7 @@ impl Member {
             }
             // Another pod than before, if there was one: what that one reached is not this one's.
             self.milestones.forget(&RISING);
-            self.pod = Some(Arc::clone(&life.pod.uid));
+            self.pod = Some(Arc::clone(&life.uid));
         }
         self.first_read_uncertainty = life.first_read_uncertainty();
         for milestone in RISING {
@@ -265,6 +265,7 @@ impl Member {
 
     fn sync_claims(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<Step>) {
         if self.milestones.has(Milestone::ClaimBound) {
+            self.date_binding(scene);
             return;
         }
         let claims: Vec<_> = scene.claims(self.ordinal).collect();
@@ -299,6 +300,19 @@ impl Member {
         }
     }
 
+    /// Nobody saw when its claims were bound, but their volumes may have told it since.
+    fn date_binding(&mut self, scene: Scene<'_>) {
+        if self.milestones.get(Milestone::ClaimBound).is_some() {
+            return;
+        }
+        let is_own = |life: &&ClaimLife| self.claims.contains(&life.claim.uid);
+        let own: Vec<_> = scene.claims(self.ordinal).flatten().filter(is_own).collect();
+        let last = dates(&own, Milestone::ClaimBound).and_then(|dates| dates.last().copied());
+        if let Some(last) = last.filter(|_| own.len() == self.claims.len()) {
+            self.milestones.backfill(Milestone::ClaimBound, last);
+        }
+    }
+
     fn take(&mut self, milestone: Milestone, date: Option<Dated>, steps: &mut Vec<Step>) {
         if let (true, Some(date)) = (self.milestones.reach(milestone, date), date) {
             steps.push(self.told(milestone, date));
@@ -315,7 +329,7 @@ impl Member {
 
 impl<'a> Scene<'a> {
     fn owns(self, life: &PodLife) -> bool {
-        life.pod.statefulset.as_ref() == Some(&self.name.name)
+        life.statefulset.as_ref() == Some(&self.name.name)
     }
 
     /// The claims of an ordinal as far as they are known, one a template.

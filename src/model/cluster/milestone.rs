@@ -92,13 +92,14 @@ pub struct Dated {
 /// The milestones that one replica has reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Milestones {
-    /// By `Milestone as usize`.
-    dates: [Option<Date>; Milestone::ALL.len()],
+    /// Of those that were reached at a known date, ascending.
+    dates: Vec<(Milestone, Date)>,
     /// One bit a milestone: it was reached, and nobody knows when, so that no later moment dates it either.
     undated: u32,
 }
 
-/// A [`Dated`] in half of its size, for thousands of pods and claims: a live moment has the same time on the wall.
+/// A [`Dated`] in half of its size, for thousands of pods and claims, of which each has reached a few milestones: a live
+/// moment has the same time on the wall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Date {
     wall: Timestamp,
@@ -257,14 +258,14 @@ impl Milestones {
     /// When a milestone was reached, if it was and that is known.
     #[must_use]
     pub fn get(&self, milestone: Milestone) -> Option<Dated> {
-        let Date { wall, live } = self.dates[milestone as usize]?;
+        let Date { wall, live } = self.dates[self.place(milestone).ok()?].1;
         Some(Dated { wall, live: live.map(|elapsed| Moment { elapsed, wall }) })
     }
 
     /// Whether a milestone was reached, be it known when or not.
     #[must_use]
     pub fn has(&self, milestone: Milestone) -> bool {
-        self.dates[milestone as usize].is_some() || self.undated & bit(milestone) != 0
+        self.place(milestone).is_ok() || self.undated & bit(milestone) != 0
     }
 
     /// Those whose dates are known, in the order of [`Milestone::ALL`].
@@ -303,17 +304,40 @@ impl Milestones {
         new
     }
 
+    /// Dates a milestone of which it was only known that it was reached; says whether it was so.
+    pub(crate) fn backfill(&mut self, milestone: Milestone, date: Dated) -> bool {
+        let undated = self.undated & bit(milestone) != 0;
+        if undated {
+            self.undated &= !bit(milestone);
+            self.renew(milestone, date);
+        }
+        undated
+    }
+
     /// Dates a milestone that may be reached again and again, such as the last read.
     pub(crate) fn renew(&mut self, milestone: Milestone, date: Dated) {
-        self.dates[milestone as usize] = Some(Date { wall: date.wall, live: date.live.map(|live| live.elapsed) });
+        let date = Date { wall: date.wall, live: date.live.map(|live| live.elapsed) };
+        match self.place(milestone) {
+            Ok(at) => self.dates[at].1 = date,
+            Err(at) => {
+                // No room for what most of them never reach.
+                self.dates.reserve_exact(1);
+                self.dates.insert(at, (milestone, date));
+            }
+        }
     }
 
     /// Takes back that milestones were reached.
     pub(crate) fn forget(&mut self, milestones: &[Milestone]) {
+        self.dates.retain(|(milestone, _)| !milestones.contains(milestone));
         for milestone in milestones {
-            self.dates[*milestone as usize] = None;
             self.undated &= !bit(*milestone);
         }
+    }
+
+    /// Where a milestone's date is, or else would be.
+    fn place(&self, milestone: Milestone) -> Result<usize, usize> {
+        self.dates.binary_search_by_key(&milestone, |(milestone, _)| *milestone)
     }
 }
 

@@ -18,12 +18,13 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod volumes;
 mod watches;
 mod world;
 
 pub use facts::{
     Claim, ClaimPhase, Endpoint, ObjectName, ObjectNameError, Pod, PodConditions, PodRef, Service, Slice, StatefulSet,
-    StorageClass, Vantage,
+    StorageClass, Vantage, Volume,
 };
 pub use life::Receipt;
 pub use member::{Direction, Member};

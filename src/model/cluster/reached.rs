@@ -73,7 +73,7 @@ impl World {
         let member = members.find(|member| member.ordinal == ordinal);
         // While a replica is on its way up, a pod of its name that is not its own is one from before.
         let awaited = member.filter(|member| member.direction == Direction::Up && !member.has_arrived());
-        let own = life.filter(|life| awaited.is_none_or(|member| member.has_pod(&life.pod.uid)));
+        let own = life.filter(|life| awaited.is_none_or(|member| member.has_pod(&life.uid)));
         let leaving = member.filter(|member| member.direction == Direction::Down);
         let claims: Vec<_> = match timeline.set() {
             Some(set) => set.claim_names(ordinal).map(|claim| self.lives.claim(&name.sibling(&claim))).collect(),

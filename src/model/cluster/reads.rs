@@ -41,7 +41,7 @@ impl World {
         started: Moment,
         finished: Moment,
     ) -> Vec<Effect> {
-        if self.lives.pod(pod).is_none_or(|life| *life.pod.uid != *uid) {
+        if self.lives.pod(pod).is_none_or(|life| *life.uid != *uid) {
             return Vec::new();
         }
         self.answered(pod, started, finished, |life| life.direct_read(finished))

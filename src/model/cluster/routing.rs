@@ -75,6 +75,7 @@ pub enum Standing {
 /// The routing of `service` from `vantage`, by its `slices`.
 pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>, vantage: &Vantage) -> Routing {
     let endpoints: Vec<&Endpoint> = slices.into_iter().flat_map(|slice| &slice.endpoints).collect();
+    let vantage = &located(vantage, &endpoints);
     let place = place(service, &endpoints, vantage);
     let in_place = |endpoint: &Endpoint| place.takes(endpoint, vantage);
     let any_ready = endpoints.iter().any(|endpoint| endpoint.ready && in_place(endpoint));
@@ -123,6 +124,13 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
     // Affinity is kept by what balances, and before a headless Service nothing does.
     let affinity = service.affinity.filter(|_| !service.headless);
     Routing { rule, affinity, endpoints: routed.into_values().collect() }
+}
+
+/// Where the probe runs. Its zone is told by an endpoint on its node too, where the node itself may not be read.
+fn located(vantage: &Vantage, endpoints: &[&Endpoint]) -> Vantage {
+    let beside = |endpoint: &&&Endpoint| vantage.node.is_some() && endpoint.node == vantage.node;
+    let zone = || endpoints.iter().find(beside)?.zone.clone();
+    Vantage { node: vantage.node.clone(), zone: vantage.zone.clone().or_else(zone) }
 }
 
 /// Where endpoints must be to be used.
@@ -263,6 +271,7 @@ mod tests {
             terminating: false,
             pod: Some(PodRef { uid: format!("uid-{ordinal}").into(), name: name.into() }),
             node: Some(format!("node-{ordinal}").into()),
+            zone: None,
             for_zones: Vec::new(),
             for_nodes: Vec::new(),
         }
@@ -342,6 +351,21 @@ mod tests {
         assert_eq!(routed(&service(), all.clone(), &vantage("node-9", "")).0, Rule::Ready);
         let one_without = vec![hinted(0, "a"), endpoint(1)];
         assert_eq!(routed(&service(), one_without, &vantage("node-9", "a")).0, Rule::Ready);
+    }
+
+    #[test]
+    fn where_the_node_may_not_be_read_an_endpoint_on_it_tells_its_zone() {
+        let hinted = |ordinal: u8, zone: &str| Endpoint {
+            zone: Some(zone.into()),
+            for_zones: vec![zone.into()],
+            ..endpoint(ordinal)
+        };
+        let all = vec![hinted(0, "a"), hinted(1, "b")];
+        let in_b = (Rule::HintedZone, vec!["mysql-1".to_owned()]);
+        assert_eq!(routed(&service(), all.clone(), &vantage("node-1", "")), in_b);
+        assert_eq!(routed(&service(), all.clone(), &vantage("node-9", "")).0, Rule::Ready, "none of them is here");
+        assert_eq!(routed(&service(), all.clone(), &vantage("", "")).0, Rule::Ready);
+        assert_eq!(routed(&service(), all, &vantage("node-0", "b")), in_b, "the node's own label counts first");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{
     facts::{Claim, ObjectName},
     milestone::ScalePhase,
@@ -62,6 +64,8 @@ pub struct ClaimSnapshot {
     pub claim: Claim,
     /// For how long it has been waiting for its volume; absent once it has it.
     pub pending: Option<Duration>,
-    /// Why, as far as Events tell.
+    /// Since when it has it, if that is known.
+    pub bound: Option<Timestamp>,
+    /// Why it waits, as far as Events tell.
     pub reason: Option<ClaimReason>,
 }

@@ -8,13 +8,14 @@ use std::{
 
 use super::{
     endpoints::{Endpoints, Turned},
-    facts::{Claim, ClaimPhase, ObjectName, Pod, Service, Slice, StatefulSet, StorageClass, Vantage},
-    life::{ClaimLife, Receipt},
+    facts::{Claim, ClaimPhase, ObjectName, Pod, Service, Slice, StatefulSet, StorageClass, Vantage, Volume},
+    life::{ClaimLife, PodLife, Receipt},
     lives::Lives,
     milestone::ScalePhase,
     reasons::{ClaimEvent, ClaimReason, Reasons},
     routing::Routing,
     timeline::{Step, Timeline},
+    volumes::Volumes,
 };
 use crate::model::{histogram::Histogram, moment::Moment};
 
@@ -33,6 +34,8 @@ pub enum Kind {
     Claim,
     /// `StorageClass`es, of the whole cluster.
     StorageClass,
+    /// `PersistentVolume`s, of the whole cluster.
+    Volume,
     /// The probe's own node.
     Node,
     /// The Services that become targets by their labels.
@@ -52,6 +55,7 @@ impl Kind {
             Self::StatefulSet => "statefulsets",
             Self::Claim => "persistentvolumeclaims",
             Self::StorageClass => "storageclasses",
+            Self::Volume => "persistentvolumes",
             Self::Node => "nodes",
             Self::Event => "events",
         }
@@ -73,6 +77,8 @@ pub enum Object {
     Claim(Claim),
     /// A storage class.
     StorageClass(StorageClass),
+    /// What a volume says of its claim.
+    Volume(Volume),
     /// Where the probe runs.
     Vantage(Vantage),
     /// What somebody says of a claim.
@@ -80,7 +86,6 @@ pub enum Object {
 }
 
 /// A fact about an object.
-#[expect(clippy::large_enum_variant, reason = "it is moved from a watch to the model, one at a time, and never kept")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It is so now.
@@ -118,6 +123,7 @@ pub(crate) struct World {
     classes: BTreeMap<Arc<str>, StorageClass>,
     pub(super) lives: Lives,
     reasons: Reasons,
+    volumes: Volumes,
     timelines: BTreeMap<ObjectName, Timeline>,
     /// The `StatefulSet`s that were deleted, the last one last: as many of their timelines and measures are kept.
     deleted: VecDeque<ObjectName>,
@@ -159,8 +165,8 @@ impl World {
         self.endpoints.routing(name)
     }
 
-    pub(crate) fn pod(&self, name: &ObjectName) -> Option<&Pod> {
-        self.lives.pod(name).map(|life| &life.pod)
+    pub(crate) fn pod(&self, name: &ObjectName) -> Option<&PodLife> {
+        self.lives.pod(name)
     }
 
     pub(super) fn set(&self, name: &ObjectName) -> Option<&StatefulSet> {
@@ -188,7 +194,9 @@ impl World {
     /// Takes in that all claims were listed: what was said of others is about none that is there.
     pub(crate) fn claims_listed(&mut self, namespace: &str) {
         let pending = |claim: &ObjectName| self.lives.claim(claim).is_some_and(ClaimLife::is_pending);
-        self.reasons.retain(|claim| *claim.namespace != *namespace || pending(claim));
+        let stays = |claim: &ObjectName| *claim.namespace != *namespace || pending(claim);
+        self.reasons.retain(stays);
+        self.volumes.retain(stays);
     }
 
     pub(crate) fn phases(&self) -> &BTreeMap<(ObjectName, ScalePhase), Histogram> {
@@ -214,6 +222,7 @@ impl World {
                 self.classes.insert(Arc::clone(&class.name), class);
                 Vec::new()
             }
+            Object::Volume(volume) => self.volume_applied(volume, now),
             Object::StatefulSet(set) => self.set_applied(set, receipt, now),
             Object::Pod(pod) => self.pod_applied(pod, receipt, now),
             Object::Claim(claim) => self.claim_applied(claim, receipt, now),
@@ -244,14 +253,15 @@ impl World {
             Kind::Claim => {
                 self.lives.remove_claim(name);
                 self.reasons.forget(name);
+                self.volumes.forget(name);
                 self.sync_claim(name, receipt, now)
             }
             Kind::StorageClass => {
                 self.classes.remove(&name.name);
                 Vec::new()
             }
-            // What it said stays true of a claim that is pending.
-            Kind::Event | Kind::Selection => Vec::new(),
+            // What they said stays true of their claims.
+            Kind::Event | Kind::Volume | Kind::Selection => Vec::new(),
             Kind::Node => self.endpoints.node_deleted().cloned().map(Effect::Routing).collect(),
         }
     }
@@ -300,7 +310,7 @@ impl World {
         let name = pod.name.clone();
         let uid = Arc::clone(&pod.uid);
         let mut effects = Vec::new();
-        if self.lives.pod(&name).is_some_and(|life| life.pod.uid != uid) {
+        if self.lives.pod(&name).is_some_and(|life| life.uid != uid) {
             // The one before went without a word.
             effects.extend(self.deleted(Kind::Pod, &name, Receipt::Listed, now));
         }
@@ -315,16 +325,34 @@ impl World {
 
     fn claim_applied(&mut self, claim: Claim, receipt: Receipt, now: Moment) -> Vec<Effect> {
         let name = claim.name.clone();
+        let mut bound = None;
         if claim.phase != ClaimPhase::Pending {
             self.reasons.forget(&name);
+            bound = self.volumes.take(&name, &claim.uid);
         }
         let class = claim.storage_class.as_ref().and_then(|class| self.classes.get(class));
         match self.lives.claim_mut(&name) {
             Some(life) if life.claim.uid == claim.uid => life.changed(claim, class, receipt, now),
             _ => self.lives.add_claim(ClaimLife::begin(claim, class, receipt, now)),
         }
+        if let (Some(since), Some(life)) = (bound, self.lives.claim_mut(&name)) {
+            life.bound_since(since);
+        }
         self.record_bind(&name);
         self.sync_claim(&name, receipt, now)
+    }
+
+    fn volume_applied(&mut self, volume: Volume, now: Moment) -> Vec<Effect> {
+        if !self.endpoints.are_observed_in(&volume.claim.namespace) {
+            return Vec::new();
+        }
+        let known = self.lives.claim_mut(&volume.claim).filter(|life| life.claim.uid == volume.claim_uid);
+        let Some(life) = known.filter(|life| !life.is_pending()) else {
+            self.volumes.applied(volume);
+            return Vec::new();
+        };
+        let is_news = volume.bound.is_some_and(|since| life.bound_since(since));
+        if is_news { self.sync_claim(&volume.claim, Receipt::Listed, now) } else { Vec::new() }
     }
 
     fn turned(&mut self, turned: Turned, receipt: Receipt, now: Moment) -> Vec<Effect> {

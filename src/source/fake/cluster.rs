@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::script::{ClaimStep, Cue, PodStep};
 use crate::model::cluster::{
     Change, Claim, ClaimPhase, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Receipt, Service,
-    Slice, StatefulSet, StorageClass, WatchName,
+    Slice, StatefulSet, StorageClass, Volume, WatchName,
 };
 
 const NAMESPACE: &str = "mysql";
@@ -47,12 +47,14 @@ pub(super) fn service_name() -> ObjectName {
 
 /// The watches that tell of the cluster: as many as a real one would be asked for.
 pub(super) fn watches() -> Vec<WatchName> {
-    let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Claim, Kind::StorageClass];
+    let kinds =
+        [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Claim, Kind::StorageClass, Kind::Volume];
     kinds.map(watch_of).to_vec()
 }
 
 fn watch_of(kind: Kind) -> WatchName {
-    let namespace = if kind == Kind::StorageClass { Arc::default() } else { NAMESPACE.into() };
+    let whole = [Kind::StorageClass, Kind::Volume].contains(&kind);
+    let namespace = if whole { Arc::default() } else { NAMESPACE.into() };
     WatchName { kind, namespace }
 }
 
@@ -93,9 +95,15 @@ impl Cluster {
             (Kind::Slice, Object::Slice(self.slice())),
         ];
         let claims = self.claims.values().map(|claim| (Kind::Claim, Object::Claim(claim.clone())));
+        let volume = |claim: &Claim| Volume {
+            claim: claim.name.clone(),
+            claim_uid: Arc::clone(&claim.uid),
+            bound: claim.created,
+        };
+        let volumes = self.claims.values().map(|claim| (Kind::Volume, Object::Volume(volume(claim))));
         let pods = self.pods.values().map(|pod| (Kind::Pod, Object::Pod(pod.clone())));
         let listed = |(kind, object)| (watch_of(kind), Change::Applied(object, Receipt::Listed));
-        single.into_iter().chain(claims).chain(pods).map(listed).collect()
+        single.into_iter().chain(claims).chain(volumes).chain(pods).map(listed).collect()
     }
 
     /// Takes a step of the script, and returns which watch tells what of it. The API server's dates have whole seconds.
@@ -158,12 +166,10 @@ impl Cluster {
                 name: ObjectName::new(NAMESPACE, &format!("mysql-{ordinal}")),
                 uid: self.next_uid(),
                 statefulset: Some(Arc::clone(&self.set.name.name)),
-                ordinal: Some(ordinal),
                 addresses: Vec::new(),
                 created: whole_second(now),
                 deleted: None,
                 conditions: PodConditions::default(),
-                claims: vec![format!("data-mysql-{ordinal}").into()],
             };
             self.pods.insert(ordinal, pod);
         }
@@ -195,6 +201,7 @@ impl Cluster {
                 terminating,
                 pod: Some(PodRef { name: Arc::clone(&pod.name.name), uid: Arc::clone(&pod.uid) }),
                 node: None,
+                zone: None,
                 for_zones: Vec::new(),
                 for_nodes: Vec::new(),
             }

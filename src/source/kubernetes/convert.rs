@@ -1,6 +1,6 @@
 //! From Kubernetes' objects to the few facts of them that matter here. Nothing of the rest is kept.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -10,7 +10,7 @@ use k8s_openapi::{
 
 use crate::model::cluster::{
     Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port,
-    Service, Slice, StatefulSet, StorageClass, Vantage,
+    Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
 };
 
 /// The label by which an `EndpointSlice` names its Service.
@@ -33,15 +33,14 @@ pub(super) trait Observed {
     /// Whether it matters that one of them is no more.
     const ENDS: bool = true;
 
-    /// What matters of it; `None` where it is nothing that readscope knows.
-    fn fact(self) -> Option<Object>;
+    /// What matters of the object of this name; `None` where it is nothing that readscope knows.
+    fn fact(self, name: ObjectName) -> Option<Object>;
 }
 
 impl Observed for core::Service {
     const KIND: Kind = Kind::Service;
 
-    fn fact(self) -> Option<Object> {
-        let name = object_name(&self.metadata)?;
+    fn fact(self, name: ObjectName) -> Option<Object> {
         let spec = self.spec.unwrap_or_default();
         let pinned = spec.session_affinity.as_deref() == Some("ClientIP");
         let seconds = spec.session_affinity_config.and_then(|config| config.client_ip?.timeout_seconds);
@@ -59,8 +58,7 @@ impl Observed for core::Service {
 impl Observed for discovery::EndpointSlice {
     const KIND: Kind = Kind::Slice;
 
-    fn fact(self) -> Option<Object> {
-        let name = object_name(&self.metadata)?;
+    fn fact(self, name: ObjectName) -> Option<Object> {
         let service = self.metadata.labels?.remove(SERVICE_LABEL)?.into();
         let ports = self.ports.unwrap_or_default().into_iter();
         Some(Object::Slice(Slice {
@@ -72,8 +70,8 @@ impl Observed for discovery::EndpointSlice {
     }
 }
 
-/// Collects what is kept. Otherwise the small things that are made of large ones would stay where those were, in their
-/// whole memory: two thousand bytes for the name of one volume's claim.
+/// Collects what is kept, in no more memory than it takes. Otherwise there would be room for more of it, and small things
+/// that are made of large ones would stay where those were, in their whole memory.
 fn kept<T>(made: impl Iterator<Item = T>) -> Vec<T> {
     let mut kept: Vec<T> = made.collect();
     kept.shrink_to_fit();
@@ -83,27 +81,18 @@ fn kept<T>(made: impl Iterator<Item = T>) -> Vec<T> {
 impl Observed for core::Pod {
     const KIND: Kind = Kind::Pod;
 
-    fn fact(self) -> Option<Object> {
-        let name = object_name(&self.metadata)?;
+    fn fact(self, name: ObjectName) -> Option<Object> {
         let owners = self.metadata.owner_references.unwrap_or_default();
         let owner = owners.into_iter().find(|owner| owner.kind == "StatefulSet" && owner.controller == Some(true));
-        let statefulset: Option<Arc<str>> = owner.map(|owner| owner.name.into());
-        let ordinal = statefulset.as_ref().and_then(|set| {
-            name.name.strip_prefix(&**set).and_then(|rest| rest.strip_prefix('-')).and_then(|rest| rest.parse().ok())
-        });
         let status = self.status.unwrap_or_default();
         let ips = status.pod_ips.unwrap_or_default();
-        let volumes = self.spec.and_then(|spec| spec.volumes).unwrap_or_default();
-        let claims = volumes.into_iter().filter_map(|volume| volume.persistent_volume_claim);
         Some(Object::Pod(Pod {
             uid: self.metadata.uid?.into(),
-            statefulset,
-            ordinal,
-            addresses: ips.iter().filter_map(|ip| ip.ip.parse().ok()).collect(),
+            statefulset: owner.map(|owner| owner.name.into()),
+            addresses: kept(ips.iter().filter_map(|ip| ip.ip.parse().ok())),
             created: time(self.metadata.creation_timestamp),
             deleted: terminating_since(self.metadata.deletion_timestamp, self.metadata.deletion_grace_period_seconds),
             conditions: conditions(&status.conditions.unwrap_or_default()),
-            claims: kept(claims.map(|claim| claim.claim_name.into())),
             name,
         }))
     }
@@ -112,8 +101,7 @@ impl Observed for core::Pod {
 impl Observed for apps::StatefulSet {
     const KIND: Kind = Kind::StatefulSet;
 
-    fn fact(self) -> Option<Object> {
-        let name = object_name(&self.metadata)?;
+    fn fact(self, name: ObjectName) -> Option<Object> {
         let spec = self.spec.unwrap_or_default();
         let templates = spec.volume_claim_templates.unwrap_or_default();
         Some(Object::StatefulSet(StatefulSet {
@@ -130,8 +118,7 @@ impl Observed for apps::StatefulSet {
 impl Observed for core::PersistentVolumeClaim {
     const KIND: Kind = Kind::Claim;
 
-    fn fact(self) -> Option<Object> {
-        let name = object_name(&self.metadata)?;
+    fn fact(self, name: ObjectName) -> Option<Object> {
         let annotations = self.metadata.annotations.unwrap_or_default();
         let spec = self.spec.unwrap_or_default();
         let status = self.status.unwrap_or_default();
@@ -160,12 +147,30 @@ impl Observed for core::PersistentVolumeClaim {
     }
 }
 
+impl Observed for core::PersistentVolume {
+    const KIND: Kind = Kind::Volume;
+
+    // What it told of its claim stays true, and nothing is to be remembered of all the volumes of a cluster.
+    const ENDS: bool = false;
+
+    fn fact(self, _: ObjectName) -> Option<Object> {
+        let claim = self.spec?.claim_ref?;
+        let status = self.status.unwrap_or_default();
+        let is_bound = status.phase.as_deref() == Some("Bound");
+        Some(Object::Volume(Volume {
+            claim: ObjectName::new(claim.namespace.as_deref()?, claim.name.as_deref()?),
+            claim_uid: claim.uid?.into(),
+            bound: time(status.last_phase_transition_time).filter(|_| is_bound),
+        }))
+    }
+}
+
 impl Observed for storage::StorageClass {
     const KIND: Kind = Kind::StorageClass;
 
-    fn fact(self) -> Option<Object> {
+    fn fact(self, name: ObjectName) -> Option<Object> {
         Some(Object::StorageClass(StorageClass {
-            name: self.metadata.name?.into(),
+            name: name.name,
             waits_for_consumer: self.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer"),
         }))
     }
@@ -174,9 +179,9 @@ impl Observed for storage::StorageClass {
 impl Observed for core::Node {
     const KIND: Kind = Kind::Node;
 
-    fn fact(self) -> Option<Object> {
+    fn fact(self, name: ObjectName) -> Option<Object> {
         let zone = self.metadata.labels.and_then(|mut labels| labels.remove(ZONE_LABEL));
-        Some(Object::Vantage(Vantage { node: self.metadata.name.map(Into::into), zone: zone.map(Into::into) }))
+        Some(Object::Vantage(Vantage { node: Some(name.name), zone: zone.map(Into::into) }))
     }
 }
 
@@ -186,7 +191,7 @@ impl Observed for core::Event {
     // They end by themselves after an hour, whatever becomes of the claim.
     const ENDS: bool = false;
 
-    fn fact(self) -> Option<Object> {
+    fn fact(self, _: ObjectName) -> Option<Object> {
         let about = self.involved_object;
         if about.kind.as_deref() != Some("PersistentVolumeClaim") {
             return None;
@@ -236,6 +241,7 @@ fn endpoint(endpoint: discovery::Endpoint) -> Endpoint {
         terminating: conditions.terminating.unwrap_or(false),
         pod: pod.and_then(|pod| Some(PodRef { name: pod.name?.into(), uid: pod.uid?.into() })),
         node: endpoint.node_name.map(Into::into),
+        zone: endpoint.zone.map(Into::into),
         for_zones: hints.for_zones.unwrap_or_default().into_iter().map(|zone| zone.name.into()).collect(),
         for_nodes: hints.for_nodes.unwrap_or_default().into_iter().map(|node| node.name.into()).collect(),
     }
@@ -284,7 +290,7 @@ mod tests {
             "type": "Warning", "reason": "ProvisioningFailed", "message": "no\n  space.\n",
         });
         event.as_object_mut()?.extend(dates.as_object()?.clone());
-        match from_value::<core::Event>(event).unwrap().fact()? {
+        match from_value::<core::Event>(event).unwrap().fact(ObjectName::new("mysql", "data-mysql-3.18ea"))? {
             Object::ClaimEvent(event) => Some(event),
             _ => None,
         }

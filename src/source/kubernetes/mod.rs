@@ -4,6 +4,7 @@
 mod attempts;
 mod convert;
 mod discovery;
+mod fact;
 mod recorder;
 mod watch;
 
@@ -11,6 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
     sync::Arc,
+    time::Duration,
 };
 
 use k8s_openapi::{
@@ -29,7 +31,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::convert::Observed;
+use self::{convert::Observed, fact::Fact};
 pub use self::{
     discovery::{Found, discover},
     recorder::{Record, Recorder},
@@ -41,6 +43,11 @@ use crate::model::{
 
 /// Names the probe's own node; the downward API sets it from `spec.nodeName`.
 const NODE_VARIABLE: &str = "NODE_NAME";
+
+/// A connection on which so long nothing is heard is given up: longer than a watch may be quiet, which the watch itself ends.
+/// Without it, a list that is asked for on the connection of a server that is gone would be waited for until the kernel
+/// gives up, a quarter of an hour later.
+const SILENCE: Duration = Duration::from_secs(watch::WATCH_SECONDS as u64 + 15);
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
@@ -76,13 +83,14 @@ pub struct Watcher {
 /// # Errors
 /// When there is no such cluster, or its configuration cannot be used.
 pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
-    let config = match context {
+    let mut config = match context {
         None => Config::infer().await.map_err(|error| ConnectError::Infer(Box::new(error)))?,
         Some(context) => {
             let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
             Config::from_kubeconfig(&options).await.map_err(|error| ConnectError::Context(Box::new(error)))?
         }
     };
+    config.read_timeout = Some(SILENCE);
     Client::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))
 }
 
@@ -115,7 +123,7 @@ impl Watcher {
         let mut whole = Vec::new();
         if self.lifecycle {
             kinds.extend([Kind::StatefulSet, Kind::Claim, Kind::Event]);
-            whole.push(Kind::StorageClass);
+            whole.extend([Kind::StorageClass, Kind::Volume]);
         }
         if self.node.is_some() {
             whole.push(Kind::Node);
@@ -136,10 +144,15 @@ impl Watcher {
     ) {
         let mut running = JoinSet::new();
         let mut kept: BTreeMap<WatchName, CancellationToken> = BTreeMap::new();
+        let mut before = Namespaces::new();
         loop {
-            let wanted: BTreeSet<_> = self.watches(&namespaces.borrow_and_update()).into_iter().collect();
+            let now = namespaces.borrow_and_update().clone();
+            let wanted: BTreeSet<_> = self.watches(&now).into_iter().collect();
+            // What volumes told of claims in other namespaces was not kept.
+            let of_volumes_anew = !now.is_subset(&before);
+            before = now;
             kept.retain(|name, leave: &mut CancellationToken| {
-                let stays = wanted.contains(name);
+                let stays = wanted.contains(name) && !(name.kind == Kind::Volume && of_volumes_anew);
                 if !stays {
                     leave.cancel();
                 }
@@ -185,6 +198,7 @@ impl Watcher {
             Kind::Claim => running.spawn(self.namespaced::<core::PersistentVolumeClaim>(watch, events, leave)),
             Kind::Event => running.spawn(self.namespaced::<core::Event>(watch, events, leave)),
             Kind::StorageClass => running.spawn(self.whole::<StorageClass>(watch, events, leave)),
+            Kind::Volume => running.spawn(self.whole::<core::PersistentVolume>(watch, events, leave)),
             Kind::Node => running.spawn(self.whole::<core::Node>(watch, events, leave)),
             Kind::Selection => return,
         };
@@ -209,7 +223,7 @@ impl Watcher {
             Kind::Event => "involvedObject.kind=PersistentVolumeClaim",
             _ => "",
         };
-        let api = Api::<K>::namespaced(self.client.clone(), &watch.namespace);
+        let api = Api::<Fact<K>>::namespaced(self.client.clone(), &watch.namespace);
         watch::watch(api, selecting(only), watch, events, stop)
     }
 
@@ -232,7 +246,7 @@ impl Watcher {
             (Some(node), Kind::Node) => format!("metadata.name={node}"),
             _ => String::new(),
         };
-        let api = Api::<K>::all(self.client.clone());
+        let api = Api::<Fact<K>>::all(self.client.clone());
         watch::watch(api, selecting(&only), watch, events, stop)
     }
 }

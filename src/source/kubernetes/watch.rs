@@ -9,17 +9,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     attempts::{Attempts, is_compacted, is_forbidden},
-    convert::{Observed, object_name},
+    convert::Observed,
+    fact::Fact,
 };
 use crate::model::{
     Event, Told,
-    cluster::{Change, ObjectName, Problem, Receipt, WatchName},
+    cluster::{Change, Object, ObjectName, Problem, Receipt, WatchName},
 };
 
 /// Tells `events` what a watch sees until `leave` is cancelled or nobody listens. Who leaves forgets: everything that was
 /// told is told to be gone. It never gives up.
 pub(super) async fn watch<K>(
-    api: Api<K>,
+    api: Api<Fact<K>>,
     config: watcher::Config,
     watch: WatchName,
     events: mpsc::Sender<Event>,
@@ -63,22 +64,19 @@ impl Known {
     }
 
     /// What an event of the watch tells.
-    fn take<K>(&mut self, event: watcher::Result<watcher::Event<K>>) -> Vec<Told>
-    where
-        K: Resource<DynamicType = ()> + Observed,
-    {
+    fn take<K: Observed>(&mut self, event: watcher::Result<watcher::Event<Fact<K>>>) -> Vec<Told> {
         let deleted = |name, receipt| Told::Change(Box::new(Change::Deleted(K::KIND, name, receipt)));
-        let applied = |object: K, receipt| {
-            let fact = object.fact().map(|fact| Told::Change(Box::new(Change::Applied(fact, receipt))));
-            fact.into_iter().collect()
+        let applied = |object: Option<Object>, receipt| {
+            let change = object.map(|object| Told::Change(Box::new(Change::Applied(object, receipt))));
+            change.into_iter().collect()
         };
         match event {
             Ok(watcher::Event::Init) => {
                 self.missing.clone_from(&self.names);
                 Vec::new()
             }
-            Ok(watcher::Event::InitApply(object)) => {
-                if let Some(name) = object_name(object.meta()).filter(|_| K::ENDS) {
+            Ok(watcher::Event::InitApply(Fact { name, object, .. })) => {
+                if let Some(name) = name.filter(|_| K::ENDS) {
                     self.missing.remove(&name);
                     self.names.insert(name);
                 }
@@ -92,12 +90,11 @@ impl Known {
                 let gone = missing.into_iter().map(|name| deleted(name, Receipt::Listed));
                 gone.chain([Told::Listed]).collect()
             }
-            Ok(watcher::Event::Apply(object)) => {
-                self.names.extend(object_name(object.meta()).filter(|_| K::ENDS));
+            Ok(watcher::Event::Apply(Fact { name, object, .. })) => {
+                self.names.extend(name.filter(|_| K::ENDS));
                 applied(object, Receipt::Live)
             }
-            Ok(watcher::Event::Delete(object)) => {
-                let name = object_name(object.meta());
+            Ok(watcher::Event::Delete(Fact { name, .. })) => {
                 let gone = name.filter(|name| self.names.remove(name));
                 gone.map(|name| deleted(name, Receipt::Live)).into_iter().collect()
             }
@@ -118,14 +115,14 @@ mod tests {
     use super::*;
     use crate::model::cluster::Kind;
 
-    type Result = watcher::Result<watcher::Event<Pod>>;
+    type Result = watcher::Result<watcher::Event<Fact<Pod>>>;
 
-    fn pod(name: &str) -> Pod {
+    fn pod(name: &str) -> Fact<Pod> {
         let mut pod = Pod::default();
         pod.metadata.name = Some(name.to_owned());
         pod.metadata.namespace = Some("mysql".to_owned());
         pod.metadata.uid = Some(format!("uid of {name}"));
-        pod
+        pod.into()
     }
 
     fn refused(code: u16) -> Result {

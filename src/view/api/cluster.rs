@@ -94,6 +94,8 @@ pub(super) struct Claim<'a> {
     advice: Option<&'static str>,
     #[serde(serialize_with = "optional_time")]
     created: Option<Timestamp>,
+    #[serde(serialize_with = "optional_time")]
+    bound: Option<Timestamp>,
 }
 
 impl<'a> ScaleEvents<'a> {
@@ -199,6 +201,7 @@ impl<'a> Claim<'a> {
                     message: reason.map(|reason| &*reason.message),
                     advice: reason.map(ClaimReason::advice),
                     created: claim.created,
+                    bound: shown.bound,
                 }
             })
         };

@@ -19,7 +19,7 @@ fn each_kind_is_listed_once_and_watched_once_and_nothing_is_polled() {
     let lists = || KINDS.map(|kind| sum(&lab, "apiserver_request_total", kind, "LIST"));
     let before = lists();
     let mut probe = lab.readscope("mysql/mysql-read", &["--interval", "20ms"]);
-    probe.scrape_until("every watch", |now| now.sum("readscope_kube_watch_up", "") == 8);
+    probe.scrape_until("every watch", |now| now.sum("readscope_kube_watch_up", "") == 9);
     let listed = lists();
     for (index, kind) in KINDS.iter().enumerate() {
         assert_eq!(listed[index] - before[index], 1, "{kind} are listed once");

@@ -9,7 +9,7 @@ use crate::model::{
     cluster::{
         BindLabels, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Member, Milestone, Object,
         ObjectName, Pod, PodConditions, PodRef, Receipt, ScaleEvent, ScalePhase, Service, Slice, StatefulSet,
-        StorageClass,
+        StorageClass, Volume,
         timeline::{Step, Timeline},
         world::{Effect, World},
     },
@@ -58,17 +58,14 @@ pub(super) fn set(replicas: u32) -> Fact<StatefulSet> {
 
 /// A pod of it that was just created.
 pub(super) fn pod(pod: &str) -> Fact<Pod> {
-    let (_, ordinal) = pod.rsplit_once('-').unwrap();
     Fact(Pod {
         name: name(pod),
         uid: format!("{pod}-a").into(),
         statefulset: Some("mysql".into()),
-        ordinal: ordinal.parse().ok(),
         addresses: Vec::new(),
         created: None,
         deleted: None,
         conditions: PodConditions::default(),
-        claims: vec![format!("data-{pod}").into()],
     })
 }
 
@@ -109,6 +106,7 @@ pub(super) fn slice<'a>(service: &str, pods: impl IntoIterator<Item = (&'a str, 
         terminating: false,
         pod: Some(PodRef { name: pod.into(), uid: Arc::clone(uid) }),
         node: None,
+        zone: None,
         for_zones: Vec::new(),
         for_nodes: Vec::new(),
     };
@@ -245,7 +243,7 @@ macro_rules! object {
     )*};
 }
 
-object!(StatefulSet, Pod, Claim, StorageClass, Slice, ClaimEvent);
+object!(StatefulSet, Pod, Claim, Volume, StorageClass, Slice, ClaimEvent);
 
 impl Story {
     /// Nothing but the Service and the class is known.

@@ -13,3 +13,4 @@ mod replacements;
 mod scaling;
 mod simulation;
 mod size;
+mod volumes;

@@ -92,7 +92,7 @@ impl Trial {
             Happening::Set(_) | Happening::SetGone => live("set".to_owned()),
             Happening::Endpoints(_) => live("endpoints".to_owned()),
             Happening::PodGone(of) => live(self.uids.get(of).cloned().unwrap_or_default()),
-            Happening::ClaimGone(_) => {}
+            Happening::ClaimGone(_) | Happening::Volume(_) => {}
             Happening::Pod(fact) => {
                 let bare = fact.0.conditions == PodConditions::default() && fact.0.deleted.is_none();
                 let known = self.uids.get(&*fact.0.name.name).is_some_and(|uid| **uid == *fact.0.uid);
@@ -140,7 +140,11 @@ impl Trial {
                 if let Some(before) = before.filter(|it| (&it.pod, &it.claims) == (&member.pod, &member.claims)) {
                     for milestone in Milestone::ALL.into_iter().filter(|milestone| *milestone != Milestone::LastRead) {
                         let (was, is) = (before.milestones.get(milestone), member.milestones.get(milestone));
-                        let kept = !before.milestones.has(milestone) || was == is;
+                        // A volume may tell afterwards since when its claim is bound.
+                        let told = was.is_none() && is.is_some_and(|date| date.live.is_none());
+                        let kept = !before.milestones.has(milestone)
+                            || was == is
+                            || (milestone == Milestone::ClaimBound && told);
                         prop_assert!(kept, "{member:?} {}: {was:?} became {is:?}", milestone.name());
                     }
                 }
@@ -256,7 +260,7 @@ fn with_outage(all: Vec<Received>, kind: Kind, from: f64, until: f64) -> Vec<Rec
 }
 
 fn outage() -> impl Strategy<Value = (Kind, f64, f64)> {
-    let kind = prop::sample::select(vec![Kind::StatefulSet, Kind::Pod, Kind::Claim, Kind::Slice]);
+    let kind = prop::sample::select(vec![Kind::StatefulSet, Kind::Pod, Kind::Claim, Kind::Volume, Kind::Slice]);
     (kind, BEGIN..BEGIN + 100.0, 1.0..60.0).prop_map(|(kind, from, length)| (kind, from, from + length))
 }
 

@@ -3,8 +3,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::builders::{Fact, claim, name, pod, set, slice};
-use crate::model::cluster::{Change, Claim, Kind, Object, Pod, Receipt, Slice, StatefulSet};
+use super::{
+    builders::{Fact, claim, name, pod, set, slice},
+    volumes::volume,
+};
+use crate::model::cluster::{Change, Claim, Kind, Object, Pod, Receipt, Slice, StatefulSet, Volume};
 
 /// How many places a replica may have.
 pub(super) const PLACES: u32 = 6;
@@ -26,6 +29,7 @@ pub(super) enum Happening {
     SetGone,
     Claim(Fact<Claim>),
     ClaimGone(String),
+    Volume(Fact<Volume>),
     Pod(Fact<Pod>),
     PodGone(String),
     Endpoints(Fact<Slice>),
@@ -59,6 +63,7 @@ impl Happening {
         match self {
             Self::Set(_) | Self::SetGone => Some(Kind::StatefulSet),
             Self::Claim(_) | Self::ClaimGone(_) => Some(Kind::Claim),
+            Self::Volume(_) => Some(Kind::Volume),
             Self::Pod(_) | Self::PodGone(_) => Some(Kind::Pod),
             Self::Endpoints(_) => Some(Kind::Slice),
             Self::Read(_) => None,
@@ -69,6 +74,7 @@ impl Happening {
         let object: Object = match self.clone() {
             Self::Set(fact) => fact.into(),
             Self::Claim(fact) => fact.into(),
+            Self::Volume(fact) => fact.into(),
             Self::Pod(fact) => fact.into(),
             Self::Endpoints(fact) => fact.into(),
             Self::SetGone => return Some(Change::Deleted(Kind::StatefulSet, name("mysql"), receipt)),
@@ -85,6 +91,7 @@ impl Happening {
             Self::Set(_) => ("mysql".to_owned(), false),
             Self::SetGone => ("mysql".to_owned(), true),
             Self::Claim(fact) => (fact.0.name.name.to_string(), false),
+            Self::Volume(fact) => (fact.0.claim.name.to_string(), false),
             Self::Pod(fact) => (fact.0.name.name.to_string(), false),
             Self::ClaimGone(of) | Self::PodGone(of) => (of.clone(), true),
             Self::Endpoints(fact) => (fact.0.name.name.to_string(), false),
@@ -162,6 +169,7 @@ impl Simulation {
         self.push(begin + 0.1, Happening::Claim(claim()));
         self.push(begin + 0.5, Happening::Claim(claim().selected()));
         if begin + 2.5 < until + 2.0 || !self.habits.claims_go {
+            self.push(begin + 2.4, Happening::Volume(volume(claim_name, begin + 2.4).uid(uid)));
             self.push(begin + 2.5, Happening::Claim(claim().selected().bound()));
         }
     }
