@@ -6,7 +6,10 @@ mod support;
 
 use std::{fs, path::Path};
 
-use readscope::view::metrics::{Definition, METRICS};
+use readscope::{
+    model::cluster::{Milestone, ScalePhase},
+    view::metrics::{Definition, METRICS},
+};
 use support::{fixtures, golden, program::call};
 
 /// What stands above the table of `docs/metrics.md`.
@@ -24,6 +27,32 @@ replica has not answered for `--forget-after`, unless `--expect` names it. Every
 | --- | --- | --- | --- |
 ";
 
+/// What stands above its table of milestones.
+const MILESTONES_HEAD: &str = "
+## Milestones
+
+The steps in the life of a replica, as the label `milestone`, in `/api/v1/scale-events` and for `readscope wait --for`. Each
+is dated by readscope's own clock when it is seen; what happened before, or while a watch was interrupted, is shown with the
+date that the API server wrote, in whole seconds, where there is one. A replica with several claims has the first one
+created and provisioned, and the last one bound. Their order is partial: with `WaitForFirstConsumer` the pod is there before
+its claim is provisioned, and a replica may answer directly before its pod is ready.
+
+| milestone | a replica |
+| --- | --- |
+";
+
+/// What stands above its table of phases.
+const PHASES_HEAD: &str = "
+## Phases
+
+The time between two milestones, as the label `phase` and in `/api/v1/scale-events`. They may overlap and are never to be
+summed. A phase is counted only when both of its ends were seen as they happened; a claim that is used again gives no
+`provision`, and a pod that is restarted is no new replica.
+
+| phase | from | to |
+| --- | --- | --- |
+";
+
 /// `docs/metrics.md`, made from the definitions.
 fn metrics_page() -> String {
     let row = |metric: &Definition| {
@@ -33,7 +62,14 @@ fn metrics_page() -> String {
         format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", "))
     };
     let rows: String = METRICS.iter().map(row).collect();
-    format!("{METRICS_HEAD}{rows}")
+    let milestone = |milestone: Milestone| format!("| `{}` | {milestone} |\n", milestone.name());
+    let milestones: String = Milestone::ALL.into_iter().map(milestone).collect();
+    let phase = |phase: ScalePhase| {
+        let (from, to) = phase.ends();
+        format!("| `{}` | `{}` | `{}` |\n", phase.name(), from.name(), to.name())
+    };
+    let phases: String = ScalePhase::ALL.into_iter().map(phase).collect();
+    format!("{METRICS_HEAD}{rows}{MILESTONES_HEAD}{milestones}{PHASES_HEAD}{phases}")
 }
 
 #[test]
