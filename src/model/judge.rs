@@ -242,6 +242,11 @@ impl Judge {
         (self.names.len() > 1).then(|| self.tally.interval(index))
     }
 
+    /// How many answers the intervals rest on; absent where there are none.
+    pub(crate) fn interval_answers(&self) -> Option<u64> {
+        (self.names.len() > 1).then(|| self.tally.answers())
+    }
+
     fn culprit(&self, suspect: &Suspect) -> Culprit {
         let index = suspect.index;
         let decayed = || self.tally.indices().map_or(0.0, |indices| indices.shares[index]);

@@ -66,4 +66,4 @@ pub use target::{TargetId, TargetSpec};
 pub use trend::{Trend, TrendPoint};
 pub use trial::{Decision, Finding, Outcome, TrialRules};
 pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewSamples, Undecided, Verdict};
-pub use why::Why;
+pub use why::{ShareBasis, Why};

@@ -22,7 +22,7 @@ pub const REPLICAS_MAX: usize = 64;
 pub const OTHER: &str = "other";
 
 /// After this time an answer weighs half as much in a share.
-const SHARE_HALF_LIFE: Duration = Duration::from_secs(300);
+pub(super) const SHARE_HALF_LIFE: Duration = Duration::from_secs(300);
 
 /// A replica is forgotten so long after its pod is gone.
 const POD_GONE_FOR: Duration = Duration::from_secs(300);
@@ -38,6 +38,8 @@ pub(crate) struct Roster {
     names: HashMap<ServerKey, Arc<str>>,
     /// All answers so far.
     answers: u64,
+    /// The sum of the squares of their weights in `recent_reads`.
+    recent_squares: f64,
     last_answer: Option<Moment>,
 }
 
@@ -49,6 +51,7 @@ impl Roster {
             replicas: expected.map(|name| (Arc::clone(&name), Replica::expected(name))).collect(),
             names: HashMap::new(),
             answers: 0,
+            recent_squares: 0.0,
             last_answer: None,
         }
     }
@@ -73,6 +76,17 @@ impl Roster {
         self.answers
     }
 
+    /// All answers, weighed as the shares are.
+    pub(crate) fn recent_reads(&self) -> f64 {
+        self.replicas.values().map(|replica| replica.recent_reads).sum()
+    }
+
+    /// How many answers of equal weight would say as much about the shares; 0 before the first answer.
+    pub(crate) fn effective_answers(&self) -> f64 {
+        let recent = self.recent_reads();
+        if self.recent_squares > 0.0 { recent * recent / self.recent_squares } else { 0.0 }
+    }
+
     /// Counts an answer and returns the replica that gave it.
     ///
     /// `recent_reads` of every replica decays by half every [`SHARE_HALF_LIFE`] before the answer adds 1 to its own.
@@ -84,7 +98,9 @@ impl Roster {
             for replica in self.replicas.values_mut() {
                 replica.recent_reads *= decay;
             }
+            self.recent_squares *= decay * decay;
         }
+        self.recent_squares += 1.0;
         self.last_answer = Some(now);
         self.answers += 1;
         let replica = self.replicas.entry(Arc::clone(&name)).or_insert_with(|| Replica::expected(Arc::clone(&name)));
@@ -310,6 +326,7 @@ mod tests {
         record(&mut roster, &Expectation::Seen, identity(2, "b", "b"), 300.0);
         let recent: Vec<f64> = roster.replicas().map(|r| r.recent_reads).collect();
         assert_eq!(recent, [0.5, 1.0]);
+        assert!((roster.effective_answers() - 1.5 * 1.5 / 1.25).abs() < 1e-12, "{}", roster.effective_answers());
     }
 
     #[test]

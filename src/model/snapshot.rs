@@ -22,7 +22,7 @@ use super::{
     trend::Trend,
     trial::Outcome,
     verdict::Verdict,
-    why::Why,
+    why::{ShareBasis, Why},
 };
 
 /// Everything known at one moment.
@@ -84,6 +84,8 @@ pub struct TargetSnapshot {
     pub direct: Option<DirectCounts>,
     /// Sorted by name.
     pub replicas: Vec<ReplicaSnapshot>,
+    /// What their shares rest on.
+    pub share_basis: ShareBasis,
     /// What the Service routes to; absent without a Service, and until it is known.
     pub routing: Option<Routing>,
     /// Newest first, bounded.

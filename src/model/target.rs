@@ -29,6 +29,7 @@ use super::{
     trial::{Trial, TrialRules},
     troubles::Troubles,
     verdict::{Verdict, VerdictKind},
+    why::ShareBasis,
 };
 
 /// How many of the last answers are kept for people.
@@ -276,7 +277,7 @@ impl Target {
     }
 
     pub(crate) fn snapshot(&self) -> TargetSnapshot {
-        let recent: f64 = self.roster.replicas().map(|replica| replica.recent_reads).sum();
+        let recent = self.roster.recent_reads();
         let seen = self.roster.replicas().filter(|replica| replica.reads > 0).count();
         let knew_freshness = self.direct.as_ref().is_some_and(Direct::knew_freshness);
         let replica_snapshot = |replica: &Replica| ReplicaSnapshot {
@@ -312,6 +313,10 @@ impl Target {
             latency: self.latency.clone(),
             direct: self.direct.as_ref().map(Direct::counts),
             replicas: self.roster.replicas().map(replica_snapshot).collect(),
+            share_basis: ShareBasis {
+                answers: self.roster.effective_answers(),
+                interval_answers: self.judge.interval_answers(),
+            },
             routing: self.membership.routing().cloned(),
             last_answers: self.tape.iter().rev().cloned().collect(),
             last_failures: self.past_failures.iter().rev().map(FailureSeen::from).collect(),

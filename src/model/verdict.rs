@@ -308,7 +308,8 @@ impl fmt::Display for Long {
             [(365.25 * 86_400.0, "years"), (86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")];
         // Two of the next smaller unit say more than one.
         let (seconds, name) = UNITS.into_iter().find(|(unit, _)| self.0 >= 2.0 * unit).unwrap_or((1.0, "seconds"));
-        write!(f, "{:.0} {name}", self.0 / seconds)
+        let count = format!("{:.0}", self.0 / seconds);
+        write!(f, "{count} {}", if count == "1" { "second" } else { name })
     }
 }
 
@@ -348,9 +349,14 @@ mod tests {
 
     #[test]
     fn long_times_are_said_in_the_unit_that_fits() {
-        for (seconds, said) in
-            [(0.0, "0 seconds"), (119.0, "119 seconds"), (7200.0, "2 hours"), (3.5e6, "41 days"), (1e9, "32 years")]
-        {
+        for (seconds, said) in [
+            (0.0, "0 seconds"),
+            (1.4, "1 second"),
+            (119.0, "119 seconds"),
+            (7200.0, "2 hours"),
+            (3.5e6, "41 days"),
+            (1e9, "32 years"),
+        ] {
             assert_eq!(Long(seconds).to_string(), said);
         }
     }

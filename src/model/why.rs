@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{cluster::Standing, membership::GRACE};
+use super::{cluster::Standing, membership::GRACE, roster::SHARE_HALF_LIFE, verdict::Long};
 
 /// Why a replica has its expected share; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +33,27 @@ pub enum Why {
     },
     /// It is no endpoint of the Service.
     NoEndpoint,
+}
+
+/// What the shares of a target, and their intervals, rest on; [`fmt::Display`] makes the sentence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ShareBasis {
+    /// How many answers of equal weight would say as much about the shares.
+    pub answers: f64,
+    /// How many answers the intervals rest on; absent where there are none.
+    pub interval_answers: Option<u64>,
+}
+
+impl fmt::Display for ShareBasis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let half_life = Long(SHARE_HALF_LIFE.as_secs_f64());
+        let answers = format!("{:.0}", self.answers);
+        let plural = if answers == "1" { "" } else { "s" };
+        write!(f, "Shares rest on {answers} answer{plural}, each of which weighs half after {half_life}")?;
+        self.interval_answers.map_or(Ok(()), |answers| {
+            write!(f, "; intervals on {answers} since the alarm, or who is expected, last changed")
+        })
+    }
 }
 
 impl fmt::Display for Why {
@@ -87,6 +108,17 @@ mod tests {
         assert_eq!(membership.why("b", 2), Why::Joining);
         membership.answered("b");
         assert_eq!(membership.why("b", 2), Why::Routed { alike: 2 });
+    }
+
+    #[test]
+    fn what_shares_and_intervals_rest_on_is_said_in_whole_answers() {
+        let said = |answers, interval_answers| ShareBasis { answers, interval_answers }.to_string();
+        assert_eq!(said(1.0, None), "Shares rest on 1 answer, each of which weighs half after 5 minutes");
+        assert_eq!(
+            said(311.7, Some(44)),
+            "Shares rest on 312 answers, each of which weighs half after 5 minutes; intervals on 44 since the alarm, or \
+             who is expected, last changed"
+        );
     }
 
     #[test]

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    AnswerSeen, Decision, FailureReason, FailureSeen, Notice, Outcome, Phase, ReplicaSnapshot, Role, Snapshot,
-    TargetSnapshot,
+    self, AnswerSeen, CulpritKind, Decision, Evidence, FailureReason, FailureSeen, Notice, Outcome, Phase,
+    ReplicaSnapshot, Role, Snapshot, TargetSnapshot,
     cluster::{ClusterSnapshot, StatefulSetSnapshot},
 };
 
@@ -44,6 +44,12 @@ pub struct Target<'a> {
     primary_reads: u64,
     evidence_seconds: Option<f64>,
     threshold_seconds: Option<f64>,
+    /// What the evidence means, in words.
+    evidence: String,
+    replicas_expected: usize,
+    replicas_answering: usize,
+    /// What the shares and their intervals rest on, in words.
+    share_basis: String,
     replicas: Vec<Replica<'a>>,
     culprits: Option<Vec<verdict::Culprit<'a>>>,
     anomalies: Option<Vec<verdict::Anomaly<'a>>>,
@@ -155,6 +161,8 @@ impl<'a> Target<'a> {
         };
         let claims = told.map(|told| cluster::Claim::of(told.statefulsets.iter().filter(here)));
         let of_kubernetes = told.into_iter().flat_map(|told| &told.notices);
+        let (seconds, threshold_seconds) = (target.evidence_seconds, target.threshold_seconds);
+        let expected = || target.replicas.iter().filter(|replica| replica.expected_share > 0.0);
         Self {
             target: &target.name,
             up: target.up,
@@ -165,8 +173,12 @@ impl<'a> Target<'a> {
             failures_by_reason: Failures(target),
             skipped: target.skipped,
             primary_reads: target.primary_reads,
-            evidence_seconds: Some(target.evidence_seconds),
-            threshold_seconds: Some(target.threshold_seconds),
+            evidence_seconds: Some(seconds),
+            threshold_seconds: Some(threshold_seconds),
+            evidence: Evidence { seconds, threshold_seconds }.to_string(),
+            replicas_expected: expected().count(),
+            replicas_answering: expected().filter(|replica| replica.reads > 0 && !is_silent(target, replica)).count(),
+            share_basis: target.share_basis.to_string(),
             replicas: target.replicas.iter().map(Replica::of).collect(),
             culprits: Some(target.verdict.culprits().iter().map(verdict::Culprit::of).collect()),
             anomalies: Some(verdict::Anomaly::seen(target)),
@@ -180,6 +192,13 @@ impl<'a> Target<'a> {
             last_failures: target.last_failures.iter().map(Failure::of).collect(),
         }
     }
+}
+
+/// Whether a replica gives nothing at present, as far as that can be told.
+fn is_silent(target: &TargetSnapshot, replica: &ReplicaSnapshot) -> bool {
+    let missed = |notice: &Notice| matches!(notice, Notice::Silent { replica: name, .. } if *name == replica.name);
+    let dead = |culprit: &model::Culprit| culprit.replica == replica.name && culprit.kind == CulpritKind::Dead;
+    target.notices.iter().any(missed) || target.verdict.culprits().iter().any(dead)
 }
 
 impl<'a> Checked<'a> {

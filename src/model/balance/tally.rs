@@ -113,6 +113,12 @@ impl Tally {
         &self.since
     }
 
+    /// Answers since the epoch of the intervals began.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answers
+    }
+
     /// Between what each replica's share is for sure, if it has been constant since the epoch began: all replicas and all
     /// times together are wrong with a probability of at most 5 %.
     #[must_use]

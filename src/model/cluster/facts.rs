@@ -143,6 +143,8 @@ pub struct Claim {
     pub requested: Option<Arc<str>>,
     /// What there is.
     pub capacity: Option<Arc<str>>,
+    /// How its volume may be mounted; none before it has one.
+    pub access_modes: AccessModes,
     /// It is being resized.
     pub resizing: bool,
 }
@@ -167,6 +169,36 @@ pub struct Volume {
     pub claim_uid: Arc<str>,
     /// Since when it is bound to it, by the API server's clock; absent while it is not.
     pub bound: Option<Timestamp>,
+}
+
+/// How a volume may be mounted; [`fmt::Display`] writes it as `kubectl` does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccessModes(u8);
+
+impl AccessModes {
+    /// Kubernetes' names with `kubectl`'s, in `kubectl`'s order.
+    const ALL: [(&str, &str); 4] =
+        [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
+
+    /// The modes of these names; others are passed over.
+    pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let bit = |name| Self::ALL.iter().position(|(known, _)| *known == name).map_or(0, |place| 1 << place);
+        Self(names.into_iter().fold(0, |modes, name| modes | bit(name)))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for AccessModes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has = |place: &usize| self.0 & (1 << place) != 0;
+        let modes: Vec<_> = (0..Self::ALL.len()).filter(has).map(|place| Self::ALL[place].1).collect();
+        f.write_str(&modes.join(","))
+    }
 }
 
 /// A storage class.

@@ -23,8 +23,8 @@ mod watches;
 mod world;
 
 pub use facts::{
-    Claim, ClaimPhase, Endpoint, ObjectName, ObjectNameError, Pod, PodConditions, PodRef, Service, Slice, StatefulSet,
-    StorageClass, Vantage, Volume,
+    AccessModes, Claim, ClaimPhase, Endpoint, ObjectName, ObjectNameError, Pod, PodConditions, PodRef, Service, Slice,
+    StatefulSet, StorageClass, Vantage, Volume,
 };
 pub use life::Receipt;
 pub use member::{Direction, Member};

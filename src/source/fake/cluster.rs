@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::script::{ClaimStep, Cue, PodStep};
 use crate::model::cluster::{
-    Change, Claim, ClaimPhase, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Receipt, Service,
-    Slice, StatefulSet, StorageClass, Volume, WatchName,
+    AccessModes, Change, Claim, ClaimPhase, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port,
+    Receipt, Service, Slice, StatefulSet, StorageClass, Volume, WatchName,
 };
 
 const NAMESPACE: &str = "mysql";
@@ -143,6 +143,7 @@ impl Cluster {
                 volume: None,
                 requested: Some(CAPACITY.into()),
                 capacity: None,
+                access_modes: AccessModes::default(),
                 resizing: false,
             };
             self.claims.insert(ordinal, claim);
@@ -155,6 +156,7 @@ impl Cluster {
                 claim.phase = ClaimPhase::Bound;
                 claim.volume = Some(format!("pvc-{}", claim.uid).into());
                 claim.capacity.clone_from(&claim.requested);
+                claim.access_modes = AccessModes::named(["ReadWriteOnce"]);
             }
         }
         Some(claim.clone())

@@ -9,8 +9,8 @@ use k8s_openapi::{
 };
 
 use crate::model::cluster::{
-    Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port,
-    Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
+    AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, ObjectName, Pod, PodConditions,
+    PodRef, Port, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
 };
 
 /// The label by which an `EndpointSlice` names its Service.
@@ -142,6 +142,7 @@ impl Observed for core::PersistentVolumeClaim {
             volume: spec.volume_name.filter(|volume| !volume.is_empty()).map(Into::into),
             requested: storage(spec.resources.and_then(|resources| resources.requests)),
             capacity: storage(status.capacity),
+            access_modes: AccessModes::named(status.access_modes.iter().flatten().map(String::as_str)),
             resizing: conditions.iter().any(|c| resizing.contains(&&*c.type_) && c.status == "True"),
         }))
     }
@@ -307,6 +308,21 @@ mod tests {
         assert_eq!((&*event_of(&newer).message, event_of(&newer).warning), ("no space", true));
         assert_eq!(event_of(&json!({})).last, None);
         assert_eq!(event("Pod", &older), None);
+    }
+
+    #[test]
+    fn a_claims_access_modes_are_written_as_kubectl_writes_them() {
+        let modes = |names: &[&str]| {
+            let claim = json!({"metadata": {"namespace": "mysql", "name": "data", "uid": "u"},
+                "status": {"phase": "Bound", "accessModes": names}});
+            match from_value::<core::PersistentVolumeClaim>(claim).unwrap().fact() {
+                Some(Object::Claim(claim)) => claim.access_modes.to_string(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(modes(&[]), "");
+        assert_eq!(modes(&["ReadWriteMany", "ReadWriteOnce", "OfTomorrow"]), "RWO,RWX");
+        assert_eq!(modes(&["ReadWriteOncePod"]), "RWOP");
     }
 
     #[test]

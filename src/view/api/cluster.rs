@@ -87,6 +87,8 @@ pub(super) struct Claim<'a> {
     volume: Option<&'a str>,
     requested: Option<&'a str>,
     capacity: Option<&'a str>,
+    /// As `kubectl` abbreviates them.
+    access_modes: Option<String>,
     resizing: bool,
     pending_seconds: Option<f64>,
     reason: Option<&'a str>,
@@ -195,6 +197,7 @@ impl<'a> Claim<'a> {
                     volume: claim.volume.as_deref(),
                     requested: claim.requested.as_deref(),
                     capacity: claim.capacity.as_deref(),
+                    access_modes: (!claim.access_modes.is_empty()).then(|| claim.access_modes.to_string()),
                     resizing: claim.resizing,
                     pending_seconds: shown.pending.map(|pending| pending.as_secs_f64()),
                     reason: reason.map(|reason| &*reason.reason),

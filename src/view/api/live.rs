@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{Answer, Target, time};
-use crate::model::{Latency, Notice, Phase, Snapshot, TargetSnapshot, TrendPoint};
+use crate::model::{Latency, Phase, Snapshot, TargetSnapshot, TrendPoint};
 
 /// One target in full, at one moment: the event `snapshot`.
 #[derive(Debug, Serialize)]
@@ -169,12 +169,9 @@ impl<'a> Overview<'a> {
 
 impl<'a> Short<'a> {
     fn of(target: &'a TargetSnapshot) -> Self {
-        let expected = || target.replicas.iter().filter(|replica| replica.expected_share > 0.0);
-        let silent = |name: &str| {
-            let is_of = |notice: &Notice| matches!(notice, Notice::Silent { replica, .. } if &**replica == name);
-            target.notices.iter().any(is_of)
-        };
-        let Target { verdict, reason, evidence_seconds, threshold_seconds, .. } = Target::of(target, None);
+        let Target {
+            verdict, reason, evidence_seconds, threshold_seconds, replicas_expected, replicas_answering, ..
+        } = Target::of(target, None);
         Self {
             target: &target.name,
             up: target.up,
@@ -184,8 +181,8 @@ impl<'a> Short<'a> {
             failures: target.failed(),
             evidence_seconds,
             threshold_seconds,
-            replicas_expected: expected().count(),
-            replicas_answering: expected().filter(|replica| replica.reads > 0 && !silent(&replica.name)).count(),
+            replicas_expected,
+            replicas_answering,
             notices: target.notices.len(),
             failing_shares: None,
         }

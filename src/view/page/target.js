@@ -60,35 +60,24 @@ function verdict(target) {
   // The sentence begins with the verdict, which is the headline here.
   const reason = target.reason?.replace(/^(Balanced|Unbalanced|Undecided): /, "");
   put($("reason"), reason ?? (target.samples === 0 ? "The first sample is not over yet." : ""), 1000);
-  const expected = target.replicas.filter((replica) => replica.expected_share > 0);
-  const answering = expected.filter((replica) => replica.reads > 0 && !missing(target, replica));
-  put($("fig-replicas"), `${answering.length} of ${expected.length}`);
+  put($("fig-replicas"), `${target.replicas_answering} of ${target.replicas_expected}`);
   put($("fig-evidence"), target.evidence_seconds === null ? "–" : `${duration(target.evidence_seconds)} of ${duration(target.threshold_seconds)}`);
-  put($("fig-failing"), `${percent(target.samples ? target.failures / target.samples : null)}`);
+  put($("fig-failing"), percent(target.samples ? target.failures / target.samples : null));
   put($("fig-samples"), count(target.samples));
 }
 
-function missing(target, replica) {
-  return (target.culprits ?? []).some((culprit) => (culprit.replica ?? culprit) === replica.replica && (culprit.kind ?? "dead") === "dead");
-}
-
-function culprit(target, replica) {
-  const found = (target.culprits ?? []).find((culprit) => (culprit.replica ?? culprit) === replica.replica);
-  return found && (found.kind ?? "culprit");
-}
-
 function notices(target) {
-  const sentence = (of) => (item) => [of, item.text ?? item.sentence ?? item.kind ?? item];
-  const said = new Set(target.notices);
-  const all = [
-    ...(target.anomalies ?? []).map(sentence("anomaly")).filter(([, text]) => !said.has(text)),
-    ...target.notices.map(sentence("notice")),
-  ];
-  const none = all.length === 0;
-  if (none) all.push(["none", "Nothing to tell."]);
+  // What the verdict says need not be said twice.
+  const said = target.notices.filter((text) => text !== target.reason).map((text) => ["notice", text]);
+  // What was seen before and is over.
+  const past = (target.anomalies ?? []).filter(({ reason }) => reason && !target.notices.some((text) => text.startsWith(reason)));
+  const all = [...said, ...past.map(({ reason, answers }) => ["past", `Before: ${reason} (${count(answers)} answers since the start)`])];
+  if (!said.length) all.unshift(["none", "Nothing to tell."]);
   each($("notices"), all, ([of, text]) => of + text.slice(0, 60), ([of]) => el("li", { class: of }), (item, [, text]) => put(item, text, 1000));
-  $("notices").parentNode.classList.toggle("quiet", none);
 }
+
+/** A replica's name behind its colour. */
+const named = (replica) => [el("span", { class: `swatch ${colour(replica)}` }), el("span", { class: "label", title: plain(replica) }, replica)];
 
 // ---- shares ----
 
@@ -110,7 +99,7 @@ function shares(target) {
   each($("shares"), target.replicas, (replica) => replica.replica, (replica) => {
     const line = row("name", "track-cell", "n strong", "n wide", "n wide");
     const [name, track] = line.cells;
-    name.append(el("span", { class: `swatch ${colour(replica.replica)}` }), el("span", { class: "label", title: plain(replica.replica) }, replica.replica));
+    name.append(...named(replica.replica));
     track.append(el("div", { class: "track", "aria-hidden": "true" }, el("i", { class: `fill ${colour(replica.replica)}` }), el("i", { class: "whisker" }), el("i", { class: "expected" })));
     return line;
   }, (line, replica) => {
@@ -128,15 +117,13 @@ function shares(target) {
     put(share, percent(replica.share));
     put(interval, known ? `${percent(replica.share_lower)} to ${percent(replica.share_upper)}` : "–");
     put(expected, percent(replica.expected_share));
-    const wrong = culprit(target, replica);
+    const wrong = target.culprits?.find((culprit) => culprit.replica === replica.replica)?.kind;
     for (const node of [line, line.cells[0]]) attribute(node, "data-wrong", wrong);
     attribute(line, "title", replica.why && plain(replica.why));
   });
-  const answers = target.samples - target.failures;
-  const basis = target.share_samples ?? answers;
   const whys = [...new Set(target.replicas.map((replica) => replica.why))];
   const why = target.routing?.why ?? (whys.length < 3 ? whys.join("; ") : "each replica's own reason is its row's tooltip");
-  put($("shares-note"), `Rests on ${count(basis)} ${basis === 1 ? "answer" : "answers"}.${why ? ` Why expected: ${why}.` : ""}`, 700);
+  put($("shares-note"), `${target.share_basis}. Why expected: ${why}.`, 700);
 }
 
 function tape(answers) {
@@ -145,7 +132,7 @@ function tape(answers) {
     const [time, id, name, took] = line.cells;
     put(time, clock(answer.time));
     put(id, answer.server_id);
-    name.append(el("span", { class: `swatch ${colour(answer.replica)}` }), el("span", { class: "label", title: plain(answer.replica) }, answer.replica));
+    name.append(...named(answer.replica));
     put(took, duration(answer.duration_seconds));
     return line;
   });
@@ -193,7 +180,7 @@ function evidence(known, target) {
     svg("path", { class: "area", d: `M${left},${height - bottom}L${points.join("L")}L${end},${height - bottom}Z` }),
     svg("path", { class: "line", d: `M${points.join("L")}` }),
     ...alarm));
-  put($("evidence-note"), `${duration(target.evidence_seconds)} of ${duration(threshold)}: chance alone reaches the dashed line once in ${duration(threshold)}.`);
+  put($("evidence-note"), `Evidence: ${target.evidence} (dashed).`);
 }
 
 // ---- latency ----
@@ -207,9 +194,7 @@ function latency(target) {
     line.cells[1].append(el("div", { class: "track", "aria-hidden": "true" }, el("i", { class: "span" }), el("i", { class: "median" })));
     return line;
   }, (line, phase) => {
-    const figures = target.duration_quantiles_seconds?.[phase] ?? {};
-    const middle = figures["0.5"] ?? target.mean_duration_seconds?.[phase] ?? null;
-    const high = figures["0.99"] ?? null;
+    const { "0.5": middle = null, "0.99": high = null } = target.duration_quantiles_seconds[phase] ?? {};
     const [, cell, median, tail] = line.cells;
     const [span, mark] = cell.firstChild.children;
     span.hidden = high === null;
@@ -230,7 +215,7 @@ function replicas(target, now) {
   const standing = new Map((target.routing?.endpoints ?? []).map((endpoint) => [endpoint.replica, endpoint]));
   each($("replicas"), target.replicas, (replica) => replica.replica, (replica) => {
     const line = row("name", "n", "", "mono cut", "n", "n", "", "", "n");
-    line.cells[0].append(el("span", { class: `swatch ${colour(replica.replica)}` }), el("span", { class: "label", title: plain(replica.replica) }, replica.replica));
+    line.cells[0].append(...named(replica.replica));
     return line;
   }, (line, replica) => {
     const [, id, role, version, reads, lag, serves, routed] = line.cells;
@@ -254,27 +239,26 @@ function state(cell, is, text) {
 }
 
 function ages(target, now) {
-  const last = new Map(target.replicas.map((replica) => [replica.replica, replica.last_answer]));
   const lines = $("replicas").rows;
-  target.replicas.forEach((replica, at) => {
-    const time = last.get(replica.replica);
-    if (lines[at]) put(lines[at].cells[8], time ? `${age(now - seconds(time))} ago` : "never");
+  target.replicas.forEach(({ last_answer: last }, at) => {
+    if (lines[at]) put(lines[at].cells[8], last ? `${age(now - seconds(last))} ago` : "never");
   });
 }
 
 function claims(target, now) {
   const all = target.claims ?? [];
   shown($("claims-panel"), all.length > 0);
-  each($("claims"), all, (claim) => `${claim.statefulset} ${claim.claim}`, () => row("", "", "cut", "n", "", "n"), (line, claim) => {
-    const [name, status, volume, capacity, storage, old] = line.cells;
+  each($("claims"), all, (claim) => `${claim.statefulset} ${claim.claim}`, () => row("", "", "cut", "n", "", "", "n"), (line, claim) => {
+    const [name, status, volume, capacity, modes, storage, old] = line.cells;
     put(name, claim.claim);
     state(status, claim.phase === "Bound" ? true : claim.phase === "Lost" ? false : null, claim.resizing ? `${claim.phase}, resizing` : claim.phase);
     const pending = claim.message && `${claim.reason}: ${claim.message}; ${claim.advice}`;
     put(volume, claim.volume ?? pending ?? "", 600);
     volume.className = claim.volume ? "cut" : "why";
     attribute(volume, "title", claim.volume && plain(claim.volume));
-    put(capacity, claim.capacity ?? "");
-    put(storage, claim.storage_class ?? "");
+    put(capacity, claim.capacity);
+    put(modes, claim.access_modes);
+    put(storage, claim.storage_class);
     put(old, claim.created ? age(now - seconds(claim.created)) : "");
   });
 }

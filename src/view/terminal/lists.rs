@@ -38,6 +38,8 @@ pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: 
 pub(super) fn details(target: &Target, width: usize, palette: Palette) -> Vec<Line<'static>> {
     let heading = |text: &str| Line::styled(cut(text, width), palette.heading());
     let mut lines = vec![heading("replicas")];
+    let basis = target.share_basis.iter().flat_map(|basis| wrapped(basis.as_str(), width));
+    lines.extend(basis.map(|row| Line::styled(row, palette.dim())));
     for replica in &target.replicas {
         lines.push(Line::styled(cut(&identity(replica), width), palette.strong()));
         if let Some(why) = &replica.why {

@@ -24,7 +24,6 @@ pub use picture::{Documents, Picture};
 pub use session::{Session, restore};
 pub use text::Text;
 
-use crate::model::Evidence;
 use picture::Target;
 use text::{columns, cut, wrapped};
 
@@ -131,8 +130,8 @@ fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target, screen: &
     let room = usize::from(rows.area.height);
     let below = if every_part { MIDDLE_ROWS } else { 0 };
     rows.put_top(frame, shares::lines(target, width, room.saturating_sub(below), palette));
-    if let (Some(seconds), Some(threshold_seconds)) = (target.evidence_seconds, target.threshold_seconds) {
-        let text = format!("evidence: {}", Evidence { seconds, threshold_seconds });
+    if let Some(evidence) = &target.evidence {
+        let text = format!("evidence: {}", evidence.as_str());
         rows.put_top(frame, vec![Line::styled(cut(&text, width), palette.dim())]);
     }
 

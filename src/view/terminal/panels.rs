@@ -12,7 +12,13 @@ use super::{
 use crate::model::{Notice, cluster::Milestone};
 
 /// What the columns of a claim take but for its name and its volume.
-const CLAIM_COLUMNS: usize = 9 + 9 + 13 + 6;
+const CLAIM_COLUMNS: usize = 9 + 9 + 13 + 13 + 6;
+
+/// From this width on there is room for every column of a claim.
+const EVERY_CLAIM_COLUMN: usize = 100;
+
+/// Where there is not, this one is left out.
+const ACCESS_MODES: usize = 4;
 
 /// The last answers, newest first: time, `server_id`, replica, as the lab's loop prints them.
 pub(super) fn tape(target: &Target, width: usize, palette: Palette) -> Vec<Line<'static>> {
@@ -139,19 +145,22 @@ pub(super) fn claims(
     palette: Palette,
 ) -> Vec<Line<'static>> {
     let Some(claims) = target.claims.as_ref().filter(|claims| !claims.is_empty()) else { return Vec::new() };
-    let names = width.saturating_sub(CLAIM_COLUMNS + 2);
+    let every_column = width >= EVERY_CLAIM_COLUMN;
+    let names = width.saturating_sub(CLAIM_COLUMNS + 2) + if every_column { 0 } else { 13 };
     let (name, volume) = (names / 2, names - names / 2);
-    let row = |cells: [&str; 6]| {
-        let widths = [name, 8, volume, 8, 12, 6];
-        let cells: Vec<_> = cells.iter().zip(widths).map(|(cell, width)| fit(cell, width)).collect();
+    let row = |cells: [&str; 7]| {
+        let widths = [name, 8, volume, 8, 12, 12, 6];
+        let cells = cells.iter().zip(widths).enumerate().filter(|(place, _)| every_column || *place != ACCESS_MODES);
+        let cells: Vec<_> = cells.map(|(_, (cell, width))| fit(cell, width)).collect();
         cut(cells.join(" ").trim_end(), width)
     };
-    let head = row(["NAME", "STATUS", "VOLUME", "CAPACITY", "STORAGECLASS", "AGE"]);
+    let head = row(["NAME", "STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "AGE"]);
     let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default();
     let of = |claim: &Claim| {
         let age = claim.created.map(|created| age(now.duration_since(created))).unwrap_or_default();
-        let (volume, capacity, class) = (text(&claim.volume), text(&claim.capacity), text(&claim.storage_class));
-        Line::raw(row([claim.claim.as_str(), claim.phase.as_str(), &volume, &capacity, &class, &age]))
+        let [volume, capacity, modes, class] =
+            [&claim.volume, &claim.capacity, &claim.access_modes, &claim.storage_class].map(text);
+        Line::raw(row([claim.claim.as_str(), claim.phase.as_str(), &volume, &capacity, &modes, &class, &age]))
     };
     let mut claims: Vec<_> = claims.iter().collect();
     if claims.len() >= room {

@@ -52,8 +52,10 @@ pub struct Target {
     pub reason: Option<Text>,
     pub samples: u64,
     pub failures: u64,
-    pub evidence_seconds: Option<f64>,
-    pub threshold_seconds: Option<f64>,
+    #[serde(default)]
+    pub evidence: Option<Text>,
+    #[serde(default)]
+    pub share_basis: Option<Text>,
     pub replicas: Vec<Replica>,
     #[serde(default)]
     pub notices: Vec<Text>,
@@ -111,6 +113,8 @@ pub struct Claim {
     pub storage_class: Option<Text>,
     pub volume: Option<Text>,
     pub capacity: Option<Text>,
+    #[serde(default)]
+    pub access_modes: Option<Text>,
     pub created: Option<Timestamp>,
 }
 

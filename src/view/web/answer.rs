@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    io::Write,
+    io::{self, Write},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -46,15 +46,21 @@ pub(super) fn without_body(mut answer: Answer) -> Answer {
 
 /// The same answer, smaller.
 pub(super) fn packed(kind: &'static str, body: &[u8]) -> Answer {
+    gzip(body).map_or_else(|error| internal(&error), |packed| of_gzip(kind, packed))
+}
+
+/// A body, smaller.
+pub(super) fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    match gzip.write_all(body).and_then(|()| gzip.finish()) {
-        Ok(compressed) => {
-            let mut answer = content(kind, compressed);
-            answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            answer
-        }
-        Err(error) => internal(&error),
-    }
+    gzip.write_all(body)?;
+    gzip.finish()
+}
+
+/// The answer that a body from [`gzip`] makes.
+pub(super) fn of_gzip(kind: &'static str, packed: impl Into<Bytes>) -> Answer {
+    let mut answer = content(kind, packed);
+    answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    answer
 }
 
 /// Whether the client takes gzip: named (or any) with a weight above 0.

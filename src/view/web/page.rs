@@ -1,14 +1,20 @@
 //! The live page: hand-written files that a browser gets as they are.
 
+use std::sync::OnceLock;
+
+use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::answer::{Answer, accepts_gzip, content, packed};
+use super::answer::{Answer, accepts_gzip, content, gzip, of_gzip};
 
 /// All that the page may do: its own script and style, its own events, nothing from elsewhere and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The files compressed, each once, for the first browser that takes that; by `File as usize`.
+static PACKED: [OnceLock<Option<Bytes>>; 8] = [const { OnceLock::new() }; 8];
 
 /// A file of the page.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +58,9 @@ impl File {
             Self::Timeline => (SCRIPT, include_str!("../page/timeline.js")),
             Self::Overview => (SCRIPT, include_str!("../page/overview.js")),
         };
-        let mut answer = if accepts_gzip(headers) { packed(kind, body.as_bytes()) } else { content(kind, body) };
+        let packed = || PACKED[self as usize].get_or_init(|| gzip(body.as_bytes()).ok().map(Bytes::from)).clone();
+        let packed = if accepts_gzip(headers) { packed() } else { None };
+        let mut answer = packed.map_or_else(|| content(kind, body), |packed| of_gzip(kind, packed));
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));

@@ -36,6 +36,7 @@ fn a_claim_that_stays_pending_is_told_with_its_reason_and_what_to_do() {
     probe.finished_events(1);
     let bound = probe.target_until("the bound claim", |target| claim_if(target, |claim| claim["phase"] == "Bound"));
     assert_eq!((&bound["capacity"], &bound["storage_class"]), (&Value::from("1Gi"), &Value::from("local-path")));
+    assert_eq!(bound["access_modes"], "RWO");
     assert!(bound["volume"].is_string() && bound["pending_seconds"].is_null() && bound["reason"].is_null(), "{bound}");
     assert_eq!(probe.program.logged(&["claim data-mysql-3 is bound at last"]), 1);
     assert_eq!(probe.metrics().count("readscope_claim_bind_seconds", &["bind_mode=\"WaitForFirstConsumer\""]), 1);

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::model::{
     cluster::{
-        BindLabels, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Member, Milestone, Object,
-        ObjectName, Pod, PodConditions, PodRef, Receipt, ScaleEvent, ScalePhase, Service, Slice, StatefulSet,
+        AccessModes, BindLabels, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Member, Milestone,
+        Object, ObjectName, Pod, PodConditions, PodRef, Receipt, ScaleEvent, ScalePhase, Service, Slice, StatefulSet,
         StorageClass, Volume,
         timeline::{Step, Timeline},
         world::{Effect, World},
@@ -81,6 +81,7 @@ pub(super) fn claim(claim: &str) -> Fact<Claim> {
         volume: None,
         requested: Some("1Gi".into()),
         capacity: None,
+        access_modes: AccessModes::default(),
         resizing: false,
     })
 }
