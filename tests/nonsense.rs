@@ -142,7 +142,7 @@ proptest! {
                 sequence += 1;
                 let started = Moment { elapsed: now.elapsed.saturating_sub(lasted), ..now };
                 let sample = Sample { sequence: sequence - 1, started, finished: now, outcome };
-                Event::Sampled { target: TARGET, sample: Box::new(sample) }
+                Event::Sampled { target: TARGET, sample: Box::new(sample), late: Duration::ZERO }
             };
             let event = match step {
                 Step::Answer(identity, milliseconds) => {
@@ -174,7 +174,7 @@ proptest! {
             let address = ([127, 0, 0, 1], 3306).into();
             let outcome = Ok(Answer { identity: identity.clone(), timings: Timings::default(), address });
             let sample = Box::new(Sample { sequence, started: now, finished: now, outcome });
-            state.apply(Event::Sampled { target: TARGET, sample }, now);
+            state.apply(Event::Sampled { target: TARGET, sample, late: Duration::ZERO }, now);
         }
         let snapshot = state.snapshot(at(1));
         let target = &snapshot.targets[0];

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The server ends a watch after this time, and the client gives up a silent one soon after: so long at most is a dead
 /// server taken for a quiet one.
-const WATCH_SECONDS: u32 = 60;
+pub(super) const WATCH_SECONDS: u32 = 60;
 
 /// Within this time a watch that is refused is known to be.
 const REFUSED_WITHIN: Duration = Duration::from_secs(5);

@@ -315,7 +315,7 @@ mod tests {
         let modes = |names: &[&str]| {
             let claim = json!({"metadata": {"namespace": "mysql", "name": "data", "uid": "u"},
                 "status": {"phase": "Bound", "accessModes": names}});
-            match from_value::<core::PersistentVolumeClaim>(claim).unwrap().fact() {
+            match from_value::<core::PersistentVolumeClaim>(claim).unwrap().fact(ObjectName::new("mysql", "data")) {
                 Some(Object::Claim(claim)) => claim.access_modes.to_string(),
                 other => panic!("{other:?}"),
             }

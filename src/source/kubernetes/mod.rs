@@ -47,7 +47,7 @@ const NODE_VARIABLE: &str = "NODE_NAME";
 /// A connection on which so long nothing is heard is given up: longer than a watch may be quiet, which the watch itself ends.
 /// Without it, a list that is asked for on the connection of a server that is gone would be waited for until the kernel
 /// gives up, a quarter of an hour later.
-const SILENCE: Duration = Duration::from_secs(watch::WATCH_SECONDS as u64 + 15);
+const SILENCE: Duration = Duration::from_secs(attempts::WATCH_SECONDS as u64 + 15);
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
