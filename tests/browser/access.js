@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { Readscope, cells, close, launch, live, open, quit, violations, waitFor } from "./support.js";
+import { Readscope, cells, close, launch, live, open, quit, resizeUndrawn, sideways, violations, waitFor } from "./support.js";
 
 let demo;
 before(async () => {
@@ -34,14 +34,18 @@ test("nothing is scrolled sideways, from a phone to a wall", async () => {
     const page = await open(demo.url, { width, height });
     await live(page);
     await waitFor("answers", async () => (await cells(page, "tape")).length > 5);
-    const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    assert.equal(wide[0], wide[1], `at ${width} pixels`);
-    // What is cut off at the side would be out of reach.
-    const cut = await page.evaluate(() => [...document.querySelectorAll("main *")].filter((node) => {
-      const box = node.getBoundingClientRect();
-      return box.width > 0 && box.right > innerWidth + 1 && !node.closest(".scroll, svg, .axis, .hidden");
-    }).map((node) => `${node.tagName}.${node.className}#${node.id}`));
-    assert.deepEqual(cut, [], `at ${width} pixels`);
+    assert.deepEqual(await sideways(page), [], `at ${width} pixels`);
+    await close(page);
+  }
+});
+
+test("a window that becomes smaller is not scrolled sideways either, not even before the drawings follow", async () => {
+  for (const [before, after] of [[1280, 360], [3840, 320], [1000, 980]]) {
+    const page = await open(demo.url, { width: before });
+    await live(page);
+    await page.waitForSelector("#evidence svg");
+    await resizeUndrawn(page, after);
+    assert.deepEqual(await sideways(page), [], `from ${before} to ${after} pixels`);
     await close(page);
   }
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { mysql } from "./mysql.js";
-import { Readscope, SOON, cells, close, launch, live, open, quit, text, violations, waitFor } from "./support.js";
+import { Readscope, SOON, cells, close, launch, live, open, quit, resizeUndrawn, sideways, text, violations, waitFor } from "./support.js";
 
 const MARKUP = `<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>`;
 const ODD = `"'\`&amp;</td>\u001b[31m\u0000\n\r\u202e\u2066{{7*7}}\${window.harmed=1}`;
@@ -52,11 +52,14 @@ test("what servers say of themselves is shown harmlessly, and cut where needed",
   assert.equal(found.unseen, false);
   assert.match(await text(page, "main"), /<img src=x onerror=/, "markup is shown as the text that it is");
   assert.deepEqual(await violations(page), []);
-  for (const width of [360, 1280]) {
+  for (const width of [360, 1280, 320]) {
     await page.setViewportSize({ width, height: 800 });
-    const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    assert.equal(wide[0], wide[1], `at ${width} pixels`);
+    assert.deepEqual(await sideways(page), [], `at ${width} pixels`);
   }
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.waitForFunction(() => document.querySelector("#evidence svg").clientWidth > 360);
+  await resizeUndrawn(page, 360);
+  assert.deepEqual(await sideways(page), [], "before the drawings follow");
   await close(page);
 });
 

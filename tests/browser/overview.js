@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { Readscope, cells, close, launch, open, quit, text, violations, waitFor } from "./support.js";
+import { Readscope, cells, close, launch, open, quit, sideways, text, violations, waitFor } from "./support.js";
 
 let demo;
 before(async () => {
@@ -74,8 +74,7 @@ test("the list of many is for everybody", async () => {
     const page = await many({ width, colorScheme });
     await waitFor("all of them", async () => (await cells(page, "targets")).length === NAMES.length);
     assert.deepEqual(await violations(page), []);
-    const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    assert.equal(wide[0], wide[1], `at ${width} pixels`);
+    assert.deepEqual(await sideways(page), [], `at ${width} pixels`);
     await close(page);
   }
 });

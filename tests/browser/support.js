@@ -107,9 +107,26 @@ export async function close(page, allowed = /^$/) {
 /** What axe-core finds, in words. */
 export async function violations(page) {
   // What is under test may not run foreign scripts; this goes past its policy as a debugger does.
-  await page.evaluate(`${AXE}; undefined`);
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(`${AXE}; undefined`);
   const { violations: found } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   return found.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.target.join(" ")).slice(0, 5).join(", ")}`);
+}
+
+/** What is wider than the screen: then the page is scrolled sideways, or cut where nobody can reach it. */
+export const sideways = (page) => page.evaluate(() => {
+  const { scrollWidth } = document.documentElement;
+  const out = [...document.querySelectorAll("body *")].filter((node) => {
+    const box = node.getBoundingClientRect();
+    return box.width > 0 && box.right > innerWidth + 1 && !node.closest(".scroll, .chart, .strip, .axis, .hidden");
+  });
+  const named = out.map((node) => `${node.tagName}.${node.getAttribute("class") ?? ""}#${node.id} to ${node.getBoundingClientRect().right}`);
+  return scrollWidth === innerWidth ? named : [`${scrollWidth} pixels on ${innerWidth}`, ...named];
+});
+
+/** Another size of the window, before the page has drawn anything for it: it draws nothing any more. */
+export async function resizeUndrawn(page, width) {
+  await page.evaluate(() => (globalThis.requestAnimationFrame = () => 0));
+  await page.setViewportSize({ width, height: 800 });
 }
 
 export const text = (page, selector) => page.locator(selector).innerText();
