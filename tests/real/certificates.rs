@@ -41,6 +41,11 @@ impl Authority {
         self.issue("client", "extendedKeyUsage=clientAuth")
     }
 
+    /// The certificate of a client who goes by these names, as openssl's `subjectAltName` wants them.
+    pub(crate) fn client_called(&self, subject: &str, alternative_names: &str) -> Certificate {
+        self.issue(subject, &format!("subjectAltName={alternative_names}"))
+    }
+
     fn issue(&self, subject: &str, extension: &str) -> Certificate {
         let (own, issued) = (self.files("ca"), self.files(subject));
         let (certificate, key) = (own.certificate.display().to_string(), own.key.display().to_string());

@@ -40,13 +40,17 @@ struct Guarded {
 
 impl Guarded {
     fn new() -> Self {
+        let users = format!("basic_auth_users:\n{}", USERS.map(hashed).concat());
+        Self::with("  min_version: TLS12\n", &users)
+    }
+
+    /// With further lines about TLS, and what comes after them.
+    fn with(tls: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory can be made");
         let authority = Authority::new(folder.path(), "right");
         let client = authority.client();
         issue(folder.path(), &authority, "1");
         symlink("1", folder.path().join("..data")).expect("nothing is there");
-        let hash =
-            |(name, password)| format!("  {name}: {}\n", bcrypt::hash(password, 4).expect("the cost is possible"));
         // Paths in it are relative to its folder.
         let content = format!(
             "tls_server_config:
@@ -54,9 +58,7 @@ impl Guarded {
   key_file: ..data/tls.key
   client_auth_type: RequireAndVerifyClientCert
   client_ca_file: right-ca.pem
-  min_version: TLS12
-basic_auth_users:\n{}",
-            USERS.map(hash).concat()
+{tls}{more}"
         );
         let file = folder.path().join("web.yaml");
         fs::write(&file, content).expect("a temporary file can be written");
@@ -91,22 +93,37 @@ basic_auth_users:\n{}",
     }
 
     fn identity(&self) -> [String; 2] {
-        [&self.client.certificate, &self.client.key].map(|path| path.display().to_string())
+        paths(&self.client)
     }
 
-    /// Whether openssl is shown the certificate of a file.
-    fn shows(&self, certificate: &Path) -> bool {
+    /// What openssl tells of a handshake, and whether there was one.
+    fn handshake(&self, further: &[&str]) -> (String, bool) {
         let [client, key] = self.identity();
         let shown = Command::new("timeout")
             .args(["30", "openssl", "s_client", "-connect", &self.exporter.address.to_string()])
             .args(["-cert", &client, "-key", &key, "-verify_return_error", "-CAfile"])
             .arg(self.authority.certificate())
+            .args(further)
             .stdin(Stdio::null())
             .output()
             .expect("openssl is installed");
-        let pem = fs::read_to_string(certificate).expect("it was issued");
-        String::from_utf8_lossy(&shown.stdout).contains(pem.trim())
+        (String::from_utf8_lossy(&shown.stdout).into_owned(), shown.status.success())
     }
+
+    /// Whether openssl is shown the certificate of a file.
+    fn shows(&self, certificate: &Path) -> bool {
+        let pem = fs::read_to_string(certificate).expect("it was issued");
+        self.handshake(&[]).0.contains(pem.trim())
+    }
+}
+
+/// A user, with the least cost for a quick test.
+fn hashed((name, password): (&str, &str)) -> String {
+    format!("  {name}: {}\n", bcrypt::hash(password, 4).expect("the cost is possible"))
+}
+
+fn paths(of: &Certificate) -> [String; 2] {
+    [&of.certificate, &of.key].map(|path| path.display().to_string())
 }
 
 /// A new server's certificate in a folder of its own.
@@ -133,7 +150,7 @@ fn only_who_has_a_certificate_and_a_password_is_let_in() {
     let (status, code) = guarded.curl(&["--user", "prometheus:correct horse"]);
     assert!(status == "000" && code != 0, "without a certificate: {status}, {code}");
     let elsewhere = Authority::new(guarded.folder.path(), "wrong").client();
-    let [certificate, key] = [elsewhere.certificate, elsewhere.key].map(|path| path.display().to_string());
+    let [certificate, key] = paths(&elsewhere);
     let (status, code) = guarded.curl(&["--user", "prometheus:correct horse", "--cert", &certificate, "--key", &key]);
     assert!(status == "000" && code != 0, "with another authority's certificate: {status}, {code}");
 }
@@ -165,4 +182,66 @@ fn prometheus_scrapes_over_tls_with_a_password_while_the_certificate_is_rotated(
     let before = reads();
     wait_until("further reads to be scraped", WITHIN, || reads() > before);
     assert_eq!(prometheus.query("min_over_time(up[5m])", "").values().sum::<f64>().to_string(), "1");
+}
+
+#[test]
+fn openssl_is_shown_the_versions_ciphers_curves_and_protocols_that_were_configured() {
+    let guarded = Guarded::with(
+        "  max_version: TLS12
+  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]
+  curve_preferences: [CurveP384]
+",
+        "http_server_config: {http2: true}\n",
+    );
+    let (told, there_was_one) = guarded.handshake(&["-alpn", "http/1.1,h2"]);
+    assert!(there_was_one, "{told}");
+    for part in [
+        "New, TLSv1.2, Cipher is ECDHE-ECDSA-AES128-GCM-SHA256",
+        "Server Temp Key: ECDH, secp384r1, 384 bits",
+        "ALPN protocol: h2",
+        "Verify return code: 0 (ok)",
+        "Acceptable client certificate CA names",
+    ] {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    for other in [&["-tls1_3"][..], &["-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"], &["-curves", "X25519"]] {
+        let (told, there_was_one) = guarded.handshake(other);
+        assert!(!there_was_one, "{other:?}: {told}");
+    }
+
+    let newest = Guarded::with("  min_version: TLS13\n", "http_server_config: {http2: false}\n");
+    let (told, there_was_one) = newest.handshake(&["-alpn", "http/1.1,h2"]);
+    assert!(there_was_one && told.contains("New, TLSv1.3") && told.contains("ALPN protocol: http/1.1"), "{told}");
+    let (told, there_was_one) = newest.handshake(&["-tls1_2"]);
+    assert!(!there_was_one, "{told}");
+}
+
+#[test]
+fn only_clients_of_an_allowed_name_are_let_in() {
+    const ALLOWED: [&str; 4] = [
+        "DNS:prometheus.example",
+        "email:prometheus@example.org",
+        "IP:10.1.2.3",
+        "URI:spiffe://example.org/prometheus",
+    ];
+    let names = ALLOWED.map(|name| name.split_once(':').expect("they are so written").1);
+    let guarded = Guarded::with(&format!("  client_allowed_sans: [\"{}\"]\n", names.join("\", \"")), "");
+    let curl = |client: &Certificate| {
+        let [certificate, key] = paths(client);
+        guarded.curl(&["--cert", &certificate, "--key", &key])
+    };
+    for (number, name) in ALLOWED.into_iter().enumerate() {
+        let client = guarded.authority.client_called(&format!("allowed-{number}"), name);
+        assert_eq!(curl(&client), ("200".to_owned(), 0), "{name}");
+    }
+    let several = guarded.authority.client_called("several", "DNS:other.example,DNS:prometheus.example");
+    assert_eq!(curl(&several), ("200".to_owned(), 0));
+    for name in ["DNS:other.example", "DNS:prometheus.example.org", "email:other@example.org", "IP:10.1.2.4"] {
+        let client = guarded.authority.client_called("other", name);
+        let (status, code) = curl(&client);
+        assert!(status == "000" && code != 0, "{name}: {status}, {code}");
+    }
+    // Without any name at all.
+    let (status, code) = curl(&guarded.client);
+    assert!(status == "000" && code != 0, "{status}, {code}");
 }
