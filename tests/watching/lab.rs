@@ -94,7 +94,17 @@ impl Lab {
 
     /// As [`readscope`](Self::readscope), as whom the kubeconfig says.
     pub(crate) fn readscope_as(&self, kubeconfig: &Path, service: &str, options: &[&str]) -> Exporter {
-        let call = readscope(&["run", "--service", service, "--web.listen-address", "127.0.0.1:0"]);
+        self.run_as(kubeconfig, &[&["--service", service], options].concat())
+    }
+
+    /// `readscope run` of what a configuration file says, as the cluster's administrator.
+    pub(crate) fn readscope_of(&self, file: &Path) -> Exporter {
+        let file = file.to_str().unwrap();
+        self.run_as(&self.cluster().kubeconfig(), &["--config.file", file, "--web.enable-lifecycle"])
+    }
+
+    fn run_as(&self, kubeconfig: &Path, options: &[&str]) -> Exporter {
+        let call = readscope(&["run", "--web.listen-address", "127.0.0.1:0"]);
         let mut command = self.cluster().inside("env");
         self.environment(&mut command, kubeconfig);
         command.arg(call.get_program()).args(call.get_args()).args(options);
