@@ -1,8 +1,10 @@
 //! What is typed: every command and option, and how it becomes a configuration.
 
+mod attach;
 mod log;
 mod watch;
 
+pub use attach::AttachArgs;
 pub use log::{LogArgs, LogFormat, LogLevel};
 pub use watch::WatchArgs;
 
@@ -23,7 +25,6 @@ use crate::{
         Expectation, ExpectationError, Expected, TrialRules,
         cluster::{Milestone, ObjectName},
     },
-    source::exporter::ExporterUrl,
 };
 
 /// The environment variable that holds the password itself.
@@ -162,9 +163,9 @@ pub struct WaitArgs {
     /// How long to wait at most
     #[arg(long = "timeout", id = "patience", value_name = "DURATION", default_value = "5m", value_parser = parse_duration, allow_hyphen_values = true)]
     pub patience: Duration,
-    /// Ask a running exporter instead of watching and sampling, such as `http://127.0.0.1:10306`
-    #[arg(long, value_name = "URL")]
-    pub attach: Option<ExporterUrl>,
+    /// A running exporter instead.
+    #[command(flatten)]
+    pub attach: AttachArgs,
     /// Where to sample.
     #[command(flatten)]
     pub target: TargetArgs,

@@ -2,16 +2,15 @@
 
 use clap::Args;
 
-use super::{TargetArgs, WHERE};
-use crate::source::exporter::ExporterUrl;
+use super::{AttachArgs, TargetArgs, WHERE};
 
 /// Options of `watch`.
 #[derive(Debug, Args)]
 #[command(mut_group(WHERE, |group| group.arg("attach")))]
 pub struct WatchArgs {
-    /// Show what a running exporter sees instead of watching and sampling, such as `http://127.0.0.1:10306`
-    #[arg(long, value_name = "URL")]
-    pub attach: Option<ExporterUrl>,
+    /// A running exporter instead.
+    #[command(flatten)]
+    pub attach: AttachArgs,
     /// Where to sample.
     #[command(flatten)]
     pub target: TargetArgs,

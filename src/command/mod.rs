@@ -1,6 +1,7 @@
 //! What each command does: it wires sources, model and views together and supervises them.
 
 mod access;
+mod attached;
 mod check;
 mod demo;
 mod fleet;

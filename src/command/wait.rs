@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CommandError,
+    attached::{self, ASKED_EVERY},
     fleet::Fleet,
     observation::Observation,
     output,
@@ -22,7 +23,7 @@ use crate::{
         cluster::{Milestone, Reached},
     },
     source::{
-        exporter::{self, ExporterUrl},
+        exporter::Exporter,
         kubernetes::{self, Watcher},
     },
 };
@@ -30,17 +31,14 @@ use crate::{
 /// As the exporter does it.
 const INTERVAL: &str = "1s";
 
-/// How often a running exporter is asked.
-const ASKED_EVERY: Duration = Duration::from_millis(500);
-
 const EXIT_REACHED: u8 = 0;
 const EXIT_NOT_REACHED: u8 = 1;
 
 pub(super) fn execute(args: &WaitArgs) -> Result<u8, CommandError> {
     let WaitArgs { milestone, replica, patience, .. } = args;
     let reached = runtime()?.block_on(async {
-        match &args.attach {
-            Some(url) => attached(url, replica, *milestone, *patience).await,
+        match attached::exporter(&args.attach)? {
+            Some(exporter) => attached(&exporter, replica, *milestone, *patience).await,
             None => watched(args).await,
         }
     })?;
@@ -57,16 +55,16 @@ pub(super) fn execute(args: &WaitArgs) -> Result<u8, CommandError> {
 /// Asks a running exporter until it has seen it. An exporter that cannot be asked at first is an error; one that goes
 /// away later may be back.
 async fn attached(
-    url: &ExporterUrl,
+    exporter: &Exporter,
     replica: &str,
     milestone: Milestone,
     patience: Duration,
 ) -> Result<bool, CommandError> {
-    let mut sets = exporter::reached(url).await.map_err(CommandError::failure)?;
+    let mut sets = exporter.reached().await.map_err(CommandError::failure)?;
     let waiting = async {
         while !Reached::has(&sets, replica, milestone) {
             sleep(ASKED_EVERY).await;
-            match exporter::reached(url).await {
+            match exporter.reached().await {
                 Ok(now) => sets = now,
                 Err(error) => tracing::debug!(%error, "asking again"),
             }

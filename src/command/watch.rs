@@ -1,16 +1,13 @@
 //! `watch`: what `run` sees, on the terminal; or what a running exporter sees.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use anyhow::anyhow;
-use tokio::{sync::watch, time::sleep};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CommandError,
+    CommandError, attached,
     fleet::Fleet,
     observation::Observation,
     run::{config_check, exit_code, interval_of, runtime},
@@ -21,24 +18,17 @@ use crate::{
     cli::WatchArgs,
     clock::Clock,
     source::{
-        exporter::{self, ExporterError, ExporterUrl},
+        exporter::Exporter,
         kubernetes::{self, Watcher},
     },
-    view::terminal::Documents,
 };
 
 /// As the exporter does it.
 const INTERVAL: &str = "1s";
 
-/// How often a running exporter is asked.
-const ASKED_EVERY: Duration = Duration::from_millis(500);
-
-/// An exporter with much to tell is asked for at most this part of the time.
-const ASKING_PART: u32 = 10;
-
 pub(super) fn execute(args: &WatchArgs) -> Result<u8, CommandError> {
-    match &args.attach {
-        Some(url) => runtime()?.block_on(attached(url)),
+    match attached::exporter(&args.attach)? {
+        Some(exporter) => runtime()?.block_on(attached(exporter)),
         None => own(args),
     }
 }
@@ -78,42 +68,21 @@ fn own(args: &WatchArgs) -> Result<u8, CommandError> {
 }
 
 /// Shows what the exporter tells. One that cannot be asked at first is an error; one that goes away later may be back.
-async fn attached(url: &ExporterUrl) -> Result<u8, CommandError> {
-    let documents = ask(url).await.map_err(CommandError::failure)?;
+async fn attached(exporter: Exporter) -> Result<u8, CommandError> {
+    let documents = attached::ask(&exporter).await.map_err(CommandError::failure)?;
     let (sender, told) = watch::channel(Arc::new(Attached { documents, stale: None }));
     let stop = CancellationToken::new();
     let mut signals = Signals::listen().map_err(CommandError::failure)?;
     let mut supervisor = Supervisor::new(stop.clone());
-    let (url, asking_stop) = (url.clone(), stop.clone());
-    supervisor.spawn("asking the exporter", async move {
+    let following_stop = stop.clone();
+    supervisor.spawn("following the exporter", async move {
         tokio::select! {
-            () = follow(&url, &sender) => {}
-            () = asking_stop.cancelled() => {}
+            () = attached::follow(&exporter, &sender) => {}
+            () = following_stop.cancelled() => {}
         }
         Ok(())
     });
     let shown = screen::show(Feed::Attached(told), None, Clock::start(), &mut supervisor, &stop);
     let _shown = shown.map_err(CommandError::failure)?;
     supervisor.supervise(&mut signals).await.map(exit_code).map_err(CommandError::failure)
-}
-
-/// Asks again and again.
-async fn follow(url: &ExporterUrl, sender: &watch::Sender<Arc<Attached>>) {
-    let mut pause = ASKED_EVERY;
-    loop {
-        sleep(pause).await;
-        let began = Instant::now();
-        let told = match ask(url).await {
-            Ok(documents) => Attached { documents, stale: None },
-            Err(error) => Attached { stale: Some(error.to_string()), ..Attached::clone(&sender.borrow()) },
-        };
-        pause = ASKED_EVERY.max(ASKING_PART * began.elapsed());
-        sender.send_replace(Arc::new(told));
-    }
-}
-
-async fn ask(url: &ExporterUrl) -> Result<Documents, ExporterError> {
-    let told = exporter::documents(url).await?;
-    let read = Documents::read(&told.targets, &told.scale_events);
-    read.map_err(|error| ExporterError::Unreadable(url.clone(), error.to_string()))
 }

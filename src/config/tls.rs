@@ -1,5 +1,7 @@
 //! How a connection is encrypted and whom it trusts.
 
+mod client;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -12,6 +14,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
+pub use self::client::EncryptionError;
+pub(super) use self::client::{of_anybody, of_the_named};
 use super::file_stamp::FileStamp;
 
 /// What `--tls` takes; the `mysql` client's words.
@@ -123,9 +127,7 @@ pub enum TlsError {
         reason: String,
     },
     /// A certificate that cannot be used.
-    #[error(
-        "{path:?} cannot be used: {reason}; for a client certificate, check that {path:?} and --tls-key are a pair"
-    )]
+    #[error("{path:?} cannot be used: {reason}; for a client certificate, check that {path:?} and its key are a pair")]
     Unusable {
         /// Which file.
         path: PathBuf,
@@ -161,7 +163,7 @@ impl Tls {
             TlsMode::Disabled => Self::Disabled,
             TlsMode::Required => Self::Required { client },
             TlsMode::VerifyIdentity => {
-                Self::VerifyIdentity { authorities: authorities.map(load_authorities).transpose()?, client }
+                Self::VerifyIdentity { authorities: authorities.map(PemFile::of_authorities).transpose()?, client }
             }
         })
     }
@@ -206,7 +208,7 @@ impl Tls {
 }
 
 impl ClientIdentity {
-    fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+    pub(super) fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let (certificate, key) = (PemFile::read(certificate)?, PemFile::read(key)?);
         let chain = certificate.certificates()?;
         let private = PrivateKeyDer::from_pem_slice(&key.bytes)
@@ -221,18 +223,19 @@ impl ClientIdentity {
     }
 }
 
-fn load_authorities(path: &Path) -> Result<PemFile, TlsError> {
-    let file = PemFile::read(path)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in file.certificates()? {
-        roots
-            .add(certificate)
-            .map_err(|error| TlsError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
-    }
-    Ok(file)
-}
-
 impl PemFile {
+    /// Reads authorities and checks that they are some.
+    pub(super) fn of_authorities(path: &Path) -> Result<Self, TlsError> {
+        let file = Self::read(path)?;
+        let mut roots = RootCertStore::empty();
+        for certificate in file.certificates()? {
+            roots
+                .add(certificate)
+                .map_err(|error| TlsError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
+        }
+        Ok(file)
+    }
+
     fn read(path: &Path) -> Result<Self, TlsError> {
         // Before it is read: a change meanwhile is seen at the next look.
         let stamp = FileStamp::of(Some(path));

@@ -1,14 +1,35 @@
-//! What another readscope, which runs already, has seen: asked over HTTP.
+//! What another readscope, which runs already, has seen: asked over HTTP or HTTPS.
 
-use std::{str::FromStr, time::Duration};
+mod error;
+mod events;
+mod url;
 
+use std::time::Duration;
+
+use base64::Engine;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Request, StatusCode, Uri, body::Bytes, client::conn::http1, header::HOST};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{self, HeaderValue},
+};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use serde::Deserialize;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
-use crate::model::cluster::{Milestone, ObjectName, Reached, ReplicaReached};
+pub use self::{
+    error::ExporterError,
+    events::{Events, Told},
+    url::{ExporterUrl, ExporterUrlError},
+};
+use crate::{
+    config::{Credentials, HttpConfiguration},
+    model::cluster::{Milestone, ObjectName, Reached, ReplicaReached},
+};
 
 /// The path of scale events, and of what replicas have reached.
 const SCALE_EVENTS: &str = "/api/v1/scale-events";
@@ -16,50 +37,21 @@ const SCALE_EVENTS: &str = "/api/v1/scale-events";
 /// The path of targets.
 const TARGETS: &str = "/api/v1/targets";
 
+/// The path of what happens.
+const EVENTS: &str = "/api/v1/events";
+
 /// A whole answer comes within this time.
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// No exporter has more to say.
 const BYTES_MAX: usize = 64 << 20;
 
-/// The port of an exporter.
-const PORT: u16 = 10_306;
-
-/// Where an exporter listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExporterUrl {
-    host: String,
-    port: u16,
-    /// What a proxy before it wants before its own paths; no slash at its end.
-    prefix: String,
-}
-
-/// Why a text is no URL of an exporter.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ExporterUrlError {
-    /// Not a URL.
-    #[error("not a URL; write http://HOST[:PORT], such as http://127.0.0.1:10306")]
-    Unreadable,
-    /// Another scheme than `http`.
-    #[error(
-        "only http:// can be asked; for an exporter that serves TLS, forward its port from inside or run without \
-         --attach"
-    )]
-    Scheme,
-}
-
-/// Why an exporter could not be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ExporterError {
-    /// No connection, or it broke off.
-    #[error("cannot reach {0}: {1}; check the address, and that `readscope run` is there")]
-    Unreachable(ExporterUrl, String),
-    /// It answered something else.
-    #[error("{0} answers {1} to {2}; check that it is readscope's own address")]
-    Status(ExporterUrl, StatusCode, &'static str),
-    /// What it answered is not what readscope says.
-    #[error("{0} does not answer as readscope does: {1}; check the address, and that both have the same version")]
-    Unreadable(ExporterUrl, String),
+/// A running exporter.
+#[derive(Debug)]
+pub struct Exporter {
+    url: ExporterUrl,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    credentials: Option<Credentials>,
 }
 
 /// All that an exporter tells of its targets, as it is written.
@@ -88,49 +80,98 @@ struct Replica {
     milestones: Vec<String>,
 }
 
-/// What the replicas that the exporter knows have reached.
-///
-/// # Errors
-/// When it cannot be asked, or does not answer as an exporter does.
-pub async fn reached(url: &ExporterUrl) -> Result<Vec<Reached>, ExporterError> {
-    read(&get(url, SCALE_EVENTS).await?).map_err(|text| ExporterError::Unreadable(url.clone(), text))
-}
+impl Exporter {
+    /// The exporter at `url`, asked as the configuration says.
+    #[must_use]
+    pub fn new(url: ExporterUrl, configuration: HttpConfiguration) -> Self {
+        let HttpConfiguration { tls, server_name, credentials } = configuration;
+        let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let builder = match server_name {
+            Some(name) => builder.with_server_name_resolver(FixedServerNameResolver::new(name)),
+            None => builder,
+        };
+        let client = Client::builder(TokioExecutor::new()).build(builder.enable_http1().build());
+        Self { url, client, credentials }
+    }
 
-/// What the exporter tells of its targets.
-///
-/// # Errors
-/// When it cannot be asked.
-pub async fn documents(url: &ExporterUrl) -> Result<Documents, ExporterError> {
-    Ok(Documents { targets: get(url, TARGETS).await?, scale_events: get(url, SCALE_EVENTS).await? })
-}
+    /// What the replicas that the exporter knows have reached.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or does not answer as an exporter does.
+    pub async fn reached(&self) -> Result<Vec<Reached>, ExporterError> {
+        read(&self.get(SCALE_EVENTS).await?).map_err(|text| self.unreadable(&text))
+    }
 
-async fn get(url: &ExporterUrl, path: &'static str) -> Result<Bytes, ExporterError> {
-    let late = |_| Err(ExporterError::Unreachable(url.clone(), format!("no answer within {WITHIN:?}")));
-    timeout(WITHIN, ask(url, path)).await.unwrap_or_else(late)
-}
+    /// What the exporter tells of its targets.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn documents(&self) -> Result<Documents, ExporterError> {
+        Ok(Documents { targets: self.get(TARGETS).await?, scale_events: self.get(SCALE_EVENTS).await? })
+    }
 
-async fn ask(url: &ExporterUrl, path: &'static str) -> Result<Bytes, ExporterError> {
-    let broken = |text: String| ExporterError::Unreachable(url.clone(), text);
-    let stream = TcpStream::connect((url.host.as_str(), url.port)).await.map_err(|error| broken(error.to_string()))?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
-    let request = Request::get(format!("{}{path}", url.prefix))
-        .header(HOST, url.authority())
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| broken(error.to_string()))?;
-    let asking = async {
-        let response = sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
-        if response.status() != StatusCode::OK {
-            return Err(ExporterError::Status(url.clone(), response.status(), path));
+    /// What happens at the exporter from now on.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn events(&self) -> Result<Events, ExporterError> {
+        let response = timeout(WITHIN, self.send(EVENTS)).await.unwrap_or_else(|_| Err(self.late()))?;
+        Ok(Events::of(self.url.clone(), response.into_body()))
+    }
+
+    /// Says that what it answered is not what readscope says.
+    #[must_use]
+    pub fn unreadable(&self, text: &impl ToString) -> ExporterError {
+        ExporterError::Unreadable(self.url.clone(), text.to_string())
+    }
+
+    async fn get(&self, path: &'static str) -> Result<Bytes, ExporterError> {
+        let asking = async {
+            let body = Limited::new(self.send(path).await?.into_body(), BYTES_MAX).collect().await;
+            body.map(http_body_util::Collected::to_bytes)
+                .map_err(|error| ExporterError::Unreachable(self.url.clone(), error.to_string()))
+        };
+        timeout(WITHIN, asking).await.unwrap_or_else(|_| Err(self.late()))
+    }
+
+    async fn send(&self, path: &'static str) -> Result<Response<Incoming>, ExporterError> {
+        let broken = |text: String| ExporterError::Unreachable(self.url.clone(), text);
+        let mut request = Request::get(format!("{}{path}", self.url));
+        if let Some(credentials) = &self.credentials {
+            request = request.header(header::AUTHORIZATION, self.authorization(credentials)?);
         }
-        let body = Limited::new(response.into_body(), BYTES_MAX).collect().await;
-        body.map(http_body_util::Collected::to_bytes).map_err(|error| broken(error.to_string()))
-    };
-    tokio::pin!(connection, asking);
-    tokio::select! {
-        body = &mut asking => body,
-        // The connection is done when the answer is, and what it read last is still to be taken.
-        _ = &mut connection => asking.await,
+        let request = request.body(Empty::new()).map_err(|error| broken(error.to_string()))?;
+        let sent = self.client.request(request).await;
+        let response = sent.map_err(|error| ExporterError::of_client(&self.url, &error))?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            StatusCode::UNAUTHORIZED if self.credentials.is_none() => Err(ExporterError::Anonymous(self.url.clone())),
+            StatusCode::UNAUTHORIZED => Err(ExporterError::Unauthorized(self.url.clone())),
+            status => Err(ExporterError::Status(self.url.clone(), status, path)),
+        }
+    }
+
+    /// Who asks, as the files say it now.
+    fn authorization(&self, credentials: &Credentials) -> Result<HeaderValue, ExporterError> {
+        let unusable = |text: String| ExporterError::Credentials(self.url.clone(), text);
+        let (Credentials::Basic { password: source, .. } | Credentials::Token { token: source, .. }) = credentials;
+        let secret = source.read().map_err(|error| unusable(error.to_string()))?;
+        let secret = secret.as_ref().map_or("", |secret| secret.expose());
+        let text = match credentials {
+            Credentials::Basic { username, .. } => {
+                let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{secret}"));
+                format!("Basic {encoded}")
+            }
+            Credentials::Token { scheme, .. } => format!("{scheme} {secret}"),
+        };
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| unusable("the token has characters that no header has".to_owned()))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    fn late(&self) -> ExporterError {
+        ExporterError::Unreachable(self.url.clone(), format!("no answer within {WITHIN:?}"))
     }
 }
 
@@ -149,60 +190,9 @@ fn read(body: &[u8]) -> Result<Vec<Reached>, String> {
     answer.statefulsets.into_iter().map(set).collect()
 }
 
-impl ExporterUrl {
-    fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl FromStr for ExporterUrl {
-    type Err = ExporterUrlError;
-
-    fn from_str(text: &str) -> Result<Self, ExporterUrlError> {
-        let text = text.trim();
-        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let uri: Uri = text.parse().map_err(|_| ExporterUrlError::Unreadable)?;
-        if uri.scheme_str() != Some("http") {
-            return Err(ExporterUrlError::Scheme);
-        }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or(ExporterUrlError::Unreadable)?;
-        Ok(Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(PORT),
-            prefix: uri.path().trim_end_matches('/').to_owned(),
-        })
-    }
-}
-
-impl std::fmt::Display for ExporterUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.prefix)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn url(text: &str) -> Result<String, ExporterUrlError> {
-        text.parse().map(|url: ExporterUrl| url.to_string())
-    }
-
-    #[test]
-    fn an_exporter_is_named_by_an_http_url_or_by_its_address_alone() {
-        assert_eq!(url("http://127.0.0.1:9999").unwrap(), "http://127.0.0.1:9999");
-        assert_eq!(url("readscope.mysql").unwrap(), "http://readscope.mysql:10306");
-        assert_eq!(url("http://[::1]:1/").unwrap(), "http://[::1]:1");
-        assert_eq!(url("http://proxy:80/readscope/").unwrap(), "http://proxy:80/readscope");
-        assert_eq!(url("https://readscope"), Err(ExporterUrlError::Scheme));
-        for text in ["", "http://", "a b"] {
-            assert_eq!(url(text), Err(ExporterUrlError::Unreadable), "{text}");
-        }
-    }
 
     #[test]
     fn what_an_exporter_says_is_read_and_what_it_adds_is_passed_over() {

@@ -24,8 +24,6 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-pub use self::encryption::EncryptionError;
-
 use self::{
     connection::{Account, Connection},
     failure::Stage,
@@ -34,7 +32,7 @@ use self::{
 use super::resolve::{Resolver, ResolverError};
 use crate::{
     clock::Clock,
-    config::{PasswordError, PasswordSource, Secret, Target},
+    config::{EncryptionError, PasswordError, PasswordSource, Secret, Target},
     model::{Answer, Failure, FailureReason, Sample, Timings},
 };
 

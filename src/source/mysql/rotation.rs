@@ -7,8 +7,8 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::encryption::{Encryption, EncryptionError};
-use crate::config::{Target, Tls};
+use super::encryption::Encryption;
+use crate::config::{EncryptionError, Target, Tls};
 
 /// Files are looked at this often, and after every handshake or login that failed.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);

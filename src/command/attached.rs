@@ -1,0 +1,103 @@
+//! A running exporter, followed: its stream of events says when there is something new, its documents say what.
+//!
+//! Of a single target the stream tells at once. Of several it tells in short and seldom, so they are asked for by the
+//! clock as well; and so is an exporter whose stream does not come through, as behind a proxy that holds answers back.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use super::{CommandError, screen::Attached};
+use crate::{
+    cli::AttachArgs,
+    config::HttpConfiguration,
+    source::exporter::{Events, Exporter, ExporterError, Told},
+    view::terminal::Documents,
+};
+
+/// How often an exporter is asked by the clock.
+pub(super) const ASKED_EVERY: Duration = Duration::from_millis(500);
+
+/// An exporter with much to tell is asked for at most this part of the time.
+const ASKING_PART: u32 = 10;
+
+/// A stream has something every 3 s; one that is silent for so long is given up.
+const SILENT_AFTER: Duration = Duration::from_secs(7);
+
+/// The exporter that the options name, if they name one.
+pub(super) fn exporter(args: &AttachArgs) -> Result<Option<Exporter>, CommandError> {
+    let Some(url) = &args.attach else { return Ok(None) };
+    let configuration = match &args.http_config_file {
+        Some(path) => HttpConfiguration::load(path).map_err(CommandError::usage)?,
+        None => HttpConfiguration::usual().map_err(CommandError::failure)?,
+    };
+    Ok(Some(Exporter::new(url.clone(), configuration)))
+}
+
+/// What it tells now.
+pub(super) async fn ask(exporter: &Exporter) -> Result<Documents, ExporterError> {
+    let told = exporter.documents().await?;
+    Documents::read(&told.targets, &told.scale_events).map_err(|error| exporter.unreadable(&error))
+}
+
+/// Sends what it tells, again and again, or why that is not of now.
+pub(super) async fn follow(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) {
+    loop {
+        let began = Instant::now();
+        let events = exporter.events().await;
+        // Whatever became of the stream, this says whether the exporter is there.
+        let mut pause = tell(exporter, sender).await;
+        if let Ok(mut events) = events {
+            follow_stream(exporter, &mut events, sender).await;
+            // A stream ends every few minutes, and is opened again at once.
+            pause = pause.saturating_sub(began.elapsed());
+        }
+        sleep(pause).await;
+    }
+}
+
+/// Sends what there is whenever the stream says so, until it ends.
+async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch::Sender<Arc<Attached>>) {
+    let (mut heard, mut said) = (Instant::now(), false);
+    loop {
+        let by_the_clock = !said || sender.borrow().documents.targets().len() != 1;
+        let patience = SILENT_AFTER.saturating_sub(heard.elapsed());
+        let news = match timeout(if by_the_clock { patience.min(ASKED_EVERY) } else { patience }, events.next()).await {
+            Ok(Ok(Some(told))) => {
+                (heard, said) = (Instant::now(), true);
+                told == Told::News
+            }
+            Ok(Ok(None) | Err(_)) => return,
+            Err(_) if heard.elapsed() < SILENT_AFTER => true,
+            Err(_) => {
+                if said {
+                    let silent = format!("the exporter has said nothing for {} s", SILENT_AFTER.as_secs());
+                    let last = Attached::clone(&sender.borrow());
+                    sender.send_replace(Arc::new(Attached { stale: Some(silent), ..last }));
+                }
+                return;
+            }
+        };
+        if news {
+            let pause = tell(exporter, sender).await;
+            sleep(pause.saturating_sub(ASKED_EVERY)).await;
+        }
+    }
+}
+
+/// Sends what it tells now, or why that is not known; how long to wait before it is asked again by the clock.
+async fn tell(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) -> Duration {
+    let began = Instant::now();
+    let told = match ask(exporter).await {
+        Ok(documents) => Attached { documents, stale: None },
+        Err(error) => Attached { stale: Some(error.to_string()), ..Attached::clone(&sender.borrow()) },
+    };
+    sender.send_replace(Arc::new(told));
+    ASKED_EVERY.max(ASKING_PART * began.elapsed())
+}

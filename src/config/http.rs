@@ -1,0 +1,266 @@
+//! The HTTP client configuration file of Prometheus' tools (`promtool --http.config.file`): whom to trust and who to be
+//! where an exporter is asked. Its keys and their meaning are Prometheus'; one that cannot be honoured is refused by its
+//! name, never ignored.
+
+use std::path::Path;
+
+use rustls::{ClientConfig, pki_types::ServerName};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{
+    file::{FileError, Wrong, options, read_text},
+    secret::{PasswordSource, Secret},
+    tls::{ClientIdentity, EncryptionError, PemFile, of_anybody, of_the_named},
+};
+
+/// How the file may look, for whoever wrote none yet.
+const EXAMPLE: &str = "  basic_auth: {username: prometheus, password_file: password}\n  tls_config: {ca_file: ca.pem}";
+
+/// How an exporter is asked.
+#[derive(Clone, Debug)]
+pub struct HttpConfiguration {
+    /// Whom to trust where its URL begins with `https`, and what to show.
+    pub tls: ClientConfig,
+    /// The name that its certificate must have instead of the URL's.
+    pub server_name: Option<ServerName<'static>>,
+    /// Who asks, if it wants to know.
+    pub credentials: Option<Credentials>,
+}
+
+/// The header `Authorization`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// A user and a password.
+    Basic {
+        /// The user.
+        username: String,
+        /// The password, read again when it changes.
+        password: PasswordSource,
+    },
+    /// A token.
+    Token {
+        /// Its type, such as `Bearer`.
+        scheme: String,
+        /// The token, read again when it changes.
+        token: PasswordSource,
+    },
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    basic_auth: Option<Spanned<Basic>>,
+    authorization: Option<Spanned<Authorization>>,
+    tls_config: Option<Spanned<TlsConfig>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Basic {
+    username: String,
+    password: Option<String>,
+    password_file: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Authorization {
+    #[serde(rename = "type")]
+    scheme: Option<String>,
+    credentials: Option<String>,
+    credentials_file: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsConfig {
+    ca_file: Option<String>,
+    cert_file: Option<String>,
+    key_file: Option<String>,
+    server_name: Option<Spanned<String>>,
+    insecure_skip_verify: Option<bool>,
+}
+
+impl HttpConfiguration {
+    /// Trusts the authorities that browsers trust, and asks as nobody.
+    ///
+    /// # Errors
+    /// When TLS cannot be had at all.
+    pub fn usual() -> Result<Self, EncryptionError> {
+        Ok(Self { tls: of_the_named(None, None)?, server_name: None, credentials: None })
+    }
+
+    /// Reads a file, and the files that it names, whose paths are relative to its folder.
+    ///
+    /// # Errors
+    /// When one cannot be read, or anything in it is not what it should be or cannot be honoured.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let text = read_text(path)?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        parse(&text, folder).map_err(|wrong| wrong.in_file(path))
+    }
+}
+
+fn parse(text: &str, folder: &Path) -> Result<HttpConfiguration, Wrong> {
+    let text = text.trim_start_matches('\u{feff}');
+    let nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
+    let file = if text.lines().all(nothing) {
+        File::default()
+    } else {
+        let file = serde_saphyr::from_str_with_options(text, options());
+        file.map_err(|error| Wrong::of_yaml(&error, text, EXAMPLE))?
+    };
+    let credentials = match (file.basic_auth, file.authorization) {
+        (Some(_), Some(other)) => {
+            return Err(wrong(other.referenced.line(), "authorization", "basic_auth says who asks; leave one out"));
+        }
+        (Some(basic), None) => Some(self::basic(basic, folder)?),
+        (None, Some(authorization)) => Some(token(authorization, folder)?),
+        (None, None) => None,
+    };
+    let (tls, server_name) = match file.tls_config {
+        Some(raw) => tls(raw, folder)?,
+        None => (of_the_named(None, None).map_err(|error| wrong(1, "tls_config", error.to_string()))?, None),
+    };
+    Ok(HttpConfiguration { tls, server_name, credentials })
+}
+
+fn basic(raw: Spanned<Basic>, folder: &Path) -> Result<Credentials, Wrong> {
+    let (line, Basic { username, password, password_file }) = (raw.referenced.line(), raw.value);
+    if username.contains(':') {
+        return Err(wrong(line, "username", "no client can send a name with a colon in it"));
+    }
+    let password = secret(password, password_file, folder, ["password", "password_file"], line)?;
+    Ok(Credentials::Basic { username, password })
+}
+
+fn token(raw: Spanned<Authorization>, folder: &Path) -> Result<Credentials, Wrong> {
+    let (line, Authorization { scheme, credentials, credentials_file }) = (raw.referenced.line(), raw.value);
+    let scheme = scheme.unwrap_or_else(|| "Bearer".to_owned());
+    if scheme.eq_ignore_ascii_case("basic") {
+        return Err(wrong(line, "type", "write a user and a password as basic_auth"));
+    }
+    if scheme.is_empty() || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "-._~+/".contains(c)) {
+        return Err(wrong(line, "type", "the type is one word, such as Bearer"));
+    }
+    let token = secret(credentials, credentials_file, folder, ["credentials", "credentials_file"], line)?;
+    if token == PasswordSource::Empty {
+        return Err(wrong(line, "credentials_file", "one of credentials and credentials_file is missing"));
+    }
+    Ok(Credentials::Token { scheme, token })
+}
+
+/// What is written in the file or in one of its own.
+fn secret(
+    inline: Option<String>,
+    file: Option<String>,
+    folder: &Path,
+    [inline_key, file_key]: [&str; 2],
+    line: u64,
+) -> Result<PasswordSource, Wrong> {
+    let source = match (inline, file) {
+        (Some(_), Some(_)) => {
+            return Err(wrong(line, inline_key, format!("{inline_key} and {file_key} say the same; leave one out")));
+        }
+        (Some(text), None) if text.is_empty() => PasswordSource::Empty,
+        (Some(text), None) => PasswordSource::Given(Secret::new(text)),
+        (None, Some(path)) => PasswordSource::File(folder.join(path)),
+        (None, None) => PasswordSource::Empty,
+    };
+    // A file that is missing is told now, and not by an exporter that lets nobody in.
+    source.read().map_err(|error| wrong(line, file_key, error.to_string()))?;
+    Ok(source)
+}
+
+fn tls(raw: Spanned<TlsConfig>, folder: &Path) -> Result<(ClientConfig, Option<ServerName<'static>>), Wrong> {
+    let (line, raw) = (raw.referenced.line(), raw.value);
+    let path = |file: Option<String>| file.filter(|file| !file.is_empty()).map(|file| folder.join(file));
+    let refused = |key: &str, error: &dyn std::fmt::Display| wrong(line, key, error.to_string());
+    let identity = match (path(raw.cert_file), path(raw.key_file)) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => {
+            Some(ClientIdentity::load(&certificate, &key).map_err(|error| refused("cert_file", &error))?)
+        }
+        _ => return Err(refused("cert_file", &"cert_file and key_file belong together; give both or neither")),
+    };
+    let authorities = path(raw.ca_file).map(|path| PemFile::of_authorities(&path)).transpose();
+    let authorities = authorities.map_err(|error| refused("ca_file", &error))?;
+    let tls = match (raw.insecure_skip_verify == Some(true), &authorities) {
+        (true, Some(_)) => {
+            return Err(refused("ca_file", &"with insecure_skip_verify nobody is checked; leave one out"));
+        }
+        (true, None) => of_anybody(identity.as_ref()),
+        (false, _) => of_the_named(authorities.as_ref(), identity.as_ref()),
+    };
+    let tls = tls.map_err(|error| refused("tls_config", &error))?;
+    let server_name = raw.server_name.filter(|name| !name.value.is_empty()).map(|name| {
+        let line = name.referenced.line();
+        ServerName::try_from(name.value).map_err(|_| wrong(line, "server_name", "no certificate can have such a name"))
+    });
+    Ok((tls, server_name.transpose()?))
+}
+
+fn wrong(line: u64, key: &str, problem: impl Into<String>) -> Wrong {
+    Wrong { line, key: key.to_owned(), problem: problem.into(), example: EXAMPLE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixtures() -> &'static Path {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls"))
+    }
+
+    fn read(text: &str) -> HttpConfiguration {
+        parse(text, fixtures()).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
+    }
+
+    #[test]
+    fn nothing_said_asks_as_nobody() {
+        for text in ["", "# nothing\n", "tls_config: {}"] {
+            let HttpConfiguration { server_name, credentials, .. } = read(text);
+            assert!(server_name.is_none() && credentials.is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn users_tokens_and_authorities_are_read() {
+        let password = PasswordSource::Given(Secret::new("a:b".to_owned()));
+        let basic = read("basic_auth: {username: prometheus, password: 'a:b'}").credentials;
+        assert!(!format!("{basic:?}").contains("a:b"));
+        assert_eq!(basic, Some(Credentials::Basic { username: "prometheus".to_owned(), password }));
+        let token = read("authorization: {credentials: abc}").credentials;
+        assert!(matches!(token, Some(Credentials::Token { scheme, .. }) if scheme == "Bearer"));
+        let tls = "tls_config: {ca_file: authority.pem, cert_file: client.pem, key_file: client.key, server_name: a.b}";
+        assert_eq!(read(tls).server_name, Some("a.b".try_into().unwrap()));
+        assert!(read(tls).tls.client_auth_cert_resolver.has_certs());
+        assert!(!read("tls_config: {insecure_skip_verify: true}").tls.client_auth_cert_resolver.has_certs());
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused_with_its_line_and_key() {
+        for (text, line, key, said) in [
+            ("\nproxy_url: http://proxy", 2, "proxy_url", "unknown field"),
+            ("basic_auth: {password: x}", 1, "username", "missing field"),
+            ("basic_auth: {username: 'a:b'}", 1, "username", "colon"),
+            ("basic_auth:\n  username: a\n  password_file: none", 2, "password_file", "cannot read"),
+            ("basic_auth: {username: a, password: x, password_file: y}", 1, "password", "leave one out"),
+            ("basic_auth: {username: a}\nauthorization: {credentials: b}", 2, "authorization", "leave one out"),
+            ("authorization: {type: Basic, credentials: b}", 1, "type", "basic_auth"),
+            ("authorization: {type: 'a b', credentials: b}", 1, "type", "one word"),
+            ("authorization: {type: Bearer}", 1, "credentials_file", "missing"),
+            ("tls_config: {ca_file: none.pem}", 1, "ca_file", "cannot read"),
+            ("tls_config: {ca_file: server.key}", 1, "ca_file", "no certificate in PEM form"),
+            ("tls_config: {cert_file: client.pem}", 1, "cert_file", "belong together"),
+            ("tls_config: {ca_file: authority.pem, insecure_skip_verify: true}", 1, "ca_file", "nobody is checked"),
+            ("tls_config: {server_name: 'a b'}", 1, "server_name", "no certificate can have"),
+            ("[]", 1, "YAML", "mapping"),
+        ] {
+            let wrong = parse(text, fixtures()).map(|read| panic!("{text}: {read:?}")).unwrap_err();
+            assert_eq!((wrong.line, &*wrong.key), (line, key), "{text}: {}", wrong.problem);
+            assert!(wrong.problem.contains(said), "{text}: {}", wrong.problem);
+        }
+    }
+}

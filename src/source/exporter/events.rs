@@ -1,0 +1,100 @@
+//! The stream of what happens at an exporter. Here only matters that something did: what, its documents say.
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::{ExporterError, ExporterUrl};
+
+/// No name of an event is longer, whatever comes after it in a line.
+const START_MAX: usize = 32;
+
+/// What a stream told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Something is new.
+    News,
+    /// That it is alive.
+    Alive,
+}
+
+/// An open stream.
+#[derive(Debug)]
+pub struct Events {
+    url: ExporterUrl,
+    body: Incoming,
+    lines: Lines,
+}
+
+/// The lines of a stream, as far as their beginnings are known.
+#[derive(Debug, Default)]
+struct Lines {
+    /// The beginning of the line that is not over yet.
+    start: Vec<u8>,
+    /// The event that is not over yet says something new.
+    news: bool,
+}
+
+impl Events {
+    pub(super) fn of(url: ExporterUrl, body: Incoming) -> Self {
+        Self { url, body, lines: Lines::default() }
+    }
+
+    /// What comes next; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// When the stream breaks off.
+    pub async fn next(&mut self) -> Result<Option<Told>, ExporterError> {
+        match self.body.frame().await {
+            None => Ok(None),
+            Some(Ok(frame)) => Ok(Some(frame.data_ref().map_or(Told::Alive, |bytes| self.lines.take(bytes)))),
+            Some(Err(error)) => Err(ExporterError::Unreachable(self.url.clone(), error.to_string())),
+        }
+    }
+}
+
+impl Lines {
+    fn take(&mut self, bytes: &[u8]) -> Told {
+        let mut told = Told::Alive;
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (part, over) = part.strip_suffix(b"\n").map_or((part, false), |line| (line, true));
+            self.start.extend(part.iter().take(START_MAX.saturating_sub(self.start.len())));
+            if !over {
+                continue;
+            }
+            if let Some(name) = self.start.strip_prefix(b"event: ") {
+                self.news = name != b"beat";
+            } else if self.start.is_empty() && std::mem::take(&mut self.news) {
+                // An empty line ends an event.
+                told = Told::News;
+            }
+            self.start.clear();
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_is_told_when_an_event_is_whole_however_it_is_cut() {
+        let stream = format!("retry: 1000\n\nevent: snapshot\ndata: {}\n\n", "x".repeat(5000));
+        for size in [1, 7, 4096, 10_000] {
+            let mut lines = Lines::default();
+            let told: Vec<_> = stream.as_bytes().chunks(size).map(|bytes| lines.take(bytes)).collect();
+            let (last, before) = told.split_last().unwrap();
+            assert_eq!((*last, before.contains(&Told::News)), (Told::News, false), "{size}");
+            assert!(lines.start.capacity() <= 2 * START_MAX);
+        }
+    }
+
+    #[test]
+    fn a_beat_is_no_news() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.take(b"event: beat\ndata: {}\n\n"), Told::Alive);
+        assert_eq!(lines.take(b"event: beat\ndata: {}\n\nevent: answers\ndata: {}\n\n"), Told::News);
+        assert_eq!(lines.take(b"event: answers\ndata: {}\n\nevent: beat\ndata: {}\n\n"), Told::News);
+        assert_eq!(lines.take(b""), Told::Alive);
+    }
+}

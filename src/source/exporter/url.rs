@@ -1,0 +1,111 @@
+//! Where an exporter listens.
+
+use std::{fmt, str::FromStr};
+
+use hyper::Uri;
+
+/// The port of an exporter.
+const PORT: u16 = 10_306;
+
+/// Where an exporter listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExporterUrl {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+    /// What a proxy before it wants before its own paths; no slash at its end.
+    prefix: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+/// Why a text is no URL of an exporter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExporterUrlError {
+    /// Not a URL.
+    #[error("not a URL; write http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:10306")]
+    Unreadable,
+    /// Another scheme.
+    #[error("an exporter is asked over http:// or https://")]
+    Scheme,
+    /// A user, and perhaps a password.
+    #[error(
+        "a user does not belong here, where everybody on this machine can read it; write basic_auth into a file for \
+         --http.config.file"
+    )]
+    User,
+}
+
+impl FromStr for ExporterUrl {
+    type Err = ExporterUrlError;
+
+    fn from_str(text: &str) -> Result<Self, ExporterUrlError> {
+        let text = text.trim();
+        // Who writes no URL means an exporter's own port.
+        let is_url = text.contains("://");
+        let text = if is_url { text.to_owned() } else { format!("http://{text}") };
+        let uri: Uri = text.parse().map_err(|_| ExporterUrlError::Unreadable)?;
+        let (scheme, usual) = match uri.scheme_str() {
+            Some("http") => (Scheme::Http, 80),
+            Some("https") => (Scheme::Https, 443),
+            _ => return Err(ExporterUrlError::Scheme),
+        };
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(ExporterUrlError::User);
+        }
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or(ExporterUrlError::Unreadable)?;
+        Ok(Self {
+            scheme,
+            host: host.to_owned(),
+            port: uri.port_u16().unwrap_or(if is_url { usual } else { PORT }),
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for ExporterUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, host, port, prefix } = self;
+        let scheme = match scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        write!(f, "{scheme}://{host}:{port}{prefix}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Result<String, ExporterUrlError> {
+        text.parse().map(|url: ExporterUrl| url.to_string())
+    }
+
+    #[test]
+    fn an_exporter_is_named_by_a_url_or_by_its_address_alone() {
+        assert_eq!(url("http://127.0.0.1:9999").unwrap(), "http://127.0.0.1:9999");
+        assert_eq!(url("readscope.mysql").unwrap(), "http://readscope.mysql:10306");
+        assert_eq!(url("127.0.0.1:9999").unwrap(), "http://127.0.0.1:9999");
+        assert_eq!(url("http://[::1]:1/").unwrap(), "http://[::1]:1");
+        assert_eq!(url("http://proxy/readscope/").unwrap(), "http://proxy:80/readscope");
+        assert_eq!(url("https://readscope.example").unwrap(), "https://readscope.example:443");
+        assert_eq!(url("ftp://readscope"), Err(ExporterUrlError::Scheme));
+        for text in ["", "http://", "a b", "http://:80"] {
+            assert_eq!(url(text), Err(ExporterUrlError::Unreadable), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_has_no_place_in_it() {
+        for text in
+            ["https://prometheus:secret@readscope", "prometheus:secret@readscope", "http://prometheus@readscope"]
+        {
+            assert_eq!(url(text), Err(ExporterUrlError::User), "{text}");
+        }
+    }
+}
