@@ -127,7 +127,9 @@ pub enum TlsError {
         reason: String,
     },
     /// A certificate that cannot be used.
-    #[error("{path:?} cannot be used: {reason}; for a client certificate, check that {path:?} and its key are a pair")]
+    #[error(
+        "{path:?} cannot be used: {reason}; for a client certificate, check that {path:?} and --tls-key are a pair"
+    )]
     Unusable {
         /// Which file.
         path: PathBuf,

@@ -78,10 +78,11 @@ fn an_exporter_with_tls_and_users_is_asked_by_who_knows_it() {
     program.signal(Signal::SIGTERM);
     assert_eq!(program.wait(SOON).code(), Some(0));
 
-    let mut arguments = vec!["wait", "--for", "pod_gone", "mysql-9"];
+    let mut arguments = vec!["wait", "--for", "pod_ready", "mysql-9", "--timeout", "100ms"];
     arguments.extend(asking.iter().map(String::as_str));
     let ended = call(&arguments);
-    assert_eq!((ended.code, &*ended.stdout), (Some(0), "mysql-9 was gone\n"), "{}", ended.stderr);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("mysql-9 has not reached pod_ready"), "{}", ended.stderr);
 
     assert!(guarded.refusal(USER).contains("cannot trust https://127.0.0.1:"));
     assert!(guarded.refusal(USER).contains("ca_file"));

@@ -86,7 +86,7 @@ fn a_milestone_that_is_none_is_refused_with_the_list() {
 
 #[test]
 fn without_an_exporter_it_needs_a_service() {
-    for arguments in [&[][..], &["--address", "127.0.0.1:1"], &["--attach", "https://127.0.0.1:1"]] {
+    for arguments in [&[][..], &["--address", "127.0.0.1:1"], &["--attach", "ftp://127.0.0.1:1"]] {
         let ended = call(&[&["wait", "--for", "pod_ready", "mysql-1"], arguments].concat());
         assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
     }
