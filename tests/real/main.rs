@@ -14,6 +14,7 @@ mod mariadb;
 mod mysql;
 mod namespace;
 mod obtained;
+mod panels;
 mod program;
 mod prometheus;
 mod readscope;

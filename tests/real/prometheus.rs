@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes one address every second, and promtool.
+//! A real Prometheus, and promtool.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::{
     support::{http, program::Program, waiting::wait_for},
 };
 
-/// It lives in the test's namespace.
+/// It lives in the network of the test's thread.
 pub(crate) struct Prometheus {
     address: SocketAddr,
     _program: Program,
@@ -31,24 +31,26 @@ impl Prometheus {
 
     /// With what a `scrape_config` says of how to scrape, as the inside of a YAML flow mapping.
     pub(crate) fn scraping_with(target: SocketAddr, how: &str) -> Self {
-        let directory = TempDir::new().expect("a temporary directory can be made");
-        let configuration = directory.path().join("prometheus.yml");
-        fs::write(
-            &configuration,
-            format!(
-                "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+        let configuration = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs: [{{job_name: readscope, {how}, static_configs: [{{targets: ['{target}']}}]}}]\n"
-            ),
-        )
-        .expect("a temporary file can be written");
+        );
+        Self::start(mortal("env"), &configuration, &[])
+    }
+
+    /// With a configuration and further options; `launcher` gets the program to run with its arguments.
+    pub(crate) fn start(mut launcher: Command, configuration: &str, options: &[&str]) -> Self {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        let file = directory.path().join("prometheus.yml");
+        fs::write(&file, configuration).expect("a temporary file can be written");
         let address = SocketAddr::from(([127, 0, 0, 1], 9090));
-        let program = obtained::prometheus().join("usr/bin/prometheus");
-        let mut command = mortal(&program.display().to_string());
-        command
-            .arg(format!("--config.file={}", configuration.display()))
+        launcher
+            .arg(obtained::prometheus().join("usr/bin/prometheus"))
+            .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"));
-        let mut program = Program::start(&mut command);
+            .arg(format!("--web.listen-address={address}"))
+            .args(options);
+        let mut program = Program::start(&mut launcher);
         wait_for("Prometheus to be ready", Duration::from_secs(60), || {
             assert!(program.is_running(), "Prometheus ends: {:?}", program.log());
             (program.logged(&["Server is ready"]) > 0).then_some(())

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     lab::{Lab, WITHIN},
-    program::{Interactive, run},
+    program::Interactive,
     support::{exporter::Exporter, waiting::wait_for},
     telling::Member,
 };
@@ -20,7 +20,7 @@ fn a_late_replica_gives_stale_reads_and_a_new_one_is_fresh_only_when_it_has_caug
     let lab = Lab::own();
     let options = ["--interval", "50ms", "--direct-interval", "1s", "--freshness.max-lag", "1s"];
     let mut probe = lab.readscope("mysql/mysql-read", &options);
-    sql(&lab, "mysql-0", "CREATE DATABASE IF NOT EXISTS lab; CREATE TABLE IF NOT EXISTS lab.written (id INT)");
+    lab.sql("mysql-0", "CREATE DATABASE IF NOT EXISTS lab; CREATE TABLE IF NOT EXISTS lab.written (id INT)");
     let writing = writes(&lab);
     delay(&lab, "mysql-2", 5);
     let lag = wait_for("the lag of 5 s", WITHIN, || lag(&probe, "mysql-2").filter(|lag| *lag >= DELAY - RESOLUTION));
@@ -61,11 +61,6 @@ fn late_from_the_start(lab: &Lab, option: &str) {
     lab.kubectl(&["--namespace", "mysql", "patch", "configmap/mysql", "--type=merge", "--patch", &patch]);
 }
 
-fn sql(lab: &Lab, pod: &str, statements: &str) {
-    let mysql = format!("mysql --no-defaults --execute=\"{statements}\"");
-    run(&mut lab.cluster().kubectl(&["--namespace", "mysql", "exec", pod, "--", "bash", "-c", &mysql]));
-}
-
 /// Something is written on the primary four times a second, until this is dropped.
 fn writes(lab: &Lab) -> Interactive {
     let script =
@@ -77,8 +72,7 @@ fn writes(lab: &Lab) -> Interactive {
 }
 
 fn delay(lab: &Lab, pod: &str, seconds: u32) {
-    sql(
-        lab,
+    lab.sql(
         pod,
         &format!(
             "STOP REPLICA SQL_THREAD; CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {seconds}; START REPLICA SQL_THREAD"

@@ -1,5 +1,6 @@
 //! What needs a cluster of the tests' own: its parts are stopped, its rules read, its accounts made.
 
+mod alerts;
 mod discovering;
 mod first_read;
 mod freshness;
