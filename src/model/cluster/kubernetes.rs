@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    facts::{ObjectName, PodRef},
+    facts::{ObjectName, PodRef, StatefulSet},
     life::ClaimLife,
     member::Direction,
     milestone::{Milestone, ScalePhase},
@@ -265,6 +265,8 @@ impl Kubernetes {
             bound: life.milestones.get(Milestone::ClaimBound).map(|date| date.wall),
             reason: self.world.reason(&life.claim).cloned(),
         };
+        // It waits for nobody.
+        let left = |life: &ClaimLife| ClaimSnapshot { pending: None, ..claim(life) };
         let listed = self.watches.has_listed(Kind::Pod, &name.namespace);
         StatefulSetSnapshot {
             name: name.clone(),
@@ -273,7 +275,7 @@ impl Kubernetes {
             phases: ScalePhase::ALL.into_iter().map(phase).collect(),
             reached: listed.then(|| self.world.reached(timeline)),
             began: self.began.get(name).copied().unwrap_or_default(),
-            claims: self.claims_of(timeline).map(claim).collect(),
+            claims: self.claims_of(timeline).map(claim).chain(self.claims_left_by(timeline).map(left)).collect(),
         }
     }
 
@@ -288,6 +290,17 @@ impl Kubernetes {
             set.ordinals().flat_map(|ordinal| set.claim_names(ordinal)).map(|claim| set.name.sibling(&claim))
         });
         names.filter_map(|claim| self.world.claim(&claim))
+    }
+
+    /// The claims that stay when their replicas go: those of the ordinals after the last one, as far as there are any.
+    fn claims_left_by<'a>(&'a self, timeline: &'a Timeline) -> impl Iterator<Item = &'a ClaimLife> {
+        let of_ordinal = |set: &'a StatefulSet, ordinal| -> Vec<_> {
+            set.claim_names(ordinal).filter_map(|claim| self.world.claim(&set.name.sibling(&claim))).collect()
+        };
+        timeline.set().into_iter().flat_map(move |set| {
+            let after = (set.ordinals().end..).map(move |ordinal| of_ordinal(set, ordinal));
+            after.take_while(|claims| !claims.is_empty()).flatten()
+        })
     }
 
     /// Remembers the `StatefulSet`s behind the endpoints of these Services.

@@ -53,7 +53,7 @@ pub struct StatefulSetSnapshot {
     pub began: [u64; 2],
     /// What each replica has reached, scaled or not; absent until its pods are known.
     pub reached: Option<Reached>,
-    /// The claims of its ordinals.
+    /// The claims of its ordinals, and then those that stayed when their replicas went.
     pub claims: Vec<ClaimSnapshot>,
 }
 
@@ -62,7 +62,7 @@ pub struct StatefulSetSnapshot {
 pub struct ClaimSnapshot {
     /// The claim as it is.
     pub claim: Claim,
-    /// For how long it has been waiting for its volume; absent once it has it.
+    /// For how long a replica has been waiting for its volume; absent once it has it.
     pub pending: Option<Duration>,
     /// Since when it has it, if that is known.
     pub bound: Option<Timestamp>,

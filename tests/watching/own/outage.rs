@@ -74,10 +74,9 @@ fn after_an_outage_everything_is_right_and_nothing_was_counted_twice() {
 }
 
 fn volume(probe: &Exporter) -> String {
-    // The claim of a replica that is not asked for any more is not shown; its volume is what it was while it was.
     let events = probe.scale_events();
     assert_eq!(Member::only(&events[1]).value()["claim_reused"], false);
-    volume_of(&probe.target()).unwrap_or_default()
+    volume_of(&probe.target()).expect("the claim stays when its replica goes")
 }
 
 fn volume_of(target: &Value) -> Option<String> {

@@ -100,6 +100,21 @@ fn a_claim_that_is_deleted_or_made_anew_is_not_bound_at_last() {
 }
 
 #[test]
+fn a_claim_stays_in_view_when_its_replica_goes_and_waits_for_nobody() {
+    let mut told = Told::new();
+    let claims = |told: &Told, seconds: f64| -> Vec<(String, bool)> {
+        let snapshot = told.0.snapshot(Moment::at(seconds));
+        let claims = snapshot.statefulsets.iter().flat_map(|set| &set.claims);
+        claims.map(|claim| (claim.claim.name.name.to_string(), claim.pending.is_some())).collect()
+    };
+    assert_eq!(claims(&told, 6040.0), [("data-mysql-3".to_owned(), true)]);
+    told.at(6050.0, set(3));
+    told.at(6051.0, claim("data-mysql-5").created_at(6000.0));
+    assert_eq!(claims(&told, 6100.0), [("data-mysql-3".to_owned(), false)]);
+    assert_eq!(told.notices(6100.0), Vec::<String>::new());
+}
+
+#[test]
 fn of_claims_of_others_nobody_is_told() {
     let mut told = Told::new();
     told.at(6000.0, claim("scratch").created_at(6000.0));
