@@ -17,7 +17,7 @@ use crate::{
 pub(crate) const USER: &str = "readscope";
 
 /// Servers start and answer within seconds, but the machine may be busy.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_secs(300);
 
 /// The client of one server.
 pub(crate) struct Sql {
