@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Service;
-use kube::{Api, Client, runtime::watcher};
+use kube::{Api, Client, core::PartialObjectMeta, runtime::watcher};
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,9 @@ use crate::{
         cluster::{Kind, ObjectName, Problem, WatchName},
     },
 };
+
+/// What is read of a Service.
+type Selectable = PartialObjectMeta<Service>;
 
 /// Changes that come together are told together: a list of a thousand Services is one change of the targets.
 const TOGETHER: Duration = Duration::from_millis(100);
@@ -48,7 +51,7 @@ pub async fn discover(
     events: mpsc::Sender<Event>,
     leave: CancellationToken,
 ) {
-    let api = if namespace.is_empty() { Api::<Service>::all(client) } else { Api::namespaced(client, &namespace) };
+    let api = if namespace.is_empty() { Api::<Selectable>::all(client) } else { Api::namespaced(client, &namespace) };
     let mut attempts = Attempts::new(api, watcher::Config::default().labels(selector.as_str()));
     let name = WatchName { kind: Kind::Selection, namespace: Arc::clone(&namespace) };
     let mut selected = Selected::default();
@@ -87,8 +90,8 @@ pub async fn discover(
 
 impl Selected {
     /// Takes an event in; says whether other Services are selected now. The first list always says so.
-    fn take(&mut self, event: watcher::Event<Service>) -> bool {
-        let name = |service: &Service| {
+    fn take(&mut self, event: watcher::Event<Selectable>) -> bool {
+        let name = |service: &Selectable| {
             Some(ObjectName::new(service.metadata.namespace.as_deref()?, service.metadata.name.as_deref()?))
         };
         match event {
@@ -119,13 +122,15 @@ impl Selected {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+    use kube::core::PartialObjectMetaExt;
+
     use super::*;
 
-    fn service(name: &str) -> Service {
-        let mut service = Service::default();
-        service.metadata.namespace = Some("team-a".to_owned());
-        service.metadata.name = Some(name.to_owned());
-        service
+    fn service(name: &str) -> Selectable {
+        let metadata =
+            ObjectMeta { namespace: Some("team-a".to_owned()), name: Some(name.to_owned()), ..ObjectMeta::default() };
+        metadata.into_response_partial()
     }
 
     #[test]

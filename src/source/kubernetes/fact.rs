@@ -3,11 +3,9 @@
 
 use std::{borrow::Cow, marker::PhantomData};
 
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-    serde::{Deserialize, Deserializer},
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
+use serde::{Deserialize, Deserializer};
 
 use super::convert::{Observed, object_name};
 use crate::model::cluster::{Object, ObjectName};
@@ -24,24 +22,19 @@ pub(super) struct Fact<K> {
     kind: PhantomData<K>,
 }
 
-impl<K: Observed + Resource> From<K> for Fact<K> {
-    fn from(mut object: K) -> Self {
-        let name = object_name(object.meta());
-        let all = object.meta_mut();
+impl<'de, K: Observed> Deserialize<'de> for Fact<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut read = K::Read::deserialize(deserializer)?;
+        let all = K::metadata(&mut read);
+        let name = object_name(all);
         let metadata = ObjectMeta {
             name: all.name.clone(),
             namespace: all.namespace.clone(),
             resource_version: all.resource_version.take(),
             ..ObjectMeta::default()
         };
-        let object = name.clone().and_then(|name| object.fact(name));
-        Self { metadata, name, object, kind: PhantomData }
-    }
-}
-
-impl<'de, K: Deserialize<'de> + Observed + Resource> Deserialize<'de> for Fact<K> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        K::deserialize(deserializer).map(Self::from)
+        let object = name.clone().and_then(|name| K::fact(read, name));
+        Ok(Self { metadata, name, object, kind: PhantomData })
     }
 }
 

@@ -5,6 +5,7 @@ mod attempts;
 mod convert;
 mod discovery;
 mod fact;
+mod read;
 mod recorder;
 mod watch;
 
@@ -18,10 +19,9 @@ use std::{
 use k8s_openapi::{
     ClusterResourceScope, NamespaceResourceScope,
     api::{apps::v1::StatefulSet, core::v1 as core, discovery::v1::EndpointSlice, storage::v1::StorageClass},
-    serde::de::DeserializeOwned,
 };
 use kube::{
-    Api, Client, Config, Resource,
+    Api, Client, Config,
     config::{InferConfigError, KubeConfigOptions, KubeconfigError},
     runtime::watcher,
 };
@@ -211,13 +211,7 @@ impl Watcher {
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<K>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Observed
-            + Clone
-            + Debug
-            + DeserializeOwned
-            + Send
-            + 'static,
+        K: Observed<Scope = NamespaceResourceScope> + Clone + Debug + Send + 'static,
     {
         let only = match watch.kind {
             Kind::Event => "involvedObject.kind=PersistentVolumeClaim",
@@ -234,13 +228,7 @@ impl Watcher {
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<K>
     where
-        K: Resource<Scope = ClusterResourceScope, DynamicType = ()>
-            + Observed
-            + Clone
-            + Debug
-            + DeserializeOwned
-            + Send
-            + 'static,
+        K: Observed<Scope = ClusterResourceScope> + Clone + Debug + Send + 'static,
     {
         let only = match (&self.node, watch.kind) {
             (Some(node), Kind::Node) => format!("metadata.name={node}"),

@@ -2,8 +2,7 @@
 
 use std::{collections::HashSet, fmt::Debug};
 
-use k8s_openapi::serde::de::DeserializeOwned;
-use kube::{Api, Resource, runtime::watcher};
+use kube::{Api, runtime::watcher};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +25,7 @@ pub(super) async fn watch<K>(
     events: mpsc::Sender<Event>,
     leave: CancellationToken,
 ) where
-    K: Resource<DynamicType = ()> + Observed + Clone + Debug + DeserializeOwned + Send + 'static,
+    K: Observed + Clone + Debug + Send + 'static,
 {
     let mut attempts = Attempts::new(api, config);
     let mut known = Known::default();
@@ -111,6 +110,7 @@ impl Known {
 mod tests {
     use k8s_openapi::api::core::v1::Pod;
     use kube::core::Status;
+    use serde_json::{from_value, json};
 
     use super::*;
     use crate::model::cluster::Kind;
@@ -118,11 +118,8 @@ mod tests {
     type Result = watcher::Result<watcher::Event<Fact<Pod>>>;
 
     fn pod(name: &str) -> Fact<Pod> {
-        let mut pod = Pod::default();
-        pod.metadata.name = Some(name.to_owned());
-        pod.metadata.namespace = Some("mysql".to_owned());
-        pod.metadata.uid = Some(format!("uid of {name}"));
-        pod.into()
+        let metadata = json!({"name": name, "namespace": "mysql", "uid": format!("uid of {name}")});
+        from_value(json!({"metadata": metadata})).unwrap()
     }
 
     fn refused(code: u16) -> Result {
