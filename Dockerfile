@@ -6,11 +6,11 @@ FROM docker.io/library/rust:${RUST}-slim-bookworm AS build
 WORKDIR /src
 COPY . .
 # A static glibc: nothing of the distribution is needed at run time.
-ENV RUSTFLAGS="-C target-feature=+crt-static" CARGO_PROFILE_RELEASE_LTO=fat
+ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN triple="$(uname -m)-unknown-linux-gnu" \
- && cargo build --release --locked --target "$triple" \
+ && cargo build --profile dist --locked --target "$triple" \
  && mkdir /image \
- && cp "target/$triple/release/readscope" /image/readscope
+ && cp "target/$triple/dist/readscope" /image/readscope
 
 FROM scratch
 ARG VERSION=unknown

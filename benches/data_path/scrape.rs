@@ -37,7 +37,7 @@ pub(crate) struct Scrape {
 pub(crate) fn scrape(targets: u32) -> Scrape {
     let snapshot = snapshot(targets);
     let exposition = Exposition::new();
-    let plain = || exposition.render(&snapshot).expect("the families are as the encoder wants them").into_bytes();
+    let plain = || exposition.render(&snapshot).into_bytes();
     let gzip = || {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(&plain()).and_then(|()| gzip.finish()).expect("memory takes what is written")

@@ -3,26 +3,22 @@
 
 mod cluster;
 mod configuration;
-mod family;
 mod process;
+mod text;
 mod verdict;
 
-use prometheus::{
-    TextEncoder,
-    proto::{Metric, MetricFamily},
-};
+use std::sync::Arc;
 
 use self::{
-    family::{counter, family, gauge, histogram},
     process::Process,
+    text::{Text, Value},
 };
 use crate::model::{
-    AnomalySeen, DirectCounts, FailureReason, Phase, Purpose, ReplicaSnapshot, Snapshot, TargetSnapshot,
-    cluster::ClusterSnapshot,
+    DirectCounts, FailureReason, Phase, Purpose, ReplicaSnapshot, Snapshot, TargetSnapshot, cluster::ClusterSnapshot,
 };
 
 /// The content type of [`Exposition::render`].
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
 /// A metric as it is documented.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +49,7 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Exposition {
     process: Process,
-    build_info: MetricFamily,
 }
-
-/// The encoder refused a family, which means a mistake in this file.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot render the metrics: {0}")]
-pub struct RenderError(#[from] prometheus::Error);
 
 const fn define(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str) -> Definition {
     Definition { name, kind, labels, help }
@@ -226,25 +216,32 @@ impl Exposition {
     /// An exposition of this process.
     #[must_use]
     pub fn new() -> Self {
-        let version = gauge(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-        Self { process: Process::this(), build_info: family(BUILD_INFO, vec![version]) }
+        Self { process: Process::this() }
     }
 
     /// The text form, 0.0.4, of everything.
-    ///
-    /// # Errors
-    /// When the encoder refuses a family.
-    pub fn render(&self, snapshot: &Snapshot) -> Result<String, RenderError> {
-        let mut families = of_targets(&snapshot.targets, snapshot.cluster.as_deref());
-        families.push(family(PROBE_DELAY, vec![histogram(&[], snapshot.lateness.histogram())]));
-        families.extend(verdict::families(&snapshot.targets));
-        families.extend(snapshot.cluster.iter().flat_map(|told| cluster::families(told)));
-        families.extend(snapshot.configured.iter().flat_map(configuration::families));
-        families.push(self.build_info.clone());
-        families.extend(self.process.families());
-        // The encoder refuses a family without metrics.
-        families.retain(|family| !family.get_metric().is_empty());
-        Ok(TextEncoder::new().encode_to_string(&families)?)
+    #[must_use]
+    pub fn render(&self, snapshot: &Snapshot) -> String {
+        let mut text = String::new();
+        self.write(snapshot, &mut |piece| text.push_str(&piece));
+        text
+    }
+
+    /// Hands the text form to `done` piece by piece.
+    pub fn write(&self, snapshot: &Snapshot, done: &mut dyn FnMut(String)) {
+        let mut text = Text::new(done);
+        of_targets(&mut text, &snapshot.targets, snapshot.cluster.as_deref());
+        text.family(PROBE_DELAY).histogram(&[], snapshot.lateness.histogram());
+        verdict::write(&mut text, &snapshot.targets);
+        if let Some(told) = &snapshot.cluster {
+            cluster::write(&mut text, told);
+        }
+        if let Some(configured) = &snapshot.configured {
+            configuration::write(&mut text, configured);
+        }
+        text.family(BUILD_INFO).series(&[env!("CARGO_PKG_VERSION")], true);
+        self.process.write(&mut text);
+        text.finish();
     }
 }
 
@@ -266,97 +263,110 @@ impl Kind {
     }
 }
 
-fn of_targets<T: AsRef<TargetSnapshot>>(targets: &[T], cluster: Option<&ClusterSnapshot>) -> Vec<MetricFamily> {
-    let each = |definition, metric: &dyn Fn(&TargetSnapshot) -> Metric| {
-        family(definition, targets.iter().map(|target| metric(target.as_ref())).collect())
-    };
-    let each_replica = |definition, metric: &dyn Fn(&str, &ReplicaSnapshot) -> Option<Metric>| {
-        let of_target = |target: &'_ T| -> Vec<Metric> {
-            let target = target.as_ref();
-            target.replicas.iter().filter_map(|replica| metric(&target.name, replica)).collect()
-        };
-        family(definition, targets.iter().flat_map(of_target).collect())
-    };
-    vec![
-        each_replica(READS, &|target, replica| {
-            Some(counter(&[("target", target), ("replica", &replica.name)], replica.reads))
-        }),
-        each(PRIMARY_READS, &|target| counter(&[("target", &target.name)], target.primary_reads)),
-        each(PROBES, &|target| counter(&[("target", &target.name)], target.samples)),
-        family(PROBE_FAILURES, targets.iter().flat_map(|target| failures(target.as_ref())).collect()),
-        each(PROBES_SKIPPED, &|target| counter(&[("target", &target.name)], target.skipped)),
-        family(PROBE_DURATION, targets.iter().flat_map(|target| durations(target.as_ref())).collect()),
-        each(TARGET_UP, &|target| gauge(&[("target", &target.name)], f64::from(u8::from(target.up)))),
-        family(REPLICA_INFO, targets.iter().flat_map(|target| infos(target.as_ref(), cluster)).collect()),
-        each_replica(REPLICA_SHARE, &|target, replica| {
-            Some(gauge(&[("target", target), ("replica", &replica.name)], replica.share?))
-        }),
-        each_replica(REPLICA_EXPECTED_SHARE, &|target, replica| {
-            Some(gauge(&[("target", target), ("replica", &replica.name)], replica.expected_share))
-        }),
-        each_replica(DIRECT_UP, &|target, replica| {
-            let up = f64::from(u8::from(replica.direct_up?));
-            Some(gauge(&[("target", target), ("replica", &replica.name)], up))
-        }),
-        family(
-            DIRECT_PROBES,
-            targets.iter().flat_map(|target| direct(target.as_ref(), |counts| counts.taken)).collect(),
-        ),
-        family(
-            DIRECT_PROBE_FAILURES,
-            targets.iter().flat_map(|target| direct(target.as_ref(), |counts| counts.failed)).collect(),
-        ),
-        each_replica(REPLICA_LAG, &|target, replica| {
-            let behind = replica.lag?.behind.as_secs_f64();
-            Some(gauge(&[("target", target), ("replica", &replica.name)], behind))
-        }),
-        each_replica(STALE_READS, &|target, replica| {
-            Some(counter(&[("target", target), ("replica", &replica.name)], replica.stale_reads?))
-        }),
-        family(ANOMALIES, targets.iter().flat_map(|target| anomalies(target.as_ref())).collect()),
-    ]
+/// A time as Prometheus has it: seconds since the epoch.
+fn seconds(wall: jiff::Timestamp) -> f64 {
+    wall.as_duration().as_secs_f64()
 }
 
-fn failures(target: &TargetSnapshot) -> Vec<Metric> {
-    let metric =
-        |(reason, count): (FailureReason, u64)| counter(&[("target", &target.name), ("reason", reason.name())], count);
-    FailureReason::ALL.into_iter().zip(target.failures).map(metric).collect()
+/// Writes a series of each target that has a value.
+fn each<V: Into<Value>>(
+    text: &mut Text<'_>,
+    definition: Definition,
+    targets: &[Arc<TargetSnapshot>],
+    value: impl Fn(&TargetSnapshot) -> Option<V>,
+) {
+    let mut family = text.family(definition);
+    for target in targets {
+        if let Some(value) = value(target) {
+            family.series(&[&target.name], value);
+        }
+    }
 }
 
-fn durations(target: &TargetSnapshot) -> Vec<Metric> {
-    let metric =
-        |phase: Phase| histogram(&[("target", &target.name), ("phase", phase.name())], target.latency.phase(phase));
-    Phase::ALL.into_iter().map(metric).collect()
+/// Writes a series of each replica that has a value.
+fn each_replica<V: Into<Value>>(
+    text: &mut Text<'_>,
+    definition: Definition,
+    targets: &[Arc<TargetSnapshot>],
+    value: impl Fn(&ReplicaSnapshot) -> Option<V>,
+) {
+    let mut family = text.family(definition);
+    for target in targets {
+        for replica in &target.replicas {
+            if let Some(value) = value(replica) {
+                family.series(&[&target.name, &replica.name], value);
+            }
+        }
+    }
 }
 
-fn anomalies(target: &TargetSnapshot) -> Vec<Metric> {
-    let metric = |seen: &AnomalySeen| counter(&[("target", &target.name), ("kind", seen.kind)], seen.answers);
-    target.anomalies.iter().map(metric).collect()
+fn of_targets(text: &mut Text<'_>, targets: &[Arc<TargetSnapshot>], cluster: Option<&ClusterSnapshot>) {
+    each_replica(text, READS, targets, |replica| Some(replica.reads));
+    each(text, PRIMARY_READS, targets, |target| Some(target.primary_reads));
+    each(text, PROBES, targets, |target| Some(target.samples));
+    let mut family = text.family(PROBE_FAILURES);
+    for target in targets {
+        for (reason, count) in FailureReason::ALL.into_iter().zip(target.failures) {
+            family.series(&[&target.name, reason.name()], count);
+        }
+    }
+    each(text, PROBES_SKIPPED, targets, |target| Some(target.skipped));
+    let mut family = text.family(PROBE_DURATION);
+    for target in targets {
+        for phase in Phase::ALL {
+            family.histogram(&[&target.name, phase.name()], target.latency.phase(phase));
+        }
+    }
+    each(text, TARGET_UP, targets, |target| Some(target.up));
+    infos(text, targets, cluster);
+    each_replica(text, REPLICA_SHARE, targets, |replica| replica.share);
+    each_replica(text, REPLICA_EXPECTED_SHARE, targets, |replica| Some(replica.expected_share));
+    each_replica(text, DIRECT_UP, targets, |replica| replica.direct_up);
+    direct(text, DIRECT_PROBES, targets, |counts| counts.taken);
+    direct(text, DIRECT_PROBE_FAILURES, targets, |counts| counts.failed);
+    each_replica(text, REPLICA_LAG, targets, |replica| Some(replica.lag?.behind.as_secs_f64()));
+    each_replica(text, STALE_READS, targets, |replica| replica.stale_reads);
+    let mut family = text.family(ANOMALIES);
+    for target in targets {
+        for anomaly in &target.anomalies {
+            family.series(&[&target.name, anomaly.kind], anomaly.answers);
+        }
+    }
 }
 
 /// One of the two counts of direct samples, by purpose.
-fn direct(target: &TargetSnapshot, count: fn(DirectCounts) -> [u64; 2]) -> Vec<Metric> {
-    let counts = target.direct.map(|counts| Purpose::ALL.into_iter().zip(count(counts)));
-    let metric =
-        |(purpose, count): (Purpose, u64)| counter(&[("target", &target.name), ("purpose", purpose.name())], count);
-    counts.into_iter().flatten().map(metric).collect()
+fn direct(
+    text: &mut Text<'_>,
+    definition: Definition,
+    targets: &[Arc<TargetSnapshot>],
+    count: fn(DirectCounts) -> [u64; 2],
+) {
+    let mut family = text.family(definition);
+    for target in targets {
+        let counts = target.direct.map(|counts| Purpose::ALL.into_iter().zip(count(counts)));
+        for (purpose, count) in counts.into_iter().flatten() {
+            family.series(&[&target.name, purpose.name()], count);
+        }
+    }
 }
 
-fn infos(target: &TargetSnapshot, cluster: Option<&ClusterSnapshot>) -> Vec<Metric> {
-    let info = |replica: &ReplicaSnapshot| {
-        let identity = replica.identity.as_ref()?;
-        let pod = target.service.as_ref().map(|service| service.sibling(&replica.name));
-        let set = pod.zip(cluster).and_then(|(pod, cluster)| cluster.statefulset_of(&pod));
-        let labels = [
-            ("target", &*target.name),
-            ("replica", &*replica.name),
-            ("server_id", &identity.server_id.to_string()),
-            ("server_uuid", identity.server_uuid.as_deref().unwrap_or_default()),
-            ("role", replica.role()?.name()),
-            ("version", &identity.version),
-            ("statefulset", &set.map(ToString::to_string).unwrap_or_default()),
-        ];
-        Some(gauge(&labels, 1.0))
-    };
-    target.replicas.iter().filter_map(info).collect()
+fn infos(text: &mut Text<'_>, targets: &[Arc<TargetSnapshot>], cluster: Option<&ClusterSnapshot>) {
+    let mut family = text.family(REPLICA_INFO);
+    for target in targets {
+        for replica in &target.replicas {
+            let Some((identity, role)) = replica.identity.as_ref().zip(replica.role()) else { continue };
+            let pod = target.service.as_ref().map(|service| service.sibling(&replica.name));
+            let set = pod.zip(cluster).and_then(|(pod, cluster)| cluster.statefulset_of(&pod));
+            let labels = [
+                &*target.name,
+                &*replica.name,
+                &identity.server_id.to_string(),
+                identity.server_uuid.as_deref().unwrap_or_default(),
+                role.name(),
+                &identity.version,
+                &set.map(ToString::to_string).unwrap_or_default(),
+            ];
+            family.series(&labels, true);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
 
 #[test]
 fn the_exposition_of_a_snapshot_is_this_text() {
-    let exposition = Exposition::new().render(&snapshot()).unwrap();
+    let exposition = Exposition::new().render(&snapshot());
     let ours = exposition.lines().filter(|line| !line.contains("process_"));
     let text: String = ours.map(|line| line.replace(env!("CARGO_PKG_VERSION"), "VERSION") + "\n").collect();
     golden::assert_is("tests/fixtures/metrics.txt", &text);
@@ -26,7 +26,7 @@ fn the_exposition_of_a_snapshot_is_this_text() {
 
 #[test]
 fn before_the_first_sample_every_reason_is_there_and_no_replica() {
-    let exposition = Exposition::new().render(&nothing()).unwrap();
+    let exposition = Exposition::new().render(&nothing());
     let failures = "readscope_probe_failures_total{";
     assert_eq!(exposition.lines().filter(|line| line.starts_with(failures) && line.ends_with(" 0")).count(), 11);
     assert!(exposition.contains("readscope_probes_total{target=\"mysql/mysql-read\"} 0"));

@@ -2,15 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use prometheus::proto::{Metric, MetricFamily};
-
-use super::{
-    Definition, Kind, define,
-    family::{counter, family, gauge, histogram, seconds},
-};
-use crate::model::cluster::{
-    ClaimSnapshot, ClusterSnapshot, Dated, Direction, Member, Milestone, StatefulSetSnapshot, Watch,
-};
+use super::{Definition, Kind, Text, Value, define, seconds};
+use crate::model::cluster::{ClusterSnapshot, Direction, Member, StatefulSetSnapshot, Watch};
 
 pub(super) const WATCH_UP: Definition = define(
     "readscope_kube_watch_up",
@@ -85,102 +78,89 @@ pub(super) const REPLICAS: Definition = define(
     "How many replicas the StatefulSet should have.",
 );
 
-/// Every family that `told` has something for.
-pub(super) fn families(told: &ClusterSnapshot) -> Vec<MetricFamily> {
-    let sets = &told.statefulsets;
-    let each = |definition, metrics: &dyn Fn(&StatefulSetSnapshot, &str) -> Vec<Metric>| {
-        family(definition, sets.iter().flat_map(|set| metrics(set, &set.name.to_string())).collect())
-    };
-    let mut families = watches(told);
-    families.push(family(
-        CLAIM_BIND,
-        told.binds
-            .iter()
-            .map(|(labels, times)| {
-                let set = labels.statefulset.to_string();
-                let pairs = [
-                    ("statefulset", &*set),
-                    ("storage_class", &*labels.storage_class),
-                    ("bind_mode", labels.bind_mode),
-                ];
-                histogram(&pairs, times)
-            })
-            .collect(),
-    ));
-    families.push(each(CLAIM_PENDING, &|set, name| {
-        let pending = |shown: &ClaimSnapshot| {
-            let pairs = [("statefulset", name), ("claim", &*shown.claim.name.name)];
-            gauge(&pairs, shown.pending.unwrap_or_default().as_secs_f64())
-        };
-        set.claims.iter().map(pending).collect()
-    }));
-    families.push(each(SCALE_PHASE, &|set, name| {
-        let phases = set.phases.iter();
-        phases.map(|(phase, times)| histogram(&[("statefulset", name), ("phase", phase.name())], times)).collect()
-    }));
-    families.push(each(MILESTONE, &milestones));
-    families.push(each(FIRST_READ_UNCERTAINTY, &|set, name| {
-        let known_to = |member: &Member| {
-            let uncertainty = member.first_read_uncertainty?.as_secs_f64();
-            Some(gauge(&[("statefulset", name), ("replica", &*member.replica)], uncertainty))
-        };
-        last_members(set).filter_map(known_to).collect()
-    }));
-    families.push(each(SCALE_EVENTS, &|set, name| {
-        [Direction::Up, Direction::Down]
-            .map(|direction| {
-                let pairs = [("statefulset", name), ("direction", direction.name())];
-                counter(&pairs, set.began[direction as usize])
-            })
-            .into()
-    }));
-    families.push(each(SCALE_IN_PROGRESS, &|set, name| {
-        let open = set.events.iter().any(|event| event.finished.is_none());
-        vec![gauge(&[("statefulset", name)], f64::from(u8::from(open)))]
-    }));
-    families.push(each(LAST_SCALE, &|set, name| {
-        let last = set.events.first().map(|event| gauge(&[("statefulset", name)], seconds(event.started.wall)));
-        last.into_iter().collect()
-    }));
-    families.push(each(REPLICAS, &|set, name| {
-        set.replicas.map(|replicas| gauge(&[("statefulset", name)], f64::from(replicas))).into_iter().collect()
-    }));
-    families
+/// Writes everything of what was told.
+pub(super) fn write(text: &mut Text<'_>, told: &ClusterSnapshot) {
+    watches(text, told);
+    let mut family = text.family(CLAIM_BIND);
+    for (labels, times) in &told.binds {
+        family.histogram(&[&labels.statefulset.to_string(), &labels.storage_class, labels.bind_mode], times);
+    }
+    let sets: Vec<(String, &StatefulSetSnapshot)> =
+        told.statefulsets.iter().map(|set| (set.name.to_string(), set)).collect();
+    let mut family = text.family(CLAIM_PENDING);
+    for (name, set) in &sets {
+        for shown in &set.claims {
+            let pending = shown.pending.unwrap_or_default().as_secs_f64();
+            family.series(&[name, &shown.claim.name.name], pending);
+        }
+    }
+    let mut family = text.family(SCALE_PHASE);
+    for (name, set) in &sets {
+        for (phase, times) in &set.phases {
+            family.histogram(&[name, phase.name()], times);
+        }
+    }
+    let mut family = text.family(MILESTONE);
+    for (name, set) in &sets {
+        for member in last_members(set) {
+            for (milestone, date) in member.milestones.reached() {
+                family.series(&[name, &member.replica, milestone.name()], seconds(date.wall));
+            }
+        }
+    }
+    let mut family = text.family(FIRST_READ_UNCERTAINTY);
+    for (name, set) in &sets {
+        for member in last_members(set) {
+            if let Some(uncertainty) = member.first_read_uncertainty {
+                family.series(&[name, &member.replica], uncertainty.as_secs_f64());
+            }
+        }
+    }
+    let mut family = text.family(SCALE_EVENTS);
+    for (name, set) in &sets {
+        for direction in [Direction::Up, Direction::Down] {
+            family.series(&[name, direction.name()], set.began[direction as usize]);
+        }
+    }
+    each_set(text, SCALE_IN_PROGRESS, &sets, |set| Some(set.events.iter().any(|event| event.finished.is_none())));
+    each_set(text, LAST_SCALE, &sets, |set| Some(seconds(set.events.first()?.started.wall)));
+    each_set(text, REPLICAS, &sets, |set| Some(u64::from(set.replicas?)));
 }
 
-fn watches(told: &ClusterSnapshot) -> Vec<MetricFamily> {
+/// Writes a series of each `StatefulSet` that has a value.
+fn each_set<V: Into<Value>>(
+    text: &mut Text<'_>,
+    definition: Definition,
+    sets: &[(String, &StatefulSetSnapshot)],
+    value: impl Fn(&StatefulSetSnapshot) -> Option<V>,
+) {
+    let mut family = text.family(definition);
+    for (name, set) in sets {
+        if let Some(value) = value(set) {
+            family.series(&[name], value);
+        }
+    }
+}
+
+fn watches(text: &mut Text<'_>, told: &ClusterSnapshot) {
     let mut kinds: BTreeMap<&str, Vec<&Watch>> = BTreeMap::new();
     for (name, watch) in &told.watches {
         kinds.entry(name.kind.resource()).or_default().push(watch);
     }
-    let each = |definition, metric: &dyn Fn(&str, &[&Watch]) -> Option<Metric>| {
-        family(definition, kinds.iter().filter_map(|(kind, watches)| metric(kind, watches)).collect())
-    };
-    vec![
-        each(WATCH_UP, &|kind, watches| {
-            let up = watches.iter().all(|watch| watch.listed && watch.problem.is_none());
-            Some(gauge(&[("kind", kind)], f64::from(u8::from(up))))
-        }),
-        each(WATCH_RESTARTS, &|kind, watches| {
-            Some(counter(&[("kind", kind)], watches.iter().map(|watch| watch.restarts).sum()))
-        }),
-        each(LAST_EVENT, &|kind, watches| {
-            let last = watches.iter().filter_map(|watch| watch.last_event).max()?;
-            Some(gauge(&[("kind", kind)], seconds(last.wall)))
-        }),
-    ]
-}
-
-/// Of each replica, the milestones of the last event that it was part of.
-fn milestones(set: &StatefulSetSnapshot, name: &str) -> Vec<Metric> {
-    let of_member = |member: &Member| -> Vec<Metric> {
-        let metric = |(milestone, date): (Milestone, Dated)| {
-            let pairs = [("statefulset", name), ("replica", &*member.replica), ("milestone", milestone.name())];
-            gauge(&pairs, seconds(date.wall))
-        };
-        member.milestones.reached().map(metric).collect()
-    };
-    last_members(set).flat_map(of_member).collect()
+    let mut family = text.family(WATCH_UP);
+    for (kind, watches) in &kinds {
+        family.series(&[kind], watches.iter().all(|watch| watch.listed && watch.problem.is_none()));
+    }
+    let mut family = text.family(WATCH_RESTARTS);
+    for (kind, watches) in &kinds {
+        family.series(&[kind], watches.iter().map(|watch| watch.restarts).sum::<u64>());
+    }
+    let mut family = text.family(LAST_EVENT);
+    for (kind, watches) in &kinds {
+        if let Some(last) = watches.iter().filter_map(|watch| watch.last_event).max() {
+            family.series(&[kind], seconds(last.wall));
+        }
+    }
 }
 
 /// Each replica in the last event that it was part of.

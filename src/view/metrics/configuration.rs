@@ -1,11 +1,6 @@
 //! Metrics about the configuration.
 
-use prometheus::proto::MetricFamily;
-
-use super::{
-    Definition, Kind, define,
-    family::{family, gauge, seconds},
-};
+use super::{Definition, Kind, Text, define, seconds};
 use crate::model::Configured;
 
 pub(super) const SUCCESSFUL: Definition = define(
@@ -21,10 +16,7 @@ pub(super) const SUCCESS_TIME: Definition = define(
     "When the configuration in force was loaded.",
 );
 
-pub(super) fn families(configured: &Configured) -> Vec<MetricFamily> {
-    let successful = f64::from(u8::from(configured.refused.is_none()));
-    vec![
-        family(SUCCESSFUL, vec![gauge(&[], successful)]),
-        family(SUCCESS_TIME, vec![gauge(&[], seconds(configured.since.wall))]),
-    ]
+pub(super) fn write(text: &mut Text<'_>, configured: &Configured) {
+    text.family(SUCCESSFUL).series(&[], configured.refused.is_none());
+    text.family(SUCCESS_TIME).series(&[], seconds(configured.since.wall));
 }

@@ -1,4 +1,4 @@
-//! The metrics of this process, with the names that Prometheus' client libraries give them. The library's own collector
+//! The metrics of this process, with the names that Prometheus' client libraries give them. Its library's own collector
 //! rounds processor time down to whole seconds, in which nobody sees what a sample costs.
 
 use procfs::{
@@ -6,12 +6,8 @@ use procfs::{
     process::{LimitValue, Stat},
     ticks_per_second,
 };
-use prometheus::proto::{Metric, MetricFamily};
 
-use super::{
-    Definition, Kind, define,
-    family::{family, gauge, seconds_counter},
-};
+use super::{Definition, Kind, Text, define};
 
 const CPU: Definition =
     define("process_cpu_seconds_total", Kind::Counter, &[], "Total user and system CPU time spent in seconds.");
@@ -41,30 +37,28 @@ impl Process {
         Self { started: started().unwrap_or_default() }
     }
 
-    /// What the kernel tells now; what it does not tell is left out.
-    pub(super) fn families(&self) -> Vec<MetricFamily> {
+    /// Writes what the kernel tells now; what it does not tell is left out.
+    pub(super) fn write(&self, text: &mut Text<'_>) {
+        for (definition, value) in self.values() {
+            text.family(definition).series(&[], value);
+        }
+    }
+
+    fn values(&self) -> Vec<(Definition, f64)> {
         let Ok(process) = procfs::process::Process::myself() else { return Vec::new() };
-        let mut families = Vec::with_capacity(7);
-        let mut tell = |definition, metric: Metric| families.push(family(definition, vec![metric]));
         let stat: Option<Stat> = process.stat().ok();
-        if let Some(stat) = &stat {
-            tell(CPU, seconds_counter(seconds(stat.utime.saturating_add(stat.stime))));
-        }
-        if let Ok(files) = process.fd_count() {
-            tell(OPEN_FDS, gauge(&[], number(files.try_into().unwrap_or(u64::MAX))));
-        }
-        if let Ok(LimitValue::Value(files)) = process.limits().map(|limits| limits.max_open_files.soft_limit) {
-            tell(MAX_FDS, gauge(&[], number(files)));
-        }
-        if let Some(stat) = &stat {
-            tell(VIRTUAL_MEMORY, gauge(&[], number(stat.vsize)));
-            tell(RESIDENT_MEMORY, gauge(&[], number(stat.rss.saturating_mul(page_size()))));
-        }
-        tell(START_TIME, gauge(&[], self.started));
-        if let Some(stat) = &stat {
-            tell(THREADS, gauge(&[], number(stat.num_threads.try_into().unwrap_or_default())));
-        }
-        families
+        let stat = stat.as_ref();
+        let files = process.limits().map(|limits| limits.max_open_files.soft_limit);
+        let values = [
+            (CPU, stat.map(|stat| seconds(stat.utime.saturating_add(stat.stime)))),
+            (OPEN_FDS, process.fd_count().ok().map(|files| number(files.try_into().unwrap_or(u64::MAX)))),
+            (MAX_FDS, if let Ok(LimitValue::Value(files)) = files { Some(number(files)) } else { None }),
+            (VIRTUAL_MEMORY, stat.map(|stat| number(stat.vsize))),
+            (RESIDENT_MEMORY, stat.map(|stat| number(stat.rss.saturating_mul(page_size())))),
+            (START_TIME, Some(self.started)),
+            (THREADS, stat.map(|stat| number(stat.num_threads.try_into().unwrap_or_default()))),
+        ];
+        values.into_iter().filter_map(|(definition, value)| Some((definition, value?))).collect()
     }
 }
 
@@ -84,10 +78,9 @@ mod tests {
     use super::*;
 
     fn value(name: &str) -> f64 {
-        let families = Process::this().families();
-        let family = families.iter().find(|family| family.name() == name).unwrap_or_else(|| panic!("no {name}"));
-        let metric = &family.get_metric()[0];
-        if name.ends_with("_total") { metric.get_counter().get_value() } else { metric.get_gauge().get_value() }
+        let values = Process::this().values();
+        let found = values.iter().find(|(definition, _)| definition.name == name);
+        found.unwrap_or_else(|| panic!("no {name}")).1
     }
 
     #[test]

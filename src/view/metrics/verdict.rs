@@ -1,12 +1,9 @@
 //! The metrics of the verdict and of what it rests on.
 
-use prometheus::proto::{Metric, MetricFamily};
+use std::sync::Arc;
 
-use super::{
-    Definition, Kind, define,
-    family::{counter, family, gauge},
-};
-use crate::model::{ReplicaSnapshot, TargetSnapshot, balance::Indices};
+use super::{Definition, Kind, Text, define, each, each_replica};
+use crate::model::TargetSnapshot;
 
 pub(super) const SHARE_LOWER: Definition = define(
     "readscope_replica_share_lower",
@@ -100,55 +97,26 @@ pub(super) const MISSING: Definition = define(
     "How many expected replicas have given no answer for longer than chance explains.",
 );
 
-/// Every family of the verdict on these targets.
-pub(super) fn families<T: AsRef<TargetSnapshot>>(targets: &[T]) -> Vec<MetricFamily> {
-    let each = |definition, metrics: &dyn Fn(&TargetSnapshot) -> Vec<Metric>| {
-        family(definition, targets.iter().flat_map(|target| metrics(target.as_ref())).collect())
-    };
-    let one = |definition, value: &dyn Fn(&TargetSnapshot) -> f64| {
-        each(definition, &|target| vec![gauge(&[("target", &target.name)], value(target))])
-    };
-    let count = |definition, value: &dyn Fn(&TargetSnapshot) -> u64| {
-        each(definition, &|target| vec![counter(&[("target", &target.name)], value(target))])
-    };
-    let index = |definition, value: &dyn Fn(&Indices) -> f64| {
-        let metric = |target: &TargetSnapshot| {
-            target.indices.as_ref().map(|indices| gauge(&[("target", &target.name)], value(indices)))
-        };
-        each(definition, &|target| metric(target).into_iter().collect())
-    };
-    let replica = |definition, value: &dyn Fn(&ReplicaSnapshot) -> Option<f64>| {
-        each(definition, &|target| {
-            let metric = |of: &ReplicaSnapshot| {
-                value(of).map(|value| gauge(&[("target", &target.name), ("replica", &of.name)], value))
-            };
-            target.replicas.iter().filter_map(metric).collect()
-        })
-    };
-    #[expect(clippy::cast_precision_loss, reason = "replicas are few")]
-    let missing = index(MISSING, &|indices| indices.missing as f64);
-    vec![
-        replica(SHARE_LOWER, &|of| of.share_interval.map(|interval| interval.lower)),
-        replica(SHARE_UPPER, &|of| of.share_interval.map(|interval| interval.upper)),
-        one(UNBALANCED, &|target| f64::from(u8::from(target.verdict.is_unbalanced()))),
-        one(UNDECIDED, &|target| f64::from(u8::from(target.verdict.is_undecided()))),
-        one(EVIDENCE, &|target| target.evidence_seconds),
-        one(THRESHOLD, &|target| target.threshold_seconds),
-        each(CULPRIT, &culprits),
-        count(ALARMS, &|target| target.alarms),
-        count(RESTARTS, &|target| target.restarts),
-        index(MISROUTED, &|indices| indices.misrouted),
-        index(MISROUTED_NOISE, &|indices| indices.misrouted_noise),
-        index(EFFECTIVE_REPLICAS, &|indices| indices.effective_replicas),
-        index(DISPERSION, &|indices| indices.dispersion),
-        missing,
-    ]
-}
-
-fn culprits(target: &TargetSnapshot) -> Vec<Metric> {
-    let metric = |culprit: &crate::model::Culprit| {
-        let labels = [("target", &*target.name), ("replica", &*culprit.replica), ("kind", culprit.kind.name())];
-        gauge(&labels, culprit.part)
-    };
-    target.verdict.culprits().iter().map(metric).collect()
+/// Writes everything of the verdict on these targets.
+#[expect(clippy::cast_precision_loss, reason = "replicas are few")]
+pub(super) fn write(text: &mut Text<'_>, targets: &[Arc<TargetSnapshot>]) {
+    each_replica(text, SHARE_LOWER, targets, |replica| Some(replica.share_interval?.lower));
+    each_replica(text, SHARE_UPPER, targets, |replica| Some(replica.share_interval?.upper));
+    each(text, UNBALANCED, targets, |target| Some(target.verdict.is_unbalanced()));
+    each(text, UNDECIDED, targets, |target| Some(target.verdict.is_undecided()));
+    each(text, EVIDENCE, targets, |target| Some(target.evidence_seconds));
+    each(text, THRESHOLD, targets, |target| Some(target.threshold_seconds));
+    let mut family = text.family(CULPRIT);
+    for target in targets {
+        for culprit in target.verdict.culprits() {
+            family.series(&[&target.name, &culprit.replica, culprit.kind.name()], culprit.part);
+        }
+    }
+    each(text, ALARMS, targets, |target| Some(target.alarms));
+    each(text, RESTARTS, targets, |target| Some(target.restarts));
+    each(text, MISROUTED, targets, |target| Some(target.indices.as_ref()?.misrouted));
+    each(text, MISROUTED_NOISE, targets, |target| Some(target.indices.as_ref()?.misrouted_noise));
+    each(text, EFFECTIVE_REPLICAS, targets, |target| Some(target.indices.as_ref()?.effective_replicas));
+    each(text, DISPERSION, targets, |target| Some(target.indices.as_ref()?.dispersion));
+    each(text, MISSING, targets, |target| Some(target.indices.as_ref()?.missing as f64));
 }

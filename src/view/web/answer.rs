@@ -1,6 +1,7 @@
 //! What every answer has in common: its headers, its body, its errors.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     io::{self, Write},
     pin::Pin,
@@ -22,8 +23,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// An answer; its body is rendered whole or streams.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// A body that was rendered whole.
-struct Pieces(Bytes);
+/// A body that was rendered whole, and how many bytes are left of it.
+struct Pieces(VecDeque<Bytes>, usize);
 
 /// A body that keeps something until the last of it was handed over, or nobody wants the rest.
 struct Keeping<K> {
@@ -41,12 +42,20 @@ pub(super) fn without_body(mut answer: Answer) -> Answer {
     if let Some(length) = answer.body().size_hint().exact() {
         answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    answer.map(|_| Pieces(Bytes::new()).boxed_unsync())
+    answer.map(|_| Pieces(VecDeque::new(), 0).boxed_unsync())
 }
 
-/// The same answer, smaller.
-pub(super) fn packed(kind: &'static str, body: &[u8]) -> Answer {
-    gzip(body).map_or_else(|error| internal(&error), |packed| of_gzip(kind, packed))
+/// An answer of the pieces that `write` makes, smaller.
+pub(super) fn packed(kind: &'static str, write: impl FnOnce(&mut dyn FnMut(String))) -> Answer {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut outcome = Ok(());
+    write(&mut |piece| {
+        if outcome.is_ok() {
+            outcome = gzip.write_all(piece.as_bytes());
+        }
+    });
+    let packed = outcome.and_then(|()| gzip.finish());
+    packed.map_or_else(|error| internal(&error), |packed| of_gzip(kind, packed))
 }
 
 /// A body, smaller.
@@ -93,7 +102,13 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 }
 
 pub(super) fn content(kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    stream(kind, Pieces(body.into()).boxed_unsync())
+    in_pieces(kind, VecDeque::from([body.into()]))
+}
+
+/// What was rendered piece by piece.
+pub(super) fn in_pieces(kind: &'static str, pieces: VecDeque<Bytes>) -> Answer {
+    let bytes = pieces.iter().map(Bytes::len).sum();
+    stream(kind, Pieces(pieces, bytes).boxed_unsync())
 }
 
 pub(super) fn stream(kind: &'static str, body: UnsyncBoxBody<Bytes, Infallible>) -> Answer {
@@ -114,17 +129,21 @@ impl Body for Pieces {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let rest = &mut self.0;
+        let Some(rest) = self.0.front_mut() else { return Poll::Ready(None) };
         let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        if rest.is_empty() {
+            self.0.pop_front();
+        }
+        self.1 -= piece.len();
         Poll::Ready((!piece.is_empty()).then_some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.1 == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.len() as u64)
+        SizeHint::with_exact(self.1 as u64)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is served under which path.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use hyper::{
     Method, Request, StatusCode, Version,
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Access, Site,
-    answer::{Answer, accepts_gzip, content, internal, json, packed, text, without_body},
+    answer::{Answer, accepts_gzip, content, in_pieces, json, packed, text, without_body},
     page::File,
 };
 use crate::view::{
@@ -106,14 +106,12 @@ impl Site {
 
     fn metrics(&self, gzip: bool) -> Answer {
         let snapshot = self.snapshot();
-        let rendered = match self.exposition.render(&snapshot) {
-            Ok(rendered) => rendered,
-            Err(error) => return internal(&error),
-        };
-        if !gzip {
-            return content(metrics::CONTENT_TYPE, rendered);
+        if gzip {
+            return packed(metrics::CONTENT_TYPE, |done| self.exposition.write(&snapshot, done));
         }
-        packed(metrics::CONTENT_TYPE, rendered.as_bytes())
+        let mut pieces = VecDeque::new();
+        self.exposition.write(&snapshot, &mut |piece| pieces.push_back(piece.into()));
+        in_pieces(metrics::CONTENT_TYPE, pieces)
     }
 
     /// Why it is not ready; the configuration is loaded and the listener up, or nobody could ask.
