@@ -61,7 +61,7 @@ impl Observer {
         let file = folder.path().join("readscope.yaml");
         fs::write(&file, configuration(&services.ports, interval, None))?;
         let arguments = ["run", "--config.file", file.to_str().unwrap(), "--web.listen-address", "127.0.0.1:0"];
-        let exporter = Exporter::start(readscope(&arguments).args(["--web.enable-lifecycle", "--log.level", "error"]));
+        let exporter = Exporter::start(readscope(&arguments).arg("--web.enable-lifecycle"));
         let observer = Self { services, exporter, file, interval, changed: None, _folder: folder };
         let least = || observer.samples().into_values().min().unwrap_or_default();
         wait_until("samples of every target", SOON, || least() >= 5);

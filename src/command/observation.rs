@@ -12,7 +12,7 @@ use tokio::{
         mpsc::{self, error::TrySendError},
         oneshot, watch,
     },
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ use crate::{
 /// Facts on their way to the state. Full, they hold the samplers back, which then drop samples and count them.
 const EVENTS_MAX: usize = 1024;
 
-/// Time passes for the model in steps of this.
+/// Time passes for each target in steps of this.
 const TICK: Duration = Duration::from_secs(1);
 
 /// A change is in the snapshot at the latest after this; at a thousand answers a second it is still made ten times.
@@ -104,11 +104,11 @@ impl Observation {
 impl Owner {
     /// Takes facts in until no source is left.
     async fn run(mut self) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticked = Instant::now();
         let mut shown = Instant::now();
         let mut changed = false;
         loop {
+            let tick = ticked + TICK / u32::try_from(self.state.ticks_a_second()).unwrap_or(u32::MAX);
             let event = tokio::select! {
                 event = self.events.recv() => match event {
                     Some(event) => event,
@@ -118,7 +118,10 @@ impl Owner {
                     self.change(change);
                     continue;
                 }
-                _ = tick.tick() => Event::Tick,
+                () = sleep_until(tick) => {
+                    ticked = Instant::now();
+                    Event::Tick
+                }
                 () = sleep_until(shown + SHOWN_WITHIN), if changed => {
                     self.show();
                     shown = Instant::now();

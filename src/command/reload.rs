@@ -59,6 +59,19 @@ struct Discovering {
     leave: CancellationToken,
 }
 
+/// A configuration, and the text that shows it.
+pub(super) struct Loaded {
+    configuration: Configuration,
+    shown: String,
+}
+
+impl Loaded {
+    pub(super) fn new(configuration: Configuration) -> anyhow::Result<Self> {
+        let shown = configuration.show().context("cannot show the configuration")?;
+        Ok(Self { configuration, shown })
+    }
+}
+
 impl Reloader {
     /// Loads nothing yet. Returns as well where the web side shows the configuration and asks for a reload.
     pub(super) fn new(
@@ -85,7 +98,7 @@ impl Reloader {
     }
 
     /// Puts a configuration in force: all of it, or nothing.
-    pub(super) async fn apply(&mut self, configuration: Configuration) -> anyhow::Result<()> {
+    pub(super) async fn apply(&mut self, Loaded { configuration, shown }: Loaded) -> anyhow::Result<()> {
         if configuration.needs_kubernetes() && self.fleet.watcher().is_none() {
             let client = kubernetes::connect(self.args.target.kubernetes_context.as_deref()).await?;
             let watcher = Watcher::new(client, !self.args.no_lifecycle);
@@ -97,7 +110,7 @@ impl Reloader {
         let wanted = self.wanted(&configuration);
         let wanted = wanted.into_iter().map(|target| (target, None)).collect();
         self.fleet.set(wanted, configuration.imbalance).await?;
-        self.shown.send_replace(configuration.show().context("cannot show the configuration")?);
+        self.shown.send_replace(shown);
         self.configuration = configuration;
         self.discover();
         self.tell(Event::Configured(Ok(()))).await;
@@ -151,11 +164,11 @@ impl Reloader {
     async fn reload(&mut self) -> Result<(), String> {
         let args = self.args.clone();
         // Reading a thousand targets must not delay samples, which run on the one event loop.
-        let load = move || -> anyhow::Result<Configuration> {
+        let load = move || -> anyhow::Result<Loaded> {
             let interval = interval_of(INTERVAL).map_err(|error| anyhow!("{error:?}"))?;
             let mut configuration = args.target.configuration(interval)?;
             args.judge_by(&mut configuration);
-            Ok(configuration)
+            Loaded::new(configuration)
         };
         let loaded = match tokio::task::spawn_blocking(load).await {
             Ok(Ok(configuration)) => self.apply(configuration).await,

@@ -11,7 +11,7 @@ use super::{
     fleet::Fleet,
     observation::Observation,
     output,
-    reload::{INTERVAL, Reloader},
+    reload::{INTERVAL, Loaded, Reloader},
     supervisor::{Ending, Signals, Supervisor},
 };
 use crate::{
@@ -43,7 +43,8 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
         let snapshots = observation.shown.clone();
         let fleet = Fleet::new(observation, stop.clone());
         let (mut reloader, shown, asking) = Reloader::new(args, fleet, stop.clone()).map_err(CommandError::failure)?;
-        reloader.apply(configuration).await.map_err(CommandError::usage)?;
+        let loaded = Loaded::new(configuration).map_err(CommandError::failure)?;
+        reloader.apply(loaded).await.map_err(CommandError::usage)?;
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
         let site = Site::new(snapshots, shown, stop.clone());
         let site = match (&args.web_config_file, web) {

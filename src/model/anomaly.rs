@@ -176,14 +176,17 @@ impl Anomalies {
 }
 
 /// Whether the replicas say that they are of more than one version.
-pub(crate) fn version_skew<'a>(replicas: impl Iterator<Item = &'a Replica>) -> Option<Notice> {
-    let mut versions: BTreeMap<String, Vec<Arc<str>>> = BTreeMap::new();
-    for replica in replicas {
-        if let Some(identity) = &replica.identity {
-            versions.entry(identity.version.clone()).or_default().push(Arc::clone(&replica.name));
-        }
+pub(crate) fn version_skew<'a>(replicas: impl Iterator<Item = &'a Replica> + Clone) -> Option<Notice> {
+    let known = replicas.filter_map(|replica| Some((&replica.identity.as_ref()?.version, &replica.name)));
+    let (first, _) = known.clone().next()?;
+    if known.clone().all(|(version, _)| version == first) {
+        return None;
     }
-    (versions.len() > 1).then_some(Notice::VersionSkew { versions })
+    let mut versions: BTreeMap<String, Vec<Arc<str>>> = BTreeMap::new();
+    for (version, name) in known {
+        versions.entry(version.clone()).or_default().push(Arc::clone(name));
+    }
+    Some(Notice::VersionSkew { versions })
 }
 
 impl fmt::Display for Anomaly {

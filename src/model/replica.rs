@@ -31,7 +31,7 @@ pub(crate) enum ServerKey {
 pub(crate) struct Replica {
     pub(crate) name: Arc<str>,
     /// What it last said of itself; `None` until it has answered.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<Arc<Identity>>,
     /// Keys this replica had before, the latest last; see `Roster::recognise`.
     pub(crate) former: Vec<ServerKey>,
     pub(crate) reads: u64,
@@ -105,7 +105,7 @@ impl Replica {
     }
 
     pub(crate) fn answered(&mut self, answer: Answer, answers: u64, now: Moment) {
-        self.identity = Some(answer.identity);
+        self.identity = Some(Arc::new(answer.identity));
         self.reads += 1;
         self.recent_reads += 1.0;
         self.first_answer.get_or_insert(now);

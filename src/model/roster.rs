@@ -33,7 +33,8 @@ const FORMER_MAX: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Roster {
     /// By name, which is unique and how every view sorts them.
-    replicas: BTreeMap<Arc<str>, Replica>,
+    /// Each apart, since a map has room for more than there are.
+    replicas: BTreeMap<Arc<str>, Box<Replica>>,
     /// Exactly one entry for each replica that has answered, but none for [`OTHER`].
     names: HashMap<ServerKey, Arc<str>>,
     /// All answers so far.
@@ -48,7 +49,7 @@ impl Roster {
     pub(crate) fn new(expectation: &Expectation) -> Self {
         let expected = expectation.entries().iter().map(|entry| Arc::clone(&entry.name));
         Self {
-            replicas: expected.map(|name| (Arc::clone(&name), Replica::expected(name))).collect(),
+            replicas: expected.map(|name| (Arc::clone(&name), Box::new(Replica::expected(name)))).collect(),
             names: HashMap::new(),
             answers: 0,
             recent_squares: 0.0,
@@ -57,15 +58,15 @@ impl Roster {
     }
 
     pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> + Clone {
-        self.replicas.values()
+        self.replicas.values().map(AsRef::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Replica> {
-        self.replicas.get_mut(name)
+        self.replicas.get_mut(name).map(AsMut::as_mut)
     }
 
     pub(crate) fn replicas_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
-        self.replicas.values_mut()
+        self.replicas.values_mut().map(AsMut::as_mut)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -103,7 +104,8 @@ impl Roster {
         self.recent_squares += 1.0;
         self.last_answer = Some(now);
         self.answers += 1;
-        let replica = self.replicas.entry(Arc::clone(&name)).or_insert_with(|| Replica::expected(Arc::clone(&name)));
+        let replica =
+            self.replicas.entry(Arc::clone(&name)).or_insert_with(|| Box::new(Replica::expected(Arc::clone(&name))));
         let pod = membership.pod(&name).map(|pod| Arc::clone(&pod.uid));
         // Another pod of the name may be another server.
         let before = replica.identity.as_ref().filter(|_| replica.pod_uid == pod && &*name != OTHER);
@@ -134,7 +136,7 @@ impl Roster {
     /// Makes sure that the replica of this name is known, with no reads if it is new.
     pub(crate) fn meet(&mut self, name: &Arc<str>) {
         if self.replicas.len() < REPLICAS_MAX && !self.replicas.contains_key(name) {
-            self.replicas.insert(Arc::clone(name), Replica::expected(Arc::clone(name)));
+            self.replicas.insert(Arc::clone(name), Box::new(Replica::expected(Arc::clone(name))));
         }
     }
 

@@ -1,6 +1,6 @@
 //! An immutable picture of everything known, which every view renders.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -89,7 +89,7 @@ pub struct TargetSnapshot {
     /// What the Service routes to; absent without a Service, and until it is known.
     pub routing: Option<Routing>,
     /// Newest first, bounded.
-    pub last_answers: Vec<AnswerSeen>,
+    pub last_answers: Arc<VecDeque<AnswerSeen>>,
     /// Newest first, bounded.
     pub last_failures: Vec<FailureSeen>,
     /// What is wrong now.
@@ -104,7 +104,7 @@ pub struct ReplicaSnapshot {
     /// Its name, unique in the target.
     pub name: Arc<str>,
     /// What it last said of itself; absent until it has answered.
-    pub identity: Option<Identity>,
+    pub identity: Option<Arc<Identity>>,
     /// Its answers since it is known.
     pub reads: u64,
     /// When it last answered.

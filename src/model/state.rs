@@ -60,7 +60,7 @@ pub enum Event {
     Lineup(Lineup),
     /// A configuration was loaded, or why it was refused and the one before stays in force.
     Configured(Result<(), Arc<str>>),
-    /// Time passed; to be told about once a second.
+    /// Time passed; to be told [`State::ticks_a_second`] times a second.
     Tick,
 }
 
@@ -99,6 +99,9 @@ pub enum Subject {
     Configuration,
 }
 
+/// For so many targets time passes with one tick: with all of a thousand, their next samples would have to wait for it.
+const TICKED_AT_ONCE: usize = 50;
+
 /// Everything that is known.
 #[derive(Debug, Default)]
 pub struct State {
@@ -109,6 +112,8 @@ pub struct State {
     plans_to_look_at: BTreeSet<TargetId>,
     configured: Option<Configured>,
     lateness: Lateness,
+    /// How many ticks there were.
+    ticks: usize,
     /// What Kubernetes told; absent where it is not asked.
     kubernetes: Option<Kubernetes>,
     /// What that showed since it last changed.
@@ -119,16 +124,19 @@ pub struct State {
 
 #[derive(Debug)]
 struct Entry {
-    target: Target,
+    /// Apart, since a map has room for more entries than there are.
+    target: Box<Target>,
     /// The target's snapshot since it last changed.
     shown: Option<Arc<TargetSnapshot>>,
+    /// Something came since time last passed for it, and so will again soon.
+    busy: bool,
 }
 
 impl State {
     /// A state that knows these targets and nothing about them, and is told about Kubernetes by these watches.
     #[must_use]
     pub fn new(targets: impl IntoIterator<Item = (TargetId, TargetSpec)>, watches: Vec<WatchName>) -> Self {
-        let entry = |spec| Entry { target: Target::new(spec), shown: None };
+        let entry = |spec| Entry { target: Box::new(Target::new(spec)), shown: None, busy: false };
         let mut targets: BTreeMap<TargetId, Entry> = targets.into_iter().map(|(id, spec)| (id, entry(spec))).collect();
         let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         for entry in targets.values_mut() {
@@ -227,13 +235,14 @@ impl State {
         self.targets.retain(|id, _| stays.contains(id));
         let added: Vec<_> = new.iter().map(|(id, _)| *id).collect();
         self.plans_to_look_at.extend(&added);
-        let entry = |spec| Entry { target: Target::new(spec), shown: None };
+        let entry = |spec| Entry { target: Box::new(Target::new(spec)), shown: None, busy: false };
         self.targets.extend(new.into_iter().map(|(id, spec)| (id, entry(spec))));
         self.order = order;
         let count = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
         for entry in self.targets.values_mut() {
-            entry.target.share_period(count);
-            entry.shown = None;
+            if entry.target.share_period(count) {
+                entry.shown = None;
+            }
         }
         if self.kubernetes.is_none() && !watches.is_empty() {
             self.kubernetes = Some(Kubernetes::new([], [], Vec::new()));
@@ -276,19 +285,41 @@ impl State {
         notice.map(|notice| News { subject: Subject::Configuration, notice }).into_iter().collect()
     }
 
+    /// How often a second it is to be told that time passes: each tick is about a part of the targets.
+    #[must_use]
+    pub fn ticks_a_second(&self) -> usize {
+        self.targets.len().div_ceil(TICKED_AT_ONCE).max(1)
+    }
+
     fn tick(&mut self, now: Moment) -> Vec<News> {
-        let ids: Vec<_> = self.targets.keys().copied().collect();
+        let parts = self.ticks_a_second();
+        let part = self.ticks % parts;
+        self.ticks += 1;
+        let ids: Vec<_> = self.targets.keys().copied().skip(part).step_by(parts).collect();
         let mut news = Vec::new();
         for id in ids {
-            news.extend(self.change(id, |target| target.tick(now)));
+            news.extend(self.time_passes(id, now));
             news.extend(self.know_freshness(id, now));
         }
-        if let Some(kubernetes) = &mut self.kubernetes {
+        if let Some(kubernetes) = self.kubernetes.as_mut().filter(|_| part == 0) {
             let (of_kubernetes, changed) = kubernetes.tick(now);
             if changed || !of_kubernetes.is_empty() {
                 self.cluster_shown = None;
             }
             news.extend(of_kubernetes);
+        }
+        news
+    }
+
+    /// What that changes is shown with the next sample of a busy target, and with the next tick at the latest: otherwise
+    /// each snapshot would be made twice.
+    fn time_passes(&mut self, id: TargetId, now: Moment) -> Vec<News> {
+        let entry = self.targets.get_mut(&id);
+        let shown = entry.filter(|entry| entry.busy).and_then(|entry| entry.shown.take());
+        let news = self.change(id, |target| target.tick(now));
+        if let Some(entry) = self.targets.get_mut(&id) {
+            entry.busy = false;
+            entry.shown = shown.filter(|_| news.is_empty());
         }
         news
     }
@@ -377,9 +408,44 @@ impl State {
     fn change(&mut self, id: TargetId, change: impl FnOnce(&mut Target) -> Vec<Notice>) -> Vec<News> {
         let Some(entry) = self.targets.get_mut(&id) else { return Vec::new() };
         entry.shown = None;
+        entry.busy = true;
         self.plans_to_look_at.insert(id);
         let news = change(&mut entry.target);
         let subject = || Subject::Target(Arc::clone(entry.target.name()));
         news.into_iter().map(|notice| News { subject: subject(), notice }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Expectation, Pace, VerdictRules};
+
+    #[test]
+    fn a_second_passes_for_every_target_in_several_ticks() {
+        let spec = |number: u32| TargetSpec {
+            name: format!("mysql/mysql-read-{number}").into(),
+            expectation: Expectation::Seen,
+            service: None,
+            statefulset: None,
+            port: 3306,
+            pace: Pace::regular(Duration::from_secs(1)),
+            forget_after: Duration::from_secs(3600),
+            verdict: VerdictRules::default(),
+            trial: None,
+        };
+        let targets = u32::try_from(TICKED_AT_ONCE).unwrap() * 2 + 1;
+        let mut state = State::new((0..targets).map(|number| (TargetId(number), spec(number))), Vec::new());
+        let passed = |state: &mut State| {
+            let snapshot = state.snapshot(Moment::at(1.0));
+            snapshot.targets.iter().filter(|target| target.trend.points().len() == 1).count()
+        };
+        assert_eq!((state.ticks_a_second(), passed(&mut state)), (3, 0));
+        for tick in 1..=3 {
+            state.apply(Event::Tick, Moment::at(0.3 * f64::from(tick)));
+            assert!(passed(&mut state) <= usize::try_from(tick).unwrap() * TICKED_AT_ONCE);
+        }
+        assert_eq!(passed(&mut state), 2 * TICKED_AT_ONCE + 1);
+        assert_eq!(State::default().ticks_a_second(), 1);
     }
 }

@@ -95,8 +95,8 @@ pub(crate) struct Target {
     /// Shared with snapshots, which outlive a step of it only while somebody renders them.
     trend: Arc<Trend>,
     latency: Latency,
-    /// Newest last, at most [`TAPE_MAX`].
-    tape: VecDeque<AnswerSeen>,
+    /// Newest first, at most [`TAPE_MAX`]. Shared with snapshots, as the trend is.
+    tape: Arc<VecDeque<AnswerSeen>>,
     /// Newest last, at most [`FAILURES_MAX`].
     past_failures: VecDeque<PastFailure>,
     troubles: Troubles,
@@ -150,7 +150,7 @@ impl Target {
             strangers: Default::default(),
             trend: Arc::default(),
             latency: Latency::default(),
-            tape: VecDeque::with_capacity(TAPE_MAX),
+            tape: Arc::default(),
             past_failures: VecDeque::new(),
             troubles: Troubles::default(),
             anomalies: Anomalies::default(),
@@ -271,9 +271,11 @@ impl Target {
         news
     }
 
-    /// Takes in with how many targets it shares the false-alarm period of the process.
-    pub(crate) fn share_period(&mut self, targets: u32) {
+    /// Takes in with how many targets it shares the false-alarm period of the process; says whether that is news.
+    pub(crate) fn share_period(&mut self, targets: u32) -> bool {
+        let before = self.judge.threshold_seconds();
         self.judge.set_threshold(self.spec.verdict.false_alarm_period.saturating_mul(targets.max(1)));
+        self.judge.threshold_seconds().total_cmp(&before).is_ne()
     }
 
     pub(crate) fn snapshot(&self) -> TargetSnapshot {
@@ -318,7 +320,7 @@ impl Target {
                 interval_answers: self.judge.interval_answers(),
             },
             routing: self.membership.routing().cloned(),
-            last_answers: self.tape.iter().rev().cloned().collect(),
+            last_answers: Arc::clone(&self.tape),
             last_failures: self.past_failures.iter().rev().map(FailureSeen::from).collect(),
             notices: self.notices(),
             trial: self.trial.as_ref().and_then(Trial::outcome),
@@ -361,10 +363,9 @@ impl Target {
             self.strangers[stranger as usize] += 1;
             news.extend(self.troubles.strange(stranger, &name, self.samples, now));
         }
-        if self.tape.len() == TAPE_MAX {
-            self.tape.pop_front();
-        }
-        self.tape.push_back(AnswerSeen {
+        let tape = Arc::make_mut(&mut self.tape);
+        tape.truncate(TAPE_MAX - 1);
+        tape.push_front(AnswerSeen {
             time: finished.wall,
             replica: Arc::clone(&name),
             server_id,

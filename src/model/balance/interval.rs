@@ -18,8 +18,8 @@ pub struct ShareInterval {
     pub upper: f64,
 }
 
-/// Halvings of an interval until nothing of it is left.
-const HALVINGS: u32 = 64;
+/// Steps to an edge: a few of Newton's, and enough where each of them has to halve what is left.
+const STEPS: u32 = 64;
 
 /// From here on four terms of Stirling's series are exact.
 const SERIES_FROM: u64 = 16;
@@ -38,15 +38,32 @@ pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
     // The deviance at which the evidence is as much as is not believed.
     let limit = -alpha.ln() - left;
     let deviance = |q: f64| part(s, n, q) + part(misses, n, 1.0 - q);
-    let inside = |q: f64| deviance(q) < limit;
     let share = s / n;
+    // The deviance is convex and least at the share: Newton's steps come to the edge from outside, and are never far off.
+    let about = (2.0 * limit * share * (1.0 - share) / n).sqrt();
     let edge = |mut outside: f64| {
         let mut within = share;
-        for _ in 0..HALVINGS {
-            let middle = f64::midpoint(outside, within);
-            if inside(middle) { within = middle } else { outside = middle }
+        let middle = f64::midpoint(outside, within);
+        // Where it would be if the deviance were a parabola, as it is near the share.
+        let mut q = share + about.copysign(outside - within);
+        if (q - outside) * (q - within) >= 0.0 {
+            q = middle;
         }
-        f64::midpoint(outside, within)
+        for _ in 0..STEPS {
+            let excess = deviance(q) - limit;
+            if excess < 0.0 {
+                within = q;
+            } else {
+                outside = q;
+            }
+            let next = q - excess / (misses / (1.0 - q) - s / q);
+            let next = if (next - outside) * (next - within) < 0.0 { next } else { f64::midpoint(outside, within) };
+            if (next - q).abs() <= f64::EPSILON * q {
+                return next;
+            }
+            q = next;
+        }
+        q
     };
     ShareInterval {
         lower: if hits == 0 { 0.0 } else { edge(0.0) },
@@ -87,6 +104,7 @@ fn remainder(n: u64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
 mod tests {
     use super::*;
 
@@ -108,6 +126,28 @@ mod tests {
         {
             let found = share_interval(hits, answers, 0.05 / 3.0);
             assert!((found.lower - lower).abs() < 6e-4 && (found.upper - upper).abs() < 6e-4, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn edges_are_where_the_evidence_is_as_much_as_is_not_believed() {
+        for answers in [1_u64, 2, 7, 50, 1000, 123_457, 1 << 30] {
+            for hits in [0, 1, answers / 1000, answers / 3, answers / 2, answers - answers / 500, answers] {
+                let (s, misses, n) = (hits as f64, (answers - hits) as f64, answers as f64);
+                let deviance = |q: f64| part(s, n, q) + part(misses, n, 1.0 - q);
+                for alpha in [0.05, 1e-3, 1e-6] {
+                    let found = share_interval(hits, answers, alpha);
+                    let edges = [(found.lower, hits > 0), (found.upper, hits < answers)];
+                    let met: Vec<f64> = edges.iter().filter(|edge| edge.1).map(|edge| deviance(edge.0)).collect();
+                    let same = |deviances: &[f64]| (deviances[0] / deviances[1] - 1.0).abs() < 1e-6;
+                    assert!(met.len() < 2 || same(&met), "{hits}/{answers} {alpha}: {found:?} {met:?}");
+                    assert!(
+                        met.iter().all(|deviance| *deviance >= -alpha.ln() * (1.0 - 1e-6)),
+                        "{hits}/{answers} {alpha}: {met:?}"
+                    );
+                    assert!(found.lower <= s / n && s / n <= found.upper, "{hits}/{answers} {alpha}: {found:?}");
+                }
+            }
         }
     }
 
