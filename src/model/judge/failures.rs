@@ -1,7 +1,8 @@
 //! Which of the latest samples failed, and whether those are more than the shares of the others can be judged beside.
 //!
 //! A failed sample has no replica. Where one replica fails altogether, the answers alone look as if it got no reads; so
-//! fewer failures are tolerated than that replica would have, whatever the tolerance.
+//! fewer failures are tolerated than that replica would have, whatever the tolerance. Failures of a time in which nobody
+//! answered are no single replica's, and do not count any more when the first one answers.
 
 use std::collections::VecDeque;
 
@@ -68,6 +69,9 @@ impl Failures {
     }
 
     pub(super) fn observe(&mut self, failure: Option<FailureReason>) {
+        if failure.is_none() && self.count == self.latest.len() {
+            self.forget(0);
+        }
         self.forget(self.window - 1);
         self.latest.push_back(failure.is_some());
         self.count += usize::from(failure.is_some());
@@ -129,8 +133,24 @@ mod tests {
     }
 
     #[test]
+    fn failures_before_the_first_answer_are_nobodys() {
+        let mut failures = Failures::new(0.02);
+        (0..50).for_each(|_| failures.observe(Some(FailureReason::Refused)));
+        assert!(failures.too_many());
+        failures.observe(None);
+        assert_eq!((failures.too_many(), failures.count), (false, 0));
+        (0..4).for_each(|_| failures.observe(Some(FailureReason::Refused)));
+        assert!(!failures.too_many());
+        failures.observe(Some(FailureReason::Refused));
+        assert!(failures.too_many());
+        failures.observe(None);
+        assert!(failures.too_many(), "somebody answered in between");
+    }
+
+    #[test]
     fn it_ends_when_half_of_them_are_forgotten() {
         let mut failures = Failures::new(0.02);
+        failures.observe(None);
         (0..5).for_each(|_| failures.observe(Some(FailureReason::Timeout)));
         assert!(failures.too_many());
         let answers = (1..1000).find(|_| {
