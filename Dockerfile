@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# The exporter alone: one static program in an empty image, as a user without a name.
+# The exporter alone: one static program in an empty image, as a user without a name. The same sources make the same image:
+# `Cargo.lock` names every crate with its checksum, and no time of the build is in it, given SOURCE_DATE_EPOCH.
 ARG RUST=1.95
 
 FROM docker.io/library/rust:${RUST}-slim-bookworm AS build
@@ -10,7 +11,8 @@ ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN triple="$(uname -m)-unknown-linux-gnu" \
  && cargo build --profile dist --locked --target "$triple" \
  && mkdir /image \
- && cp "target/$triple/dist/readscope" /image/readscope
+ && cp "target/$triple/dist/readscope" /image/readscope \
+ && touch --date=@0 /image/readscope
 
 FROM scratch
 ARG VERSION=unknown

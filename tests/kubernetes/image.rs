@@ -10,6 +10,10 @@ const GIVEN: &str = "READSCOPE_IMAGE_ARCHIVE";
 /// An archive of it; built once for all tests.
 pub(crate) fn archive() -> PathBuf {
     static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
-    let build = || PathBuf::from(text(&mut Command::new(repository().join("tests/image/build"))).trim_end());
     ARCHIVE.get_or_init(|| std::env::var_os(GIVEN).map_or_else(build, PathBuf::from)).clone()
+}
+
+/// Builds it and returns the archive.
+pub(crate) fn build() -> PathBuf {
+    PathBuf::from(text(&mut Command::new(repository().join("tests/image/build"))).trim_end())
 }

@@ -50,4 +50,10 @@ fn the_image_is_one_small_program_that_needs_nothing() {
     assert!(checked.contains("mysql-read.mysql:3306"), "{checked}");
     let shell = run(&["--entrypoint=/bin/sh"], &["-c", "true"]).output().unwrap();
     assert!(!shell.status.success(), "there is a shell");
+
+    // Built again, it is the same to the last byte.
+    let id = || text(Command::new("podman").args(["image", "inspect", "--format", "{{.Id}}", NAME]));
+    let before = id();
+    image::build();
+    assert_eq!(id(), before);
 }
