@@ -1,11 +1,13 @@
 //! A cluster of one node, for one test.
 
 use std::{
+    fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
+use nix::sched::{CloneFlags, setns};
 use tempfile::TempDir;
 
 /// A running cluster with DNS and storage; it goes down when it is dropped, or with the test program.
@@ -52,6 +54,22 @@ impl Cluster {
         text(self.on("inside").args(["ctr", "--namespace", "k8s.io", "images", "import"]).arg(archive));
     }
 
+    /// A program of this machine in the node's network, which finds the cluster's names.
+    pub(crate) fn inside(&self, program: &str) -> Command {
+        let mut command = self.on("enter");
+        command.arg(program);
+        command
+    }
+
+    /// What this gives in the node's network.
+    pub(crate) fn within<T>(&self, ask: impl FnOnce() -> T) -> T {
+        let node = fs::read_to_string(self.directory.path().join("pid")).unwrap();
+        let _outside = Outside(File::open("/proc/thread-self/ns/net").unwrap());
+        let network = File::open(format!("/proc/{}/ns/net", node.trim())).unwrap();
+        setns(&network, CloneFlags::CLONE_NEWNET).unwrap();
+        ask()
+    }
+
     /// A script of `tests/cluster`, on this cluster.
     fn on(&self, script: &str) -> Command {
         let mut command = Self::script(script, &[]);
@@ -70,6 +88,15 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         // Whatever the test came to, nothing of the cluster may be left; a failure of this is told by its own output.
         let _ = self.on("down").status();
+    }
+}
+
+/// Where the thread goes back to.
+struct Outside(File);
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let _ = setns(&self.0, CloneFlags::CLONE_NEWNET);
     }
 }
 

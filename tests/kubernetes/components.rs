@@ -1,37 +1,21 @@
 //! The components of `deploy/` as kubectl renders them, and whether the program takes what its containers would be given. It
 //! takes kubectl, but no cluster.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     cluster::{repository, text},
-    rendering::copy_directory,
+    deploy::Deploy,
 };
 
 /// Where the containers have their files.
 const MOUNTS: [&str; 3] = ["/etc/readscope-targets", "/etc/readscope-web", "/etc/readscope"];
 
-/// What `kubectl apply -k deploy` would apply with these components besides those that are always on.
 fn rendered(components: &[&str]) -> Vec<Value> {
-    let copy = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    for part in ["deploy", "grafana"] {
-        copy_directory(&repository().join(part), &copy.path().join(part));
-    }
-    let file = copy.path().join("deploy/kustomization.yaml");
-    let mut kustomization = fs::read_to_string(&file).unwrap();
-    for component in components {
-        let off = format!("\n# - components/{component}\n");
-        assert!(kustomization.contains(&off), "{component}");
-        kustomization = kustomization.replace(&off, &format!("\n- components/{component}\n"));
-    }
-    fs::write(&file, kustomization).unwrap();
-    let programs = text(&mut Command::new(repository().join("tests/cluster/build")));
-    let kubectl = Path::new(programs.trim()).join("kubectl");
-    let yaml = text(Command::new(kubectl).arg("kustomize").arg(copy.path().join("deploy")));
-    serde_saphyr::from_multiple(&yaml).unwrap()
+    Deploy::with(components).rendered()
 }
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {

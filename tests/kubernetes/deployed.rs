@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use crate::{
     cluster::Cluster,
+    deploy::Deploy,
     image,
-    mysql::ROLLOUT,
-    waiting::{wait_for, wait_until},
+    mysql::{self, ROLLOUT},
+    support::waiting::{wait_for, wait_until},
 };
 
 /// Through the API server, which reaches Services.
@@ -20,10 +21,15 @@ pub(crate) fn apply(cluster: &Cluster) -> String {
     cluster.kubectl("apply -k deploy")
 }
 
+/// Applies what a user has made of it.
+pub(crate) fn apply_from(cluster: &Cluster, deploy: &Deploy) -> String {
+    cluster.import(&image::archive());
+    cluster.kubectl(&format!("apply -k {}", deploy.path()))
+}
+
 /// Gives it the password of its account, as the pages say.
 pub(crate) fn make_secret(cluster: &Cluster) {
-    let template = "go-template={{.data.readscope|base64decode}}";
-    let password = cluster.kubectl(&format!("-n mysql get secret mysql-passwords -o {template}"));
+    let password = mysql::password(cluster, "readscope");
     cluster.kubectl_reads("-n readscope create secret generic readscope --from-file=password=/dev/stdin", &password);
 }
 

@@ -1,18 +1,22 @@
-//! The lab from end to end: its steps A to E with kubectl, and at each what readscope shows of it. docs/lab.md walks through
-//! the same steps.
+//! The lab from end to end: its steps A to E with kubectl, and at each what readscope shows of it: in its API, its metrics, on
+//! its page in a browser, and to a Prometheus in the queries of the dashboard. docs/lab.md walks through the same steps.
 
 use std::{
     collections::BTreeSet,
+    fs,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, repository},
     deployed::{self, metric, scale_event, target},
-    mysql,
-    waiting::wait_until,
+    mysql, obtained,
+    page::Page,
+    panels::{Panel, panels},
+    prometheus::Prometheus,
+    support::waiting::wait_until,
 };
 
 /// What a step may take on a machine that is busy with other things.
@@ -32,6 +36,21 @@ const UP: [&str; 11] = [
     "endpoint_ready",
     "first_read",
 ];
+
+/// What the dashboard has nothing to show for before a scale event.
+const OF_EVENTS: [&str; 5] = [
+    "Last scale-up: request to first read",
+    "From the request to each milestone",
+    "Phases: median of the scale events in the range",
+    "Uncertainty of the first read",
+    "Time until a claim is bound",
+];
+
+/// What it has nothing to show for while nothing fails.
+const OF_FAILURES: &str = "Failures by reason";
+
+/// What it has nothing to show for unless reads are unbalanced, which they are not in the lab.
+const OF_IMBALANCE: &str = "Culprits now";
 
 /// Tells how long each step took; `cargo test -- --nocapture` shows it.
 struct Steps(Instant);
@@ -64,18 +83,66 @@ fn scaled(cluster: &Cluster, to: u64) -> Value {
     scale_event(cluster)
 }
 
+/// The dashboard's queries that a Prometheus has not answered yet.
+struct Dashboard<'a> {
+    cluster: &'a Cluster,
+    prometheus: Prometheus,
+    open: Vec<Panel>,
+}
+
+impl<'a> Dashboard<'a> {
+    /// With the configuration that docs/install.md has for a Prometheus without the operator.
+    fn start(cluster: &'a Cluster) -> Self {
+        let page = fs::read_to_string(repository().join("docs/install.md")).unwrap();
+        let scrape = page.split("```yaml\n").find(|block| block.starts_with("scrape_configs:")).unwrap();
+        let scrape = scrape.split("```").next().unwrap();
+        let rules = repository().join("deploy/alerts/readscope.rules.yaml");
+        let configuration = format!("rule_files: ['{}']\n{scrape}", rules.display());
+        let prometheus = Prometheus::start(cluster.inside("env"), &configuration, &[]);
+        // Grafana's for a scrape every 15 s.
+        Self { cluster, prometheus, open: panels("1m") }
+    }
+
+    /// Waits until each has been answered, but those of these panels.
+    fn answers_all_but(&mut self, panels: &[&str]) {
+        wait_until("the dashboard's queries", PATIENCE, || {
+            let prometheus = &self.prometheus;
+            self.cluster.within(|| {
+                for (_, expressions) in &mut self.open {
+                    expressions.retain(|expression| prometheus.values(expression) == 0);
+                }
+            });
+            self.open.retain(|(_, expressions)| !expressions.is_empty());
+            self.open.iter().all(|(title, _)| panels.contains(&&**title))
+        });
+    }
+}
+
 #[test]
 fn the_lab_shows_at_each_step_what_it_should() {
+    obtained::prometheus();
     let cluster = Cluster::start();
     let steps = Steps(Instant::now());
     steps.done("the cluster is up");
 
     storage_is_claimed(&cluster);
+    let ready = Instant::now();
+    let mut dashboard = Dashboard::start(&cluster);
+    let mut page = Page::open(&cluster);
+    page.shows(3, "#claims tr", r"data-mysql-[012]\s+Bound");
     steps.done("A: three claims are bound");
     a_write_is_read_back(&cluster);
     steps.done("B: a write on the primary is read through mysql-read");
     three_servers_answer(&cluster);
+    page.shows(3, "#replicas tr", r"mysql-[012]\s+10[012]\s+(primary|replica)");
+    page.shows(3, "#shares tr", r"mysql-[012]\s[\s\S]*33\.3 %");
+    page.shows(1, "#verdict-word", "^Balanced$");
     steps.done("C: three servers answer");
+    dashboard.answers_all_but(&[&OF_EVENTS[..], &[OF_FAILURES, OF_IMBALANCE]].concat());
+    page.close();
+    drop(dashboard);
+    steps
+        .done(&format!("C: the dashboard's queries, {:.0} s after the pods were ready", ready.elapsed().as_secs_f64()));
     a_fourth_joins_and_leaves(&cluster);
     steps.done("D: 3, 4, 3, 5 replicas");
     eprintln!("{:6.1} MiB of memory for readscope", mebibytes(deployed::memory(&cluster)));
@@ -199,5 +266,5 @@ fn nothing_is_left(cluster: &Cluster) {
     });
     assert!(metric(cluster, "readscope_replica_info", "").is_empty());
     assert_eq!(metric(cluster, "readscope_replica_expected_share", ""), [0.0; 0]);
-    assert_eq!(target(cluster)["replicas"], serde_json::json!([]), "the page has none either");
+    assert_eq!(target(cluster)["replicas"], serde_json::json!([]));
 }

@@ -8,12 +8,24 @@
 
 // What the tests need.
 mod cluster;
+mod deploy;
 mod deployed;
 mod image;
 mod mysql;
-#[path = "../support/waiting.rs"]
+#[path = "../real/obtained.rs"]
 #[allow(dead_code, reason = "each test crate uses its own part of it")]
-mod waiting;
+mod obtained;
+mod page;
+#[path = "../real/panels.rs"]
+mod panels;
+#[path = "../real/program.rs"]
+#[allow(dead_code, reason = "each test crate uses its own part of it")]
+mod program;
+#[path = "../real/prometheus.rs"]
+#[allow(dead_code, reason = "each test crate uses its own part of it")]
+mod prometheus;
+#[path = "../support/mod.rs"]
+mod support;
 
 // The tests.
 mod components;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{cluster::Cluster, waiting::wait_until};
+use crate::{cluster::Cluster, support::waiting::wait_until};
 
 /// What a rollout may take on a machine that is busy with other things.
 pub(crate) const ROLLOUT: &str = "--timeout=400s";
@@ -17,6 +17,12 @@ pub(crate) fn make_secret(cluster: &Cluster) {
     let line = |account| format!("{account}={account}'\"\\&$({:08x})\n", rand::random::<u32>());
     let accounts = ["root", "replication", "readscope", "lab"].map(line).concat();
     cluster.kubectl_reads("-n mysql create secret generic mysql-passwords --from-env-file=/dev/stdin", &accounts);
+}
+
+/// The password of an account, as the Secret has it.
+pub(crate) fn password(cluster: &Cluster, account: &str) -> String {
+    let template = format!("go-template={{{{.data.{account}|base64decode}}}}");
+    cluster.kubectl(&format!("-n mysql get secret mysql-passwords -o {template}"))
 }
 
 /// Waits until every replica that is asked for is ready.

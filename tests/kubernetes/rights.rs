@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::{cluster::Cluster, deployed, mysql, waiting::wait_until};
+use crate::{cluster::Cluster, deployed, mysql, support::waiting::wait_until};
 
 /// Which resources an account may do something with in the namespace of MySQL, with the verbs.
 fn granted(cluster: &Cluster, account: &str) -> BTreeSet<String> {
