@@ -34,13 +34,10 @@ pub(super) trait Observed: Resource<DynamicType = ()> {
     const KIND: Kind;
 
     /// What is read of it.
-    type Read: DeserializeOwned;
+    type Read: DeserializeOwned + AsMut<read::Metadata>;
 
     /// Whether it matters that one of them is no more.
     const ENDS: bool = true;
-
-    /// What every object says of itself.
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata;
 
     /// What matters of the object of this name; `None` where it is nothing that readscope knows.
     fn fact(read: Self::Read, name: ObjectName) -> Option<Object>;
@@ -50,10 +47,6 @@ impl Observed for core::Service {
     const KIND: Kind = Kind::Service;
 
     type Read = read::Service;
-
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata {
-        &mut read.metadata
-    }
 
     fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
         let spec = read.spec.unwrap_or_default();
@@ -74,10 +67,6 @@ impl Observed for discovery::EndpointSlice {
     const KIND: Kind = Kind::Slice;
 
     type Read = read::EndpointSlice;
-
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata {
-        &mut read.metadata
-    }
 
     fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
         let service = read.metadata.labels?.remove(SERVICE_LABEL)?.into();
@@ -103,10 +92,6 @@ impl Observed for core::Pod {
 
     type Read = read::Pod;
 
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata {
-        &mut read.metadata
-    }
-
     fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
         let owners = read.metadata.owner_references.unwrap_or_default();
         let owner = owners
@@ -131,10 +116,6 @@ impl Observed for apps::StatefulSet {
 
     type Read = read::StatefulSet;
 
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata {
-        &mut read.metadata
-    }
-
     fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
         let spec = read.spec.unwrap_or_default();
         let templates = spec.volume_claim_templates.unwrap_or_default();
@@ -153,10 +134,6 @@ impl Observed for core::PersistentVolumeClaim {
     const KIND: Kind = Kind::Claim;
 
     type Read = read::Claim;
-
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata {
-        &mut read.metadata
-    }
 
     fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
         let annotations = read.metadata.annotations.unwrap_or_default();
@@ -194,10 +171,6 @@ impl Observed for core::PersistentVolume {
     // What it told of its claim stays true, and nothing is to be remembered of all the volumes of a cluster.
     const ENDS: bool = false;
 
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata {
-        &mut read.metadata
-    }
-
     fn fact(read: Self::Read, _: ObjectName) -> Option<Object> {
         let claim = read.spec?.claim_ref?;
         let status = read.status.unwrap_or_default();
@@ -215,10 +188,6 @@ impl Observed for storage::StorageClass {
 
     type Read = read::StorageClass;
 
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata {
-        &mut read.metadata
-    }
-
     fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
         Some(Object::StorageClass(StorageClass {
             name: name.name,
@@ -231,10 +200,6 @@ impl Observed for core::Node {
     const KIND: Kind = Kind::Node;
 
     type Read = read::Bare;
-
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata {
-        &mut read.metadata
-    }
 
     fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
         let zone = read.metadata.labels.and_then(|mut labels| labels.remove(ZONE_LABEL));
@@ -249,10 +214,6 @@ impl Observed for core::Event {
 
     // They end by themselves after an hour, whatever becomes of the claim.
     const ENDS: bool = false;
-
-    fn metadata(read: &mut Self::Read) -> &mut read::Metadata {
-        &mut read.metadata
-    }
 
     fn fact(read: Self::Read, _: ObjectName) -> Option<Object> {
         let about = read.involved_object?;

@@ -7,7 +7,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
 
-use super::convert::{Observed, object_name};
+use super::{
+    convert::{Observed, object_name},
+    read::Metadata,
+};
 use crate::model::cluster::{Object, ObjectName};
 
 /// What matters of an object of Kubernetes' kind `K`. It is listed and watched as those are.
@@ -25,7 +28,7 @@ pub(super) struct Fact<K> {
 impl<'de, K: Observed> Deserialize<'de> for Fact<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut read = K::Read::deserialize(deserializer)?;
-        let all = K::metadata(&mut read);
+        let all: &mut Metadata = read.as_mut();
         let name = object_name(all);
         let metadata = ObjectMeta {
             name: all.name.clone(),

@@ -272,3 +272,15 @@ pub(super) struct Event {
 pub(super) struct Series {
     pub(super) last_observed_time: Option<MicroTime>,
 }
+
+macro_rules! say_of_themselves {
+    ($($kind:ident)*) => {$(
+        impl AsMut<Metadata> for $kind {
+            fn as_mut(&mut self) -> &mut Metadata {
+                &mut self.metadata
+            }
+        }
+    )*};
+}
+
+say_of_themselves!(Service EndpointSlice Pod StatefulSet Claim Volume StorageClass Bare Event);
