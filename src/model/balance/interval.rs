@@ -43,12 +43,8 @@ pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
     let about = (2.0 * limit * share * (1.0 - share) / n).sqrt();
     let edge = |mut outside: f64| {
         let mut within = share;
-        let middle = f64::midpoint(outside, within);
         // Where it would be if the deviance were a parabola, as it is near the share.
-        let mut q = share + about.copysign(outside - within);
-        if (q - outside) * (q - within) >= 0.0 {
-            q = middle;
-        }
+        let mut q = between(outside, within, share + about.copysign(outside - within));
         for _ in 0..STEPS {
             let excess = deviance(q) - limit;
             if excess < 0.0 {
@@ -56,8 +52,7 @@ pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
             } else {
                 outside = q;
             }
-            let next = q - excess / (misses / (1.0 - q) - s / q);
-            let next = if (next - outside) * (next - within) < 0.0 { next } else { f64::midpoint(outside, within) };
+            let next = between(outside, within, q - excess / (misses / (1.0 - q) - s / q));
             if (next - q).abs() <= f64::EPSILON * q {
                 return next;
             }
@@ -69,6 +64,11 @@ pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
         lower: if hits == 0 { 0.0 } else { edge(0.0) },
         upper: if hits == answers { 1.0 } else { edge(1.0) },
     }
+}
+
+/// `guess` if it is between these two, otherwise the middle of them.
+fn between(one: f64, other: f64, guess: f64) -> f64 {
+    if (guess - one) * (guess - other) < 0.0 { guess } else { f64::midpoint(one, other) }
 }
 
 /// `count * ln(count / n / q)`, exact where q is near count / n.
