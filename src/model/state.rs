@@ -3,101 +3,22 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use super::{
     act::Act,
     cluster::{Change, ClusterSnapshot, Kind, Kubernetes, ObjectName, Problem, WatchName},
+    event::{Event, Told},
     lateness::Lateness,
     lineup::{Configured, Lineup},
     moment::Moment,
+    news::{News, Subject},
     notice::Notice,
     plan::{DirectSample, Plan},
     sample::Sample,
     snapshot::{Snapshot, TargetSnapshot},
     target::{Target, TargetId, TargetSpec},
 };
-
-/// A fact.
-#[derive(Debug)]
-pub enum Event {
-    /// A sample is over.
-    Sampled {
-        /// Whose.
-        target: TargetId,
-        /// What came of it.
-        sample: Box<Sample>,
-        /// How long after its time it started.
-        late: Duration,
-    },
-    /// Samples were due and not taken.
-    Skipped {
-        /// Whose.
-        target: TargetId,
-        /// How many.
-        count: u64,
-    },
-    /// A connection to a pod's own address is over; it is no read.
-    Asked {
-        /// On whose behalf.
-        target: TargetId,
-        /// What came of it.
-        sample: Box<DirectSample>,
-    },
-    /// Kubernetes told something.
-    Cluster {
-        /// Which watch told it.
-        watch: WatchName,
-        /// What it told.
-        told: Told,
-    },
-    /// The demo begins another act.
-    Announced(Act),
-    /// A milestone was written as a Kubernetes Event, or why it could not be.
-    Recorded(Option<Problem>),
-    /// There are other targets from now on.
-    Lineup(Lineup),
-    /// A configuration was loaded, or why it was refused and the one before stays in force.
-    Configured(Result<(), Arc<str>>),
-    /// Time passed; to be told [`State::ticks_a_second`] times a second.
-    Tick,
-}
-
-/// What a watch of Kubernetes objects tells.
-#[derive(Debug)]
-pub enum Told {
-    /// A fact about an object.
-    Change(Box<Change>),
-    /// The whole list was received, for the first time or again.
-    Listed,
-    /// It does not work, and is tried again.
-    Broken(Problem),
-}
-
-/// What a person should know, and about what.
-#[derive(Clone, Debug, PartialEq)]
-pub struct News {
-    /// What it is about.
-    pub subject: Subject,
-    /// The sentence.
-    pub notice: Notice,
-}
-
-/// What a notice is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// A target, by its label.
-    Target(Arc<str>),
-    /// A `StatefulSet`.
-    StatefulSet(ObjectName),
-    /// What Kubernetes tells.
-    Kubernetes,
-    /// The demo's story.
-    Demo,
-    /// The configuration.
-    Configuration,
-}
 
 /// For so many targets time passes with one tick: with all of a thousand, their next samples would have to wait for it.
 const TICKED_AT_ONCE: usize = 50;
@@ -132,12 +53,18 @@ struct Entry {
     busy: bool,
 }
 
+impl Entry {
+    fn new(spec: TargetSpec) -> Self {
+        Self { target: Box::new(Target::new(spec)), shown: None, busy: false }
+    }
+}
+
 impl State {
     /// A state that knows these targets and nothing about them, and is told about Kubernetes by these watches.
     #[must_use]
     pub fn new(targets: impl IntoIterator<Item = (TargetId, TargetSpec)>, watches: Vec<WatchName>) -> Self {
-        let entry = |spec| Entry { target: Box::new(Target::new(spec)), shown: None, busy: false };
-        let mut targets: BTreeMap<TargetId, Entry> = targets.into_iter().map(|(id, spec)| (id, entry(spec))).collect();
+        let mut targets: BTreeMap<TargetId, Entry> =
+            targets.into_iter().map(|(id, spec)| (id, Entry::new(spec))).collect();
         let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         for entry in targets.values_mut() {
             entry.target.share_period(count);
@@ -235,8 +162,7 @@ impl State {
         self.targets.retain(|id, _| stays.contains(id));
         let added: Vec<_> = new.iter().map(|(id, _)| *id).collect();
         self.plans_to_look_at.extend(&added);
-        let entry = |spec| Entry { target: Box::new(Target::new(spec)), shown: None, busy: false };
-        self.targets.extend(new.into_iter().map(|(id, spec)| (id, entry(spec))));
+        self.targets.extend(new.into_iter().map(|(id, spec)| (id, Entry::new(spec))));
         self.order = order;
         let count = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
         for entry in self.targets.values_mut() {
@@ -419,33 +345,47 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Expectation, Pace, VerdictRules};
+    use crate::model::Expectation;
+
+    fn state(targets: usize) -> State {
+        let spec = |number| TargetSpec::regular(&format!("mysql/mysql-read-{number}"), Expectation::Seen);
+        let targets = u32::try_from(targets).unwrap();
+        State::new((0..targets).map(|number| (TargetId(number), spec(number))), Vec::new())
+    }
+
+    /// For how many targets it is shown that time passed so often.
+    fn shown(state: &mut State, times: usize) -> usize {
+        let snapshot = state.snapshot(Moment::at(0.0));
+        snapshot.targets.iter().filter(|target| target.trend.points().len() == times).count()
+    }
 
     #[test]
     fn a_second_passes_for_every_target_in_several_ticks() {
-        let spec = |number: u32| TargetSpec {
-            name: format!("mysql/mysql-read-{number}").into(),
-            expectation: Expectation::Seen,
-            service: None,
-            statefulset: None,
-            port: 3306,
-            pace: Pace::regular(Duration::from_secs(1)),
-            forget_after: Duration::from_secs(3600),
-            verdict: VerdictRules::default(),
-            trial: None,
-        };
-        let targets = u32::try_from(TICKED_AT_ONCE).unwrap() * 2 + 1;
-        let mut state = State::new((0..targets).map(|number| (TargetId(number), spec(number))), Vec::new());
-        let passed = |state: &mut State| {
-            let snapshot = state.snapshot(Moment::at(1.0));
-            snapshot.targets.iter().filter(|target| target.trend.points().len() == 1).count()
-        };
-        assert_eq!((state.ticks_a_second(), passed(&mut state)), (3, 0));
+        let targets = 2 * TICKED_AT_ONCE + 1;
+        let mut state = state(targets);
+        assert_eq!((state.ticks_a_second(), shown(&mut state, 0)), (3, targets));
         for tick in 1..=3 {
-            state.apply(Event::Tick, Moment::at(0.3 * f64::from(tick)));
-            assert!(passed(&mut state) <= usize::try_from(tick).unwrap() * TICKED_AT_ONCE);
+            state.apply(Event::Tick, Moment::at(0.0));
+            assert!(shown(&mut state, 1) <= tick * TICKED_AT_ONCE);
         }
-        assert_eq!(passed(&mut state), 2 * TICKED_AT_ONCE + 1);
+        assert_eq!(shown(&mut state, 1), targets);
         assert_eq!(State::default().ticks_a_second(), 1);
+    }
+
+    #[test]
+    fn what_time_changes_of_a_busy_target_is_shown_with_its_next_event_or_tick() {
+        let mut state = state(1);
+        let event = || Event::Skipped { target: TargetId(0), count: 1 };
+        let tick = |state: &mut State, second| state.apply(Event::Tick, Moment::at(second));
+        state.apply(event(), Moment::at(0.0));
+        assert_eq!(shown(&mut state, 0), 1);
+        tick(&mut state, 0.1);
+        assert_eq!(shown(&mut state, 0), 1, "it has just been made");
+        state.apply(event(), Moment::at(0.2));
+        assert_eq!(shown(&mut state, 1), 1);
+        tick(&mut state, 10.0);
+        assert_eq!(shown(&mut state, 1), 1);
+        tick(&mut state, 11.0);
+        assert_eq!(shown(&mut state, 2), 1, "nothing else came");
     }
 }

@@ -71,6 +71,24 @@ pub struct TargetSpec {
     pub trial: Option<TrialRules>,
 }
 
+#[cfg(test)]
+impl TargetSpec {
+    /// Of no Service, once a second, by the usual rules.
+    pub(crate) fn regular(name: &str, expectation: Expectation) -> Self {
+        Self {
+            name: name.into(),
+            expectation,
+            service: None,
+            port: 3306,
+            pace: Pace::regular(Duration::from_secs(1)),
+            statefulset: None,
+            forget_after: Duration::from_secs(3600),
+            verdict: VerdictRules::default(),
+            trial: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Target {
     spec: TargetSpec,

@@ -21,8 +21,8 @@ use super::{
 use crate::model::{
     histogram::Histogram,
     moment::Moment,
+    news::{News, Subject},
     notice::Notice,
-    state::{News, Subject},
     target::Read,
 };
 

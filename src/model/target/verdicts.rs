@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::*;
 use crate::model::{
     failure::Failure,
-    plan::Pace,
     sample::{Identity, Timings},
     verdict::{CulpritKind, Undecided},
 };
@@ -21,17 +20,7 @@ struct Course {
 impl Course {
     fn new(expected: &[&str]) -> Self {
         let expected = expected.iter().map(|entry| entry.parse().unwrap()).collect();
-        let spec = TargetSpec {
-            name: "mysql/mysql-read".into(),
-            expectation: Expectation::listed(expected).unwrap(),
-            service: None,
-            statefulset: None,
-            port: 3306,
-            pace: Pace::regular(Duration::from_secs(1)),
-            forget_after: Duration::from_secs(3600),
-            verdict: VerdictRules::default(),
-            trial: None,
-        };
+        let spec = TargetSpec::regular("mysql/mysql-read", Expectation::listed(expected).unwrap());
         Self { target: Target::new(spec), sequence: 0, second: 0.0, news: Vec::new() }
     }
 

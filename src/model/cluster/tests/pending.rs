@@ -6,7 +6,7 @@ use super::builders::{claim, event, name, pod, set, slice};
 use crate::model::{
     cluster::{Change, Kind, Kubernetes, Object, ObjectName, Problem, Receipt, Rule, WatchName},
     moment::Moment,
-    state::News,
+    news::News,
 };
 
 /// What Kubernetes told, of the `StatefulSet` `mysql` that was just scaled to 4, and whose fourth claim is there since
