@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::Definition;
 use crate::model;
 
-/// The length of a piece, in bytes, and how much longer one may become: a series is shorter than that.
+/// The length of a piece, in bytes, and how much longer one usually becomes by its last series.
 const PIECE_BYTES: usize = 64 * 1024;
 const MORE_BYTES: usize = 4 * 1024;
 
