@@ -68,13 +68,13 @@ test("every act is announced, and shows what its words promise", async () => {
     ["mysql-0", "mysql-1", "mysql-2"].map((pod) => [`data-${pod}`, "Bound", "10Gi", "RWO"]));
 
   await play(scene("scaling"), page);
-  assert.match(await text(page, ".event:first-child summary"), /^3 → 4 replicas\s*under way for /);
+  assert.match(await text(page, ".event:first-child summary"), /^3 → 4 replicas\s+under way for /);
 
   await play(scene("starved"), page);
   assert.match(await reason(), /^mysql-2 gets none of the reads where 25 % is expected/);
   assert.equal(await page.locator("#shares tr[data-wrong]").count(), 1);
   assert.equal((await shares()).get("mysql-2")[0], "mysql-2");
-  assert.match(await text(page, ".event:first-child summary"), /^3 → 4 replicas\s*in /);
+  assert.match(await text(page, ".event:first-child summary"), /^3 → 4 replicas\s+in /);
   assert.match(await text(page, ".event:first-child .steps"), /pod ready[^]*first read[^]*fresh read/);
 
   await play(scene("healed"), page);
@@ -85,7 +85,7 @@ test("every act is announced, and shows what its words promise", async () => {
   assert.match(await text(page, "#failures"), /too_many_connections after [^]*ERROR 1040/);
 
   await play(scene("fewer"), page);
-  assert.match(await text(page, ".event:first-child summary"), /^4 → 3 replicas\s*in /);
+  assert.match(await text(page, ".event:first-child summary"), /^4 → 3 replicas\s+in /);
 
   await play(scene("returned"), page);
   assert.match(await text(page, ".event:first-child .steps"), /mysql-3\s+reused/);

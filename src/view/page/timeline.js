@@ -54,7 +54,7 @@ export function tick(events, now) {
 
 function make(event) {
   const node = el("details", { class: "event" },
-    el("summary", {}, el("strong", {}), el("span", { class: "took" }), el("span", { class: "aside" })),
+    el("summary", {}, el("strong", {}), " ", el("span", { class: "took" }), " ", el("span", { class: "aside" })),
     el("div", { class: "strip" }),
     el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Every step of this scale event" }, el("table", { class: "list steps" }, el("thead"), el("tbody"))));
   node.addEventListener("toggle", () => {
