@@ -23,7 +23,8 @@ fn every_directory_is_rendered_and_a_wrong_service_is_told() {
     let plain = cluster.kubectl("kustomize deploy");
     assert_eq!(kinds(&plain), KINDS, "{plain}");
     for (component, adds) in [("topology", 2), ("per-node", 3), ("prometheus-operator", 2), ("kubernetes-events", 0)] {
-        let rendered = cluster.kubectl(&format!("kustomize {}", Deploy::with(&[component]).path()));
+        let deploy = Deploy::with(&[component]);
+        let rendered = cluster.kubectl(&format!("kustomize {}", deploy.path()));
         assert_eq!(kinds(&rendered), KINDS + adds, "{component}: {rendered}");
     }
 
@@ -46,7 +47,8 @@ fn every_directory_is_rendered_and_a_wrong_service_is_told() {
     deployed::apply_from(&cluster, &Deploy::with(&[]).naming("mysql/mysql-reed"));
     says(&cluster, "cannot resolve mysql-reed.mysql.svc");
     // No Service at all.
-    let _ = cluster.try_kubectl(&format!("apply -k {}", Deploy::with(&[]).naming("").path()));
+    let unnamed = Deploy::with(&[]).naming("");
+    let _ = cluster.try_kubectl(&format!("apply -k {}", unnamed.path()));
     deployed::ends_saying(&cluster, "readscope", "--service");
 }
 

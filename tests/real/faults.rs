@@ -100,9 +100,15 @@ fn a_server_without_free_connections_says_too_many() {
     let last = cut_off(&mut probe);
     for server in service.fleet.members() {
         let (ours, theirs) = both_counts(&last, server);
-        let refused = if server.name == full.name { last.failures("too_many_connections") } else { 0 };
-        // Most are refused in place of a greeting, those that were logging in when the limit came after their login.
-        assert_eq!(ours + refused, theirs + server.status("Connection_errors_max_connections"), "{}", server.name);
+        if server.name != full.name {
+            assert_eq!(ours, theirs, "{}", server.name);
+            continue;
+        }
+        // Most are refused in place of a greeting. Of those that were logging in when the limit came, the server may count
+        // one as refused and as a login.
+        let ours = ours + last.failures("too_many_connections");
+        let theirs = theirs + server.status("Connection_errors_max_connections");
+        assert!((ours..=ours + 8).contains(&theirs), "{theirs} at {}, not {ours}", server.name);
     }
 }
 

@@ -55,9 +55,19 @@ impl Answer {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let mut answer = Self::head(&bytes[..end]);
+        answer.body = bytes.split_off(end + 4);
+        if answer.header("Transfer-Encoding") == Some("chunked") {
+            answer.body = joined(&answer.body).ok_or(io::ErrorKind::UnexpectedEof)?;
+        }
+        Ok(answer)
+    }
+
+    /// The answer that begins so, without its body.
+    pub(crate) fn head(bytes: &[u8]) -> Self {
+        let head = String::from_utf8(bytes.to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Ok(Self { status, head, body: bytes[end + 4..].to_vec() })
+        Self { status, head, body: Vec::new() }
     }
 
     /// The value of a header, if it is there.
@@ -72,5 +82,20 @@ impl Answer {
 
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// What was sent in chunks, each after its length; nothing if the last one, which is empty, is missing.
+fn joined(mut chunks: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let line = chunks.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..line]).ok()?, 16).ok()?;
+        if length == 0 {
+            return Some(whole);
+        }
+        let chunk = chunks.get(line + 2..line + 2 + length)?;
+        whole.extend_from_slice(chunk);
+        chunks = chunks.get(line + 2 + length + 2..)?;
     }
 }
