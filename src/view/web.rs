@@ -7,6 +7,7 @@ mod connections;
 mod events;
 mod feed;
 mod page;
+mod rendered;
 mod renderings;
 mod routes;
 

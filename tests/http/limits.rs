@@ -72,8 +72,9 @@ fn scrapes_beyond_those_that_may_be_under_way_are_refused_and_come_back() {
 
 #[tokio::test]
 async fn what_slow_clients_do_not_take_is_bounded_and_free_again_when_they_are_gone() {
-    // A scrape of some tens of megabytes, which no socket takes.
+    // A scrape of some tens of megabytes, which no socket takes; how many is known from the one before.
     let site = served_here(answered(&[(&"x".repeat(200_000), 5)], 0)).await;
+    assert_eq!(answer(asks(site.address).await).await.status, 200);
     let slow = asks(site.address).await;
     slow.readable().await.unwrap();
     let refused = answer(asks(site.address).await).await;
@@ -96,7 +97,11 @@ async fn what_slow_clients_do_not_take_is_bounded_and_free_again_when_they_are_g
 async fn a_client_that_takes_its_answer_too_slowly_is_hung_up_on() {
     let site = served_here(answered(&[(&"x".repeat(200_000), 5)], 0)).await;
     let mut slow = asks(site.address).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    slow.readable().await.unwrap();
+    // Time does not pass by itself while something is rendered.
+    for _ in 0..60 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
     let mut bytes = Vec::new();
     // The end of the connection may be an error.
     let _ = tokio::time::timeout(SOON, slow.read_to_end(&mut bytes)).await;

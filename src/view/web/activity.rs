@@ -6,10 +6,9 @@ use std::{
     time::Duration,
 };
 
-use hyper::body::Body;
 use tokio::time::{Instant, interval};
 
-use super::answer::{Answer, keeping};
+use super::answer::{Answer, is_endless, keeping};
 
 /// Without a request, a connection lasts so long.
 const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -80,8 +79,7 @@ impl Activity {
 impl UnderWay {
     /// The request's answer: from now on its client is waited for.
     pub(super) fn answered_by(self, answer: Answer) -> Answer {
-        // A stream has no length.
-        let until = answer.body().size_hint().exact().map(|_| Instant::now() + TAKEN_WITHIN);
+        let until = (!is_endless(&answer)).then(|| Instant::now() + TAKEN_WITHIN);
         self.activity.lock().until.insert(self.number, until);
         keeping(answer, self)
     }

@@ -1,8 +1,6 @@
 //! What every answer has in common: its headers, its body, its errors.
 
 use std::{
-    collections::VecDeque,
-    convert::Infallible,
     io::{self, Write},
     pin::Pin,
     task::{Context, Poll},
@@ -20,15 +18,19 @@ use hyper::{
 /// So much of a body is handed to a connection at once. What it has it keeps until its client takes it.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// An answer; its body is rendered whole or streams.
-pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+/// An answer; its body is rendered whole, or while it is taken, or streams.
+pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-/// A body that was rendered whole, and how many bytes are left of it.
-struct Pieces(VecDeque<Bytes>, usize);
+/// A body that was rendered whole: what is left of it.
+struct Pieces(Bytes);
+
+/// Marks an answer that has no end to be waited for.
+#[derive(Clone, Debug)]
+struct Endless;
 
 /// A body that keeps something until the last of it was handed over, or nobody wants the rest.
 struct Keeping<K> {
-    body: UnsyncBoxBody<Bytes, Infallible>,
+    body: UnsyncBoxBody<Bytes, io::Error>,
     _kept: K,
 }
 
@@ -42,20 +44,7 @@ pub(super) fn without_body(mut answer: Answer) -> Answer {
     if let Some(length) = answer.body().size_hint().exact() {
         answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    answer.map(|_| Pieces(VecDeque::new(), 0).boxed_unsync())
-}
-
-/// An answer of the pieces that `write` makes, smaller.
-pub(super) fn packed(kind: &'static str, write: impl FnOnce(&mut dyn FnMut(String))) -> Answer {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    let mut outcome = Ok(());
-    write(&mut |piece| {
-        if outcome.is_ok() {
-            outcome = gzip.write_all(piece.as_bytes());
-        }
-    });
-    let packed = outcome.and_then(|()| gzip.finish());
-    packed.map_or_else(|error| internal(&error), |packed| of_gzip(kind, packed))
+    answer.map(|_| Pieces(Bytes::new()).boxed_unsync())
 }
 
 /// A body, smaller.
@@ -65,9 +54,8 @@ pub(super) fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
     gzip.finish()
 }
 
-/// The answer that a body from [`gzip`] makes.
-pub(super) fn of_gzip(kind: &'static str, packed: impl Into<Bytes>) -> Answer {
-    let mut answer = content(kind, packed);
+/// The answer whose body is gzip's.
+pub(super) fn packed(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     answer
 }
@@ -102,16 +90,22 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 }
 
 pub(super) fn content(kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    in_pieces(kind, VecDeque::from([body.into()]))
+    of_body(kind, Pieces(body.into()).boxed_unsync())
 }
 
-/// What was rendered piece by piece.
-pub(super) fn in_pieces(kind: &'static str, pieces: VecDeque<Bytes>) -> Answer {
-    let bytes = pieces.iter().map(Bytes::len).sum();
-    stream(kind, Pieces(pieces, bytes).boxed_unsync())
+/// An answer that goes on as long as there is something to tell.
+pub(super) fn endless(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Answer {
+    let mut answer = of_body(kind, body);
+    answer.extensions_mut().insert(Endless);
+    answer
 }
 
-pub(super) fn stream(kind: &'static str, body: UnsyncBoxBody<Bytes, Infallible>) -> Answer {
+/// Whether it is such an answer.
+pub(super) fn is_endless(answer: &Answer) -> bool {
+    answer.extensions().get::<Endless>().is_some()
+}
+
+pub(super) fn of_body(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Answer {
     let mut answer = Response::new(body);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -126,32 +120,28 @@ pub(super) fn stream(kind: &'static str, body: UnsyncBoxBody<Bytes, Infallible>)
 
 impl Body for Pieces {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(rest) = self.0.front_mut() else { return Poll::Ready(None) };
-        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
-        if rest.is_empty() {
-            self.0.pop_front();
-        }
-        self.1 -= piece.len();
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let length = self.0.len().min(PIECE_BYTES);
+        let piece = self.0.split_to(length);
         Poll::Ready((!piece.is_empty()).then_some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.1 == 0
+        self.0.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.1 as u64)
+        SizeHint::with_exact(self.0.len() as u64)
     }
 }
 
 impl<K: Unpin> Body for Keeping<K> {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Site,
-    answer::{Answer, stream, text},
+    answer::{Answer, endless, text},
     feed::{Feed, Feeds, Next, Topic, event},
 };
 use crate::model::Snapshot;
@@ -114,7 +114,7 @@ impl Site {
             let bytes = following.next().await?;
             Some((Ok(Chunk::data(bytes)), following))
         });
-        stream("text/event-stream", BodyExt::boxed_unsync(StreamBody::new(chunks)))
+        endless("text/event-stream", BodyExt::boxed_unsync(StreamBody::new(chunks)))
     }
 }
 

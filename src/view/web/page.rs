@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::answer::{Answer, accepts_gzip, content, gzip, of_gzip};
+use super::answer::{self, Answer, accepts_gzip, content, gzip};
 
 /// All that the page may do: its own script and style, its own events, nothing from elsewhere and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -60,7 +60,7 @@ impl File {
         };
         let packed = || PACKED[self as usize].get_or_init(|| gzip(body.as_bytes()).ok().map(Bytes::from)).clone();
         let packed = if accepts_gzip(headers) { packed() } else { None };
-        let mut answer = packed.map_or_else(|| content(kind, body), |packed| of_gzip(kind, packed));
+        let mut answer = packed.map_or_else(|| content(kind, body), |packed| answer::packed(content(kind, packed)));
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));

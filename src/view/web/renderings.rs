@@ -1,20 +1,28 @@
 //! Answers that are rendered anew for every request, which is what costs time and memory: so many at once.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
+use http_body_util::BodyExt as _;
 use hyper::{
     StatusCode,
     body::Body,
     header::{self, HeaderValue},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::answer::{Answer, internal, keeping, text};
+use super::{
+    answer::{self, Answer, internal, keeping, of_body, text},
+    rendered::rendered,
+};
 
 /// Answers under way at once, from the request to the last byte that its client takes.
 const RENDERINGS_MAX: usize = 64;
 
-/// What clients have not taken yet of all of them, in KiB; a larger answer has it for itself.
+/// What clients have not taken yet of all of them, in KiB; a larger answer has it for itself. One that is rendered while it
+/// is taken counts as a whole: it holds the snapshot, which takes about as much.
 const KIB_MAX: u32 = 32 * 1024;
 
 /// The answers under way.
@@ -22,11 +30,17 @@ const KIB_MAX: u32 = 32 * 1024;
 pub(super) struct Renderings {
     places: Arc<Semaphore>,
     kib: Arc<Semaphore>,
+    /// What the last one was that was rendered while it was taken; 0 before the first.
+    last_kib: Arc<AtomicU32>,
 }
 
 impl Default for Renderings {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(RENDERINGS_MAX)), kib: Arc::new(Semaphore::new(KIB_MAX as usize)) }
+        Self {
+            places: Arc::new(Semaphore::new(RENDERINGS_MAX)),
+            kib: Arc::new(Semaphore::new(KIB_MAX as usize)),
+            last_kib: Arc::default(),
+        }
     }
 }
 
@@ -39,10 +53,43 @@ impl Renderings {
             Ok(rendered) => rendered,
             Err(error) => return internal(&error),
         };
-        let kib = u32::try_from(answer.body().size_hint().lower() / 1024).unwrap_or(u32::MAX).min(KIB_MAX);
-        let Ok(room) = Arc::clone(&self.kib).try_acquire_many_owned(kib) else { return busy() };
+        let Some(room) = self.room(kib(answer.body().size_hint().lower())) else { return busy() };
         keeping(answer, (place, room))
     }
+
+    /// What `write` makes piece by piece, away from the event loop and while the client takes it.
+    pub(super) async fn pieces(
+        &self,
+        kind: &'static str,
+        packed: bool,
+        write: impl FnOnce(&mut dyn FnMut(String)) + Send + 'static,
+    ) -> Answer {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let Some(kept) = place.ok().zip(self.room(self.last_kib.load(Ordering::Relaxed))) else { return busy() };
+        // The place is free when nobody renders any more and nobody takes what was rendered.
+        let (kept, last_kib) = (Arc::new(kept), Arc::clone(&self.last_kib));
+        let (outlet, mut body) = rendered();
+        let keeps = Arc::clone(&kept);
+        tokio::task::spawn_blocking(move || {
+            if let Ok(bytes) = outlet.render(packed, write) {
+                last_kib.store(kib(bytes as u64), Ordering::Relaxed);
+            }
+            drop(keeps);
+        });
+        if let Err(error) = body.begin().await {
+            return internal(&error);
+        }
+        let answer = of_body(kind, body.boxed_unsync());
+        keeping(if packed { answer::packed(answer) } else { answer }, kept)
+    }
+
+    fn room(&self, kib: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.kib).try_acquire_many_owned(kib).ok()
+    }
+}
+
+fn kib(bytes: u64) -> u32 {
+    u32::try_from(bytes / 1024).unwrap_or(u32::MAX).min(KIB_MAX)
 }
 
 fn busy() -> Answer {

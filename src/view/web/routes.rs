@@ -1,6 +1,6 @@
 //! What is served under which path.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use hyper::{
     Method, Request, StatusCode, Version,
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Access, Site,
-    answer::{Answer, accepts_gzip, content, in_pieces, json, packed, text, without_body},
+    answer::{Answer, accepts_gzip, content, json, text, without_body},
     page::File,
 };
 use crate::view::{
@@ -69,8 +69,9 @@ impl Site {
             Route::Page(file) => file.answer(request.headers()),
             Route::Events => self.events(&request),
             Route::Metrics => {
-                let (gzip, site) = (accepts_gzip(request.headers()), Arc::clone(&self));
-                self.renderings.answer(move || site.metrics(gzip)).await
+                let (packed, site) = (accepts_gzip(request.headers()), Arc::clone(&self));
+                let write = move |done: &mut dyn FnMut(String)| site.exposition.write(&site.snapshot(), done);
+                self.renderings.pieces(metrics::CONTENT_TYPE, packed, write).await
             }
             Route::Targets => {
                 let site = Arc::clone(&self);
@@ -102,16 +103,6 @@ impl Site {
             Ok(Err(why)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
             Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "readscope is shutting down.\n"),
         }
-    }
-
-    fn metrics(&self, gzip: bool) -> Answer {
-        let snapshot = self.snapshot();
-        if gzip {
-            return packed(metrics::CONTENT_TYPE, |done| self.exposition.write(&snapshot, done));
-        }
-        let mut pieces = VecDeque::new();
-        self.exposition.write(&snapshot, &mut |piece| pieces.push_back(piece.into()));
-        in_pieces(metrics::CONTENT_TYPE, pieces)
     }
 
     /// Why it is not ready; the configuration is loaded and the listener up, or nobody could ask.

@@ -1,0 +1,238 @@
+//! A body that is rendered while its client takes it: of what is long there is never the whole.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Write},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::mpsc;
+
+/// So many pieces wait for the client, for whom the rendering waits then.
+const WAITING_MAX: usize = 4;
+
+/// Bytes of a piece of what is packed.
+const PACKED_BYTES: usize = 64 * 1024;
+
+/// A piece, or that there are no more.
+type Piece = Option<Bytes>;
+
+/// Where a rendering goes.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    pieces: mpsc::Sender<Piece>,
+    /// What is no whole piece yet.
+    begun: Vec<u8>,
+}
+
+/// Where it comes out.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    /// What came already.
+    ahead: VecDeque<Bytes>,
+    /// Whether there are no more.
+    ended: bool,
+    pieces: mpsc::Receiver<Piece>,
+}
+
+/// The two ends of a body.
+pub(super) fn rendered() -> (Outlet, Rendered) {
+    let (to, from) = mpsc::channel(WAITING_MAX);
+    (Outlet { pieces: to, begun: Vec::new() }, Rendered { ahead: VecDeque::new(), ended: false, pieces: from })
+}
+
+impl Outlet {
+    /// Has `write` render, on a thread that may wait; returns how many bytes that were, before they were packed.
+    ///
+    /// # Errors
+    /// When nobody wants the rest.
+    pub(super) fn render(self, packed: bool, write: impl FnOnce(&mut dyn FnMut(String))) -> io::Result<usize> {
+        let mut coding =
+            if packed { Coding::Gzip(GzEncoder::new(self, Compression::fast())) } else { Coding::Identity(self) };
+        let (mut bytes, mut outcome) = (0, Ok(()));
+        write(&mut |piece| {
+            bytes += piece.len();
+            if outcome.is_ok() {
+                outcome = coding.take(piece);
+            }
+        });
+        outcome.and_then(|()| coding.finish()).map(|()| bytes)
+    }
+
+    fn hand_on(&self, piece: Piece) -> io::Result<()> {
+        self.pieces.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+/// As it is, or smaller.
+#[derive(Debug)]
+enum Coding {
+    Identity(Outlet),
+    Gzip(GzEncoder<Outlet>),
+}
+
+impl Coding {
+    fn take(&mut self, piece: String) -> io::Result<()> {
+        match self {
+            Self::Identity(outlet) => outlet.hand_on(Some(piece.into())),
+            Self::Gzip(gzip) => gzip.write_all(piece.as_bytes()),
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        let mut outlet = match self {
+            Self::Identity(outlet) => outlet,
+            Self::Gzip(gzip) => gzip.finish()?,
+        };
+        outlet.flush()?;
+        outlet.hand_on(None)
+    }
+}
+
+impl Write for Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begun.extend_from_slice(bytes);
+        if self.begun.len() >= PACKED_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.begun.is_empty() {
+            return Ok(());
+        }
+        let piece = std::mem::take(&mut self.begun);
+        self.hand_on(Some(piece.into()))
+    }
+}
+
+impl Rendered {
+    /// Returns when there is something to say. Of what is short that is all, and its length is known.
+    ///
+    /// # Errors
+    /// When the rendering broke off.
+    pub(super) async fn begin(&mut self) -> io::Result<()> {
+        while !self.ended && self.ahead.len() < 2 {
+            let piece = self.pieces.recv().await;
+            let piece = self.take_in(piece)?;
+            self.ahead.extend(piece);
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, received: Option<Piece>) -> io::Result<Piece> {
+        let piece = received.ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.ended = piece.is_none();
+        Ok(piece)
+    }
+}
+
+impl Body for Rendered {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let piece = match self.ahead.pop_front() {
+            Some(piece) => Ok(Some(piece)),
+            None if self.ended => Ok(None),
+            None => {
+                let received = ready!(self.pieces.poll_recv(cx));
+                self.take_in(received)
+            }
+        };
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)).transpose())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended && self.ahead.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let ahead = self.ahead.iter().map(Bytes::len).sum::<usize>() as u64;
+        if self.ended {
+            return SizeHint::with_exact(ahead);
+        }
+        let mut hint = SizeHint::new();
+        hint.set_lower(ahead);
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    /// Many pieces that cannot be packed well, and the whole.
+    fn pieces() -> (Vec<String>, String) {
+        let number =
+            |at: u64| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let piece = |from: u64| (from..from + 4096).map(|at| format!("{:016x}", number(at))).collect();
+        let pieces: Vec<String> = (1..40).map(|piece_number| piece(4096 * piece_number)).collect();
+        let whole = pieces.concat();
+        (pieces, whole)
+    }
+
+    #[tokio::test]
+    async fn what_is_long_comes_piece_by_piece_and_waits_for_its_client() {
+        for packed in [false, true] {
+            let (pieces, whole) = pieces();
+            let length = whole.len();
+            let (outlet, mut body) = rendered();
+            let rendering =
+                tokio::task::spawn_blocking(move || outlet.render(packed, |done| pieces.into_iter().for_each(done)));
+            body.begin().await.unwrap();
+            assert_eq!(body.size_hint().exact(), None);
+            assert!(!rendering.is_finished(), "it waits");
+            let told = body.collect().await.unwrap().to_bytes();
+            assert_eq!(rendering.await.unwrap().unwrap(), length);
+            let mut text = String::new();
+            if packed {
+                GzDecoder::new(&*told).read_to_string(&mut text).unwrap();
+            } else {
+                text.push_str(std::str::from_utf8(&told).unwrap());
+            }
+            assert!(text == whole, "what comes out is what went in");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_what_is_short_the_length_is_known() {
+        for (packed, length) in [(false, Some(5)), (true, None)] {
+            let (outlet, mut body) = rendered();
+            tokio::task::spawn_blocking(move || outlet.render(packed, |done| done("short".to_owned())));
+            body.begin().await.unwrap();
+            let told = body.size_hint().exact();
+            assert!(told.is_some_and(|told| length.is_none_or(|length| told == length)), "{told:?}");
+            assert_eq!(told, Some(body.collect().await.unwrap().to_bytes().len() as u64));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rendering_that_breaks_off_is_an_error_and_no_end() {
+        let (outlet, mut body) = rendered();
+        outlet.pieces.send(Some(Bytes::from_static(b"half"))).await.unwrap();
+        outlet.pieces.send(Some(Bytes::from_static(b"more"))).await.unwrap();
+        drop(outlet);
+        body.begin().await.unwrap();
+        let error = body.collect().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn nobody_renders_for_a_client_that_is_gone() {
+        let (outlet, body) = rendered();
+        drop(body);
+        let rendering = tokio::task::spawn_blocking(move || outlet.render(false, |done| done("piece".to_owned())));
+        assert_eq!(rendering.await.unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}
