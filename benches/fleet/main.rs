@@ -1,5 +1,5 @@
-//! What a thousand targets with five replicas each cost in one process, and whether each of them costs what one does: one
-//! table of ratios, nothing asserted.
+//! What a thousand targets with five replicas each cost in one process, whether each of them costs what one does, and what
+//! a hundred open pages cost: one table of ratios, nothing asserted.
 //!
 //! The program as it is shipped samples read Services that are in another process, on loopback. The table goes to standard
 //! output, progress to standard error.
@@ -18,6 +18,7 @@ mod support;
 mod table;
 
 mod observer;
+mod pages;
 mod servers;
 
 use std::{
@@ -60,6 +61,8 @@ fn main() -> io::Result<()> {
         rows.push(cost(targets, taken.each, each));
         hundred = Some((median(&observer.scrapes(TIMES, "identity")?), observer.series()));
     }
+    progress("open pages")?;
+    let pages = pages::pages(LASTING)?;
     progress(&format!("{MANY} targets"))?;
     let mut observer = Observer::start(MANY, Duration::from_secs(1))?;
     let taken = observer.sample(LASTING);
@@ -71,6 +74,7 @@ fn main() -> io::Result<()> {
     rows.extend(scraping(&observer, hundred.unwrap())?);
     rows.extend(reloading(&mut observer)?);
     rows.push(Row::single("memory in the end", size(observer.resident()), size(64_000_000)).wanted("<= 1"));
+    rows.extend(pages);
     io::stdout().write_all(table::table(&rows).as_bytes())
 }
 

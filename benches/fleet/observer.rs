@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
     thread::sleep,
     time::{Duration, Instant},
@@ -83,6 +83,10 @@ impl Observer {
             each: used / taken,
             delay: quantile_between(&delays(&before), &delays(&after), 0.99),
         }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.exporter.address
     }
 
     pub(crate) fn resident(&self) -> usize {
