@@ -113,14 +113,19 @@ impl Lab {
 
     /// `readscope run` with these options, as whom the kubeconfig says.
     pub(crate) fn run(&self, kubeconfig: &Path, options: &[&str]) -> Exporter {
-        let call = readscope(&["run"]);
+        Exporter::start(&mut self.call(kubeconfig, &[&["run"], options].concat()))
+    }
+
+    /// readscope with these arguments, as whom the kubeconfig says.
+    pub(crate) fn call(&self, kubeconfig: &Path, arguments: &[&str]) -> Command {
+        let call = readscope(arguments);
         let mut command = self.cluster().inside("env");
         self.environment(&mut command, kubeconfig);
-        command.arg(call.get_program()).args(call.get_args()).args(options);
+        command.arg(call.get_program()).args(call.get_args());
         for (name, _) in call.get_envs().filter(|(_, value)| value.is_none()) {
             command.env_remove(name);
         }
-        Exporter::start(&mut command)
+        command
     }
 
     fn environment(&self, command: &mut Command, kubeconfig: &Path) {

@@ -10,9 +10,13 @@ pub(crate) struct Member(Value);
 impl Member {
     /// The one replica of an event that has only one.
     pub(crate) fn only(event: &Value) -> Self {
-        let members = event["replicas"].as_array().unwrap();
-        assert_eq!(members.len(), 1, "{event:#?}");
-        Self(members[0].clone())
+        let [member] = Self::all(event).try_into().unwrap_or_else(|_| panic!("not one: {event:#?}"));
+        member
+    }
+
+    /// The replicas of an event.
+    pub(crate) fn all(event: &Value) -> Vec<Self> {
+        event["replicas"].as_array().unwrap().iter().cloned().map(Self).collect()
     }
 
     pub(crate) fn value(&self) -> &Value {

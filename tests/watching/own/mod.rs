@@ -9,4 +9,5 @@ mod pending;
 mod permissions;
 mod requests;
 mod routing;
+mod together;
 mod verdict;
