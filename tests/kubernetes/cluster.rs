@@ -49,6 +49,18 @@ impl Cluster {
         outcome(&child.wait_with_output().unwrap()).unwrap_or_else(|error| panic!("kubectl {words}: {error}"))
     }
 
+    /// What a shell prints for a line in which `kubectl` is cluster-admin's; panics when it fails.
+    pub(crate) fn shell(&self, line: &str) -> String {
+        let script = repository().join("tests/cluster/kubectl");
+        let kubectl = format!("kubectl() {{ '{}' '{}' \"$@\"; }}", script.display(), self.directory.path().display());
+        text(Command::new("bash").args(["-c", &format!("set -o pipefail; {kubectl}; {line}")]).stdin(Stdio::null()))
+    }
+
+    /// Runs a script of `tests/cluster` on this cluster.
+    pub(crate) fn run(&self, script: &str, words: &[&str]) {
+        text(self.on(script).args(words));
+    }
+
     /// Gives the node an image.
     pub(crate) fn import(&self, archive: &Path) {
         text(self.on("inside").args(["ctr", "--namespace", "k8s.io", "images", "import"]).arg(archive));

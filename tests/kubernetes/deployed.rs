@@ -27,6 +27,16 @@ pub(crate) fn apply_from(cluster: &Cluster, deploy: &Deploy) -> String {
     cluster.kubectl(&format!("apply -k {}", deploy.path()))
 }
 
+/// Applies it beside the lab's MySQL, and waits until both are ready.
+pub(crate) fn beside_mysql(cluster: &Cluster) {
+    mysql::apply(cluster);
+    mysql::make_secret(cluster);
+    mysql::roll_out(cluster);
+    apply(cluster);
+    make_secret(cluster);
+    restart(cluster);
+}
+
 /// Gives it the password of its account, as the pages say.
 pub(crate) fn make_secret(cluster: &Cluster) {
     let password = mysql::password(cluster, "readscope");

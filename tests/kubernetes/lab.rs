@@ -16,6 +16,7 @@ use crate::{
     page::Page,
     panels::{Panel, panels},
     prometheus::Prometheus,
+    runbook,
     support::waiting::wait_until,
 };
 
@@ -103,6 +104,13 @@ impl<'a> Dashboard<'a> {
         Self { cluster, prometheus, open: panels("1m") }
     }
 
+    /// Asserts that none of the alerts has fired.
+    fn called_nobody(&self) {
+        let fired = "count by (alertname) (count_over_time(ALERTS{alertstate=\"firing\"}[1h]))";
+        let fired = self.cluster.within(|| self.prometheus.query(fired, "alertname"));
+        assert!(fired.is_empty(), "{fired:?}");
+    }
+
     /// Waits until each has been answered, but those of these panels.
     fn answers_all_but(&mut self, panels: &[&str]) {
         wait_until("the dashboard's queries", PATIENCE, || {
@@ -139,14 +147,19 @@ fn the_lab_shows_at_each_step_what_it_should() {
     page.shows(1, "#verdict-word", "^Balanced$");
     steps.done("C: three servers answer");
     dashboard.answers_all_but(&[&OF_EVENTS[..], &[OF_FAILURES, OF_IMBALANCE]].concat());
-    page.close();
-    drop(dashboard);
     steps
         .done(&format!("C: the dashboard's queries, {:.0} s after the pods were ready", ready.elapsed().as_secs_f64()));
-    a_fourth_joins_and_leaves(&cluster);
+    a_fourth_joins_and_leaves(&cluster, &mut page);
     steps.done("D: 3, 4, 3, 5 replicas");
+    dashboard.answers_all_but(&[OF_FAILURES, OF_IMBALANCE]);
+    steps.done("D: the dashboard's queries about scale events");
+    dashboard.called_nobody();
+    runbook::commands_work(&cluster);
+    steps.done("D: the runbook's commands");
     eprintln!("{:6.1} MiB of memory for readscope", mebibytes(deployed::memory(&cluster)));
-    nothing_is_left(&cluster);
+    nothing_is_left(&cluster, &mut page);
+    dashboard.answers_all_but(&[OF_IMBALANCE]);
+    page.close();
     steps.done("E: nothing is left");
 }
 
@@ -210,9 +223,12 @@ fn three_servers_answer(cluster: &Cluster) {
     assert!(metric(cluster, "readscope_reads_total", "replica=").iter().all(|reads| *reads > 0.0));
 }
 
-fn a_fourth_joins_and_leaves(cluster: &Cluster) {
+fn a_fourth_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
     mysql::scale(cluster, 4);
     let event = scaled(cluster, 4);
+    page.shows(1, "#events summary", r"^3 → 4 replicas\s+in [0-9.]+ s");
+    page.shows(1, "#replicas tr", r"mysql-3\s+103\s+replica");
+    page.shows(1, "#claims tr", r"data-mysql-3\s+Bound");
     let new = replica(&event, "mysql-3");
     assert_eq!(new["claim_reused"], false, "{new}");
     for milestone in UP {
@@ -229,6 +245,7 @@ fn a_fourth_joins_and_leaves(cluster: &Cluster) {
     let old = replica(&event, "mysql-3");
     assert!(old["milestones"]["pod_gone"].is_string(), "{old}");
     assert!(cluster.kubectl("-n mysql get pvc data-mysql-3 --no-headers").contains("Bound"), "the claim stays");
+    page.shows(1, "#events summary", r"^4 → 3 replicas\s+in [0-9.]+ s");
 
     mysql::query(cluster, "mysql-0.mysql", "INSERT INTO test.messages VALUES ('while mysql-3 was away')");
     mysql::scale(cluster, 5);
@@ -236,6 +253,8 @@ fn a_fourth_joins_and_leaves(cluster: &Cluster) {
     assert_eq!(replica(&event, "mysql-3")["claim_reused"], true, "{event}");
     assert_eq!(replica(&event, "mysql-4")["claim_reused"], false, "{event}");
     wait_until("five ids", PATIENCE, || ids(&target(cluster)) == (100..105).collect());
+    page.shows(1, "#events summary", r"^3 → 5 replicas\s+in [0-9.]+ s");
+    page.shows(5, "#replicas tr", r"mysql-[0-4]\s+10[0-4]\s");
     for host in ["mysql-3.mysql", "mysql-4.mysql"] {
         assert_eq!(mysql::query(cluster, host, "SELECT COUNT(*) FROM test.messages"), "2\n", "{host}");
     }
@@ -243,7 +262,7 @@ fn a_fourth_joins_and_leaves(cluster: &Cluster) {
     assert_eq!(metric(cluster, "readscope_scale_events_total", "direction=\"down\""), [1.0]);
 }
 
-fn nothing_is_left(cluster: &Cluster) {
+fn nothing_is_left(cluster: &Cluster, page: &mut Page) {
     cluster.kubectl("delete namespace mysql --timeout=180s");
     wait_until("the end of everything about claims", PATIENCE, || {
         target(cluster)["claims"].as_array().is_none_or(Vec::is_empty)
@@ -252,6 +271,8 @@ fn nothing_is_left(cluster: &Cluster) {
     wait_until("the target to be down", PATIENCE, || {
         metric(cluster, "readscope_target_up", "mysql/mysql-read") == [0.0]
     });
+    page.shows(0, "#claims tr", "data-mysql");
+    page.shows(1, "#verdict-word", "^Undecided$");
     assert!(metric(cluster, "readscope_statefulset_replicas", "").is_empty());
     wait_until("that nobody is expected to answer", PATIENCE, || {
         let shown = target(cluster);
@@ -267,4 +288,5 @@ fn nothing_is_left(cluster: &Cluster) {
     assert!(metric(cluster, "readscope_replica_info", "").is_empty());
     assert_eq!(metric(cluster, "readscope_replica_expected_share", ""), [0.0; 0]);
     assert_eq!(target(cluster)["replicas"], serde_json::json!([]));
+    page.shows(0, "#replicas tr, #shares tr, #claims tr", "mysql");
 }

@@ -7,6 +7,9 @@
 #![allow(clippy::print_stderr, reason = "how long the steps took is for whoever runs the tests")]
 
 // What the tests need.
+#[path = "../real/certificates.rs"]
+#[allow(dead_code, reason = "each test crate uses its own part of it")]
+mod certificates;
 mod cluster;
 mod deploy;
 mod deployed;
@@ -29,7 +32,10 @@ mod support;
 
 // The tests.
 mod components;
+mod everywhere;
 mod lab;
 mod rendering;
 mod rights;
+mod rotation;
+mod runbook;
 mod running;

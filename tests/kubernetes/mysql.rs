@@ -47,6 +47,12 @@ pub(crate) fn try_query(cluster: &Cluster, host: &str, statement: &str) -> Resul
     cluster.try_kubectl_words(words.split(' ').chain([host, "--execute", statement]))
 }
 
+/// Has the primary's root do it.
+pub(crate) fn administer(cluster: &Cluster, statement: &str) {
+    let words = "-n mysql exec mysql-0 -c mysql -- mysql --execute";
+    cluster.try_kubectl_words(words.split(' ').chain([statement])).unwrap();
+}
+
 /// Scales, and waits until the pods are there or gone.
 pub(crate) fn scale(cluster: &Cluster, replicas: u32) {
     cluster.kubectl(&format!("-n mysql scale statefulset/mysql --replicas={replicas}"));
