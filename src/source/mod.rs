@@ -1,5 +1,6 @@
 //! Where facts come from: each part observes one thing and tells the model in its [`Event`](crate::model::Event)s.
 
+mod cause;
 pub mod direct;
 pub mod exporter;
 pub mod fake;

@@ -1,11 +1,10 @@
 //! Why an exporter could not be asked, and what to do about it.
 
-use std::{error::Error, io};
-
 use hyper::StatusCode;
 use hyper_util::client::legacy;
 
 use super::ExporterUrl;
+use crate::source::cause::causes;
 
 /// Why an exporter could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -42,14 +41,10 @@ pub enum ExporterError {
 impl ExporterError {
     /// What went wrong before there was an answer.
     pub(super) fn of_client(url: &ExporterUrl, error: &legacy::Error) -> Self {
-        let (mut text, mut tls) = (error.to_string(), None);
-        let mut next: Option<&(dyn Error + 'static)> = error.source();
-        while let Some(error) = next {
-            text = error.to_string();
-            tls = tls.or_else(|| error.downcast_ref::<rustls::Error>());
-            // An I/O error names another one as its cause only by what it holds.
-            let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            next = held.map_or_else(|| error.source(), |held| Some(held));
+        let (mut text, mut tls) = (String::new(), None);
+        for cause in causes(error) {
+            text = cause.to_string();
+            tls = tls.or_else(|| cause.downcast_ref::<rustls::Error>());
         }
         match tls {
             Some(rustls::Error::InvalidCertificate(_)) => Self::Untrusted(url.clone(), text),

@@ -11,9 +11,12 @@ use super::{
     convert::Observed,
     fact::Fact,
 };
-use crate::model::{
-    Event, Told,
-    cluster::{Change, Object, ObjectName, Problem, Receipt, WatchName},
+use crate::{
+    model::{
+        Event, Told,
+        cluster::{Change, Object, ObjectName, Problem, Receipt, WatchName},
+    },
+    source::cause::with_cause,
 };
 
 /// Tells `events` what a watch sees until `leave` is cancelled or nobody listens. Who leaves forgets: everything that was
@@ -100,7 +103,7 @@ impl Known {
             // The history was compacted while the watch was away; the watcher lists again at once.
             Err(error) if is_compacted(&error) => Vec::new(),
             Err(error) => {
-                vec![Told::Broken(Problem { forbidden: is_forbidden(&error), text: error.to_string().into() })]
+                vec![Told::Broken(Problem { forbidden: is_forbidden(&error), text: with_cause(&error).into() })]
             }
         }
     }

@@ -176,7 +176,8 @@ mod tests {
     fn pieces() -> (Vec<String>, String) {
         let number =
             |at: u64| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let piece = |from: u64| (from..from + 4096).map(|at| format!("{:016x}", number(at))).collect();
+        let piece =
+            |from: u64| (from..from + 4096).map(|at| format!("{:016x}", number(at))).collect::<Vec<_>>().concat();
         let pieces: Vec<String> = (1..40).map(|piece_number| piece(4096 * piece_number)).collect();
         let whole = pieces.concat();
         (pieces, whole)
