@@ -100,8 +100,9 @@ fn tell(mut client: &TcpStream, resource: &str, amount: Amount, busy: &AtomicBoo
         thread::sleep(due.saturating_duration_since(Instant::now()));
         // Each pod turns from ready to not ready, and back in the next round.
         let count = objects::count(resource, amount);
-        let object = objects::object(resource, index % count, index / count % 2 == 1);
-        let line = json!({"type": "MODIFIED", "object": object}).to_string();
+        let object = objects::object(resource, index % count, index / count % 2 == 1).unwrap_or_default();
+        // The type first, as the API server has it: a parser need not keep what it does not know the type of yet.
+        let line = format!(r#"{{"type":"MODIFIED","object":{object}}}"#);
         write!(client, "{:x}\r\n{line}\n\r\n", line.len() + 1)?;
     }
     Ok(())

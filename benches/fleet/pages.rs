@@ -16,7 +16,6 @@ use crate::{
 const PAGES: usize = 100;
 
 /// Has one target sampled once a second for a time without pages, and as long with them.
-#[expect(clippy::cast_precision_loss, reason = "no size comes near 2^52")]
 pub(crate) fn pages(lasting: Duration) -> io::Result<[Row; 2]> {
     let observer = Observer::start(1, Duration::from_secs(1))?;
     let (alone, before) = (observer.sample(lasting).processor, observer.resident());

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -12,7 +13,7 @@ use tokio::{
         mpsc::{self, error::TrySendError},
         oneshot, watch,
     },
-    time::{Instant, sleep_until},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -104,11 +105,11 @@ impl Observation {
 impl Owner {
     /// Takes facts in until no source is left.
     async fn run(mut self) {
-        let mut ticked = Instant::now();
-        let mut shown = Instant::now();
         let mut changed = false;
+        // Kept from one fact to the next: to set an alarm anew for each of them costs more than to take it in.
+        let mut tick = pin!(sleep(self.tick()));
+        let mut show = pin!(sleep(Duration::ZERO));
         loop {
-            let tick = ticked + TICK / u32::try_from(self.state.ticks_a_second()).unwrap_or(u32::MAX);
             let event = tokio::select! {
                 event = self.events.recv() => match event {
                     Some(event) => event,
@@ -116,15 +117,16 @@ impl Owner {
                 },
                 Some(change) = self.changes.recv() => {
                     self.change(change);
+                    tick.set(sleep(self.tick()));
                     continue;
                 }
-                () = sleep_until(tick) => {
-                    ticked = Instant::now();
+                () = tick.as_mut() => {
+                    tick.set(sleep(self.tick()));
                     Event::Tick
                 }
-                () = sleep_until(shown + SHOWN_WITHIN), if changed => {
+                () = show.as_mut(), if changed => {
                     self.show();
-                    shown = Instant::now();
+                    show.set(sleep(SHOWN_WITHIN));
                     changed = false;
                     continue;
                 }
@@ -133,6 +135,11 @@ impl Owner {
             changed = true;
         }
         self.show();
+    }
+
+    /// From one tick to the next.
+    fn tick(&self) -> Duration {
+        TICK / u32::try_from(self.state.ticks_a_second()).unwrap_or(u32::MAX)
     }
 
     /// Changes the targets, and says so when they are shown.
