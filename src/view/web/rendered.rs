@@ -1,30 +1,50 @@
-//! A body that is rendered while its client takes it: of what is long there is never the whole.
+//! A body that is rendered while its client takes it: of what is long there is never the whole, unless its client is slow.
 
 use std::{
     collections::VecDeque,
     io::{self, Write},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Instant, timeout},
+};
 
 /// So many pieces wait for the client, for whom the rendering waits then.
 const WAITING_MAX: usize = 4;
+
+/// It waits so long in all: others need the thread. What the client has not taken then is kept for it.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Bytes of a piece of what is packed.
 const PACKED_BYTES: usize = 64 * 1024;
 
 /// A piece, or that there are no more.
-type Piece = Option<Bytes>;
+type Piece = Option<Waiting>;
+
+/// A piece that waits for the client, in one of the places for them or beyond.
+#[derive(Debug)]
+struct Waiting {
+    bytes: Bytes,
+    _place: Option<OwnedSemaphorePermit>,
+}
 
 /// Where a rendering goes.
 #[derive(Debug)]
 pub(super) struct Outlet {
-    pieces: mpsc::Sender<Piece>,
+    pieces: mpsc::UnboundedSender<Piece>,
+    places: Arc<Semaphore>,
+    /// How long it still waits for one.
+    patience: Duration,
+    runtime: Handle,
     /// What is no whole piece yet.
     begun: Vec<u8>,
 }
@@ -33,16 +53,18 @@ pub(super) struct Outlet {
 #[derive(Debug)]
 pub(super) struct Rendered {
     /// What came already.
-    ahead: VecDeque<Bytes>,
+    ahead: VecDeque<Waiting>,
     /// Whether there are no more.
     ended: bool,
-    pieces: mpsc::Receiver<Piece>,
+    pieces: mpsc::UnboundedReceiver<Piece>,
 }
 
-/// The two ends of a body.
+/// The two ends of a body, in a runtime.
 pub(super) fn rendered() -> (Outlet, Rendered) {
-    let (to, from) = mpsc::channel(WAITING_MAX);
-    (Outlet { pieces: to, begun: Vec::new() }, Rendered { ahead: VecDeque::new(), ended: false, pieces: from })
+    let (to, from) = mpsc::unbounded_channel();
+    let places = Arc::new(Semaphore::new(WAITING_MAX));
+    let outlet = Outlet { pieces: to, places, patience: PATIENCE, runtime: Handle::current(), begun: Vec::new() };
+    (outlet, Rendered { ahead: VecDeque::new(), ended: false, pieces: from })
 }
 
 impl Outlet {
@@ -63,8 +85,24 @@ impl Outlet {
         outcome.and_then(|()| coding.finish()).map(|()| bytes)
     }
 
-    fn hand_on(&self, piece: Piece) -> io::Result<()> {
-        self.pieces.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    fn hand_on(&mut self, bytes: Bytes) -> io::Result<()> {
+        let place = self.place();
+        self.send(Some(Waiting { bytes, _place: place }))
+    }
+
+    fn send(&self, piece: Piece) -> io::Result<()> {
+        self.pieces.send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Waits for a place, as long as it does. Places come back also when the client is gone.
+    fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(place);
+        }
+        let (began, place) = (Instant::now(), Arc::clone(&self.places).acquire_owned());
+        let place = self.runtime.block_on(async { timeout(self.patience, place).await });
+        self.patience = self.patience.saturating_sub(began.elapsed());
+        place.ok()?.ok()
     }
 }
 
@@ -78,7 +116,7 @@ enum Coding {
 impl Coding {
     fn take(&mut self, piece: String) -> io::Result<()> {
         match self {
-            Self::Identity(outlet) => outlet.hand_on(Some(piece.into())),
+            Self::Identity(outlet) => outlet.hand_on(piece.into()),
             Self::Gzip(gzip) => gzip.write_all(piece.as_bytes()),
         }
     }
@@ -89,7 +127,7 @@ impl Coding {
             Self::Gzip(gzip) => gzip.finish()?,
         };
         outlet.flush()?;
-        outlet.hand_on(None)
+        outlet.send(None)
     }
 }
 
@@ -107,7 +145,7 @@ impl Write for Outlet {
             return Ok(());
         }
         let piece = std::mem::take(&mut self.begun);
-        self.hand_on(Some(piece.into()))
+        self.hand_on(piece.into())
     }
 }
 
@@ -145,7 +183,7 @@ impl Body for Rendered {
                 self.take_in(received)
             }
         };
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)).transpose())
+        Poll::Ready(piece.map(|piece| piece.map(|piece| Frame::data(piece.bytes))).transpose())
     }
 
     fn is_end_stream(&self) -> bool {
@@ -153,7 +191,7 @@ impl Body for Rendered {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let ahead = self.ahead.iter().map(Bytes::len).sum::<usize>() as u64;
+        let ahead = self.ahead.iter().map(|piece| piece.bytes.len()).sum::<usize>() as u64;
         if self.ended {
             return SizeHint::with_exact(ahead);
         }
@@ -183,7 +221,7 @@ mod tests {
         (pieces, whole)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_is_long_comes_piece_by_piece_and_waits_for_its_client() {
         for packed in [false, true] {
             let (pieces, whole) = pieces();
@@ -221,8 +259,9 @@ mod tests {
     #[tokio::test]
     async fn a_rendering_that_breaks_off_is_an_error_and_no_end() {
         let (outlet, mut body) = rendered();
-        outlet.pieces.send(Some(Bytes::from_static(b"half"))).await.unwrap();
-        outlet.pieces.send(Some(Bytes::from_static(b"more"))).await.unwrap();
+        let mut outlet = outlet;
+        outlet.hand_on(Bytes::from_static(b"half")).unwrap();
+        outlet.hand_on(Bytes::from_static(b"more")).unwrap();
         drop(outlet);
         body.begin().await.unwrap();
         let error = body.collect().await.unwrap_err();
@@ -235,5 +274,21 @@ mod tests {
         drop(body);
         let rendering = tokio::task::spawn_blocking(move || outlet.render(false, |done| done("piece".to_owned())));
         assert_eq!(rendering.await.unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_thread_is_not_held_by_a_client_that_takes_nothing() {
+        let (pieces, whole) = pieces();
+        let (outlet, mut body) = rendered();
+        let rendering =
+            tokio::task::spawn_blocking(move || outlet.render(false, |done| pieces.into_iter().for_each(done)));
+        body.begin().await.unwrap();
+        let began = std::time::Instant::now();
+        while !rendering.is_finished() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it is held");
+            tokio::time::advance(PATIENCE).await;
+        }
+        let told = body.collect().await.unwrap().to_bytes();
+        assert!(told == whole.as_bytes(), "a slow client has it all in the end");
     }
 }

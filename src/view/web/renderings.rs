@@ -22,7 +22,7 @@ use super::{
 const RENDERINGS_MAX: usize = 64;
 
 /// What clients have not taken yet of all of them, in KiB; a larger answer has it for itself. One that is rendered while it
-/// is taken counts as a whole: it holds the snapshot, which takes about as much.
+/// is taken counts as a whole: so much is kept of it for a slow client.
 const KIB_MAX: u32 = 32 * 1024;
 
 /// The answers under way.
