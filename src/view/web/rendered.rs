@@ -68,11 +68,17 @@ pub(super) fn rendered() -> (Outlet, Rendered) {
 }
 
 impl Outlet {
-    /// Has `write` render, on a thread that may wait; returns how many bytes that were, before they were packed.
+    /// Has `write` render, on a thread that may wait. How many bytes that were, before they were packed, it tells `fits`,
+    /// which says whether they may be kept until the client has taken them.
     ///
     /// # Errors
-    /// When nobody wants the rest.
-    pub(super) fn render(self, packed: bool, write: impl FnOnce(&mut dyn FnMut(String))) -> io::Result<usize> {
+    /// When nobody wants the rest, or it may not be kept: the body breaks off.
+    pub(super) fn render(
+        self,
+        packed: bool,
+        write: impl FnOnce(&mut dyn FnMut(String)),
+        fits: impl FnOnce(usize) -> bool,
+    ) -> io::Result<()> {
         let mut coding =
             if packed { Coding::Gzip(GzEncoder::new(self, Compression::fast())) } else { Coding::Identity(self) };
         let (mut bytes, mut outcome) = (0, Ok(()));
@@ -82,7 +88,8 @@ impl Outlet {
                 outcome = coding.take(piece);
             }
         });
-        outcome.and_then(|()| coding.finish()).map(|()| bytes)
+        outcome?;
+        if fits(bytes) { coding.finish() } else { Err(io::ErrorKind::QuotaExceeded.into()) }
     }
 
     fn hand_on(&mut self, bytes: Bytes) -> io::Result<()> {
@@ -227,13 +234,14 @@ mod tests {
             let (pieces, whole) = pieces();
             let length = whole.len();
             let (outlet, mut body) = rendered();
-            let rendering =
-                tokio::task::spawn_blocking(move || outlet.render(packed, |done| pieces.into_iter().for_each(done)));
+            let rendering = tokio::task::spawn_blocking(move || {
+                outlet.render(packed, |done| pieces.into_iter().for_each(done), |bytes| bytes == length)
+            });
             body.begin().await.unwrap();
             assert_eq!(body.size_hint().exact(), None);
             assert!(!rendering.is_finished(), "it waits");
             let told = body.collect().await.unwrap().to_bytes();
-            assert_eq!(rendering.await.unwrap().unwrap(), length);
+            rendering.await.unwrap().unwrap();
             let mut text = String::new();
             if packed {
                 GzDecoder::new(&*told).read_to_string(&mut text).unwrap();
@@ -248,7 +256,7 @@ mod tests {
     async fn of_what_is_short_the_length_is_known() {
         for (packed, length) in [(false, Some(5)), (true, None)] {
             let (outlet, mut body) = rendered();
-            tokio::task::spawn_blocking(move || outlet.render(packed, |done| done("short".to_owned())));
+            tokio::task::spawn_blocking(move || outlet.render(packed, |done| done("short".to_owned()), |_| true));
             body.begin().await.unwrap();
             let told = body.size_hint().exact();
             assert!(told.is_some_and(|told| length.is_none_or(|length| told == length)), "{told:?}");
@@ -258,8 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_rendering_that_breaks_off_is_an_error_and_no_end() {
-        let (outlet, mut body) = rendered();
-        let mut outlet = outlet;
+        let (mut outlet, mut body) = rendered();
         outlet.hand_on(Bytes::from_static(b"half")).unwrap();
         outlet.hand_on(Bytes::from_static(b"more")).unwrap();
         drop(outlet);
@@ -272,7 +279,8 @@ mod tests {
     async fn nobody_renders_for_a_client_that_is_gone() {
         let (outlet, body) = rendered();
         drop(body);
-        let rendering = tokio::task::spawn_blocking(move || outlet.render(false, |done| done("piece".to_owned())));
+        let rendering =
+            tokio::task::spawn_blocking(move || outlet.render(false, |done| done("piece".to_owned()), |_| true));
         assert_eq!(rendering.await.unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
@@ -280,8 +288,9 @@ mod tests {
     async fn the_thread_is_not_held_by_a_client_that_takes_nothing() {
         let (pieces, whole) = pieces();
         let (outlet, mut body) = rendered();
-        let rendering =
-            tokio::task::spawn_blocking(move || outlet.render(false, |done| pieces.into_iter().for_each(done)));
+        let rendering = tokio::task::spawn_blocking(move || {
+            outlet.render(false, |done| pieces.into_iter().for_each(done), |_| true)
+        });
         body.begin().await.unwrap();
         let began = std::time::Instant::now();
         while !rendering.is_finished() {

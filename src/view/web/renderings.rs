@@ -1,7 +1,7 @@
 //! Answers that are rendered anew for every request, which is what costs time and memory: so many at once.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU32, Ordering},
 };
 
@@ -57,7 +57,8 @@ impl Renderings {
         keeping(answer, (place, room))
     }
 
-    /// What `write` makes piece by piece, away from the event loop and while the client takes it.
+    /// What `write` makes piece by piece, away from the event loop and while the client takes it. It breaks off where it
+    /// turns out to be more than there is room for.
     pub(super) async fn pieces(
         &self,
         kind: &'static str,
@@ -65,16 +66,23 @@ impl Renderings {
         write: impl FnOnce(&mut dyn FnMut(String)) + Send + 'static,
     ) -> Answer {
         let place = Arc::clone(&self.places).try_acquire_owned();
-        let Some(kept) = place.ok().zip(self.room(self.last_kib.load(Ordering::Relaxed))) else { return busy() };
+        let expected = self.last_kib.load(Ordering::Relaxed);
+        let Some(kept) = place.ok().zip(self.room(expected)) else { return busy() };
         // The place is free when nobody renders any more and nobody takes what was rendered.
-        let (kept, last_kib) = (Arc::new(kept), Arc::clone(&self.last_kib));
+        let (kept, last_kib) = (Arc::new(Mutex::new(kept)), Arc::clone(&self.last_kib));
         let (outlet, mut body) = rendered();
-        let keeps = Arc::clone(&kept);
+        let (keeps, room) = (Arc::clone(&kept), Arc::clone(&self.kib));
         tokio::task::spawn_blocking(move || {
-            if let Ok(bytes) = outlet.render(packed, write) {
-                last_kib.store(kib(bytes as u64), Ordering::Relaxed);
-            }
-            drop(keeps);
+            let fits = |bytes: usize| {
+                let kib = kib(bytes as u64);
+                last_kib.store(kib, Ordering::Relaxed);
+                let Some(more) = kib.checked_sub(expected) else { return true };
+                let Ok(more) = room.try_acquire_many_owned(more) else { return false };
+                keeps.lock().unwrap_or_else(PoisonError::into_inner).1.merge(more);
+                true
+            };
+            // Who does not want the rest, or may not have it, has it cut off.
+            let _ = outlet.render(packed, write, fits);
         });
         if let Err(error) = body.begin().await {
             return internal(&error);
@@ -96,4 +104,35 @@ fn busy() -> Answer {
     let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "Too many answers are under way; try again.\n");
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_slow_clients_are_kept_is_bounded_before_it_is_known_how_much_a_rendering_is() {
+        let renderings = Renderings::default();
+        let piece = || "x".repeat(1 << 20);
+        let write = move |done: &mut dyn FnMut(String)| (0..20).for_each(|_| done(piece()));
+        let answers =
+            [renderings.pieces("text/plain", false, write).await, renderings.pieces("text/plain", false, write).await];
+        let began = Instant::now();
+        while Arc::strong_count(&renderings.last_kib) > 1 {
+            assert!(began.elapsed() < Duration::from_secs(60), "both are rendered");
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(renderings.kib.available_permits(), 12 * 1024);
+        let mut whole = 0;
+        for answer in answers {
+            assert_eq!(answer.status(), StatusCode::OK);
+            whole +=
+                usize::from(answer.into_body().collect().await.is_ok_and(|body| body.to_bytes().len() == 20 << 20));
+        }
+        assert_eq!(whole, 1, "there is room for one");
+        assert_eq!(renderings.kib.available_permits(), KIB_MAX as usize);
+        assert_eq!(renderings.places.available_permits(), RENDERINGS_MAX);
+    }
 }
