@@ -12,6 +12,9 @@ use crate::{
     support::waiting::{wait_for, wait_until},
 };
 
+/// The labels of the Deployment's pod.
+pub(crate) const EXPORTER: &str = "app.kubernetes.io/component=exporter";
+
 /// Through the API server, which reaches Services.
 const SERVICE: &str = "get --raw /api/v1/namespaces/readscope/services/readscope:http/proxy";
 
@@ -59,6 +62,17 @@ pub(crate) fn roll_out(cluster: &Cluster) {
     cluster.kubectl(&format!("-n readscope rollout status deployment/readscope {ROLLOUT}"));
 }
 
+/// The pods with these labels, once each of them is ready and none is on its way out. Right after a roll-out the old ones are
+/// still listed.
+pub(crate) fn settled_pods(cluster: &Cluster, labels: &str) -> Vec<Value> {
+    wait_for(&format!("the old pods of {labels} to go"), Duration::from_secs(120), || {
+        let list: Value =
+            serde_json::from_str(&cluster.kubectl(&format!("-n readscope get pods -l {labels} -o json"))).unwrap();
+        let pods = list["items"].as_array().unwrap().clone();
+        (!pods.is_empty() && pods.iter().all(mysql::is_ready)).then_some(pods)
+    })
+}
+
 /// Waits until a program has ended with these words, which `kubectl describe pod` shows.
 pub(crate) fn ends_saying(cluster: &Cluster, namespace: &str, words: &str) {
     wait_until(&format!("a pod that ended saying {words:?}"), Duration::from_secs(120), || {
@@ -98,6 +112,7 @@ pub(crate) fn memory(cluster: &Cluster) -> u64 {
     let stats: Value =
         serde_json::from_str(&cluster.kubectl("get --raw /api/v1/nodes/node1/proxy/stats/summary")).unwrap();
     let pods = stats["pods"].as_array().unwrap();
-    let own = pods.iter().find(|pod| pod["podRef"]["namespace"] == "readscope").unwrap();
+    let name = &settled_pods(cluster, EXPORTER)[0]["metadata"]["name"];
+    let own = pods.iter().find(|pod| pod["podRef"]["name"] == *name).unwrap();
     own["containers"][0]["memory"]["workingSetBytes"].as_u64().unwrap()
 }

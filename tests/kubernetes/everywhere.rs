@@ -52,9 +52,9 @@ fn labelled_services_are_probed_from_every_node_and_scraped_over_tls() {
     cluster.kubectl("-n readscope rollout restart daemonset/readscope-node");
     cluster.kubectl(&format!("-n readscope rollout status daemonset/readscope-node {}", mysql::ROLLOUT));
 
-    let node = cluster.kubectl(
-        "-n readscope get pods -l app.kubernetes.io/component=node-probe -o jsonpath={.items[*].status.podIP}",
-    );
+    let probes = deployed::settled_pods(&cluster, "app.kubernetes.io/component=node-probe");
+    assert_eq!(probes.len(), 1, "one node, one probe");
+    let node = probes[0]["status"]["podIP"].as_str().unwrap().to_owned();
     let prometheus = Prometheus::start(cluster.inside("env"), &configuration(&files, &node), &[]);
     let holds = |what: &str, expression: &str, series: usize| {
         wait_until(what, WITHIN, || cluster.within(|| prometheus.values(expression)) == series);

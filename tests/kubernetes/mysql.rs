@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::{cluster::Cluster, support::waiting::wait_until};
 
 /// What a rollout may take on a machine that is busy with other things.
@@ -28,6 +30,23 @@ pub(crate) fn password(cluster: &Cluster, account: &str) -> String {
 /// Waits until every replica that is asked for is ready.
 pub(crate) fn roll_out(cluster: &Cluster) {
     cluster.kubectl(&format!("-n mysql rollout status statefulset/mysql {ROLLOUT}"));
+}
+
+/// Whether a pod is ready and stays.
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    pod["metadata"]["deletionTimestamp"].is_null() && conditions.is_some_and(|all| all.iter().any(ready))
+}
+
+/// Deletes a pod and waits until its StatefulSet has made it again. `kubectl wait` fails at once for a pod that is not there
+/// yet, and `rollout status` may still count the old one.
+pub(crate) fn replace_pod(cluster: &Cluster, pod: &str) {
+    cluster.kubectl(&format!("-n mysql delete pod {pod}"));
+    wait_until(&format!("{pod} to be ready again"), Duration::from_secs(400), || {
+        let pod = cluster.try_kubectl(&format!("-n mysql get pod {pod} -o json"));
+        pod.is_ok_and(|pod| is_ready(&serde_json::from_str(&pod).unwrap()))
+    });
 }
 
 /// Starts the pod of the lab's windows.

@@ -30,8 +30,7 @@ fn passwords_change_under_it_and_a_wrong_one_is_told() {
     // Then every password is another one.
     cluster.kubectl("-n mysql delete secret mysql-passwords");
     mysql::make_secret(&cluster);
-    cluster.kubectl("-n mysql delete pod mysql-0");
-    cluster.kubectl("-n mysql wait --for=condition=Ready pod/mysql-0 --timeout=400s");
+    mysql::replace_pod(&cluster, "mysql-0");
     cluster.kubectl("-n mysql rollout restart statefulset/mysql");
     mysql::roll_out(&cluster);
     answers(&cluster);
@@ -40,8 +39,12 @@ fn passwords_change_under_it_and_a_wrong_one_is_told() {
     mysql::administer(&cluster, "ALTER USER readscope@'%' DISCARD OLD PASSWORD");
     answers(&cluster);
     wait_until("that nothing fails", WITHIN, || !target(&cluster)["notices"].to_string().contains("failed (auth)"));
-    let restarts = "-n readscope get pods -o jsonpath={.items[*].status.containerStatuses[*].restartCount}";
-    assert_eq!(cluster.kubectl(restarts), "0", "it takes everything over without a restart");
+    let pods = deployed::settled_pods(&cluster, deployed::EXPORTER);
+    assert_eq!(pods.len(), 1);
+    assert_eq!(
+        pods[0]["status"]["containerStatuses"][0]["restartCount"], 0,
+        "it takes everything over without a restart"
+    );
 }
 
 /// What to do about it.
