@@ -5,14 +5,10 @@ use std::{
     any::Any,
     cell::Cell,
     future::poll_fn,
-    panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind},
+    panic::{self, AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::Poll,
 };
-
-/// The driver closes a connection that it failed to set up in a task of its own, and panics there after a failed TLS
-/// handshake (`mysql_async` 0.37.1: `io/write_packet.rs`, "must be here"). The runtime catches that panic.
-const DRIVER: &str = "mysql_async";
 
 thread_local! {
     /// Whether this thread is inside [`contain`].
@@ -44,16 +40,16 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }
 
-/// Whether the program goes on after this panic.
-pub(crate) fn is_contained(panic: &PanicHookInfo<'_>) -> bool {
-    CONTAINING.get() || panic.location().is_some_and(|location| location.file().contains(DRIVER))
+/// Whether the program goes on after a panic at this place.
+pub(crate) fn are_contained() -> bool {
+    CONTAINING.get()
 }
 
 /// Keeps contained panics off standard error: they are counted and logged as failed probes.
 pub fn silence_contained() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        if !is_contained(panic) {
+        if !are_contained() {
             usual(panic);
         }
     }));

@@ -42,7 +42,7 @@ impl Session {
         HOOKED.call_once(|| {
             let told = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                if !panics::is_contained(panic) {
+                if !panics::are_contained() {
                     restore();
                 }
                 told(panic);
