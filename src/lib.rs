@@ -11,5 +11,6 @@ pub mod command;
 pub mod config;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod model;
+pub mod panics;
 pub mod source;
 pub mod view;

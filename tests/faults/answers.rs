@@ -21,6 +21,8 @@ use crate::{
     },
 };
 
+const COM_QUIT: &[u8] = b"\x01\0\0\0\x01";
+
 fn answer() -> Vec<u8> {
     wire::identity_answer(&wire::identity("101", "mysql-1"))
 }
@@ -64,16 +66,35 @@ async fn an_answer_that_does_not_end_costs_the_timeout_or_less() {
     judge(vec![Case::new("rows without end", Protocol, endless)]).await;
 }
 
+/// A limit: the driver cannot send `COM_QUIT` then, so the server counts an aborted client.
 #[tokio::test]
-async fn a_server_that_is_given_up_is_told_so() {
-    let server = Server::playing(Script::login().then_silence());
-    let patience = Duration::from_secs(1);
-    let sampler = Sampler::new(target(server.address, patience), Clock::start()).unwrap();
-    let failure = take(&sampler, patience).await.unwrap().outcome.unwrap_err();
-    assert_eq!(failure.reason, Timeout, "{}", failure.text);
-    server.wait_until_closed(0);
-    // COM_QUIT, without which the server would count an aborted client.
-    assert!(server.heard(b"\x01\0\0\0\x01"));
+async fn a_connection_whose_query_is_given_up_is_closed_without_a_goodbye() {
+    let whole = answer();
+    for script in
+        [Script::login(), Script::login().send(half_an_answer()), Script::login().send(&whole[..whole.len() - 9])]
+    {
+        let server = Server::playing(script.then_silence());
+        let patience = Duration::from_secs(1);
+        let sampler = Sampler::new(target(server.address, patience), Clock::start()).unwrap();
+        let failure = take(&sampler, patience).await.unwrap().outcome.unwrap_err();
+        assert_eq!(failure.reason, Timeout, "{}", failure.text);
+        server.wait_until_closed(0);
+        assert!(server.heard(b"readscope"));
+        assert!(!server.heard(COM_QUIT));
+    }
+}
+
+#[tokio::test]
+async fn every_conversation_that_comes_to_its_end_has_a_goodbye() {
+    let nonsense = wire::identity_answer(&wire::identity_with(0, None));
+    for result in [answer(), nonsense, packet(1, &wire::error(1105, Some("HY000"), "no")), packet(1, &wire::ok())] {
+        let server = Server::playing(Script::login().send(result));
+        let patience = Duration::from_secs(10);
+        let sampler = Sampler::new(target(server.address, patience), Clock::start()).unwrap();
+        let _ = take(&sampler, patience).await.unwrap();
+        server.wait_until_closed(0);
+        assert!(server.heard(COM_QUIT));
+    }
 }
 
 #[tokio::test]

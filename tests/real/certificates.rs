@@ -37,6 +37,28 @@ impl Authority {
         self.issue("server", &format!("subjectAltName={alternative_names}"))
     }
 
+    /// As older openssl makes them where no extension is asked for.
+    pub(crate) fn server_of_version_1(&self) -> Certificate {
+        let (own, issued) = (self.files("ca"), self.files("server"));
+        let asked = self.directory.join("request.pem");
+        run(Command::new("openssl")
+            .args(["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=server"])
+            .arg("-keyout")
+            .arg(&issued.key)
+            .arg("-out")
+            .arg(&asked));
+        run(Command::new("openssl")
+            .args(["x509", "-req", "-days", "2", "-set_serial", "1", "-in"])
+            .arg(&asked)
+            .arg("-CA")
+            .arg(&own.certificate)
+            .arg("-CAkey")
+            .arg(&own.key)
+            .arg("-out")
+            .arg(&issued.certificate));
+        issued
+    }
+
     pub(crate) fn client(&self) -> Certificate {
         self.issue("client", "extendedKeyUsage=clientAuth")
     }

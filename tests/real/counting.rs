@@ -11,7 +11,11 @@ use crate::{
     namespace::Namespace,
     recorder::Recorder,
     service::{PasswordFile, Service, both_counts, cut_off},
+    support::waiting::wait_until,
 };
+
+/// It takes a moment, but the machine may be busy.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// So small that chance never ends a check early.
 const NEVER: &str = "0.000000001";
@@ -68,6 +72,19 @@ fn no_server_counts_an_aborted_connection() {
         server.wait_until_unused();
     }
     assert_eq!(aborted(), before);
+}
+
+#[test]
+fn a_server_knows_whose_connections_these_are() {
+    let service = Service::of(1);
+    let mut probe = service.call().with(&["--interval", "5ms"]).run();
+    probe.wait_for("reads", |now| now.reads() >= 1);
+    let expected = [["program_name", "readscope"], ["program_version", env!("CARGO_PKG_VERSION")]];
+    let attributes = "SELECT DISTINCT attr_name, attr_value FROM performance_schema.session_connect_attrs
+        WHERE processlist_id IN (SELECT processlist_id FROM performance_schema.threads
+            WHERE processlist_user = 'readscope') ORDER BY attr_name";
+    // A connection lives for a millisecond or two.
+    wait_until("the attributes of a connection", WITHIN, || service.fleet.primary().query(attributes) == expected);
 }
 
 #[test]

@@ -27,13 +27,14 @@ impl Mariadb {
     pub(crate) fn start(server_id: u8, settings: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be made");
         let own = directory.path();
-        copy_template(obtained::mariadb(), &own.join("data"));
+        copy_template(&obtained::mariadb().join("data"), &own.join("data"));
         let address = Ipv4Addr::new(127, 0, 0, server_id);
         let file = own.join("my.cnf");
         let lines = [
             "[mariadbd]".to_owned(),
             "user=root".to_owned(),
             format!("datadir={}/data", own.display()),
+            format!("plugin-dir={}/plugin", obtained::mariadb().display()),
             format!("socket={}/socket", own.display()),
             format!("pid-file={}/pid", own.display()),
             format!("log-error={}/log", own.display()),

@@ -13,7 +13,7 @@ pub(crate) fn mysql() -> &'static Path {
     obtained(&PATH, "mysql")
 }
 
-/// An initialised data directory.
+/// A directory with `data`, an initialised data directory, and `plugin`.
 pub(crate) fn mariadb() -> &'static Path {
     static PATH: Obtained = OnceLock::new();
     obtained(&PATH, "mariadb")

@@ -51,12 +51,13 @@ impl Secured {
     }
 }
 
-/// Runs until ten samples have failed, and checks that all of them did for the reason.
-fn assert_all_fail(call: &Call, reason: &str) {
+/// Runs until ten samples have failed, and checks that all of them did for the reason. Returns what it logged.
+fn assert_all_fail(call: &Call, reason: &str) -> Vec<String> {
     let mut probe = call.run();
     let now = probe.wait_for(reason, |now| now.all_failures() >= 10);
     assert_eq!(now.failures(reason), now.all_failures(), "{:?}", probe.program.log());
     assert_eq!(now.reads(), 0);
+    probe.program.log()
 }
 
 fn assert_all_answer(call: &Call) {
@@ -128,6 +129,51 @@ fn a_server_that_has_forgotten_the_account_gets_the_password_encrypted_without_t
         probe.wait_for("20 more reads", |now| now.reads() >= before + 20);
     }
     assert_eq!(probe.metrics().all_failures(), 0, "{:?}", probe.program.log());
+}
+
+#[test]
+fn an_account_that_logs_in_by_ed25519_does() {
+    let _namespace = Namespace::enter();
+    let server = Mariadb::start(20, &[]);
+    server.query(&format!(
+        "INSTALL SONAME 'auth_ed25519'; ALTER USER '{USER}'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')"
+    ));
+    route_to(&[server.address]);
+    let with = |password| {
+        let password = PasswordFile::new(password);
+        let call = password.call(READ_ADDRESS).with(&["--tls", "disabled", "--interval", "20ms"]);
+        (call, password)
+    };
+    let (call, _file) = with(PASSWORD);
+    assert_all_answer(&call);
+    let (call, _file) = with("another");
+    assert_all_fail(&call, "auth");
+}
+
+#[test]
+fn a_certificate_is_checked_again_after_a_second() {
+    let service = Service::of(1);
+    let call = service.password.call(READ_ADDRESS).with(&["--tls", "required", "--interval", "2s", "--samples", "4"]);
+    let checked = call.check();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let primary = service.fleet.primary();
+    assert_eq!((primary.status("Ssl_finished_accepts"), primary.status("Ssl_session_cache_hits")), (4, 0));
+}
+
+/// A limit of the driver, which reads every certificate.
+#[test]
+fn a_certificate_of_version_1_is_refused_even_where_nobody_is_checked() {
+    let directory = RunDirectory::new(obtained::mysql());
+    let server = Authority::new(directory.outside(), "own").server_of_version_1();
+    let inside = |path: &Path| {
+        let name = path.file_name().expect("it is a file").to_string_lossy();
+        format!("{}/{name}", directory.inside().display())
+    };
+    let settings = [format!("ssl-cert={}", inside(&server.certificate)), format!("ssl-key={}", inside(&server.key))];
+    let service = Service::with_settings(1, &settings.each_ref().map(String::as_str));
+    let call = service.password.call(READ_ADDRESS).with(&["--interval", "20ms"]);
+    let log = assert_all_fail(&call, "tls");
+    assert!(log.iter().any(|line| line.contains("UnsupportedCertVersion")), "{log:#?}");
 }
 
 /// Puts files below the name `..data` all at once, as Kubernetes does it with a Secret.

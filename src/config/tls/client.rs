@@ -1,4 +1,4 @@
-//! The client's side of TLS, from what the configuration says.
+//! The HTTP client's side of TLS, from what the configuration says.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 
-use super::{ClientIdentity, PemFile, Tls};
+use super::{ClientIdentity, PemFile};
 
-/// Takes any certificate: `--tls required` encrypts, whoever the server is, and a signature that belongs to nobody known
-/// says nothing.
+/// Takes any certificate: `insecure_skip_verify` encrypts, whoever the server is, and a signature that belongs to nobody
+/// known says nothing.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -23,22 +23,6 @@ struct AnyCertificate(Arc<CryptoProvider>);
 #[derive(Debug, thiserror::Error)]
 #[error("TLS cannot be set up: {0}")]
 pub struct EncryptionError(String);
-
-impl Tls {
-    /// What a client of such a server takes; `None` where nothing is encrypted.
-    ///
-    /// # Errors
-    /// When the bytes of the files do not go together.
-    pub fn client(&self) -> Result<Option<ClientConfig>, EncryptionError> {
-        match self {
-            Self::Disabled => Ok(None),
-            Self::Required { client } => of_anybody(client.as_ref()).map(Some),
-            Self::VerifyIdentity { authorities, client } => {
-                of_the_named(authorities.as_ref(), client.as_ref()).map(Some)
-            }
-        }
-    }
-}
 
 /// A client that encrypts, whoever the server is.
 pub(in crate::config) fn of_anybody(identity: Option<&ClientIdentity>) -> Result<ClientConfig, EncryptionError> {

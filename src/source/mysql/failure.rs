@@ -1,69 +1,53 @@
-//! Why a conversation with a server ended, and which of the closed set of reasons that is.
+//! Why a connection to a server failed, and which of the closed set of reasons that is.
 
-use std::{io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr};
 
-use super::{identity::harmless, rsa::KeyError};
-use crate::model::{Failure, FailureReason};
+use mysql_async::{DriverError, Error, IoError, ServerError};
+
+use super::identity::harmless;
+use crate::{
+    model::{Failure, FailureReason},
+    panics::Panicked,
+};
 
 /// How much of an error's text is kept.
 const TEXT_CHARS_MAX: usize = 500;
 
-/// What went wrong on the wire.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ConversationError {
-    /// The connection was not made, or broke.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The TLS handshake failed.
-    #[error("the TLS handshake failed: {0}")]
-    Handshake(io::Error),
-    /// The server has no TLS, and the configuration asks for it.
-    #[error("the server offers no TLS")]
-    NoTls,
-    /// The server refused.
-    #[error("ERROR {code} ({state}): {message}")]
-    Server { code: u16, state: String, message: String },
-    /// The account logs in by a plugin that is not known here.
-    #[error(
-        "the account's authentication plugin {0:?} is not supported; \
-         use caching_sha2_password or mysql_native_password"
-    )]
-    Plugin(String),
-    /// The password cannot be shown to the server without TLS.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// What came is not the protocol.
-    #[error("{0}")]
-    Protocol(&'static str),
-}
-
-/// What a sample was doing.
+/// What a probe was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    Connect,
     Login,
     Query,
 }
 
-impl ConversationError {
-    pub(super) const OUT_OF_PLACE: Self = Self::Protocol("a packet came that does not belong there");
+/// The failure that `error` means at this stage.
+pub(super) fn failure(error: &Error, stage: Stage, address: SocketAddr) -> Failure {
+    let reason = match error {
+        Error::Server(error) => server_reason(error, stage),
+        Error::Io(IoError::Tls(_)) => FailureReason::Tls,
+        Error::Io(IoError::Io(error)) => io_reason(error),
+        Error::Driver(error) => driver_reason(error),
+        Error::Url(_) | Error::Other(_) => FailureReason::Other,
+    };
+    let doing = match error {
+        // Once there is a connection, it breaks for other reasons.
+        Error::Io(IoError::Io(_))
+            if stage == Stage::Login && !matches!(reason, FailureReason::Protocol | FailureReason::Tls) =>
+        {
+            "connect to"
+        }
+        _ => stage.doing(),
+    };
+    made(reason, doing, address, &Text(error))
 }
 
-/// The failure that `error` means at this stage.
-pub(super) fn failure(error: &ConversationError, stage: Stage, address: SocketAddr) -> Failure {
-    let reason = match error {
-        ConversationError::Io(error) => io_reason(error),
-        ConversationError::Handshake(error) if is_broken(error) => FailureReason::Protocol,
-        ConversationError::Handshake(_) | ConversationError::NoTls => FailureReason::Tls,
-        ConversationError::Server { code, state, .. } => server_reason(*code, state, stage),
-        ConversationError::Plugin(_) => FailureReason::Auth,
-        ConversationError::Key(_) | ConversationError::Protocol(_) => FailureReason::Protocol,
-    };
-    let doing = match stage {
-        Stage::Connect => "connect to",
-        Stage::Login => "log in to",
-        Stage::Query => "query",
-    };
+/// The failure that a panic of the driver means: it cannot cope with what the server sent.
+pub(super) fn of_panic(Panicked(message): &Panicked, stage: Stage, address: SocketAddr) -> Failure {
+    let text = format!("the MySQL driver does not understand what the server sent ({message})");
+    made(FailureReason::Protocol, stage.doing(), address, &text)
+}
+
+fn made(reason: FailureReason, doing: &str, address: SocketAddr, error: &dyn fmt::Display) -> Failure {
     let text = format!("cannot {doing} {address}: {error}");
     Failure { reason, text: harmless(text, TEXT_CHARS_MAX), address: Some(address) }
 }
@@ -73,8 +57,47 @@ pub(super) fn tries_next(failure: &Failure) -> bool {
     matches!(failure.reason, FailureReason::Refused | FailureReason::Unreachable)
 }
 
-fn server_reason(code: u16, sql_state: &str, stage: Stage) -> FailureReason {
-    match (code, sql_state, stage) {
+impl Stage {
+    fn doing(self) -> &'static str {
+        match self {
+            Self::Login => "log in to",
+            Self::Query => "query",
+        }
+    }
+}
+
+/// What an error says, without the driver's wrapping ("Input/output error: Input/output error: ...").
+struct Text<'a>(&'a Error);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unsupported = |f: &mut fmt::Formatter<'_>, plugin: &str| {
+            write!(
+                f,
+                "the account's authentication plugin {plugin:?} is not supported; \
+                 use caching_sha2_password, mysql_native_password, ed25519 or parsec"
+            )
+        };
+        match self.0 {
+            Error::Server(error) => error.fmt(f),
+            Error::Io(IoError::Tls(error)) => write!(f, "the TLS handshake failed: {error}"),
+            Error::Io(IoError::Io(error)) if is_tls(error) => write!(f, "the TLS handshake failed: {error}"),
+            Error::Io(IoError::Io(error)) => error.fmt(f),
+            Error::Driver(DriverError::NoClientSslFlagFromServer) => f.write_str("the server offers no TLS"),
+            Error::Driver(DriverError::UnexpectedPacket { .. }) => {
+                f.write_str("a packet came that does not belong there")
+            }
+            Error::Driver(DriverError::UnknownAuthPlugin { name }) => unsupported(f, name),
+            Error::Driver(DriverError::CleartextPluginDisabled) => unsupported(f, "mysql_clear_password"),
+            Error::Driver(DriverError::MysqlOldPasswordDisabled) => unsupported(f, "mysql_old_password"),
+            Error::Driver(error) => error.fmt(f),
+            error => error.fmt(f),
+        }
+    }
+}
+
+fn server_reason(error: &ServerError, stage: Stage) -> FailureReason {
+    match (error.code, error.state.as_str(), stage) {
         // ER_CON_COUNT_ERROR, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
         (1040 | 1203 | 1226, ..) => FailureReason::TooManyConnections,
         // ER_HOST_IS_BLOCKED
@@ -102,28 +125,43 @@ fn io_reason(error: &io::Error) -> FailureReason {
         | io::ErrorKind::NetworkDown
         | io::ErrorKind::PermissionDenied => FailureReason::Unreachable,
         io::ErrorKind::TimedOut => FailureReason::Timeout,
-        // What the TLS layer says after its handshake.
-        io::ErrorKind::InvalidData => FailureReason::Tls,
-        io::ErrorKind::UnexpectedEof => FailureReason::Protocol,
-        _ if is_broken(error) => FailureReason::Protocol,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            FailureReason::Protocol
+        }
+        _ if is_tls(error) => FailureReason::Tls,
+        // No error of the system: what came cannot be parsed.
+        _ if error.raw_os_error().is_none() => FailureReason::Protocol,
         _ => FailureReason::Other,
     }
 }
 
-/// Whether the connection broke, whatever it was used for.
-fn is_broken(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe
-    )
+/// Whether the TLS layer made this error, which has no kind of its own.
+fn is_tls(error: &io::Error) -> bool {
+    // The second one is what tokio-rustls says where the server hangs up in the handshake.
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>() || inner.to_string() == "tls handshake eof")
+}
+
+fn driver_reason(error: &DriverError) -> FailureReason {
+    match error {
+        DriverError::NoClientSslFlagFromServer => FailureReason::Tls,
+        DriverError::UnknownAuthPlugin { .. }
+        | DriverError::CleartextPluginDisabled
+        | DriverError::MysqlOldPasswordDisabled => FailureReason::Auth,
+        // The others that can happen here come of what the server sends.
+        _ => FailureReason::Protocol,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn of(error: impl Into<Error>) -> Failure {
+        failure(&error.into(), Stage::Login, ([127, 0, 0, 1], 3306).into())
+    }
+
     fn server(code: u16, sql_state: &str, stage: Stage) -> FailureReason {
-        server_reason(code, sql_state, stage)
+        server_reason(&ServerError { code, state: sql_state.to_owned(), message: String::new() }, stage)
     }
 
     #[test]
@@ -140,20 +178,48 @@ mod tests {
 
     #[test]
     fn an_error_of_the_tls_layer_is_told_from_a_broken_connection() {
-        let reason = |error| failure(&error, Stage::Login, ([127, 0, 0, 1], 3306).into()).reason;
-        let certificate = || {
-            let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
-            io::Error::new(io::ErrorKind::InvalidData, expired)
-        };
-        assert_eq!(reason(ConversationError::Handshake(certificate())), FailureReason::Tls);
-        assert_eq!(reason(ConversationError::Handshake(io::ErrorKind::UnexpectedEof.into())), FailureReason::Tls);
-        assert_eq!(
-            reason(ConversationError::Handshake(io::ErrorKind::ConnectionReset.into())),
-            FailureReason::Protocol
-        );
-        // A client certificate is refused after the handshake of TLS 1.3.
-        assert_eq!(reason(ConversationError::Io(certificate())), FailureReason::Tls);
-        assert_eq!(reason(ConversationError::Io(io::ErrorKind::UnexpectedEof.into())), FailureReason::Protocol);
-        assert_eq!(reason(ConversationError::Io(io::Error::from_raw_os_error(24))), FailureReason::Other);
+        let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        assert_eq!(of(io::Error::new(io::ErrorKind::InvalidData, expired)).reason, FailureReason::Tls);
+        let eof = io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof");
+        assert_eq!(of(eof).reason, FailureReason::Tls);
+        assert_eq!(of(io::Error::from(io::ErrorKind::ConnectionReset)).reason, FailureReason::Protocol);
+        assert_eq!(of(io::Error::from(io::ErrorKind::UnexpectedEof)).reason, FailureReason::Protocol);
+        assert_eq!(of(io::Error::from_raw_os_error(24)).reason, FailureReason::Other);
+    }
+
+    #[test]
+    fn errors_of_the_driver_have_their_reasons_and_name_what_is_wrong() {
+        let unknown = DriverError::UnknownAuthPlugin { name: "dialog".to_owned() };
+        for (error, reason, part) in [
+            (DriverError::NoClientSslFlagFromServer, FailureReason::Tls, "the server offers no TLS"),
+            (unknown, FailureReason::Auth, "plugin \"dialog\" is not supported"),
+            (DriverError::CleartextPluginDisabled, FailureReason::Auth, "plugin \"mysql_clear_password\" is not"),
+            (DriverError::MysqlOldPasswordDisabled, FailureReason::Auth, "plugin \"mysql_old_password\" is not"),
+            (DriverError::InvalidParsecSalt, FailureReason::Protocol, "parsec"),
+            (DriverError::PacketOutOfOrder, FailureReason::Protocol, "out of order"),
+            (DriverError::PacketTooLarge, FailureReason::Protocol, "too large"),
+            (DriverError::UnexpectedPacket { payload: vec![7] }, FailureReason::Protocol, "does not belong there"),
+        ] {
+            let failure = of(error);
+            assert_eq!(failure.reason, reason, "{}", failure.text);
+            assert!(failure.text.starts_with("cannot log in to 127.0.0.1:3306: "), "{}", failure.text);
+            assert!(failure.text.contains(part), "{}", failure.text);
+        }
+        let panicked = of_panic(&Panicked("key".to_owned()), Stage::Query, ([127, 0, 0, 1], 3306).into());
+        assert_eq!(panicked.reason, FailureReason::Protocol);
+    }
+
+    #[test]
+    fn the_text_says_whether_there_was_a_connection() {
+        let text = |code| of(io::Error::from_raw_os_error(code)).text;
+        // ECONNREFUSED, EHOSTUNREACH, EMFILE
+        for code in [111, 113, 24] {
+            assert!(text(code).starts_with("cannot connect to 127.0.0.1:3306: "), "{}", text(code));
+        }
+        assert!(text(104).starts_with("cannot log in to 127.0.0.1:3306: "), "{}", text(104));
+        let refused =
+            ServerError { code: 1045, state: "28000".to_owned(), message: "Access denied\nfor you".to_owned() };
+        let expected = "cannot log in to 127.0.0.1:3306: ERROR 1045 (28000): Access denied\u{fffd}for you";
+        assert_eq!(of(refused).text, expected);
     }
 }

@@ -1,8 +1,8 @@
 //! The one identity query, the same for every server, and the row that it returns.
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
+use mysql_async::{Row, Value};
 
-use super::messages::Fields;
 use crate::model::Identity;
 
 /// Who answers? One round trip, one row, for any account.
@@ -32,10 +32,10 @@ pub(super) fn harmless(text: String, chars: usize) -> String {
 }
 
 /// Reads the row of [`QUERY`]; the error names the column that is not what it should be.
-pub(super) fn read(row: Fields) -> Result<Identity, String> {
+pub(super) fn read(row: Row) -> Result<Identity, String> {
     let missing = |name: &str| format!("the server gave no {name}");
-    let mut fields = row.into_iter();
-    let mut next = || fields.next().flatten();
+    let mut values = row.unwrap().into_iter();
+    let mut next = || values.next().and_then(text);
     let server_id = next().ok_or_else(|| missing("@@server_id"))?;
     let host_name = next().ok_or_else(|| missing("@@hostname"))?;
     let read_only = next().ok_or_else(|| missing("@@read_only"))?;
@@ -53,6 +53,12 @@ pub(super) fn read(row: Fields) -> Result<Identity, String> {
         server_time: server_time.and_then(|time| utc(&time)),
         gtid_executed: gtid_executed.filter(|set| set.len() <= GTID_BYTES_MAX).map(|set| in_force(set, gtid_mode)),
     })
+}
+
+/// The text protocol has texts and NULL.
+fn text(value: Value) -> Option<String> {
+    let Value::Bytes(bytes) = value else { return None };
+    Some(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// A set says what a server has only while every transaction is added to it: unless `gtid_mode` is `ON` it stands still,

@@ -2,42 +2,31 @@
 //! connection would sample one choice for ever. It resolves the name, connects and logs in, asks one identity query and
 //! says `COM_QUIT`, each phase timed and all of them under one timeout.
 
-mod authentication;
-mod connection;
-mod encryption;
 mod failure;
 mod identity;
-mod messages;
-mod packets;
 mod rotation;
-mod rsa;
 
 use std::{
+    io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use tokio::{
-    net::TcpStream,
-    time::{Instant, Sleep, sleep_until},
-};
+use futures_util::FutureExt;
+use mysql_async::{Conn, Error, Row, prelude::Queryable};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use self::{
-    connection::{Account, Connection},
-    failure::Stage,
-    rotation::Rotation,
-};
+use self::{failure::Stage, rotation::Rotation};
 use super::resolve::{Resolver, ResolverError};
 use crate::{
     clock::Clock,
-    config::{EncryptionError, PasswordError, PasswordSource, Secret, Target},
+    config::{PasswordError, Target},
     model::{Answer, Failure, FailureReason, Sample, Timings},
+    panics::contain,
 };
 
-/// A password file is looked at this often, and after every refused login.
-const PASSWORD_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+/// The identity query has one row. The first one counts, and a server that sends more than these is given up.
+const ROWS_MAX: usize = 16;
 
 /// Takes the samples of one target.
 #[derive(Debug)]
@@ -45,9 +34,7 @@ pub struct Sampler {
     target: Target,
     clock: Clock,
     resolver: Resolver,
-    encryption: Rotation,
-    /// Locked for look-ups alone, never across an await.
-    password: Mutex<Password>,
+    rotation: Rotation,
 }
 
 /// Why a target cannot be sampled at all.
@@ -59,32 +46,17 @@ pub enum SamplerError {
     /// Names cannot be resolved on this machine.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
-    /// Connections cannot be encrypted.
-    #[error(transparent)]
-    Encryption(#[from] EncryptionError),
-}
-
-/// The password as it was last read.
-#[derive(Debug)]
-struct Password {
-    /// `None` if the account has none.
-    secret: Option<Arc<Secret>>,
-    looked_at: Instant,
-    /// Whether the last look at the password file failed; told once.
-    unreadable: bool,
 }
 
 impl Sampler {
     /// A sampler of `target`, whose samples are dated by `clock`.
     ///
     /// # Errors
-    /// When the password file or the resolver's configuration cannot be read, or a TLS file no longer fits.
+    /// When the password file or the resolver's configuration cannot be read.
     pub fn new(target: Target, clock: Clock) -> Result<Self, SamplerError> {
         let resolver = Resolver::new(&target.address, target.timeout.get())?;
-        let secret = target.password.read()?.map(Arc::new);
-        let password = Mutex::new(Password { secret, looked_at: Instant::now(), unreadable: false });
-        let encryption = Rotation::of(&target)?;
-        Ok(Self { target, clock, resolver, encryption, password })
+        let rotation = Rotation::of(&target)?;
+        Ok(Self { target, clock, resolver, rotation })
     }
 
     /// Takes one sample. Failing to reach the database is data: it never returns an error.
@@ -102,14 +74,9 @@ impl Sampler {
     async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Sample {
         let started = self.clock.now();
         let outcome = attempt.await;
-        match outcome.as_ref().err().map(|failure| failure.reason) {
-            Some(FailureReason::Auth) => {
-                self.look_at_password();
-                // The account may want another certificate than was shown.
-                self.encryption.look(&self.target);
-            }
-            Some(FailureReason::Tls) => self.encryption.look(&self.target),
-            _ => {}
+        // After a refused login too: the account may want another certificate than was shown.
+        if matches!(&outcome, Err(Failure { reason: FailureReason::Auth | FailureReason::Tls, .. })) {
+            self.rotation.look(&self.target);
         }
         Sample { sequence, started, finished: self.clock.now(), outcome }
     }
@@ -134,35 +101,36 @@ impl Sampler {
         let resolved = Instant::now();
 
         let mut tried = None;
-        let Some(connected) = before(end.as_mut(), self.connect(&addresses, &mut tried)).await else {
-            return Err(late("connecting", tried));
+        // The driver does not say when it is connected.
+        let Some(logged_in) = before(end.as_mut(), self.log_in(&addresses, &mut tried)).await else {
+            return Err(late("connecting and logging in", tried));
         };
-        let (stream, address) = connected?;
-        let password = self.password();
-        let password = password.as_deref().map(Secret::expose).unwrap_or_default();
-        let account = Account { user: &self.target.user, password };
-        let encryption = self.encryption.encryption(&self.target);
-        let login = Connection::log_in(stream, encryption.as_deref(), account);
-        let Some(logged_in) = before(end.as_mut(), login).await else {
-            return Err(late("logging in", Some(address)));
-        };
-        let mut connection = logged_in.map_err(|error| failure::failure(&error, Stage::Login, address))?;
+        let (mut connection, address) = logged_in?;
         let logged_in = Instant::now();
 
-        let answered = before(end.as_mut(), connection.first_row(identity::QUERY)).await;
+        let answered = before(end.as_mut(), contain(first_row(&mut connection))).await;
         let asked = Instant::now();
+        // Whether the conversation can go on.
+        let in_step = matches!(answered, Some(Ok(Ok(_) | Err(Error::Server(_)))));
         let failed = |reason, text| Failure { reason, text, address: Some(address) };
         let identity = match answered {
-            Some(Ok(Some(row))) => identity::read(row).map_err(|text| failed(FailureReason::Protocol, text)),
-            Some(Ok(None)) => {
+            Some(Ok(Ok(Some(row)))) => identity::read(row).map_err(|text| failed(FailureReason::Protocol, text)),
+            Some(Ok(Ok(None))) => {
                 Err(failed(FailureReason::Query, format!("{address} answered the identity query without a row")))
             }
-            Some(Err(error)) => Err(failure::failure(&error, Stage::Query, address)),
+            Some(Ok(Err(error))) => Err(failure::failure(&error, Stage::Query, address)),
+            Some(Err(panicked)) => Err(failure::of_panic(&panicked, Stage::Query, address)),
             None => Err(late("the identity query", Some(address))),
         };
-        // COM_QUIT, or the server counts an aborted client. Whatever comes of it, the answer stands. When the time is
-        // over, it is sent if the connection takes it at once.
-        let _ = before(end, connection.quit()).await;
+        // COM_QUIT, or the server counts an aborted client. Whatever comes of it, the answer stands. Where the server
+        // has not ended its answer, the driver can only hang up; without this call it would wait for the end in a task
+        // of its own.
+        let goodbye = contain(connection.disconnect());
+        if in_step {
+            let _ = before(end, goodbye).await;
+        } else {
+            let _ = goodbye.now_or_never();
+        }
 
         let timings = Timings {
             resolve: resolved - began,
@@ -173,29 +141,24 @@ impl Sampler {
         Ok(Answer { identity: identity?, timings, address })
     }
 
-    /// Connects to the first address that does not refuse, as a client does; `tried` is the last one.
-    async fn connect(
+    /// Logs in at the first address that does not refuse, as a client does; `tried` is the last one.
+    async fn log_in(
         &self,
         addresses: &[SocketAddr],
         tried: &mut Option<SocketAddr>,
-    ) -> Result<(TcpStream, SocketAddr), Failure> {
+    ) -> Result<(Conn, SocketAddr), Failure> {
         let mut refused = None;
         for &address in addresses {
             *tried = Some(address);
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    // Each packet is one write and is waited for.
-                    let _ = stream.set_nodelay(true);
-                    return Ok((stream, address));
-                }
-                Err(error) => {
-                    let failure = failure::failure(&error.into(), Stage::Connect, address);
-                    if !failure::tries_next(&failure) {
-                        return Err(failure);
-                    }
-                    refused = Some(failure);
-                }
+            let failure = match contain(Conn::new(self.rotation.opts(&self.target, address))).await {
+                Ok(Ok(connection)) => return Ok((connection, address)),
+                Ok(Err(error)) => failure::failure(&error, Stage::Login, address),
+                Err(panicked) => failure::of_panic(&panicked, Stage::Login, address),
+            };
+            if !failure::tries_next(&failure) {
+                return Err(failure);
             }
+            refused = Some(failure);
         }
         Err(refused.unwrap_or_else(|| Failure {
             reason: FailureReason::Resolve,
@@ -203,40 +166,21 @@ impl Sampler {
             address: None,
         }))
     }
+}
 
-    /// The password as it is now.
-    fn password(&self) -> Option<Arc<Secret>> {
-        let is_file = matches!(self.target.password, PasswordSource::File(_));
-        if is_file && self.lock().looked_at.elapsed() >= PASSWORD_LOOKED_AT_EVERY {
-            self.look_at_password();
-        }
-        self.lock().secret.clone()
+/// The first row that the identity query returns; `None` if it returns none.
+async fn first_row(connection: &mut Conn) -> Result<Option<Row>, Error> {
+    let mut result = connection.query_iter(identity::QUERY).await?;
+    let first = result.next().await?;
+    if first.is_none() {
+        return Ok(None);
     }
-
-    /// Reads the password again. One that cannot be read leaves the old one in force.
-    fn look_at_password(&self) {
-        let read = self.target.password.read();
-        let mut password = self.lock();
-        password.looked_at = Instant::now();
-        match read {
-            Ok(secret) if secret.as_ref() == password.secret.as_deref() => password.unreadable = false,
-            Ok(secret) => {
-                tracing::info!(target = %self.target.name, "the password has changed and is used from now on");
-                password.secret = secret.map(Arc::new);
-                password.unreadable = false;
-            }
-            Err(error) if !password.unreadable => {
-                tracing::warn!(target = %self.target.name, %error, "the password read before stays in use");
-                password.unreadable = true;
-            }
-            Err(_) => {}
+    for _ in 1..=ROWS_MAX {
+        if result.next().await?.is_none() {
+            return Ok(first);
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, Password> {
-        // Nothing that holds the lock leaves it half changed, so a panic elsewhere does not spoil it.
-        self.password.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not stop sending rows").into())
 }
 
 /// What comes of `work`, unless `end` is first. Work that is done at once comes before an end that is over.

@@ -19,6 +19,7 @@ use ratatui::{
 };
 
 use super::{Screen, draw};
+use crate::panics;
 
 /// Whether the terminal is taken over.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -41,7 +42,9 @@ impl Session {
         HOOKED.call_once(|| {
             let told = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                restore();
+                if !panics::are_contained() {
+                    restore();
+                }
                 told(panic);
             }));
         });
