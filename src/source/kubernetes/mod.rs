@@ -4,14 +4,11 @@
 mod attempts;
 mod convert;
 mod discovery;
-mod fact;
-mod read;
 mod recorder;
 mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Debug,
     sync::Arc,
     time::Duration,
 };
@@ -23,6 +20,7 @@ use k8s_openapi::{
 use kube::{
     Api, Client, Config,
     config::{InferConfigError, KubeConfigOptions, KubeconfigError},
+    core::PartialObjectMeta,
     runtime::watcher,
 };
 use tokio::{
@@ -31,7 +29,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{convert::Observed, fact::Fact};
+use self::convert::Observed;
 pub use self::{
     discovery::{Found, discover},
     recorder::{Record, Recorder},
@@ -199,7 +197,7 @@ impl Watcher {
             Kind::Event => running.spawn(self.namespaced::<core::Event>(watch, events, leave)),
             Kind::StorageClass => running.spawn(self.whole::<StorageClass>(watch, events, leave)),
             Kind::Volume => running.spawn(self.whole::<core::PersistentVolume>(watch, events, leave)),
-            Kind::Node => running.spawn(self.whole::<core::Node>(watch, events, leave)),
+            Kind::Node => running.spawn(self.whole::<PartialObjectMeta<core::Node>>(watch, events, leave)),
             Kind::Selection => return,
         };
     }
@@ -211,13 +209,13 @@ impl Watcher {
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<K>
     where
-        K: Observed<Scope = NamespaceResourceScope> + Clone + Debug + Send + 'static,
+        K: Observed<Scope = NamespaceResourceScope>,
     {
         let only = match watch.kind {
             Kind::Event => "involvedObject.kind=PersistentVolumeClaim",
             _ => "",
         };
-        let api = Api::<Fact<K>>::namespaced(self.client.clone(), &watch.namespace);
+        let api = Api::<K>::namespaced(self.client.clone(), &watch.namespace);
         watch::watch(api, selecting(only), watch, events, stop)
     }
 
@@ -228,13 +226,13 @@ impl Watcher {
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<K>
     where
-        K: Observed<Scope = ClusterResourceScope> + Clone + Debug + Send + 'static,
+        K: Observed<Scope = ClusterResourceScope>,
     {
         let only = match (&self.node, watch.kind) {
             (Some(node), Kind::Node) => format!("metadata.name={node}"),
             _ => String::new(),
         };
-        let api = Api::<Fact<K>>::all(self.client.clone());
+        let api = Api::<K>::all(self.client.clone());
         watch::watch(api, selecting(&only), watch, events, stop)
     }
 }
