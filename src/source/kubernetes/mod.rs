@@ -81,14 +81,24 @@ pub struct Watcher {
 /// # Errors
 /// When there is no such cluster, or its configuration cannot be used.
 pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
-    let mut config = match context {
+    let config = match context {
         None => Config::infer().await.map_err(|error| ConnectError::Infer(Box::new(error)))?,
         Some(context) => {
             let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
             Config::from_kubeconfig(&options).await.map_err(|error| ConnectError::Context(Box::new(error)))?
         }
     };
+    client(config)
+}
+
+/// A client for watches.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub fn client(mut config: Config) -> Result<Client, ConnectError> {
     config.read_timeout = Some(SILENCE);
+    // The library would repeat requests for minutes without a word; a watch reports the error and has pauses of its own.
+    config.default_retry = false;
     Client::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))
 }
 
