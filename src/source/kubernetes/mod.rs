@@ -4,6 +4,7 @@
 mod attempts;
 mod convert;
 mod discovery;
+mod proxy;
 mod recorder;
 mod watch;
 
@@ -19,7 +20,8 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Config,
-    config::{InferConfigError, KubeConfigOptions, KubeconfigError},
+    client::ClientBuilder,
+    config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
     core::PartialObjectMeta,
     runtime::watcher,
 };
@@ -28,10 +30,15 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use tower::util::MapErrLayer;
 
-use self::convert::Observed;
+use self::{
+    convert::Observed,
+    proxy::{Environment, Proxy},
+};
 pub use self::{
     discovery::{Found, discover},
+    proxy::ProxyError,
     recorder::{Record, Recorder},
 };
 use crate::model::{
@@ -62,6 +69,9 @@ pub enum ConnectError {
     /// The configuration is there and cannot be used.
     #[error("cannot talk to the Kubernetes API: {0}; check the kubeconfig's certificates and address")]
     Client(Box<kube::Error>),
+    /// The proxy that it names cannot be used.
+    #[error(transparent)]
+    Proxy(ProxyError),
 }
 
 /// The namespaces in which objects are watched.
@@ -81,25 +91,39 @@ pub struct Watcher {
 /// # Errors
 /// When there is no such cluster, or its configuration cannot be used.
 pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
-    let config = match context {
+    let mut config = match context {
         None => Config::infer().await.map_err(|error| ConnectError::Infer(Box::new(error)))?,
         Some(context) => {
             let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
             Config::from_kubeconfig(&options).await.map_err(|error| ConnectError::Context(Box::new(error)))?
         }
     };
-    client(config)
+    let kubeconfig = Kubeconfig::read().ok();
+    let proxy_url = kubeconfig.and_then(|kubeconfig| proxy::proxy_url(kubeconfig, context, &config.cluster_url));
+    let proxy = Proxy::choose(&config.cluster_url, proxy_url.as_deref(), &Environment::read());
+    let proxy = proxy.map_err(ConnectError::Proxy)?;
+    config.proxy_url = proxy.as_ref().map(|proxy| proxy.url.clone());
+    client_through(proxy, config)
 }
 
 /// A client for watches.
 ///
 /// # Errors
 /// When the configuration cannot be used.
-pub fn client(mut config: Config) -> Result<Client, ConnectError> {
+pub fn client(config: Config) -> Result<Client, ConnectError> {
+    client_through(None, config)
+}
+
+fn client_through(proxy: Option<Proxy>, mut config: Config) -> Result<Client, ConnectError> {
     config.read_timeout = Some(SILENCE);
     // The library would repeat requests for minutes without a word; a watch reports the error and has pauses of its own.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))
+    let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))?;
+    let explain = MapErrLayer::new(move |error| match &proxy {
+        Some(proxy) => proxy.clone().explain(error),
+        None => error,
+    });
+    Ok(builder.with_layer(&explain).build())
 }
 
 impl Watcher {
