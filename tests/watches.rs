@@ -16,7 +16,7 @@ use readscope::{
         Event, Told,
         cluster::{Change, Kind, Object},
     },
-    source::kubernetes::{Namespaces, Watcher},
+    source::kubernetes::{Namespaces, Watcher, client},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -59,7 +59,7 @@ impl ApiServer {
                 thread::spawn(move || server.serve(&client));
             }
         });
-        (server, kube::Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap())
+        (server, client(kube::Config::new(url.parse().unwrap())).unwrap())
     }
 
     fn serve(&self, mut client: &TcpStream) -> io::Result<()> {
@@ -224,6 +224,16 @@ async fn whatever_else_happens_to_a_watch_a_list_tells_what_was_missed() {
     assert_eq!(told, [&first[..], &second, &third].concat());
     let asked = ["list", "list", "watch 10", "watch 11", "list", "watch 20", "list", "watch 30"];
     assert_eq!(server.asked(), asked);
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_overloaded_is_reported_at_once() {
+    for code in [429, 503, 504] {
+        let (server, client) = ApiServer::start([Reply::Refused(code), Reply::Lasting(Vec::new())]);
+        let told = timeout(Duration::from_secs(20), told(client, has("broken"))).await;
+        assert_eq!(told.ok(), Some(vec!["broken".to_owned()]), "{code}");
+        assert_eq!(server.asked(), ["list"], "{code}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! readscope against real servers: replicated MySQL and MariaDB behind the kernel's load balancer, scraped by a real
-//! Prometheus.
+//! Prometheus; and Kubernetes through real proxies.
 //!
 //! `tests/run` obtains the servers. Every test has a network namespace and servers of its own, so that all of them run
 //! at once, and nothing of a test is left when it ends.
@@ -32,6 +32,7 @@ mod dashboard;
 mod faults;
 mod freshness;
 mod names;
+mod proxies;
 mod reloading;
 mod rules;
 mod scaling;

@@ -22,8 +22,13 @@ pub(crate) fn tls(name: &str) -> PathBuf {
 
 /// What the server with this certificate and key shows to its clients.
 pub(crate) fn tls_server(name: &str) -> Arc<ServerConfig> {
-    let certificate = CertificateDer::from_pem_file(tls(&format!("{name}.pem"))).unwrap();
-    let key = PrivateKeyDer::from_pem_file(tls(&format!("{name}.key"))).unwrap();
+    tls_server_with(&tls(&format!("{name}.pem")), &tls(&format!("{name}.key")))
+}
+
+/// As [`tls_server`], with any certificate and key.
+pub(crate) fn tls_server_with(certificate: &Path, key: &Path) -> Arc<ServerConfig> {
+    let certificate = CertificateDer::from_pem_file(certificate).unwrap();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())

@@ -14,6 +14,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// server taken for a quiet one.
 pub(super) const WATCH_SECONDS: u32 = 60;
 
+/// Objects become facts one after the other, so a page is all that is held of them as the API server writes them.
+const PAGE: u32 = 50;
+
 /// Within this time a watch that is refused is known to be.
 const REFUSED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -41,7 +44,7 @@ pub(super) struct Attempts<K> {
 impl<K: Resource + Clone + Debug + DeserializeOwned + Send + 'static> Attempts<K> {
     /// The first one begins with the first call of [`next`](Self::next).
     pub(super) fn new(api: Api<K>, config: watcher::Config) -> Self {
-        let config = config.timeout(WATCH_SECONDS);
+        let config = config.timeout(WATCH_SECONDS).page_size(PAGE);
         Self::beginning(Box::new(move || watcher(api.clone(), config.clone()).boxed()))
     }
 }

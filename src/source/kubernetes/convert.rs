@@ -1,16 +1,18 @@
 //! From Kubernetes' objects to the few facts of them that matter here. Nothing of the rest is kept.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, net::IpAddr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::{apps::v1 as apps, core::v1 as core, discovery::v1 as discovery, storage::v1 as storage},
-    apimachinery::pkg::apis::meta::v1::Time,
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{ObjectMeta, Time},
+    },
+    serde::de::DeserializeOwned,
 };
-use kube::Resource;
-use serde::de::DeserializeOwned;
+use kube::{Resource, core::PartialObjectMeta};
 
-use super::read;
 use crate::model::cluster::{
     AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, ObjectName, Pod, PodConditions,
     PodRef, Port, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
@@ -29,27 +31,24 @@ const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 const AFFINITY: Duration = Duration::from_secs(10_800);
 
 /// A kind of Kubernetes objects that becomes facts.
-pub(super) trait Observed: Resource<DynamicType = ()> {
+pub(super) trait Observed:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
+{
     /// Its kind among the facts.
     const KIND: Kind;
-
-    /// What is read of it.
-    type Read: DeserializeOwned + AsMut<read::Metadata>;
 
     /// Whether it matters that one of them is no more.
     const ENDS: bool = true;
 
     /// What matters of the object of this name; `None` where it is nothing that readscope knows.
-    fn fact(read: Self::Read, name: ObjectName) -> Option<Object>;
+    fn fact(self, name: ObjectName) -> Option<Object>;
 }
 
 impl Observed for core::Service {
     const KIND: Kind = Kind::Service;
 
-    type Read = read::Service;
-
-    fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
-        let spec = read.spec.unwrap_or_default();
+    fn fact(self, name: ObjectName) -> Option<Object> {
+        let spec = self.spec.unwrap_or_default();
         let pinned = spec.session_affinity.as_deref() == Some("ClientIP");
         let seconds = spec.session_affinity_config.and_then(|config| config.client_ip?.timeout_seconds);
         let affinity = seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(AFFINITY, Duration::from_secs);
@@ -58,7 +57,7 @@ impl Observed for core::Service {
             headless: spec.cluster_ip.as_deref() == Some("None"),
             affinity: pinned.then_some(affinity),
             local_only: spec.internal_traffic_policy.as_deref() == Some("Local"),
-            ports: spec.ports.unwrap_or_default().into_iter().filter_map(port).collect(),
+            ports: spec.ports.into_iter().flatten().filter_map(|each| port(each.name, Some(each.port))).collect(),
         }))
     }
 }
@@ -66,15 +65,13 @@ impl Observed for core::Service {
 impl Observed for discovery::EndpointSlice {
     const KIND: Kind = Kind::Slice;
 
-    type Read = read::EndpointSlice;
-
-    fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
-        let service = read.metadata.labels?.remove(SERVICE_LABEL)?.into();
+    fn fact(self, name: ObjectName) -> Option<Object> {
+        let service = self.metadata.labels?.remove(SERVICE_LABEL)?.into();
         Some(Object::Slice(Slice {
             name,
             service,
-            ports: read.ports.unwrap_or_default().into_iter().filter_map(port).collect(),
-            endpoints: kept(read.endpoints.unwrap_or_default().into_iter().map(endpoint)),
+            ports: self.ports.into_iter().flatten().filter_map(|each| port(each.name, each.port)).collect(),
+            endpoints: kept(self.endpoints.into_iter().map(endpoint)),
         }))
     }
 }
@@ -90,21 +87,17 @@ fn kept<T>(made: impl Iterator<Item = T>) -> Vec<T> {
 impl Observed for core::Pod {
     const KIND: Kind = Kind::Pod;
 
-    type Read = read::Pod;
-
-    fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
-        let owners = read.metadata.owner_references.unwrap_or_default();
-        let owner = owners
-            .into_iter()
-            .find(|owner| owner.kind.as_deref() == Some("StatefulSet") && owner.controller == Some(true));
-        let status = read.status.unwrap_or_default();
+    fn fact(self, name: ObjectName) -> Option<Object> {
+        let owners = self.metadata.owner_references.unwrap_or_default();
+        let owner = owners.into_iter().find(|owner| owner.kind == "StatefulSet" && owner.controller == Some(true));
+        let status = self.status.unwrap_or_default();
         let ips = status.pod_ips.unwrap_or_default();
         Some(Object::Pod(Pod {
-            uid: read.metadata.uid?.into(),
-            statefulset: owner.and_then(|owner| Some(owner.name?.into())),
-            addresses: kept(ips.iter().filter_map(|ip| ip.ip.as_deref()?.parse().ok())),
-            created: time(read.metadata.creation_timestamp),
-            deleted: terminating_since(read.metadata.deletion_timestamp, read.metadata.deletion_grace_period_seconds),
+            uid: self.metadata.uid?.into(),
+            statefulset: owner.map(|owner| owner.name.into()),
+            addresses: kept(ips.iter().filter_map(|ip| ip.ip.parse().ok())),
+            created: time(self.metadata.creation_timestamp),
+            deleted: terminating_since(self.metadata.deletion_timestamp, self.metadata.deletion_grace_period_seconds),
             conditions: conditions(&status.conditions.unwrap_or_default()),
             name,
         }))
@@ -114,14 +107,12 @@ impl Observed for core::Pod {
 impl Observed for apps::StatefulSet {
     const KIND: Kind = Kind::StatefulSet;
 
-    type Read = read::StatefulSet;
-
-    fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
-        let spec = read.spec.unwrap_or_default();
+    fn fact(self, name: ObjectName) -> Option<Object> {
+        let spec = self.spec.unwrap_or_default();
         let templates = spec.volume_claim_templates.unwrap_or_default();
         Some(Object::StatefulSet(StatefulSet {
             name,
-            uid: read.metadata.uid?.into(),
+            uid: self.metadata.uid?.into(),
             // The API server fills in 1 where nothing was written.
             replicas: spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1),
             first_ordinal: spec.ordinals.and_then(|ordinals| u32::try_from(ordinals.start?).ok()).unwrap_or(0),
@@ -133,20 +124,19 @@ impl Observed for apps::StatefulSet {
 impl Observed for core::PersistentVolumeClaim {
     const KIND: Kind = Kind::Claim;
 
-    type Read = read::Claim;
-
-    fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
-        let annotations = read.metadata.annotations.unwrap_or_default();
-        let spec = read.spec.unwrap_or_default();
-        let status = read.status.unwrap_or_default();
+    fn fact(self, name: ObjectName) -> Option<Object> {
+        let annotations = self.metadata.annotations.unwrap_or_default();
+        let spec = self.spec.unwrap_or_default();
+        let status = self.status.unwrap_or_default();
         let conditions = status.conditions.unwrap_or_default();
-        let resizing =
-            |condition: &read::Condition| condition.holds("Resizing") || condition.holds("FileSystemResizePending");
-        let storage = |quantities: Option<read::Quantities>| Some(quantities?.storage?.into());
+        let resizing = |condition: &core::PersistentVolumeClaimCondition| {
+            condition.status == "True" && ["Resizing", "FileSystemResizePending"].contains(&condition.type_.as_str())
+        };
+        let storage = |amounts: Option<BTreeMap<String, Quantity>>| Some(amounts?.remove("storage")?.0.into());
         Some(Object::Claim(Claim {
             name,
-            uid: read.metadata.uid?.into(),
-            created: time(read.metadata.creation_timestamp),
+            uid: self.metadata.uid?.into(),
+            created: time(self.metadata.creation_timestamp),
             phase: match status.phase.as_deref() {
                 Some("Bound") => ClaimPhase::Bound,
                 Some("Lost") => ClaimPhase::Lost,
@@ -166,14 +156,12 @@ impl Observed for core::PersistentVolumeClaim {
 impl Observed for core::PersistentVolume {
     const KIND: Kind = Kind::Volume;
 
-    type Read = read::Volume;
-
     // What it told of its claim stays true, and nothing is to be remembered of all the volumes of a cluster.
     const ENDS: bool = false;
 
-    fn fact(read: Self::Read, _: ObjectName) -> Option<Object> {
-        let claim = read.spec?.claim_ref?;
-        let status = read.status.unwrap_or_default();
+    fn fact(self, _: ObjectName) -> Option<Object> {
+        let claim = self.spec?.claim_ref?;
+        let status = self.status.unwrap_or_default();
         let is_bound = status.phase.as_deref() == Some("Bound");
         Some(Object::Volume(Volume {
             claim: ObjectName::new(claim.namespace.as_deref()?, claim.name.as_deref()?),
@@ -186,23 +174,19 @@ impl Observed for core::PersistentVolume {
 impl Observed for storage::StorageClass {
     const KIND: Kind = Kind::StorageClass;
 
-    type Read = read::StorageClass;
-
-    fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
+    fn fact(self, name: ObjectName) -> Option<Object> {
         Some(Object::StorageClass(StorageClass {
             name: name.name,
-            waits_for_consumer: read.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer"),
+            waits_for_consumer: self.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer"),
         }))
     }
 }
 
-impl Observed for core::Node {
+impl Observed for PartialObjectMeta<core::Node> {
     const KIND: Kind = Kind::Node;
 
-    type Read = read::Bare;
-
-    fn fact(read: Self::Read, name: ObjectName) -> Option<Object> {
-        let zone = read.metadata.labels.and_then(|mut labels| labels.remove(ZONE_LABEL));
+    fn fact(self, name: ObjectName) -> Option<Object> {
+        let zone = self.metadata.labels.and_then(|mut labels| labels.remove(ZONE_LABEL));
         Some(Object::Vantage(Vantage { node: Some(name.name), zone: zone.map(Into::into) }))
     }
 }
@@ -210,27 +194,25 @@ impl Observed for core::Node {
 impl Observed for core::Event {
     const KIND: Kind = Kind::Event;
 
-    type Read = read::Event;
-
     // They end by themselves after an hour, whatever becomes of the claim.
     const ENDS: bool = false;
 
-    fn fact(read: Self::Read, _: ObjectName) -> Option<Object> {
-        let about = read.involved_object?;
+    fn fact(self, _: ObjectName) -> Option<Object> {
+        let about = self.involved_object;
         if about.kind.as_deref() != Some("PersistentVolumeClaim") {
             return None;
         }
         // Who writes Events by the newer API leaves the older dates out.
-        let series = read.series.and_then(|series| series.last_observed_time);
-        let dates = [series, read.at].map(|date| date.map(|date| date.0));
-        let last = dates.into_iter().chain([time(read.last_timestamp), time(read.first_timestamp)]).flatten().max();
+        let series = self.series.and_then(|series| series.last_observed_time);
+        let dates = [series, self.event_time].map(|date| date.map(|date| date.0));
+        let last = dates.into_iter().chain([time(self.last_timestamp), time(self.first_timestamp)]).flatten().max();
         Some(Object::ClaimEvent(ClaimEvent {
             claim: ObjectName::new(about.namespace.as_deref()?, about.name.as_deref()?),
             uid: about.uid?.into(),
             reason: ClaimReason {
-                reason: read.reason.filter(|reason| !reason.is_empty())?.into(),
-                message: one_line(&read.message.unwrap_or_default()).into(),
-                warning: read.kind.as_deref() == Some("Warning"),
+                reason: self.reason.filter(|reason| !reason.is_empty())?.into(),
+                message: one_line(&self.message.unwrap_or_default()).into(),
+                warning: self.type_.as_deref() == Some("Warning"),
                 last,
             },
         }))
@@ -249,16 +231,16 @@ fn one_line(text: &str) -> String {
 }
 
 /// The name of an object; a cluster-wide one has an empty namespace.
-pub(super) fn object_name(metadata: &read::Metadata) -> Option<ObjectName> {
+pub(super) fn object_name(metadata: &ObjectMeta) -> Option<ObjectName> {
     Some(ObjectName::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref()?))
 }
 
-fn endpoint(endpoint: read::Endpoint) -> Endpoint {
+fn endpoint(endpoint: discovery::Endpoint) -> Endpoint {
     let conditions = endpoint.conditions.unwrap_or_default();
     let hints = endpoint.hints.unwrap_or_default();
     let pod = endpoint.target_ref.filter(|target| target.kind.as_deref() == Some("Pod"));
     Endpoint {
-        addresses: endpoint.addresses.iter().flatten().filter_map(|address| address.parse::<IpAddr>().ok()).collect(),
+        addresses: kept(endpoint.addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok())),
         // What is not said is true, true and false: so the API defines it.
         ready: conditions.ready.unwrap_or(true),
         serving: conditions.serving.unwrap_or(true),
@@ -266,18 +248,18 @@ fn endpoint(endpoint: read::Endpoint) -> Endpoint {
         pod: pod.and_then(|pod| Some(PodRef { name: pod.name?.into(), uid: pod.uid?.into() })),
         node: endpoint.node_name.map(Into::into),
         zone: endpoint.zone.map(Into::into),
-        for_zones: hints.for_zones.unwrap_or_default().into_iter().map(|zone| zone.name.into()).collect(),
-        for_nodes: hints.for_nodes.unwrap_or_default().into_iter().map(|node| node.name.into()).collect(),
+        for_zones: kept(hints.for_zones.into_iter().flatten().map(|zone| zone.name.into())),
+        for_nodes: kept(hints.for_nodes.into_iter().flatten().map(|node| node.name.into())),
     }
 }
 
-fn port(port: read::Port) -> Option<Port> {
-    Some(Port { name: port.name.unwrap_or_default().into(), number: u16::try_from(port.port?).ok()? })
+fn port(name: Option<String>, number: Option<i32>) -> Option<Port> {
+    Some(Port { name: name.unwrap_or_default().into(), number: u16::try_from(number?).ok()? })
 }
 
-fn conditions(all: &[read::Condition]) -> PodConditions {
+fn conditions(all: &[core::PodCondition]) -> PodConditions {
     let since = |kind: &str| {
-        let condition = all.iter().find(|condition| condition.holds(kind))?;
+        let condition = all.iter().find(|condition| condition.type_ == kind && condition.status == "True")?;
         // A condition without a date is true all the same; it is dated by when it is seen.
         Some(condition.last_transition_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0))
     };
@@ -306,6 +288,11 @@ mod tests {
 
     use super::*;
 
+    /// The fact of an object in the namespace mysql.
+    fn fact<K: Observed>(object: Value, name: &str) -> Option<Object> {
+        from_value::<K>(object).unwrap().fact(ObjectName::new("mysql", name))
+    }
+
     /// An Event as its writers write it: with the older dates or with the newer one.
     fn event(kind: &str, dates: &Value) -> Option<ClaimEvent> {
         let mut event = json!({
@@ -314,7 +301,7 @@ mod tests {
             "type": "Warning", "reason": "ProvisioningFailed", "message": "no\n  space.\n",
         });
         event.as_object_mut()?.extend(dates.as_object()?.clone());
-        match core::Event::fact(from_value(event).unwrap(), ObjectName::new("mysql", "data-mysql-3.18ea"))? {
+        match fact::<core::Event>(event, "data-mysql-3.18ea")? {
             Object::ClaimEvent(event) => Some(event),
             _ => None,
         }
@@ -335,28 +322,25 @@ mod tests {
 
     #[test]
     fn what_an_api_server_leaves_out_or_writes_as_null_is_not_there() {
-        let named = |name: &str| ObjectName::new("mysql", name);
         let labelled = json!({"name": "mysql-read-x", "labels": {"kubernetes.io/service-name": "mysql-read"}});
         let slice = json!({"metadata": labelled, "addressType": "IPv4", "endpoints": null, "ports": null});
-        let Some(Object::Slice(slice)) = discovery::EndpointSlice::fact(from_value(slice).unwrap(), named("x")) else {
+        let Some(Object::Slice(slice)) = fact::<discovery::EndpointSlice>(slice, "x") else {
             panic!("no slice");
         };
         assert_eq!((&*slice.service, slice.endpoints.len(), slice.ports.len()), ("mysql-read", 0, 0));
         let unlabelled = json!({"metadata": {"labels": null}, "endpoints": []});
-        assert!(discovery::EndpointSlice::fact(from_value(unlabelled).unwrap(), named("x")).is_none());
+        assert!(fact::<discovery::EndpointSlice>(unlabelled, "x").is_none());
         let pod = json!({"metadata": {"uid": "u", "ownerReferences": null}, "spec": {"containers": null},
             "status": {"conditions": null, "podIPs": null}});
-        let Some(Object::Pod(pod)) = core::Pod::fact(from_value(pod).unwrap(), named("mysql-0")) else {
+        let Some(Object::Pod(pod)) = fact::<core::Pod>(pod, "mysql-0") else {
             panic!("no pod");
         };
         assert_eq!((pod.statefulset, pod.addresses, pod.conditions), (None, Vec::new(), PodConditions::default()));
-        let Some(Object::Service(service)) = core::Service::fact(from_value(json!({})).unwrap(), named("a")) else {
+        let Some(Object::Service(service)) = fact::<core::Service>(json!({}), "a") else {
             panic!("no service");
         };
         assert_eq!((service.headless, service.affinity, service.ports.len()), (false, None, 0));
-        let Some(Object::StatefulSet(set)) =
-            apps::StatefulSet::fact(from_value(json!({"metadata": {"uid": "u"}})).unwrap(), named("a"))
-        else {
+        let Some(Object::StatefulSet(set)) = fact::<apps::StatefulSet>(json!({"metadata": {"uid": "u"}}), "a") else {
             panic!("no StatefulSet");
         };
         assert_eq!((set.replicas, set.first_ordinal), (1, 0));
@@ -367,7 +351,7 @@ mod tests {
         let service = json!({"spec": {"clusterIP": "None", "sessionAffinity": "ClientIP",
             "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 60}}, "internalTrafficPolicy": "Local",
             "ports": [{"name": "mysql", "port": 3306, "targetPort": "mysql", "protocol": "TCP"}]}});
-        let fact = core::Service::fact(from_value(service).unwrap(), ObjectName::new("mysql", "mysql-read"));
+        let fact = fact::<core::Service>(service, "mysql-read");
         let Some(Object::Service(service)) = fact else { panic!("{fact:?}") };
         assert!(service.headless && service.local_only);
         assert_eq!(service.affinity, Some(Duration::from_secs(60)));
@@ -379,7 +363,7 @@ mod tests {
         let modes = |names: &[&str]| {
             let claim = json!({"metadata": {"namespace": "mysql", "name": "data", "uid": "u"},
                 "status": {"phase": "Bound", "accessModes": names}});
-            match core::PersistentVolumeClaim::fact(from_value(claim).unwrap(), ObjectName::new("mysql", "data")) {
+            match fact::<core::PersistentVolumeClaim>(claim, "data") {
                 Some(Object::Claim(claim)) => claim.access_modes.to_string(),
                 other => panic!("{other:?}"),
             }

@@ -4,14 +4,12 @@
 mod attempts;
 mod convert;
 mod discovery;
-mod fact;
-mod read;
+mod proxy;
 mod recorder;
 mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Debug,
     sync::Arc,
     time::Duration,
 };
@@ -22,7 +20,9 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Config,
-    config::{InferConfigError, KubeConfigOptions, KubeconfigError},
+    client::ClientBuilder,
+    config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
+    core::PartialObjectMeta,
     runtime::watcher,
 };
 use tokio::{
@@ -30,10 +30,15 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use tower::util::MapErrLayer;
 
-use self::{convert::Observed, fact::Fact};
+use self::{
+    convert::Observed,
+    proxy::{Environment, Proxy},
+};
 pub use self::{
     discovery::{Found, discover},
+    proxy::ProxyError,
     recorder::{Record, Recorder},
 };
 use crate::model::{
@@ -64,6 +69,9 @@ pub enum ConnectError {
     /// The configuration is there and cannot be used.
     #[error("cannot talk to the Kubernetes API: {0}; check the kubeconfig's certificates and address")]
     Client(Box<kube::Error>),
+    /// The proxy that it names cannot be used.
+    #[error(transparent)]
+    Proxy(ProxyError),
 }
 
 /// The namespaces in which objects are watched.
@@ -90,8 +98,32 @@ pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
             Config::from_kubeconfig(&options).await.map_err(|error| ConnectError::Context(Box::new(error)))?
         }
     };
+    let kubeconfig = Kubeconfig::read().ok();
+    let proxy_url = kubeconfig.and_then(|kubeconfig| proxy::proxy_url(kubeconfig, context, &config.cluster_url));
+    let proxy = Proxy::choose(&config.cluster_url, proxy_url.as_deref(), &Environment::read());
+    let proxy = proxy.map_err(ConnectError::Proxy)?;
+    config.proxy_url = proxy.as_ref().map(|proxy| proxy.url.clone());
+    client_through(proxy, config)
+}
+
+/// A client for watches.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub fn client(config: Config) -> Result<Client, ConnectError> {
+    client_through(None, config)
+}
+
+fn client_through(proxy: Option<Proxy>, mut config: Config) -> Result<Client, ConnectError> {
     config.read_timeout = Some(SILENCE);
-    Client::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))
+    // The library would repeat requests for minutes without a word; a watch reports the error and has pauses of its own.
+    config.default_retry = false;
+    let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))?;
+    let explain = MapErrLayer::new(move |error| match &proxy {
+        Some(proxy) => proxy.clone().explain(error),
+        None => error,
+    });
+    Ok(builder.with_layer(&explain).build())
 }
 
 impl Watcher {
@@ -199,7 +231,7 @@ impl Watcher {
             Kind::Event => running.spawn(self.namespaced::<core::Event>(watch, events, leave)),
             Kind::StorageClass => running.spawn(self.whole::<StorageClass>(watch, events, leave)),
             Kind::Volume => running.spawn(self.whole::<core::PersistentVolume>(watch, events, leave)),
-            Kind::Node => running.spawn(self.whole::<core::Node>(watch, events, leave)),
+            Kind::Node => running.spawn(self.whole::<PartialObjectMeta<core::Node>>(watch, events, leave)),
             Kind::Selection => return,
         };
     }
@@ -211,13 +243,13 @@ impl Watcher {
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<K>
     where
-        K: Observed<Scope = NamespaceResourceScope> + Clone + Debug + Send + 'static,
+        K: Observed<Scope = NamespaceResourceScope>,
     {
         let only = match watch.kind {
             Kind::Event => "involvedObject.kind=PersistentVolumeClaim",
             _ => "",
         };
-        let api = Api::<Fact<K>>::namespaced(self.client.clone(), &watch.namespace);
+        let api = Api::<K>::namespaced(self.client.clone(), &watch.namespace);
         watch::watch(api, selecting(only), watch, events, stop)
     }
 
@@ -228,13 +260,13 @@ impl Watcher {
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<K>
     where
-        K: Observed<Scope = ClusterResourceScope> + Clone + Debug + Send + 'static,
+        K: Observed<Scope = ClusterResourceScope>,
     {
         let only = match (&self.node, watch.kind) {
             (Some(node), Kind::Node) => format!("metadata.name={node}"),
             _ => String::new(),
         };
-        let api = Api::<Fact<K>>::all(self.client.clone());
+        let api = Api::<K>::all(self.client.clone());
         watch::watch(api, selecting(&only), watch, events, stop)
     }
 }

@@ -1,6 +1,6 @@
 //! One watch: the facts of all objects of one kind in one place, whatever happens to the API server.
 
-use std::{collections::HashSet, fmt::Debug};
+use std::collections::HashSet;
 
 use kube::{Api, runtime::watcher};
 use tokio::sync::mpsc;
@@ -8,13 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     attempts::{Attempts, is_compacted, is_forbidden},
-    convert::Observed,
-    fact::Fact,
+    convert::{Observed, object_name},
 };
 use crate::{
     model::{
         Event, Told,
-        cluster::{Change, Object, ObjectName, Problem, Receipt, WatchName},
+        cluster::{Change, ObjectName, Problem, Receipt, WatchName},
     },
     source::cause::with_cause,
 };
@@ -22,13 +21,13 @@ use crate::{
 /// Tells `events` what a watch sees until `leave` is cancelled or nobody listens. Who leaves forgets: everything that was
 /// told is told to be gone. It never gives up.
 pub(super) async fn watch<K>(
-    api: Api<Fact<K>>,
+    api: Api<K>,
     config: watcher::Config,
     watch: WatchName,
     events: mpsc::Sender<Event>,
     leave: CancellationToken,
 ) where
-    K: Observed + Clone + Debug + Send + 'static,
+    K: Observed,
 {
     let mut attempts = Attempts::new(api, config);
     let mut known = Known::default();
@@ -66,23 +65,24 @@ impl Known {
     }
 
     /// What an event of the watch tells.
-    fn take<K: Observed>(&mut self, event: watcher::Result<watcher::Event<Fact<K>>>) -> Vec<Told> {
+    fn take<K: Observed>(&mut self, event: watcher::Result<watcher::Event<K>>) -> Vec<Told> {
         let deleted = |name, receipt| Told::Change(Box::new(Change::Deleted(K::KIND, name, receipt)));
-        let applied = |object: Option<Object>, receipt| {
-            let change = object.map(|object| Told::Change(Box::new(Change::Applied(object, receipt))));
-            change.into_iter().collect()
+        let applied = |object: K, name: Option<ObjectName>, receipt| {
+            let fact = name.and_then(|name| object.fact(name));
+            fact.map(|fact| Told::Change(Box::new(Change::Applied(fact, receipt)))).into_iter().collect()
         };
         match event {
             Ok(watcher::Event::Init) => {
                 self.missing.clone_from(&self.names);
                 Vec::new()
             }
-            Ok(watcher::Event::InitApply(Fact { name, object, .. })) => {
-                if let Some(name) = name.filter(|_| K::ENDS) {
+            Ok(watcher::Event::InitApply(object)) => {
+                let name = object_name(object.meta());
+                if let Some(name) = name.clone().filter(|_| K::ENDS) {
                     self.missing.remove(&name);
                     self.names.insert(name);
                 }
-                applied(object, Receipt::Listed)
+                applied(object, name, Receipt::Listed)
             }
             Ok(watcher::Event::InitDone) => {
                 let missing: Vec<_> = self.missing.drain().collect();
@@ -92,12 +92,13 @@ impl Known {
                 let gone = missing.into_iter().map(|name| deleted(name, Receipt::Listed));
                 gone.chain([Told::Listed]).collect()
             }
-            Ok(watcher::Event::Apply(Fact { name, object, .. })) => {
-                self.names.extend(name.filter(|_| K::ENDS));
-                applied(object, Receipt::Live)
+            Ok(watcher::Event::Apply(object)) => {
+                let name = object_name(object.meta());
+                self.names.extend(name.clone().filter(|_| K::ENDS));
+                applied(object, name, Receipt::Live)
             }
-            Ok(watcher::Event::Delete(Fact { name, .. })) => {
-                let gone = name.filter(|name| self.names.remove(name));
+            Ok(watcher::Event::Delete(object)) => {
+                let gone = object_name(object.meta()).filter(|name| self.names.remove(name));
                 gone.map(|name| deleted(name, Receipt::Live)).into_iter().collect()
             }
             // The history was compacted while the watch was away; the watcher lists again at once.
@@ -118,9 +119,9 @@ mod tests {
     use super::*;
     use crate::model::cluster::Kind;
 
-    type Result = watcher::Result<watcher::Event<Fact<Pod>>>;
+    type Result = watcher::Result<watcher::Event<Pod>>;
 
-    fn pod(name: &str) -> Fact<Pod> {
+    fn pod(name: &str) -> Pod {
         let metadata = json!({"name": name, "namespace": "mysql", "uid": format!("uid of {name}")});
         from_value(json!({"metadata": metadata})).unwrap()
     }
