@@ -11,7 +11,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{Api, Client, api::PostParams};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
@@ -24,6 +27,9 @@ const CONTROLLER: &str = "readscope";
 
 /// One may take so long; what cannot be written meanwhile is dropped once the queue is full.
 const WITHIN: Duration = Duration::from_secs(10);
+
+/// An API server that is busy is asked again after this time.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// As many may wait to be written: those of a scale event by 16 replicas.
 const WAITING_MAX: usize = 256;
@@ -88,13 +94,29 @@ impl Recorder {
     async fn write(&self, record: Record) -> Option<Problem> {
         let api = Api::<events::Event>::namespaced(self.client.clone(), &record.set.namespace);
         let event = event(record, &self.instance);
-        match timeout(WITHIN, api.create(&PostParams::default(), &event)).await {
+        let mut busy = None;
+        let writing = async {
+            loop {
+                match api.create(&PostParams::default(), &event).await {
+                    // The server wrote nothing. After 504 it may have, and the Event would be there twice.
+                    Err(kube::Error::Api(status)) if matches!(status.code, 429 | 503) => {
+                        busy = Some(status.to_string())
+                    }
+                    written => return written,
+                }
+                sleep(AGAIN_AFTER).await;
+            }
+        };
+        match timeout(WITHIN, writing).await {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => {
                 let forbidden = matches!(&error, kube::Error::Api(status) if matches!(status.code, 401 | 403));
                 Some(Problem { forbidden, text: error.to_string().into() })
             }
-            Err(_) => Some(Problem { forbidden: false, text: format!("no answer within {WITHIN:?}").into() }),
+            Err(_) => {
+                let text = busy.unwrap_or_else(|| format!("no answer within {WITHIN:?}"));
+                Some(Problem { forbidden: false, text: text.into() })
+            }
         }
     }
 }
@@ -132,18 +154,61 @@ fn event(record: Record, instance: &str) -> events::Event {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        convert::Infallible,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use hyper::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use tower::service_fn;
+
     use super::*;
+
+    fn record(note: &str) -> Record {
+        Record {
+            set: ObjectName::new("mysql", "mysql"),
+            uid: "u".into(),
+            reason: "FirstRead".to_owned(),
+            note: note.to_owned(),
+            warning: true,
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// What comes of writing to an API server that answers so many times with this code, and then writes; and how often it
+    /// was asked.
+    async fn written(code: u16, times: usize) -> (Option<Problem>, usize) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::clone(&asked);
+        let server = service_fn(move |_: Request<Body>| {
+            let busy = requests.fetch_add(1, Ordering::Relaxed) < times;
+            let status =
+                json!({"kind": "Status", "status": "Failure", "message": "busy", "reason": "Any", "code": code});
+            let event = json!({"metadata": {"name": "mysql-1"}, "eventTime": null});
+            let (code, body) = if busy { (code, status) } else { (201, event) };
+            let answer = Response::builder().status(code).body(Body::from(body.to_string().into_bytes()));
+            async { Ok::<_, Infallible>(answer.expect("the status is one")) }
+        });
+        let (_, recorder) = Recorder::new(Client::new(server, "mysql"));
+        let problem = recorder.write(record("mysql-3: first read")).await;
+        (problem, asked.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_api_server_is_asked_again_within_the_time() {
+        assert_eq!(written(503, 2).await, (None, 3));
+        assert_eq!(written(429, 1).await, (None, 2));
+        let (problem, asked) = written(503, usize::MAX).await;
+        assert!(problem.is_some_and(|problem| problem.text.contains("busy") && !problem.forbidden));
+        assert_eq!(asked, 10);
+        let (problem, asked) = written(504, usize::MAX).await;
+        assert!(problem.is_some() && asked == 1, "{problem:?} {asked}");
+    }
 
     #[test]
     fn an_endless_note_is_cut_where_a_character_ends() {
-        let record = Record {
-            set: ObjectName::new("mysql", "mysql"),
-            uid: "u".into(),
-            reason: "ClaimPending".to_owned(),
-            note: "ä".repeat(1000),
-            warning: true,
-            at: Timestamp::UNIX_EPOCH,
-        };
-        assert_eq!(event(record, "probe").note.map(|note| note.len()), Some(NOTE_MAX));
+        assert_eq!(event(record(&"ä".repeat(1000)), "probe").note.map(|note| note.len()), Some(NOTE_MAX));
     }
 }
