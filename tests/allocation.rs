@@ -1,7 +1,7 @@
 //! What is done for every answer takes no memory from the allocator.
 
 use allocation_counter::measure;
-use readscope::model::balance::{Detector, DetectorRules, Tally};
+use readscope::model::evidence::{Detector, DetectorRules, Tally};
 
 #[test]
 fn an_answer_is_weighed_and_counted_without_an_allocation() {

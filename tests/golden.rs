@@ -4,8 +4,8 @@
 use std::{fs, path::Path};
 
 use readscope::model::{
-    balance::{Detector, DetectorRules, GRID_PART, INTERVAL_ALPHA, Indices, ODDS, Tally, WINDOWS, share_interval},
     dirichlet_ln_evidence,
+    evidence::{Detector, DetectorRules, GRID_PART, INTERVAL_ALPHA, Indices, ODDS, Tally, WINDOWS, share_interval},
 };
 use serde_json::Value;
 

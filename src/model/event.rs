@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
+use crate::model::{
     act::Act,
     cluster::{Change, Problem, WatchName},
     lineup::Lineup,
-    plan::DirectSample,
-    sample::Sample,
+    probe::{DirectSample, Sample},
     target::TargetId,
 };
 

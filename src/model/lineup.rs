@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{
+use crate::model::{
+    base::Moment,
     cluster::WatchName,
-    moment::Moment,
     target::{TargetId, TargetSpec},
 };
 

@@ -4,70 +4,34 @@
 //! renders. Nothing in here names an asynchronous runtime, a driver, a web server or a metrics library.
 
 mod act;
-mod anomaly;
-pub mod balance;
-mod burst;
+mod base;
 pub mod cluster;
-mod direct;
-mod episode;
 mod event;
-mod expectation;
-mod failure;
-mod fairness;
 mod freshness;
-#[cfg(test)]
-mod freshness_simulation;
-mod gtid;
-mod gtid_text;
-mod histogram;
-mod history;
-mod judge;
-mod latency;
-mod lateness;
 mod lineup;
-mod membership;
-mod moment;
 mod news;
 mod notice;
-mod order;
-mod plan;
-mod replica;
-mod roster;
-mod sample;
+mod probe;
 mod snapshot;
 mod state;
 mod target;
-mod trend;
-mod trial;
-mod troubles;
 mod verdict;
-mod why;
 
 pub use act::Act;
-pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen};
+pub use base::{Histogram, Moment};
 pub use event::{Event, Told};
-pub use expectation::{Expectation, ExpectationError, Expected};
-pub use failure::{Failure, FailureReason};
-pub use fairness::dirichlet_ln_evidence;
-pub use freshness::{Freshness, Lag};
-pub use gtid::{GTID_NUMBER_MAX, GtidSet};
-pub use gtid_text::{GtidSetError, GtidSetProblem};
-pub use histogram::Histogram;
-pub use judge::VerdictRules;
-pub use latency::{Latency, Phase};
-pub use lateness::Lateness;
+pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, GtidSetProblem, Lag};
 pub use lineup::{Configured, Lineup};
-pub use moment::Moment;
 pub use news::{News, Subject};
 pub use notice::{Notice, Severity, Stranger};
-pub use plan::{Ask, Burst, DirectCounts, DirectSample, Pace, Plan, Purpose};
-pub use replica::Role;
-pub use roster::{OTHER, REPLICAS_MAX};
-pub use sample::{Answer, Identity, Sample, Timings};
+pub use probe::{
+    Anomaly, AnomalyKind, AnomalySeen, Answer, Ask, Burst, DirectCounts, DirectSample, Failure, FailureReason,
+    Identity, Latency, Lateness, Pace, Phase, Plan, Purpose, Sample, Timings,
+};
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, Snapshot, TargetSnapshot};
 pub use state::State;
-pub use target::{TargetId, TargetSpec};
-pub use trend::{Trend, TrendPoint};
-pub use trial::{Decision, Finding, Outcome, TrialRules};
-pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewSamples, Undecided, Verdict};
-pub use why::{ShareBasis, Why};
+pub use target::{OTHER, REPLICAS_MAX, Role, ShareBasis, TargetId, TargetSpec, Trend, TrendPoint, Why};
+pub use verdict::{
+    AllAnswer, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError, Expected, FewSamples, Finding,
+    Outcome, TrialRules, Undecided, Verdict, VerdictRules, dirichlet_ln_evidence, evidence,
+};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{cluster::ObjectName, notice::Notice};
+use crate::model::{cluster::ObjectName, notice::Notice};
 
 /// What a person should know, and about what.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,13 +3,11 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use super::{
+use crate::model::{
     act::Act,
-    anomaly::Anomaly,
     cluster::{ClaimReason, Kind, Milestone, ObjectName, Rule},
-    failure::FailureReason,
-    replica::Role,
-    roster::{OTHER, REPLICAS_MAX},
+    probe::{Anomaly, FailureReason},
+    target::{OTHER, REPLICAS_MAX, Role},
     verdict::{FewSamples, Verdict},
 };
 

@@ -4,25 +4,19 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{
+use crate::model::{
     act::Act,
-    anomaly::AnomalySeen,
-    balance::{Indices, ShareInterval},
+    base::Moment,
     cluster::{ClusterSnapshot, ObjectName, Routing},
-    failure::{FailureReason, PastFailure},
     freshness::Lag,
-    latency::Latency,
-    lateness::Lateness,
     lineup::Configured,
-    moment::Moment,
     notice::{Notice, Stranger},
-    plan::DirectCounts,
-    replica::Role,
-    sample::Identity,
-    trend::Trend,
-    trial::Outcome,
-    verdict::Verdict,
-    why::{ShareBasis, Why},
+    probe::{AnomalySeen, DirectCounts, FailureReason, Identity, Latency, Lateness, PastFailure},
+    target::{Role, ShareBasis, Trend, Why},
+    verdict::{
+        Outcome, Verdict,
+        evidence::{Indices, ShareInterval},
+    },
 };
 
 /// Everything known at one moment.

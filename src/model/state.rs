@@ -5,17 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{
+use crate::model::{
     act::Act,
+    base::Moment,
     cluster::{Change, ClusterSnapshot, Kind, Kubernetes, ObjectName, Problem, WatchName},
     event::{Event, Told},
-    lateness::Lateness,
     lineup::{Configured, Lineup},
-    moment::Moment,
     news::{News, Subject},
     notice::Notice,
-    plan::{DirectSample, Plan},
-    sample::Sample,
+    probe::{DirectSample, Lateness, Plan, Sample},
     snapshot::{Snapshot, TargetSnapshot},
     target::{Target, TargetId, TargetSpec},
 };
@@ -345,7 +343,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Expectation;
+    use crate::model::verdict::Expectation;
 
     fn state(targets: usize) -> State {
         let spec = |number| TargetSpec::regular(&format!("mysql/mysql-read-{number}"), Expectation::Seen);

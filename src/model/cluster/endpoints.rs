@@ -10,13 +10,13 @@ use std::{
 };
 
 use super::{
-    facts::{ObjectName, PodRef, Service, Slice, Vantage},
     life::Receipt,
-    milestone::Dated,
+    milestones::Dated,
+    objects::{ObjectName, PodRef, Service, Slice, Vantage},
     port::port_behind,
     routing::{Routing, route},
 };
-use crate::model::moment::Moment;
+use crate::model::base::Moment;
 
 /// The Services that targets read through, and their endpoints.
 #[derive(Debug, Default)]

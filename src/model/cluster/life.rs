@@ -8,10 +8,10 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    facts::{Claim, ClaimPhase, Pod, PodConditions, StorageClass},
-    milestone::{Dated, Milestone, Milestones},
+    milestones::{Dated, Milestone, Milestones},
+    objects::{Claim, ClaimPhase, Pod, PodConditions, StorageClass},
 };
-use crate::model::moment::Moment;
+use crate::model::base::Moment;
 
 /// Whether a fact was seen as it happened, or told by a list that was asked for afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
-    facts::{ObjectName, Pod},
     life::{ClaimLife, PodLife, Receipt},
+    objects::{ObjectName, Pod},
 };
-use crate::model::moment::Moment;
+use crate::model::base::Moment;
 
 /// Watches of different kinds are separate streams: of two facts, the later one may be received so long before the
 /// earlier one.

@@ -1,42 +1,43 @@
 //! What Kubernetes says: objects as plain facts, and what follows from them for the reads.
 
+mod claim_waits;
+#[expect(clippy::module_inception, reason = "the room is named after what it is about")]
+mod cluster;
 mod endpoints;
-mod facts;
-mod kubernetes;
+mod index;
 mod life;
 mod lives;
-mod member;
-mod milestone;
-mod pending;
+mod milestone_status;
+mod milestones;
+mod objects;
 mod port;
 mod reach;
-mod reached;
 mod reads;
 mod reasons;
 mod routing;
+mod scale_events;
+mod scaled_replica;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod timeline;
 mod volumes;
 mod watches;
-mod world;
 
-pub use facts::{
+pub use index::{BindLabels, Change, Kind, Object};
+pub use life::Receipt;
+pub use milestone_status::{Reached, ReplicaReached};
+pub use milestones::{Dated, Milestone, Milestones, ScalePhase};
+pub use objects::{
     AccessModes, Claim, ClaimPhase, Endpoint, ObjectName, ObjectNameError, Pod, PodConditions, PodRef, Service, Slice,
     StatefulSet, StorageClass, Vantage, Volume,
 };
-pub use life::Receipt;
-pub use member::{Direction, Member};
-pub use milestone::{Dated, Milestone, Milestones, ScalePhase};
 pub use port::Port;
-pub use reached::{Reached, ReplicaReached};
 pub use reasons::{ClaimEvent, ClaimReason};
 pub use routing::{Routed, Routing, Rule, Standing, route};
+pub use scale_events::ScaleEvent;
+pub use scaled_replica::{Direction, Member};
 pub use snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot};
-pub use timeline::ScaleEvent;
 pub use watches::{Problem, Watch, WatchName};
-pub use world::{BindLabels, Change, Kind, Object};
 
-pub(crate) use kubernetes::Kubernetes;
+pub(crate) use cluster::Kubernetes;
 pub(crate) use reach::Reachable;

@@ -4,11 +4,11 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{
-    facts::{ObjectName, PodRef},
-    milestone::Milestone,
-    world::World,
+    index::World,
+    milestones::Milestone,
+    objects::{ObjectName, PodRef},
 };
-use crate::model::{moment::Moment, roster::REPLICAS_MAX};
+use crate::model::{base::Moment, target::REPLICAS_MAX};
 
 /// A pod that can be asked at its own address.
 #[derive(Clone, Debug, PartialEq, Eq)]

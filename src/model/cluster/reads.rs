@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    facts::ObjectName,
+    index::{Effect, World},
     life::{PodLife, Receipt},
-    world::{Effect, World},
+    objects::ObjectName,
 };
-use crate::model::moment::Moment;
+use crate::model::base::Moment;
 
 impl World {
     /// Takes in that a pod answered a connection through the read Service, to a sample that started at `started`; if it

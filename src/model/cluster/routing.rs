@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use super::facts::{Endpoint, PodRef, Service, Slice, Vantage};
+use super::objects::{Endpoint, PodRef, Service, Slice, Vantage};
 
 /// What a connection to a Service may reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -250,7 +250,7 @@ impl fmt::Display for Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::cluster::ObjectName;
+    use crate::model::cluster::objects::ObjectName;
 
     fn service() -> Service {
         Service {

@@ -5,15 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    facts::{Claim, ObjectName},
-    milestone::ScalePhase,
-    reached::Reached,
+    index::BindLabels,
+    milestone_status::Reached,
+    milestones::ScalePhase,
+    objects::{Claim, ObjectName},
     reasons::ClaimReason,
-    timeline::ScaleEvent,
+    scale_events::ScaleEvent,
     watches::{Watch, WatchName},
-    world::BindLabels,
 };
-use crate::model::{histogram::Histogram, notice::Notice};
+use crate::model::{base::Histogram, notice::Notice};
 
 /// What Kubernetes told, at one moment.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::world::Kind;
-use crate::model::{moment::Moment, notice::Notice};
+use super::index::Kind;
+use crate::model::{base::Moment, notice::Notice};
 
 /// One watch: a kind of objects in a namespace, or in the whole cluster (an empty one).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

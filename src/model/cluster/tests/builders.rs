@@ -6,14 +6,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::model::{
+    base::Moment,
     cluster::{
         AccessModes, BindLabels, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Member, Milestone,
         Object, ObjectName, Pod, PodConditions, PodRef, Receipt, ScaleEvent, ScalePhase, Service, Slice, StatefulSet,
         StorageClass, Volume,
-        timeline::{Step, Timeline},
-        world::{Effect, World},
+        index::{Effect, World},
+        scale_events::{Step, Timeline},
     },
-    moment::Moment,
 };
 
 /// What is said of an object, under a name for itself and a short one for its uid.

@@ -1,6 +1,6 @@
 //! How claims are made, provisioned, bound and used again.
 
-use super::builders::{Story, claim, class, pod, set};
+use crate::model::cluster::tests::builders::{Story, claim, class, pod, set};
 use crate::model::cluster::{Kind, Milestone, ScalePhase};
 
 #[test]

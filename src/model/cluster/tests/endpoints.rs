@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::builders::{Story, name, pod, set, slice};
+use crate::model::base::Moment;
+use crate::model::cluster::tests::builders::{Story, name, pod, set, slice};
 use crate::model::cluster::{
-    Change, Kind, Milestone, Object, Receipt, ScalePhase, Service, Standing, Vantage, world::Effect,
+    Change, Kind, Milestone, Object, Receipt, ScalePhase, Service, Standing, Vantage, index::Effect,
 };
-use crate::model::moment::Moment;
 
 fn uid(pod: &str) -> Arc<str> {
     format!("{pod}-a").into()

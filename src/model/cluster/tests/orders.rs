@@ -1,6 +1,6 @@
 //! Facts of different watches cross: each watch keeps its order, and may be up to a second late against another one.
 
-use super::builders::{Story, claim, pod, set};
+use crate::model::cluster::tests::builders::{Story, claim, pod, set};
 use crate::model::cluster::{Kind, Milestone, ScalePhase};
 
 #[test]

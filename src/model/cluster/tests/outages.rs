@@ -1,7 +1,7 @@
 //! Watches were interrupted, and lists tell afterwards what happened in between.
 
-use super::builders::{Story, claim, pod, set, wall};
-use crate::model::cluster::{Dated, Kind, Milestone, ScalePhase, timeline::Step};
+use crate::model::cluster::tests::builders::{Story, claim, pod, set, wall};
+use crate::model::cluster::{Dated, Kind, Milestone, ScalePhase, scale_events::Step};
 
 #[test]
 fn what_was_over_at_the_first_list_is_never_measured() {

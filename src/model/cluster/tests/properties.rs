@@ -8,16 +8,16 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{
+use crate::model::cluster::tests::{
     builders::Story,
     simulation::{BEGIN, Habits, Happening, PLACES, Simulation, Wish},
 };
 use crate::model::{
+    base::Moment,
     cluster::{
         Change, Direction, Kind, Member, Milestone, Object, PodConditions, Receipt, ScaleEvent, ScalePhase,
-        timeline::EVENTS_MAX,
+        scale_events::EVENTS_MAX,
     },
-    moment::Moment,
 };
 
 /// Something received.

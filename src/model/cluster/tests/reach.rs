@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::builders::{Fact, Story, name, pod, set, slice};
+use crate::model::cluster::tests::builders::{Fact, Story, name, pod, set, slice};
 use crate::model::cluster::{Change, Endpoint, Object, Pod, Port, Receipt, Service, Slice};
 
 fn at(pod: Fact<Pod>, ip: u8) -> Fact<Pod> {

@@ -1,9 +1,9 @@
 //! Pods and `StatefulSet`s are replaced by others of the same name.
 
-use super::builders::{Story, claim, pod, set};
+use crate::model::cluster::tests::builders::{Story, claim, pod, set};
 use crate::model::{
-    cluster::{Kind, Milestone, ScalePhase, timeline::Step},
-    moment::Moment,
+    base::Moment,
+    cluster::{Kind, Milestone, ScalePhase, scale_events::Step},
 };
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::builders::{Story, UNCERTAINTY, claim, class, name, pod, set};
+use crate::model::cluster::tests::builders::{Story, UNCERTAINTY, claim, class, name, pod, set};
 use crate::model::{
-    cluster::{Direction, Kind, Milestone, ScalePhase, timeline::Step},
-    moment::Moment,
+    base::Moment,
+    cluster::{Direction, Kind, Milestone, ScalePhase, scale_events::Step},
 };
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
+use crate::model::cluster::tests::{
     builders::{Fact, claim, name, pod, set, slice},
     volumes::volume,
 };

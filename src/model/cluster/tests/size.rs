@@ -2,11 +2,11 @@
 
 use std::mem::size_of;
 
-use super::builders::{Story, claim, pod, slice};
+use crate::model::cluster::tests::builders::{Story, claim, pod, slice};
 use crate::model::cluster::{
     Kind,
     life::{ClaimLife, PodLife},
-    member::Member,
+    scaled_replica::Member,
 };
 
 #[test]

@@ -1,6 +1,6 @@
 //! Volumes tell since when claims are bound that nobody saw binding.
 
-use super::builders::{Fact, Story, claim, name, set, wall};
+use crate::model::cluster::tests::builders::{Fact, Story, claim, name, set, wall};
 use crate::model::cluster::{Change, Dated, Kind, Milestone, Object, ObjectName, Receipt, Volume};
 
 /// The volume of a claim that was just created, which is bound to it since.

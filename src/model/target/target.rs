@@ -1,0 +1,433 @@
+//! All that is known about one target, built up from its samples and from what its Service routes to.
+
+mod judged;
+mod pod_probes;
+#[cfg(test)]
+mod verdicts;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::{
+    burst::Bursts,
+    conditions::Troubles,
+    expected_replicas::Membership,
+    replica::{Replica, Role},
+    replicas::{OTHER, Roster},
+    resequencer::StartOrder,
+    share_reason::ShareBasis,
+    trend::Trend,
+};
+use crate::model::{
+    base::Moment,
+    cluster::{ObjectName, PodRef, Routing},
+    freshness::Direct,
+    notice::{Notice, Stranger},
+    probe::{Anomalies, Anomaly, Answer, FailureReason, Latency, Pace, PastFailure, Plan, Sample, version_skew},
+    snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
+    verdict::{Expectation, Judge, Trial, TrialRules, Verdict, VerdictKind, VerdictRules},
+};
+
+/// How many of the last answers are kept for people.
+const TAPE_MAX: usize = 50;
+
+/// How many of the last failures are kept for people, apart from the answers: a busy tape never hides them.
+const FAILURES_MAX: usize = 20;
+
+/// Before anything has happened.
+const START: Moment = Moment { elapsed: Duration::ZERO, wall: jiff::Timestamp::UNIX_EPOCH };
+
+/// A target is down when so many samples in a row got no answer.
+const DOWN_AFTER: u64 = 10;
+
+/// Names one target among all; never used twice in the life of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetId(pub u32);
+
+/// What a target is before anything is known about it.
+#[derive(Clone, Debug)]
+pub struct TargetSpec {
+    /// The `target` label.
+    pub name: Arc<str>,
+    /// Which replicas should answer.
+    pub expectation: Expectation,
+    /// The Service that it reads through, if it is known as one.
+    pub service: Option<ObjectName>,
+    /// The port that clients connect to.
+    pub port: u16,
+    /// How often it is asked.
+    pub pace: Pace,
+    /// The `StatefulSet` behind it, in the Service's namespace; absent where it is found from the endpoints.
+    pub statefulset: Option<ObjectName>,
+    /// A replica that is neither configured nor an endpoint is forgotten this long after its last answer.
+    pub forget_after: Duration,
+    /// When to call its reads unbalanced.
+    pub verdict: VerdictRules,
+    /// One bounded test of the reads, for `check`.
+    pub trial: Option<TrialRules>,
+}
+
+#[cfg(test)]
+impl TargetSpec {
+    /// Of no Service, once a second, by the usual rules.
+    pub(crate) fn regular(name: &str, expectation: Expectation) -> Self {
+        Self {
+            name: name.into(),
+            expectation,
+            service: None,
+            port: 3306,
+            pace: Pace::regular(Duration::from_secs(1)),
+            statefulset: None,
+            forget_after: Duration::from_secs(3600),
+            verdict: VerdictRules::default(),
+            trial: None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Target {
+    spec: TargetSpec,
+    membership: Membership,
+    roster: Roster,
+    bursts: Bursts,
+    /// Absent if no pod is to be asked at its own address.
+    direct: Option<Direct>,
+    /// What the sources were last told to do.
+    plan: Plan,
+    /// Something has happened since that may change it.
+    plan_is_old: bool,
+    samples: u64,
+    /// By `FailureReason as usize`.
+    failures: [u64; FailureReason::ALL.len()],
+    /// Failed samples since the last answer.
+    failures_in_a_row: u64,
+    skipped: u64,
+    primary_reads: u64,
+    /// By `Stranger as usize`.
+    strangers: [u64; Stranger::ALL.len()],
+    /// Shared with snapshots, which outlive a step of it only while somebody renders them.
+    trend: Arc<Trend>,
+    latency: Latency,
+    /// Newest first, at most [`TAPE_MAX`]. Shared with snapshots, as the trend is.
+    tape: Arc<VecDeque<AnswerSeen>>,
+    /// Newest last, at most [`FAILURES_MAX`].
+    past_failures: VecDeque<PastFailure>,
+    troubles: Troubles,
+    anomalies: Anomalies,
+    /// Whether it was told that the replicas are not all of one version.
+    skewed: bool,
+    /// Whether it was told that too few samples fit into the false-alarm period.
+    few_samples: bool,
+    /// When each sample started and who answered it, or why it failed, on its way to the judge and the trial.
+    order: StartOrder<(Moment, Result<Arc<str>, FailureReason>)>,
+    judge: Judge,
+    /// The verdict that people were told last; absent while there was none but too little to say.
+    told: Option<VerdictKind>,
+    trial: Option<Trial>,
+}
+
+/// What a sample brought.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) news: Vec<Notice>,
+    /// What is known of the answer, if it was a pod's.
+    pub(crate) read: Option<Read>,
+}
+
+/// An answer of a pod through the Service.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) pod: PodRef,
+    /// When its sample started.
+    pub(crate) started: Moment,
+    /// It is known not to be stale.
+    pub(crate) fresh: bool,
+    /// The time to which its moment is known, if it was the first one.
+    pub(crate) uncertainty: Duration,
+}
+
+impl Target {
+    pub(crate) fn new(spec: TargetSpec) -> Self {
+        let mut target = Self {
+            membership: Membership::new(spec.expectation.clone()),
+            roster: Roster::new(&spec.expectation),
+            bursts: Bursts::new(&spec.pace),
+            direct: Direct::new(&spec.pace),
+            plan: Plan::default(),
+            plan_is_old: true,
+            samples: 0,
+            failures: Default::default(),
+            failures_in_a_row: 0,
+            skipped: 0,
+            primary_reads: 0,
+            strangers: Default::default(),
+            trend: Arc::default(),
+            latency: Latency::default(),
+            tape: Arc::default(),
+            past_failures: VecDeque::new(),
+            troubles: Troubles::default(),
+            anomalies: Anomalies::default(),
+            skewed: false,
+            few_samples: false,
+            order: StartOrder::default(),
+            judge: Judge::new(&spec.verdict),
+            told: None,
+            trial: None,
+            spec,
+        };
+        target.expect(START);
+        target
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.spec.name
+    }
+
+    pub(crate) fn service(&self) -> Option<&ObjectName> {
+        self.spec.service.as_ref()
+    }
+
+    pub(crate) fn statefulset(&self) -> Option<&ObjectName> {
+        self.spec.statefulset.as_ref()
+    }
+
+    pub(crate) fn sampled(&mut self, sample: Sample, now: Moment) -> Outcome {
+        let Sample { sequence, started, finished, outcome } = sample;
+        self.samples += 1;
+        let (answered_by, mut news) = match outcome {
+            Ok(answer) => {
+                let (name, news) = self.answered(answer, started, finished, now);
+                (Ok(name), news)
+            }
+            Err(failure) => {
+                let reason = failure.reason;
+                self.failures[reason as usize] += 1;
+                self.failures_in_a_row += 1;
+                let news = self.troubles.failed(reason, &failure.text, self.samples, now);
+                if self.past_failures.len() == FAILURES_MAX {
+                    self.past_failures.pop_front();
+                }
+                self.past_failures.push_back(PastFailure { started, finished, failure });
+                (Err(reason), news.into_iter().collect::<Vec<_>>())
+            }
+        };
+        let read = answered_by.as_ref().ok().and_then(|name| self.read(name, started, now));
+        self.expect(now);
+        if let (Some(rules), None) = (&self.spec.trial, &self.trial) {
+            let affinity = self.membership.routing().and_then(|routing| routing.affinity);
+            // Made with the first sample, when it is known what the Service routes to.
+            self.trial = Some(Trial::new(rules.clone(), self.membership.expectation(), affinity));
+        }
+        self.order.insert(sequence, (started, answered_by));
+        while let Some((started, answered_by)) = self.order.pop() {
+            let answered_by = answered_by.as_ref().map_err(|reason| *reason);
+            self.judge.observe(started, answered_by);
+            if let Some(trial) = &mut self.trial {
+                trial.observe(answered_by);
+            }
+        }
+        news.extend(self.notice_verdict());
+        Outcome { news, read }
+    }
+
+    pub(crate) fn skipped(&mut self, count: u64, now: Moment) -> Option<Notice> {
+        self.skipped += count;
+        self.troubles.skipped(count, self.samples, now)
+    }
+
+    /// Takes in whether Kubernetes is heard of the endpoints.
+    pub(crate) fn heard(&mut self, heard: bool) {
+        self.membership.heard(heard);
+    }
+
+    /// Takes in what the Service routes to now.
+    pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) {
+        if let Some(routing) = &routing {
+            self.bursts.routed(routing, now);
+            self.plan_is_old = true;
+        }
+        let newly_expected = self.membership.routed(routing, now);
+        let pods = self.membership.routing().into_iter().flat_map(|routing| &routing.endpoints);
+        for endpoint in pods.filter(|endpoint| endpoint.pod.is_some()) {
+            self.roster.meet(&endpoint.name);
+            self.roster.pod(&endpoint.name, None);
+        }
+        self.roster.expect_from_now(&newly_expected);
+        self.expect(now);
+    }
+
+    /// Takes in that a pod is gone.
+    pub(crate) fn pod_gone(&mut self, name: &str, now: Moment) {
+        self.roster.pod(name, Some(now));
+    }
+
+    /// What is so because time passed, although nothing happened.
+    pub(crate) fn tick(&mut self, now: Moment) -> Vec<Notice> {
+        self.bursts.tick(now);
+        self.plan_is_old = true;
+        self.forget_lags(now);
+        let newly_expected = self.membership.tick(now);
+        self.roster.expect_from_now(&newly_expected);
+        let mut news = self.troubles.tick(self.samples, now);
+        let forgotten = self.roster.forget(self.spec.forget_after, &self.membership, now);
+        let after = self.spec.forget_after;
+        news.extend(forgotten.into_iter().map(|replica| Notice::Forgotten { replica, after }));
+        self.expect(now);
+        self.notice_silence(&mut news);
+        news.extend(self.anomalies.tick(now));
+        news.extend(self.notice_verdict());
+        if self.trend.is_due(now) {
+            let failures = self.failures.iter().sum();
+            Arc::make_mut(&mut self.trend).take(self.judge.evidence_seconds(), self.samples, failures, now);
+        }
+        self.notice_judging(&mut news);
+        news
+    }
+
+    /// Takes in with how many targets it shares the false-alarm period of the process; says whether that is news.
+    pub(crate) fn share_period(&mut self, targets: u32) -> bool {
+        let before = self.judge.threshold_seconds();
+        self.judge.set_threshold(self.spec.verdict.false_alarm_period.saturating_mul(targets.max(1)));
+        self.judge.threshold_seconds().total_cmp(&before).is_ne()
+    }
+
+    pub(crate) fn snapshot(&self) -> TargetSnapshot {
+        let recent = self.roster.recent_reads();
+        let seen = self.roster.replicas().filter(|replica| replica.reads > 0).count();
+        let knew_freshness = self.direct.as_ref().is_some_and(Direct::knew_freshness);
+        let replica_snapshot = |replica: &Replica| ReplicaSnapshot {
+            name: Arc::clone(&replica.name),
+            identity: replica.identity.clone(),
+            reads: replica.reads,
+            last_answer: replica.last_answer,
+            share: (recent > 0.0).then(|| replica.recent_reads / recent),
+            expected_share: self.membership.expectation().share(&replica.name, seen),
+            why: self.membership.why(&replica.name, seen),
+            direct_up: replica.direct_up,
+            lag: replica.lag.map(|(_, lag)| lag),
+            stale_reads: knew_freshness.then_some(replica.stale_reads),
+            share_interval: self.judge.interval(&replica.name),
+        };
+        TargetSnapshot {
+            name: Arc::clone(&self.spec.name),
+            service: self.spec.service.clone(),
+            up: self.failures_in_a_row < self.samples.min(DOWN_AFTER),
+            samples: self.samples,
+            failures: self.failures,
+            skipped: self.skipped,
+            primary_reads: self.primary_reads,
+            strangers: self.strangers,
+            anomalies: self.seen_anomalies(),
+            verdict: self.judge.verdict(),
+            evidence_seconds: self.judge.evidence_seconds(),
+            threshold_seconds: self.judge.threshold_seconds(),
+            alarms: self.judge.alarms(),
+            restarts: self.judge.restarts(),
+            indices: self.judge.indices(),
+            trend: Arc::clone(&self.trend),
+            latency: self.latency.clone(),
+            direct: self.direct.as_ref().map(Direct::counts),
+            replicas: self.roster.replicas().map(replica_snapshot).collect(),
+            share_basis: ShareBasis {
+                answers: self.roster.effective_answers(),
+                interval_answers: self.judge.interval_answers(),
+            },
+            routing: self.membership.routing().cloned(),
+            last_answers: Arc::clone(&self.tape),
+            last_failures: self.past_failures.iter().rev().map(FailureSeen::from).collect(),
+            notices: self.notices(),
+            trial: self.trial.as_ref().and_then(Trial::outcome),
+        }
+    }
+
+    fn answered(&mut self, answer: Answer, started: Moment, finished: Moment, now: Moment) -> (Arc<str>, Vec<Notice>) {
+        self.latency.record(&answer.timings);
+        self.failures_in_a_row = 0;
+        let role = Role::of(answer.identity.read_only);
+        if role == Role::Primary {
+            self.primary_reads += 1;
+        }
+        let (server_id, server_time, total) =
+            (answer.identity.server_id, answer.identity.server_time, answer.timings.total);
+        let replica = self.roster.record(answer, &self.membership, now);
+        let name = Arc::clone(&replica.name);
+        let mut news = Vec::new();
+        if let (1, Some(identity)) = (replica.reads, &replica.identity) {
+            news.push(match &*name {
+                OTHER => Notice::TooManyReplicas,
+                _ => {
+                    Notice::Appeared { replica: Arc::clone(&name), server_id, role, version: identity.version.clone() }
+                }
+            });
+        }
+        let left_out = self.membership.leaves_out(&name).then(|| match role {
+            Role::Primary => Anomaly::Primary { replica: Arc::clone(&name) },
+            Role::Replica => Anomaly::Unexpected { replica: Arc::clone(&name) },
+        });
+        let shown = [replica.changed.clone(), left_out, self.roster.shares_id(&name, now)];
+        for anomaly in shown.into_iter().flatten() {
+            if let Some(trial) = &mut self.trial {
+                trial.anomaly(&anomaly);
+            }
+            news.extend(self.anomalies.seen(anomaly, self.samples, now));
+        }
+        self.membership.answered(&name);
+        if let Some(stranger) = self.membership.strange(&name, started) {
+            self.strangers[stranger as usize] += 1;
+            news.extend(self.troubles.strange(stranger, &name, self.samples, now));
+        }
+        let tape = Arc::make_mut(&mut self.tape);
+        tape.truncate(TAPE_MAX - 1);
+        tape.push_front(AnswerSeen {
+            time: finished.wall,
+            replica: Arc::clone(&name),
+            server_id,
+            server_time,
+            duration: total,
+        });
+        (name, news)
+    }
+
+    fn notice_silence(&mut self, news: &mut Vec<Notice>) {
+        let (answers, replicas) = (self.roster.answers(), self.roster.len());
+        let expectation = self.membership.expectation();
+        for replica in self.roster.replicas_mut() {
+            let silent = replica.is_silent(answers, expectation, replicas);
+            if silent != replica.silent {
+                replica.silent = silent;
+                news.push(if silent {
+                    silence(replica, answers, expectation, replicas)
+                } else {
+                    Notice::Returned { replica: Arc::clone(&replica.name) }
+                });
+            }
+        }
+    }
+
+    /// What is wrong now.
+    fn notices(&self) -> Vec<Notice> {
+        let (answers, replicas) = (self.roster.answers(), self.roster.len());
+        let silent = self
+            .roster
+            .replicas()
+            .filter(|replica| replica.silent)
+            .map(|replica| silence(replica, answers, self.membership.expectation(), replicas));
+        let overflow = self.roster.replicas().any(|replica| &*replica.name == OTHER);
+        let overflow = overflow.then_some(Notice::TooManyReplicas);
+        let nowhere = self.membership.routing().filter(|routing| routing.routed().next().is_none());
+        let nowhere = nowhere.map(|routing| Notice::NothingRouted { rule: routing.rule });
+        let alarm = Some(self.judge.verdict()).filter(Verdict::is_unbalanced).map(Notice::Verdict);
+        let skew = version_skew(self.roster.replicas());
+        let wrong = alarm.into_iter().chain(self.anomalies.notices()).chain(self.troubles.notices(self.samples));
+        let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
+        wrong.chain(self.judge.few_samples()).chain(skew).collect()
+    }
+}
+
+fn silence(replica: &Replica, answers: u64, expectation: &Expectation, replicas: usize) -> Notice {
+    Notice::Silent {
+        replica: Arc::clone(&replica.name),
+        share: expectation.share(&replica.name, replicas),
+        missed: answers - replica.answers_then,
+    }
+}
