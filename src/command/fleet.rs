@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Imbalance, Target},
-    model::{Lineup, Pace, Plan, TargetId, TargetSpec, TrialRules, VerdictRules, cluster::WatchName},
+    model::{Pace, Plan, TargetId, TargetSet, TargetSpec, TrialRules, VerdictRules, cluster::WatchName},
     source::{
         fake::Stage,
         kubernetes::{Namespaces, Record, Watcher},
@@ -142,7 +142,7 @@ impl Fleet {
             Some(Cluster::Stage(watches)) => watches.clone(),
             None => Vec::new(),
         };
-        let mut lineup = Lineup { watches, ..Lineup::default() };
+        let mut lineup = TargetSet { watches, ..TargetSet::default() };
         let (mut plans, mut starting, mut samplers) = (Plans::new(), Vec::new(), samplers.into_iter());
         for wanted in wanted {
             if let Some(running) = before.remove(&wanted.0.name) {

@@ -8,8 +8,6 @@ mod base;
 pub mod cluster;
 mod event;
 mod freshness;
-mod lineup;
-mod news;
 mod notice;
 mod probe;
 mod snapshot;
@@ -18,20 +16,23 @@ mod target;
 mod verdict;
 
 pub use act::Act;
-pub use base::{Histogram, Moment};
-pub use event::{Event, Told};
+pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, Severity};
+pub use cluster::ClusterNotice;
+pub use event::{Event, TargetSet, Told};
 pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, GtidSetProblem, Lag};
-pub use lineup::{Configured, Lineup};
-pub use news::{News, Subject};
-pub use notice::{Notice, Severity, Stranger};
+pub use notice::{Notice, Notification, Subject};
 pub use probe::{
     Anomaly, AnomalyKind, AnomalySeen, Answer, Ask, Burst, DirectCounts, DirectSample, Failure, FailureReason,
-    Identity, Latency, Lateness, Pace, Phase, Plan, Purpose, Sample, Timings,
+    Identity, Latency, Pace, Phase, Plan, Purpose, Role, Sample, StartDelay, Timings, Unrouted,
 };
-pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, Snapshot, TargetSnapshot};
+pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;
-pub use target::{OTHER, REPLICAS_MAX, Role, ShareBasis, TargetId, TargetSpec, Trend, TrendPoint, Why};
+pub use target::{
+    AnswerSeen, FailureSeen, ReplicaSnapshot, ShareBasis, TargetId, TargetNotice, TargetSnapshot, TargetSpec, Trend,
+    TrendPoint, Why,
+};
+pub use verdict::evidence;
 pub use verdict::{
     AllAnswer, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError, Expected, FewSamples, Finding,
-    Outcome, TrialRules, Undecided, Verdict, VerdictRules, dirichlet_ln_evidence, evidence,
+    Outcome, TrialRules, Undecided, Verdict, VerdictRules, dirichlet_ln_evidence,
 };

@@ -5,17 +5,17 @@ use std::{
     sync::Arc,
 };
 
-use crate::model::{
+use super::{
     act::Act,
-    base::Moment,
-    cluster::{Change, ClusterSnapshot, Kind, Kubernetes, ObjectName, Problem, WatchName},
-    event::{Event, Told},
-    lineup::{Configured, Lineup},
-    news::{News, Subject},
-    notice::Notice,
-    probe::{DirectSample, Lateness, Plan, Sample},
-    snapshot::{Snapshot, TargetSnapshot},
-    target::{Target, TargetId, TargetSpec},
+    event::{Event, TargetSet, Told},
+    notice::{Notice, Notification, Subject},
+    snapshot::{ConfigStatus, Snapshot},
+};
+use crate::model::{
+    base::{Moment, ObjectName},
+    cluster::{Change, ClusterSnapshot, Kind, Kubernetes, News, Problem, WatchName},
+    probe::{DirectSample, Plan, Sample, StartDelay},
+    target::{Target, TargetId, TargetNotice, TargetSnapshot, TargetSpec},
 };
 
 /// For so many targets time passes with one tick: with all of a thousand, their next samples would have to wait for it.
@@ -29,8 +29,8 @@ pub struct State {
     order: Vec<TargetId>,
     /// Those whose plan may be another one since the sources were last told: of a thousand targets, an event is about one.
     plans_to_look_at: BTreeSet<TargetId>,
-    configured: Option<Configured>,
-    lateness: Lateness,
+    configured: Option<ConfigStatus>,
+    lateness: StartDelay,
     /// How many ticks there were.
     ticks: usize,
     /// What Kubernetes told; absent where it is not asked.
@@ -78,7 +78,7 @@ impl State {
 
     /// Takes one fact in, and returns what is new to people. A fact about a target that does not exist (any more) is
     /// ignored.
-    pub fn apply(&mut self, event: Event, now: Moment) -> Vec<News> {
+    pub fn apply(&mut self, event: Event, now: Moment) -> Vec<Notification> {
         match event {
             Event::Sampled { target, sample, late } => {
                 self.lateness.record(late);
@@ -87,15 +87,15 @@ impl State {
             Event::Skipped { target, count } => {
                 self.change(target, |target| target.skipped(count, now).into_iter().collect())
             }
-            Event::Asked { target, sample } => self.asked(target, &sample, now),
+            Event::PodProbed { target, sample } => self.asked(target, &sample, now),
             Event::Cluster { watch, told } => self.told(&watch, told, now),
             Event::Announced(act) => {
                 self.announcement = Some(act.clone());
-                vec![News { subject: Subject::Demo, notice: Notice::Announced(act) }]
+                vec![Notification { subject: Subject::Demo, notice: Notice::Announced(act) }]
             }
             Event::Recorded(problem) => self.recorded(problem),
-            Event::Lineup(lineup) => self.line_up(lineup, now),
-            Event::Configured(loaded) => self.configured(loaded, now),
+            Event::TargetsChanged(targets) => self.line_up(targets, now),
+            Event::ConfigLoaded(loaded) => self.configured(loaded, now),
             Event::Tick => self.tick(now),
         }
     }
@@ -130,16 +130,16 @@ impl State {
         self.kubernetes.as_ref()?.statefulset_uid(name)
     }
 
-    fn recorded(&mut self, problem: Option<Problem>) -> Vec<News> {
+    fn recorded(&mut self, problem: Option<Problem>) -> Vec<Notification> {
         let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
         let news = kubernetes.recorded(problem);
         if news.is_some() {
             self.cluster_shown = None;
         }
-        news.into_iter().collect()
+        news.map(of_cluster).into_iter().collect()
     }
 
-    fn sampled(&mut self, id: TargetId, sample: Sample, now: Moment) -> Vec<News> {
+    fn sampled(&mut self, id: TargetId, sample: Sample, now: Moment) -> Vec<Notification> {
         let finished = sample.finished;
         let mut read = None;
         let mut news = self.change(id, |target| {
@@ -154,8 +154,8 @@ impl State {
         news
     }
 
-    fn line_up(&mut self, lineup: Lineup, now: Moment) -> Vec<News> {
-        let Lineup { order, new, watches } = lineup;
+    fn line_up(&mut self, targets: TargetSet, now: Moment) -> Vec<Notification> {
+        let TargetSet { order, new, watches } = targets;
         let stays: BTreeSet<_> = order.iter().collect();
         self.targets.retain(|id, _| stays.contains(id));
         let added: Vec<_> = new.iter().map(|(id, _)| *id).collect();
@@ -176,7 +176,7 @@ impl State {
         let services = self.targets.values().filter_map(|entry| entry.target.service().cloned()).collect();
         let named = |entry: &Entry| Some((entry.target.service()?.clone(), entry.target.statefulset()?.clone()));
         let named = self.targets.values().filter_map(named).collect();
-        let news = kubernetes.line_up(services, named, watches, now);
+        let news = kubernetes.line_up(services, named, watches, now).into_iter().map(of_cluster).collect();
         for id in added {
             let Some(entry) = self.targets.get_mut(&id) else { continue };
             let Some(service) = entry.target.service().cloned() else { continue };
@@ -191,22 +191,22 @@ impl State {
         news
     }
 
-    fn configured(&mut self, loaded: Result<(), Arc<str>>, now: Moment) -> Vec<News> {
+    fn configured(&mut self, loaded: Result<(), Arc<str>>, now: Moment) -> Vec<Notification> {
         let before = self.configured.take();
         let again = before.is_some();
         let notice = match loaded {
             Ok(()) => {
-                self.configured = Some(Configured { since: now, refused: None });
+                self.configured = Some(ConfigStatus { since: now, refused: None });
                 again.then_some(Notice::Reconfigured { targets: self.order.len() })
             }
             Err(why) => {
                 let since = before.as_ref().map_or(now, |before| before.since);
                 let told = before.and_then(|before| before.refused).is_some_and(|refused| refused == why);
-                self.configured = Some(Configured { since, refused: Some(Arc::clone(&why)) });
+                self.configured = Some(ConfigStatus { since, refused: Some(Arc::clone(&why)) });
                 (!told).then_some(Notice::ConfigurationRefused { why })
             }
         };
-        notice.map(|notice| News { subject: Subject::Configuration, notice }).into_iter().collect()
+        notice.map(|notice| Notification { subject: Subject::Configuration, notice }).into_iter().collect()
     }
 
     /// How often a second it is to be told that time passes: each tick is about a part of the targets.
@@ -215,7 +215,7 @@ impl State {
         self.targets.len().div_ceil(TICKED_AT_ONCE).max(1)
     }
 
-    fn tick(&mut self, now: Moment) -> Vec<News> {
+    fn tick(&mut self, now: Moment) -> Vec<Notification> {
         let parts = self.ticks_a_second();
         let part = self.ticks % parts;
         self.ticks += 1;
@@ -230,14 +230,14 @@ impl State {
             if changed || !of_kubernetes.is_empty() {
                 self.cluster_shown = None;
             }
-            news.extend(of_kubernetes);
+            news.extend(of_kubernetes.into_iter().map(of_cluster));
         }
         news
     }
 
     /// What that changes is shown with the next sample of a busy target, and with the next tick at the latest: otherwise
     /// each snapshot would be made twice.
-    fn time_passes(&mut self, id: TargetId, now: Moment) -> Vec<News> {
+    fn time_passes(&mut self, id: TargetId, now: Moment) -> Vec<Notification> {
         let entry = self.targets.get_mut(&id);
         let shown = entry.filter(|entry| entry.busy).and_then(|entry| entry.shown.take());
         let news = self.change(id, |target| target.tick(now));
@@ -248,7 +248,7 @@ impl State {
         news
     }
 
-    fn asked(&mut self, id: TargetId, direct: &DirectSample, now: Moment) -> Vec<News> {
+    fn asked(&mut self, id: TargetId, direct: &DirectSample, now: Moment) -> Vec<Notification> {
         let mut service = None;
         self.change(id, |target| {
             target.asked(direct, now);
@@ -266,7 +266,7 @@ impl State {
     }
 
     /// Lets the scale events know whether it is known which answers are fresh.
-    fn know_freshness(&mut self, id: TargetId, now: Moment) -> Vec<News> {
+    fn know_freshness(&mut self, id: TargetId, now: Moment) -> Vec<Notification> {
         let target = self.targets.get(&id).map(|entry| &entry.target);
         let Some((target, kubernetes)) = target.zip(self.kubernetes.as_mut()) else { return Vec::new() };
         let Some(service) = target.service() else { return Vec::new() };
@@ -275,14 +275,14 @@ impl State {
     }
 
     /// What is new of scale events, if anything changed there.
-    fn scaled(&mut self, scaled: Option<Vec<News>>) -> Vec<News> {
+    fn scaled(&mut self, scaled: Option<Vec<News>>) -> Vec<Notification> {
         if scaled.is_some() {
             self.cluster_shown = None;
         }
-        scaled.unwrap_or_default()
+        scaled.unwrap_or_default().into_iter().map(of_cluster).collect()
     }
 
-    fn told(&mut self, watch: &WatchName, told: Told, now: Moment) -> Vec<News> {
+    fn told(&mut self, watch: &WatchName, told: Told, now: Moment) -> Vec<Notification> {
         const PODS: [Kind; 4] = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
         let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
         self.cluster_shown = None;
@@ -326,18 +326,22 @@ impl State {
                 self.plans_to_look_at.insert(*id);
             }
         }
-        news
+        news.into_iter().map(of_cluster).collect()
     }
 
-    fn change(&mut self, id: TargetId, change: impl FnOnce(&mut Target) -> Vec<Notice>) -> Vec<News> {
+    fn change(&mut self, id: TargetId, change: impl FnOnce(&mut Target) -> Vec<TargetNotice>) -> Vec<Notification> {
         let Some(entry) = self.targets.get_mut(&id) else { return Vec::new() };
         entry.shown = None;
         entry.busy = true;
         self.plans_to_look_at.insert(id);
         let news = change(&mut entry.target);
         let subject = || Subject::Target(Arc::clone(entry.target.name()));
-        news.into_iter().map(|notice| News { subject: subject(), notice }).collect()
+        news.into_iter().map(|notice| Notification { subject: subject(), notice: Notice::Target(notice) }).collect()
     }
+}
+
+fn of_cluster((set, notice): News) -> Notification {
+    Notification { subject: set.map_or(Subject::Kubernetes, Subject::StatefulSet), notice: Notice::Cluster(notice) }
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ pub async fn run<S, F>(
 }
 
 async fn tell(events: &mpsc::Sender<Event>, target: TargetId, sample: DirectSample) -> bool {
-    events.send(Event::Asked { target, sample: Box::new(sample) }).await.is_ok()
+    events.send(Event::PodProbed { target, sample: Box::new(sample) }).await.is_ok()
 }
 
 /// Who is to be asked next, and when.
@@ -156,7 +156,7 @@ mod tests {
         tokio::join!(running, planning);
         let mut counts = HashMap::new();
         while let Ok(event) = told.try_recv() {
-            let Event::Asked { sample, .. } = event else { panic!("{event:?}") };
+            let Event::PodProbed { sample, .. } = event else { panic!("{event:?}") };
             *counts.entry(sample.pod.name.to_string()).or_default() += 1;
         }
         (counts, most.load(Ordering::Relaxed))

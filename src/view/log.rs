@@ -1,9 +1,9 @@
-//! News as log lines.
+//! Notification as log lines.
 
-use crate::model::{News, Severity, Subject};
+use crate::model::{Notification, Severity, Subject};
 
 /// Writes what is new into the log, at the level of its severity.
-pub fn news(news: &News) {
+pub fn news(news: &Notification) {
     /// A macro, because each line's level and fields are fixed where it is written.
     macro_rules! line {
         ($($field:tt)*) => {

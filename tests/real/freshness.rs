@@ -95,7 +95,7 @@ impl Observed {
     fn lag(&self, server: &Mysql, sample: Sample) -> Option<Lag> {
         let pod = PodRef { name: server.name.as_str().into(), uid: server.name.as_str().into() };
         let sample = Box::new(DirectSample { pod, purpose: Purpose::Replica, sample });
-        self.state().apply(Event::Asked { target: TARGET, sample }, self.clock.now());
+        self.state().apply(Event::PodProbed { target: TARGET, sample }, self.clock.now());
         self.replica(&server.name)?.lag
     }
 

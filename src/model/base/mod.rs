@@ -2,9 +2,16 @@
 
 mod condition;
 mod histogram;
+mod limits;
 mod moment;
+mod names;
+mod severity;
 
 pub use histogram::Histogram;
+pub use limits::{OTHER, REPLICAS_MAX};
 pub use moment::Moment;
+pub use names::{ObjectName, ObjectNameError, PodRef};
+pub use severity::Severity;
 
 pub(crate) use condition::{Episode, Progress, TOLD_EVERY};
+pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};

@@ -3,16 +3,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{
-    life::ClaimLife,
-    milestones::Milestone,
-    objects::{ClaimPhase, ObjectName},
-    reasons::ClaimReason,
-};
-use crate::model::{
-    base::{Moment, TOLD_EVERY},
-    notice::Notice,
-};
+use super::{life::ClaimLife, milestones::Milestone, notice::ClusterNotice, objects::ClaimPhase, reasons::ClaimReason};
+use crate::model::base::{Moment, ObjectName, TOLD_EVERY};
 
 /// A claim is provisioned within so long, or somebody should know.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,14 +33,19 @@ pub(super) fn pending_for(life: &ClaimLife, now: Moment) -> Option<Duration> {
 }
 
 /// That a claim has been pending for too long, if it has.
-pub(super) fn notice(life: &ClaimLife, reason: Option<&ClaimReason>, now: Moment) -> Option<Notice> {
+pub(super) fn notice(life: &ClaimLife, reason: Option<&ClaimReason>, now: Moment) -> Option<ClusterNotice> {
     let pending = pending_for(life, now).filter(|pending| *pending >= PATIENCE)?;
-    Some(Notice::ClaimPending { claim: life.claim.name.clone(), pending, reason: reason.cloned() })
+    Some(ClusterNotice::ClaimPending { claim: life.claim.name.clone(), pending, reason: reason.cloned() })
 }
 
 impl Pending {
     /// Takes in that time passed over a claim; returns what is new.
-    pub(super) fn tick(&mut self, life: &ClaimLife, reason: Option<&ClaimReason>, now: Moment) -> Option<Notice> {
+    pub(super) fn tick(
+        &mut self,
+        life: &ClaimLife,
+        reason: Option<&ClaimReason>,
+        now: Moment,
+    ) -> Option<ClusterNotice> {
         let notice = notice(life, reason, now)?;
         let reason = reason.map(|reason| Arc::clone(&reason.reason));
         let uid = Arc::clone(&life.claim.uid);
@@ -64,12 +61,12 @@ impl Pending {
     pub(super) fn settle<'a>(
         &mut self,
         claim: impl Fn(&ObjectName) -> Option<&'a ClaimLife>,
-    ) -> Vec<(ObjectName, Notice)> {
+    ) -> Vec<(ObjectName, ClusterNotice)> {
         let mut bound = Vec::new();
         self.0.retain(|name, told| {
             let life = claim(name).filter(|life| life.claim.uid == told.uid);
             if let Some(ClaimPhase::Bound) = life.map(|life| life.claim.phase) {
-                bound.push((name.clone(), Notice::ClaimBound { claim: name.clone() }));
+                bound.push((name.clone(), ClusterNotice::ClaimBound { claim: name.clone() }));
             }
             life.is_some_and(ClaimLife::is_pending)
         });

@@ -10,20 +10,23 @@ use super::{
     index::{BindLabels, Change, Effect, Kind, SCALE_BOUNDS, World},
     life::ClaimLife,
     milestones::{Milestone, ScalePhase},
-    objects::{ObjectName, PodRef, StatefulSet},
+    notice::ClusterNotice,
+    objects::StatefulSet,
     reach::Reachable,
     routing::{Routing, Rule},
-    scale_events::{Step, Timeline},
+    scale_events::Timeline,
+    scale_step::Step,
     scaled_replica::Direction,
     snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot},
     watches::{Problem, WatchName, Watches},
 };
 use crate::model::{
-    base::{Histogram, Moment},
-    news::{News, Subject},
-    notice::Notice,
-    target::Read,
+    base::{Histogram, Moment, ObjectName, PodRef},
+    probe::PodRead,
 };
+
+/// A notice, and the `StatefulSet` that it is about; without one it is about Kubernetes itself.
+pub(crate) type News = (Option<ObjectName>, ClusterNotice);
 
 /// Everything that Kubernetes told.
 #[derive(Debug)]
@@ -129,7 +132,7 @@ impl Kubernetes {
     }
 
     /// Takes in that a pod answered through the read Service. Returns what is new, if anything changed.
-    pub(crate) fn read(&mut self, service: &ObjectName, read: &Read, finished: Moment) -> Option<Vec<News>> {
+    pub(crate) fn read(&mut self, service: &ObjectName, read: &PodRead, finished: Moment) -> Option<Vec<News>> {
         let pod = service.sibling(&read.pod.name);
         let effects = if read.fresh {
             self.world.fresh_read(&pod, read.started, finished, read.uncertainty)
@@ -180,7 +183,7 @@ impl Kubernetes {
         let known = self.unrecorded.as_ref().map(|problem| problem.forbidden);
         let now = problem.as_ref().map(|problem| problem.forbidden);
         self.unrecorded = problem;
-        let notice = (known != now).then(|| self.not_recorded().unwrap_or(Notice::Recorded));
+        let notice = (known != now).then(|| self.not_recorded().unwrap_or(ClusterNotice::Recorded));
         notice.map(of_kubernetes)
     }
 
@@ -199,7 +202,7 @@ impl Kubernetes {
         for (set, life) in self.claims().filter(|(_, life)| life.is_pending()) {
             waits = true;
             let told = pending.tick(life, self.world.reason(&life.claim), now);
-            news.extend(told.map(|notice| News { subject: Subject::StatefulSet(set.clone()), notice }));
+            news.extend(told.map(|notice| (Some(set.clone()), notice)));
         }
         self.pending = pending;
         (news, waits)
@@ -226,17 +229,17 @@ impl Kubernetes {
         }
     }
 
-    fn not_recorded(&self) -> Option<Notice> {
+    fn not_recorded(&self) -> Option<ClusterNotice> {
         let Problem { forbidden, text } = self.unrecorded.clone()?;
-        Some(Notice::NotRecorded { forbidden, text })
+        Some(ClusterNotice::NotRecorded { forbidden, text })
     }
 
     /// The `StatefulSet`s that somebody named and that do not exist, once that is known.
-    fn absent(&self, namespace: &Arc<str>) -> impl Iterator<Item = Notice> + '_ {
+    fn absent(&self, namespace: &Arc<str>) -> impl Iterator<Item = ClusterNotice> + '_ {
         let known = self.watches.has_listed(Kind::StatefulSet, namespace);
         let here = self.named.values().filter(move |set| known && set.namespace == *namespace);
         let absent = here.filter(|set| self.statefulset_uid(set).is_none());
-        absent.map(|set| Notice::NoStatefulSet { set: set.clone() }).collect::<Vec<_>>().into_iter()
+        absent.map(|set| ClusterNotice::NoStatefulSet { set: set.clone() }).collect::<Vec<_>>().into_iter()
     }
 
     fn timelines(&self) -> impl Iterator<Item = &Timeline> {
@@ -326,15 +329,15 @@ impl Kubernetes {
             Step::Began { from, to } => {
                 let direction = if to >= from { Direction::Up } else { Direction::Down };
                 self.began.entry(set.clone()).or_default()[direction as usize] += 1;
-                Notice::ScaleBegan { from, to }
+                ClusterNotice::ScaleBegan { from, to }
             }
             Step::Reached { replica, milestone, since_request, known_to } => {
-                Notice::Reached { replica, milestone, since_request, known_to }
+                ClusterNotice::Reached { replica, milestone, since_request, known_to }
             }
-            Step::Finished { from, to, lasted } => Notice::ScaleOver { from, to, lasted },
+            Step::Finished { from, to, lasted } => ClusterNotice::ScaleOver { from, to, lasted },
             Step::Measured { .. } => return None,
         };
-        self.sets.contains_key(&set).then_some(News { subject: Subject::StatefulSet(set), notice })
+        self.sets.contains_key(&set).then_some((Some(set), notice))
     }
 }
 
@@ -347,6 +350,6 @@ fn behind(named: &BTreeMap<ObjectName, ObjectName>) -> BTreeMap<ObjectName, BTre
     sets
 }
 
-fn of_kubernetes(notice: Notice) -> News {
-    News { subject: Subject::Kubernetes, notice }
+fn of_kubernetes(notice: ClusterNotice) -> News {
+    (None, notice)
 }

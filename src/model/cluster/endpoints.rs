@@ -12,11 +12,11 @@ use std::{
 use super::{
     life::Receipt,
     milestones::Dated,
-    objects::{ObjectName, PodRef, Service, Slice, Vantage},
+    objects::{Service, Slice, Vantage},
     port::port_behind,
     routing::{Routing, route},
 };
-use crate::model::base::Moment;
+use crate::model::base::{Moment, ObjectName, PodRef};
 
 /// The Services that targets read through, and their endpoints.
 #[derive(Debug, Default)]

@@ -11,13 +11,14 @@ use super::{
     life::{ClaimLife, PodLife, Receipt},
     lives::Lives,
     milestones::ScalePhase,
-    objects::{Claim, ClaimPhase, ObjectName, Pod, Service, Slice, StatefulSet, StorageClass, Vantage, Volume},
+    objects::{Claim, ClaimPhase, Pod, Service, Slice, StatefulSet, StorageClass, Vantage, Volume},
     reasons::{ClaimEvent, ClaimReason, Reasons},
     routing::Routing,
-    scale_events::{Step, Timeline},
+    scale_events::Timeline,
+    scale_step::Step,
     volumes::Volumes,
 };
-use crate::model::base::{Histogram, Moment};
+use crate::model::base::{Histogram, Moment, ObjectName};
 
 /// A kind of objects that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,9 +8,9 @@ use std::{
 
 use super::{
     life::{ClaimLife, PodLife, Receipt},
-    objects::{ObjectName, Pod},
+    objects::Pod,
 };
-use crate::model::base::Moment;
+use crate::model::base::{Moment, ObjectName};
 
 /// Watches of different kinds are separate streams: of two facts, the later one may be received so long before the
 /// earlier one.

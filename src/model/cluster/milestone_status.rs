@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{
     index::World,
     milestones::Milestone,
-    objects::{ObjectName, StatefulSet},
+    objects::StatefulSet,
     scale_events::Timeline,
     scaled_replica::{Direction, Member},
 };
+use crate::model::base::ObjectName;
 
 /// Of how many ordinals this is said.
 const ORDINALS_MAX: usize = 1000;

@@ -9,6 +9,7 @@ mod life;
 mod lives;
 mod milestone_status;
 mod milestones;
+mod notice;
 mod objects;
 mod port;
 mod reach;
@@ -16,6 +17,7 @@ mod reads;
 mod reasons;
 mod routing;
 mod scale_events;
+mod scale_step;
 mod scaled_replica;
 mod snapshot;
 #[cfg(test)]
@@ -27,11 +29,13 @@ pub use index::{BindLabels, Change, Kind, Object};
 pub use life::Receipt;
 pub use milestone_status::{Reached, ReplicaReached};
 pub use milestones::{Dated, Milestone, Milestones, ScalePhase};
+pub use notice::ClusterNotice;
 pub use objects::{
-    AccessModes, Claim, ClaimPhase, Endpoint, ObjectName, ObjectNameError, Pod, PodConditions, PodRef, Service, Slice,
-    StatefulSet, StorageClass, Vantage, Volume,
+    AccessModes, Claim, ClaimPhase, Endpoint, Pod, PodConditions, Service, Slice, StatefulSet, StorageClass, Vantage,
+    Volume,
 };
 pub use port::Port;
+
 pub use reasons::{ClaimEvent, ClaimReason};
 pub use routing::{Routed, Routing, Rule, Standing, route};
 pub use scale_events::ScaleEvent;
@@ -39,5 +43,7 @@ pub use scaled_replica::{Direction, Member};
 pub use snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot};
 pub use watches::{Problem, Watch, WatchName};
 
-pub(crate) use cluster::Kubernetes;
+pub use crate::model::base::{ObjectName, ObjectNameError, PodRef};
+
+pub(crate) use cluster::{Kubernetes, News};
 pub(crate) use reach::Reachable;

@@ -3,12 +3,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::{
-    index::World,
-    milestones::Milestone,
-    objects::{ObjectName, PodRef},
-};
-use crate::model::{base::Moment, target::REPLICAS_MAX};
+use super::{index::World, milestones::Milestone};
+use crate::model::base::{Moment, ObjectName, PodRef, REPLICAS_MAX};
 
 /// A pod that can be asked at its own address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,8 @@ use std::time::Duration;
 use super::{
     index::{Effect, World},
     life::{PodLife, Receipt},
-    objects::ObjectName,
 };
-use crate::model::base::Moment;
+use crate::model::base::{Moment, ObjectName};
 
 impl World {
     /// Takes in that a pod answered a connection through the read Service, to a sample that started at `started`; if it

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::objects::ObjectName;
+use crate::model::base::ObjectName;
 
 /// Events of so many claims that are not known are kept: claims and their Events come from different watches.
 const UNKNOWN_MAX: usize = 1000;

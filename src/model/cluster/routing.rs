@@ -6,7 +6,8 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use super::objects::{Endpoint, PodRef, Service, Slice, Vantage};
+use super::objects::{Endpoint, Service, Slice, Vantage};
+use crate::model::base::PodRef;
 
 /// What a connection to a Service may reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -250,7 +251,7 @@ impl fmt::Display for Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::cluster::objects::ObjectName;
+    use crate::model::base::ObjectName;
 
     fn service() -> Service {
         Service {

@@ -1,16 +1,17 @@
 //! The scale events of one `StatefulSet`: each change of its replicas, with the milestones of every ordinal that it adds
 //! or removes.
 
-use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ops::Range};
 
 use super::{
     life::Receipt,
     lives::{CROSSING, Lives},
-    milestones::{Dated, Milestone, ScalePhase},
-    objects::{ObjectName, StatefulSet},
+    milestones::Dated,
+    objects::StatefulSet,
+    scale_step::Step,
     scaled_replica::{Direction, Member, Request, Scene},
 };
-use crate::model::base::Moment;
+use crate::model::base::{Moment, ObjectName};
 
 /// How many of the last scale events are kept.
 pub(super) const EVENTS_MAX: usize = 20;
@@ -45,33 +46,6 @@ pub struct ScaleEvent {
     pub(super) request: Request,
     /// When it was found to be finished.
     over: Option<Moment>,
-}
-
-/// What a fact did to a `StatefulSet`'s scale events.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Step {
-    Began {
-        from: u32,
-        to: u32,
-    },
-    Reached {
-        replica: Arc<str>,
-        milestone: Milestone,
-        since_request: Option<Duration>,
-        /// The time to which its moment is known, where samples alone show it.
-        known_to: Option<Duration>,
-    },
-    Measured {
-        phase: ScalePhase,
-        duration: Duration,
-    },
-    Finished {
-        from: u32,
-        to: u32,
-        /// Absent if it is not known when it began or finished, and if a later event took a replica over before it
-        /// had arrived.
-        lasted: Option<Duration>,
-    },
 }
 
 impl Timeline {

@@ -10,10 +10,10 @@ use super::{
     life::{ClaimLife, PodLife},
     lives::{CROSSING, Lives},
     milestones::{Dated, Milestone, Milestones, ScalePhase},
-    objects::{ObjectName, StatefulSet},
-    scale_events::Step,
+    objects::StatefulSet,
+    scale_step::Step,
 };
-use crate::model::base::Moment;
+use crate::model::base::{Moment, ObjectName};
 
 /// A pod from before the request that still answers so long after it is there to stay: the garbage collector has had
 /// its time, when a `StatefulSet` was made anew around its pods.

@@ -8,12 +8,13 @@ use super::{
     index::BindLabels,
     milestone_status::Reached,
     milestones::ScalePhase,
-    objects::{Claim, ObjectName},
+    notice::ClusterNotice,
+    objects::Claim,
     reasons::ClaimReason,
     scale_events::ScaleEvent,
     watches::{Watch, WatchName},
 };
-use crate::model::{base::Histogram, notice::Notice};
+use crate::model::base::{Histogram, ObjectName};
 
 /// What Kubernetes told, at one moment.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ pub struct ClusterSnapshot {
     /// How long new claims took to bind.
     pub binds: Vec<(BindLabels, Histogram)>,
     /// What is wrong with what Kubernetes tells.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<ClusterNotice>,
 }
 
 impl ClusterSnapshot {

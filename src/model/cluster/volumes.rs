@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::objects::{ObjectName, Volume};
+use super::objects::Volume;
+use crate::model::base::ObjectName;
 
 /// Dates of so many claims that are not known, or not known to be bound, are kept.
 const WAITING_MAX: usize = 10_000;

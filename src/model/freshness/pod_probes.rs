@@ -213,7 +213,7 @@ impl Direct {
 mod tests {
     use super::*;
     use crate::model::{
-        cluster::PodRef,
+        base::PodRef,
         probe::{Answer, Failure, FailureReason, Sample, Timings},
     };
 

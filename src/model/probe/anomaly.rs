@@ -1,14 +1,9 @@
 //! What answers show to be wrong beside their shares: servers that cannot be told apart, that change who they are, or
 //! that should not answer here at all. Counted by kind, and told with both sides named.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use super::sample::Identity;
-use crate::model::{
-    base::{Episode, Moment, Progress},
-    notice::Notice,
-    target::Replica,
-};
 
 /// One kind of thing that an answer showed to be wrong; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,16 +71,6 @@ pub struct AnomalySeen {
     pub latest: Option<String>,
 }
 
-/// The anomalies of one target.
-#[derive(Debug, Default)]
-pub(crate) struct Anomalies {
-    /// By `AnomalyKind as usize`.
-    counts: [u64; AnomalyKind::ALL.len()],
-    latest: [Option<Anomaly>; AnomalyKind::ALL.len()],
-    /// Those that go on.
-    open: [Option<Episode>; AnomalyKind::ALL.len()],
-}
-
 impl AnomalyKind {
     /// Every one, in the order of their discriminants.
     pub const ALL: [Self; 5] =
@@ -131,63 +116,6 @@ impl Anomaly {
     }
 }
 
-impl Anomalies {
-    /// Takes one in; returns what is new to people.
-    pub(crate) fn seen(&mut self, anomaly: Anomaly, samples: u64, now: Moment) -> Option<Notice> {
-        let kind = anomaly.kind() as usize;
-        self.counts[kind] += 1;
-        self.latest[kind] = Some(anomaly);
-        let begins = self.open[kind].is_none();
-        self.open[kind].get_or_insert_with(|| Episode::begin(samples, now)).occurred(1, "", now);
-        if begins { self.notice(kind) } else { None }
-    }
-
-    /// Time passed; returns what goes on or is over by that.
-    pub(crate) fn tick(&mut self, now: Moment) -> Vec<Notice> {
-        let mut news = Vec::new();
-        for kind in AnomalyKind::ALL {
-            match self.open[kind as usize].as_mut().map(|episode| episode.progress(now)) {
-                None | Some(Progress::Nothing) => {}
-                Some(Progress::GoesOn) => news.extend(self.notice(kind as usize)),
-                Some(Progress::Over) => self.open[kind as usize] = None,
-            }
-        }
-        news
-    }
-
-    /// What goes on now.
-    pub(crate) fn notices(&self) -> impl Iterator<Item = Notice> + '_ {
-        (0..self.open.len()).filter_map(|kind| self.notice(kind))
-    }
-
-    pub(crate) fn counts(&self) -> impl Iterator<Item = AnomalySeen> + '_ {
-        AnomalyKind::ALL.into_iter().map(|kind| AnomalySeen {
-            kind: kind.name(),
-            answers: self.counts[kind as usize],
-            latest: self.latest[kind as usize].as_ref().map(ToString::to_string),
-        })
-    }
-
-    fn notice(&self, kind: usize) -> Option<Notice> {
-        let (anomaly, episode) = (self.latest[kind].clone()?, self.open[kind].as_ref()?);
-        Some(Notice::Anomaly { anomaly, answers: episode.count })
-    }
-}
-
-/// Whether the replicas say that they are of more than one version.
-pub(crate) fn version_skew<'a>(replicas: impl Iterator<Item = &'a Replica> + Clone) -> Option<Notice> {
-    let known = replicas.filter_map(|replica| Some((&replica.identity.as_ref()?.version, &replica.name)));
-    let (first, _) = known.clone().next()?;
-    if known.clone().all(|(version, _)| version == first) {
-        return None;
-    }
-    let mut versions: BTreeMap<String, Vec<Arc<str>>> = BTreeMap::new();
-    for (version, name) in known {
-        versions.entry(version.clone()).or_default().push(Arc::clone(name));
-    }
-    Some(Notice::VersionSkew { versions })
-}
-
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -214,5 +142,45 @@ impl fmt::Display for Anomaly {
                  selector"
             ),
         }
+    }
+}
+
+/// How a server that answers stands to the Service, where nothing should have been routed to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unrouted {
+    /// It is no endpoint.
+    NoEndpoint,
+    /// It is an endpoint for clients elsewhere.
+    Elsewhere,
+    /// It is not ready.
+    NotReady,
+    /// It is terminating.
+    Terminating,
+}
+
+impl Unrouted {
+    /// Every one, in the order of their discriminants.
+    pub const ALL: [Self; 4] = [Self::NoEndpoint, Self::Elsewhere, Self::NotReady, Self::Terminating];
+
+    /// The name in metrics and API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoEndpoint => "no_endpoint",
+            Self::Elsewhere => "elsewhere",
+            Self::NotReady => "not_ready",
+            Self::Terminating => "terminating",
+        }
+    }
+}
+
+impl fmt::Display for Unrouted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoEndpoint => "is no endpoint of it",
+            Self::Elsewhere => "is an endpoint for clients elsewhere",
+            Self::NotReady => "is not ready",
+            Self::Terminating => "is terminating",
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! How long answered samples took, by phase.
 
+use std::time::Duration;
+
 use super::sample::Timings;
 use crate::model::base::Histogram;
 
@@ -62,5 +64,32 @@ impl Latency {
     #[must_use]
     pub fn phase(&self, phase: Phase) -> &Histogram {
         &self.phases[phase as usize]
+    }
+}
+
+/// Upper bounds in seconds. Timers have a resolution of a millisecond.
+const DELAY_BOUNDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// How long after their time the samples of all targets started: what tells of a program that does not get the processor
+/// that it needs.
+#[derive(Clone, Debug)]
+pub struct StartDelay(Histogram);
+
+impl StartDelay {
+    /// Counts one sample.
+    pub(crate) fn record(&mut self, late: Duration) {
+        self.0.record(late);
+    }
+
+    /// By duration.
+    #[must_use]
+    pub fn histogram(&self) -> &Histogram {
+        &self.0
+    }
+}
+
+impl Default for StartDelay {
+    fn default() -> Self {
+        Self(Histogram::new(&DELAY_BOUNDS))
     }
 }

@@ -5,15 +5,13 @@ mod failure;
 mod latency;
 mod plan;
 mod sample;
-mod start_delay;
 
-pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen};
+pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen, Unrouted};
 pub use failure::{Failure, FailureReason};
-pub use latency::{Latency, Phase};
+pub use latency::{Latency, Phase, StartDelay};
 pub use plan::{Ask, Burst, DirectCounts, DirectSample, Pace, Plan, Purpose};
-pub use sample::{Answer, Identity, Sample, Timings};
-pub use start_delay::Lateness;
+pub use sample::{Answer, Identity, Role, Sample, Timings};
 
-pub(crate) use anomaly::{Anomalies, version_skew};
 pub(crate) use failure::PastFailure;
 pub(crate) use plan::first_read_uncertainty;
+pub(crate) use sample::PodRead;

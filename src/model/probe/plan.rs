@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::sample::Sample;
-use crate::model::cluster::PodRef;
+use crate::model::base::PodRef;
 
 /// How often a target is asked, and when more often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use crate::model::base::Moment;
+use crate::model::base::{Moment, PodRef};
 
 /// One fresh connection to a target and what came of it.
 #[derive(Clone, Debug)]
@@ -61,4 +61,42 @@ pub struct Timings {
     pub query: Duration,
     /// The whole sample.
     pub total: Duration,
+}
+
+/// What a server is, from `@@read_only` at the moment of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Not read-only.
+    Primary,
+    /// Read-only.
+    Replica,
+}
+
+impl Role {
+    /// The role of a server that says this of `@@read_only`.
+    #[must_use]
+    pub fn of(read_only: bool) -> Self {
+        if read_only { Self::Replica } else { Self::Primary }
+    }
+
+    /// The name in metrics and API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+        }
+    }
+}
+
+/// An answer of a pod through the Service.
+#[derive(Debug)]
+pub(crate) struct PodRead {
+    pub(crate) pod: PodRef,
+    /// When its sample started.
+    pub(crate) started: Moment,
+    /// It is known not to be stale.
+    pub(crate) fresh: bool,
+    /// The time to which its moment is known, if it was the first one.
+    pub(crate) uncertainty: Duration,
 }

@@ -80,7 +80,7 @@ impl Bursts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::cluster::{PodRef, Routed};
+    use crate::model::{base::PodRef, cluster::Routed};
 
     fn routing(pods: &[(&str, Standing)]) -> Routing {
         let endpoint = |(uid, standing): &(&str, Standing)| Routed {

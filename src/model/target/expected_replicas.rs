@@ -3,19 +3,15 @@
 //! A new endpoint is expected from its first answer on, or when it has been routed to for [`GRACE`], whichever comes
 //! first: a load balancer may need seconds to learn of it, and a scale-up must not look like a missing replica.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::share_reason::Why;
 use crate::model::{
-    base::Moment,
-    cluster::{PodRef, Routing, Standing},
-    notice::Stranger,
-    probe::Identity,
+    base::{GRACE, Moment, PodRef},
+    cluster::{Routing, Standing},
+    probe::{Identity, Unrouted},
     verdict::{Expectation, Expected},
 };
-
-/// How long the routing may lag behind what Kubernetes says.
-pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Membership {
@@ -143,7 +139,7 @@ impl Membership {
 
     /// Why an answer of the replica of this name to a sample that started at `started` is strange, if it is: for
     /// longer than [`GRACE`] nothing should have been routed to it.
-    pub(crate) fn strange(&mut self, name: &Arc<str>, started: Moment) -> Option<Stranger> {
+    pub(crate) fn strange(&mut self, name: &Arc<str>, started: Moment) -> Option<Unrouted> {
         self.routing.as_ref()?;
         if self.unheard {
             return None;
@@ -156,11 +152,11 @@ impl Membership {
             return None;
         }
         match stood.standing {
-            None => Some(Stranger::NoEndpoint),
+            None => Some(Unrouted::NoEndpoint),
             Some(Standing::Routed) => None,
-            Some(Standing::Elsewhere) => Some(Stranger::Elsewhere),
-            Some(Standing::NotReady) => Some(Stranger::NotReady),
-            Some(Standing::Terminating) => Some(Stranger::Terminating),
+            Some(Standing::Elsewhere) => Some(Unrouted::Elsewhere),
+            Some(Standing::NotReady) => Some(Unrouted::NotReady),
+            Some(Standing::Terminating) => Some(Unrouted::Terminating),
         }
     }
 
@@ -220,7 +216,7 @@ mod tests {
         }
         for second in 130..400 {
             membership.tick(Moment::at(f64::from(second)));
-            assert_eq!(membership.strange(&name, Moment::at(f64::from(second))), Some(Stranger::NoEndpoint));
+            assert_eq!(membership.strange(&name, Moment::at(f64::from(second))), Some(Unrouted::NoEndpoint));
         }
         membership.tick(Moment::at(500.0));
         assert!(membership.standings.is_empty(), "who answers no more is forgotten");
@@ -234,6 +230,6 @@ mod tests {
         membership.heard(false);
         assert_eq!(membership.strange(&name, Moment::at(200.0)), None);
         membership.heard(true);
-        assert_eq!(membership.strange(&name, Moment::at(200.0)), Some(Stranger::NoEndpoint));
+        assert_eq!(membership.strange(&name, Moment::at(200.0)), Some(Unrouted::NoEndpoint));
     }
 }

@@ -3,18 +3,20 @@
 mod burst;
 mod conditions;
 mod expected_replicas;
+mod notice;
 mod replica;
 mod replicas;
 mod resequencer;
 mod share_reason;
+mod snapshot;
+mod spec;
 mod target;
 mod trend;
 
-pub use replica::Role;
-pub use replicas::{OTHER, REPLICAS_MAX};
+pub use notice::TargetNotice;
 pub use share_reason::{ShareBasis, Why};
-pub use target::{TargetId, TargetSpec};
+pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
+pub use spec::{TargetId, TargetSpec};
 pub use trend::{Trend, TrendPoint};
 
-pub(crate) use replica::Replica;
-pub(crate) use target::{Read, Target};
+pub(crate) use target::Target;

@@ -9,15 +9,6 @@ use crate::model::{
     verdict::Expectation,
 };
 
-/// What a server is, from `@@read_only` at the moment of its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Not read-only.
-    Primary,
-    /// Read-only.
-    Replica,
-}
-
 /// Tells servers apart: the `server_uuid`; where there is none (`MariaDB`), host name and `server_id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ServerKey {
@@ -54,23 +45,6 @@ pub(crate) struct Replica {
     pub(crate) lag: Option<(Moment, Lag)>,
     /// Its answers through the Service that were stale.
     pub(crate) stale_reads: u64,
-}
-
-impl Role {
-    /// The role of a server that says this of `@@read_only`.
-    #[must_use]
-    pub fn of(read_only: bool) -> Self {
-        if read_only { Self::Replica } else { Self::Primary }
-    }
-
-    /// The name in metrics and API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Replica => "replica",
-        }
-    }
 }
 
 impl ServerKey {

@@ -7,23 +7,15 @@ use std::{
 };
 
 use super::{
-    expected_replicas::{GRACE, Membership},
+    expected_replicas::Membership,
+    notice::TargetNotice,
     replica::{Replica, ServerKey},
 };
 use crate::model::{
-    base::Moment,
+    base::{GRACE, Moment, OTHER, REPLICAS_MAX, SHARE_HALF_LIFE},
     probe::{Anomaly, Answer, Identity},
     verdict::{Expectation, server_name},
 };
-
-/// How many replicas a target may have; those past that count as [`OTHER`], so that label sets stay bounded.
-pub const REPLICAS_MAX: usize = 64;
-
-/// The name under which replicas past [`REPLICAS_MAX`] are counted.
-pub const OTHER: &str = "other";
-
-/// After this time an answer weighs half as much in a share.
-pub(super) const SHARE_HALF_LIFE: Duration = Duration::from_secs(300);
 
 /// A replica is forgotten so long after its pod is gone.
 const POD_GONE_FOR: Duration = Duration::from_secs(300);
@@ -227,6 +219,20 @@ impl Roster {
             _ => with_host,
         }
     }
+}
+
+/// Whether the replicas say that they are of more than one version.
+pub(crate) fn version_skew<'a>(replicas: impl Iterator<Item = &'a Replica> + Clone) -> Option<TargetNotice> {
+    let known = replicas.filter_map(|replica| Some((&replica.identity.as_ref()?.version, &replica.name)));
+    let (first, _) = known.clone().next()?;
+    if known.clone().all(|(version, _)| version == first) {
+        return None;
+    }
+    let mut versions: BTreeMap<String, Vec<Arc<str>>> = BTreeMap::new();
+    for (version, name) in known {
+        versions.entry(version.clone()).or_default().push(Arc::clone(name));
+    }
+    Some(TargetNotice::VersionSkew { versions })
 }
 
 #[cfg(test)]

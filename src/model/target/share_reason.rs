@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::{expected_replicas::GRACE, replicas::SHARE_HALF_LIFE};
-use crate::model::{cluster::Standing, verdict::Long};
+use crate::model::{
+    base::{GRACE, SHARE_HALF_LIFE},
+    cluster::Standing,
+    verdict::Long,
+};
 
 /// Why a replica has its expected share; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]

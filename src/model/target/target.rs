@@ -9,22 +9,23 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
     burst::Bursts,
-    conditions::Troubles,
+    conditions::{Anomalies, Troubles},
     expected_replicas::Membership,
-    replica::{Replica, Role},
-    replicas::{OTHER, Roster},
+    notice::TargetNotice,
+    replica::Replica,
+    replicas::{Roster, version_skew},
     resequencer::StartOrder,
     share_reason::ShareBasis,
+    snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
+    spec::TargetSpec,
     trend::Trend,
 };
 use crate::model::{
-    base::Moment,
-    cluster::{ObjectName, PodRef, Routing},
+    base::{Moment, OTHER, ObjectName},
+    cluster::Routing,
     freshness::Direct,
-    notice::{Notice, Stranger},
-    probe::{Anomalies, Anomaly, Answer, FailureReason, Latency, Pace, PastFailure, Plan, Sample, version_skew},
-    snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
-    verdict::{Expectation, Judge, Trial, TrialRules, Verdict, VerdictKind, VerdictRules},
+    probe::{Anomaly, Answer, FailureReason, Latency, PastFailure, Plan, PodRead, Role, Sample, Unrouted},
+    verdict::{Expectation, Judge, Trial, Verdict, VerdictKind},
 };
 
 /// How many of the last answers are kept for people.
@@ -38,51 +39,6 @@ const START: Moment = Moment { elapsed: Duration::ZERO, wall: jiff::Timestamp::U
 
 /// A target is down when so many samples in a row got no answer.
 const DOWN_AFTER: u64 = 10;
-
-/// Names one target among all; never used twice in the life of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TargetId(pub u32);
-
-/// What a target is before anything is known about it.
-#[derive(Clone, Debug)]
-pub struct TargetSpec {
-    /// The `target` label.
-    pub name: Arc<str>,
-    /// Which replicas should answer.
-    pub expectation: Expectation,
-    /// The Service that it reads through, if it is known as one.
-    pub service: Option<ObjectName>,
-    /// The port that clients connect to.
-    pub port: u16,
-    /// How often it is asked.
-    pub pace: Pace,
-    /// The `StatefulSet` behind it, in the Service's namespace; absent where it is found from the endpoints.
-    pub statefulset: Option<ObjectName>,
-    /// A replica that is neither configured nor an endpoint is forgotten this long after its last answer.
-    pub forget_after: Duration,
-    /// When to call its reads unbalanced.
-    pub verdict: VerdictRules,
-    /// One bounded test of the reads, for `check`.
-    pub trial: Option<TrialRules>,
-}
-
-#[cfg(test)]
-impl TargetSpec {
-    /// Of no Service, once a second, by the usual rules.
-    pub(crate) fn regular(name: &str, expectation: Expectation) -> Self {
-        Self {
-            name: name.into(),
-            expectation,
-            service: None,
-            port: 3306,
-            pace: Pace::regular(Duration::from_secs(1)),
-            statefulset: None,
-            forget_after: Duration::from_secs(3600),
-            verdict: VerdictRules::default(),
-            trial: None,
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -103,8 +59,8 @@ pub(crate) struct Target {
     failures_in_a_row: u64,
     skipped: u64,
     primary_reads: u64,
-    /// By `Stranger as usize`.
-    strangers: [u64; Stranger::ALL.len()],
+    /// By `Unrouted as usize`.
+    strangers: [u64; Unrouted::ALL.len()],
     /// Shared with snapshots, which outlive a step of it only while somebody renders them.
     trend: Arc<Trend>,
     latency: Latency,
@@ -128,22 +84,10 @@ pub(crate) struct Target {
 
 /// What a sample brought.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) news: Vec<Notice>,
+pub(crate) struct Probed {
+    pub(crate) news: Vec<TargetNotice>,
     /// What is known of the answer, if it was a pod's.
-    pub(crate) read: Option<Read>,
-}
-
-/// An answer of a pod through the Service.
-#[derive(Debug)]
-pub(crate) struct Read {
-    pub(crate) pod: PodRef,
-    /// When its sample started.
-    pub(crate) started: Moment,
-    /// It is known not to be stale.
-    pub(crate) fresh: bool,
-    /// The time to which its moment is known, if it was the first one.
-    pub(crate) uncertainty: Duration,
+    pub(crate) read: Option<PodRead>,
 }
 
 impl Target {
@@ -191,7 +135,7 @@ impl Target {
         self.spec.statefulset.as_ref()
     }
 
-    pub(crate) fn sampled(&mut self, sample: Sample, now: Moment) -> Outcome {
+    pub(crate) fn sampled(&mut self, sample: Sample, now: Moment) -> Probed {
         let Sample { sequence, started, finished, outcome } = sample;
         self.samples += 1;
         let (answered_by, mut news) = match outcome {
@@ -227,10 +171,10 @@ impl Target {
             }
         }
         news.extend(self.notice_verdict());
-        Outcome { news, read }
+        Probed { news, read }
     }
 
-    pub(crate) fn skipped(&mut self, count: u64, now: Moment) -> Option<Notice> {
+    pub(crate) fn skipped(&mut self, count: u64, now: Moment) -> Option<TargetNotice> {
         self.skipped += count;
         self.troubles.skipped(count, self.samples, now)
     }
@@ -262,7 +206,7 @@ impl Target {
     }
 
     /// What is so because time passed, although nothing happened.
-    pub(crate) fn tick(&mut self, now: Moment) -> Vec<Notice> {
+    pub(crate) fn tick(&mut self, now: Moment) -> Vec<TargetNotice> {
         self.bursts.tick(now);
         self.plan_is_old = true;
         self.forget_lags(now);
@@ -271,7 +215,7 @@ impl Target {
         let mut news = self.troubles.tick(self.samples, now);
         let forgotten = self.roster.forget(self.spec.forget_after, &self.membership, now);
         let after = self.spec.forget_after;
-        news.extend(forgotten.into_iter().map(|replica| Notice::Forgotten { replica, after }));
+        news.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
         self.expect(now);
         self.notice_silence(&mut news);
         news.extend(self.anomalies.tick(now));
@@ -340,7 +284,13 @@ impl Target {
         }
     }
 
-    fn answered(&mut self, answer: Answer, started: Moment, finished: Moment, now: Moment) -> (Arc<str>, Vec<Notice>) {
+    fn answered(
+        &mut self,
+        answer: Answer,
+        started: Moment,
+        finished: Moment,
+        now: Moment,
+    ) -> (Arc<str>, Vec<TargetNotice>) {
         self.latency.record(&answer.timings);
         self.failures_in_a_row = 0;
         let role = Role::of(answer.identity.read_only);
@@ -354,10 +304,13 @@ impl Target {
         let mut news = Vec::new();
         if let (1, Some(identity)) = (replica.reads, &replica.identity) {
             news.push(match &*name {
-                OTHER => Notice::TooManyReplicas,
-                _ => {
-                    Notice::Appeared { replica: Arc::clone(&name), server_id, role, version: identity.version.clone() }
-                }
+                OTHER => TargetNotice::TooManyReplicas,
+                _ => TargetNotice::Appeared {
+                    replica: Arc::clone(&name),
+                    server_id,
+                    role,
+                    version: identity.version.clone(),
+                },
             });
         }
         let left_out = self.membership.leaves_out(&name).then(|| match role {
@@ -388,7 +341,7 @@ impl Target {
         (name, news)
     }
 
-    fn notice_silence(&mut self, news: &mut Vec<Notice>) {
+    fn notice_silence(&mut self, news: &mut Vec<TargetNotice>) {
         let (answers, replicas) = (self.roster.answers(), self.roster.len());
         let expectation = self.membership.expectation();
         for replica in self.roster.replicas_mut() {
@@ -398,14 +351,14 @@ impl Target {
                 news.push(if silent {
                     silence(replica, answers, expectation, replicas)
                 } else {
-                    Notice::Returned { replica: Arc::clone(&replica.name) }
+                    TargetNotice::Returned { replica: Arc::clone(&replica.name) }
                 });
             }
         }
     }
 
     /// What is wrong now.
-    fn notices(&self) -> Vec<Notice> {
+    fn notices(&self) -> Vec<TargetNotice> {
         let (answers, replicas) = (self.roster.answers(), self.roster.len());
         let silent = self
             .roster
@@ -413,19 +366,19 @@ impl Target {
             .filter(|replica| replica.silent)
             .map(|replica| silence(replica, answers, self.membership.expectation(), replicas));
         let overflow = self.roster.replicas().any(|replica| &*replica.name == OTHER);
-        let overflow = overflow.then_some(Notice::TooManyReplicas);
+        let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
         let nowhere = self.membership.routing().filter(|routing| routing.routed().next().is_none());
-        let nowhere = nowhere.map(|routing| Notice::NothingRouted { rule: routing.rule });
-        let alarm = Some(self.judge.verdict()).filter(Verdict::is_unbalanced).map(Notice::Verdict);
+        let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
+        let alarm = Some(self.judge.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
         let skew = version_skew(self.roster.replicas());
         let wrong = alarm.into_iter().chain(self.anomalies.notices()).chain(self.troubles.notices(self.samples));
         let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
-        wrong.chain(self.judge.few_samples()).chain(skew).collect()
+        wrong.chain(self.judge.few_samples().map(TargetNotice::FewSamples)).chain(skew).collect()
     }
 }
 
-fn silence(replica: &Replica, answers: u64, expectation: &Expectation, replicas: usize) -> Notice {
-    Notice::Silent {
+fn silence(replica: &Replica, answers: u64, expectation: &Expectation, replicas: usize) -> TargetNotice {
+    TargetNotice::Silent {
         replica: Arc::clone(&replica.name),
         share: expectation.share(&replica.name, replicas),
         missed: answers - replica.answers_then,

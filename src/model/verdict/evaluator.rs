@@ -8,12 +8,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::failure_window::Failures;
 use super::{
     evidence::{Detector, DetectorRules, Indices, ShareInterval, Suspect, Tally},
+    failure_window::Failures,
     verdict::{AllAnswer, Culprit, CulpritKind, FewSamples, Undecided, Verdict, VerdictKind},
 };
-use crate::model::{base::Moment, notice::Notice, probe::FailureReason};
+use crate::model::{base::Moment, probe::FailureReason};
 
 /// After this time an answer weighs half as much in the indices, in seconds; as in the shares.
 const HALF_LIFE_SECONDS: f64 = 300.0;
@@ -211,7 +211,7 @@ impl Judge {
     /// Whether too few samples fit into the threshold: then the evidence that healthy reads have now and then comes near
     /// the level at which an alarm ends.
     #[expect(clippy::cast_precision_loss, reason = "at most 64 replicas")]
-    pub(crate) fn few_samples(&self) -> Option<Notice> {
+    pub(crate) fn few_samples(&self) -> Option<FewSamples> {
         /// For up to ten replicas; for fifty, ten times as many, and in proportion to that power between and beyond.
         const NEEDED: f64 = 2e5;
         const POWER: f64 = std::f64::consts::LN_10 / 1.609_437_912_434_100_4;
@@ -220,7 +220,7 @@ impl Judge {
         let (threshold_seconds, interval_seconds) = (self.threshold_seconds(), self.interval.as_secs_f64());
         let samples = threshold_seconds / interval_seconds;
         let few = replicas > 1 && samples < needed;
-        few.then_some(Notice::FewSamples(FewSamples { samples, needed, replicas, threshold_seconds, interval_seconds }))
+        few.then_some(FewSamples { samples, needed, replicas, threshold_seconds, interval_seconds })
     }
 
     /// How often the expected replicas or their weights changed.

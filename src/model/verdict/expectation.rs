@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use crate::model::{probe::Identity, target::REPLICAS_MAX};
+use crate::model::{base::REPLICAS_MAX, probe::Identity};
 
 /// The expected share of each replica of a target.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,13 +6,19 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::model::{
-    base::Moment,
+    base::{Moment, ObjectName, PodRef},
     cluster::{
-        AccessModes, BindLabels, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Member, Milestone,
-        Object, ObjectName, Pod, PodConditions, PodRef, Receipt, ScaleEvent, ScalePhase, Service, Slice, StatefulSet,
-        StorageClass, Volume,
-        index::{Effect, World},
-        scale_events::{Step, Timeline},
+        index::{BindLabels, Change, Effect, Kind, Object, World},
+        life::Receipt,
+        milestones::{Milestone, ScalePhase},
+        objects::{
+            AccessModes, Claim, ClaimPhase, Endpoint, Pod, PodConditions, Service, Slice, StatefulSet, StorageClass,
+            Volume,
+        },
+        reasons::{ClaimEvent, ClaimReason},
+        scale_events::{ScaleEvent, Timeline},
+        scale_step::Step,
+        scaled_replica::Member,
     },
 };
 

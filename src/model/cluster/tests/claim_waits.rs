@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::model::cluster::tests::builders::{claim, event, name, pod, set, slice};
 use crate::model::{
-    base::Moment,
-    cluster::{Change, Kind, Kubernetes, Object, ObjectName, Problem, Receipt, Rule, WatchName},
-    news::News,
+    base::{Moment, ObjectName},
+    cluster::{
+        cluster::Kubernetes,
+        index::{Change, Kind, Object},
+        life::Receipt,
+        routing::Rule,
+        tests::builders::{claim, event, name, pod, set, slice},
+        watches::{Problem, WatchName},
+    },
 };
 
 /// What Kubernetes told, of the `StatefulSet` `mysql` that was just scaled to 4, and whose fourth claim is there since
@@ -48,7 +53,7 @@ impl Told {
 
     /// What is new because time passed.
     fn tick(&mut self, seconds: f64) -> Vec<String> {
-        self.0.tick(Moment::at(seconds)).0.into_iter().map(|News { notice, .. }| notice.to_string()).collect()
+        self.0.tick(Moment::at(seconds)).0.into_iter().map(|(_, notice)| notice.to_string()).collect()
     }
 
     /// What is wrong.
@@ -141,7 +146,7 @@ fn a_statefulset_that_somebody_named_is_the_one_that_matters_and_missing_it_is_t
     told.at(5000.0, set(3));
     let (news, _) = told.0.listed(&watch(Kind::StatefulSet), Moment::at(5000.0));
     let sentence = "there is no StatefulSet mysql/other; check --statefulset, or leave it out to have it found";
-    assert_eq!(news.iter().map(|news| news.notice.to_string()).collect::<Vec<_>>(), [sentence]);
+    assert_eq!(news.iter().map(|news| news.1.to_string()).collect::<Vec<_>>(), [sentence]);
     assert_eq!(told.notices(5000.0), [sentence]);
     told.at(5001.0, pod("mysql-0").running_since(1000.0));
     told.at(5001.0, slice("mysql-read", [("mysql-0", &Arc::from("mysql-0-a"))]));
@@ -155,7 +160,7 @@ fn that_milestones_cannot_be_written_is_told_once_until_they_can() {
     assert!(told.0.recorded(None).is_none());
     assert!(told.0.recorded(forbidden()).is_some() && told.0.recorded(forbidden()).is_none());
     assert!(told.notices(6000.0)[0].contains("grant create on events.events.k8s.io"));
-    let mended = told.0.recorded(None).map(|news| news.notice.to_string());
+    let mended = told.0.recorded(None).map(|news| news.1.to_string());
     assert_eq!(mended.as_deref(), Some("milestones are written as Kubernetes Events again"));
     assert!(told.notices(6000.0).is_empty());
 }

@@ -1,7 +1,10 @@
 //! How claims are made, provisioned, bound and used again.
 
-use crate::model::cluster::tests::builders::{Story, claim, class, pod, set};
-use crate::model::cluster::{Kind, Milestone, ScalePhase};
+use crate::model::cluster::{
+    index::Kind,
+    milestones::{Milestone, ScalePhase},
+    tests::builders::{Story, claim, class, pod, set},
+};
 
 #[test]
 fn waiting_for_the_consumer_is_not_provisioning() {

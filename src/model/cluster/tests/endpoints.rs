@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::model::base::Moment;
-use crate::model::cluster::tests::builders::{Story, name, pod, set, slice};
-use crate::model::cluster::{
-    Change, Kind, Milestone, Object, Receipt, ScalePhase, Service, Standing, Vantage, index::Effect,
+use crate::model::{
+    base::Moment,
+    cluster::{
+        index::{Change, Effect, Kind, Object},
+        life::Receipt,
+        milestones::{Milestone, ScalePhase},
+        objects::{Service, Vantage},
+        routing::Standing,
+        tests::builders::{Story, name, pod, set, slice},
+    },
 };
 
 fn uid(pod: &str) -> Arc<str> {

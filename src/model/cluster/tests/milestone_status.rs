@@ -1,7 +1,12 @@
 //! What replicas have reached, whether or not anybody scaled.
 
-use crate::model::cluster::tests::builders::{Story, pod, set};
-use crate::model::cluster::{Kind, Milestone, Reached, scale_events::Timeline};
+use crate::model::cluster::{
+    index::Kind,
+    milestone_status::Reached,
+    milestones::Milestone,
+    scale_events::Timeline,
+    tests::builders::{Story, pod, set},
+};
 
 fn has(story: &Story, replica: &str, milestone: Milestone) -> bool {
     let sets: Vec<_> = story.world.timelines().map(|timeline: &Timeline| story.world.reached(timeline)).collect();

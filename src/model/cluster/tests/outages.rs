@@ -1,7 +1,11 @@
 //! Watches were interrupted, and lists tell afterwards what happened in between.
 
-use crate::model::cluster::tests::builders::{Story, claim, pod, set, wall};
-use crate::model::cluster::{Dated, Kind, Milestone, ScalePhase, scale_events::Step};
+use crate::model::cluster::{
+    index::Kind,
+    milestones::{Dated, Milestone, ScalePhase},
+    scale_step::Step,
+    tests::builders::{Story, claim, pod, set, wall},
+};
 
 #[test]
 fn what_was_over_at_the_first_list_is_never_measured() {

@@ -8,15 +8,19 @@ use std::{
 
 use proptest::prelude::*;
 
-use crate::model::cluster::tests::{
-    builders::Story,
-    simulation::{BEGIN, Habits, Happening, PLACES, Simulation, Wish},
-};
 use crate::model::{
     base::Moment,
     cluster::{
-        Change, Direction, Kind, Member, Milestone, Object, PodConditions, Receipt, ScaleEvent, ScalePhase,
-        scale_events::EVENTS_MAX,
+        index::{Change, Kind, Object},
+        life::Receipt,
+        milestones::{Milestone, ScalePhase},
+        objects::PodConditions,
+        scale_events::{EVENTS_MAX, ScaleEvent},
+        scaled_replica::{Direction, Member},
+        tests::{
+            builders::Story,
+            simulation::{BEGIN, Habits, Happening, PLACES, Simulation, Wish},
+        },
     },
 };
 

@@ -2,8 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use crate::model::cluster::tests::builders::{Fact, Story, name, pod, set, slice};
-use crate::model::cluster::{Change, Endpoint, Object, Pod, Port, Receipt, Service, Slice};
+use crate::model::cluster::{
+    index::{Change, Object},
+    life::Receipt,
+    objects::{Endpoint, Pod, Service, Slice},
+    port::Port,
+    tests::builders::{Fact, Story, name, pod, set, slice},
+};
 
 fn at(pod: Fact<Pod>, ip: u8) -> Fact<Pod> {
     Fact(Pod { addresses: vec![[10, 0, 0, ip].into()], ..pod.0 })

@@ -1,9 +1,13 @@
 //! Pods and `StatefulSet`s are replaced by others of the same name.
 
-use crate::model::cluster::tests::builders::{Story, claim, pod, set};
 use crate::model::{
     base::Moment,
-    cluster::{Kind, Milestone, ScalePhase, scale_events::Step},
+    cluster::{
+        index::Kind,
+        milestones::{Milestone, ScalePhase},
+        scale_step::Step,
+        tests::builders::{Story, claim, pod, set},
+    },
 };
 
 #[test]

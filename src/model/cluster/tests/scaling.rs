@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use crate::model::cluster::tests::builders::{Story, UNCERTAINTY, claim, class, name, pod, set};
 use crate::model::{
     base::Moment,
-    cluster::{Direction, Kind, Milestone, ScalePhase, scale_events::Step},
+    cluster::{
+        index::Kind,
+        milestones::{Milestone, ScalePhase},
+        scale_step::Step,
+        scaled_replica::Direction,
+        tests::builders::{Story, UNCERTAINTY, claim, class, name, pod, set},
+    },
 };
 
 #[test]

@@ -3,11 +3,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::model::cluster::tests::{
-    builders::{Fact, claim, name, pod, set, slice},
-    volumes::volume,
+use crate::model::cluster::{
+    index::{Change, Kind, Object},
+    life::Receipt,
+    objects::{Claim, Pod, Slice, StatefulSet, Volume},
+    tests::{
+        builders::{Fact, claim, name, pod, set, slice},
+        volumes::volume,
+    },
 };
-use crate::model::cluster::{Change, Claim, Kind, Object, Pod, Receipt, Slice, StatefulSet, Volume};
 
 /// How many places a replica may have.
 pub(super) const PLACES: u32 = 6;

@@ -2,11 +2,11 @@
 
 use std::mem::size_of;
 
-use crate::model::cluster::tests::builders::{Story, claim, pod, slice};
 use crate::model::cluster::{
-    Kind,
+    index::Kind,
     life::{ClaimLife, PodLife},
     scaled_replica::Member,
+    tests::builders::{Story, claim, pod, slice},
 };
 
 #[test]

@@ -1,7 +1,15 @@
 //! Volumes tell since when claims are bound that nobody saw binding.
 
-use crate::model::cluster::tests::builders::{Fact, Story, claim, name, set, wall};
-use crate::model::cluster::{Change, Dated, Kind, Milestone, Object, ObjectName, Receipt, Volume};
+use crate::model::{
+    base::ObjectName,
+    cluster::{
+        index::{Change, Kind, Object},
+        life::Receipt,
+        milestones::{Dated, Milestone},
+        objects::Volume,
+        tests::builders::{Fact, Story, claim, name, set, wall},
+    },
+};
 
 /// The volume of a claim that was just created, which is bound to it since.
 pub(super) fn volume(of: &str, since: f64) -> Fact<Volume> {

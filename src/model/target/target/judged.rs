@@ -1,18 +1,16 @@
 //! How a target's reads are judged: who is expected, what is wrong beside the shares, and what is new of it.
 
-use super::super::replicas::OTHER;
-use super::Target;
 use crate::model::{
-    base::Moment,
-    notice::{Notice, Stranger},
-    probe::{AnomalySeen, version_skew},
+    base::{Moment, OTHER},
+    probe::{AnomalySeen, Unrouted},
+    target::{notice::TargetNotice, replicas::version_skew, target::Target},
     verdict::{Expectation, VerdictKind},
 };
 
 impl Target {
     /// Of every kind, those of strangers first.
     pub(super) fn seen_anomalies(&self) -> Vec<AnomalySeen> {
-        let strangers = Stranger::ALL.into_iter().zip(self.strangers);
+        let strangers = Unrouted::ALL.into_iter().zip(self.strangers);
         let strange = strangers.map(|(stranger, answers)| AnomalySeen { kind: stranger.name(), answers, latest: None });
         strange.chain(self.anomalies.counts()).collect()
     }
@@ -32,7 +30,7 @@ impl Target {
     }
 
     /// The verdict, if it is another one than people know of.
-    pub(super) fn notice_verdict(&mut self) -> Option<Notice> {
+    pub(super) fn notice_verdict(&mut self) -> Option<TargetNotice> {
         let kind = self.judge.kind();
         let beginning = self.told.is_none() && matches!(kind, VerdictKind::FewReplicas | VerdictKind::FewAnswers);
         // A suspicion is an alarm or over within a few answers.
@@ -40,13 +38,13 @@ impl Target {
             return None;
         }
         self.told = Some(kind);
-        Some(Notice::Verdict(self.judge.verdict()))
+        Some(TargetNotice::Verdict(self.judge.verdict()))
     }
 
     /// What keeps the verdict or the replicas from being what they should be, when it begins.
-    pub(super) fn notice_judging(&mut self, news: &mut Vec<Notice>) {
+    pub(super) fn notice_judging(&mut self, news: &mut Vec<TargetNotice>) {
         let skew = version_skew(self.roster.replicas());
-        let few = self.judge.few_samples();
+        let few = self.judge.few_samples().map(TargetNotice::FewSamples);
         let skewed = std::mem::replace(&mut self.skewed, skew.is_some());
         let had_few = std::mem::replace(&mut self.few_samples, few.is_some());
         news.extend(skew.filter(|_| !skewed));

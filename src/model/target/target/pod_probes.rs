@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Read, Target};
 use crate::model::{
     base::Moment,
     cluster::Reachable,
     freshness::Direct,
-    probe::{DirectSample, Plan},
+    probe::{DirectSample, Plan, PodRead},
+    target::target::Target,
 };
 
 impl Target {
@@ -61,7 +61,7 @@ impl Target {
 
     /// Takes in that the replica of this name answered through the Service, to a sample that began at `started`; says
     /// more if it is a pod.
-    pub(super) fn read(&mut self, name: &Arc<str>, started: Moment, now: Moment) -> Option<Read> {
+    pub(super) fn read(&mut self, name: &Arc<str>, started: Moment, now: Moment) -> Option<PodRead> {
         let pod = self.membership.pod(name).cloned();
         let uncertainty = pod.as_ref().map(|pod| self.bursts.answered(&pod.uid, started));
         self.plan_is_old |= self.plan.burst;
@@ -79,7 +79,7 @@ impl Target {
             replica.stale_reads += u64::from(judged.stale == Some(true));
             replica.lags(judged.lag, started);
         }
-        Some(Read { pod: pod?, started, fresh, uncertainty: uncertainty? })
+        Some(PodRead { pod: pod?, started, fresh, uncertainty: uncertainty? })
     }
 
     /// Forgets lags that are no longer true.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::*;
 use crate::model::{
-    probe::{Failure, Identity, Timings},
-    verdict::{CulpritKind, Undecided},
+    base::Moment,
+    probe::{Answer, Failure, FailureReason, Identity, Sample, Timings},
+    target::{spec::TargetSpec, target::Target},
+    verdict::{CulpritKind, Expectation, Undecided, Verdict, VerdictKind},
 };
 
 /// A target with samples once a second, whose routing is decided by the test.
