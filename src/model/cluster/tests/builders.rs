@@ -358,7 +358,7 @@ impl Story {
 
     /// How often claims were seen to bind: class, mode, times, and seconds on the whole.
     pub(super) fn binds(&self) -> Vec<(String, &'static str, u64, f64)> {
-        let told = |(labels, times): (&BindLabels, &crate::model::Histogram)| {
+        let told = |(labels, times): (&BindLabels, &crate::model::base::Histogram)| {
             (labels.storage_class.to_string(), labels.bind_mode, times.count(), times.sum())
         };
         self.world.binds().iter().map(told).collect()

@@ -159,7 +159,7 @@ impl Trial {
         self.measured.extend(new);
         // What was measured is what was counted.
         let told: usize = self.story.measures().values().sum();
-        let counted: u64 = self.story.world.phases().values().map(crate::model::Histogram::count).sum();
+        let counted: u64 = self.story.world.phases().values().map(crate::model::base::Histogram::count).sum();
         prop_assert_eq!(told as u64, counted);
         prop_assert_eq!(told, self.measured.len());
         prop_assert!(self.story.world.claims().count() <= PLACES as usize);
