@@ -21,7 +21,8 @@ use super::supervisor::Supervisor;
 use crate::{
     clock::Clock,
     model::{
-        Event, Moment, Notification, Plan, Severity, Snapshot, State, Subject, TargetId, TargetSet, cluster::Problem,
+        Event, Moment, Notification, ProbePlan, Severity, Snapshot, State, Subject, TargetId, TargetSet,
+        cluster::Problem,
     },
     source::kubernetes::Record,
     view,
@@ -48,7 +49,7 @@ pub(super) struct Observation {
 }
 
 /// Where each target's sources learn what they are to do.
-pub(super) type Plans = BTreeMap<TargetId, watch::Sender<Plan>>;
+pub(super) type Plans = BTreeMap<TargetId, watch::Sender<ProbePlan>>;
 
 /// Other targets.
 struct Change {

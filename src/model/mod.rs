@@ -22,17 +22,17 @@ pub use event::{Event, TargetSet, Told};
 pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, GtidSetProblem, Lag};
 pub use notice::{Notice, Notification, Subject};
 pub use probe::{
-    Anomaly, AnomalyKind, AnomalySeen, Answer, Ask, Burst, DirectCounts, DirectSample, Failure, FailureReason,
-    Identity, Latency, Pace, Phase, Plan, Purpose, Role, Sample, StartDelay, Timings, Unrouted,
+    Anomaly, AnomalyKind, AnomalySeen, Answer, Burst, DirectCounts, DirectSample, Failure, FailureReason, Identity,
+    Latency, Phase, PodProbe, ProbeIntervals, ProbePlan, Purpose, Role, Sample, StartDelay, Timings, Unrouted,
 };
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;
 pub use target::{
-    AnswerSeen, FailureSeen, ReplicaSnapshot, ShareBasis, TargetId, TargetNotice, TargetSnapshot, TargetSpec, Trend,
-    TrendPoint, Why,
+    AnswerSeen, FailureSeen, ReplicaSnapshot, ShareBasis, ShareReason, TargetId, TargetNotice, TargetSnapshot,
+    TargetSpec, Trend, TrendPoint,
 };
 pub use verdict::evidence;
 pub use verdict::{
-    AllAnswer, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError, Expected, FewSamples, Finding,
-    Outcome, TrialRules, Undecided, Verdict, VerdictRules, dirichlet_ln_evidence,
+    AllAnswer, CheckResult, CheckRules, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError,
+    Expected, FewSamples, Outcome, Undecided, Verdict, VerdictRules, dirichlet_ln_evidence,
 };

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::model::{
     base::{Moment, ObjectName},
-    cluster::{Change, ClusterSnapshot, Kind, Kubernetes, News, Problem, WatchName},
-    probe::{DirectSample, Plan, Sample, StartDelay},
+    cluster::{Change, Cluster, ClusterSnapshot, Kind, News, Problem, WatchName},
+    probe::{DirectSample, ProbePlan, Sample, StartDelay},
     target::{Target, TargetId, TargetNotice, TargetSnapshot, TargetSpec},
 };
 
@@ -34,7 +34,7 @@ pub struct State {
     /// How many ticks there were.
     ticks: usize,
     /// What Kubernetes told; absent where it is not asked.
-    kubernetes: Option<Kubernetes>,
+    kubernetes: Option<Cluster>,
     /// What that showed since it last changed.
     cluster_shown: Option<Arc<ClusterSnapshot>>,
     /// What the demo shows at the moment.
@@ -70,7 +70,7 @@ impl State {
         let services = targets.values().filter_map(|entry: &Entry| entry.target.service().cloned());
         let named = |entry: &Entry| Some((entry.target.service()?.clone(), entry.target.statefulset()?.clone()));
         let sets = targets.values().filter_map(named);
-        let kubernetes = (!watches.is_empty()).then(|| Kubernetes::new(services, sets, watches));
+        let kubernetes = (!watches.is_empty()).then(|| Cluster::new(services, sets, watches));
         let order: Vec<TargetId> = targets.keys().copied().collect();
         let plans_to_look_at = order.iter().copied().collect();
         Self { targets, order, plans_to_look_at, kubernetes, ..Self::default() }
@@ -101,7 +101,7 @@ impl State {
     }
 
     /// What the sources are to do from now on, where that has changed since the last call.
-    pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, Plan)> {
+    pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, ProbePlan)> {
         let old = std::mem::take(&mut self.plans_to_look_at);
         let new = |id| Some((id, self.targets.get_mut(&id)?.target.new_plan(now)?));
         old.into_iter().filter_map(new).collect()
@@ -169,7 +169,7 @@ impl State {
             }
         }
         if self.kubernetes.is_none() && !watches.is_empty() {
-            self.kubernetes = Some(Kubernetes::new([], [], Vec::new()));
+            self.kubernetes = Some(Cluster::new([], [], Vec::new()));
         }
         let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
         self.cluster_shown = None;

@@ -9,7 +9,7 @@ pub(crate) const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// One run of the same trouble, from its first occurrence until none came for [`TOLD_EVERY`].
 #[derive(Clone, Debug)]
-pub(crate) struct Episode {
+pub(crate) struct Condition {
     /// Occurrences since it began.
     pub(crate) count: u64,
     /// How many samples the target had finished when it began, the first occurrence not included.
@@ -29,7 +29,7 @@ pub(crate) enum Progress {
     Over,
 }
 
-impl Episode {
+impl Condition {
     pub(crate) fn begin(samples_before: u64, now: Moment) -> Self {
         Self { count: 0, samples_before, last: now, text: String::new(), told: now }
     }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn trouble_is_told_once_a_minute_and_ends_after_a_quiet_one() {
-        let mut episode = Episode::begin(0, Moment::at(0.0));
+        let mut episode = Condition::begin(0, Moment::at(0.0));
         let mut told = Vec::new();
         for second in 0..200_u32 {
             let now = Moment::at(f64::from(second));

@@ -13,5 +13,5 @@ pub use moment::Moment;
 pub use names::{ObjectName, ObjectNameError, PodRef};
 pub use severity::Severity;
 
-pub(crate) use condition::{Episode, Progress, TOLD_EVERY};
+pub(crate) use condition::{Condition, Progress, TOLD_EVERY};
 pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{life::ClaimLife, milestones::Milestone, notice::ClusterNotice, objects::ClaimPhase, reasons::ClaimReason};
+use super::{
+    life::TrackedClaim, milestones::Milestone, notice::ClusterNotice, objects::ClaimPhase, reasons::ClaimReason,
+};
 use crate::model::base::{Moment, ObjectName, TOLD_EVERY};
 
 /// A claim is provisioned within so long, or somebody should know.
@@ -21,7 +23,7 @@ struct Told {
 }
 
 /// For how long a claim has been waiting for its volume; `None` once it has it.
-pub(super) fn pending_for(life: &ClaimLife, now: Moment) -> Option<Duration> {
+pub(super) fn pending_for(life: &TrackedClaim, now: Moment) -> Option<Duration> {
     if !life.is_pending() {
         return None;
     }
@@ -33,7 +35,7 @@ pub(super) fn pending_for(life: &ClaimLife, now: Moment) -> Option<Duration> {
 }
 
 /// That a claim has been pending for too long, if it has.
-pub(super) fn notice(life: &ClaimLife, reason: Option<&ClaimReason>, now: Moment) -> Option<ClusterNotice> {
+pub(super) fn notice(life: &TrackedClaim, reason: Option<&ClaimReason>, now: Moment) -> Option<ClusterNotice> {
     let pending = pending_for(life, now).filter(|pending| *pending >= PATIENCE)?;
     Some(ClusterNotice::ClaimPending { claim: life.claim.name.clone(), pending, reason: reason.cloned() })
 }
@@ -42,7 +44,7 @@ impl Pending {
     /// Takes in that time passed over a claim; returns what is new.
     pub(super) fn tick(
         &mut self,
-        life: &ClaimLife,
+        life: &TrackedClaim,
         reason: Option<&ClaimReason>,
         now: Moment,
     ) -> Option<ClusterNotice> {
@@ -60,7 +62,7 @@ impl Pending {
     /// Takes in how the claims of which somebody was told are now; returns those that are bound at last.
     pub(super) fn settle<'a>(
         &mut self,
-        claim: impl Fn(&ObjectName) -> Option<&'a ClaimLife>,
+        claim: impl Fn(&ObjectName) -> Option<&'a TrackedClaim>,
     ) -> Vec<(ObjectName, ClusterNotice)> {
         let mut bound = Vec::new();
         self.0.retain(|name, told| {
@@ -68,7 +70,7 @@ impl Pending {
             if let Some(ClaimPhase::Bound) = life.map(|life| life.claim.phase) {
                 bound.push((name.clone(), ClusterNotice::ClaimBound { claim: name.clone() }));
             }
-            life.is_some_and(ClaimLife::is_pending)
+            life.is_some_and(TrackedClaim::is_pending)
         });
         bound
     }

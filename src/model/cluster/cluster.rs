@@ -7,15 +7,15 @@ use std::{
 
 use super::{
     claim_waits::{self, Pending, pending_for},
-    index::{BindLabels, Change, Effect, Kind, SCALE_BOUNDS, World},
-    life::ClaimLife,
+    index::{BindLabels, Change, Effect, Index, Kind, SCALE_BOUNDS},
+    life::TrackedClaim,
     milestones::{Milestone, ScalePhase},
     notice::ClusterNotice,
     objects::StatefulSet,
     reach::Reachable,
     routing::{Routing, Rule},
-    scale_events::Timeline,
-    scale_step::Step,
+    scale_events::ScaleEvents,
+    scale_step::ScaleStep,
     scaled_replica::Direction,
     snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot},
     watches::{Problem, WatchName, Watches},
@@ -30,8 +30,8 @@ pub(crate) type News = (Option<ObjectName>, ClusterNotice);
 
 /// Everything that Kubernetes told.
 #[derive(Debug)]
-pub(crate) struct Kubernetes {
-    world: World,
+pub(crate) struct Cluster {
+    world: Index,
     watches: Watches,
     /// The targets' Services.
     services: BTreeSet<ObjectName>,
@@ -47,7 +47,7 @@ pub(crate) struct Kubernetes {
     unrecorded: Option<Problem>,
 }
 
-impl Kubernetes {
+impl Cluster {
     /// Nothing told yet, by these watches, about these Services, of which some have their `StatefulSet` named.
     pub(crate) fn new(
         services: impl IntoIterator<Item = ObjectName>,
@@ -57,7 +57,7 @@ impl Kubernetes {
         let named: BTreeMap<_, _> = named.into_iter().collect();
         let services: BTreeSet<_> = services.into_iter().collect();
         Self {
-            world: World::new(services.clone()),
+            world: Index::new(services.clone()),
             watches: Watches::new(watches),
             services,
             sets: behind(&named),
@@ -242,7 +242,7 @@ impl Kubernetes {
         absent.map(|set| ClusterNotice::NoStatefulSet { set: set.clone() }).collect::<Vec<_>>().into_iter()
     }
 
-    fn timelines(&self) -> impl Iterator<Item = &Timeline> {
+    fn timelines(&self) -> impl Iterator<Item = &ScaleEvents> {
         self.world.timelines().filter(|timeline| self.sets.contains_key(timeline.name()))
     }
 
@@ -256,20 +256,20 @@ impl Kubernetes {
         binds.into_iter().collect()
     }
 
-    fn statefulset(&self, timeline: &Timeline, now: Moment) -> StatefulSetSnapshot {
+    fn statefulset(&self, timeline: &ScaleEvents, now: Moment) -> StatefulSetSnapshot {
         let name = timeline.name();
         let phase = |phase: ScalePhase| {
             let times = self.world.phases().get(&(name.clone(), phase)).cloned();
             (phase, times.unwrap_or_else(|| Histogram::new(&SCALE_BOUNDS)))
         };
-        let claim = |life: &ClaimLife| ClaimSnapshot {
+        let claim = |life: &TrackedClaim| ClaimSnapshot {
             claim: life.claim.clone(),
             pending: pending_for(life, now),
             bound: life.milestones.get(Milestone::ClaimBound).map(|date| date.wall),
             reason: self.world.reason(&life.claim).cloned(),
         };
         // It waits for nobody.
-        let left = |life: &ClaimLife| ClaimSnapshot { pending: None, ..claim(life) };
+        let left = |life: &TrackedClaim| ClaimSnapshot { pending: None, ..claim(life) };
         let listed = self.watches.has_listed(Kind::Pod, &name.namespace);
         StatefulSetSnapshot {
             name: name.clone(),
@@ -283,12 +283,12 @@ impl Kubernetes {
     }
 
     /// The claims of the `StatefulSet`s that matter.
-    fn claims(&self) -> impl Iterator<Item = (&ObjectName, &ClaimLife)> {
+    fn claims(&self) -> impl Iterator<Item = (&ObjectName, &TrackedClaim)> {
         self.timelines().flat_map(|timeline| self.claims_of(timeline).map(|life| (timeline.name(), life)))
     }
 
     /// The claims of the ordinals that a `StatefulSet` should have.
-    fn claims_of<'a>(&'a self, timeline: &'a Timeline) -> impl Iterator<Item = &'a ClaimLife> {
+    fn claims_of<'a>(&'a self, timeline: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedClaim> {
         let names = timeline.set().into_iter().flat_map(|set| {
             set.ordinals().flat_map(|ordinal| set.claim_names(ordinal)).map(|claim| set.name.sibling(&claim))
         });
@@ -296,7 +296,7 @@ impl Kubernetes {
     }
 
     /// The claims that stay when their replicas go: those of the ordinals after the last one, as far as there are any.
-    fn claims_left_by<'a>(&'a self, timeline: &'a Timeline) -> impl Iterator<Item = &'a ClaimLife> {
+    fn claims_left_by<'a>(&'a self, timeline: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedClaim> {
         let of_ordinal = |set: &'a StatefulSet, ordinal| -> Vec<_> {
             set.claim_names(ordinal).filter_map(|claim| self.world.claim(&set.name.sibling(&claim))).collect()
         };
@@ -324,18 +324,18 @@ impl Kubernetes {
     }
 
     /// What a step of a scale event says to people, if it is about a `StatefulSet` that matters.
-    fn told(&mut self, set: ObjectName, step: Step) -> Option<News> {
+    fn told(&mut self, set: ObjectName, step: ScaleStep) -> Option<News> {
         let notice = match step {
-            Step::Began { from, to } => {
+            ScaleStep::Began { from, to } => {
                 let direction = if to >= from { Direction::Up } else { Direction::Down };
                 self.began.entry(set.clone()).or_default()[direction as usize] += 1;
                 ClusterNotice::ScaleBegan { from, to }
             }
-            Step::Reached { replica, milestone, since_request, known_to } => {
+            ScaleStep::Reached { replica, milestone, since_request, known_to } => {
                 ClusterNotice::Reached { replica, milestone, since_request, known_to }
             }
-            Step::Finished { from, to, lasted } => ClusterNotice::ScaleOver { from, to, lasted },
-            Step::Measured { .. } => return None,
+            ScaleStep::Finished { from, to, lasted } => ClusterNotice::ScaleOver { from, to, lasted },
+            ScaleStep::Measured { .. } => return None,
         };
         self.sets.contains_key(&set).then_some((Some(set), notice))
     }

@@ -8,14 +8,14 @@ use std::{
 
 use super::{
     endpoints::{Endpoints, Turned},
-    life::{ClaimLife, PodLife, Receipt},
-    lives::Lives,
+    life::{Receipt, TrackedClaim, TrackedPod},
+    lives::TrackedObjects,
     milestones::ScalePhase,
     objects::{Claim, ClaimPhase, Pod, Service, Slice, StatefulSet, StorageClass, Vantage, Volume},
     reasons::{ClaimEvent, ClaimReason, Reasons},
     routing::Routing,
-    scale_events::Timeline,
-    scale_step::Step,
+    scale_events::ScaleEvents,
+    scale_step::ScaleStep,
     volumes::Volumes,
 };
 use crate::model::base::{Histogram, Moment, ObjectName};
@@ -99,7 +99,7 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Effect {
     /// A step of a scale event of this `StatefulSet`.
-    Scale(ObjectName, Step),
+    Scale(ObjectName, ScaleStep),
     /// The routing of this Service may be another one.
     Routing(ObjectName),
     /// A pod reached a milestone, be it part of a scale event or not.
@@ -119,13 +119,13 @@ pub struct BindLabels {
 
 /// Everything that Kubernetes told.
 #[derive(Debug, Default)]
-pub(crate) struct World {
+pub(crate) struct Index {
     pub(super) endpoints: Endpoints,
     classes: BTreeMap<Arc<str>, StorageClass>,
-    pub(super) lives: Lives,
+    pub(super) lives: TrackedObjects,
     reasons: Reasons,
     volumes: Volumes,
-    timelines: BTreeMap<ObjectName, Timeline>,
+    timelines: BTreeMap<ObjectName, ScaleEvents>,
     /// The `StatefulSet`s that were deleted, the last one last: as many of their timelines and measures are kept.
     deleted: VecDeque<ObjectName>,
     /// The `StatefulSet` of each claim, by the claim's name without the ordinal.
@@ -140,7 +140,7 @@ pub(crate) struct World {
 /// Of how many deleted `StatefulSet`s something is kept.
 const DELETED_MAX: usize = 64;
 
-impl World {
+impl Index {
     /// A world in which these Services matter.
     pub(crate) fn new(observed: impl IntoIterator<Item = ObjectName>) -> Self {
         Self { endpoints: Endpoints::new(observed), ..Self::default() }
@@ -166,24 +166,24 @@ impl World {
         self.endpoints.routing(name)
     }
 
-    pub(crate) fn pod(&self, name: &ObjectName) -> Option<&PodLife> {
+    pub(crate) fn pod(&self, name: &ObjectName) -> Option<&TrackedPod> {
         self.lives.pod(name)
     }
 
     pub(super) fn set(&self, name: &ObjectName) -> Option<&StatefulSet> {
-        self.timelines.get(name).and_then(Timeline::set)
+        self.timelines.get(name).and_then(ScaleEvents::set)
     }
 
-    pub(crate) fn timelines(&self) -> impl Iterator<Item = &Timeline> {
+    pub(crate) fn timelines(&self) -> impl Iterator<Item = &ScaleEvents> {
         self.timelines.values()
     }
 
     #[cfg(test)]
-    pub(crate) fn claims(&self) -> impl Iterator<Item = &ClaimLife> {
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &TrackedClaim> {
         self.lives.claims()
     }
 
-    pub(crate) fn claim(&self, name: &ObjectName) -> Option<&ClaimLife> {
+    pub(crate) fn claim(&self, name: &ObjectName) -> Option<&TrackedClaim> {
         self.lives.claim(name)
     }
 
@@ -194,7 +194,7 @@ impl World {
 
     /// Takes in that all claims were listed: what was said of others is about none that is there.
     pub(crate) fn claims_listed(&mut self, namespace: &str) {
-        let pending = |claim: &ObjectName| self.lives.claim(claim).is_some_and(ClaimLife::is_pending);
+        let pending = |claim: &ObjectName| self.lives.claim(claim).is_some_and(TrackedClaim::is_pending);
         let stays = |claim: &ObjectName| *claim.namespace != *namespace || pending(claim);
         self.reasons.retain(stays);
         self.volumes.retain(stays);
@@ -228,7 +228,7 @@ impl World {
             Object::Pod(pod) => self.pod_applied(pod, receipt, now),
             Object::Claim(claim) => self.claim_applied(claim, receipt, now),
             Object::ClaimEvent(event) => {
-                if self.lives.claim(&event.claim).is_none_or(ClaimLife::is_pending) {
+                if self.lives.claim(&event.claim).is_none_or(TrackedClaim::is_pending) {
                     self.reasons.applied(event);
                 }
                 Vec::new()
@@ -269,7 +269,7 @@ impl World {
 
     fn set_applied(&mut self, set: StatefulSet, receipt: Receipt, now: Moment) -> Vec<Effect> {
         let name = set.name.clone();
-        let timeline = self.timelines.entry(name.clone()).or_insert_with(|| Timeline::new(name.clone()));
+        let timeline = self.timelines.entry(name.clone()).or_insert_with(|| ScaleEvents::new(name.clone()));
         if timeline.set().is_none_or(|known| known.uid != set.uid) {
             self.stems.retain(|_, of| *of != name);
             let stems = set.claim_templates.iter().map(|template| format!("{template}-{}", name.name).into());
@@ -334,7 +334,7 @@ impl World {
         let class = claim.storage_class.as_ref().and_then(|class| self.classes.get(class));
         match self.lives.claim_mut(&name) {
             Some(life) if life.claim.uid == claim.uid => life.changed(claim, class, receipt, now),
-            _ => self.lives.add_claim(ClaimLife::begin(claim, class, receipt, now)),
+            _ => self.lives.add_claim(TrackedClaim::begin(claim, class, receipt, now)),
         }
         if let (Some(since), Some(life)) = (bound, self.lives.claim_mut(&name)) {
             life.bound_since(since);
@@ -421,9 +421,9 @@ impl World {
         self.told(set, steps)
     }
 
-    fn told(&mut self, set: &ObjectName, steps: Vec<Step>) -> Vec<Effect> {
+    fn told(&mut self, set: &ObjectName, steps: Vec<ScaleStep>) -> Vec<Effect> {
         for step in &steps {
-            if let Step::Measured { phase, duration } = step {
+            if let ScaleStep::Measured { phase, duration } = step {
                 let histogram = self.phases.entry((set.clone(), *phase));
                 histogram.or_insert_with(|| Histogram::new(&SCALE_BOUNDS)).record(*duration);
             }

@@ -24,7 +24,7 @@ pub enum Receipt {
 
 /// One pod, told by its uid.
 #[derive(Clone, Debug)]
-pub(crate) struct PodLife {
+pub(crate) struct TrackedPod {
     pub(crate) uid: Arc<str>,
     /// The `StatefulSet` that controls it.
     pub(crate) statefulset: Option<Arc<str>>,
@@ -49,7 +49,7 @@ enum Endpoint {
 
 /// One claim, told by its uid.
 #[derive(Clone, Debug)]
-pub(crate) struct ClaimLife {
+pub(crate) struct TrackedClaim {
     pub(crate) claim: Claim,
     pub(crate) milestones: Milestones,
     /// How long it took to bind, until somebody counts it.
@@ -67,7 +67,7 @@ impl Receipt {
     }
 }
 
-impl PodLife {
+impl TrackedPod {
     /// The life of a pod that was not known before.
     pub(crate) fn begin(pod: Pod, receipt: Receipt, now: Moment) -> Self {
         let bare = pod.conditions == PodConditions::default() && pod.deleted.is_none();
@@ -198,7 +198,7 @@ impl PodLife {
     }
 }
 
-impl ClaimLife {
+impl TrackedClaim {
     /// The life of a claim that was not known before; `class` is its storage class, if that is known.
     pub(crate) fn begin(claim: Claim, class: Option<&StorageClass>, receipt: Receipt, now: Moment) -> Self {
         let bare = claim.phase == ClaimPhase::Pending && !claim.node_selected;

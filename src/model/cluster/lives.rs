@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    life::{ClaimLife, PodLife, Receipt},
+    life::{Receipt, TrackedClaim, TrackedPod},
     objects::Pod,
 };
 use crate::model::base::{Moment, ObjectName};
@@ -18,40 +18,40 @@ pub(super) const CROSSING: Duration = Duration::from_secs(2);
 
 /// The pods and claims that are known.
 #[derive(Debug, Default)]
-pub(crate) struct Lives {
+pub(crate) struct TrackedObjects {
     /// Boxed, because a map's nodes are half empty.
-    pods: BTreeMap<ObjectName, Box<PodLife>>,
-    claims: BTreeMap<ObjectName, Box<ClaimLife>>,
+    pods: BTreeMap<ObjectName, Box<TrackedPod>>,
+    claims: BTreeMap<ObjectName, Box<TrackedClaim>>,
     /// Pods that are gone, as long as other watches may still tell of them.
-    departed: BTreeMap<ObjectName, Box<PodLife>>,
+    departed: BTreeMap<ObjectName, Box<TrackedPod>>,
     /// When they went, oldest first.
     departures: VecDeque<(Moment, ObjectName, Arc<str>)>,
 }
 
-impl Lives {
+impl TrackedObjects {
     /// The pod that has this name now.
-    pub(crate) fn pod(&self, name: &ObjectName) -> Option<&PodLife> {
+    pub(crate) fn pod(&self, name: &ObjectName) -> Option<&TrackedPod> {
         self.pods.get(name).map(Box::as_ref)
     }
 
     /// The pod that has this name, or else had it a moment ago.
-    pub(crate) fn last_pod(&self, name: &ObjectName) -> Option<&PodLife> {
+    pub(crate) fn last_pod(&self, name: &ObjectName) -> Option<&TrackedPod> {
         self.pods.get(name).or_else(|| self.departed.get(name)).map(Box::as_ref)
     }
 
     /// The pod of this name and uid, be it gone since a moment ago.
-    pub(crate) fn pod_of(&self, name: &ObjectName, uid: &str) -> Option<&PodLife> {
+    pub(crate) fn pod_of(&self, name: &ObjectName, uid: &str) -> Option<&TrackedPod> {
         let lives = [self.pods.get(name), self.departed.get(name)];
         lives.into_iter().flatten().map(Box::as_ref).find(|life| &*life.uid == uid)
     }
 
-    pub(crate) fn pod_of_mut(&mut self, name: &ObjectName, uid: &str) -> Option<&mut PodLife> {
+    pub(crate) fn pod_of_mut(&mut self, name: &ObjectName, uid: &str) -> Option<&mut TrackedPod> {
         let lives = [self.pods.get_mut(name), self.departed.get_mut(name)];
         lives.into_iter().flatten().map(Box::as_mut).find(|life| &*life.uid == uid)
     }
 
     /// The pod of this name, if it may have answered a sample that started at `started`.
-    pub(crate) fn answering(&mut self, name: &ObjectName, started: Moment) -> Option<&mut PodLife> {
+    pub(crate) fn answering(&mut self, name: &ObjectName, started: Moment) -> Option<&mut TrackedPod> {
         self.pods.get_mut(name).map(Box::as_mut).filter(|life| !life.is_younger_than(started))
     }
 
@@ -61,7 +61,7 @@ impl Lives {
             life.changed(pod, receipt, now);
             return false;
         }
-        self.pods.insert(pod.name.clone(), Box::new(PodLife::begin(pod, receipt, now)));
+        self.pods.insert(pod.name.clone(), Box::new(TrackedPod::begin(pod, receipt, now)));
         true
     }
 
@@ -74,19 +74,19 @@ impl Lives {
         true
     }
 
-    pub(crate) fn claim(&self, name: &ObjectName) -> Option<&ClaimLife> {
+    pub(crate) fn claim(&self, name: &ObjectName) -> Option<&TrackedClaim> {
         self.claims.get(name).map(Box::as_ref)
     }
 
-    pub(crate) fn claim_mut(&mut self, name: &ObjectName) -> Option<&mut ClaimLife> {
+    pub(crate) fn claim_mut(&mut self, name: &ObjectName) -> Option<&mut TrackedClaim> {
         self.claims.get_mut(name).map(Box::as_mut)
     }
 
-    pub(crate) fn claims(&self) -> impl Iterator<Item = &ClaimLife> {
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &TrackedClaim> {
         self.claims.values().map(Box::as_ref)
     }
 
-    pub(crate) fn add_claim(&mut self, life: ClaimLife) {
+    pub(crate) fn add_claim(&mut self, life: TrackedClaim) {
         self.claims.insert(life.claim.name.clone(), Box::new(life));
     }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    index::World,
+    index::Index,
     milestones::Milestone,
     objects::StatefulSet,
-    scale_events::Timeline,
-    scaled_replica::{Direction, Member},
+    scale_events::ScaleEvents,
+    scaled_replica::{Direction, ScaledReplica},
 };
 use crate::model::base::ObjectName;
 
@@ -54,9 +54,9 @@ impl Reached {
     }
 }
 
-impl World {
+impl Index {
     /// What the replicas of a `StatefulSet` have reached; pods must have been listed.
-    pub(super) fn reached(&self, timeline: &Timeline) -> Reached {
+    pub(super) fn reached(&self, timeline: &ScaleEvents) -> Reached {
         let members = timeline.events().flat_map(|event| &event.members).map(|member| member.ordinal);
         let wanted = timeline.set().into_iter().flat_map(StatefulSet::ordinals);
         let mut ordinals: Vec<u32> = wanted.take(ORDINALS_MAX).chain(members).collect();
@@ -66,7 +66,7 @@ impl World {
         Reached { statefulset: timeline.name().clone(), replicas }
     }
 
-    fn replica_reached(&self, timeline: &Timeline, ordinal: u32) -> ReplicaReached {
+    fn replica_reached(&self, timeline: &ScaleEvents, ordinal: u32) -> ReplicaReached {
         let name = timeline.name();
         let replica: Arc<str> = format!("{}-{ordinal}", name.name).into();
         let life = self.lives.pod(&name.sibling(&replica));
@@ -82,7 +82,7 @@ impl World {
         };
         let has = |milestone: Milestone| {
             if OF_CLAIM.contains(&milestone) {
-                let has = |member: &Member| member.milestones.has(milestone);
+                let has = |member: &ScaledReplica| member.milestones.has(milestone);
                 let all = claims.iter().all(|life| life.is_some_and(|life| life.milestones.has(milestone)));
                 return awaited.is_some_and(has) || (awaited.is_none() && !claims.is_empty() && all);
             }

@@ -37,13 +37,13 @@ pub use objects::{
 pub use port::Port;
 
 pub use reasons::{ClaimEvent, ClaimReason};
-pub use routing::{Routed, Routing, Rule, Standing, route};
+pub use routing::{EndpointRouting, Routed, Routing, Rule, route};
 pub use scale_events::ScaleEvent;
-pub use scaled_replica::{Direction, Member};
+pub use scaled_replica::{Direction, ScaledReplica};
 pub use snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot};
 pub use watches::{Problem, Watch, WatchName};
 
 pub use crate::model::base::{ObjectName, ObjectNameError, PodRef};
 
-pub(crate) use cluster::{Kubernetes, News};
+pub(crate) use cluster::{Cluster, News};
 pub(crate) use reach::Reachable;

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::{index::World, milestones::Milestone};
+use super::{index::Index, milestones::Milestone};
 use crate::model::base::{Moment, ObjectName, PodRef, REPLICAS_MAX};
 
 /// A pod that can be asked at its own address.
@@ -16,7 +16,7 @@ pub(crate) struct Reachable {
     pub(crate) coming_since: Option<Moment>,
 }
 
-impl World {
+impl Index {
     /// The pods that can be asked directly for what a connection to `port` of the Service gets; at most
     /// [`REPLICAS_MAX`].
     pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {

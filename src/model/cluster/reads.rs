@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    index::{Effect, World},
-    life::{PodLife, Receipt},
+    index::{Effect, Index},
+    life::{Receipt, TrackedPod},
 };
 use crate::model::base::{Moment, ObjectName};
 
-impl World {
+impl Index {
     /// Takes in that a pod answered a connection through the read Service, to a sample that started at `started`; if it
     /// is the first time, that is known to `uncertainty`.
     pub(crate) fn read(
@@ -58,7 +58,7 @@ impl World {
         pod: &ObjectName,
         started: Moment,
         finished: Moment,
-        take_in: impl FnOnce(&mut PodLife),
+        take_in: impl FnOnce(&mut TrackedPod),
     ) -> Vec<Effect> {
         let Some(life) = self.lives.answering(pod, started) else { return Vec::new() };
         let before = life.milestones.clone();

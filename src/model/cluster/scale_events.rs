@@ -5,11 +5,11 @@ use std::{collections::VecDeque, ops::Range};
 
 use super::{
     life::Receipt,
-    lives::{CROSSING, Lives},
+    lives::{CROSSING, TrackedObjects},
     milestones::Dated,
     objects::StatefulSet,
-    scale_step::Step,
-    scaled_replica::{Direction, Member, Request, Scene},
+    scale_step::ScaleStep,
+    scaled_replica::{Direction, Request, ScaledReplica, Scene},
 };
 use crate::model::base::{Moment, ObjectName};
 
@@ -21,7 +21,7 @@ const MEMBERS_MAX: usize = 1000;
 
 /// The scale events of one `StatefulSet`.
 #[derive(Debug)]
-pub(crate) struct Timeline {
+pub(crate) struct ScaleEvents {
     name: ObjectName,
     set: Option<StatefulSet>,
     /// When it was last told how the set is.
@@ -42,13 +42,13 @@ pub struct ScaleEvent {
     /// When every replica had arrived or gone, or belonged to a later event.
     pub finished: Option<Dated>,
     /// The ordinals that it adds or removes, ascending.
-    pub members: Vec<Member>,
+    pub members: Vec<ScaledReplica>,
     pub(super) request: Request,
     /// When it was found to be finished.
     over: Option<Moment>,
 }
 
-impl Timeline {
+impl ScaleEvents {
     pub(crate) fn new(name: ObjectName) -> Self {
         Self { name, set: None, told: None, events: VecDeque::new() }
     }
@@ -67,7 +67,13 @@ impl Timeline {
     }
 
     /// Takes in how the `StatefulSet` is now.
-    pub(crate) fn applied(&mut self, set: StatefulSet, lives: &Lives, receipt: Receipt, now: Moment) -> Vec<Step> {
+    pub(crate) fn applied(
+        &mut self,
+        set: StatefulSet,
+        lives: &TrackedObjects,
+        receipt: Receipt,
+        now: Moment,
+    ) -> Vec<ScaleStep> {
         let before = self.set.replace(set);
         let after = self.ordinals();
         let known = self.told.replace(now);
@@ -89,7 +95,7 @@ impl Timeline {
     }
 
     /// Takes in that the `StatefulSet` was deleted, which takes every replica away.
-    pub(crate) fn deleted(&mut self, lives: &Lives, receipt: Receipt, now: Moment) -> Vec<Step> {
+    pub(crate) fn deleted(&mut self, lives: &TrackedObjects, receipt: Receipt, now: Moment) -> Vec<ScaleStep> {
         let known = self.told.replace(now);
         let request = Request::new(date(receipt, now), now, known.unwrap_or(now));
         let steps = self.begin(self.ordinals(), 0..0, request, lives);
@@ -102,11 +108,11 @@ impl Timeline {
     pub(crate) fn sync(
         &mut self,
         place: Option<u32>,
-        lives: &Lives,
+        lives: &TrackedObjects,
         freshness: bool,
         receipt: Receipt,
         now: Moment,
-    ) -> Vec<Step> {
+    ) -> Vec<ScaleStep> {
         let mut steps = Vec::new();
         let scene = Scene { name: &self.name, set: self.set.as_ref(), lives, freshness };
         for event in &mut self.events {
@@ -118,14 +124,14 @@ impl Timeline {
             for member in event.at(place).iter_mut().filter(|member| !member.taken_over) {
                 member.sync(&request, scene, &mut steps);
             }
-            let arrived = |member: &Member| member.arrived(freshness);
+            let arrived = |member: &ScaledReplica| member.arrived(freshness);
             if event.over.is_none() && event.members.iter().all(|member| member.taken_over || arrived(member)) {
                 let finished = date(receipt, now);
                 event.finished = Some(finished);
                 event.over = Some(now);
                 let lasted = finished.live.and_then(|finished| Some(finished.since(event.started.live?)));
                 let lasted = lasted.filter(|_| event.members.iter().all(|member| member.seen_arriving(freshness)));
-                steps.push(Step::Finished { from: event.from, to: event.to, lasted });
+                steps.push(ScaleStep::Finished { from: event.from, to: event.to, lasted });
             }
         }
         steps
@@ -135,14 +141,20 @@ impl Timeline {
         self.set.as_ref().map_or(0..0, StatefulSet::ordinals)
     }
 
-    fn begin(&mut self, before: Range<u32>, after: Range<u32>, request: Request, lives: &Lives) -> Vec<Step> {
+    fn begin(
+        &mut self,
+        before: Range<u32>,
+        after: Range<u32>,
+        request: Request,
+        lives: &TrackedObjects,
+    ) -> Vec<ScaleStep> {
         // Arrival plays no part in who the members are.
         let scene = Scene { name: &self.name, set: self.set.as_ref(), lives, freshness: false };
         let earlier = |ordinal| self.events.iter().filter_map(|event| event.member(ordinal)).collect::<Vec<_>>();
-        let going = only_in(&before, &after).map(|ordinal| Member::going(ordinal, &earlier(ordinal), scene));
+        let going = only_in(&before, &after).map(|ordinal| ScaledReplica::going(ordinal, &earlier(ordinal), scene));
         let coming =
-            only_in(&after, &before).map(|ordinal| Member::coming(ordinal, &request, &earlier(ordinal), scene));
-        let mut members: Vec<Member> = going.chain(coming).collect();
+            only_in(&after, &before).map(|ordinal| ScaledReplica::coming(ordinal, &request, &earlier(ordinal), scene));
+        let mut members: Vec<ScaledReplica> = going.chain(coming).collect();
         if members.is_empty() {
             return Vec::new();
         }
@@ -158,7 +170,7 @@ impl Timeline {
         let started = request.date;
         self.events.push_back(ScaleEvent { from, to, started, finished: None, members, request, over: None });
         self.forget_oldest();
-        vec![Step::Began { from, to }]
+        vec![ScaleStep::Began { from, to }]
     }
 
     fn forget_oldest(&mut self) {
@@ -180,12 +192,12 @@ impl ScaleEvent {
         if self.to >= self.from { Direction::Up } else { Direction::Down }
     }
 
-    fn member(&self, ordinal: u32) -> Option<&Member> {
+    fn member(&self, ordinal: u32) -> Option<&ScaledReplica> {
         self.members.binary_search_by_key(&ordinal, |member| member.ordinal).ok().map(|at| &self.members[at])
     }
 
     /// The member at `place`, or all of them.
-    fn at(&mut self, place: Option<u32>) -> &mut [Member] {
+    fn at(&mut self, place: Option<u32>) -> &mut [ScaledReplica] {
         let Some(ordinal) = place else { return &mut self.members };
         match self.members.binary_search_by_key(&ordinal, |member| member.ordinal) {
             Ok(at) => &mut self.members[at..=at],

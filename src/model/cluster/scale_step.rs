@@ -6,7 +6,7 @@ use super::milestones::{Milestone, ScalePhase};
 
 /// What a fact did to a `StatefulSet`'s scale events.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Step {
+pub(crate) enum ScaleStep {
     Began {
         from: u32,
         to: u32,

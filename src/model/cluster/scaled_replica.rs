@@ -7,11 +7,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    life::{ClaimLife, PodLife},
-    lives::{CROSSING, Lives},
+    life::{TrackedClaim, TrackedPod},
+    lives::{CROSSING, TrackedObjects},
     milestones::{Dated, Milestone, Milestones, ScalePhase},
     objects::StatefulSet,
-    scale_step::Step,
+    scale_step::ScaleStep,
 };
 use crate::model::base::{Moment, ObjectName};
 
@@ -21,7 +21,7 @@ const SETTLED: Duration = Duration::from_secs(30);
 
 /// One replica in a scale event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct ScaledReplica {
     /// Its place.
     pub ordinal: u32,
     /// Its pod's name.
@@ -71,7 +71,7 @@ pub(super) struct Request {
 pub(super) struct Scene<'a> {
     pub(super) name: &'a ObjectName,
     pub(super) set: Option<&'a StatefulSet>,
-    pub(super) lives: &'a Lives,
+    pub(super) lives: &'a TrackedObjects,
     /// Whether an added replica has arrived with its first fresh read only.
     pub(super) freshness: bool,
 }
@@ -106,9 +106,9 @@ impl Request {
     }
 }
 
-impl Member {
+impl ScaledReplica {
     /// A replica that comes; `earlier` are the members of earlier events at its place.
-    pub(super) fn coming(ordinal: u32, request: &Request, earlier: &[&Member], scene: Scene<'_>) -> Self {
+    pub(super) fn coming(ordinal: u32, request: &Request, earlier: &[&ScaledReplica], scene: Scene<'_>) -> Self {
         let mut member = Self::new(ordinal, Direction::Up, scene);
         // When it was asked for is not known if a list told it.
         if request.date.live.is_some() {
@@ -122,7 +122,7 @@ impl Member {
     }
 
     /// A replica that goes; `earlier` are the members of earlier events at its place.
-    pub(super) fn going(ordinal: u32, earlier: &[&Member], scene: Scene<'_>) -> Self {
+    pub(super) fn going(ordinal: u32, earlier: &[&ScaledReplica], scene: Scene<'_>) -> Self {
         let mut member = Self::new(ordinal, Direction::Down, scene);
         let Some(life) = scene.lives.last_pod(&scene.name.sibling(&member.replica)) else { return member };
         // Up and down again before it is gone: what an earlier removal measured of it is not measured once more.
@@ -191,7 +191,7 @@ impl Member {
     }
 
     /// Takes in that something may have changed in the lives of its pod and its claims.
-    pub(super) fn sync(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<Step>) {
+    pub(super) fn sync(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
         match self.direction {
             Direction::Up => {
                 self.sync_claims(request, scene, steps);
@@ -207,12 +207,12 @@ impl Member {
             let bit = 1 << phase as u32;
             if let (true, Some(duration)) = (self.measured & bit == 0, self.milestones.measured(phase)) {
                 self.measured |= bit;
-                steps.push(Step::Measured { phase, duration });
+                steps.push(ScaleStep::Measured { phase, duration });
             }
         }
     }
 
-    fn rise(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<Step>) {
+    fn rise(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
         let life = scene.lives.pod(&scene.name.sibling(&self.replica));
         let Some(life) = life.filter(|life| scene.owns(life)) else { return };
         if self.pod.as_ref() != Some(&life.uid) {
@@ -240,7 +240,7 @@ impl Member {
         }
     }
 
-    fn fall(&mut self, scene: Scene<'_>, steps: &mut Vec<Step>) {
+    fn fall(&mut self, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
         let Some(uid) = &self.pod else { return };
         let Some(life) = scene.lives.pod_of(&scene.name.sibling(&self.replica), uid) else { return };
         let last = life.milestones.get(Milestone::LastRead);
@@ -263,7 +263,7 @@ impl Member {
         }
     }
 
-    fn sync_claims(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<Step>) {
+    fn sync_claims(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
         if self.milestones.has(Milestone::ClaimBound) {
             self.date_binding(scene);
             return;
@@ -272,7 +272,7 @@ impl Member {
         if claims.is_empty() {
             return;
         }
-        let is_new = |life: &&ClaimLife| {
+        let is_new = |life: &&TrackedClaim| {
             request.explains(life.milestones.get(Milestone::ClaimCreated)) && !self.former.contains(&life.claim.uid)
         };
         let new: Vec<_> = claims.iter().copied().flatten().filter(is_new).collect();
@@ -293,7 +293,7 @@ impl Member {
                 self.take(milestone, first, steps);
             }
         }
-        let is_bound = |life: &&ClaimLife| life.milestones.has(Milestone::ClaimBound);
+        let is_bound = |life: &&TrackedClaim| life.milestones.has(Milestone::ClaimBound);
         if !new.is_empty() && claims.iter().all(|life| life.as_ref().is_some_and(is_bound)) {
             let last = dates(&new, Milestone::ClaimBound).and_then(|dates| dates.last().copied());
             self.take(Milestone::ClaimBound, last, steps);
@@ -305,7 +305,7 @@ impl Member {
         if self.milestones.get(Milestone::ClaimBound).is_some() {
             return;
         }
-        let is_own = |life: &&ClaimLife| self.claims.contains(&life.claim.uid);
+        let is_own = |life: &&TrackedClaim| self.claims.contains(&life.claim.uid);
         let own: Vec<_> = scene.claims(self.ordinal).flatten().filter(is_own).collect();
         let last = dates(&own, Milestone::ClaimBound).and_then(|dates| dates.last().copied());
         if let Some(last) = last.filter(|_| own.len() == self.claims.len()) {
@@ -313,27 +313,27 @@ impl Member {
         }
     }
 
-    fn take(&mut self, milestone: Milestone, date: Option<Dated>, steps: &mut Vec<Step>) {
+    fn take(&mut self, milestone: Milestone, date: Option<Dated>, steps: &mut Vec<ScaleStep>) {
         if let (true, Some(date)) = (self.milestones.reach(milestone, date), date) {
             steps.push(self.told(milestone, date));
         }
     }
 
-    fn told(&self, milestone: Milestone, date: Dated) -> Step {
+    fn told(&self, milestone: Milestone, date: Dated) -> ScaleStep {
         let asked = self.milestones.get(Milestone::Requested).and_then(|asked| asked.live);
         let since_request = asked.and_then(|asked| Some(date.live?.since(asked)));
         let known_to = self.first_read_uncertainty.filter(|_| milestone == Milestone::FirstRead);
-        Step::Reached { replica: Arc::clone(&self.replica), milestone, since_request, known_to }
+        ScaleStep::Reached { replica: Arc::clone(&self.replica), milestone, since_request, known_to }
     }
 }
 
 impl<'a> Scene<'a> {
-    fn owns(self, life: &PodLife) -> bool {
+    fn owns(self, life: &TrackedPod) -> bool {
         life.statefulset.as_ref() == Some(&self.name.name)
     }
 
     /// The claims of an ordinal as far as they are known, one a template.
-    fn claims(self, ordinal: u32) -> impl Iterator<Item = Option<&'a ClaimLife>> {
+    fn claims(self, ordinal: u32) -> impl Iterator<Item = Option<&'a TrackedClaim>> {
         let names = self.set.into_iter().flat_map(move |set| set.claim_names(ordinal));
         names.map(move |name| self.lives.claim(&self.name.sibling(&name)))
     }
@@ -354,7 +354,7 @@ const RISING: [Milestone; 9] = [
 
 /// When each of the claims reached a milestone, ascending, unless one did nobody knows when: it may have been the first
 /// or the last.
-fn dates(claims: &[&ClaimLife], milestone: Milestone) -> Option<Vec<Dated>> {
+fn dates(claims: &[&TrackedClaim], milestone: Milestone) -> Option<Vec<Dated>> {
     let mut dates: Vec<_> = claims.iter().map(|life| life.milestones.get(milestone)).collect::<Option<_>>()?;
     // What a list told was there before what is seen live, whatever the clocks on the walls say.
     dates.sort_by_key(|date| (date.live.map(|live| live.elapsed), date.wall));

@@ -10,7 +10,7 @@ use super::{
 use crate::model::{
     base::Moment,
     cluster::Reachable,
-    probe::{Ask, DirectCounts, DirectSample, Identity, Pace, Purpose},
+    probe::{DirectCounts, DirectSample, Identity, PodProbe, ProbeIntervals, Purpose},
 };
 
 /// How often a new pod is asked that has not answered yet.
@@ -26,7 +26,7 @@ const SEARCHED_FOR: Duration = Duration::from_secs(60);
 
 /// The pods of one target and what they said.
 #[derive(Debug)]
-pub(crate) struct Direct {
+pub(crate) struct PodProbes {
     /// Between direct samples of one pod.
     interval: Duration,
     reachable: Vec<Reachable>,
@@ -58,9 +58,9 @@ pub(crate) struct Judged {
     pub(crate) stale: Option<bool>,
 }
 
-impl Direct {
+impl PodProbes {
     /// Nothing is known; `None` if no direct samples are taken.
-    pub(crate) fn new(pace: &Pace) -> Option<Self> {
+    pub(crate) fn new(pace: &ProbeIntervals) -> Option<Self> {
         Some(Self {
             interval: pace.direct?,
             reachable: Vec::new(),
@@ -122,7 +122,7 @@ impl Direct {
     }
 
     /// What is known of an answer with this identity to a sample that began at `asked`.
-    pub(crate) fn judge(&mut self, identity: &Identity, asked: Moment, now: Moment) -> Judged {
+    pub(crate) fn assess(&mut self, identity: &Identity, asked: Moment, now: Moment) -> Judged {
         if self.primary(now).is_none() {
             return Judged::default();
         }
@@ -156,7 +156,7 @@ impl Direct {
     }
 
     /// Whom to ask, and how often.
-    pub(crate) fn asks(&self, now: Moment) -> Vec<Ask> {
+    pub(crate) fn asks(&self, now: Moment) -> Vec<PodProbe> {
         let primary = self.primary(now);
         let searching = primary.is_none() && self.lost.is_some_and(|lost| now.since(lost) < SEARCHED_FOR);
         let ask = |reachable: &Reachable| {
@@ -170,7 +170,7 @@ impl Direct {
             } else if searching {
                 every = SEARCH_EVERY.min(self.interval);
             }
-            Ask { pod: reachable.pod.clone(), addresses: reachable.addresses.clone(), purpose, every }
+            PodProbe { pod: reachable.pod.clone(), addresses: reachable.addresses.clone(), purpose, every }
         };
         self.reachable.iter().map(ask).collect()
     }
@@ -240,14 +240,15 @@ mod tests {
     }
 
     /// Two pods, `a` and `b`, can be asked from the first second on.
-    fn direct() -> Direct {
-        let pace = Pace { direct: Some(Duration::from_secs(10)), ..Pace::regular(Duration::from_secs(1)) };
-        let mut direct = Direct::new(&pace).unwrap();
+    fn direct() -> PodProbes {
+        let pace =
+            ProbeIntervals { direct: Some(Duration::from_secs(10)), ..ProbeIntervals::regular(Duration::from_secs(1)) };
+        let mut direct = PodProbes::new(&pace).unwrap();
         direct.reach(vec![reachable("a", None), reachable("b", None)], Moment::at(1.0));
         direct
     }
 
-    impl Direct {
+    impl PodProbes {
         /// A pod was asked at `second` and gave this answer at once, or none.
         fn gets(&mut self, uid: &str, second: f64, identity: Option<Identity>) {
             let (started, finished) = (Moment::at(second), Moment::at(second + 0.01));
@@ -269,13 +270,13 @@ mod tests {
         }
 
         fn judged(&mut self, identity: &Identity, second: f64) -> (Option<f64>, Option<bool>) {
-            let judged = self.judge(identity, Moment::at(second), Moment::at(second));
+            let judged = self.assess(identity, Moment::at(second), Moment::at(second));
             (judged.lag.map(|lag| lag.behind.as_secs_f64()), judged.stale)
         }
 
         /// What each pod is asked for, and how often, in seconds.
         fn plan(&self, second: f64) -> Vec<(Purpose, f64)> {
-            let ask = |ask: Ask| (ask.purpose, ask.every.as_secs_f64());
+            let ask = |ask: PodProbe| (ask.purpose, ask.every.as_secs_f64());
             self.asks(Moment::at(second)).into_iter().map(ask).collect()
         }
     }

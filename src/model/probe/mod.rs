@@ -9,7 +9,7 @@ mod sample;
 pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen, Unrouted};
 pub use failure::{Failure, FailureReason};
 pub use latency::{Latency, Phase, StartDelay};
-pub use plan::{Ask, Burst, DirectCounts, DirectSample, Pace, Plan, Purpose};
+pub use plan::{Burst, DirectCounts, DirectSample, PodProbe, ProbeIntervals, ProbePlan, Purpose};
 pub use sample::{Answer, Identity, Role, Sample, Timings};
 
 pub(crate) use failure::PastFailure;

@@ -7,7 +7,7 @@ use crate::model::base::PodRef;
 
 /// How often a target is asked, and when more often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct ProbeIntervals {
     /// Between regular samples.
     pub interval: Duration,
     /// Sampling while a new endpoint has not answered yet; absent: as always.
@@ -29,16 +29,16 @@ pub struct Burst {
 
 /// What is to be done for one target now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct ProbePlan {
     /// A new endpoint has not answered yet: samples are to follow each other as [`Burst`] says.
     pub burst: bool,
     /// Which pods are to be asked at their own addresses.
-    pub direct: Vec<Ask>,
+    pub direct: Vec<PodProbe>,
 }
 
 /// A pod that is to be asked at its own address, again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct PodProbe {
     /// Which.
     pub pod: PodRef,
     /// Its addresses, to be tried one after the other as a client does.
@@ -78,7 +78,7 @@ pub struct DirectCounts {
     pub failed: [u64; Purpose::ALL.len()],
 }
 
-impl Pace {
+impl ProbeIntervals {
     /// Regular samples alone.
     #[must_use]
     pub fn regular(interval: Duration) -> Self {

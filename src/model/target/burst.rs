@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::model::{
     base::Moment,
-    cluster::{Routing, Standing},
-    probe::{Burst, Pace, first_read_uncertainty},
+    cluster::{EndpointRouting, Routing},
+    probe::{Burst, ProbeIntervals, first_read_uncertainty},
 };
 
 /// Which endpoints are waited for.
@@ -24,7 +24,7 @@ pub(crate) struct Bursts {
 }
 
 impl Bursts {
-    pub(crate) fn new(pace: &Pace) -> Self {
+    pub(crate) fn new(pace: &ProbeIntervals) -> Self {
         Self { regular: pace.interval, rules: pace.burst, met: BTreeMap::new(), routed: 0, listed: false }
     }
 
@@ -35,7 +35,7 @@ impl Bursts {
         self.routed = routing.routed().count();
         let since = self.listed.then_some(now);
         for (endpoint, pod) in pods() {
-            if endpoint.standing == Standing::Routed {
+            if endpoint.standing == EndpointRouting::Routed {
                 self.met.entry(Arc::clone(&pod.uid)).or_insert(since);
             } else if let Some(waiting) = self.met.get_mut(&pod.uid) {
                 // Nothing is routed to it any more; coming back, it is no new endpoint.
@@ -82,8 +82,8 @@ mod tests {
     use super::*;
     use crate::model::{base::PodRef, cluster::Routed};
 
-    fn routing(pods: &[(&str, Standing)]) -> Routing {
-        let endpoint = |(uid, standing): &(&str, Standing)| Routed {
+    fn routing(pods: &[(&str, EndpointRouting)]) -> Routing {
+        let endpoint = |(uid, standing): &(&str, EndpointRouting)| Routed {
             pod: Some(PodRef { name: "mysql".into(), uid: (*uid).into() }),
             name: "mysql".into(),
             addresses: Vec::new(),
@@ -95,12 +95,13 @@ mod tests {
 
     fn bursts() -> Bursts {
         let burst = Burst { interval: Duration::from_millis(20), lasting: Duration::from_secs(30) };
-        let mut bursts = Bursts::new(&Pace { burst: Some(burst), ..Pace::regular(Duration::from_secs(1)) });
-        bursts.routed(&routing(&[("a", Standing::Routed)]), Moment::at(0.0));
+        let mut bursts =
+            Bursts::new(&ProbeIntervals { burst: Some(burst), ..ProbeIntervals::regular(Duration::from_secs(1)) });
+        bursts.routed(&routing(&[("a", EndpointRouting::Routed)]), Moment::at(0.0));
         bursts
     }
 
-    const NEW: [(&str, Standing); 2] = [("a", Standing::Routed), ("b", Standing::Routed)];
+    const NEW: [(&str, EndpointRouting); 2] = [("a", EndpointRouting::Routed), ("b", EndpointRouting::Routed)];
 
     #[test]
     fn what_was_there_before_anybody_looked_is_not_new() {
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn a_new_endpoint_is_waited_for_until_it_answers() {
         let mut bursts = bursts();
-        bursts.routed(&routing(&[("a", Standing::Routed), ("b", Standing::NotReady)]), Moment::at(9.0));
+        bursts.routed(&routing(&[("a", EndpointRouting::Routed), ("b", EndpointRouting::NotReady)]), Moment::at(9.0));
         assert!(!bursts.is_on());
         bursts.routed(&routing(&NEW), Moment::at(10.0));
         assert!(bursts.is_on());
@@ -137,8 +138,8 @@ mod tests {
         assert!(bursts.is_on());
         bursts.tick(Moment::at(40.0));
         assert!(!bursts.is_on());
-        for (second, standing) in [(50.0, Standing::NotReady), (60.0, Standing::Routed)] {
-            bursts.routed(&routing(&[("a", Standing::Routed), ("b", standing)]), Moment::at(second));
+        for (second, standing) in [(50.0, EndpointRouting::NotReady), (60.0, EndpointRouting::Routed)] {
+            bursts.routed(&routing(&[("a", EndpointRouting::Routed), ("b", standing)]), Moment::at(second));
             assert!(!bursts.is_on());
         }
     }
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn without_bursts_a_first_read_is_known_to_the_regular_samples() {
-        let mut bursts = Bursts::new(&Pace::regular(Duration::from_secs(1)));
+        let mut bursts = Bursts::new(&ProbeIntervals::regular(Duration::from_secs(1)));
         bursts.routed(&routing(&NEW[..1]), Moment::at(0.0));
         bursts.routed(&routing(&NEW), Moment::at(10.0));
         assert!(!bursts.is_on());

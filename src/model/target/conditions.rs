@@ -1,11 +1,11 @@
 //! What goes wrong with a target again and again: failing samples by reason, samples not taken, answers of servers that
-//! should not get any. Each is told as an [`Episode`].
+//! should not get any. Each is told as an [`Condition`].
 
 use std::sync::Arc;
 
 use super::notice::TargetNotice;
 use crate::model::{
-    base::{Episode, Moment, Progress, TOLD_EVERY},
+    base::{Condition, Moment, Progress, TOLD_EVERY},
     probe::{Anomaly, AnomalyKind, AnomalySeen, FailureReason, Unrouted},
 };
 
@@ -13,10 +13,10 @@ use crate::model::{
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
     /// By `FailureReason as usize`.
-    failing: [Option<Episode>; FailureReason::ALL.len()],
-    skipping: Option<Episode>,
+    failing: [Option<Condition>; FailureReason::ALL.len()],
+    skipping: Option<Condition>,
     /// By `Unrouted as usize`, with the latest one's name as the text.
-    strange: [Option<Episode>; Unrouted::ALL.len()],
+    strange: [Option<Condition>; Unrouted::ALL.len()],
 }
 
 impl Troubles {
@@ -30,7 +30,7 @@ impl Troubles {
     ) -> Option<TargetNotice> {
         let slot = &mut self.failing[reason as usize];
         let begins = slot.is_none();
-        let episode = slot.get_or_insert_with(|| Episode::begin(samples - 1, now));
+        let episode = slot.get_or_insert_with(|| Condition::begin(samples - 1, now));
         episode.occurred(1, text, now);
         begins.then(|| failing(reason, episode, samples))
     }
@@ -38,7 +38,7 @@ impl Troubles {
     /// So many samples were not taken; returns what is new.
     pub(crate) fn skipped(&mut self, count: u64, samples: u64, now: Moment) -> Option<TargetNotice> {
         let begins = self.skipping.is_none();
-        let episode = self.skipping.get_or_insert_with(|| Episode::begin(samples, now));
+        let episode = self.skipping.get_or_insert_with(|| Condition::begin(samples, now));
         episode.occurred(count, "", now);
         begins.then(|| skipping(episode))
     }
@@ -53,7 +53,7 @@ impl Troubles {
     ) -> Option<TargetNotice> {
         let slot = &mut self.strange[stranger as usize];
         let begins = slot.is_none();
-        let episode = slot.get_or_insert_with(|| Episode::begin(samples, now));
+        let episode = slot.get_or_insert_with(|| Condition::begin(samples, now));
         episode.occurred(1, name, now);
         begins.then(|| strange(stranger, episode))
     }
@@ -62,15 +62,16 @@ impl Troubles {
     pub(crate) fn tick(&mut self, samples: u64, now: Moment) -> Vec<TargetNotice> {
         let mut news = Vec::new();
         for reason in FailureReason::ALL {
-            let over = |episode: &Episode| TargetNotice::Recovered { reason, failed: episode.count, quiet: TOLD_EVERY };
-            let on = |episode: &Episode| failing(reason, episode, samples);
+            let over =
+                |episode: &Condition| TargetNotice::Recovered { reason, failed: episode.count, quiet: TOLD_EVERY };
+            let on = |episode: &Condition| failing(reason, episode, samples);
             news.extend(progress(&mut self.failing[reason as usize], now, on, over));
         }
-        let over = |episode: &Episode| TargetNotice::OnTime { skipped: episode.count };
+        let over = |episode: &Condition| TargetNotice::OnTime { skipped: episode.count };
         news.extend(progress(&mut self.skipping, now, skipping, over));
         for stranger in Unrouted::ALL {
-            let over = |episode: &Episode| TargetNotice::StrangeNoMore { stranger, answers: episode.count };
-            let on = |episode: &Episode| strange(stranger, episode);
+            let over = |episode: &Condition| TargetNotice::StrangeNoMore { stranger, answers: episode.count };
+            let on = |episode: &Condition| strange(stranger, episode);
             news.extend(progress(&mut self.strange[stranger as usize], now, on, over));
         }
         news
@@ -89,10 +90,10 @@ impl Troubles {
 }
 
 fn progress(
-    slot: &mut Option<Episode>,
+    slot: &mut Option<Condition>,
     now: Moment,
-    on: impl FnOnce(&Episode) -> TargetNotice,
-    over: impl FnOnce(&Episode) -> TargetNotice,
+    on: impl FnOnce(&Condition) -> TargetNotice,
+    over: impl FnOnce(&Condition) -> TargetNotice,
 ) -> Option<TargetNotice> {
     let episode = slot.as_mut()?;
     match episode.progress(now) {
@@ -106,16 +107,16 @@ fn progress(
     }
 }
 
-fn failing(reason: FailureReason, episode: &Episode, samples: u64) -> TargetNotice {
+fn failing(reason: FailureReason, episode: &Condition, samples: u64) -> TargetNotice {
     let samples = samples - episode.samples_before;
     TargetNotice::Failing { reason, failed: episode.count, samples, text: episode.text.clone() }
 }
 
-fn skipping(episode: &Episode) -> TargetNotice {
+fn skipping(episode: &Condition) -> TargetNotice {
     TargetNotice::Skipping { skipped: episode.count }
 }
 
-fn strange(stranger: Unrouted, episode: &Episode) -> TargetNotice {
+fn strange(stranger: Unrouted, episode: &Condition) -> TargetNotice {
     TargetNotice::Strange { replica: Arc::from(&*episode.text), stranger, answers: episode.count }
 }
 
@@ -126,7 +127,7 @@ pub(crate) struct Anomalies {
     counts: [u64; AnomalyKind::ALL.len()],
     latest: [Option<Anomaly>; AnomalyKind::ALL.len()],
     /// Those that go on.
-    open: [Option<Episode>; AnomalyKind::ALL.len()],
+    open: [Option<Condition>; AnomalyKind::ALL.len()],
 }
 
 impl Anomalies {
@@ -136,7 +137,7 @@ impl Anomalies {
         self.counts[kind] += 1;
         self.latest[kind] = Some(anomaly);
         let begins = self.open[kind].is_none();
-        self.open[kind].get_or_insert_with(|| Episode::begin(samples, now)).occurred(1, "", now);
+        self.open[kind].get_or_insert_with(|| Condition::begin(samples, now)).occurred(1, "", now);
         if begins { self.notice(kind) } else { None }
     }
 

@@ -5,16 +5,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::share_reason::Why;
+use super::share_reason::ShareReason;
 use crate::model::{
     base::{GRACE, Moment, PodRef},
-    cluster::{Routing, Standing},
+    cluster::{EndpointRouting, Routing},
     probe::{Identity, Unrouted},
     verdict::{Expectation, Expected},
 };
 
 #[derive(Debug)]
-pub(crate) struct Membership {
+pub(crate) struct ExpectedReplicas {
     configured: Expectation,
     /// What the Service routes to; absent without a Service, and until it is known.
     routing: Option<Routing>,
@@ -31,13 +31,13 @@ pub(crate) struct Membership {
 #[derive(Debug)]
 struct Stood {
     /// `None` once it is no endpoint any more.
-    standing: Option<Standing>,
+    standing: Option<EndpointRouting>,
     since: Moment,
     /// When it last answered out of place.
     strange: Option<Moment>,
 }
 
-impl Membership {
+impl ExpectedReplicas {
     pub(crate) fn new(configured: Expectation) -> Self {
         Self {
             in_force: configured.clone(),
@@ -153,27 +153,27 @@ impl Membership {
         }
         match stood.standing {
             None => Some(Unrouted::NoEndpoint),
-            Some(Standing::Routed) => None,
-            Some(Standing::Elsewhere) => Some(Unrouted::Elsewhere),
-            Some(Standing::NotReady) => Some(Unrouted::NotReady),
-            Some(Standing::Terminating) => Some(Unrouted::Terminating),
+            Some(EndpointRouting::Routed) => None,
+            Some(EndpointRouting::Elsewhere) => Some(Unrouted::Elsewhere),
+            Some(EndpointRouting::NotReady) => Some(Unrouted::NotReady),
+            Some(EndpointRouting::Terminating) => Some(Unrouted::Terminating),
         }
     }
 
     /// Why the share of the replica of this name is expected, when `seen` replicas were seen.
-    pub(crate) fn why(&self, name: &str, seen: usize) -> Why {
+    pub(crate) fn why(&self, name: &str, seen: usize) -> ShareReason {
         if let Some(entry) = self.configured.entries().iter().find(|entry| *entry.name == *name) {
-            return Why::Configured { weight: entry.weight };
+            return ShareReason::Configured { weight: entry.weight };
         }
         if !self.configured.entries().is_empty() {
-            return Why::NotConfigured;
+            return ShareReason::NotConfigured;
         }
-        let Some(routing) = &self.routing else { return Why::Seen { replicas: seen } };
+        let Some(routing) = &self.routing else { return ShareReason::Seen { replicas: seen } };
         match routing.endpoints.iter().find(|endpoint| *endpoint.name == *name).map(|endpoint| endpoint.standing) {
-            None => Why::NoEndpoint,
-            Some(Standing::Routed) if self.joining.contains_key(name) => Why::Joining,
-            Some(Standing::Routed) => Why::Routed { alike: self.in_force.entries().len() },
-            Some(standing) => Why::Unrouted { standing },
+            None => ShareReason::NoEndpoint,
+            Some(EndpointRouting::Routed) if self.joining.contains_key(name) => ShareReason::Joining,
+            Some(EndpointRouting::Routed) => ShareReason::Routed { alike: self.in_force.entries().len() },
+            Some(standing) => ShareReason::Unrouted { standing },
         }
     }
 
@@ -201,35 +201,39 @@ mod tests {
     use super::*;
 
     /// Nothing is routed to, since the second 0.
-    fn nowhere() -> Membership {
-        let mut membership = Membership::new(Expectation::Seen);
-        membership.routed(Some(Routing::default()), Moment::at(0.0));
-        membership
+    fn nowhere() -> ExpectedReplicas {
+        let mut expected_replicas = ExpectedReplicas::new(Expectation::Seen);
+        expected_replicas.routed(Some(Routing::default()), Moment::at(0.0));
+        expected_replicas
     }
 
     #[test]
     fn who_is_no_endpoint_is_strange_when_it_still_answers_after_the_grace() {
-        let mut membership = nowhere();
+        let mut expected_replicas = nowhere();
         let name = "server-9".into();
         for second in 100..129 {
-            assert_eq!(membership.strange(&name, Moment::at(f64::from(second))), None, "it may be about to become one");
+            assert_eq!(
+                expected_replicas.strange(&name, Moment::at(f64::from(second))),
+                None,
+                "it may be about to become one"
+            );
         }
         for second in 130..400 {
-            membership.tick(Moment::at(f64::from(second)));
-            assert_eq!(membership.strange(&name, Moment::at(f64::from(second))), Some(Unrouted::NoEndpoint));
+            expected_replicas.tick(Moment::at(f64::from(second)));
+            assert_eq!(expected_replicas.strange(&name, Moment::at(f64::from(second))), Some(Unrouted::NoEndpoint));
         }
-        membership.tick(Moment::at(500.0));
-        assert!(membership.standings.is_empty(), "who answers no more is forgotten");
+        expected_replicas.tick(Moment::at(500.0));
+        assert!(expected_replicas.standings.is_empty(), "who answers no more is forgotten");
     }
 
     #[test]
     fn while_kubernetes_is_not_heard_nobody_is_strange() {
-        let mut membership = nowhere();
+        let mut expected_replicas = nowhere();
         let name = "server-9".into();
-        membership.strange(&name, Moment::at(100.0));
-        membership.heard(false);
-        assert_eq!(membership.strange(&name, Moment::at(200.0)), None);
-        membership.heard(true);
-        assert_eq!(membership.strange(&name, Moment::at(200.0)), Some(Unrouted::NoEndpoint));
+        expected_replicas.strange(&name, Moment::at(100.0));
+        expected_replicas.heard(false);
+        assert_eq!(expected_replicas.strange(&name, Moment::at(200.0)), None);
+        expected_replicas.heard(true);
+        assert_eq!(expected_replicas.strange(&name, Moment::at(200.0)), Some(Unrouted::NoEndpoint));
     }
 }

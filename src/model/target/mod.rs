@@ -14,7 +14,7 @@ mod target;
 mod trend;
 
 pub use notice::TargetNotice;
-pub use share_reason::{ShareBasis, Why};
+pub use share_reason::{ShareBasis, ShareReason};
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
 pub use spec::{TargetId, TargetSpec};
 pub use trend::{Trend, TrendPoint};

@@ -22,10 +22,10 @@ pub(crate) struct Replica {
     pub(crate) name: Arc<str>,
     /// What it last said of itself; `None` until it has answered.
     pub(crate) identity: Option<Arc<Identity>>,
-    /// Keys this replica had before, the latest last; see `Roster::recognise`.
+    /// Keys this replica had before, the latest last; see `Replicas::recognise`.
     pub(crate) former: Vec<ServerKey>,
     pub(crate) reads: u64,
-    /// Reads weighted by age, as of the target's last answer; see `Roster::record`.
+    /// Reads weighted by age, as of the target's last answer; see `Replicas::record`.
     pub(crate) recent_reads: f64,
     pub(crate) first_answer: Option<Moment>,
     pub(crate) last_answer: Option<Moment>,

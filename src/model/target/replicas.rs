@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    expected_replicas::Membership,
+    expected_replicas::ExpectedReplicas,
     notice::TargetNotice,
     replica::{Replica, ServerKey},
 };
@@ -24,12 +24,12 @@ const POD_GONE_FOR: Duration = Duration::from_secs(300);
 const FORMER_MAX: usize = 8;
 
 #[derive(Debug)]
-pub(crate) struct Roster {
+pub(crate) struct Replicas {
     /// By name, which is unique and how every view sorts them.
     /// Each apart, since a map has room for more than there are.
-    replicas: BTreeMap<Arc<str>, Box<Replica>>,
+    by_name: BTreeMap<Arc<str>, Box<Replica>>,
     /// Exactly one entry for each replica that has answered, but none for [`OTHER`].
-    names: HashMap<ServerKey, Arc<str>>,
+    by_key: HashMap<ServerKey, Arc<str>>,
     /// All answers so far.
     answers: u64,
     /// The sum of the squares of their weights in `recent_reads`.
@@ -37,33 +37,33 @@ pub(crate) struct Roster {
     last_answer: Option<Moment>,
 }
 
-impl Roster {
+impl Replicas {
     /// Expected replicas are there from the start, with no reads.
     pub(crate) fn new(expectation: &Expectation) -> Self {
         let expected = expectation.entries().iter().map(|entry| Arc::clone(&entry.name));
         Self {
-            replicas: expected.map(|name| (Arc::clone(&name), Box::new(Replica::expected(name)))).collect(),
-            names: HashMap::new(),
+            by_name: expected.map(|name| (Arc::clone(&name), Box::new(Replica::expected(name)))).collect(),
+            by_key: HashMap::new(),
             answers: 0,
             recent_squares: 0.0,
             last_answer: None,
         }
     }
 
-    pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> + Clone {
-        self.replicas.values().map(AsRef::as_ref)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Replica> + Clone {
+        self.by_name.values().map(AsRef::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Replica> {
-        self.replicas.get_mut(name).map(AsMut::as_mut)
+        self.by_name.get_mut(name).map(AsMut::as_mut)
     }
 
-    pub(crate) fn replicas_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
-        self.replicas.values_mut().map(AsMut::as_mut)
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
+        self.by_name.values_mut().map(AsMut::as_mut)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.replicas.len()
+        self.by_name.len()
     }
 
     pub(crate) fn answers(&self) -> u64 {
@@ -72,7 +72,7 @@ impl Roster {
 
     /// All answers, weighed as the shares are.
     pub(crate) fn recent_reads(&self) -> f64 {
-        self.replicas.values().map(|replica| replica.recent_reads).sum()
+        self.by_name.values().map(|replica| replica.recent_reads).sum()
     }
 
     /// How many answers of equal weight would say as much about the shares; 0 before the first answer.
@@ -84,12 +84,12 @@ impl Roster {
     /// Counts an answer and returns the replica that gave it.
     ///
     /// `recent_reads` of every replica decays by half every [`SHARE_HALF_LIFE`] before the answer adds 1 to its own.
-    pub(crate) fn record(&mut self, answer: Answer, membership: &Membership, now: Moment) -> &Replica {
-        let name = self.recognise(&answer.identity, membership);
+    pub(crate) fn record(&mut self, answer: Answer, expected_replicas: &ExpectedReplicas, now: Moment) -> &Replica {
+        let name = self.recognise(&answer.identity, expected_replicas);
         if let Some(last) = self.last_answer {
             let half_lives = now.since(last).as_secs_f64() / SHARE_HALF_LIFE.as_secs_f64();
             let decay = (-half_lives).exp2();
-            for replica in self.replicas.values_mut() {
+            for replica in self.by_name.values_mut() {
                 replica.recent_reads *= decay;
             }
             self.recent_squares *= decay * decay;
@@ -98,8 +98,8 @@ impl Roster {
         self.last_answer = Some(now);
         self.answers += 1;
         let replica =
-            self.replicas.entry(Arc::clone(&name)).or_insert_with(|| Box::new(Replica::expected(Arc::clone(&name))));
-        let pod = membership.pod(&name).map(|pod| Arc::clone(&pod.uid));
+            self.by_name.entry(Arc::clone(&name)).or_insert_with(|| Box::new(Replica::expected(Arc::clone(&name))));
+        let pod = expected_replicas.pod(&name).map(|pod| Arc::clone(&pod.uid));
         // Another pod of the name may be another server.
         let before = replica.identity.as_ref().filter(|_| replica.pod_uid == pod && &*name != OTHER);
         replica.changed = before.and_then(|before| Anomaly::change(&name, before, &answer.identity));
@@ -112,9 +112,9 @@ impl Roster {
     /// than [`GRACE`] after the other one first did, and not long ago.
     pub(crate) fn shares_id(&self, name: &str, now: Moment) -> Option<Anomaly> {
         const LATELY: Duration = Duration::from_secs(300);
-        let own = self.replicas.get(name).filter(|own| &*own.name != OTHER)?;
+        let own = self.by_name.get(name).filter(|own| &*own.name != OTHER)?;
         let (server_id, first) = (own.identity.as_ref()?.server_id, own.first_answer?);
-        let other = self.replicas.values().find(|other| {
+        let other = self.by_name.values().find(|other| {
             let same = other.identity.as_ref().is_some_and(|identity| identity.server_id == server_id);
             let after = |later: Option<Moment>, first: Option<Moment>| {
                 later.zip(first).is_some_and(|(later, first)| later.since(first) >= GRACE)
@@ -128,15 +128,15 @@ impl Roster {
 
     /// Makes sure that the replica of this name is known, with no reads if it is new.
     pub(crate) fn meet(&mut self, name: &Arc<str>) {
-        if self.replicas.len() < REPLICAS_MAX && !self.replicas.contains_key(name) {
-            self.replicas.insert(Arc::clone(name), Box::new(Replica::expected(Arc::clone(name))));
+        if self.by_name.len() < REPLICAS_MAX && !self.by_name.contains_key(name) {
+            self.by_name.insert(Arc::clone(name), Box::new(Replica::expected(Arc::clone(name))));
         }
     }
 
     /// Takes in that these replicas should answer from now on: they are not missed from the answers before.
     pub(crate) fn expect_from_now(&mut self, names: &[Arc<str>]) {
         for name in names {
-            if let Some(replica) = self.replicas.get_mut(name) {
+            if let Some(replica) = self.by_name.get_mut(name) {
                 replica.answers_then = self.answers;
             }
         }
@@ -144,27 +144,32 @@ impl Roster {
 
     /// Takes in that the pod of a replica is there, or is gone.
     pub(crate) fn pod(&mut self, name: &str, gone: Option<Moment>) {
-        if let Some(replica) = self.replicas.get_mut(name) {
+        if let Some(replica) = self.by_name.get_mut(name) {
             replica.pod_gone = gone;
         }
     }
 
     /// Forgets replicas, and returns their names: those whose pod has been gone for [`POD_GONE_FOR`], and those that
     /// have not answered for `after`. Configured ones and endpoints stay.
-    pub(crate) fn forget(&mut self, after: Duration, membership: &Membership, now: Moment) -> Vec<Arc<str>> {
+    pub(crate) fn forget(
+        &mut self,
+        after: Duration,
+        expected_replicas: &ExpectedReplicas,
+        now: Moment,
+    ) -> Vec<Arc<str>> {
         let over = |replica: &Replica| match replica.pod_gone {
             Some(gone) => now.since(gone) >= POD_GONE_FOR,
             None => replica.last_answer.is_some_and(|last| now.since(last) >= after),
         };
         let gone: Vec<Arc<str>> = self
-            .replicas
+            .by_name
             .values()
-            .filter(|replica| !membership.keeps(&replica.name) && over(replica))
+            .filter(|replica| !expected_replicas.keeps(&replica.name) && over(replica))
             .map(|replica| Arc::clone(&replica.name))
             .collect();
         for name in &gone {
-            self.replicas.remove(name);
-            self.names.retain(|_, owner| owner != name);
+            self.by_name.remove(name);
+            self.by_key.retain(|_, owner| owner != name);
         }
         gone
     }
@@ -174,24 +179,24 @@ impl Roster {
     /// A server is told by its key, so the same server keeps its name whatever else changes. A new key on the host of
     /// a known replica, with the name that one has, is that replica made anew (its data directory was lost): it goes on
     /// under the old name. If the old key then answers again there are two servers after all, and each gets a name.
-    fn recognise(&mut self, identity: &Identity, membership: &Membership) -> Arc<str> {
+    fn recognise(&mut self, identity: &Identity, expected_replicas: &ExpectedReplicas) -> Arc<str> {
         let key = ServerKey::of(identity);
-        let named = membership.name_of(identity);
-        if let Some(name) = self.names.get(&key) {
+        let named = expected_replicas.name_of(identity);
+        if let Some(name) = self.by_key.get(&key) {
             // A server that answered before its pod was known goes by its pod from then on.
             match &named {
-                Some(pod) if pod != name && membership.pod(pod).is_some() => {}
+                Some(pod) if pod != name && expected_replicas.pod(pod).is_some() => {}
                 _ => return Arc::clone(name),
             }
         }
         let base: Arc<str> = named.unwrap_or_else(|| server_name(identity.server_id).into());
-        let name = match self.replicas.get_mut(&base) {
+        let name = match self.by_name.get_mut(&base) {
             None => base,
             Some(holder) => match &holder.identity {
                 None => base,
                 Some(before) if before.host_name == identity.host_name && !holder.former.contains(&key) => {
                     let old = ServerKey::of(before);
-                    self.names.remove(&old);
+                    self.by_key.remove(&old);
                     if holder.former.len() == FORMER_MAX {
                         holder.former.remove(0);
                     }
@@ -201,17 +206,17 @@ impl Roster {
                 Some(_) => self.second_name(&base, identity),
             },
         };
-        if !self.replicas.contains_key(&name) && self.replicas.len() >= REPLICAS_MAX {
+        if !self.by_name.contains_key(&name) && self.by_name.len() >= REPLICAS_MAX {
             return OTHER.into();
         }
-        self.names.insert(key, Arc::clone(&name));
+        self.by_key.insert(key, Arc::clone(&name));
         name
     }
 
     /// A name for a second server that the name `base` fits as well.
     fn second_name(&self, base: &str, identity: &Identity) -> Arc<str> {
         let with_host: Arc<str> = format!("{base}-{}", identity.host_name).into();
-        match (self.replicas.contains_key(&with_host), &identity.server_uuid) {
+        match (self.by_name.contains_key(&with_host), &identity.server_uuid) {
             (true, Some(uuid)) => {
                 let start: String = uuid.chars().take(8).collect();
                 format!("{base}-{start}").into()
@@ -252,13 +257,13 @@ mod tests {
         }
     }
 
-    fn record(roster: &mut Roster, expectation: &Expectation, identity: Identity, at: f64) -> String {
+    fn record(replicas: &mut Replicas, expectation: &Expectation, identity: Identity, at: f64) -> String {
         let answer = Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() };
-        roster.record(answer, &Membership::new(expectation.clone()), Moment::at(at)).name.to_string()
+        replicas.record(answer, &ExpectedReplicas::new(expectation.clone()), Moment::at(at)).name.to_string()
     }
 
-    fn seen(roster: &mut Roster, identity: Identity) -> String {
-        record(roster, &Expectation::Seen, identity, 1.0)
+    fn seen(replicas: &mut Replicas, identity: Identity) -> String {
+        record(replicas, &Expectation::Seen, identity, 1.0)
     }
 
     fn listed(names: &[&str]) -> Expectation {
@@ -268,87 +273,87 @@ mod tests {
     #[test]
     fn a_server_is_named_by_its_id_unless_an_entry_names_its_host_or_id() {
         let expectation = listed(&["mysql-1", "server-102"]);
-        let mut roster = Roster::new(&expectation);
-        assert_eq!(record(&mut roster, &expectation, identity(101, "mysql-1", "a"), 1.0), "mysql-1");
-        assert_eq!(record(&mut roster, &expectation, identity(102, "mysql-2", "b"), 1.0), "server-102");
-        assert_eq!(record(&mut roster, &expectation, identity(103, "mysql-3", "c"), 1.0), "server-103");
+        let mut replicas = Replicas::new(&expectation);
+        assert_eq!(record(&mut replicas, &expectation, identity(101, "mysql-1", "a"), 1.0), "mysql-1");
+        assert_eq!(record(&mut replicas, &expectation, identity(102, "mysql-2", "b"), 1.0), "server-102");
+        assert_eq!(record(&mut replicas, &expectation, identity(103, "mysql-3", "c"), 1.0), "server-103");
     }
 
     #[test]
     fn a_server_keeps_its_name_when_its_server_id_changes() {
-        let mut roster = Roster::new(&Expectation::Seen);
-        assert_eq!(seen(&mut roster, identity(101, "h", "a")), "server-101");
-        assert_eq!(seen(&mut roster, identity(202, "h", "a")), "server-101");
-        assert_eq!(roster.len(), 1);
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        assert_eq!(seen(&mut replicas, identity(101, "h", "a")), "server-101");
+        assert_eq!(seen(&mut replicas, identity(202, "h", "a")), "server-101");
+        assert_eq!(replicas.len(), 1);
     }
 
     #[test]
     fn two_servers_with_one_server_id_are_two_replicas() {
-        let mut roster = Roster::new(&Expectation::Seen);
-        assert_eq!(seen(&mut roster, identity(1, "mysql-0", "a")), "server-1");
-        assert_eq!(seen(&mut roster, identity(1, "mysql-1", "b")), "server-1-mysql-1");
-        assert_eq!(seen(&mut roster, identity(1, "mysql-0", "a")), "server-1");
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        assert_eq!(seen(&mut replicas, identity(1, "mysql-0", "a")), "server-1");
+        assert_eq!(seen(&mut replicas, identity(1, "mysql-1", "b")), "server-1-mysql-1");
+        assert_eq!(seen(&mut replicas, identity(1, "mysql-0", "a")), "server-1");
     }
 
     #[test]
     fn a_replica_made_anew_goes_on_under_its_name() {
-        let mut roster = Roster::new(&Expectation::Seen);
-        seen(&mut roster, identity(103, "mysql-3", "old"));
-        assert_eq!(seen(&mut roster, identity(103, "mysql-3", "new")), "server-103");
-        assert_eq!(roster.replicas().next().unwrap().reads, 2);
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        seen(&mut replicas, identity(103, "mysql-3", "old"));
+        assert_eq!(seen(&mut replicas, identity(103, "mysql-3", "new")), "server-103");
+        assert_eq!(replicas.iter().next().unwrap().reads, 2);
     }
 
     #[test]
     fn servers_of_one_host_and_one_id_that_take_turns_are_two_replicas() {
-        let mut roster = Roster::new(&Expectation::Seen);
-        seen(&mut roster, identity(1, "box", "aaaaaaaaaaaa"));
-        seen(&mut roster, identity(1, "box", "bbbbbbbbbbbb"));
-        assert_eq!(seen(&mut roster, identity(1, "box", "aaaaaaaaaaaa")), "server-1-box");
-        assert_eq!(seen(&mut roster, identity(1, "box", "bbbbbbbbbbbb")), "server-1");
-        assert_eq!(seen(&mut roster, identity(1, "box", "aaaaaaaaaaaa")), "server-1-box");
-        assert_eq!(roster.len(), 2);
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        seen(&mut replicas, identity(1, "box", "aaaaaaaaaaaa"));
+        seen(&mut replicas, identity(1, "box", "bbbbbbbbbbbb"));
+        assert_eq!(seen(&mut replicas, identity(1, "box", "aaaaaaaaaaaa")), "server-1-box");
+        assert_eq!(seen(&mut replicas, identity(1, "box", "bbbbbbbbbbbb")), "server-1");
+        assert_eq!(seen(&mut replicas, identity(1, "box", "aaaaaaaaaaaa")), "server-1-box");
+        assert_eq!(replicas.len(), 2);
     }
 
     #[test]
     fn servers_without_a_uuid_are_told_by_host_and_id() {
-        let mut roster = Roster::new(&Expectation::Seen);
-        assert_eq!(seen(&mut roster, identity(1, "maria-0", "")), "server-1");
-        assert_eq!(seen(&mut roster, identity(2, "maria-0", "")), "server-2");
-        assert_eq!(seen(&mut roster, identity(1, "maria-0", "")), "server-1");
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
+        assert_eq!(seen(&mut replicas, identity(2, "maria-0", "")), "server-2");
+        assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
     }
 
     #[test]
     fn replicas_past_the_limit_count_as_other() {
-        let mut roster = Roster::new(&Expectation::Seen);
+        let mut replicas = Replicas::new(&Expectation::Seen);
         for id in 0..100 {
-            seen(&mut roster, identity(id, "h", &format!("uuid-{id}")));
+            seen(&mut replicas, identity(id, "h", &format!("uuid-{id}")));
         }
-        assert_eq!(roster.len(), REPLICAS_MAX + 1);
-        let other = roster.replicas().find(|r| &*r.name == OTHER).unwrap();
+        assert_eq!(replicas.len(), REPLICAS_MAX + 1);
+        let other = replicas.iter().find(|r| &*r.name == OTHER).unwrap();
         assert_eq!(other.reads, 100 - REPLICAS_MAX as u64);
     }
 
     #[test]
     fn recent_reads_halve_in_five_minutes() {
-        let mut roster = Roster::new(&Expectation::Seen);
-        record(&mut roster, &Expectation::Seen, identity(1, "a", "a"), 0.0);
-        record(&mut roster, &Expectation::Seen, identity(2, "b", "b"), 300.0);
-        let recent: Vec<f64> = roster.replicas().map(|r| r.recent_reads).collect();
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        record(&mut replicas, &Expectation::Seen, identity(1, "a", "a"), 0.0);
+        record(&mut replicas, &Expectation::Seen, identity(2, "b", "b"), 300.0);
+        let recent: Vec<f64> = replicas.iter().map(|r| r.recent_reads).collect();
         assert_eq!(recent, [0.5, 1.0]);
-        assert!((roster.effective_answers() - 1.5 * 1.5 / 1.25).abs() < 1e-12, "{}", roster.effective_answers());
+        assert!((replicas.effective_answers() - 1.5 * 1.5 / 1.25).abs() < 1e-12, "{}", replicas.effective_answers());
     }
 
     #[test]
     fn a_replica_that_stopped_answering_is_forgotten_but_an_expected_one_stays() {
         let expectation = listed(&["server-1"]);
-        let mut roster = Roster::new(&expectation);
-        record(&mut roster, &expectation, identity(1, "a", "a"), 0.0);
-        record(&mut roster, &expectation, identity(2, "b", "b"), 0.0);
-        let membership = Membership::new(expectation.clone());
-        assert!(roster.forget(Duration::from_secs(10), &membership, Moment::at(9.9)).is_empty());
-        assert_eq!(roster.forget(Duration::from_secs(10), &membership, Moment::at(10.0)), ["server-2".into()]);
-        assert_eq!(record(&mut roster, &expectation, identity(2, "b", "b"), 11.0), "server-2");
-        assert_eq!(roster.replicas().find(|r| &*r.name == "server-2").unwrap().reads, 1);
+        let mut replicas = Replicas::new(&expectation);
+        record(&mut replicas, &expectation, identity(1, "a", "a"), 0.0);
+        record(&mut replicas, &expectation, identity(2, "b", "b"), 0.0);
+        let expected_replicas = ExpectedReplicas::new(expectation.clone());
+        assert!(replicas.forget(Duration::from_secs(10), &expected_replicas, Moment::at(9.9)).is_empty());
+        assert_eq!(replicas.forget(Duration::from_secs(10), &expected_replicas, Moment::at(10.0)), ["server-2".into()]);
+        assert_eq!(record(&mut replicas, &expectation, identity(2, "b", "b"), 11.0), "server-2");
+        assert_eq!(replicas.iter().find(|r| &*r.name == "server-2").unwrap().reads, 1);
     }
 
     #[test]

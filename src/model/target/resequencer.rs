@@ -9,18 +9,18 @@ use std::collections::BTreeMap;
 ///
 /// Every started sample ends within its timeout, so it never holds more than the samples of one timeout.
 #[derive(Debug)]
-pub(crate) struct StartOrder<T> {
+pub(crate) struct Resequencer<T> {
     next: u64,
     waiting: BTreeMap<u64, T>,
 }
 
-impl<T> Default for StartOrder<T> {
+impl<T> Default for Resequencer<T> {
     fn default() -> Self {
         Self { next: 0, waiting: BTreeMap::new() }
     }
 }
 
-impl<T> StartOrder<T> {
+impl<T> Resequencer<T> {
     /// Takes one item in; a number that was released already, or is waiting, is ignored.
     pub(crate) fn insert(&mut self, sequence: u64, item: T) {
         if sequence >= self.next {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn items_leave_in_order_however_they_came() {
-        let mut order = StartOrder::default();
+        let mut order = Resequencer::default();
         order.insert(1, 'b');
         assert_eq!(order.pop(), None);
         order.insert(0, 'a');

@@ -4,13 +4,13 @@ use std::fmt;
 
 use crate::model::{
     base::{GRACE, SHARE_HALF_LIFE},
-    cluster::Standing,
+    cluster::EndpointRouting,
     verdict::Long,
 };
 
 /// Why a replica has its expected share; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Why {
+pub enum ShareReason {
     /// Nothing says who should answer.
     Seen {
         /// How many replicas were seen.
@@ -33,7 +33,7 @@ pub enum Why {
     /// The Service does not route to it from here.
     Unrouted {
         /// How the endpoint stands.
-        standing: Standing,
+        standing: EndpointRouting,
     },
     /// It is no endpoint of the Service.
     NoEndpoint,
@@ -60,7 +60,7 @@ impl fmt::Display for ShareBasis {
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for ShareReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Seen { replicas } => {
@@ -89,12 +89,12 @@ mod tests {
     use crate::model::{
         base::Moment,
         cluster::{Routed, Routing, Rule},
-        target::expected_replicas::Membership,
+        target::expected_replicas::ExpectedReplicas,
         verdict::Expectation,
     };
 
-    fn routing(endpoints: &[(&str, Standing)]) -> Routing {
-        let endpoint = |(name, standing): &(&str, Standing)| {
+    fn routing(endpoints: &[(&str, EndpointRouting)]) -> Routing {
+        let endpoint = |(name, standing): &(&str, EndpointRouting)| {
             let name = Arc::from(*name);
             Routed { pod: None, name, addresses: Vec::new(), serving: true, standing: *standing }
         };
@@ -103,16 +103,20 @@ mod tests {
 
     #[test]
     fn every_share_has_its_reason() {
-        let mut membership = Membership::new(Expectation::Seen);
-        assert_eq!(membership.why("a", 2), Why::Seen { replicas: 2 });
-        membership.routed(Some(routing(&[("a", Standing::Routed), ("b", Standing::NotReady)])), Moment::at(0.0));
-        assert_eq!(membership.why("a", 2), Why::Routed { alike: 1 });
-        assert_eq!(membership.why("b", 2), Why::Unrouted { standing: Standing::NotReady });
-        assert_eq!(membership.why("c", 2), Why::NoEndpoint);
-        membership.routed(Some(routing(&[("a", Standing::Routed), ("b", Standing::Routed)])), Moment::at(1.0));
-        assert_eq!(membership.why("b", 2), Why::Joining);
-        membership.answered("b");
-        assert_eq!(membership.why("b", 2), Why::Routed { alike: 2 });
+        let mut expected_replicas = ExpectedReplicas::new(Expectation::Seen);
+        assert_eq!(expected_replicas.why("a", 2), ShareReason::Seen { replicas: 2 });
+        expected_replicas.routed(
+            Some(routing(&[("a", EndpointRouting::Routed), ("b", EndpointRouting::NotReady)])),
+            Moment::at(0.0),
+        );
+        assert_eq!(expected_replicas.why("a", 2), ShareReason::Routed { alike: 1 });
+        assert_eq!(expected_replicas.why("b", 2), ShareReason::Unrouted { standing: EndpointRouting::NotReady });
+        assert_eq!(expected_replicas.why("c", 2), ShareReason::NoEndpoint);
+        expected_replicas
+            .routed(Some(routing(&[("a", EndpointRouting::Routed), ("b", EndpointRouting::Routed)])), Moment::at(1.0));
+        assert_eq!(expected_replicas.why("b", 2), ShareReason::Joining);
+        expected_replicas.answered("b");
+        assert_eq!(expected_replicas.why("b", 2), ShareReason::Routed { alike: 2 });
     }
 
     #[test]
@@ -129,9 +133,9 @@ mod tests {
     #[test]
     fn a_configured_share_is_the_configurations() {
         let listed = Expectation::listed(vec!["a=2".parse().unwrap()]).unwrap();
-        let mut membership = Membership::new(listed);
-        membership.routed(Some(routing(&[("b", Standing::Routed)])), Moment::at(0.0));
-        assert_eq!(membership.why("a", 2), Why::Configured { weight: 2.0 });
-        assert_eq!(membership.why("b", 2), Why::NotConfigured);
+        let mut expected_replicas = ExpectedReplicas::new(listed);
+        expected_replicas.routed(Some(routing(&[("b", EndpointRouting::Routed)])), Moment::at(0.0));
+        assert_eq!(expected_replicas.why("a", 2), ShareReason::Configured { weight: 2.0 });
+        assert_eq!(expected_replicas.why("b", 2), ShareReason::NotConfigured);
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     notice::TargetNotice,
-    share_reason::{ShareBasis, Why},
+    share_reason::{ShareBasis, ShareReason},
     trend::Trend,
 };
 use crate::model::{
@@ -73,7 +73,7 @@ pub struct TargetSnapshot {
     /// What is wrong now.
     pub notices: Vec<TargetNotice>,
     /// How the bounded test ended, once it has; only `check` asks for one.
-    pub trial: Option<Outcome>,
+    pub check: Option<Outcome>,
 }
 
 /// One replica of a target.
@@ -95,7 +95,7 @@ pub struct ReplicaSnapshot {
     /// constant since the expectation or the alarm last changed; absent where it is not compared with others.
     pub share_interval: Option<ShareInterval>,
     /// Why that part.
-    pub why: Why,
+    pub why: ShareReason,
     /// Whether it answered the last direct sample; absent before the first.
     pub direct_up: Option<bool>,
     /// How far it was behind the primary in its last answer; absent while that is not known.

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::model::{
     base::ObjectName,
-    probe::Pace,
-    verdict::{Expectation, TrialRules, VerdictRules},
+    probe::ProbeIntervals,
+    verdict::{CheckRules, Expectation, VerdictRules},
 };
 
 /// Names one target among all; never used twice in the life of a process.
@@ -24,7 +24,7 @@ pub struct TargetSpec {
     /// The port that clients connect to.
     pub port: u16,
     /// How often it is asked.
-    pub pace: Pace,
+    pub pace: ProbeIntervals,
     /// The `StatefulSet` behind it, in the Service's namespace; absent where it is found from the endpoints.
     pub statefulset: Option<ObjectName>,
     /// A replica that is neither configured nor an endpoint is forgotten this long after its last answer.
@@ -32,7 +32,7 @@ pub struct TargetSpec {
     /// When to call its reads unbalanced.
     pub verdict: VerdictRules,
     /// One bounded test of the reads, for `check`.
-    pub trial: Option<TrialRules>,
+    pub check: Option<CheckRules>,
 }
 
 #[cfg(test)]
@@ -44,11 +44,11 @@ impl TargetSpec {
             expectation,
             service: None,
             port: 3306,
-            pace: Pace::regular(Duration::from_secs(1)),
+            pace: ProbeIntervals::regular(Duration::from_secs(1)),
             statefulset: None,
             forget_after: Duration::from_secs(3600),
             verdict: VerdictRules::default(),
-            trial: None,
+            check: None,
         }
     }
 }

@@ -10,11 +10,11 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use super::{
     burst::Bursts,
     conditions::{Anomalies, Troubles},
-    expected_replicas::Membership,
+    expected_replicas::ExpectedReplicas,
     notice::TargetNotice,
     replica::Replica,
-    replicas::{Roster, version_skew},
-    resequencer::StartOrder,
+    replicas::{Replicas, version_skew},
+    resequencer::Resequencer,
     share_reason::ShareBasis,
     snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
     spec::TargetSpec,
@@ -23,9 +23,9 @@ use super::{
 use crate::model::{
     base::{Moment, OTHER, ObjectName},
     cluster::Routing,
-    freshness::Direct,
-    probe::{Anomaly, Answer, FailureReason, Latency, PastFailure, Plan, PodRead, Role, Sample, Unrouted},
-    verdict::{Expectation, Judge, Trial, Verdict, VerdictKind},
+    freshness::PodProbes,
+    probe::{Anomaly, Answer, FailureReason, Latency, PastFailure, PodRead, ProbePlan, Role, Sample, Unrouted},
+    verdict::{Check, Evaluator, Expectation, Verdict, VerdictKind},
 };
 
 /// How many of the last answers are kept for people.
@@ -43,13 +43,13 @@ const DOWN_AFTER: u64 = 10;
 #[derive(Debug)]
 pub(crate) struct Target {
     spec: TargetSpec,
-    membership: Membership,
-    roster: Roster,
+    expected_replicas: ExpectedReplicas,
+    replicas: Replicas,
     bursts: Bursts,
     /// Absent if no pod is to be asked at its own address.
-    direct: Option<Direct>,
+    direct: Option<PodProbes>,
     /// What the sources were last told to do.
-    plan: Plan,
+    plan: ProbePlan,
     /// Something has happened since that may change it.
     plan_is_old: bool,
     samples: u64,
@@ -75,11 +75,11 @@ pub(crate) struct Target {
     /// Whether it was told that too few samples fit into the false-alarm period.
     few_samples: bool,
     /// When each sample started and who answered it, or why it failed, on its way to the judge and the trial.
-    order: StartOrder<(Moment, Result<Arc<str>, FailureReason>)>,
-    judge: Judge,
+    resequencer: Resequencer<(Moment, Result<Arc<str>, FailureReason>)>,
+    evaluator: Evaluator,
     /// The verdict that people were told last; absent while there was none but too little to say.
     told: Option<VerdictKind>,
-    trial: Option<Trial>,
+    check: Option<Check>,
 }
 
 /// What a sample brought.
@@ -93,11 +93,11 @@ pub(crate) struct Probed {
 impl Target {
     pub(crate) fn new(spec: TargetSpec) -> Self {
         let mut target = Self {
-            membership: Membership::new(spec.expectation.clone()),
-            roster: Roster::new(&spec.expectation),
+            expected_replicas: ExpectedReplicas::new(spec.expectation.clone()),
+            replicas: Replicas::new(&spec.expectation),
             bursts: Bursts::new(&spec.pace),
-            direct: Direct::new(&spec.pace),
-            plan: Plan::default(),
+            direct: PodProbes::new(&spec.pace),
+            plan: ProbePlan::default(),
             plan_is_old: true,
             samples: 0,
             failures: Default::default(),
@@ -113,10 +113,10 @@ impl Target {
             anomalies: Anomalies::default(),
             skewed: false,
             few_samples: false,
-            order: StartOrder::default(),
-            judge: Judge::new(&spec.verdict),
+            resequencer: Resequencer::default(),
+            evaluator: Evaluator::new(&spec.verdict),
             told: None,
-            trial: None,
+            check: None,
             spec,
         };
         target.expect(START);
@@ -157,17 +157,17 @@ impl Target {
         };
         let read = answered_by.as_ref().ok().and_then(|name| self.read(name, started, now));
         self.expect(now);
-        if let (Some(rules), None) = (&self.spec.trial, &self.trial) {
-            let affinity = self.membership.routing().and_then(|routing| routing.affinity);
+        if let (Some(rules), None) = (&self.spec.check, &self.check) {
+            let affinity = self.expected_replicas.routing().and_then(|routing| routing.affinity);
             // Made with the first sample, when it is known what the Service routes to.
-            self.trial = Some(Trial::new(rules.clone(), self.membership.expectation(), affinity));
+            self.check = Some(Check::new(rules.clone(), self.expected_replicas.expectation(), affinity));
         }
-        self.order.insert(sequence, (started, answered_by));
-        while let Some((started, answered_by)) = self.order.pop() {
+        self.resequencer.insert(sequence, (started, answered_by));
+        while let Some((started, answered_by)) = self.resequencer.pop() {
             let answered_by = answered_by.as_ref().map_err(|reason| *reason);
-            self.judge.observe(started, answered_by);
-            if let Some(trial) = &mut self.trial {
-                trial.observe(answered_by);
+            self.evaluator.observe(started, answered_by);
+            if let Some(check) = &mut self.check {
+                check.observe(answered_by);
             }
         }
         news.extend(self.notice_verdict());
@@ -181,7 +181,7 @@ impl Target {
 
     /// Takes in whether Kubernetes is heard of the endpoints.
     pub(crate) fn heard(&mut self, heard: bool) {
-        self.membership.heard(heard);
+        self.expected_replicas.heard(heard);
     }
 
     /// Takes in what the Service routes to now.
@@ -190,19 +190,19 @@ impl Target {
             self.bursts.routed(routing, now);
             self.plan_is_old = true;
         }
-        let newly_expected = self.membership.routed(routing, now);
-        let pods = self.membership.routing().into_iter().flat_map(|routing| &routing.endpoints);
+        let newly_expected = self.expected_replicas.routed(routing, now);
+        let pods = self.expected_replicas.routing().into_iter().flat_map(|routing| &routing.endpoints);
         for endpoint in pods.filter(|endpoint| endpoint.pod.is_some()) {
-            self.roster.meet(&endpoint.name);
-            self.roster.pod(&endpoint.name, None);
+            self.replicas.meet(&endpoint.name);
+            self.replicas.pod(&endpoint.name, None);
         }
-        self.roster.expect_from_now(&newly_expected);
+        self.replicas.expect_from_now(&newly_expected);
         self.expect(now);
     }
 
     /// Takes in that a pod is gone.
     pub(crate) fn pod_gone(&mut self, name: &str, now: Moment) {
-        self.roster.pod(name, Some(now));
+        self.replicas.pod(name, Some(now));
     }
 
     /// What is so because time passed, although nothing happened.
@@ -210,10 +210,10 @@ impl Target {
         self.bursts.tick(now);
         self.plan_is_old = true;
         self.forget_lags(now);
-        let newly_expected = self.membership.tick(now);
-        self.roster.expect_from_now(&newly_expected);
+        let newly_expected = self.expected_replicas.tick(now);
+        self.replicas.expect_from_now(&newly_expected);
         let mut news = self.troubles.tick(self.samples, now);
-        let forgotten = self.roster.forget(self.spec.forget_after, &self.membership, now);
+        let forgotten = self.replicas.forget(self.spec.forget_after, &self.expected_replicas, now);
         let after = self.spec.forget_after;
         news.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
         self.expect(now);
@@ -222,7 +222,7 @@ impl Target {
         news.extend(self.notice_verdict());
         if self.trend.is_due(now) {
             let failures = self.failures.iter().sum();
-            Arc::make_mut(&mut self.trend).take(self.judge.evidence_seconds(), self.samples, failures, now);
+            Arc::make_mut(&mut self.trend).take(self.evaluator.evidence_seconds(), self.samples, failures, now);
         }
         self.notice_judging(&mut news);
         news
@@ -230,27 +230,27 @@ impl Target {
 
     /// Takes in with how many targets it shares the false-alarm period of the process; says whether that is news.
     pub(crate) fn share_period(&mut self, targets: u32) -> bool {
-        let before = self.judge.threshold_seconds();
-        self.judge.set_threshold(self.spec.verdict.false_alarm_period.saturating_mul(targets.max(1)));
-        self.judge.threshold_seconds().total_cmp(&before).is_ne()
+        let before = self.evaluator.threshold_seconds();
+        self.evaluator.set_threshold(self.spec.verdict.false_alarm_period.saturating_mul(targets.max(1)));
+        self.evaluator.threshold_seconds().total_cmp(&before).is_ne()
     }
 
     pub(crate) fn snapshot(&self) -> TargetSnapshot {
-        let recent = self.roster.recent_reads();
-        let seen = self.roster.replicas().filter(|replica| replica.reads > 0).count();
-        let knew_freshness = self.direct.as_ref().is_some_and(Direct::knew_freshness);
+        let recent = self.replicas.recent_reads();
+        let seen = self.replicas.iter().filter(|replica| replica.reads > 0).count();
+        let knew_freshness = self.direct.as_ref().is_some_and(PodProbes::knew_freshness);
         let replica_snapshot = |replica: &Replica| ReplicaSnapshot {
             name: Arc::clone(&replica.name),
             identity: replica.identity.clone(),
             reads: replica.reads,
             last_answer: replica.last_answer,
             share: (recent > 0.0).then(|| replica.recent_reads / recent),
-            expected_share: self.membership.expectation().share(&replica.name, seen),
-            why: self.membership.why(&replica.name, seen),
+            expected_share: self.expected_replicas.expectation().share(&replica.name, seen),
+            why: self.expected_replicas.why(&replica.name, seen),
             direct_up: replica.direct_up,
             lag: replica.lag.map(|(_, lag)| lag),
             stale_reads: knew_freshness.then_some(replica.stale_reads),
-            share_interval: self.judge.interval(&replica.name),
+            share_interval: self.evaluator.interval(&replica.name),
         };
         TargetSnapshot {
             name: Arc::clone(&self.spec.name),
@@ -262,25 +262,25 @@ impl Target {
             primary_reads: self.primary_reads,
             strangers: self.strangers,
             anomalies: self.seen_anomalies(),
-            verdict: self.judge.verdict(),
-            evidence_seconds: self.judge.evidence_seconds(),
-            threshold_seconds: self.judge.threshold_seconds(),
-            alarms: self.judge.alarms(),
-            restarts: self.judge.restarts(),
-            indices: self.judge.indices(),
+            verdict: self.evaluator.verdict(),
+            evidence_seconds: self.evaluator.evidence_seconds(),
+            threshold_seconds: self.evaluator.threshold_seconds(),
+            alarms: self.evaluator.alarms(),
+            restarts: self.evaluator.restarts(),
+            indices: self.evaluator.indices(),
             trend: Arc::clone(&self.trend),
             latency: self.latency.clone(),
-            direct: self.direct.as_ref().map(Direct::counts),
-            replicas: self.roster.replicas().map(replica_snapshot).collect(),
+            direct: self.direct.as_ref().map(PodProbes::counts),
+            replicas: self.replicas.iter().map(replica_snapshot).collect(),
             share_basis: ShareBasis {
-                answers: self.roster.effective_answers(),
-                interval_answers: self.judge.interval_answers(),
+                answers: self.replicas.effective_answers(),
+                interval_answers: self.evaluator.interval_answers(),
             },
-            routing: self.membership.routing().cloned(),
+            routing: self.expected_replicas.routing().cloned(),
             last_answers: Arc::clone(&self.tape),
             last_failures: self.past_failures.iter().rev().map(FailureSeen::from).collect(),
             notices: self.notices(),
-            trial: self.trial.as_ref().and_then(Trial::outcome),
+            check: self.check.as_ref().and_then(Check::outcome),
         }
     }
 
@@ -299,7 +299,7 @@ impl Target {
         }
         let (server_id, server_time, total) =
             (answer.identity.server_id, answer.identity.server_time, answer.timings.total);
-        let replica = self.roster.record(answer, &self.membership, now);
+        let replica = self.replicas.record(answer, &self.expected_replicas, now);
         let name = Arc::clone(&replica.name);
         let mut news = Vec::new();
         if let (1, Some(identity)) = (replica.reads, &replica.identity) {
@@ -313,19 +313,19 @@ impl Target {
                 },
             });
         }
-        let left_out = self.membership.leaves_out(&name).then(|| match role {
+        let left_out = self.expected_replicas.leaves_out(&name).then(|| match role {
             Role::Primary => Anomaly::Primary { replica: Arc::clone(&name) },
             Role::Replica => Anomaly::Unexpected { replica: Arc::clone(&name) },
         });
-        let shown = [replica.changed.clone(), left_out, self.roster.shares_id(&name, now)];
+        let shown = [replica.changed.clone(), left_out, self.replicas.shares_id(&name, now)];
         for anomaly in shown.into_iter().flatten() {
-            if let Some(trial) = &mut self.trial {
-                trial.anomaly(&anomaly);
+            if let Some(check) = &mut self.check {
+                check.anomaly(&anomaly);
             }
             news.extend(self.anomalies.seen(anomaly, self.samples, now));
         }
-        self.membership.answered(&name);
-        if let Some(stranger) = self.membership.strange(&name, started) {
+        self.expected_replicas.answered(&name);
+        if let Some(stranger) = self.expected_replicas.strange(&name, started) {
             self.strangers[stranger as usize] += 1;
             news.extend(self.troubles.strange(stranger, &name, self.samples, now));
         }
@@ -342,9 +342,9 @@ impl Target {
     }
 
     fn notice_silence(&mut self, news: &mut Vec<TargetNotice>) {
-        let (answers, replicas) = (self.roster.answers(), self.roster.len());
-        let expectation = self.membership.expectation();
-        for replica in self.roster.replicas_mut() {
+        let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
+        let expectation = self.expected_replicas.expectation();
+        for replica in self.replicas.iter_mut() {
             let silent = replica.is_silent(answers, expectation, replicas);
             if silent != replica.silent {
                 replica.silent = silent;
@@ -359,21 +359,21 @@ impl Target {
 
     /// What is wrong now.
     fn notices(&self) -> Vec<TargetNotice> {
-        let (answers, replicas) = (self.roster.answers(), self.roster.len());
+        let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
         let silent = self
-            .roster
-            .replicas()
+            .replicas
+            .iter()
             .filter(|replica| replica.silent)
-            .map(|replica| silence(replica, answers, self.membership.expectation(), replicas));
-        let overflow = self.roster.replicas().any(|replica| &*replica.name == OTHER);
+            .map(|replica| silence(replica, answers, self.expected_replicas.expectation(), replicas));
+        let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
         let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
-        let nowhere = self.membership.routing().filter(|routing| routing.routed().next().is_none());
+        let nowhere = self.expected_replicas.routing().filter(|routing| routing.routed().next().is_none());
         let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
-        let alarm = Some(self.judge.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
-        let skew = version_skew(self.roster.replicas());
+        let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
+        let skew = version_skew(self.replicas.iter());
         let wrong = alarm.into_iter().chain(self.anomalies.notices()).chain(self.troubles.notices(self.samples));
         let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
-        wrong.chain(self.judge.few_samples().map(TargetNotice::FewSamples)).chain(skew).collect()
+        wrong.chain(self.evaluator.few_samples().map(TargetNotice::FewSamples)).chain(skew).collect()
     }
 }
 

@@ -15,7 +15,7 @@ const FAILURES_MAX: f64 = 0.01;
 
 /// How long a trial is and how sure it must be.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TrialRules {
+pub struct CheckRules {
     /// How many samples it has.
     pub samples: u64,
     /// How often chance alone may make it find the reads unbalanced: above 0, below 1.
@@ -39,7 +39,7 @@ pub struct Outcome {
     /// What it decided.
     pub decision: Decision,
     /// Why; its [`fmt::Display`] is the sentence for people.
-    pub finding: Finding,
+    pub finding: CheckResult,
     /// Samples it rests on, in the order in which they started.
     pub samples: u64,
     /// The probability with which chance alone would have looked at least this uneven at any moment so far.
@@ -48,7 +48,7 @@ pub struct Outcome {
 
 /// What a trial found.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Finding {
+pub enum CheckResult {
     /// All answer, and chance alone explains the differences.
     AllAnswer {
         /// How many.
@@ -95,8 +95,8 @@ pub enum Finding {
 }
 
 #[derive(Debug)]
-pub(crate) struct Trial {
-    rules: TrialRules,
+pub(crate) struct Check {
+    rules: CheckRules,
     listed: bool,
     fairness: Fairness,
     answers: BTreeMap<Arc<str>, u64>,
@@ -109,9 +109,9 @@ pub(crate) struct Trial {
     decision: Option<Decision>,
 }
 
-impl Trial {
+impl Check {
     /// A trial of reads through a Service that keeps a client with an endpoint for `affinity`, if it does.
-    pub(crate) fn new(rules: TrialRules, expectation: &Expectation, affinity: Option<Duration>) -> Self {
+    pub(crate) fn new(rules: CheckRules, expectation: &Expectation, affinity: Option<Duration>) -> Self {
         Self {
             rules,
             listed: matches!(expectation, Expectation::Listed(_)),
@@ -152,13 +152,13 @@ impl Trial {
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let decision = self.decision?;
         let finding = match decision {
-            Decision::Balanced => Finding::AllAnswer { replicas: self.fairness.replicas(), listed: self.listed },
-            Decision::Undecided if self.affinity.is_some() => Finding::Affinity(self.affinity.unwrap_or_default()),
+            Decision::Balanced => CheckResult::AllAnswer { replicas: self.fairness.replicas(), listed: self.listed },
+            Decision::Undecided if self.affinity.is_some() => CheckResult::Affinity(self.affinity.unwrap_or_default()),
             Decision::Undecided => {
                 let mut failed: Vec<_> =
                     FailureReason::ALL.into_iter().zip(self.failed).filter(|(_, count)| *count > 0).collect();
                 failed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-                Finding::Failures { failed, samples: self.samples }
+                CheckResult::Failures { failed, samples: self.samples }
             }
             Decision::Unbalanced => self.fault(),
         };
@@ -182,18 +182,18 @@ impl Trial {
     }
 
     /// What speaks against the expected shares, the gravest first.
-    fn fault(&self) -> Finding {
+    fn fault(&self) -> CheckResult {
         let answers = self.answers.values().sum();
         let p_value = self.fairness.p_value();
         let missing: Vec<_> = self.missing().collect();
         match self.fairness.worst() {
-            _ if !missing.is_empty() => Finding::Missing { replicas: missing, answers },
+            _ if !missing.is_empty() => CheckResult::Missing { replicas: missing, answers },
             Some(worst) if p_value <= self.rules.alpha => {
-                Finding::Uneven { replica: worst.replica, share: worst.share, expected: worst.expected, p_value }
+                CheckResult::Uneven { replica: worst.replica, share: worst.share, expected: worst.expected, p_value }
             }
             _ => match &self.anomaly {
-                Some(anomaly) if self.unexpected().is_empty() => Finding::Anomaly(anomaly.clone()),
-                _ => Finding::Unexpected { replicas: self.unexpected(), answers },
+                Some(anomaly) if self.unexpected().is_empty() => CheckResult::Anomaly(anomaly.clone()),
+                _ => CheckResult::Unexpected { replicas: self.unexpected(), answers },
             },
         }
     }
@@ -208,7 +208,7 @@ impl Trial {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for CheckResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AllAnswer { replicas: 1, listed: false } => {
@@ -275,7 +275,7 @@ mod tests {
     }
 
     fn run(expectation: &Expectation, samples: u64, answers: &[Option<&str>]) -> Outcome {
-        let mut trial = Trial::new(TrialRules { samples, alpha: 0.001 }, expectation, None);
+        let mut trial = Check::new(CheckRules { samples, alpha: 0.001 }, expectation, None);
         for answer in answers.iter().cycle().take(usize::try_from(samples).unwrap()) {
             trial.observe(answer.map(Arc::from).as_ref().ok_or(FailureReason::Refused));
         }
@@ -298,13 +298,13 @@ mod tests {
         let outcome = run(&listed(&["a", "b", "c"]), 600, &[Some("a"), Some("b")]);
         assert_eq!(outcome.decision, Decision::Unbalanced);
         assert!(outcome.samples < 60);
-        assert!(matches!(outcome.finding, Finding::Missing { replicas, .. } if replicas == ["c".into()]));
+        assert!(matches!(outcome.finding, CheckResult::Missing { replicas, .. } if replicas == ["c".into()]));
     }
 
     #[test]
     fn a_replica_missing_from_too_few_answers_for_the_test_is_missing_at_the_end() {
         let outcome = run(&listed(&["a", "b", "c"]), 6, &[Some("a"), Some("b")]);
-        assert!(matches!(outcome.finding, Finding::Missing { answers: 6, .. }));
+        assert!(matches!(outcome.finding, CheckResult::Missing { answers: 6, .. }));
     }
 
     #[test]

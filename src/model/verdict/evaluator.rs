@@ -9,8 +9,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    evidence::{Detector, DetectorRules, Indices, ShareInterval, Suspect, Tally},
-    failure_window::Failures,
+    evidence::{Detector, DetectorRules, Indices, ShareInterval, ShareStats, Suspect},
+    failure_window::FailureWindow,
     verdict::{AllAnswer, Culprit, CulpritKind, FewSamples, Undecided, Verdict, VerdictKind},
 };
 use crate::model::{base::Moment, probe::FailureReason};
@@ -32,7 +32,7 @@ pub struct VerdictRules {
 
 /// The evidence about one target, and what it was made from.
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(crate) struct Evaluator {
     names: Vec<Arc<str>>,
     weights: Vec<f64>,
     /// Whether the set is known, or is just who was seen.
@@ -41,12 +41,12 @@ pub(crate) struct Judge {
     changed: Option<Moment>,
     affinity: Option<Duration>,
     detector: Detector,
-    tally: Tally,
+    tally: ShareStats,
     /// Answers fed since the evidence began from nothing.
     answers: u64,
     /// When the sample of the last answer that was fed started.
     fed: Option<Moment>,
-    failures: Failures,
+    failures: FailureWindow,
     restarts: u64,
     /// Between samples.
     interval: Duration,
@@ -62,7 +62,7 @@ impl Default for VerdictRules {
     }
 }
 
-impl Judge {
+impl Evaluator {
     pub(crate) fn new(rules: &VerdictRules) -> Self {
         let detector = DetectorRules {
             threshold_seconds: rules.false_alarm_period.as_secs_f64(),
@@ -76,10 +76,10 @@ impl Judge {
             changed: None,
             affinity: None,
             detector: Detector::new(detector, &[]),
-            tally: Tally::new(&[], HALF_LIFE_SECONDS),
+            tally: ShareStats::new(&[], HALF_LIFE_SECONDS),
             answers: 0,
             fed: None,
-            failures: Failures::new(rules.tolerance),
+            failures: FailureWindow::new(rules.tolerance),
             restarts: 0,
             interval: rules.interval,
         }

@@ -25,7 +25,7 @@ const ALL_OF_ONE: f64 = 20.0;
 const PART_OF_ONE: f64 = 1.0 / 3.0;
 
 #[derive(Debug)]
-pub(super) struct Failures {
+pub(super) struct FailureWindow {
     /// Whether each of the latest samples failed, oldest first; at most `window`.
     latest: VecDeque<bool>,
     window: usize,
@@ -40,7 +40,7 @@ pub(super) struct Failures {
     reason: FailureReason,
 }
 
-impl Failures {
+impl FailureWindow {
     pub(super) fn new(tolerance: f64) -> Self {
         let mut failures = Self {
             latest: VecDeque::new(),
@@ -114,7 +114,7 @@ mod tests {
 
     /// How many failures in a row are tolerated among `replicas` of equal shares, and in how many samples.
     fn tolerated(replicas: usize, tolerance: f64) -> (usize, usize) {
-        let mut failures = Failures::new(tolerance);
+        let mut failures = FailureWindow::new(tolerance);
         #[expect(clippy::cast_precision_loss, reason = "few")]
         failures.expect(&vec![1.0 / replicas as f64; replicas]);
         let failed = (0..1000).take_while(|_| {
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn failures_before_the_first_answer_are_nobodys() {
-        let mut failures = Failures::new(0.02);
+        let mut failures = FailureWindow::new(0.02);
         (0..50).for_each(|_| failures.observe(Some(FailureReason::Refused)));
         assert!(failures.too_many());
         failures.observe(None);
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn it_ends_when_half_of_them_are_forgotten() {
-        let mut failures = Failures::new(0.02);
+        let mut failures = FailureWindow::new(0.02);
         failures.observe(None);
         (0..5).for_each(|_| failures.observe(Some(FailureReason::Timeout)));
         assert!(failures.too_many());

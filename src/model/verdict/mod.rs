@@ -8,13 +8,13 @@ mod failure_window;
 mod fairness;
 mod verdict;
 
-pub use check::{Decision, Finding, Outcome, TrialRules};
+pub use check::{CheckResult, CheckRules, Decision, Outcome};
 pub use evaluator::VerdictRules;
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use fairness::dirichlet_ln_evidence;
 pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewSamples, Undecided, Verdict};
 
-pub(crate) use check::Trial;
-pub(crate) use evaluator::Judge;
+pub(crate) use check::Check;
+pub(crate) use evaluator::Evaluator;
 pub(crate) use expectation::server_name;
 pub(crate) use verdict::{Long, VerdictKind};

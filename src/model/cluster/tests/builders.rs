@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::model::{
     base::{Moment, ObjectName, PodRef},
     cluster::{
-        index::{BindLabels, Change, Effect, Kind, Object, World},
+        index::{BindLabels, Change, Effect, Index, Kind, Object},
         life::Receipt,
         milestones::{Milestone, ScalePhase},
         objects::{
@@ -16,9 +16,9 @@ use crate::model::{
             Volume,
         },
         reasons::{ClaimEvent, ClaimReason},
-        scale_events::{ScaleEvent, Timeline},
-        scale_step::Step,
-        scaled_replica::Member,
+        scale_events::{ScaleEvent, ScaleEvents},
+        scale_step::ScaleStep,
+        scaled_replica::ScaledReplica,
     },
 };
 
@@ -28,8 +28,8 @@ pub(super) struct Fact<T>(pub(super) T);
 
 /// A world and what it told so far.
 pub(super) struct Story {
-    pub(super) world: World,
-    pub(super) steps: Vec<Step>,
+    pub(super) world: Index,
+    pub(super) steps: Vec<ScaleStep>,
     /// The pods that are ready endpoints of `mysql-read`: name and uid.
     pub(super) ready: BTreeMap<String, Arc<str>>,
 }
@@ -255,7 +255,7 @@ object!(StatefulSet, Pod, Claim, Volume, StorageClass, Slice, ClaimEvent);
 impl Story {
     /// Nothing but the Service and the class is known.
     pub(super) fn empty() -> Self {
-        let mut story = Self { world: World::new([name("mysql-read")]), steps: Vec::new(), ready: BTreeMap::default() };
+        let mut story = Self { world: Index::new([name("mysql-read")]), steps: Vec::new(), ready: BTreeMap::default() };
         story.at(0.0).lists(class("fast"));
         let service = Service {
             name: name("mysql-read"),
@@ -323,7 +323,7 @@ impl Story {
 
     /// The scale events, oldest first.
     pub(super) fn events(&self) -> Vec<&ScaleEvent> {
-        self.world.timelines().flat_map(Timeline::events).collect()
+        self.world.timelines().flat_map(ScaleEvents::events).collect()
     }
 
     pub(super) fn event(&self) -> &ScaleEvent {
@@ -331,7 +331,7 @@ impl Story {
     }
 
     /// Of the last event, the member at `ordinal`.
-    pub(super) fn member(&self, ordinal: u32) -> &Member {
+    pub(super) fn member(&self, ordinal: u32) -> &ScaledReplica {
         self.event().members.iter().find(|member| member.ordinal == ordinal).expect("a member")
     }
 
@@ -343,8 +343,8 @@ impl Story {
 
     /// How long each time that a phase was measured, in seconds.
     pub(super) fn measured(&self, phase: ScalePhase) -> Vec<f64> {
-        let seconds = |step: &Step| match step {
-            Step::Measured { phase: of, duration } if *of == phase => Some(duration.as_secs_f64()),
+        let seconds = |step: &ScaleStep| match step {
+            ScaleStep::Measured { phase: of, duration } if *of == phase => Some(duration.as_secs_f64()),
             _ => None,
         };
         self.steps.iter().filter_map(seconds).collect()

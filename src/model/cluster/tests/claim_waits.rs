@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{
     base::{Moment, ObjectName},
     cluster::{
-        cluster::Kubernetes,
+        cluster::Cluster,
         index::{Change, Kind, Object},
         life::Receipt,
         routing::Rule,
@@ -16,7 +16,7 @@ use crate::model::{
 
 /// What Kubernetes told, of the `StatefulSet` `mysql` that was just scaled to 4, and whose fourth claim is there since
 /// the second 6000.
-struct Told(Kubernetes);
+struct Told(Cluster);
 
 fn watch(kind: Kind) -> WatchName {
     WatchName { kind, namespace: "mysql".into() }
@@ -25,7 +25,7 @@ fn watch(kind: Kind) -> WatchName {
 impl Told {
     fn new() -> Self {
         let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Claim, Kind::Event];
-        let mut told = Self(Kubernetes::new([name("mysql-read")], [], kinds.map(watch).into()));
+        let mut told = Self(Cluster::new([name("mysql-read")], [], kinds.map(watch).into()));
         let service = crate::model::cluster::Service {
             name: name("mysql-read"),
             headless: false,
@@ -141,7 +141,7 @@ fn a_list_of_the_claims_ends_what_was_said_of_others() {
 fn a_statefulset_that_somebody_named_is_the_one_that_matters_and_missing_it_is_told() {
     let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
     let mut told =
-        Told(Kubernetes::new([name("mysql-read")], [(name("mysql-read"), name("other"))], kinds.map(watch).into()));
+        Told(Cluster::new([name("mysql-read")], [(name("mysql-read"), name("other"))], kinds.map(watch).into()));
     assert!(told.notices(5000.0).is_empty(), "nothing was listed yet");
     told.at(5000.0, set(3));
     let (news, _) = told.0.listed(&watch(Kind::StatefulSet), Moment::at(5000.0));
@@ -167,7 +167,7 @@ fn that_milestones_cannot_be_written_is_told_once_until_they_can() {
 
 #[test]
 fn a_service_that_does_not_exist_is_told_and_nobody_is_expected_behind_it() {
-    let mut told = Told(Kubernetes::new([name("mysql-reed")], [], [Kind::Service, Kind::Slice].map(watch).into()));
+    let mut told = Told(Cluster::new([name("mysql-reed")], [], [Kind::Service, Kind::Slice].map(watch).into()));
     told.at(5000.0, slice("mysql-read", [("mysql-0", &Arc::from("mysql-0-a"))]));
     told.0.listed(&watch(Kind::Slice), Moment::at(5000.0));
     assert!(told.0.routing(&name("mysql-reed")).is_none(), "the Services were not listed yet");

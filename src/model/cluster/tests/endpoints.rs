@@ -9,7 +9,7 @@ use crate::model::{
         life::Receipt,
         milestones::{Milestone, ScalePhase},
         objects::{Service, Vantage},
-        routing::Standing,
+        routing::EndpointRouting,
         tests::builders::{Story, name, pod, set, slice},
     },
 };
@@ -134,6 +134,13 @@ fn routing_names_each_pod_once() {
     let story = Story::of(3);
     let routing = story.world.routing(&name("mysql-read")).unwrap();
     let names: Vec<_> = routing.endpoints.iter().map(|endpoint| (&*endpoint.name, endpoint.standing)).collect();
-    assert_eq!(names, [("mysql-0", Standing::Routed), ("mysql-1", Standing::Routed), ("mysql-2", Standing::Routed)]);
+    assert_eq!(
+        names,
+        [
+            ("mysql-0", EndpointRouting::Routed),
+            ("mysql-1", EndpointRouting::Routed),
+            ("mysql-2", EndpointRouting::Routed)
+        ]
+    );
     assert_eq!(story.world.pod(&name("mysql-0")).map(|pod| &*pod.uid), Some("mysql-0-a"));
 }

@@ -4,12 +4,12 @@ use crate::model::cluster::{
     index::Kind,
     milestone_status::Reached,
     milestones::Milestone,
-    scale_events::Timeline,
+    scale_events::ScaleEvents,
     tests::builders::{Story, pod, set},
 };
 
 fn has(story: &Story, replica: &str, milestone: Milestone) -> bool {
-    let sets: Vec<_> = story.world.timelines().map(|timeline: &Timeline| story.world.reached(timeline)).collect();
+    let sets: Vec<_> = story.world.timelines().map(|timeline: &ScaleEvents| story.world.reached(timeline)).collect();
     Reached::has(&sets, replica, milestone)
 }
 

@@ -16,7 +16,7 @@ use crate::model::{
         milestones::{Milestone, ScalePhase},
         objects::PodConditions,
         scale_events::{EVENTS_MAX, ScaleEvent},
-        scaled_replica::{Direction, Member},
+        scaled_replica::{Direction, ScaledReplica},
         tests::{
             builders::Story,
             simulation::{BEGIN, Habits, Happening, PLACES, Simulation, Wish},
@@ -39,7 +39,7 @@ struct Trial {
     uids: BTreeMap<String, String>,
     /// Moments at which something of a pod, a claim, the set or the endpoints was seen live, by uid or name.
     seen: BTreeMap<String, BTreeSet<u64>>,
-    before: BTreeMap<Place, Member>,
+    before: BTreeMap<Place, ScaledReplica>,
     /// What was measured of which pod or claims.
     measured: Vec<Measured>,
     last: f64,
@@ -127,7 +127,7 @@ impl Trial {
                 let place = (event.request.received.elapsed, event.from, event.to, member.ordinal);
                 let before = self.before.get(&place);
                 // A pod that goes in two events was measured by the first one.
-                let same = |(other, it): &(&Place, &Member)| (other.3, &it.pod) == (place.3, &member.pod);
+                let same = |(other, it): &(&Place, &ScaledReplica)| (other.3, &it.pod) == (place.3, &member.pod);
                 let measured = before.map_or_else(
                     || self.before.iter().filter(same).fold(0, |measured, (_, it)| measured | it.measured),
                     |before| before.measured,
@@ -167,7 +167,12 @@ impl Trial {
     }
 
     /// Both ends of what was just measured were seen live, and of this replica.
-    fn check_measured(&self, event: &ScaleEvent, member: &Member, phase: ScalePhase) -> Result<(), TestCaseError> {
+    fn check_measured(
+        &self,
+        event: &ScaleEvent,
+        member: &ScaledReplica,
+        phase: ScalePhase,
+    ) -> Result<(), TestCaseError> {
         let (from, to) = phase.ends();
         let ends = [from, to].map(|milestone| (milestone, member.milestones.get(milestone).and_then(|date| date.live)));
         for (milestone, live) in ends {

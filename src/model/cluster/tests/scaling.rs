@@ -7,7 +7,7 @@ use crate::model::{
     cluster::{
         index::Kind,
         milestones::{Milestone, ScalePhase},
-        scale_step::Step,
+        scale_step::ScaleStep,
         scaled_replica::Direction,
         tests::builders::{Story, UNCERTAINTY, claim, class, name, pod, set},
     },
@@ -63,17 +63,20 @@ fn a_new_replica_is_measured_in_every_phase_once() {
 fn an_event_tells_its_beginning_its_steps_and_its_end() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
-    assert_eq!(story.steps, [Step::Began { from: 3, to: 4 }]);
+    assert_eq!(story.steps, [ScaleStep::Began { from: 3, to: 4 }]);
     assert_eq!(story.event().finished, None);
     story.rises("mysql-3", 6000.0);
-    let first_read = Step::Reached {
+    let first_read = ScaleStep::Reached {
         replica: "mysql-3".into(),
         milestone: Milestone::FirstRead,
         since_request: Some(Duration::from_secs(21)),
         known_to: Some(UNCERTAINTY),
     };
     assert!(story.steps.contains(&first_read), "{:?}", story.steps);
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 4, lasted: Some(Duration::from_secs(21)) }));
+    assert_eq!(
+        story.steps.last(),
+        Some(&ScaleStep::Finished { from: 3, to: 4, lasted: Some(Duration::from_secs(21)) })
+    );
     assert_eq!(story.event().finished.and_then(|date| date.live), Some(Moment::at(6021.0)));
 }
 
@@ -109,7 +112,7 @@ fn the_last_read_is_renewed_until_the_pod_is_gone_and_measured_only_then() {
     story.at(6010.1).sees_gone(Kind::Pod, "mysql-3");
     let drained = story.measured(ScalePhase::Drain);
     assert!(drained.len() == 1 && (drained[0] - 4.9).abs() < 1e-6, "{drained:?}");
-    let told = |step: &&Step| matches!(step, Step::Reached { milestone: Milestone::LastRead, .. });
+    let told = |step: &&ScaleStep| matches!(step, ScaleStep::Reached { milestone: Milestone::LastRead, .. });
     assert_eq!(story.steps.iter().filter(told).count(), 1);
 }
 
@@ -213,7 +216,7 @@ fn a_second_event_takes_over_the_ordinals_that_it_changes_and_no_others() {
     assert_eq!(first.finished.and_then(|date| date.live), Some(Moment::at(6031.0)));
     assert_eq!(story.measured(ScalePhase::ToFirstRead), [31.0]);
     // It did not do what it was asked for.
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 5, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 5, lasted: None }));
 }
 
 #[test]
@@ -226,10 +229,10 @@ fn a_replica_that_never_came_is_gone_at_once() {
     assert_eq!(
         story.steps,
         [
-            Step::Began { from: 3, to: 4 },
-            Step::Began { from: 4, to: 3 },
-            Step::Finished { from: 3, to: 4, lasted: None },
-            Step::Finished { from: 4, to: 3, lasted: Some(Duration::ZERO) },
+            ScaleStep::Began { from: 3, to: 4 },
+            ScaleStep::Began { from: 4, to: 3 },
+            ScaleStep::Finished { from: 3, to: 4, lasted: None },
+            ScaleStep::Finished { from: 4, to: 3, lasted: Some(Duration::ZERO) },
         ]
     );
 }
@@ -269,7 +272,7 @@ fn a_pod_that_stays_through_down_and_up_is_measured_by_the_first_event_alone() {
     assert_eq!(story.event().finished, None, "it might go yet");
     story.at(6040.0).reads("mysql-3");
     assert!(story.event().finished.is_some());
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 4, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
 }
 
 #[test]
@@ -341,7 +344,7 @@ fn where_freshness_becomes_unknown_a_first_read_is_enough() {
     let effects = story.world.know_freshness(&name("mysql"), false, Moment::at(6030.0));
     story.tell(effects);
     assert!(story.event().finished.is_some());
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 4, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
 }
 
 #[test]

@@ -4,17 +4,17 @@ use std::mem::size_of;
 
 use crate::model::cluster::{
     index::Kind,
-    life::{ClaimLife, PodLife},
-    scaled_replica::Member,
+    life::{TrackedClaim, TrackedPod},
+    scaled_replica::ScaledReplica,
     tests::builders::{Story, claim, pod, slice},
 };
 
 #[test]
 fn lives_are_small() {
     // With their names, uids and places in maps, 5,000 of each took 1.3 KB a pod and 1.1 KB a claim.
-    assert!(size_of::<PodLife>() <= 950, "{}", size_of::<PodLife>());
-    assert!(size_of::<ClaimLife>() <= 800, "{}", size_of::<ClaimLife>());
-    assert!(size_of::<Member>() <= 700, "{}", size_of::<Member>());
+    assert!(size_of::<TrackedPod>() <= 950, "{}", size_of::<TrackedPod>());
+    assert!(size_of::<TrackedClaim>() <= 800, "{}", size_of::<TrackedClaim>());
+    assert!(size_of::<ScaledReplica>() <= 700, "{}", size_of::<ScaledReplica>());
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::model::{
     base::Moment,
     cluster::Reachable,
-    freshness::Direct,
-    probe::{DirectSample, Plan, PodRead},
+    freshness::PodProbes,
+    probe::{DirectSample, PodRead, ProbePlan},
     target::target::Target,
 };
 
@@ -32,8 +32,8 @@ impl Target {
         self.plan_is_old = true;
         if let Ok(answer) = &sample.sample.outcome {
             let started = sample.sample.started;
-            let judged = direct.judge(&answer.identity, started, now);
-            if let Some(replica) = self.roster.get_mut(&sample.pod.name) {
+            let judged = direct.assess(&answer.identity, started, now);
+            if let Some(replica) = self.replicas.get_mut(&sample.pod.name) {
                 replica.lags(judged.lag, started);
             }
         }
@@ -46,12 +46,12 @@ impl Target {
     }
 
     /// What the sources are to do from now on, if it is not what they do already.
-    pub(crate) fn new_plan(&mut self, now: Moment) -> Option<Plan> {
+    pub(crate) fn new_plan(&mut self, now: Moment) -> Option<ProbePlan> {
         if !std::mem::take(&mut self.plan_is_old) {
             return None;
         }
         let direct = self.direct.as_ref().map(|direct| direct.asks(now)).unwrap_or_default();
-        let plan = Plan { burst: self.bursts.is_on(), direct };
+        let plan = ProbePlan { burst: self.bursts.is_on(), direct };
         if plan == self.plan {
             return None;
         }
@@ -62,11 +62,11 @@ impl Target {
     /// Takes in that the replica of this name answered through the Service, to a sample that began at `started`; says
     /// more if it is a pod.
     pub(super) fn read(&mut self, name: &Arc<str>, started: Moment, now: Moment) -> Option<PodRead> {
-        let pod = self.membership.pod(name).cloned();
+        let pod = self.expected_replicas.pod(name).cloned();
         let uncertainty = pod.as_ref().map(|pod| self.bursts.answered(&pod.uid, started));
         self.plan_is_old |= self.plan.burst;
         let mut fresh = false;
-        if let (Some(direct), Some(replica)) = (&mut self.direct, self.roster.get_mut(name))
+        if let (Some(direct), Some(replica)) = (&mut self.direct, self.replicas.get_mut(name))
             && let Some(identity) = &replica.identity
         {
             // Perhaps another primary than before.
@@ -74,7 +74,7 @@ impl Target {
             if let Some(pod) = &pod {
                 direct.told(&pod.uid, identity, started, now);
             }
-            let judged = direct.judge(identity, started, now);
+            let judged = direct.assess(identity, started, now);
             fresh = judged.stale == Some(false);
             replica.stale_reads += u64::from(judged.stale == Some(true));
             replica.lags(judged.lag, started);
@@ -84,8 +84,8 @@ impl Target {
 
     /// Forgets lags that are no longer true.
     pub(super) fn forget_lags(&mut self, now: Moment) {
-        let Some(lasting) = self.direct.as_ref().map(Direct::lag_lasts) else { return };
-        for replica in self.roster.replicas_mut() {
+        let Some(lasting) = self.direct.as_ref().map(PodProbes::lag_lasts) else { return };
+        for replica in self.replicas.iter_mut() {
             replica.lag = replica.lag.filter(|(asked, _)| now.since(*asked) < lasting);
         }
     }
@@ -93,8 +93,8 @@ impl Target {
     /// Hands what is known of pods to the replicas that they are.
     fn show_direct(&mut self) {
         let Some(direct) = &self.direct else { return };
-        for replica in self.roster.replicas_mut() {
-            replica.direct_up = self.membership.pod(&replica.name).and_then(|pod| direct.is_up(&pod.uid));
+        for replica in self.replicas.iter_mut() {
+            replica.direct_up = self.expected_replicas.pod(&replica.name).and_then(|pod| direct.is_up(&pod.uid));
         }
     }
 }

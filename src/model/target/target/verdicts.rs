@@ -159,9 +159,9 @@ fn a_killed_server_of_fifty_accuses_nobody_either_and_one_without_reads_is_still
             KILLED => course.fail(),
             other => course.answer(other),
         }
-        assert_ne!(course.target.judge.kind(), VerdictKind::Unbalanced);
+        assert_ne!(course.target.evaluator.kind(), VerdictKind::Unbalanced);
     }
-    assert_eq!(course.target.judge.alarms(), 0);
+    assert_eq!(course.target.evaluator.alarms(), 0);
     let verdict = course.verdict();
     assert!(matches!(verdict, Verdict::Undecided(Undecided::Failures { .. })), "{verdict}");
     let said = "and at most 3 of 1000 may; a failed sample has no replica";
@@ -209,9 +209,9 @@ fn anomalies_are_counted_by_kind_and_name_both_sides() {
 #[test]
 fn too_few_samples_for_the_period_are_told_with_numbers() {
     let mut course = Course::new(&THREE);
-    assert!(course.target.judge.few_samples().is_none());
-    course.target.judge.set_threshold(Duration::from_secs(3600));
-    let notice = course.target.judge.few_samples().unwrap().to_string();
+    assert!(course.target.evaluator.few_samples().is_none());
+    course.target.evaluator.set_threshold(Duration::from_secs(3600));
+    let notice = course.target.evaluator.few_samples().unwrap().to_string();
     assert!(notice.starts_with("only 3600 samples fit into 60 minutes, "), "{notice}");
     assert!(notice.contains("200000 should") && notice.contains("every 18 ms"), "{notice}");
 }

@@ -2,7 +2,7 @@
 
 use super::{
     grid::Grid,
-    plug_in_bets::{PlugIn, WINDOWS},
+    plug_in_bets::{PlugInBets, WINDOWS},
     shares,
 };
 
@@ -30,7 +30,7 @@ pub struct Detector {
     rules: DetectorRules,
     shares: Vec<f64>,
     grid: Grid,
-    plug_ins: [PlugIn; WINDOWS.len()],
+    plug_ins: [PlugInBets; WINDOWS.len()],
     /// M, the sum of all capitals, in seconds.
     evidence: f64,
     alarm: bool,
@@ -67,7 +67,7 @@ impl Detector {
         let shares = shares(weights);
         Self {
             grid: Grid::new(&shares, rules.tolerance),
-            plug_ins: WINDOWS.map(|window| PlugIn::new(window, shares.len())),
+            plug_ins: WINDOWS.map(|window| PlugInBets::new(window, shares.len())),
             rules,
             shares,
             evidence: 0.0,
@@ -117,7 +117,7 @@ impl Detector {
     pub fn change(&mut self, weights: &[f64], before: &[Option<usize>]) {
         self.shares = shares(weights);
         self.grid.change(&self.shares, before, self.rules.tolerance);
-        self.plug_ins = WINDOWS.map(|window| PlugIn::new(window, self.shares.len()));
+        self.plug_ins = WINDOWS.map(|window| PlugInBets::new(window, self.shares.len()));
         self.add_up();
         self.clear();
     }
@@ -208,7 +208,7 @@ impl Detector {
     }
 
     fn add_up(&mut self) {
-        self.evidence = self.grid.sum() + self.plug_ins.iter().map(PlugIn::capital).sum::<f64>();
+        self.evidence = self.grid.sum() + self.plug_ins.iter().map(PlugInBets::capital).sum::<f64>();
     }
 
     fn clear(&mut self) {

@@ -20,7 +20,7 @@ pub use confidence::{ShareInterval, share_interval};
 pub use detector::{Detector, DetectorRules, GRID_PART, Suspect};
 pub use grid::ODDS;
 pub use plug_in_bets::WINDOWS;
-pub use share_stats::{INTERVAL_ALPHA, Indices, Tally};
+pub use share_stats::{INTERVAL_ALPHA, Indices, ShareStats};
 
 /// A weight that is a smaller part than this of the largest one counts as none: nobody lives to see such an answer.
 const WEIGHT_MIN: f64 = 1e-12;

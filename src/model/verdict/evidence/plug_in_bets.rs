@@ -8,7 +8,7 @@ pub const WINDOWS: [f64; 3] = [16.0, 64.0, 512.0];
 
 /// One plug-in bet.
 #[derive(Clone, Debug)]
-pub(super) struct PlugIn {
+pub(super) struct PlugInBets {
     window: f64,
     /// In seconds.
     capital: f64,
@@ -18,7 +18,7 @@ pub(super) struct PlugIn {
     answers: f64,
 }
 
-impl PlugIn {
+impl PlugInBets {
     pub(super) fn new(window: f64, replicas: usize) -> Self {
         Self { window, capital: 0.0, counts: vec![0.0; replicas], answers: 0.0 }
     }

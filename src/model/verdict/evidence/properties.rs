@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Detector, DetectorRules, Suspect, Tally, share_interval};
+use super::{Detector, DetectorRules, ShareStats, Suspect, share_interval};
 
 fn weight() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -39,7 +39,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..400)
 }
 
-fn assert_sound(detector: &Detector, tally: &Tally) -> Result<(), TestCaseError> {
+fn assert_sound(detector: &Detector, tally: &ShareStats) -> Result<(), TestCaseError> {
     let rules = detector.rules();
     let evidence = detector.evidence_seconds();
     prop_assert!(evidence >= 0.0 && evidence <= rules.threshold_seconds * rules.cap_ratio, "{evidence}");
@@ -67,7 +67,7 @@ proptest! {
     #[test]
     fn nothing_that_comes_in_gives_what_is_no_number(first in weights(), tolerance in 0.0..0.9_f64, steps in steps()) {
         let rules = DetectorRules { tolerance, ..DetectorRules::default() };
-        let (mut detector, mut tally) = (Detector::new(rules, &first), Tally::new(&first, 300.0));
+        let (mut detector, mut tally) = (Detector::new(rules, &first), ShareStats::new(&first, 300.0));
         let mut replicas = first.len();
         for step in steps {
             match step {

@@ -13,7 +13,7 @@ const MISSING_CHANCE: f64 = 1e-9;
 
 /// Answers by replica: those of the last minutes, and those since the expectation or the alarm last changed.
 #[derive(Clone, Debug)]
-pub struct Tally {
+pub struct ShareStats {
     shares: Vec<f64>,
     half_life_seconds: f64,
     missing_chance: f64,
@@ -55,7 +55,7 @@ pub struct Indices {
     pub missing: usize,
 }
 
-impl Tally {
+impl ShareStats {
     /// Counts for replicas of these weights; answers weigh half after `half_life_seconds`.
     #[must_use]
     pub fn new(weights: &[f64], half_life_seconds: f64) -> Self {
