@@ -16,6 +16,9 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// Before anything has happened.
+    pub(crate) const START: Self = Self { elapsed: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
+
     /// The time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Moment) -> Duration {

@@ -10,10 +10,8 @@ use std::{
 };
 
 use super::{
-    life::Receipt,
-    milestones::Dated,
-    objects::{Service, Slice, Vantage},
-    port::port_behind,
+    milestones::{Dated, Receipt},
+    objects::{Service, Slice, Vantage, port_behind},
     routing::{Routing, route},
 };
 use crate::model::base::{Moment, ObjectName, PodRef};
@@ -58,10 +56,6 @@ pub(super) struct Turned {
 }
 
 impl Endpoints {
-    pub(super) fn new(observed: impl IntoIterator<Item = ObjectName>) -> Self {
-        Self { observed: observed.into_iter().collect(), ..Self::default() }
-    }
-
     /// Whether a Service of this namespace matters.
     pub(super) fn are_observed_in(&self, namespace: &str) -> bool {
         self.observed.iter().any(|service| *service.namespace == *namespace)

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    index::Index,
     milestones::Milestone,
     objects::StatefulSet,
     scale_events::ScaleEvents,
     scaled_replica::{Direction, ScaledReplica},
+    tracked::TrackedObjects,
 };
 use crate::model::base::ObjectName;
 
@@ -54,30 +54,32 @@ impl Reached {
     }
 }
 
-impl Index {
+impl Reached {
     /// What the replicas of a `StatefulSet` have reached; pods must have been listed.
-    pub(super) fn reached(&self, timeline: &ScaleEvents) -> Reached {
-        let members = timeline.events().flat_map(|event| &event.members).map(|member| member.ordinal);
-        let wanted = timeline.set().into_iter().flat_map(StatefulSet::ordinals);
+    pub(super) fn of(events: &ScaleEvents, tracked: &TrackedObjects) -> Self {
+        let members = events.events().flat_map(|event| &event.members).map(|member| member.ordinal);
+        let wanted = events.set().into_iter().flat_map(StatefulSet::ordinals);
         let mut ordinals: Vec<u32> = wanted.take(ORDINALS_MAX).chain(members).collect();
         ordinals.sort_unstable();
         ordinals.dedup();
-        let replicas = ordinals.into_iter().map(|ordinal| self.replica_reached(timeline, ordinal)).collect();
-        Reached { statefulset: timeline.name().clone(), replicas }
+        let replicas = ordinals.into_iter().map(|ordinal| ReplicaReached::of(events, ordinal, tracked)).collect();
+        Self { statefulset: events.name().clone(), replicas }
     }
+}
 
-    fn replica_reached(&self, timeline: &ScaleEvents, ordinal: u32) -> ReplicaReached {
-        let name = timeline.name();
+impl ReplicaReached {
+    fn of(events: &ScaleEvents, ordinal: u32, tracked: &TrackedObjects) -> Self {
+        let name = events.name();
         let replica: Arc<str> = format!("{}-{ordinal}", name.name).into();
-        let life = self.lives.pod(&name.sibling(&replica));
-        let mut members = timeline.events().rev().flat_map(|event| &event.members);
+        let life = tracked.pod(&name.sibling(&replica));
+        let mut members = events.events().rev().flat_map(|event| &event.members);
         let member = members.find(|member| member.ordinal == ordinal);
         // While a replica is on its way up, a pod of its name that is not its own is one from before.
         let awaited = member.filter(|member| member.direction == Direction::Up && !member.has_arrived());
         let own = life.filter(|life| awaited.is_none_or(|member| member.has_pod(&life.uid)));
         let leaving = member.filter(|member| member.direction == Direction::Down);
-        let claims: Vec<_> = match timeline.set() {
-            Some(set) => set.claim_names(ordinal).map(|claim| self.lives.claim(&name.sibling(&claim))).collect(),
+        let claims: Vec<_> = match events.set() {
+            Some(set) => set.claim_names(ordinal).map(|claim| tracked.claim(&name.sibling(&claim))).collect(),
             None => Vec::new(),
         };
         let has = |milestone: Milestone| {
@@ -87,7 +89,7 @@ impl Index {
                 return awaited.is_some_and(has) || (awaited.is_none() && !claims.is_empty() && all);
             }
             match milestone {
-                Milestone::Requested => timeline.set().is_some_and(|set| set.ordinals().contains(&ordinal)),
+                Milestone::Requested => events.set().is_some_and(|set| set.ordinals().contains(&ordinal)),
                 _ if GONE.contains(&milestone) && life.is_none() && awaited.is_none() => true,
                 _ => {
                     own.is_some_and(|life| life.milestones.has(milestone))
@@ -95,6 +97,6 @@ impl Index {
                 }
             }
         };
-        ReplicaReached { replica, milestones: Milestone::ALL.into_iter().filter(|milestone| has(*milestone)).collect() }
+        Self { replica, milestones: Milestone::ALL.into_iter().filter(|milestone| has(*milestone)).collect() }
     }
 }

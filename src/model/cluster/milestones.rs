@@ -345,6 +345,26 @@ fn bit(milestone: Milestone) -> u32 {
     1 << milestone as u32
 }
 
+/// Whether a fact was seen as it happened, or told by a list that was asked for afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// A watch told it.
+    Live,
+    /// A list told it: at the start, or after a watch was interrupted.
+    Listed,
+}
+
+impl Receipt {
+    /// The date of what was just received: the moment itself if it was seen live, else what the API server wrote, if
+    /// anything.
+    pub(crate) fn date(self, written: Option<Timestamp>, now: Moment) -> Option<Dated> {
+        match self {
+            Self::Live => Some(Dated::live(now)),
+            Self::Listed => written.map(Dated::told),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,20 +1,19 @@
 //! What Kubernetes says: objects as plain facts, and what follows from them for the reads.
 
+mod change;
 mod claim_waits;
+mod claims;
 #[expect(clippy::module_inception, reason = "the room is named after what it is about")]
 mod cluster;
 mod endpoints;
 mod index;
-mod life;
-mod lives;
+mod measures;
 mod milestone_status;
 mod milestones;
 mod notice;
 mod objects;
-mod port;
+mod pods;
 mod reach;
-mod reads;
-mod reasons;
 mod routing;
 mod scale_events;
 mod scale_step;
@@ -22,21 +21,21 @@ mod scaled_replica;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod volumes;
+mod tracked;
+mod updates;
 mod watches;
 
-pub use index::{BindLabels, Change, Kind, Object};
-pub use life::Receipt;
+pub use change::{Change, Kind, Object};
+pub use claim_waits::{ClaimEvent, ClaimReason};
+pub use measures::BindLabels;
 pub use milestone_status::{Reached, ReplicaReached};
-pub use milestones::{Dated, Milestone, Milestones, ScalePhase};
+pub use milestones::{Dated, Milestone, Milestones, Receipt, ScalePhase};
 pub use notice::ClusterNotice;
 pub use objects::{
-    AccessModes, Claim, ClaimPhase, Endpoint, Pod, PodConditions, Service, Slice, StatefulSet, StorageClass, Vantage,
-    Volume,
+    AccessModes, Claim, ClaimPhase, Endpoint, Pod, PodConditions, Port, Service, Slice, StatefulSet, StorageClass,
+    Vantage, Volume,
 };
-pub use port::Port;
 
-pub use reasons::{ClaimEvent, ClaimReason};
 pub use routing::{EndpointRouting, Routed, Routing, Rule, route};
 pub use scale_events::ScaleEvent;
 pub use scaled_replica::{Direction, ScaledReplica};
@@ -45,5 +44,6 @@ pub use watches::{Problem, Watch, WatchName};
 
 pub use crate::model::base::{ObjectName, ObjectNameError, PodRef};
 
-pub(crate) use cluster::{Cluster, News};
+pub(crate) use cluster::Cluster;
 pub(crate) use reach::Reachable;
+pub(crate) use updates::Updates;

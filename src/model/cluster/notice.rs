@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{index::Kind, milestones::Milestone, reasons::ClaimReason};
+use super::{change::Kind, claim_waits::ClaimReason, milestones::Milestone};
 use crate::model::base::{ObjectName, Severity};
 
 /// One thing about the cluster that a person should know; [`fmt::Display`] makes the sentence.

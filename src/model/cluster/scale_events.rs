@@ -4,12 +4,11 @@
 use std::{collections::VecDeque, ops::Range};
 
 use super::{
-    life::Receipt,
-    lives::{CROSSING, TrackedObjects},
-    milestones::Dated,
+    milestones::{Dated, Receipt},
     objects::StatefulSet,
     scale_step::ScaleStep,
     scaled_replica::{Direction, Request, ScaledReplica, Scene},
+    tracked::{CROSSING, TrackedObjects},
 };
 use crate::model::base::{Moment, ObjectName};
 
@@ -70,7 +69,7 @@ impl ScaleEvents {
     pub(crate) fn applied(
         &mut self,
         set: StatefulSet,
-        lives: &TrackedObjects,
+        tracked: &TrackedObjects,
         receipt: Receipt,
         now: Moment,
     ) -> Vec<ScaleStep> {
@@ -83,38 +82,38 @@ impl ScaleEvents {
         }
         let request = Request::new(date(receipt, now), now, known.unwrap_or(now));
         match before {
-            None => self.begin(0..0, after, request, lives),
+            None => self.begin(0..0, after, request, tracked),
             // Deleted and made anew while nobody looked.
             Some(before) if self.set.as_ref().is_some_and(|set| set.uid != before.uid) => {
-                let mut steps = self.begin(before.ordinals(), 0..0, request, lives);
-                steps.extend(self.begin(0..0, after, request, lives));
+                let mut steps = self.begin(before.ordinals(), 0..0, request, tracked);
+                steps.extend(self.begin(0..0, after, request, tracked));
                 steps
             }
-            Some(before) => self.begin(before.ordinals(), after, request, lives),
+            Some(before) => self.begin(before.ordinals(), after, request, tracked),
         }
     }
 
     /// Takes in that the `StatefulSet` was deleted, which takes every replica away.
-    pub(crate) fn deleted(&mut self, lives: &TrackedObjects, receipt: Receipt, now: Moment) -> Vec<ScaleStep> {
+    pub(crate) fn deleted(&mut self, tracked: &TrackedObjects, receipt: Receipt, now: Moment) -> Vec<ScaleStep> {
         let known = self.told.replace(now);
         let request = Request::new(date(receipt, now), now, known.unwrap_or(now));
-        let steps = self.begin(self.ordinals(), 0..0, request, lives);
+        let steps = self.begin(self.ordinals(), 0..0, request, tracked);
         self.set = None;
         steps
     }
 
-    /// Takes in that something may have changed in `lives`: of the replica at `place`, or of any. With `freshness`, an
+    /// Takes in that something may have changed in `tracked`: of the replica at `place`, or of any. With `freshness`, an
     /// added replica has arrived with its first fresh read, otherwise with its first read.
     pub(crate) fn sync(
         &mut self,
         place: Option<u32>,
-        lives: &TrackedObjects,
+        tracked: &TrackedObjects,
         freshness: bool,
         receipt: Receipt,
         now: Moment,
     ) -> Vec<ScaleStep> {
         let mut steps = Vec::new();
-        let scene = Scene { name: &self.name, set: self.set.as_ref(), lives, freshness };
+        let scene = Scene { name: &self.name, set: self.set.as_ref(), tracked, freshness };
         for event in &mut self.events {
             // The last facts may be received after the one that finished it.
             if event.over.is_some_and(|over| now.since(over) > CROSSING) {
@@ -146,10 +145,10 @@ impl ScaleEvents {
         before: Range<u32>,
         after: Range<u32>,
         request: Request,
-        lives: &TrackedObjects,
+        tracked: &TrackedObjects,
     ) -> Vec<ScaleStep> {
         // Arrival plays no part in who the members are.
-        let scene = Scene { name: &self.name, set: self.set.as_ref(), lives, freshness: false };
+        let scene = Scene { name: &self.name, set: self.set.as_ref(), tracked, freshness: false };
         let earlier = |ordinal| self.events.iter().filter_map(|event| event.member(ordinal)).collect::<Vec<_>>();
         let going = only_in(&before, &after).map(|ordinal| ScaledReplica::going(ordinal, &earlier(ordinal), scene));
         let coming =

@@ -7,11 +7,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    life::{TrackedClaim, TrackedPod},
-    lives::{CROSSING, TrackedObjects},
+    claims::TrackedClaim,
     milestones::{Dated, Milestone, Milestones, ScalePhase},
     objects::StatefulSet,
+    pods::TrackedPod,
     scale_step::ScaleStep,
+    tracked::{CROSSING, TrackedObjects},
 };
 use crate::model::base::{Moment, ObjectName};
 
@@ -71,7 +72,7 @@ pub(super) struct Request {
 pub(super) struct Scene<'a> {
     pub(super) name: &'a ObjectName,
     pub(super) set: Option<&'a StatefulSet>,
-    pub(super) lives: &'a TrackedObjects,
+    pub(super) tracked: &'a TrackedObjects,
     /// Whether an added replica has arrived with its first fresh read only.
     pub(super) freshness: bool,
 }
@@ -114,7 +115,7 @@ impl ScaledReplica {
         if request.date.live.is_some() {
             member.milestones.reach(Milestone::Requested, Some(request.date));
         }
-        let pod = scene.lives.pod(&scene.name.sibling(&member.replica)).map(|life| &life.uid);
+        let pod = scene.tracked.pod(&scene.name.sibling(&member.replica)).map(|life| &life.uid);
         let there = scene.claims(ordinal).flatten().map(|life| &life.claim.uid).chain(pod);
         let had = |uid: &&Arc<str>| earlier.iter().any(|member| member.had(uid));
         member.former = there.filter(had).cloned().collect();
@@ -124,7 +125,7 @@ impl ScaledReplica {
     /// A replica that goes; `earlier` are the members of earlier events at its place.
     pub(super) fn going(ordinal: u32, earlier: &[&ScaledReplica], scene: Scene<'_>) -> Self {
         let mut member = Self::new(ordinal, Direction::Down, scene);
-        let Some(life) = scene.lives.last_pod(&scene.name.sibling(&member.replica)) else { return member };
+        let Some(life) = scene.tracked.last_pod(&scene.name.sibling(&member.replica)) else { return member };
         // Up and down again before it is gone: what an earlier removal measured of it is not measured once more.
         let going = || earlier.iter().filter(|member| member.direction == Direction::Down && member.had(&life.uid));
         let was_seen_off = life.milestones.has(Milestone::PodGone) && going().next().is_some();
@@ -213,7 +214,7 @@ impl ScaledReplica {
     }
 
     fn rise(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
-        let life = scene.lives.pod(&scene.name.sibling(&self.replica));
+        let life = scene.tracked.pod(&scene.name.sibling(&self.replica));
         let Some(life) = life.filter(|life| scene.owns(life)) else { return };
         if self.pod.as_ref() != Some(&life.uid) {
             // A replica that has arrived is done; a pod on its way out is not the one that was asked for.
@@ -242,7 +243,7 @@ impl ScaledReplica {
 
     fn fall(&mut self, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
         let Some(uid) = &self.pod else { return };
-        let Some(life) = scene.lives.pod_of(&scene.name.sibling(&self.replica), uid) else { return };
+        let Some(life) = scene.tracked.pod_of(&scene.name.sibling(&self.replica), uid) else { return };
         let last = life.milestones.get(Milestone::LastRead);
         if let Some(date) = last {
             self.milestones.renew(Milestone::LastRead, date);
@@ -335,7 +336,7 @@ impl<'a> Scene<'a> {
     /// The claims of an ordinal as far as they are known, one a template.
     fn claims(self, ordinal: u32) -> impl Iterator<Item = Option<&'a TrackedClaim>> {
         let names = self.set.into_iter().flat_map(move |set| set.claim_names(ordinal));
-        names.map(move |name| self.lives.claim(&self.name.sibling(&name)))
+        names.map(move |name| self.tracked.claim(&self.name.sibling(&name)))
     }
 }
 

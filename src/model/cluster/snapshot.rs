@@ -5,12 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    index::BindLabels,
+    claim_waits::ClaimReason,
+    measures::BindLabels,
     milestone_status::Reached,
     milestones::ScalePhase,
     notice::ClusterNotice,
     objects::Claim,
-    reasons::ClaimReason,
     scale_events::ScaleEvent,
     watches::{Watch, WatchName},
 };

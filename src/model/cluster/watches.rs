@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{index::Kind, notice::ClusterNotice};
+use super::{change::Kind, notice::ClusterNotice};
 use crate::model::base::Moment;
 
 /// One watch: a kind of objects in a namespace, or in the whole cluster (an empty one).
@@ -41,10 +41,6 @@ pub struct Problem {
 pub(crate) struct Watches(BTreeMap<WatchName, Watch>);
 
 impl Watches {
-    pub(crate) fn new(names: impl IntoIterator<Item = WatchName>) -> Self {
-        Self(names.into_iter().map(|name| (name, Watch::default())).collect())
-    }
-
     /// From now on there are these; one that was there before goes on.
     pub(crate) fn keep(&mut self, names: impl IntoIterator<Item = WatchName>) {
         let mut before = std::mem::take(&mut self.0);

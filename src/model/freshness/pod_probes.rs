@@ -84,7 +84,7 @@ impl PodProbes {
     }
 
     /// Takes in what came of a direct sample.
-    pub(crate) fn asked(&mut self, direct: &DirectSample, now: Moment) {
+    pub(crate) fn probed(&mut self, direct: &DirectSample, now: Moment) {
         let DirectSample { pod, purpose, sample } = direct;
         self.counts.taken[*purpose as usize] += 1;
         if self.is_reachable(&pod.uid) {
@@ -93,7 +93,7 @@ impl PodProbes {
         match &sample.outcome {
             Ok(answer) => {
                 let identity = &answer.identity;
-                self.told(&pod.uid, identity, sample.started, now);
+                self.answered(&pod.uid, identity, sample.started, now);
                 if let (false, Some(server)) = (identity.read_only, &identity.server_uuid)
                     && let Some(set) = self.parse(identity)
                 {
@@ -107,7 +107,7 @@ impl PodProbes {
     }
 
     /// Takes in what the pod with this uid said of itself, to a sample of whichever kind that began at `asked`.
-    pub(crate) fn told(&mut self, uid: &Arc<str>, identity: &Identity, asked: Moment, now: Moment) {
+    pub(crate) fn answered(&mut self, uid: &Arc<str>, identity: &Identity, asked: Moment, now: Moment) {
         if !self.is_reachable(uid) {
             return;
         }
@@ -156,7 +156,7 @@ impl PodProbes {
     }
 
     /// Whom to ask, and how often.
-    pub(crate) fn asks(&self, now: Moment) -> Vec<PodProbe> {
+    pub(crate) fn plan(&self, now: Moment) -> Vec<PodProbe> {
         let primary = self.primary(now);
         let searching = primary.is_none() && self.lost.is_some_and(|lost| now.since(lost) < SEARCHED_FOR);
         let ask = |reachable: &Reachable| {
@@ -259,7 +259,7 @@ mod tests {
             };
             let sample = Sample { sequence: 0, started, finished, outcome: identity.map(answer).ok_or_else(failure) };
             let pod = PodRef { name: uid.into(), uid: uid.into() };
-            self.asked(&DirectSample { pod, purpose: Purpose::Replica, sample }, finished);
+            self.probed(&DirectSample { pod, purpose: Purpose::Replica, sample }, finished);
         }
 
         /// The pod `a` is the primary, has so many transactions, and is asked every quarter of a second.
@@ -275,9 +275,9 @@ mod tests {
         }
 
         /// What each pod is asked for, and how often, in seconds.
-        fn plan(&self, second: f64) -> Vec<(Purpose, f64)> {
+        fn planned(&self, second: f64) -> Vec<(Purpose, f64)> {
             let ask = |ask: PodProbe| (ask.purpose, ask.every.as_secs_f64());
-            self.asks(Moment::at(second)).into_iter().map(ask).collect()
+            self.plan(Moment::at(second)).into_iter().map(ask).collect()
         }
     }
 
@@ -286,10 +286,10 @@ mod tests {
     #[test]
     fn the_primary_is_asked_often_and_the_others_slowly() {
         let mut direct = direct();
-        assert_eq!(direct.plan(1.0), [SLOWLY, SLOWLY]);
+        assert_eq!(direct.planned(1.0), [SLOWLY, SLOWLY]);
         direct.gets("a", 1.0, Some(identity("a", false, 9)));
         direct.gets("b", 1.0, Some(identity("b", true, 9)));
-        assert_eq!(direct.plan(1.1), [(Purpose::Primary, 0.25), SLOWLY]);
+        assert_eq!(direct.planned(1.1), [(Purpose::Primary, 0.25), SLOWLY]);
         assert_eq!((direct.is_up("a"), direct.is_up("b")), (Some(true), Some(true)));
     }
 
@@ -310,12 +310,12 @@ mod tests {
         let mut direct = direct();
         direct.led_by_a(1, 5, 9);
         direct.gets("b", 5.1, Some(identity("b", false, 9)));
-        assert_eq!(direct.plan(5.2), [(Purpose::Replica, 1.0); 2], "the primary is looked for");
+        assert_eq!(direct.planned(5.2), [(Purpose::Replica, 1.0); 2], "the primary is looked for");
         assert_eq!(direct.judged(&identity("b", true, 9), 5.2), (None, None));
         assert!(!direct.knows_freshness(Moment::at(5.2)));
         direct.gets("b", 6.0, Some(identity("b", true, 9)));
         direct.led_by_a(6, 8, 9);
-        assert_eq!(direct.plan(8.1), [(Purpose::Primary, 0.25), SLOWLY]);
+        assert_eq!(direct.planned(8.1), [(Purpose::Primary, 0.25), SLOWLY]);
         assert_eq!(direct.judged(&identity("b", true, 9), 8.1), (Some(0.0), Some(false)));
     }
 
@@ -324,24 +324,24 @@ mod tests {
         let mut direct = direct();
         direct.led_by_a(1, 5, 9);
         direct.gets("a", 5.5, None);
-        assert_eq!(direct.plan(5.6), [(Purpose::Primary, 0.25), SLOWLY], "it may be back at once");
+        assert_eq!(direct.planned(5.6), [(Purpose::Primary, 0.25), SLOWLY], "it may be back at once");
         direct.gets("a", 9.0, None);
-        assert_eq!(direct.plan(9.1), [(Purpose::Replica, 1.0); 2]);
-        assert_eq!(direct.plan(70.0), [SLOWLY, SLOWLY]);
+        assert_eq!(direct.planned(9.1), [(Purpose::Replica, 1.0); 2]);
+        assert_eq!(direct.planned(70.0), [SLOWLY, SLOWLY]);
         assert_eq!(direct.judged(&identity("b", true, 9), 9.1), (None, None));
         direct.gets("b", 10.0, Some(identity("b", false, 9)));
-        assert_eq!(direct.plan(10.1), [SLOWLY, (Purpose::Primary, 0.25)]);
+        assert_eq!(direct.planned(10.1), [SLOWLY, (Purpose::Primary, 0.25)]);
     }
 
     #[test]
     fn an_answer_through_the_service_shows_another_primary_too() {
         let mut direct = direct();
-        direct.told(&"b".into(), &identity("b", false, 9), Moment::at(1.0), Moment::at(1.1));
-        assert_eq!(direct.plan(1.2), [SLOWLY, (Purpose::Primary, 0.25)]);
-        direct.told(&"b".into(), &identity("b", true, 9), Moment::at(0.9), Moment::at(1.3));
-        assert_eq!(direct.plan(1.3)[1].0, Purpose::Primary, "that sample began before");
-        direct.told(&"stranger".into(), &identity("c", false, 9), Moment::at(1.0), Moment::at(1.4));
-        assert_eq!(direct.plan(1.4)[1].0, Purpose::Primary);
+        direct.answered(&"b".into(), &identity("b", false, 9), Moment::at(1.0), Moment::at(1.1));
+        assert_eq!(direct.planned(1.2), [SLOWLY, (Purpose::Primary, 0.25)]);
+        direct.answered(&"b".into(), &identity("b", true, 9), Moment::at(0.9), Moment::at(1.3));
+        assert_eq!(direct.planned(1.3)[1].0, Purpose::Primary, "that sample began before");
+        direct.answered(&"stranger".into(), &identity("c", false, 9), Moment::at(1.0), Moment::at(1.4));
+        assert_eq!(direct.planned(1.4)[1].0, Purpose::Primary);
     }
 
     #[test]
@@ -349,7 +349,7 @@ mod tests {
         let mut direct = direct();
         direct.reach(vec![reachable("a", Some(0.0))], Moment::at(1.0));
         for (second, every) in [(1.0, 0.2), (20.0, 0.2), (64.5, 0.5), (640.0, 5.0), (5000.0, 10.0)] {
-            assert_eq!(direct.plan(second), [(Purpose::Replica, every)], "{second}");
+            assert_eq!(direct.planned(second), [(Purpose::Replica, every)], "{second}");
         }
     }
 

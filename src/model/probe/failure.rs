@@ -2,8 +2,6 @@
 
 use std::{fmt, net::SocketAddr};
 
-use crate::model::base::Moment;
-
 /// The reason of a failed sample. It is the `reason` label of `readscope_probe_failures_total`, so the set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureReason {
@@ -40,14 +38,6 @@ pub struct Failure {
     pub text: String,
     /// The address that was tried last, if the name had one.
     pub address: Option<SocketAddr>,
-}
-
-/// A failure that is over, kept for people to look at.
-#[derive(Clone, Debug)]
-pub(crate) struct PastFailure {
-    pub(crate) started: Moment,
-    pub(crate) finished: Moment,
-    pub(crate) failure: Failure,
 }
 
 impl FailureReason {

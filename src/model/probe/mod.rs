@@ -12,6 +12,5 @@ pub use latency::{Latency, Phase, StartDelay};
 pub use plan::{Burst, DirectCounts, DirectSample, PodProbe, ProbeIntervals, ProbePlan, Purpose};
 pub use sample::{Answer, Identity, Role, Sample, Timings};
 
-pub(crate) use failure::PastFailure;
 pub(crate) use plan::first_read_uncertainty;
 pub(crate) use sample::PodRead;

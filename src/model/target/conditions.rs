@@ -1,7 +1,7 @@
-//! What goes wrong with a target again and again: failing samples by reason, samples not taken, answers of servers that
-//! should not get any. Each is told as an [`Condition`].
+//! What is wrong with a target again and again: probes that fail, by reason, probes that are skipped, reads of servers to
+//! which nothing should be routed, and anomalies, by kind. Each is a [`Condition`].
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::notice::TargetNotice;
 use crate::model::{
@@ -9,166 +9,140 @@ use crate::model::{
     probe::{Anomaly, AnomalyKind, AnomalySeen, FailureReason, Unrouted},
 };
 
-/// The troubles of one target that are open now.
+/// The conditions of one target.
 #[derive(Debug, Default)]
-pub(crate) struct Troubles {
-    /// By `FailureReason as usize`.
-    failing: [Option<Condition>; FailureReason::ALL.len()],
-    skipping: Option<Condition>,
-    /// By `Unrouted as usize`, with the latest one's name as the text.
-    strange: [Option<Condition>; Unrouted::ALL.len()],
+pub(crate) struct Conditions {
+    /// Those that last, the gravest first.
+    open: BTreeMap<Kind, Condition>,
+    seen: Seen,
 }
 
-impl Troubles {
-    /// A sample failed, the `samples`-th one; returns what is new.
+/// What a condition is about, the gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Anomaly(AnomalyKind),
+    Failing(FailureReason),
+    /// With the latest server's name as the text.
+    Unrouted(Unrouted),
+    Skipping,
+}
+
+/// The anomalies that there were at any time, by `AnomalyKind as usize`.
+#[derive(Debug, Default)]
+struct Seen {
+    counts: [u64; AnomalyKind::ALL.len()],
+    latest: [Option<Anomaly>; AnomalyKind::ALL.len()],
+}
+
+impl Conditions {
+    /// A probe failed, the `samples`-th one.
     pub(crate) fn failed(
         &mut self,
         reason: FailureReason,
         text: &str,
         samples: u64,
         now: Moment,
-    ) -> Option<TargetNotice> {
-        let slot = &mut self.failing[reason as usize];
-        let begins = slot.is_none();
-        let episode = slot.get_or_insert_with(|| Condition::begin(samples - 1, now));
-        episode.occurred(1, text, now);
-        begins.then(|| failing(reason, episode, samples))
+        notices: &mut Vec<TargetNotice>,
+    ) {
+        let begins = Condition::begin(samples - 1, now);
+        self.occurred(Kind::Failing(reason), (1, text), samples, now, begins, notices);
     }
 
-    /// So many samples were not taken; returns what is new.
-    pub(crate) fn skipped(&mut self, count: u64, samples: u64, now: Moment) -> Option<TargetNotice> {
-        let begins = self.skipping.is_none();
-        let episode = self.skipping.get_or_insert_with(|| Condition::begin(samples, now));
-        episode.occurred(count, "", now);
-        begins.then(|| skipping(episode))
+    /// So many probes were skipped.
+    pub(crate) fn skipped(&mut self, count: u64, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        self.occurred(Kind::Skipping, (count, ""), samples, now, Condition::begin(samples, now), notices);
     }
 
-    /// A server answered that should not have been asked; returns what is new.
-    pub(crate) fn strange(
+    /// A server answered to which nothing should have been routed.
+    pub(crate) fn unrouted(
         &mut self,
-        stranger: Unrouted,
+        unrouted: Unrouted,
         name: &str,
         samples: u64,
         now: Moment,
-    ) -> Option<TargetNotice> {
-        let slot = &mut self.strange[stranger as usize];
-        let begins = slot.is_none();
-        let episode = slot.get_or_insert_with(|| Condition::begin(samples, now));
-        episode.occurred(1, name, now);
-        begins.then(|| strange(stranger, episode))
+        notices: &mut Vec<TargetNotice>,
+    ) {
+        let begins = Condition::begin(samples, now);
+        self.occurred(Kind::Unrouted(unrouted), (1, name), samples, now, begins, notices);
     }
 
-    /// Time passed; returns what goes on or is over by that.
-    pub(crate) fn tick(&mut self, samples: u64, now: Moment) -> Vec<TargetNotice> {
-        let mut news = Vec::new();
-        for reason in FailureReason::ALL {
-            let over =
-                |episode: &Condition| TargetNotice::Recovered { reason, failed: episode.count, quiet: TOLD_EVERY };
-            let on = |episode: &Condition| failing(reason, episode, samples);
-            news.extend(progress(&mut self.failing[reason as usize], now, on, over));
+    /// An answer showed an anomaly.
+    pub(crate) fn anomaly(&mut self, anomaly: Anomaly, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        let kind = anomaly.kind();
+        self.seen.counts[kind as usize] += 1;
+        self.seen.latest[kind as usize] = Some(anomaly);
+        self.occurred(Kind::Anomaly(kind), (1, ""), samples, now, Condition::begin(samples, now), notices);
+    }
+
+    fn occurred(
+        &mut self,
+        kind: Kind,
+        (count, text): (u64, &str),
+        samples: u64,
+        now: Moment,
+        begins: Condition,
+        notices: &mut Vec<TargetNotice>,
+    ) {
+        let is_new = !self.open.contains_key(&kind);
+        let condition = self.open.entry(kind).or_insert(begins);
+        condition.occurred(count, text, now);
+        if is_new {
+            notices.extend(lasting(kind, condition, &self.seen, samples));
         }
-        let over = |episode: &Condition| TargetNotice::OnTime { skipped: episode.count };
-        news.extend(progress(&mut self.skipping, now, skipping, over));
-        for stranger in Unrouted::ALL {
-            let over = |episode: &Condition| TargetNotice::StrangeNoMore { stranger, answers: episode.count };
-            let on = |episode: &Condition| strange(stranger, episode);
-            news.extend(progress(&mut self.strange[stranger as usize], now, on, over));
-        }
-        news
+    }
+
+    /// Time passed, by which conditions last or are over.
+    pub(crate) fn tick(&mut self, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        let seen = &self.seen;
+        self.open.retain(|kind, condition| match condition.progress(now) {
+            Progress::Nothing => true,
+            Progress::GoesOn => {
+                notices.extend(lasting(*kind, condition, seen, samples));
+                true
+            }
+            Progress::Over => {
+                notices.extend(over(*kind, condition));
+                false
+            }
+        });
     }
 
     /// What is wrong now, the gravest first.
     pub(crate) fn notices(&self, samples: u64) -> impl Iterator<Item = TargetNotice> + '_ {
-        let failing = FailureReason::ALL.into_iter().filter_map(move |reason| {
-            self.failing[reason as usize].as_ref().map(|episode| failing(reason, episode, samples))
-        });
-        let strange = Unrouted::ALL
-            .into_iter()
-            .filter_map(|stranger| self.strange[stranger as usize].as_ref().map(|episode| strange(stranger, episode)));
-        failing.chain(strange).chain(self.skipping.iter().map(skipping))
-    }
-}
-
-fn progress(
-    slot: &mut Option<Condition>,
-    now: Moment,
-    on: impl FnOnce(&Condition) -> TargetNotice,
-    over: impl FnOnce(&Condition) -> TargetNotice,
-) -> Option<TargetNotice> {
-    let episode = slot.as_mut()?;
-    match episode.progress(now) {
-        Progress::Nothing => None,
-        Progress::GoesOn => Some(on(episode)),
-        Progress::Over => {
-            let notice = over(episode);
-            *slot = None;
-            Some(notice)
-        }
-    }
-}
-
-fn failing(reason: FailureReason, episode: &Condition, samples: u64) -> TargetNotice {
-    let samples = samples - episode.samples_before;
-    TargetNotice::Failing { reason, failed: episode.count, samples, text: episode.text.clone() }
-}
-
-fn skipping(episode: &Condition) -> TargetNotice {
-    TargetNotice::Skipping { skipped: episode.count }
-}
-
-fn strange(stranger: Unrouted, episode: &Condition) -> TargetNotice {
-    TargetNotice::Strange { replica: Arc::from(&*episode.text), stranger, answers: episode.count }
-}
-
-/// The anomalies of one target.
-#[derive(Debug, Default)]
-pub(crate) struct Anomalies {
-    /// By `AnomalyKind as usize`.
-    counts: [u64; AnomalyKind::ALL.len()],
-    latest: [Option<Anomaly>; AnomalyKind::ALL.len()],
-    /// Those that go on.
-    open: [Option<Condition>; AnomalyKind::ALL.len()],
-}
-
-impl Anomalies {
-    /// Takes one in; returns what is new to people.
-    pub(crate) fn seen(&mut self, anomaly: Anomaly, samples: u64, now: Moment) -> Option<TargetNotice> {
-        let kind = anomaly.kind() as usize;
-        self.counts[kind] += 1;
-        self.latest[kind] = Some(anomaly);
-        let begins = self.open[kind].is_none();
-        self.open[kind].get_or_insert_with(|| Condition::begin(samples, now)).occurred(1, "", now);
-        if begins { self.notice(kind) } else { None }
+        self.open.iter().filter_map(move |(kind, condition)| lasting(*kind, condition, &self.seen, samples))
     }
 
-    /// Time passed; returns what goes on or is over by that.
-    pub(crate) fn tick(&mut self, now: Moment) -> Vec<TargetNotice> {
-        let mut news = Vec::new();
-        for kind in AnomalyKind::ALL {
-            match self.open[kind as usize].as_mut().map(|episode| episode.progress(now)) {
-                None | Some(Progress::Nothing) => {}
-                Some(Progress::GoesOn) => news.extend(self.notice(kind as usize)),
-                Some(Progress::Over) => self.open[kind as usize] = None,
-            }
-        }
-        news
-    }
-
-    /// What goes on now.
-    pub(crate) fn notices(&self) -> impl Iterator<Item = TargetNotice> + '_ {
-        (0..self.open.len()).filter_map(|kind| self.notice(kind))
-    }
-
-    pub(crate) fn counts(&self) -> impl Iterator<Item = AnomalySeen> + '_ {
+    /// How often answers showed each anomaly.
+    pub(crate) fn anomalies(&self) -> impl Iterator<Item = AnomalySeen> + '_ {
         AnomalyKind::ALL.into_iter().map(|kind| AnomalySeen {
             kind: kind.name(),
-            answers: self.counts[kind as usize],
-            latest: self.latest[kind as usize].as_ref().map(ToString::to_string),
+            answers: self.seen.counts[kind as usize],
+            latest: self.seen.latest[kind as usize].as_ref().map(ToString::to_string),
         })
     }
+}
 
-    fn notice(&self, kind: usize) -> Option<TargetNotice> {
-        let (anomaly, episode) = (self.latest[kind].clone()?, self.open[kind].as_ref()?);
-        Some(TargetNotice::Anomaly { anomaly, answers: episode.count })
+fn lasting(kind: Kind, condition: &Condition, seen: &Seen, samples: u64) -> Option<TargetNotice> {
+    let count = condition.count;
+    Some(match kind {
+        Kind::Anomaly(kind) => TargetNotice::Anomaly { anomaly: seen.latest[kind as usize].clone()?, answers: count },
+        Kind::Failing(reason) => {
+            let samples = samples - condition.samples_before;
+            TargetNotice::Failing { reason, failed: count, samples, text: condition.text.clone() }
+        }
+        Kind::Unrouted(stranger) => {
+            TargetNotice::Strange { replica: Arc::from(&*condition.text), stranger, answers: count }
+        }
+        Kind::Skipping => TargetNotice::Skipping { skipped: count },
+    })
+}
+
+fn over(kind: Kind, condition: &Condition) -> Option<TargetNotice> {
+    let count = condition.count;
+    match kind {
+        Kind::Anomaly(_) => None,
+        Kind::Failing(reason) => Some(TargetNotice::Recovered { reason, failed: count, quiet: TOLD_EVERY }),
+        Kind::Unrouted(stranger) => Some(TargetNotice::StrangeNoMore { stranger, answers: count }),
+        Kind::Skipping => Some(TargetNotice::OnTime { skipped: count }),
     }
 }

@@ -20,8 +20,8 @@ pub(crate) struct ExpectedReplicas {
     routing: Option<Routing>,
     /// How each endpoint stands, and since when. Those that left are kept for [`GRACE`].
     standings: BTreeMap<Arc<str>, Stood>,
-    /// What the Service routes to is not heard of at present.
-    unheard: bool,
+    /// What the Service routes to is known as it is now.
+    endpoints_known: bool,
     /// Routed endpoints that are not expected yet, since when.
     joining: BTreeMap<Arc<str>, Moment>,
     /// What is expected now.
@@ -44,7 +44,7 @@ impl ExpectedReplicas {
             configured,
             routing: None,
             standings: BTreeMap::new(),
-            unheard: false,
+            endpoints_known: true,
             joining: BTreeMap::new(),
         }
     }
@@ -77,9 +77,9 @@ impl ExpectedReplicas {
         pod.or_else(|| self.configured.entry_of(identity).map(|entry| Arc::clone(&entry.name)))
     }
 
-    /// Takes in whether Kubernetes is heard: while it is not, an endpoint may be new, and nobody is strange for that.
-    pub(crate) fn heard(&mut self, heard: bool) {
-        self.unheard = !heard;
+    /// Takes in whether the endpoints are known as they are now: while they are not, any server may be a new one.
+    pub(crate) fn set_endpoints_known(&mut self, known: bool) {
+        self.endpoints_known = known;
     }
 
     /// Whether the configuration names those that should answer, and not the replica of this name.
@@ -139,9 +139,9 @@ impl ExpectedReplicas {
 
     /// Why an answer of the replica of this name to a sample that started at `started` is strange, if it is: for
     /// longer than [`GRACE`] nothing should have been routed to it.
-    pub(crate) fn strange(&mut self, name: &Arc<str>, started: Moment) -> Option<Unrouted> {
+    pub(crate) fn unrouted(&mut self, name: &Arc<str>, started: Moment) -> Option<Unrouted> {
         self.routing.as_ref()?;
-        if self.unheard {
+        if !self.endpoints_known {
             return None;
         }
         // Who was never an endpoint may become known as one, a moment after its first answer.
@@ -213,14 +213,14 @@ mod tests {
         let name = "server-9".into();
         for second in 100..129 {
             assert_eq!(
-                expected_replicas.strange(&name, Moment::at(f64::from(second))),
+                expected_replicas.unrouted(&name, Moment::at(f64::from(second))),
                 None,
                 "it may be about to become one"
             );
         }
         for second in 130..400 {
             expected_replicas.tick(Moment::at(f64::from(second)));
-            assert_eq!(expected_replicas.strange(&name, Moment::at(f64::from(second))), Some(Unrouted::NoEndpoint));
+            assert_eq!(expected_replicas.unrouted(&name, Moment::at(f64::from(second))), Some(Unrouted::NoEndpoint));
         }
         expected_replicas.tick(Moment::at(500.0));
         assert!(expected_replicas.standings.is_empty(), "who answers no more is forgotten");
@@ -230,10 +230,10 @@ mod tests {
     fn while_kubernetes_is_not_heard_nobody_is_strange() {
         let mut expected_replicas = nowhere();
         let name = "server-9".into();
-        expected_replicas.strange(&name, Moment::at(100.0));
-        expected_replicas.heard(false);
-        assert_eq!(expected_replicas.strange(&name, Moment::at(200.0)), None);
-        expected_replicas.heard(true);
-        assert_eq!(expected_replicas.strange(&name, Moment::at(200.0)), Some(Unrouted::NoEndpoint));
+        expected_replicas.unrouted(&name, Moment::at(100.0));
+        expected_replicas.set_endpoints_known(false);
+        assert_eq!(expected_replicas.unrouted(&name, Moment::at(200.0)), None);
+        expected_replicas.set_endpoints_known(true);
+        assert_eq!(expected_replicas.unrouted(&name, Moment::at(200.0)), Some(Unrouted::NoEndpoint));
     }
 }

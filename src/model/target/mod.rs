@@ -4,6 +4,8 @@ mod burst;
 mod conditions;
 mod expected_replicas;
 mod notice;
+mod read_counters;
+mod read_history;
 mod replica;
 mod replicas;
 mod resequencer;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{
     base::Moment,
     freshness::Lag,
-    probe::{Anomaly, Answer, Identity},
+    probe::{Answer, Identity},
     verdict::Expectation,
 };
 
@@ -31,8 +31,6 @@ pub(crate) struct Replica {
     pub(crate) last_answer: Option<Moment>,
     /// The uid of the pod that it was when it last answered, if that was known.
     pub(crate) pod_uid: Option<Arc<str>>,
-    /// What its last answer showed to be another one than before.
-    pub(crate) changed: Option<Anomaly>,
     /// How many answers the target had when this replica gave its last one.
     pub(crate) answers_then: u64,
     /// Whether its silence was told and not yet ended.
@@ -67,7 +65,6 @@ impl Replica {
             first_answer: None,
             last_answer: None,
             pod_uid: None,
-            changed: None,
             answers_then: 0,
             silent: false,
             pod_gone: None,

@@ -81,10 +81,15 @@ impl Replicas {
         if self.recent_squares > 0.0 { recent * recent / self.recent_squares } else { 0.0 }
     }
 
-    /// Counts an answer and returns the replica that gave it.
+    /// Counts an answer; returns the replica that gave it, and what that shows to be another than before.
     ///
     /// `recent_reads` of every replica decays by half every [`SHARE_HALF_LIFE`] before the answer adds 1 to its own.
-    pub(crate) fn record(&mut self, answer: Answer, expected_replicas: &ExpectedReplicas, now: Moment) -> &Replica {
+    pub(crate) fn record(
+        &mut self,
+        answer: Answer,
+        expected_replicas: &ExpectedReplicas,
+        now: Moment,
+    ) -> (&Replica, Option<Anomaly>) {
         let name = self.recognise(&answer.identity, expected_replicas);
         if let Some(last) = self.last_answer {
             let half_lives = now.since(last).as_secs_f64() / SHARE_HALF_LIFE.as_secs_f64();
@@ -102,10 +107,10 @@ impl Replicas {
         let pod = expected_replicas.pod(&name).map(|pod| Arc::clone(&pod.uid));
         // Another pod of the name may be another server.
         let before = replica.identity.as_ref().filter(|_| replica.pod_uid == pod && &*name != OTHER);
-        replica.changed = before.and_then(|before| Anomaly::change(&name, before, &answer.identity));
+        let changed = before.and_then(|before| Anomaly::change(&name, before, &answer.identity));
         replica.pod_uid = pod;
         replica.answered(answer, self.answers, now);
-        replica
+        (replica, changed)
     }
 
     /// Who else answers with the `server_id` of the replica of this name, which just answered: each has answered longer
@@ -174,6 +179,20 @@ impl Replicas {
         gone
     }
 
+    /// Whether the replicas say that they are of more than one version.
+    pub(crate) fn version_skew(&self) -> Option<TargetNotice> {
+        let known = self.iter().filter_map(|replica| Some((&replica.identity.as_ref()?.version, &replica.name)));
+        let (first, _) = known.clone().next()?;
+        if known.clone().all(|(version, _)| version == first) {
+            return None;
+        }
+        let mut versions: BTreeMap<String, Vec<Arc<str>>> = BTreeMap::new();
+        for (version, name) in known {
+            versions.entry(version.clone()).or_default().push(Arc::clone(name));
+        }
+        Some(TargetNotice::VersionSkew { versions })
+    }
+
     /// The name of the replica that says this of itself.
     ///
     /// A server is told by its key, so the same server keeps its name whatever else changes. A new key on the host of
@@ -226,20 +245,6 @@ impl Replicas {
     }
 }
 
-/// Whether the replicas say that they are of more than one version.
-pub(crate) fn version_skew<'a>(replicas: impl Iterator<Item = &'a Replica> + Clone) -> Option<TargetNotice> {
-    let known = replicas.filter_map(|replica| Some((&replica.identity.as_ref()?.version, &replica.name)));
-    let (first, _) = known.clone().next()?;
-    if known.clone().all(|(version, _)| version == first) {
-        return None;
-    }
-    let mut versions: BTreeMap<String, Vec<Arc<str>>> = BTreeMap::new();
-    for (version, name) in known {
-        versions.entry(version.clone()).or_default().push(Arc::clone(name));
-    }
-    Some(TargetNotice::VersionSkew { versions })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,7 +264,7 @@ mod tests {
 
     fn record(replicas: &mut Replicas, expectation: &Expectation, identity: Identity, at: f64) -> String {
         let answer = Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() };
-        replicas.record(answer, &ExpectedReplicas::new(expectation.clone()), Moment::at(at)).name.to_string()
+        replicas.record(answer, &ExpectedReplicas::new(expectation.clone()), Moment::at(at)).0.name.to_string()
     }
 
     fn seen(replicas: &mut Replicas, identity: Identity) -> String {

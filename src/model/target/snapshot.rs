@@ -13,7 +13,7 @@ use crate::model::{
     base::{Moment, ObjectName},
     cluster::Routing,
     freshness::Lag,
-    probe::{AnomalySeen, DirectCounts, FailureReason, Identity, Latency, PastFailure, Role, Unrouted},
+    probe::{AnomalySeen, DirectCounts, Failure, FailureReason, Identity, Latency, Role, Unrouted},
     verdict::{
         Outcome, Verdict,
         evidence::{Indices, ShareInterval},
@@ -150,14 +150,9 @@ impl ReplicaSnapshot {
     }
 }
 
-impl From<&PastFailure> for FailureSeen {
-    fn from(past: &PastFailure) -> Self {
-        Self {
-            time: past.finished.wall,
-            reason: past.failure.reason,
-            text: past.failure.text.clone(),
-            address: past.failure.address,
-            duration: past.finished.since(past.started),
-        }
+impl FailureSeen {
+    pub(crate) fn new(failure: Failure, started: Moment, finished: Moment) -> Self {
+        let Failure { reason, text, address } = failure;
+        Self { time: finished.wall, reason, text, address, duration: finished.since(started) }
     }
 }

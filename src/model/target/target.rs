@@ -1,44 +1,33 @@
-//! All that is known about one target, built up from its samples and from what its Service routes to.
+//! All that is known about one target, built up from its probes and from what its Service routes to.
 
-mod judged;
-mod pod_probes;
 #[cfg(test)]
 mod verdicts;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{
     burst::Bursts,
-    conditions::{Anomalies, Troubles},
+    conditions::Conditions,
     expected_replicas::ExpectedReplicas,
     notice::TargetNotice,
+    read_counters::ReadCounters,
+    read_history::ReadHistory,
     replica::Replica,
-    replicas::{Replicas, version_skew},
+    replicas::Replicas,
     resequencer::Resequencer,
     share_reason::ShareBasis,
     snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
     spec::TargetSpec,
-    trend::Trend,
 };
 use crate::model::{
     base::{Moment, OTHER, ObjectName},
-    cluster::Routing,
+    cluster::{Reachable, Routing},
     freshness::PodProbes,
-    probe::{Anomaly, Answer, FailureReason, Latency, PastFailure, PodRead, ProbePlan, Role, Sample, Unrouted},
+    probe::{
+        Anomaly, AnomalySeen, Answer, DirectSample, FailureReason, Latency, PodRead, ProbePlan, Role, Sample, Unrouted,
+    },
     verdict::{Check, Evaluator, Expectation, Verdict, VerdictKind},
 };
-
-/// How many of the last answers are kept for people.
-const TAPE_MAX: usize = 50;
-
-/// How many of the last failures are kept for people, apart from the answers: a busy tape never hides them.
-const FAILURES_MAX: usize = 20;
-
-/// Before anything has happened.
-const START: Moment = Moment { elapsed: Duration::ZERO, wall: jiff::Timestamp::UNIX_EPOCH };
-
-/// A target is down when so many samples in a row got no answer.
-const DOWN_AFTER: u64 = 10;
 
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -47,47 +36,23 @@ pub(crate) struct Target {
     replicas: Replicas,
     bursts: Bursts,
     /// Absent if no pod is to be asked at its own address.
-    direct: Option<PodProbes>,
+    pod_probes: Option<PodProbes>,
     /// What the sources were last told to do.
     plan: ProbePlan,
-    /// Something has happened since that may change it.
-    plan_is_old: bool,
-    samples: u64,
-    /// By `FailureReason as usize`.
-    failures: [u64; FailureReason::ALL.len()],
-    /// Failed samples since the last answer.
-    failures_in_a_row: u64,
-    skipped: u64,
-    primary_reads: u64,
-    /// By `Unrouted as usize`.
-    strangers: [u64; Unrouted::ALL.len()],
-    /// Shared with snapshots, which outlive a step of it only while somebody renders them.
-    trend: Arc<Trend>,
+    counters: ReadCounters,
+    history: ReadHistory,
     latency: Latency,
-    /// Newest first, at most [`TAPE_MAX`]. Shared with snapshots, as the trend is.
-    tape: Arc<VecDeque<AnswerSeen>>,
-    /// Newest last, at most [`FAILURES_MAX`].
-    past_failures: VecDeque<PastFailure>,
-    troubles: Troubles,
-    anomalies: Anomalies,
-    /// Whether it was told that the replicas are not all of one version.
+    conditions: Conditions,
+    /// People know that the replicas are not all of one version.
     skewed: bool,
-    /// Whether it was told that too few samples fit into the false-alarm period.
+    /// People know that too few probes fit into the false-alarm period.
     few_samples: bool,
-    /// When each sample started and who answered it, or why it failed, on its way to the judge and the trial.
+    /// When each probe started and who answered it, or why it failed, on its way to the evaluator and the check.
     resequencer: Resequencer<(Moment, Result<Arc<str>, FailureReason>)>,
     evaluator: Evaluator,
-    /// The verdict that people were told last; absent while there was none but too little to say.
+    /// The verdict that people know of; absent while there was none but too little to say.
     told: Option<VerdictKind>,
     check: Option<Check>,
-}
-
-/// What a sample brought.
-#[derive(Debug)]
-pub(crate) struct Probed {
-    pub(crate) news: Vec<TargetNotice>,
-    /// What is known of the answer, if it was a pod's.
-    pub(crate) read: Option<PodRead>,
 }
 
 impl Target {
@@ -96,21 +61,12 @@ impl Target {
             expected_replicas: ExpectedReplicas::new(spec.expectation.clone()),
             replicas: Replicas::new(&spec.expectation),
             bursts: Bursts::new(&spec.pace),
-            direct: PodProbes::new(&spec.pace),
+            pod_probes: PodProbes::new(&spec.pace),
             plan: ProbePlan::default(),
-            plan_is_old: true,
-            samples: 0,
-            failures: Default::default(),
-            failures_in_a_row: 0,
-            skipped: 0,
-            primary_reads: 0,
-            strangers: Default::default(),
-            trend: Arc::default(),
+            counters: ReadCounters::default(),
+            history: ReadHistory::default(),
             latency: Latency::default(),
-            tape: Arc::default(),
-            past_failures: VecDeque::new(),
-            troubles: Troubles::default(),
-            anomalies: Anomalies::default(),
+            conditions: Conditions::default(),
             skewed: false,
             few_samples: false,
             resequencer: Resequencer::default(),
@@ -119,7 +75,7 @@ impl Target {
             check: None,
             spec,
         };
-        target.expect(START);
+        target.expect(Moment::START);
         target
     }
 
@@ -135,31 +91,32 @@ impl Target {
         self.spec.statefulset.as_ref()
     }
 
-    pub(crate) fn sampled(&mut self, sample: Sample, now: Moment) -> Probed {
+    /// The port that clients of the Service connect to, if pods are to be asked at all.
+    pub(crate) fn pod_probe_port(&self) -> Option<u16> {
+        self.pod_probes.as_ref().map(|_| self.spec.port)
+    }
+
+    /// Takes in what came of a probe; says more of the answer if a pod gave it.
+    pub(crate) fn sampled(&mut self, sample: Sample, now: Moment, notices: &mut Vec<TargetNotice>) -> Option<PodRead> {
         let Sample { sequence, started, finished, outcome } = sample;
-        self.samples += 1;
-        let (answered_by, mut news) = match outcome {
+        let (answered_by, read) = match outcome {
             Ok(answer) => {
-                let (name, news) = self.answered(answer, started, finished, now);
-                (Ok(name), news)
+                let name = self.answered(answer, started, finished, now, notices);
+                let read = self.read(&name, started, now);
+                (Ok(name), read)
             }
             Err(failure) => {
                 let reason = failure.reason;
-                self.failures[reason as usize] += 1;
-                self.failures_in_a_row += 1;
-                let news = self.troubles.failed(reason, &failure.text, self.samples, now);
-                if self.past_failures.len() == FAILURES_MAX {
-                    self.past_failures.pop_front();
-                }
-                self.past_failures.push_back(PastFailure { started, finished, failure });
-                (Err(reason), news.into_iter().collect::<Vec<_>>())
+                self.counters.failed(reason);
+                self.conditions.failed(reason, &failure.text, self.counters.samples, now, notices);
+                self.history.failed(FailureSeen::new(failure, started, finished));
+                (Err(reason), None)
             }
         };
-        let read = answered_by.as_ref().ok().and_then(|name| self.read(name, started, now));
         self.expect(now);
         if let (Some(rules), None) = (&self.spec.check, &self.check) {
             let affinity = self.expected_replicas.routing().and_then(|routing| routing.affinity);
-            // Made with the first sample, when it is known what the Service routes to.
+            // Made with the first probe, when it is known what the Service routes to.
             self.check = Some(Check::new(rules.clone(), self.expected_replicas.expectation(), affinity));
         }
         self.resequencer.insert(sequence, (started, answered_by));
@@ -170,25 +127,46 @@ impl Target {
                 check.observe(answered_by);
             }
         }
-        news.extend(self.notice_verdict());
-        Probed { news, read }
+        notices.extend(self.new_verdict());
+        read
     }
 
-    pub(crate) fn skipped(&mut self, count: u64, now: Moment) -> Option<TargetNotice> {
-        self.skipped += count;
-        self.troubles.skipped(count, self.samples, now)
+    pub(crate) fn skipped(&mut self, count: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        self.counters.skipped += count;
+        self.conditions.skipped(count, self.counters.samples, now, notices);
     }
 
-    /// Takes in whether Kubernetes is heard of the endpoints.
-    pub(crate) fn heard(&mut self, heard: bool) {
-        self.expected_replicas.heard(heard);
+    /// Takes in what came of a probe of a pod's own address.
+    pub(crate) fn pod_probed(&mut self, probed: &DirectSample, now: Moment) {
+        let Some(pod_probes) = &mut self.pod_probes else { return };
+        pod_probes.probed(probed, now);
+        if let Ok(answer) = &probed.sample.outcome {
+            let started = probed.sample.started;
+            let judged = pod_probes.assess(&answer.identity, started, now);
+            if let Some(replica) = self.replicas.get_mut(&probed.pod.name) {
+                replica.lags(judged.lag, started);
+            }
+        }
+        self.update_pods();
+    }
+
+    /// Takes in which pods can be asked at their own addresses.
+    pub(crate) fn reach(&mut self, reachable: Vec<Reachable>, now: Moment) {
+        if let Some(pod_probes) = &mut self.pod_probes {
+            pod_probes.reach(reachable, now);
+            self.update_pods();
+        }
+    }
+
+    /// Takes in whether the endpoints are known as they are now.
+    pub(crate) fn set_endpoints_known(&mut self, known: bool) {
+        self.expected_replicas.set_endpoints_known(known);
     }
 
     /// Takes in what the Service routes to now.
     pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) {
         if let Some(routing) = &routing {
             self.bursts.routed(routing, now);
-            self.plan_is_old = true;
         }
         let newly_expected = self.expected_replicas.routed(routing, now);
         let pods = self.expected_replicas.routing().into_iter().flat_map(|routing| &routing.endpoints);
@@ -205,27 +183,26 @@ impl Target {
         self.replicas.pod(name, Some(now));
     }
 
-    /// What is so because time passed, although nothing happened.
-    pub(crate) fn tick(&mut self, now: Moment) -> Vec<TargetNotice> {
+    /// Takes in that time passed, although nothing happened.
+    pub(crate) fn tick(&mut self, now: Moment, notices: &mut Vec<TargetNotice>) {
         self.bursts.tick(now);
-        self.plan_is_old = true;
         self.forget_lags(now);
         let newly_expected = self.expected_replicas.tick(now);
         self.replicas.expect_from_now(&newly_expected);
-        let mut news = self.troubles.tick(self.samples, now);
-        let forgotten = self.replicas.forget(self.spec.forget_after, &self.expected_replicas, now);
+        self.conditions.tick(self.counters.samples, now, notices);
         let after = self.spec.forget_after;
-        news.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
+        let forgotten = self.replicas.forget(after, &self.expected_replicas, now);
+        notices.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
         self.expect(now);
-        self.notice_silence(&mut news);
-        news.extend(self.anomalies.tick(now));
-        news.extend(self.notice_verdict());
-        if self.trend.is_due(now) {
-            let failures = self.failures.iter().sum();
-            Arc::make_mut(&mut self.trend).take(self.evaluator.evidence_seconds(), self.samples, failures, now);
-        }
-        self.notice_judging(&mut news);
-        news
+        self.silence(notices);
+        notices.extend(self.new_verdict());
+        self.history.tick(self.evaluator.evidence_seconds(), &self.counters, now);
+        let skew = self.replicas.version_skew();
+        let few = self.few_samples();
+        let skewed = std::mem::replace(&mut self.skewed, skew.is_some());
+        let had_few = std::mem::replace(&mut self.few_samples, few.is_some());
+        notices.extend(skew.filter(|_| !skewed));
+        notices.extend(few.filter(|_| !had_few));
     }
 
     /// Takes in with how many targets it shares the false-alarm period of the process; says whether that is news.
@@ -235,11 +212,61 @@ impl Target {
         self.evaluator.threshold_seconds().total_cmp(&before).is_ne()
     }
 
+    /// Whether it is known now which answers are stale.
+    pub(crate) fn knows_freshness(&self, now: Moment) -> bool {
+        self.pod_probes.as_ref().is_some_and(|pod_probes| pod_probes.knows_freshness(now))
+    }
+
+    /// What the sources are to do from now on, if it is not what they do already.
+    pub(crate) fn new_plan(&mut self, now: Moment) -> Option<ProbePlan> {
+        let direct = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
+        let plan = ProbePlan { burst: self.bursts.is_on(), direct };
+        if plan == self.plan {
+            return None;
+        }
+        self.plan = plan.clone();
+        Some(plan)
+    }
+
     pub(crate) fn snapshot(&self) -> TargetSnapshot {
+        let counters = &self.counters;
+        TargetSnapshot {
+            name: Arc::clone(&self.spec.name),
+            service: self.spec.service.clone(),
+            up: counters.is_up(),
+            samples: counters.samples,
+            failures: counters.failures,
+            skipped: counters.skipped,
+            primary_reads: counters.primary_reads,
+            strangers: counters.strangers,
+            anomalies: self.anomalies(),
+            verdict: self.evaluator.verdict(),
+            evidence_seconds: self.evaluator.evidence_seconds(),
+            threshold_seconds: self.evaluator.threshold_seconds(),
+            alarms: self.evaluator.alarms(),
+            restarts: self.evaluator.restarts(),
+            indices: self.evaluator.indices(),
+            trend: self.history.trend(),
+            latency: self.latency.clone(),
+            direct: self.pod_probes.as_ref().map(PodProbes::counts),
+            replicas: self.replica_snapshots(),
+            share_basis: ShareBasis {
+                answers: self.replicas.effective_answers(),
+                interval_answers: self.evaluator.interval_answers(),
+            },
+            routing: self.expected_replicas.routing().cloned(),
+            last_answers: self.history.last_answers(),
+            last_failures: self.history.last_failures(),
+            notices: self.notices(),
+            check: self.check.as_ref().and_then(Check::outcome),
+        }
+    }
+
+    fn replica_snapshots(&self) -> Vec<ReplicaSnapshot> {
         let recent = self.replicas.recent_reads();
         let seen = self.replicas.iter().filter(|replica| replica.reads > 0).count();
-        let knew_freshness = self.direct.as_ref().is_some_and(PodProbes::knew_freshness);
-        let replica_snapshot = |replica: &Replica| ReplicaSnapshot {
+        let knew_freshness = self.pod_probes.as_ref().is_some_and(PodProbes::knew_freshness);
+        let snapshot = |replica: &Replica| ReplicaSnapshot {
             name: Arc::clone(&replica.name),
             identity: replica.identity.clone(),
             reads: replica.reads,
@@ -252,36 +279,29 @@ impl Target {
             stale_reads: knew_freshness.then_some(replica.stale_reads),
             share_interval: self.evaluator.interval(&replica.name),
         };
-        TargetSnapshot {
-            name: Arc::clone(&self.spec.name),
-            service: self.spec.service.clone(),
-            up: self.failures_in_a_row < self.samples.min(DOWN_AFTER),
-            samples: self.samples,
-            failures: self.failures,
-            skipped: self.skipped,
-            primary_reads: self.primary_reads,
-            strangers: self.strangers,
-            anomalies: self.seen_anomalies(),
-            verdict: self.evaluator.verdict(),
-            evidence_seconds: self.evaluator.evidence_seconds(),
-            threshold_seconds: self.evaluator.threshold_seconds(),
-            alarms: self.evaluator.alarms(),
-            restarts: self.evaluator.restarts(),
-            indices: self.evaluator.indices(),
-            trend: Arc::clone(&self.trend),
-            latency: self.latency.clone(),
-            direct: self.direct.as_ref().map(PodProbes::counts),
-            replicas: self.replicas.iter().map(replica_snapshot).collect(),
-            share_basis: ShareBasis {
-                answers: self.replicas.effective_answers(),
-                interval_answers: self.evaluator.interval_answers(),
-            },
-            routing: self.expected_replicas.routing().cloned(),
-            last_answers: Arc::clone(&self.tape),
-            last_failures: self.past_failures.iter().rev().map(FailureSeen::from).collect(),
-            notices: self.notices(),
-            check: self.check.as_ref().and_then(Check::outcome),
-        }
+        self.replicas.iter().map(snapshot).collect()
+    }
+
+    /// Of every kind, those of unrouted servers first.
+    fn anomalies(&self) -> Vec<AnomalySeen> {
+        let unrouted = Unrouted::ALL.into_iter().zip(self.counters.strangers);
+        let unrouted = unrouted.map(|(kind, answers)| AnomalySeen { kind: kind.name(), answers, latest: None });
+        unrouted.chain(self.conditions.anomalies()).collect()
+    }
+
+    /// What is wrong now.
+    fn notices(&self) -> Vec<TargetNotice> {
+        let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
+        let silent = self.replicas.iter().filter(|replica| replica.silent);
+        let silent = silent.map(|replica| silence(replica, answers, self.expected_replicas.expectation(), replicas));
+        let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
+        let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
+        let nowhere = self.expected_replicas.routing().filter(|routing| routing.routed().next().is_none());
+        let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
+        let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
+        let wrong = alarm.into_iter().chain(self.conditions.notices(self.counters.samples));
+        let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
+        wrong.chain(self.few_samples()).chain(self.replicas.version_skew()).collect()
     }
 
     fn answered(
@@ -290,20 +310,18 @@ impl Target {
         started: Moment,
         finished: Moment,
         now: Moment,
-    ) -> (Arc<str>, Vec<TargetNotice>) {
+        notices: &mut Vec<TargetNotice>,
+    ) -> Arc<str> {
         self.latency.record(&answer.timings);
-        self.failures_in_a_row = 0;
         let role = Role::of(answer.identity.read_only);
-        if role == Role::Primary {
-            self.primary_reads += 1;
-        }
+        self.counters.answered(role);
+        let samples = self.counters.samples;
         let (server_id, server_time, total) =
             (answer.identity.server_id, answer.identity.server_time, answer.timings.total);
-        let replica = self.replicas.record(answer, &self.expected_replicas, now);
+        let (replica, changed) = self.replicas.record(answer, &self.expected_replicas, now);
         let name = Arc::clone(&replica.name);
-        let mut news = Vec::new();
         if let (1, Some(identity)) = (replica.reads, &replica.identity) {
-            news.push(match &*name {
+            notices.push(match &*name {
                 OTHER => TargetNotice::TooManyReplicas,
                 _ => TargetNotice::Appeared {
                     replica: Arc::clone(&name),
@@ -317,63 +335,108 @@ impl Target {
             Role::Primary => Anomaly::Primary { replica: Arc::clone(&name) },
             Role::Replica => Anomaly::Unexpected { replica: Arc::clone(&name) },
         });
-        let shown = [replica.changed.clone(), left_out, self.replicas.shares_id(&name, now)];
-        for anomaly in shown.into_iter().flatten() {
+        for anomaly in [changed, left_out, self.replicas.shares_id(&name, now)].into_iter().flatten() {
             if let Some(check) = &mut self.check {
                 check.anomaly(&anomaly);
             }
-            news.extend(self.anomalies.seen(anomaly, self.samples, now));
+            self.conditions.anomaly(anomaly, samples, now, notices);
         }
         self.expected_replicas.answered(&name);
-        if let Some(stranger) = self.expected_replicas.strange(&name, started) {
-            self.strangers[stranger as usize] += 1;
-            news.extend(self.troubles.strange(stranger, &name, self.samples, now));
+        if let Some(unrouted) = self.expected_replicas.unrouted(&name, started) {
+            self.counters.strangers[unrouted as usize] += 1;
+            self.conditions.unrouted(unrouted, &name, samples, now, notices);
         }
-        let tape = Arc::make_mut(&mut self.tape);
-        tape.truncate(TAPE_MAX - 1);
-        tape.push_front(AnswerSeen {
+        self.history.answered(AnswerSeen {
             time: finished.wall,
             replica: Arc::clone(&name),
             server_id,
             server_time,
             duration: total,
         });
-        (name, news)
+        name
     }
 
-    fn notice_silence(&mut self, news: &mut Vec<TargetNotice>) {
+    /// Takes in that the replica of this name answered through the Service, to a probe that began at `started`; says
+    /// more if it is a pod.
+    fn read(&mut self, name: &Arc<str>, started: Moment, now: Moment) -> Option<PodRead> {
+        let pod = self.expected_replicas.pod(name).cloned();
+        let uncertainty = pod.as_ref().map(|pod| self.bursts.answered(&pod.uid, started));
+        let mut fresh = false;
+        if let (Some(pod_probes), Some(replica)) = (&mut self.pod_probes, self.replicas.get_mut(name))
+            && let Some(identity) = &replica.identity
+        {
+            if let Some(pod) = &pod {
+                pod_probes.answered(&pod.uid, identity, started, now);
+            }
+            let judged = pod_probes.assess(identity, started, now);
+            fresh = judged.stale == Some(false);
+            replica.stale_reads += u64::from(judged.stale == Some(true));
+            replica.lags(judged.lag, started);
+        }
+        Some(PodRead { pod: pod?, started, fresh, uncertainty: uncertainty? })
+    }
+
+    /// Forgets lags that are no longer true.
+    fn forget_lags(&mut self, now: Moment) {
+        let Some(lasting) = self.pod_probes.as_ref().map(PodProbes::lag_lasts) else { return };
+        for replica in self.replicas.iter_mut() {
+            replica.lag = replica.lag.filter(|(asked, _)| now.since(*asked) < lasting);
+        }
+    }
+
+    /// Hands what is known of pods to the replicas that they are.
+    fn update_pods(&mut self) {
+        let Some(pod_probes) = &self.pod_probes else { return };
+        for replica in self.replicas.iter_mut() {
+            replica.direct_up = self.expected_replicas.pod(&replica.name).and_then(|pod| pod_probes.is_up(&pod.uid));
+        }
+    }
+
+    /// Hands who is expected now to the evaluator.
+    fn expect(&mut self, now: Moment) {
+        self.evaluator.pin(self.expected_replicas.routing().and_then(|routing| routing.affinity));
+        match self.expected_replicas.expectation() {
+            Expectation::Listed(entries) => {
+                self.evaluator.expect(entries.iter().map(|entry| (&entry.name, entry.weight)), true, now);
+            }
+            Expectation::Seen => {
+                let seen = self.replicas.iter().filter(|replica| replica.reads > 0 && &*replica.name != OTHER);
+                self.evaluator.expect(seen.map(|replica| (&replica.name, 1.0)), false, now);
+            }
+        }
+    }
+
+    /// The verdict, if it is another one than people know of.
+    fn new_verdict(&mut self) -> Option<TargetNotice> {
+        let kind = self.evaluator.kind();
+        let beginning = self.told.is_none() && matches!(kind, VerdictKind::FewReplicas | VerdictKind::FewAnswers);
+        // A suspicion is an alarm or over within a few answers.
+        if beginning || kind == VerdictKind::Suspicion || self.told == Some(kind) {
+            return None;
+        }
+        self.told = Some(kind);
+        Some(TargetNotice::Verdict(self.evaluator.verdict()))
+    }
+
+    fn few_samples(&self) -> Option<TargetNotice> {
+        self.evaluator.few_samples().map(TargetNotice::FewSamples)
+    }
+
+    /// Looks which replicas fell silent, and which answer again.
+    fn silence(&mut self, notices: &mut Vec<TargetNotice>) {
         let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
         let expectation = self.expected_replicas.expectation();
         for replica in self.replicas.iter_mut() {
             let silent = replica.is_silent(answers, expectation, replicas);
             if silent != replica.silent {
                 replica.silent = silent;
-                news.push(if silent {
+                notices.push(if silent {
                     silence(replica, answers, expectation, replicas)
                 } else {
                     TargetNotice::Returned { replica: Arc::clone(&replica.name) }
                 });
             }
         }
-    }
-
-    /// What is wrong now.
-    fn notices(&self) -> Vec<TargetNotice> {
-        let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
-        let silent = self
-            .replicas
-            .iter()
-            .filter(|replica| replica.silent)
-            .map(|replica| silence(replica, answers, self.expected_replicas.expectation(), replicas));
-        let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
-        let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
-        let nowhere = self.expected_replicas.routing().filter(|routing| routing.routed().next().is_none());
-        let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
-        let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
-        let skew = version_skew(self.replicas.iter());
-        let wrong = alarm.into_iter().chain(self.anomalies.notices()).chain(self.troubles.notices(self.samples));
-        let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
-        wrong.chain(self.evaluator.few_samples().map(TargetNotice::FewSamples)).chain(skew).collect()
     }
 }
 

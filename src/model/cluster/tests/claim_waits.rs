@@ -5,11 +5,12 @@ use std::sync::Arc;
 use crate::model::{
     base::{Moment, ObjectName},
     cluster::{
+        change::{Change, Kind, Object},
         cluster::Cluster,
-        index::{Change, Kind, Object},
-        life::Receipt,
+        milestones::Receipt,
         routing::Rule,
         tests::builders::{claim, event, name, pod, set, slice},
+        updates::Updates,
         watches::{Problem, WatchName},
     },
 };
@@ -23,9 +24,18 @@ fn watch(kind: Kind) -> WatchName {
 }
 
 impl Told {
+    /// Nothing was told yet of this Service.
+    fn of(service: &str, named: impl IntoIterator<Item = (ObjectName, ObjectName)>, kinds: &[Kind]) -> Self {
+        let mut told = Self(Cluster::default());
+        let watches = kinds.iter().copied().map(watch).collect();
+        let (services, named) = ([name(service)].into(), named.into_iter().collect());
+        told.news(|cluster, updates| cluster.observe(services, named, watches, Moment::START, updates));
+        told
+    }
+
     fn new() -> Self {
         let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Claim, Kind::Event];
-        let mut told = Self(Cluster::new([name("mysql-read")], [], kinds.map(watch).into()));
+        let mut told = Self::of("mysql-read", [], &kinds);
         let service = crate::model::cluster::Service {
             name: name("mysql-read"),
             headless: false,
@@ -43,17 +53,35 @@ impl Told {
     }
 
     fn at(&mut self, seconds: f64, object: impl Into<Object>) {
-        self.0.apply(&watch(Kind::Claim), Change::Applied(object.into(), Receipt::Live), Moment::at(seconds));
+        self.takes(Change::Applied(object.into(), Receipt::Live), seconds);
     }
 
     fn gone(&mut self, seconds: f64, claim: &ObjectName) {
-        let gone = Change::Deleted(Kind::Claim, claim.clone(), Receipt::Live);
-        self.0.apply(&watch(Kind::Claim), gone, Moment::at(seconds));
+        self.takes(Change::Deleted(Kind::Claim, claim.clone(), Receipt::Live), seconds);
+    }
+
+    fn takes(&mut self, change: Change, seconds: f64) {
+        self.news(|cluster, updates| cluster.apply(&watch(Kind::Claim), change, Moment::at(seconds), updates));
+    }
+
+    fn lists(&mut self, kind: Kind, seconds: f64) -> Vec<String> {
+        self.news(|cluster, updates| cluster.listed(&watch(kind), Moment::at(seconds), updates))
+    }
+
+    fn records(&mut self, problem: Option<Problem>) -> Vec<String> {
+        self.news(|cluster, updates| cluster.recorded(problem, updates))
+    }
+
+    /// What is new once the cluster has taken something in.
+    fn news(&mut self, take_in: impl FnOnce(&mut Cluster, &mut Updates)) -> Vec<String> {
+        let mut updates = Updates::default();
+        take_in(&mut self.0, &mut updates);
+        updates.notices.iter().map(|(_, notice)| notice.to_string()).collect()
     }
 
     /// What is new because time passed.
     fn tick(&mut self, seconds: f64) -> Vec<String> {
-        self.0.tick(Moment::at(seconds)).0.into_iter().map(|(_, notice)| notice.to_string()).collect()
+        self.news(|cluster, updates| cluster.tick(Moment::at(seconds), updates))
     }
 
     /// What is wrong.
@@ -132,7 +160,7 @@ fn a_list_of_the_claims_ends_what_was_said_of_others() {
     let mut told = Told::new();
     told.at(6001.0, event("data-mysql-9", "ProvisioningFailed", "long ago"));
     told.at(6001.0, event("data-mysql-3", "ProvisioningFailed", "now"));
-    told.0.listed(&watch(Kind::Claim), Moment::at(6002.0));
+    told.lists(Kind::Claim, 6002.0);
     let debug = format!("{:?}", told.0);
     assert!(!debug.contains("long ago") && debug.contains("\"now\""), "{debug}");
 }
@@ -140,13 +168,12 @@ fn a_list_of_the_claims_ends_what_was_said_of_others() {
 #[test]
 fn a_statefulset_that_somebody_named_is_the_one_that_matters_and_missing_it_is_told() {
     let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
-    let mut told =
-        Told(Cluster::new([name("mysql-read")], [(name("mysql-read"), name("other"))], kinds.map(watch).into()));
+    let mut told = Told::of("mysql-read", [(name("mysql-read"), name("other"))], &kinds);
     assert!(told.notices(5000.0).is_empty(), "nothing was listed yet");
     told.at(5000.0, set(3));
-    let (news, _) = told.0.listed(&watch(Kind::StatefulSet), Moment::at(5000.0));
+    let news = told.lists(Kind::StatefulSet, 5000.0);
     let sentence = "there is no StatefulSet mysql/other; check --statefulset, or leave it out to have it found";
-    assert_eq!(news.iter().map(|news| news.1.to_string()).collect::<Vec<_>>(), [sentence]);
+    assert_eq!(news, [sentence]);
     assert_eq!(told.notices(5000.0), [sentence]);
     told.at(5001.0, pod("mysql-0").running_since(1000.0));
     told.at(5001.0, slice("mysql-read", [("mysql-0", &Arc::from("mysql-0-a"))]));
@@ -157,21 +184,20 @@ fn a_statefulset_that_somebody_named_is_the_one_that_matters_and_missing_it_is_t
 fn that_milestones_cannot_be_written_is_told_once_until_they_can() {
     let mut told = Told::new();
     let forbidden = || Some(Problem { forbidden: true, text: "no".into() });
-    assert!(told.0.recorded(None).is_none());
-    assert!(told.0.recorded(forbidden()).is_some() && told.0.recorded(forbidden()).is_none());
+    assert!(told.records(None).is_empty());
+    assert!(!told.records(forbidden()).is_empty() && told.records(forbidden()).is_empty());
     assert!(told.notices(6000.0)[0].contains("grant create on events.events.k8s.io"));
-    let mended = told.0.recorded(None).map(|news| news.1.to_string());
-    assert_eq!(mended.as_deref(), Some("milestones are written as Kubernetes Events again"));
+    assert_eq!(told.records(None), ["milestones are written as Kubernetes Events again"]);
     assert!(told.notices(6000.0).is_empty());
 }
 
 #[test]
 fn a_service_that_does_not_exist_is_told_and_nobody_is_expected_behind_it() {
-    let mut told = Told(Cluster::new([name("mysql-reed")], [], [Kind::Service, Kind::Slice].map(watch).into()));
+    let mut told = Told::of("mysql-reed", [], &[Kind::Service, Kind::Slice]);
     told.at(5000.0, slice("mysql-read", [("mysql-0", &Arc::from("mysql-0-a"))]));
-    told.0.listed(&watch(Kind::Slice), Moment::at(5000.0));
+    told.lists(Kind::Slice, 5000.0);
     assert!(told.0.routing(&name("mysql-reed")).is_none(), "the Services were not listed yet");
-    told.0.listed(&watch(Kind::Service), Moment::at(5000.0));
+    told.lists(Kind::Service, 5000.0);
     let routing = told.0.routing(&name("mysql-reed")).unwrap();
     assert_eq!((routing.rule, routing.endpoints.len()), (Rule::NoService, 0));
 }

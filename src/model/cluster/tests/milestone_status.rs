@@ -1,15 +1,14 @@
 //! What replicas have reached, whether or not anybody scaled.
 
 use crate::model::cluster::{
-    index::Kind,
+    change::Kind,
     milestone_status::Reached,
     milestones::Milestone,
-    scale_events::ScaleEvents,
     tests::builders::{Story, pod, set},
 };
 
 fn has(story: &Story, replica: &str, milestone: Milestone) -> bool {
-    let sets: Vec<_> = story.world.timelines().map(|timeline: &ScaleEvents| story.world.reached(timeline)).collect();
+    let sets: Vec<_> = story.index.scale_events().map(|events| Reached::of(events, story.index.tracked())).collect();
     Reached::has(&sets, replica, milestone)
 }
 

@@ -1,7 +1,7 @@
 //! Facts of different watches cross: each watch keeps its order, and may be up to a second late against another one.
 
 use crate::model::cluster::{
-    index::Kind,
+    change::Kind,
     milestones::{Milestone, ScalePhase},
     tests::builders::{Story, claim, pod, set},
 };

@@ -1,7 +1,7 @@
 //! Watches were interrupted, and lists tell afterwards what happened in between.
 
 use crate::model::cluster::{
-    index::Kind,
+    change::Kind,
     milestones::{Dated, Milestone, ScalePhase},
     scale_step::ScaleStep,
     tests::builders::{Story, claim, pod, set, wall},

@@ -11,9 +11,8 @@ use proptest::prelude::*;
 use crate::model::{
     base::Moment,
     cluster::{
-        index::{Change, Kind, Object},
-        life::Receipt,
-        milestones::{Milestone, ScalePhase},
+        change::{Change, Kind, Object},
+        milestones::{Milestone, Receipt, ScalePhase},
         objects::PodConditions,
         scale_events::{EVENTS_MAX, ScaleEvent},
         scaled_replica::{Direction, ScaledReplica},
@@ -159,10 +158,11 @@ impl Trial {
         self.measured.extend(new);
         // What was measured is what was counted.
         let told: usize = self.story.measures().values().sum();
-        let counted: u64 = self.story.world.phases().values().map(crate::model::base::Histogram::count).sum();
+        let counted: u64 =
+            self.story.index.measures().phases().values().map(crate::model::base::Histogram::count).sum();
         prop_assert_eq!(told as u64, counted);
         prop_assert_eq!(told, self.measured.len());
-        prop_assert!(self.story.world.claims().count() <= PLACES as usize);
+        prop_assert!(self.story.index.tracked().claims().count() <= PLACES as usize);
         Ok(())
     }
 

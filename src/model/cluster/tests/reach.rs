@@ -3,10 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use crate::model::cluster::{
-    index::{Change, Object},
-    life::Receipt,
-    objects::{Endpoint, Pod, Service, Slice},
-    port::Port,
+    change::{Change, Object},
+    milestones::Receipt,
+    objects::{Endpoint, Pod, Port, Service, Slice},
     tests::builders::{Fact, Story, name, pod, set, slice},
 };
 
@@ -48,7 +47,7 @@ fn story(ready: bool) -> Story {
 }
 
 fn reachable(story: &Story) -> Vec<(String, Vec<SocketAddr>, bool)> {
-    let reachable = story.world.reachable(&name("mysql-read"), 3306).into_iter();
+    let reachable = story.index.reachable(&name("mysql-read"), 3306).into_iter();
     reachable.map(|pod| (pod.pod.name.to_string(), pod.addresses, pod.coming_since.is_some())).collect()
 }
 
@@ -96,5 +95,5 @@ fn nobody_can_be_asked_before_the_service_and_its_ports_are_known() {
     let mut story = Story::of(3);
     story.at(6000.0).lists(at(pod("mysql-0").running_since(1000.0), 10));
     assert!(reachable(&story).is_empty(), "no port is known");
-    assert!(story.world.reachable(&name("other"), 3306).is_empty());
+    assert!(story.index.reachable(&name("other"), 3306).is_empty());
 }

@@ -3,7 +3,7 @@
 use crate::model::{
     base::Moment,
     cluster::{
-        index::Kind,
+        change::Kind,
         milestones::{Milestone, ScalePhase},
         scale_step::ScaleStep,
         tests::builders::{Story, claim, pod, set},

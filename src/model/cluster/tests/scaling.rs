@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{
     base::Moment,
     cluster::{
-        index::Kind,
+        change::Kind,
         milestones::{Milestone, ScalePhase},
         scale_step::ScaleStep,
         scaled_replica::Direction,
@@ -55,8 +55,8 @@ fn a_new_replica_is_measured_in_every_phase_once() {
         assert!(measured.len() == 1 && (measured[0] - seconds).abs() < 1e-6, "{}: {measured:?}", phase.name());
     }
     assert_eq!(story.measures().len(), expected.len());
-    assert_eq!(story.world.phases().len(), expected.len());
-    assert!(story.world.phases().values().all(|times| times.count() == 1));
+    assert_eq!(story.index.measures().phases().len(), expected.len());
+    assert!(story.index.measures().phases().values().all(|times| times.count() == 1));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn what_was_there_before_anybody_looked_is_no_event() {
     story.at(5002.0).sees(set(3));
     assert!(story.events().is_empty());
     assert!(story.steps.is_empty());
-    assert!(story.world.phases().is_empty());
+    assert!(story.index.measures().phases().is_empty());
     assert!(story.binds().is_empty());
 }
 
@@ -310,7 +310,7 @@ fn a_first_read_is_not_taken_from_the_previous_pod_of_the_name() {
 #[test]
 fn direct_and_fresh_reads_are_milestones_of_their_own() {
     let mut story = Story::of(3);
-    story.world.know_freshness(&name("mysql"), true, Moment::at(5000.0));
+    story.takes(|index, updates| index.know_freshness(&name("mysql"), true, Moment::at(5000.0), updates));
     story.at(6000.0).sees(set(4));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6015.0).reads_directly("mysql-3");
@@ -337,12 +337,11 @@ fn a_first_read_that_is_fresh_is_both() {
 #[test]
 fn where_freshness_becomes_unknown_a_first_read_is_enough() {
     let mut story = Story::of(3);
-    story.world.know_freshness(&name("mysql"), true, Moment::at(5000.0));
+    story.takes(|index, updates| index.know_freshness(&name("mysql"), true, Moment::at(5000.0), updates));
     story.at(6000.0).sees(set(4));
     story.rises("mysql-3", 6000.0);
     assert_eq!(story.event().finished, None);
-    let effects = story.world.know_freshness(&name("mysql"), false, Moment::at(6030.0));
-    story.tell(effects);
+    story.takes(|index, updates| index.know_freshness(&name("mysql"), false, Moment::at(6030.0), updates));
     assert!(story.event().finished.is_some());
     assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
 }
@@ -389,5 +388,5 @@ fn of_deleted_statefulsets_the_last_ones_are_kept() {
         story.at(seconds).sees(fact);
         story.at(seconds + 0.5).sees_gone(Kind::StatefulSet, &format!("db{round}"));
     }
-    assert_eq!(story.world.timelines().count(), 64);
+    assert_eq!(story.index.scale_events().count(), 64);
 }

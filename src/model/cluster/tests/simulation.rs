@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::model::cluster::{
-    index::{Change, Kind, Object},
-    life::Receipt,
+    change::{Change, Kind, Object},
+    milestones::Receipt,
     objects::{Claim, Pod, Slice, StatefulSet, Volume},
     tests::{
         builders::{Fact, claim, name, pod, set, slice},

@@ -3,8 +3,9 @@
 use std::mem::size_of;
 
 use crate::model::cluster::{
-    index::Kind,
-    life::{TrackedClaim, TrackedPod},
+    change::Kind,
+    claims::TrackedClaim,
+    pods::TrackedPod,
     scaled_replica::ScaledReplica,
     tests::builders::{Story, claim, pod, slice},
 };
@@ -31,6 +32,6 @@ fn nothing_is_kept_of_pods_and_claims_that_are_gone() {
         story.at(seconds + 5.0).sees_gone(Kind::Claim, &format!("data-{pod_name}"));
     }
     story.at(20000.0).sees(slice("mysql-read", []));
-    let debug = format!("{:?}", story.world);
+    let debug = format!("{:?}", story.index);
     assert!(debug.len() < 5000 && !debug.contains("job-"), "{debug}");
 }

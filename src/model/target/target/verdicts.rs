@@ -42,8 +42,10 @@ impl Course {
         let at = Moment::at(self.second);
         let sample = Sample { sequence: self.sequence, started: at, finished: at, outcome };
         self.sequence += 1;
-        let news = self.target.sampled(sample, at).news.into_iter().chain(self.target.tick(at));
-        self.news.extend(news.map(|notice| notice.to_string()));
+        let mut notices = Vec::new();
+        self.target.sampled(sample, at, &mut notices);
+        self.target.tick(at, &mut notices);
+        self.news.extend(notices.iter().map(ToString::to_string));
     }
 
     /// Answers at random among these, by a generator that is the same everywhere.
@@ -66,7 +68,7 @@ impl Course {
         let mut samples: Vec<_> = (0..count).map(sample).collect();
         samples.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         for (finished, sample) in samples {
-            self.target.sampled(sample, Moment::at(finished));
+            self.target.sampled(sample, Moment::at(finished), &mut Vec::new());
         }
     }
 

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    life::{Receipt, TrackedClaim, TrackedPod},
-    objects::Pod,
-};
+use super::{claims::TrackedClaim, milestones::Receipt, objects::Pod, pods::TrackedPod};
 use crate::model::base::{Moment, ObjectName};
 
 /// Watches of different kinds are separate streams: of two facts, the later one may be received so long before the
