@@ -11,7 +11,7 @@ struct Rule {
     forbidden: &'static [&'static str],
 }
 
-const RULES: [Rule; 3] = [
+const RULES: [Rule; 4] = [
     Rule {
         layer: "src/model",
         forbidden: &[
@@ -40,6 +40,7 @@ const RULES: [Rule; 3] = [
             "crate::config",
             "crate::cli",
             "crate::clock",
+            "crate::demo",
             "std::fs",
             "std::process",
             "std::thread",
@@ -49,7 +50,11 @@ const RULES: [Rule; 3] = [
     },
     Rule {
         layer: "src/source",
-        forbidden: &["crate::view", "crate::command", "crate::cli", "prometheus", "clap", "anyhow"],
+        forbidden: &["crate::view", "crate::command", "crate::cli", "crate::demo", "prometheus", "clap", "anyhow"],
+    },
+    Rule {
+        layer: "src/demo",
+        forbidden: &["crate::source", "crate::view", "crate::command", "crate::config", "crate::cli", "kube", "clap"],
     },
     Rule {
         layer: "src/view",
@@ -58,6 +63,7 @@ const RULES: [Rule; 3] = [
             "crate::command",
             "crate::config",
             "crate::cli",
+            "crate::demo",
             "rustls",
             "num_bigint",
             "kube",

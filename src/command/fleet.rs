@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     config::{Imbalance, Target},
+    demo::Stage,
     model::{CheckRules, ProbeIntervals, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
     source::{
-        fake::Stage,
         kubernetes::{Namespaces, Record, Watcher},
         mysql::{Sampler, SamplerError},
         schedule::Schedule,

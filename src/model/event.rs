@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::act::Act;
 use crate::model::{
     cluster::{Change, Problem, WatchName},
     probe::{DirectSample, Sample},
@@ -42,8 +41,8 @@ pub enum Event {
         /// What it told.
         told: Told,
     },
-    /// The demo begins another act.
-    Announced(Act),
+    /// What is shown from now on, in a sentence; only the demo says so.
+    Caption(Arc<str>),
     /// A milestone was written as a Kubernetes Event, or why it could not be.
     Recorded(Option<Problem>),
     /// There are other targets from now on.

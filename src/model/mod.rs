@@ -3,7 +3,6 @@
 //! Facts come in as [`Event`]s, `now` is always an argument, and what comes out is a [`Snapshot`] that every view
 //! renders. Nothing in here names an asynchronous runtime, a driver, a web server or a metrics library.
 
-mod act;
 mod base;
 pub mod cluster;
 mod event;
@@ -15,7 +14,6 @@ mod state;
 mod target;
 mod verdict;
 
-pub use act::Act;
 pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, Severity};
 pub use cluster::ClusterNotice;
 pub use event::{Event, TargetSet, Told};

@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use super::act::Act;
 use crate::model::{
     base::{ObjectName, Severity},
     cluster::ClusterNotice,
@@ -27,8 +26,6 @@ pub enum Subject {
     StatefulSet(ObjectName),
     /// What Kubernetes tells.
     Kubernetes,
-    /// The demo's story.
-    Demo,
     /// The configuration.
     Configuration,
 }
@@ -40,8 +37,6 @@ pub enum Notice {
     Target(TargetNotice),
     /// About the cluster.
     Cluster(ClusterNotice),
-    /// The demo begins another act.
-    Announced(Act),
     /// A configuration was loaded while another was in force.
     Reconfigured {
         /// How many targets there are now.
@@ -61,7 +56,7 @@ impl Notice {
         match self {
             Self::Target(notice) => notice.severity(),
             Self::Cluster(notice) => notice.severity(),
-            Self::Announced(_) | Self::Reconfigured { .. } => Severity::Info,
+            Self::Reconfigured { .. } => Severity::Info,
             Self::ConfigurationRefused { .. } => Severity::Warning,
         }
     }
@@ -81,7 +76,6 @@ impl fmt::Display for Notice {
         match self {
             Self::Target(notice) => notice.fmt(f),
             Self::Cluster(notice) => notice.fmt(f),
-            Self::Announced(act) => act.fmt(f),
             Self::Reconfigured { targets } => write!(f, "the configuration was loaded anew; targets now: {targets}"),
             Self::ConfigurationRefused { why } => write!(f, "a new configuration was refused, the old stays: {why}"),
         }

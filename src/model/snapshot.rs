@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::act::Act;
 use crate::model::{base::Moment, cluster::ClusterSnapshot, probe::StartDelay, target::TargetSnapshot};
 
 /// Everything known at one moment.
@@ -14,8 +13,8 @@ pub struct Snapshot {
     pub targets: Vec<Arc<TargetSnapshot>>,
     /// What Kubernetes told; absent where it is not asked.
     pub cluster: Option<Arc<ClusterSnapshot>>,
-    /// What the demo shows at the moment; absent elsewhere.
-    pub announcement: Option<Act>,
+    /// What is shown at the moment, in a sentence; only the demo says so.
+    pub caption: Option<Arc<str>>,
     /// The configuration in force, where one can be loaded anew.
     pub configured: Option<ConfigStatus>,
     /// How late samples started.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{
-    act::Act,
     event::{Event, TargetSet, Told},
     notice::{Notice, Notification, Subject},
     snapshot::{ConfigStatus, Snapshot},
@@ -36,8 +35,7 @@ pub struct State {
     ticks: usize,
     /// Absent where Kubernetes is not watched.
     cluster: Option<Cached<Cluster, ClusterSnapshot>>,
-    /// What the demo shows at the moment.
-    announcement: Option<Act>,
+    caption: Option<Arc<str>>,
 }
 
 impl State {
@@ -67,10 +65,7 @@ impl State {
             }
             Event::PodProbed { target, sample } => self.pod_probed(target, &sample, now, &mut news),
             Event::Cluster { watch, told } => self.watched(&watch, told, now, &mut news),
-            Event::Announced(act) => {
-                self.announcement = Some(act.clone());
-                news.push(Notification { subject: Subject::Demo, notice: Notice::Announced(act) });
-            }
+            Event::Caption(caption) => self.caption = Some(caption),
             Event::Recorded(problem) => {
                 self.in_cluster(&mut news, |cluster, updates| cluster.recorded(problem, updates));
             }
@@ -104,7 +99,7 @@ impl State {
             taken: now,
             targets: self.order.iter().filter_map(target).collect(),
             cluster: self.cluster.as_mut().map(|cluster| cluster.rendered(|cluster| cluster.snapshot(now))),
-            announcement: self.announcement.clone(),
+            caption: self.caption.clone(),
             configured: self.config_status.clone(),
             lateness: self.start_delay.clone(),
         }

@@ -141,7 +141,7 @@ impl<'a> Targets<'a> {
         let told = snapshot.cluster.as_deref();
         Self {
             targets: snapshot.targets.iter().map(|target| Target::of(target, told).warned(snapshot)).collect(),
-            announcement: snapshot.announcement.as_ref().map(ToString::to_string),
+            announcement: snapshot.caption.as_ref().map(ToString::to_string),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Notification as log lines.
+//! Notifications as log lines.
 
 use crate::model::{Notification, Severity, Subject};
 
@@ -16,6 +16,6 @@ pub fn news(news: &Notification) {
     match &news.subject {
         Subject::Target(target) => line!(target = %target,),
         Subject::StatefulSet(set) => line!(statefulset = %set,),
-        Subject::Kubernetes | Subject::Demo | Subject::Configuration => line!(),
+        Subject::Kubernetes | Subject::Configuration => line!(),
     }
 }

@@ -7,6 +7,7 @@ mod protocol;
 mod script;
 mod servers;
 mod service;
+mod story;
 
 use std::{
     collections::HashMap,
@@ -164,10 +165,13 @@ impl Performance<'_> {
         }
     }
 
-    /// Does what the script says, and returns what is seen of it at once.
+    /// Does what the script says, and returns what is seen of it at once. What begins is in the log too.
     async fn take(&mut self, cue: Cue) -> Option<Event> {
         match cue {
-            Cue::Announce(act) => Some(Event::Announced(act)),
+            Cue::Announce(act) => {
+                tracing::info!("{act}");
+                Some(Event::Caption(act.to_string().into()))
+            }
             Cue::Route(ordinal, routed) => {
                 lock(self.balancer).route(ordinal, routed);
                 None

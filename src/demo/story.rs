@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 /// One act of the story that `demo` plays; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub(super) enum Act {
     /// Everything is as it should be.
     Balanced {
         /// How many replicas there are.
@@ -67,11 +67,10 @@ pub enum Act {
 
 impl Act {
     /// How many acts the story has.
-    pub const COUNT: usize = 10;
+    pub(super) const COUNT: usize = 10;
 
     /// Its place in the story, from 1.
-    #[must_use]
-    pub fn number(&self) -> usize {
+    pub(super) fn number(&self) -> usize {
         match self {
             Self::Balanced { .. } => 1,
             Self::ScaleUp { .. } => 2,

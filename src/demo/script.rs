@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::Act;
+use super::story::Act;
 
 /// Replicas at the story's beginning and end.
 pub(super) const REPLICAS: u32 = 3;
