@@ -4,8 +4,10 @@
 use std::{fs, path::Path};
 
 use readscope::model::{
-    balance::{Detector, DetectorRules, GRID_PART, INTERVAL_ALPHA, Indices, ODDS, Tally, WINDOWS, share_interval},
     dirichlet_ln_evidence,
+    evidence::{
+        Detector, DetectorRules, GRID_PART, INTERVAL_ALPHA, Indices, ODDS, ShareStats, WINDOWS, share_interval,
+    },
 };
 use serde_json::Value;
 
@@ -52,7 +54,7 @@ struct Case<'a> {
     told: &'a Value,
     tolerances: &'a Value,
     detector: Detector,
-    tally: Tally,
+    tally: ShareStats,
 }
 
 impl<'a> Case<'a> {
@@ -70,7 +72,7 @@ impl<'a> Case<'a> {
             gap_seconds_max: number(params, "dt_max_s"),
         };
         let weights = numbers(&case["weights"]);
-        let tally = Tally::new(&weights, number(params, "half_life_s"));
+        let tally = ShareStats::new(&weights, number(params, "half_life_s"));
         Self {
             told: case,
             tolerances: &file["tolerances"],

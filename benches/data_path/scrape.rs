@@ -10,7 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use readscope::{
     clock::Clock,
     model::{
-        Answer, Event, Expectation, Identity, Pace, Sample, Snapshot, State, TargetId, TargetSpec, Timings,
+        Answer, Event, Expectation, Identity, ProbeIntervals, Sample, Snapshot, State, TargetId, TargetSpec, Timings,
         VerdictRules,
     },
     view::metrics::Exposition,
@@ -63,13 +63,13 @@ fn snapshot(targets: u32) -> Snapshot {
     let spec = |target| TargetSpec {
         service: None,
         port: 3306,
-        pace: Pace::regular(Duration::from_secs(1)),
+        pace: ProbeIntervals::regular(Duration::from_secs(1)),
         statefulset: None,
         name: Arc::from(format!("team-{target}/mysql-read")),
         expectation: Expectation::Seen,
         forget_after: Duration::from_secs(3600),
         verdict: VerdictRules::default(),
-        trial: None,
+        check: None,
     };
     let mut state = State::new((0..targets).map(|target| (TargetId(target), spec(target))), Vec::new());
     for target in 0..targets {

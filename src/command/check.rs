@@ -81,7 +81,7 @@ async fn decide(
     supervisor.spawn("targets", fleet.keep());
     let mut watching = snapshots.clone();
     supervisor.spawn("waiting for the outcome", async move {
-        let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.trial.is_some());
+        let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.check.is_some());
         // An error means that the state's owner is gone: a signal has stopped everything.
         let _ = watching.wait_for(over).await;
         stop.cancel();
@@ -93,7 +93,7 @@ async fn decide(
 
 /// Prints the outcome of a target, `named` if it is one of several, and returns its exit code.
 fn report(target: &TargetSnapshot, named: bool, form: Output) -> anyhow::Result<u8> {
-    let outcome = target.trial.as_ref();
+    let outcome = target.check.as_ref();
     let code = match outcome.map(|outcome| outcome.decision) {
         Some(Decision::Balanced) => EXIT_BALANCED,
         Some(Decision::Unbalanced) => EXIT_UNBALANCED,

@@ -1,4 +1,4 @@
-//! `demo`: the embedded servers and the cluster of [`source::fake`](crate::source::fake), sampled and watched as real
+//! `demo`: the embedded servers and the cluster of [`demo`](crate::demo), sampled and watched as real
 //! ones are.
 
 use std::time::Duration;
@@ -20,8 +20,8 @@ use crate::{
     cli::DemoArgs,
     clock::Clock,
     config::{Address, Configuration, Every, Imbalance, Interval, Pacing, PasswordSource, Target, Tls},
+    demo::Stage,
     model::Expectation,
-    source::fake::Stage,
     view::web::Site,
 };
 

@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     config::{Imbalance, Target},
-    model::{Lineup, Pace, Plan, TargetId, TargetSpec, TrialRules, VerdictRules, cluster::WatchName},
+    demo::Stage,
+    model::{CheckRules, ProbeIntervals, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
     source::{
-        fake::Stage,
         kubernetes::{Namespaces, Record, Watcher},
         mysql::{Sampler, SamplerError},
         schedule::Schedule,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A target, under a bounded trial if it has rules for one.
-pub(super) type Wanted = (Target, Option<TrialRules>);
+pub(super) type Wanted = (Target, Option<CheckRules>);
 
 /// The targets that are sampled, and the watches that tell of them.
 pub(super) struct Fleet {
@@ -142,7 +142,7 @@ impl Fleet {
             Some(Cluster::Stage(watches)) => watches.clone(),
             None => Vec::new(),
         };
-        let mut lineup = Lineup { watches, ..Lineup::default() };
+        let mut lineup = TargetSet { watches, ..TargetSet::default() };
         let (mut plans, mut starting, mut samplers) = (Plans::new(), Vec::new(), samplers.into_iter());
         for wanted in wanted {
             if let Some(running) = before.remove(&wanted.0.name) {
@@ -157,7 +157,7 @@ impl Fleet {
             let id = TargetId(self.next);
             self.next += 1;
             let (spec, schedule) = plan(&wanted, imbalance);
-            let (planned, plan) = watch::channel(Plan::default());
+            let (planned, plan) = watch::channel(ProbePlan::default());
             plans.insert(id, planned);
             lineup.order.push(id);
             lineup.new.push((id, spec));
@@ -249,10 +249,10 @@ impl Fleet {
 }
 
 /// What the model and the schedule are told of a target.
-fn plan((target, trial): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule) {
+fn plan((target, check): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule) {
     // A test has a number of samples to judge by, and nobody who looks at the rest.
-    let regular = Pace::regular(target.interval.get());
-    let pace = if trial.is_some() { regular } else { target.pacing.pace(target.interval) };
+    let regular = ProbeIntervals::regular(target.interval.get());
+    let pace = if check.is_some() { regular } else { target.pacing.pace(target.interval) };
     let spec = TargetSpec {
         port: target.address.port,
         pace,
@@ -266,13 +266,13 @@ fn plan((target, trial): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule
             tolerance: imbalance.tolerance.get(),
             interval: target.interval.get(),
         },
-        trial: trial.clone(),
+        check: check.clone(),
     };
     let schedule = Schedule {
         interval: target.interval,
         max_in_flight: target.max_in_flight,
         burst_interval: pace.burst.map(|burst| burst.interval).filter(|burst| *burst < pace.interval),
-        limit: trial.as_ref().map(|rules| rules.samples),
+        limit: check.as_ref().map(|rules| rules.samples),
     };
     (spec, schedule)
 }

@@ -20,7 +20,10 @@ use tokio_util::sync::CancellationToken;
 use super::supervisor::Supervisor;
 use crate::{
     clock::Clock,
-    model::{Event, Lineup, Moment, News, Plan, Severity, Snapshot, State, Subject, TargetId, cluster::Problem},
+    model::{
+        Event, Moment, Notification, ProbePlan, Severity, Snapshot, State, Subject, TargetId, TargetSet,
+        cluster::Problem,
+    },
     source::kubernetes::Record,
     view,
 };
@@ -46,11 +49,11 @@ pub(super) struct Observation {
 }
 
 /// Where each target's sources learn what they are to do.
-pub(super) type Plans = BTreeMap<TargetId, watch::Sender<Plan>>;
+pub(super) type Plans = BTreeMap<TargetId, watch::Sender<ProbePlan>>;
 
 /// Other targets.
 struct Change {
-    lineup: Lineup,
+    lineup: TargetSet,
     /// Of the new ones.
     plans: Plans,
     /// Where what is new is to be written as Kubernetes Events from now on, if it is.
@@ -91,7 +94,7 @@ impl Observation {
     /// Changes the targets; they are shown when it returns.
     pub(super) async fn line_up(
         &self,
-        lineup: Lineup,
+        lineup: TargetSet,
         plans: Plans,
         records: Option<mpsc::Sender<Record>>,
     ) -> anyhow::Result<()> {
@@ -149,7 +152,7 @@ impl Owner {
         let stays: BTreeSet<_> = lineup.order.iter().copied().collect();
         self.plans.retain(|id, _| stays.contains(id));
         self.plans.extend(plans);
-        self.take(Event::Lineup(lineup));
+        self.take(Event::TargetsChanged(lineup));
         self.show();
         // Whoever asked for it may have given up.
         let _ = done.send(());
@@ -169,7 +172,7 @@ impl Owner {
     }
 
     /// Has a milestone written as a Kubernetes Event, if that is wanted. Nothing waits for it.
-    fn record(&mut self, news: &News, now: Moment) {
+    fn record(&mut self, news: &Notification, now: Moment) {
         let (Some(records), Subject::StatefulSet(set)) = (&self.records, &news.subject) else { return };
         let (Some(reason), Some(uid)) = (news.notice.event_reason(), self.state.statefulset_uid(set)) else { return };
         let record = Record {

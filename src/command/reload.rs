@@ -113,7 +113,7 @@ impl Reloader {
         self.shown.send_replace(shown);
         self.configuration = configuration;
         self.discover();
-        self.tell(Event::Configured(Ok(()))).await;
+        self.tell(Event::ConfigLoaded(Ok(()))).await;
         Ok(())
     }
 
@@ -176,7 +176,7 @@ impl Reloader {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = &loaded {
-            self.tell(Event::Configured(Err(format!("{error:#}").into()))).await;
+            self.tell(Event::ConfigLoaded(Err(format!("{error:#}").into()))).await;
         }
         loaded.map_err(|error| format!("{error:#}"))
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     model::{
-        Ask, Event, Plan, Snapshot, TargetId,
+        Event, PodProbe, ProbePlan, Snapshot, TargetId,
         cluster::{Kind, ObjectName},
     },
     source::{direct, mysql::Sampler, schedule::Schedule},
@@ -27,7 +27,7 @@ pub(super) struct Sampling {
     pub(super) delay: Duration,
     pub(super) schedule: Schedule,
     pub(super) sampler: Arc<Sampler>,
-    pub(super) plan: watch::Receiver<Plan>,
+    pub(super) plan: watch::Receiver<ProbePlan>,
 }
 
 impl Sampling {
@@ -65,7 +65,7 @@ impl Sampling {
 
     fn direct(&self, events: mpsc::Sender<Event>, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
         let (id, plan, sampler) = (self.id, self.plan.clone(), Arc::clone(&self.sampler));
-        let sample = move |ask: &Ask| {
+        let sample = move |ask: &PodProbe| {
             let (sampler, addresses) = (Arc::clone(&sampler), ask.addresses.clone());
             async move { sampler.sample_at(&addresses).await }
         };

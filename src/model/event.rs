@@ -2,13 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    act::Act,
+use crate::model::{
     cluster::{Change, Problem, WatchName},
-    lineup::Lineup,
-    plan::DirectSample,
-    sample::Sample,
-    target::TargetId,
+    probe::{DirectSample, Sample},
+    target::{TargetId, TargetSpec},
 };
 
 /// A fact.
@@ -31,7 +28,7 @@ pub enum Event {
         count: u64,
     },
     /// A connection to a pod's own address is over; it is no read.
-    Asked {
+    PodProbed {
         /// On whose behalf.
         target: TargetId,
         /// What came of it.
@@ -44,14 +41,14 @@ pub enum Event {
         /// What it told.
         told: Told,
     },
-    /// The demo begins another act.
-    Announced(Act),
+    /// What is shown from now on, in a sentence; only the demo says so.
+    Caption(Arc<str>),
     /// A milestone was written as a Kubernetes Event, or why it could not be.
     Recorded(Option<Problem>),
     /// There are other targets from now on.
-    Lineup(Lineup),
+    TargetsChanged(TargetSet),
     /// A configuration was loaded, or why it was refused and the one before stays in force.
-    Configured(Result<(), Arc<str>>),
+    ConfigLoaded(Result<(), Arc<str>>),
     /// Time passed; to be told [`State::ticks_a_second`](super::State::ticks_a_second) times a second.
     Tick,
 }
@@ -65,4 +62,15 @@ pub enum Told {
     Listed,
     /// It does not work, and is tried again.
     Broken(Problem),
+}
+
+/// The targets that there are from now on. Those that were there before go on with everything they have.
+#[derive(Clone, Debug, Default)]
+pub struct TargetSet {
+    /// All of them, in the order in which they are shown.
+    pub order: Vec<TargetId>,
+    /// What those are that were not there before.
+    pub new: Vec<(TargetId, TargetSpec)>,
+    /// The watches that tell of them.
+    pub watches: Vec<WatchName>,
 }

@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 
 use crate::model::{
     self, AnswerSeen, CulpritKind, Decision, Evidence, FailureReason, FailureSeen, Notice, Outcome, Phase,
-    ReplicaSnapshot, Role, Snapshot, TargetSnapshot,
+    ReplicaSnapshot, Role, Snapshot, TargetNotice, TargetSnapshot,
     cluster::{ClusterSnapshot, StatefulSetSnapshot},
 };
 
@@ -141,7 +141,7 @@ impl<'a> Targets<'a> {
         let told = snapshot.cluster.as_deref();
         Self {
             targets: snapshot.targets.iter().map(|target| Target::of(target, told).warned(snapshot)).collect(),
-            announcement: snapshot.announcement.as_ref().map(ToString::to_string),
+            announcement: snapshot.caption.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -183,7 +183,12 @@ impl<'a> Target<'a> {
             culprits: Some(target.verdict.culprits().iter().map(verdict::Culprit::of).collect()),
             anomalies: Some(verdict::Anomaly::seen(target)),
             imbalance: target.indices.as_ref().map(verdict::Indices::of),
-            notices: target.notices.iter().chain(of_kubernetes).map(ToString::to_string).collect(),
+            notices: target
+                .notices
+                .iter()
+                .map(ToString::to_string)
+                .chain(of_kubernetes.map(ToString::to_string))
+                .collect(),
             routing: target.routing.as_ref().map(cluster::Routing::of),
             claims,
             mean_duration_seconds: MeanDurations::of(target),
@@ -196,7 +201,8 @@ impl<'a> Target<'a> {
 
 /// Whether a replica gives nothing at present, as far as that can be told.
 fn is_silent(target: &TargetSnapshot, replica: &ReplicaSnapshot) -> bool {
-    let missed = |notice: &Notice| matches!(notice, Notice::Silent { replica: name, .. } if *name == replica.name);
+    let missed =
+        |notice: &TargetNotice| matches!(notice, TargetNotice::Silent { replica: name, .. } if *name == replica.name);
     let dead = |culprit: &model::Culprit| culprit.replica == replica.name && culprit.kind == CulpritKind::Dead;
     target.notices.iter().any(missed) || target.verdict.culprits().iter().any(dead)
 }

@@ -40,11 +40,11 @@ struct Event<'a> {
     started: Timestamp,
     #[serde(serialize_with = "optional_time")]
     finished: Option<Timestamp>,
-    replicas: Vec<Member<'a>>,
+    replicas: Vec<ScaledReplica<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Member<'a> {
+struct ScaledReplica<'a> {
     replica: &'a str,
     direction: &'static str,
     claim_reused: Option<bool>,
@@ -141,13 +141,13 @@ impl<'a> Event<'a> {
             to: event.to,
             started: event.started.wall,
             finished: event.finished.map(|date| date.wall),
-            replicas: event.members.iter().map(Member::of).collect(),
+            replicas: event.members.iter().map(ScaledReplica::of).collect(),
         }
     }
 }
 
-impl<'a> Member<'a> {
-    fn of(member: &'a cluster::Member) -> Self {
+impl<'a> ScaledReplica<'a> {
+    fn of(member: &'a cluster::ScaledReplica) -> Self {
         let milestones = &member.milestones;
         let duration = |phase: ScalePhase| Some((phase.name(), milestones.duration(phase)?.as_secs_f64()));
         Self {
@@ -168,7 +168,7 @@ impl<'a> Routing<'a> {
             replica: &endpoint.name,
             addresses: endpoint.addresses.iter().map(ToString::to_string).collect(),
             serving: endpoint.serving,
-            routed: endpoint.standing == cluster::Standing::Routed,
+            routed: endpoint.standing == cluster::EndpointRouting::Routed,
             standing: endpoint.standing.to_string(),
         };
         Self {

@@ -104,7 +104,7 @@ impl<'a> Picture<'a> {
         Self {
             taken: snapshot.taken.wall,
             targets: [Target::of(target, snapshot.cluster.as_deref()).warned(snapshot)],
-            announcement: snapshot.announcement.as_ref().map(ToString::to_string),
+            announcement: snapshot.caption.as_ref().map(ToString::to_string),
             trend: Some(target.trend.points().map(Point::of).collect()),
         }
     }

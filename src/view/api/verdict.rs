@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{self, TargetSnapshot, balance};
+use crate::model::{self, TargetSnapshot, evidence};
 
 /// A replica that causes an alarm.
 #[derive(Debug, Serialize)]
@@ -57,7 +57,7 @@ impl<'a> Anomaly<'a> {
 }
 
 impl Indices {
-    pub(super) fn of(indices: &balance::Indices) -> Self {
+    pub(super) fn of(indices: &evidence::Indices) -> Self {
         Self {
             misrouted_share: indices.misrouted,
             misrouted_share_noise: indices.misrouted_noise,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Definition, Kind, Text, Value, define, seconds};
-use crate::model::cluster::{ClusterSnapshot, Direction, Member, StatefulSetSnapshot, Watch};
+use crate::model::cluster::{ClusterSnapshot, Direction, ScaledReplica as Member, StatefulSetSnapshot, Watch};
 
 pub(super) const WATCH_UP: Definition = define(
     "readscope_kube_watch_up",

@@ -1,7 +1,7 @@
 //! Metrics about the configuration.
 
 use super::{Definition, Kind, Text, define, seconds};
-use crate::model::Configured;
+use crate::model::ConfigStatus;
 
 pub(super) const SUCCESSFUL: Definition = define(
     "readscope_config_last_reload_successful",
@@ -16,7 +16,7 @@ pub(super) const SUCCESS_TIME: Definition = define(
     "When the configuration in force was loaded.",
 );
 
-pub(super) fn write(text: &mut Text<'_>, configured: &Configured) {
+pub(super) fn write(text: &mut Text<'_>, configured: &ConfigStatus) {
     text.family(SUCCESSFUL).series(&[], configured.refused.is_none());
     text.family(SUCCESS_TIME).series(&[], seconds(configured.since.wall));
 }

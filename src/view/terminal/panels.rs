@@ -9,7 +9,7 @@ use super::{
     picture::{Claim, Picture, ScaleEvent, Target},
     text::{Text, columns, cut, fit, wrapped},
 };
-use crate::model::{Notice, cluster::Milestone};
+use crate::model::cluster::{ClusterNotice, Milestone};
 
 /// What the columns of a claim take but for its name and its volume.
 const CLAIM_COLUMNS: usize = 9 + 9 + 13 + 13 + 6;
@@ -70,9 +70,9 @@ fn headline(event: &ScaleEvent, now: Timestamp, width: usize, palette: Palette) 
     let (notice, style) = match finished {
         Some(finished) => {
             let lasted = finished.duration_since(*started).try_into().ok();
-            (Notice::ScaleOver { from: *from, to: *to, lasted }, palette.strong())
+            (ClusterNotice::ScaleOver { from: *from, to: *to, lasted }, palette.strong())
         }
-        None => (Notice::ScaleBegan { from: *from, to: *to }, palette.unsure()),
+        None => (ClusterNotice::ScaleBegan { from: *from, to: *to }, palette.unsure()),
     };
     let running = if finished.is_some() { String::new() } else { format!(" for {}", since(*started, now)) };
     let what = format!("{} {notice}{running}", started.strftime("%H:%M:%S"));

@@ -172,7 +172,7 @@ impl Picture {
             }
             None => None,
         };
-        let announcement = snapshot.announcement.as_ref().map(|act| Text::from(act.to_string()));
+        let announcement = snapshot.caption.as_ref().map(|caption| Text::from(caption.to_string()));
         Ok(Self { targets, shown, scale_events, announcement })
     }
 }

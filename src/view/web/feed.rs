@@ -156,7 +156,7 @@ impl Topic {
         }
         match (self.target(before), self.target(after)) {
             (Some(then), Some(now)) => {
-                !Arc::ptr_eq(then, now) || clusters_differ(before, after) || before.announcement != after.announcement
+                !Arc::ptr_eq(then, now) || clusters_differ(before, after) || before.caption != after.caption
             }
             (None, None) => {
                 let both = before.targets.iter().zip(&after.targets);

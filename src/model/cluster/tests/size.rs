@@ -2,19 +2,20 @@
 
 use std::mem::size_of;
 
-use super::builders::{Story, claim, pod, slice};
 use crate::model::cluster::{
-    Kind,
-    life::{ClaimLife, PodLife},
-    member::Member,
+    change::Kind,
+    claims::TrackedClaim,
+    pods::TrackedPod,
+    scaled_replica::ScaledReplica,
+    tests::builders::{Story, claim, pod, slice},
 };
 
 #[test]
 fn lives_are_small() {
     // With their names, uids and places in maps, 5,000 of each took 1.3 KB a pod and 1.1 KB a claim.
-    assert!(size_of::<PodLife>() <= 200, "{}", size_of::<PodLife>());
-    assert!(size_of::<ClaimLife>() <= 208, "{}", size_of::<ClaimLife>());
-    assert!(size_of::<Member>() <= 160, "{}", size_of::<Member>());
+    assert!(size_of::<TrackedPod>() <= 200, "{}", size_of::<TrackedPod>());
+    assert!(size_of::<TrackedClaim>() <= 208, "{}", size_of::<TrackedClaim>());
+    assert!(size_of::<ScaledReplica>() <= 160, "{}", size_of::<ScaledReplica>());
 }
 
 #[test]
@@ -36,5 +37,5 @@ fn kept_of(rounds: u32) -> String {
         story.at(seconds + 5.0).sees_gone(Kind::Claim, &format!("data-{pod_name}"));
     }
     story.at(20000.0).sees(slice("mysql-read", []));
-    format!("{:?}", story.world)
+    format!("{:?}", story.index)
 }

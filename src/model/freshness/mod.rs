@@ -1,0 +1,15 @@
+//! How far replicas are behind the primary, and which reads are stale.
+
+mod freshness;
+mod gtid;
+mod gtid_history;
+mod gtid_parse;
+mod pod_probes;
+#[cfg(test)]
+mod simulation;
+
+pub use freshness::{Freshness, Lag};
+pub use gtid::{GTID_NUMBER_MAX, GtidSet};
+pub use gtid_parse::{GtidSetError, GtidSetProblem};
+
+pub(crate) use pod_probes::PodProbes;

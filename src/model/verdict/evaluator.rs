@@ -1,0 +1,257 @@
+//! Judges a target's reads: feeds the detector with the answers that say something about the shares, and says what the
+//! evidence means.
+//!
+//! An answer is fed if all of this holds, and none of it depends on who gave the answer: its sample started after the
+//! expectation last changed, no affinity pins the client, and no more of the latest samples failed than is tolerated. A
+//! failed sample has no replica: where those of one replica fail, the answers of the others alone would look like an
+//! imbalance. Leaving answers out keeps the detector's promise, since evidence stands still meanwhile.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    evidence::{Detector, DetectorRules, Indices, ShareInterval, ShareStats, Suspect},
+    failure_window::FailureWindow,
+    verdict::{AllAnswer, Culprit, CulpritKind, FewSamples, Undecided, Verdict, VerdictKind},
+};
+use crate::model::{base::Moment, probe::FailureReason};
+
+/// After this time an answer weighs half as much in the indices, in seconds; as in the shares.
+const HALF_LIFE_SECONDS: f64 = 300.0;
+
+/// When to call the reads of a target unbalanced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VerdictRules {
+    /// False alarms of the whole process are at least so far apart on average.
+    pub false_alarm_period: Duration,
+    /// By which part the chance of each replica may be off its expected share, and which part of the samples may fail:
+    /// 0 to below 1.
+    pub tolerance: f64,
+    /// The time between samples.
+    pub interval: Duration,
+}
+
+/// The evidence about one target, and what it was made from.
+#[derive(Debug)]
+pub(crate) struct Evaluator {
+    names: Vec<Arc<str>>,
+    weights: Vec<f64>,
+    /// Whether the set is known, or is just who was seen.
+    listed: bool,
+    /// When the expectation last changed.
+    changed: Option<Moment>,
+    affinity: Option<Duration>,
+    detector: Detector,
+    tally: ShareStats,
+    /// Answers fed since the evidence began from nothing.
+    answers: u64,
+    /// When the sample of the last answer that was fed started.
+    fed: Option<Moment>,
+    failures: FailureWindow,
+    restarts: u64,
+    /// Between samples.
+    interval: Duration,
+}
+
+impl Default for VerdictRules {
+    fn default() -> Self {
+        Self {
+            false_alarm_period: Duration::from_secs(30 * 86_400),
+            tolerance: DetectorRules::default().tolerance,
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Evaluator {
+    pub(crate) fn new(rules: &VerdictRules) -> Self {
+        let detector = DetectorRules {
+            threshold_seconds: rules.false_alarm_period.as_secs_f64(),
+            tolerance: rules.tolerance,
+            ..DetectorRules::default()
+        };
+        Self {
+            names: Vec::new(),
+            weights: Vec::new(),
+            listed: false,
+            changed: None,
+            affinity: None,
+            detector: Detector::new(detector, &[]),
+            tally: ShareStats::new(&[], HALF_LIFE_SECONDS),
+            answers: 0,
+            fed: None,
+            failures: FailureWindow::new(rules.tolerance),
+            restarts: 0,
+            interval: rules.interval,
+        }
+    }
+
+    /// Alarms at another threshold from now on.
+    pub(crate) fn set_threshold(&mut self, threshold: Duration) {
+        self.detector.set_threshold(threshold.as_secs_f64());
+    }
+
+    /// Takes in who is expected now, by weight, and whether that is known or just who was seen. Those that stay keep
+    /// their evidence, unless a weight changed: then it begins from nothing.
+    pub(crate) fn expect<'a>(
+        &mut self,
+        expected: impl Iterator<Item = (&'a Arc<str>, f64)> + Clone,
+        listed: bool,
+        now: Moment,
+    ) {
+        self.listed = listed;
+        let known = || self.names.iter().zip(self.weights.iter().copied());
+        #[expect(clippy::float_cmp, reason = "a weight that nobody changed is the same number")]
+        let same = |(a, b): (&Arc<str>, f64), (c, d): (&Arc<str>, f64)| a == c && b == d;
+        if expected.clone().count() == self.names.len() && expected.clone().zip(known()).all(|(a, b)| same(a, b)) {
+            return;
+        }
+        let place = |name: &Arc<str>| self.names.iter().position(|known| known == name);
+        let before: Vec<Option<usize>> = expected.clone().map(|(name, _)| place(name)).collect();
+        let weights: Vec<f64> = expected.clone().map(|(_, weight)| weight).collect();
+        #[expect(clippy::float_cmp, reason = "a weight that nobody changed is the same number")]
+        let reweighted =
+            before.iter().zip(&weights).any(|(before, weight)| before.is_some_and(|at| self.weights[at] != *weight));
+        if reweighted {
+            self.detector.restart(&weights);
+            self.tally.change(&weights, &vec![None; weights.len()]);
+            self.answers = 0;
+        } else {
+            self.detector.change(&weights, &before);
+            self.tally.change(&weights, &before);
+        }
+        self.failures.expect(self.detector.shares());
+        if !self.names.is_empty() {
+            self.restarts += 1;
+        }
+        self.names = expected.map(|(name, _)| Arc::clone(name)).collect();
+        self.weights = weights;
+        self.changed = Some(now);
+    }
+
+    /// Takes in for how long a client stays with the endpoint that it had, if it does.
+    pub(crate) fn pin(&mut self, affinity: Option<Duration>) {
+        self.affinity = affinity;
+    }
+
+    /// Takes in who answered the sample that started at `started`, or why it failed; in the order of the starts.
+    pub(crate) fn observe(&mut self, started: Moment, answered_by: Result<&Arc<str>, FailureReason>) {
+        self.failures.observe(answered_by.err());
+        let Ok(name) = answered_by else { return };
+        if self.affinity.is_some() || self.failures.too_many() || self.changed.is_some_and(|changed| started < changed)
+        {
+            return;
+        }
+        let Some(index) = self.names.iter().position(|known| known == name) else { return };
+        let seconds = self.fed.map_or(0.0, |fed| started.since(fed).as_secs_f64());
+        self.fed = Some(started);
+        self.answers += 1;
+        let alarm = self.detector.alarm();
+        self.detector.observe(index, seconds);
+        self.tally.observe(index, seconds);
+        if self.detector.alarm() != alarm {
+            self.tally.begin_epoch();
+        }
+    }
+
+    pub(crate) fn kind(&self) -> VerdictKind {
+        if self.names.len() < 2 {
+            VerdictKind::FewReplicas
+        } else if self.affinity.is_some() {
+            VerdictKind::Affinity
+        } else if self.failures.too_many() {
+            VerdictKind::Failures
+        } else if self.detector.alarm() {
+            VerdictKind::Unbalanced
+        } else if self.answers < self.tally.answers_to_miss_one() {
+            VerdictKind::FewAnswers
+        } else if self.detector.evidence_seconds() >= self.detector.clear_seconds() {
+            VerdictKind::Suspicion
+        } else {
+            VerdictKind::Balanced
+        }
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        let replicas = self.names.len();
+        let evidence_seconds = self.detector.evidence_seconds();
+        Verdict::Undecided(match self.kind() {
+            VerdictKind::Balanced => {
+                let missing = self.tally.indices().map_or(0, |indices| indices.missing);
+                return Verdict::Balanced(AllAnswer { answering: replicas - missing, replicas, listed: self.listed });
+            }
+            VerdictKind::Unbalanced => {
+                let culprits = self.detector.culprits().iter().map(|suspect| self.culprit(suspect)).collect();
+                return Verdict::Unbalanced { culprits, evidence_seconds };
+            }
+            VerdictKind::FewReplicas => Undecided::FewReplicas { replicas },
+            VerdictKind::Affinity => Undecided::Affinity { stays: self.affinity.unwrap_or_default() },
+            VerdictKind::Failures => self.failures.told(),
+            VerdictKind::FewAnswers => {
+                Undecided::FewAnswers { answers: self.answers, needed: self.tally.answers_to_miss_one(), replicas }
+            }
+            VerdictKind::Suspicion => {
+                let threshold_seconds = self.threshold_seconds();
+                Undecided::Suspicion { evidence_seconds, threshold_seconds }
+            }
+        })
+    }
+
+    pub(crate) fn evidence_seconds(&self) -> f64 {
+        self.detector.evidence_seconds()
+    }
+
+    pub(crate) fn threshold_seconds(&self) -> f64 {
+        self.detector.rules().threshold_seconds
+    }
+
+    pub(crate) fn alarms(&self) -> u64 {
+        self.detector.alarms()
+    }
+
+    /// Whether too few samples fit into the threshold: then the evidence that healthy reads have now and then comes near
+    /// the level at which an alarm ends.
+    #[expect(clippy::cast_precision_loss, reason = "at most 64 replicas")]
+    pub(crate) fn few_samples(&self) -> Option<FewSamples> {
+        /// For up to ten replicas; for fifty, ten times as many, and in proportion to that power between and beyond.
+        const NEEDED: f64 = 2e5;
+        const POWER: f64 = std::f64::consts::LN_10 / 1.609_437_912_434_100_4;
+        let replicas = self.names.len();
+        let needed = NEEDED * (replicas as f64 / 10.0).max(1.0).powf(POWER);
+        let (threshold_seconds, interval_seconds) = (self.threshold_seconds(), self.interval.as_secs_f64());
+        let samples = threshold_seconds / interval_seconds;
+        let few = replicas > 1 && samples < needed;
+        few.then_some(FewSamples { samples, needed, replicas, threshold_seconds, interval_seconds })
+    }
+
+    /// How often the expected replicas or their weights changed.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    pub(crate) fn indices(&self) -> Option<Indices> {
+        self.tally.indices()
+    }
+
+    /// Between what the share of the replica of this name is, if it is compared with others.
+    pub(crate) fn interval(&self, name: &str) -> Option<ShareInterval> {
+        let index = self.names.iter().position(|known| **known == *name)?;
+        (self.names.len() > 1).then(|| self.tally.interval(index))
+    }
+
+    /// How many answers the intervals rest on; absent where there are none.
+    pub(crate) fn interval_answers(&self) -> Option<u64> {
+        (self.names.len() > 1).then(|| self.tally.answers())
+    }
+
+    fn culprit(&self, suspect: &Suspect) -> Culprit {
+        let index = suspect.index;
+        let decayed = || self.tally.indices().map_or(0.0, |indices| indices.shares[index]);
+        Culprit {
+            replica: Arc::clone(&self.names[index]),
+            kind: CulpritKind::of(suspect),
+            part: suspect.part,
+            share: self.detector.recent_share(index).unwrap_or_else(decayed),
+            expected: self.detector.shares()[index],
+        }
+    }
+}
