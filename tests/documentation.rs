@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 
 use readscope::{
     model::cluster::{Milestone, ScalePhase},
-    view::metrics::{Definition, METRICS},
+    view::metrics::{Definition, definitions},
 };
 use support::{fixtures, golden, program::call};
 
@@ -61,7 +61,7 @@ fn metrics_page() -> String {
         assert!(!help.contains('|'), "{name}: a bar would end the table's cell");
         format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", "))
     };
-    let rows: String = METRICS.iter().map(row).collect();
+    let rows: String = definitions().map(row).collect();
     let milestone = |milestone: Milestone| format!("| `{}` | {milestone} |\n", milestone.name());
     let milestones: String = Milestone::ALL.into_iter().map(milestone).collect();
     let phase = |phase: ScalePhase| {
@@ -81,7 +81,7 @@ fn the_page_of_the_metrics_is_made_from_the_code() {
 fn metrics_follow_the_rules_of_their_names() {
     // Prometheus gives scraped series labels of these names, which would displace ours.
     let taken = ["pod", "service", "node", "zone", "namespace", "instance", "job"];
-    for metric in METRICS {
+    for metric in definitions() {
         let (name, kind) = (metric.name, metric.kind.name());
         assert!(name.starts_with("readscope_"), "{name}");
         assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use readscope::view::metrics::METRICS;
+use readscope::view::metrics::definitions;
 use serde_json::Value;
 
 /// Series that a family of another kind brings, by their ending.
@@ -45,7 +45,7 @@ fn metrics_in(expression: &str) -> BTreeSet<&str> {
 
 /// The kind of each family that `/metrics` has.
 fn kinds() -> BTreeMap<&'static str, &'static str> {
-    METRICS.iter().map(|metric| (metric.name, metric.kind.name())).collect()
+    definitions().map(|metric| (metric.name, metric.kind.name())).collect()
 }
 
 /// The family that a series belongs to.

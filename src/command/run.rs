@@ -18,14 +18,16 @@ use crate::{
     cli::RunArgs,
     clock::Clock,
     config::{Configuration, Interval, Listen, WebConfiguration},
-    view::web::Site,
+    view::web::{RENDERINGS_MAX, Site},
 };
 
 /// A stop that somebody cut short.
 const EXIT_CUT: u8 = 130;
 
-/// Two scrapes are rendered at once; further ones wait for a thread, not for memory.
-const RENDERING_THREADS: usize = 2;
+/// Threads for work that would hold up the event loop. Beside those that answers are rendered on there is one for each
+/// other kind of work that may be under way at once, so that nothing waits for scrapes: to check a password, to load the
+/// configuration, to load the web configuration, and to resolve the name of an API server.
+const BLOCKING_THREADS: usize = RENDERINGS_MAX + 4;
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
     let mut configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
@@ -74,7 +76,7 @@ pub(super) fn exit_code(ending: Ending) -> u8 {
 pub(super) fn runtime() -> Result<Runtime, CommandError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(RENDERING_THREADS)
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(CommandError::failure)
 }
@@ -123,5 +125,31 @@ pub(super) fn serve_site(site: Site, listeners: Vec<TcpListener>, supervisor: &m
         }
         let site = Arc::clone(&site);
         supervisor.spawn("web", async move { site.serve(listener).await.context("cannot serve HTTP") });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn work_other_than_renderings_has_a_thread_of_its_own() {
+        let runtime = runtime().map_err(|_| "there is no runtime").unwrap();
+        // Two reloads and the name of an API server are under way, and then there is a password to check.
+        let busy = RENDERINGS_MAX + 3;
+        runtime.block_on(async {
+            let busy: Vec<_> = (0..busy)
+                .map(|_| {
+                    let (release, released) = mpsc::channel::<()>();
+                    tokio::task::spawn_blocking(move || released.recv());
+                    release
+                })
+                .collect();
+            let password = tokio::time::timeout(Duration::from_secs(60), tokio::task::spawn_blocking(|| ())).await;
+            drop(busy);
+            assert!(password.is_ok(), "it waits for others");
+        });
     }
 }

@@ -7,8 +7,7 @@ mod connections;
 mod events;
 mod feed;
 mod page;
-mod rendered;
-mod renderings;
+mod renderer;
 mod routes;
 
 use std::sync::Arc;
@@ -16,9 +15,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use self::access::Access;
+pub use self::{access::Access, renderer::RENDERINGS_MAX};
 
-use self::{events::Streams, renderings::Renderings};
+use self::{events::Streams, renderer::Renderer};
 use super::metrics::Exposition;
 use crate::model::Snapshot;
 
@@ -31,7 +30,7 @@ pub struct Site {
     snapshots: watch::Receiver<Snapshot>,
     exposition: Exposition,
     streams: Streams,
-    renderings: Renderings,
+    renderer: Renderer,
     /// The effective configuration, secrets hidden.
     configuration: watch::Receiver<String>,
     /// Absent where nobody may ask for it.
@@ -53,7 +52,7 @@ impl Site {
             snapshots,
             exposition: Exposition::new(),
             streams: Streams::default(),
-            renderings: Renderings::default(),
+            renderer: Renderer::default(),
             configuration,
             reload: None,
             access,

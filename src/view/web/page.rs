@@ -1,6 +1,6 @@
 //! The live page: hand-written files that a browser gets as they are.
 
-use std::sync::OnceLock;
+use std::{io::Write as _, sync::OnceLock};
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -58,7 +58,8 @@ impl File {
             Self::Timeline => (SCRIPT, include_str!("../page/timeline.js")),
             Self::Overview => (SCRIPT, include_str!("../page/overview.js")),
         };
-        let packed = || PACKED[self as usize].get_or_init(|| gzip(body.as_bytes()).ok().map(Bytes::from)).clone();
+        let compress = || gzip(|to| to.write_all(body.as_bytes())).ok().map(Bytes::from);
+        let packed = || PACKED[self as usize].get_or_init(compress).clone();
         let packed = if accepts_gzip(headers) { packed() } else { None };
         let mut answer = packed.map_or_else(|| content(kind, body), |packed| answer::packed(content(kind, packed)));
         let headers = answer.headers_mut();

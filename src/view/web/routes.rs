@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Access, Site,
-    answer::{Answer, accepts_gzip, content, json, text, without_body},
+    answer::{Answer, accepts_gzip, content, gzip, internal, json, packed, text, without_body},
     page::File,
 };
 use crate::view::{
@@ -69,13 +69,12 @@ impl Site {
             Route::Page(file) => file.answer(request.headers()),
             Route::Events => self.events(&request),
             Route::Metrics => {
-                let (packed, site) = (accepts_gzip(request.headers()), Arc::clone(&self));
-                let write = move |done: &mut dyn FnMut(String)| site.exposition.write(&site.snapshot(), done);
-                self.renderings.pieces(metrics::CONTENT_TYPE, packed, write).await
+                let (compressed, site) = (accepts_gzip(request.headers()), Arc::clone(&self));
+                self.renderer.answer(move || site.metrics(compressed)).await
             }
             Route::Targets => {
                 let site = Arc::clone(&self);
-                self.renderings.answer(move || json(&Targets::of(&site.snapshot()))).await
+                self.renderer.answer(move || json(&Targets::of(&site.snapshot()))).await
             }
             Route::ScaleEvents => json(&ScaleEvents::of(&self.snapshot())),
             Route::Configuration => content("application/yaml; charset=utf-8", self.configuration.borrow().clone()),
@@ -85,6 +84,21 @@ impl Site {
                 None => text(StatusCode::OK, "readscope is ready.\n"),
                 Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
             },
+        }
+    }
+
+    fn metrics(&self, compressed: bool) -> Answer {
+        let snapshot = self.snapshot();
+        let rendered = if compressed {
+            gzip(|to| self.exposition.write(&snapshot, to))
+        } else {
+            let mut text = Vec::new();
+            self.exposition.write(&snapshot, &mut text).map(|()| text)
+        };
+        match rendered {
+            Ok(body) if compressed => packed(content(metrics::CONTENT_TYPE, body)),
+            Ok(body) => content(metrics::CONTENT_TYPE, body),
+            Err(error) => internal(&error),
         }
     }
 
