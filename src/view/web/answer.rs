@@ -1,7 +1,8 @@
 //! What every answer has in common: its headers, its body, its errors.
 
 use std::{
-    io::{self, BufWriter, IntoInnerError},
+    collections::VecDeque,
+    io::{self, BufWriter, IntoInnerError, Write},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -18,14 +19,13 @@ use hyper::{
 /// So much of a body is handed to a connection at once. What it has it keeps until its client takes it.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Bytes that are compressed at once.
-const GZIP_BUFFER_BYTES: usize = 64 * 1024;
-
 /// An answer; its body is rendered whole, or streams.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-/// A body that was rendered whole: what is left of it.
-struct Pieces(Bytes);
+/// A body that was rendered whole: what is left of it. Long text is kept as it is written, piece by piece: a single buffer
+/// is moved while it grows, and takes twice the memory.
+#[derive(Default)]
+pub(super) struct Pieces(VecDeque<Bytes>);
 
 /// Marks an answer that has no end to be waited for.
 #[derive(Clone, Debug)]
@@ -47,17 +47,24 @@ pub(super) fn without_body(mut answer: Answer) -> Answer {
     if let Some(length) = answer.body().size_hint().exact() {
         answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    answer.map(|_| Pieces(Bytes::new()).boxed_unsync())
+    answer.map(|_| Pieces::default().boxed_unsync())
 }
 
-/// What `write` writes, compressed. The buffer gathers small writes, which would cost ten times as much one by one.
+/// Has `write` write to `to` in pieces of [`PIECE_BYTES`]: compressed one by one, small writes take ten times as long.
+pub(super) fn buffered<W: Write, E: From<io::Error>>(
+    to: W,
+    write: impl FnOnce(&mut BufWriter<W>) -> Result<(), E>,
+) -> Result<W, E> {
+    let mut buffer = BufWriter::with_capacity(PIECE_BYTES, to);
+    write(&mut buffer)?;
+    Ok(buffer.into_inner().map_err(IntoInnerError::into_error)?)
+}
+
+/// What `write` writes, compressed.
 pub(super) fn gzip<E: From<io::Error>>(
     write: impl FnOnce(&mut BufWriter<GzEncoder<Vec<u8>>>) -> Result<(), E>,
 ) -> Result<Vec<u8>, E> {
-    let mut gzip = BufWriter::with_capacity(GZIP_BUFFER_BYTES, GzEncoder::new(Vec::new(), Compression::fast()));
-    write(&mut gzip)?;
-    let gzip = gzip.into_inner().map_err(IntoInnerError::into_error)?;
-    Ok(gzip.finish()?)
+    Ok(buffered(GzEncoder::new(Vec::new(), Compression::fast()), write)?.finish()?)
 }
 
 /// The answer whose body is gzip's.
@@ -96,7 +103,13 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 }
 
 pub(super) fn content(kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    of_body(kind, Pieces(body.into()).boxed_unsync())
+    let mut pieces = Pieces::default();
+    pieces.push(body.into());
+    rendered(kind, pieces)
+}
+
+pub(super) fn rendered(kind: &'static str, body: Pieces) -> Answer {
+    of_body(kind, body.boxed_unsync())
 }
 
 /// An answer that goes on as long as there is something to tell.
@@ -111,7 +124,7 @@ pub(super) fn is_endless(answer: &Answer) -> bool {
     answer.extensions().get::<Endless>().is_some()
 }
 
-pub(super) fn of_body(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Answer {
+fn of_body(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Answer {
     let mut answer = Response::new(body);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -124,14 +137,36 @@ pub(super) fn of_body(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>)
     answer
 }
 
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        if !piece.is_empty() {
+            self.0.push_back(piece);
+        }
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(Bytes::copy_from_slice(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Body for Pieces {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let length = self.0.len().min(PIECE_BYTES);
-        let piece = self.0.split_to(length);
-        Poll::Ready((!piece.is_empty()).then_some(Ok(Frame::data(piece))))
+        let Some(first) = self.0.front_mut() else { return Poll::Ready(None) };
+        let piece = first.split_to(first.len().min(PIECE_BYTES));
+        if first.is_empty() {
+            self.0.pop_front();
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -139,7 +174,7 @@ impl Body for Pieces {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.len() as u64)
+        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
     }
 }
 

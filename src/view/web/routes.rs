@@ -11,7 +11,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Access, Site,
-    answer::{Answer, accepts_gzip, content, gzip, internal, json, packed, text, without_body},
+    answer::{
+        Answer, Pieces, accepts_gzip, buffered, content, gzip, internal, json, packed, rendered, text, without_body,
+    },
     page::File,
 };
 use crate::view::{
@@ -89,17 +91,14 @@ impl Site {
 
     fn metrics(&self, compressed: bool) -> Answer {
         let snapshot = self.snapshot();
-        let rendered = if compressed {
-            gzip(|to| self.exposition.write(&snapshot, to))
+        let answer = if compressed {
+            let body = gzip(|to| self.exposition.write(&snapshot, to));
+            body.map(|body| packed(content(metrics::CONTENT_TYPE, body)))
         } else {
-            let mut text = Vec::new();
-            self.exposition.write(&snapshot, &mut text).map(|()| text)
+            let body = buffered(Pieces::default(), |to| self.exposition.write(&snapshot, to));
+            body.map(|body| rendered(metrics::CONTENT_TYPE, body))
         };
-        match rendered {
-            Ok(body) if compressed => packed(content(metrics::CONTENT_TYPE, body)),
-            Ok(body) => content(metrics::CONTENT_TYPE, body),
-            Err(error) => internal(&error),
-        }
+        answer.unwrap_or_else(|error| internal(&error))
     }
 
     /// Has the configuration loaded anew, and waits for what comes of it.
