@@ -1,5 +1,8 @@
 //! The one state of the program: facts in, snapshots out. Its owner is its only writer.
 
+#[cfg(test)]
+mod properties;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

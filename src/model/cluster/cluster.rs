@@ -280,7 +280,7 @@ impl Cluster {
                     ClusterNotice::Reached { replica, milestone, since_request, known_to }
                 }
                 ScaleStep::Finished { from, to, lasted } => ClusterNotice::ScaleOver { from, to, lasted },
-                ScaleStep::Measured { .. } => continue,
+                ScaleStep::Measured { .. } | ScaleStep::Settled => continue,
             };
             if self.sets.contains_key(&set) {
                 updates.tell_of(Some(&set), [notice]);

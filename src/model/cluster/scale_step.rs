@@ -22,6 +22,8 @@ pub(crate) enum ScaleStep {
         phase: ScalePhase,
         duration: Duration,
     },
+    /// A replica turned out to be a pod from before, which is there to stay.
+    Settled,
     Finished {
         from: u32,
         to: u32,

@@ -224,8 +224,9 @@ impl ScaledReplica {
             let created = life.milestones.get(Milestone::PodCreated);
             if !request.explains(created) || self.former.contains(&life.uid) {
                 if life.answered().is_some_and(|answered| answered.since(request.received) >= SETTLED) {
-                    self.milestones.reach(Milestone::FirstRead, None);
-                    self.milestones.reach(Milestone::FreshRead, None);
+                    let first = self.milestones.reach(Milestone::FirstRead, None);
+                    let fresh = self.milestones.reach(Milestone::FreshRead, None);
+                    steps.extend((first || fresh).then_some(ScaleStep::Settled));
                 }
                 return;
             }
