@@ -17,7 +17,7 @@ mod verdict;
 pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, Severity};
 pub use cluster::ClusterNotice;
 pub use event::{Event, TargetSet, Told};
-pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, GtidSetProblem, Lag};
+pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, Lag};
 pub use notice::{Notice, Notification, Subject};
 pub use probe::{
     Anomaly, AnomalyKind, AnomalySeen, Answer, Burst, DirectCounts, DirectSample, Failure, FailureReason, Identity,

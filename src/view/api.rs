@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    self, AnswerSeen, CulpritKind, Decision, Evidence, FailureReason, FailureSeen, Notice, Outcome, Phase,
-    ReplicaSnapshot, Role, Snapshot, TargetNotice, TargetSnapshot,
+    AnswerSeen, Decision, Evidence, FailureReason, FailureSeen, Notice, Outcome, Phase, ReplicaSnapshot, Role,
+    Snapshot, TargetSnapshot,
     cluster::{ClusterSnapshot, StatefulSetSnapshot},
 };
 
@@ -177,7 +177,7 @@ impl<'a> Target<'a> {
             threshold_seconds: Some(threshold_seconds),
             evidence: Evidence { seconds, threshold_seconds }.to_string(),
             replicas_expected: expected().count(),
-            replicas_answering: expected().filter(|replica| replica.reads > 0 && !is_silent(target, replica)).count(),
+            replicas_answering: expected().filter(|replica| replica.reads > 0 && !target.is_silent(replica)).count(),
             share_basis: target.share_basis.to_string(),
             replicas: target.replicas.iter().map(Replica::of).collect(),
             culprits: Some(target.verdict.culprits().iter().map(verdict::Culprit::of).collect()),
@@ -197,14 +197,6 @@ impl<'a> Target<'a> {
             last_failures: target.last_failures.iter().map(Failure::of).collect(),
         }
     }
-}
-
-/// Whether a replica gives nothing at present, as far as that can be told.
-fn is_silent(target: &TargetSnapshot, replica: &ReplicaSnapshot) -> bool {
-    let missed =
-        |notice: &TargetNotice| matches!(notice, TargetNotice::Silent { replica: name, .. } if *name == replica.name);
-    let dead = |culprit: &model::Culprit| culprit.replica == replica.name && culprit.kind == CulpritKind::Dead;
-    target.notices.iter().any(missed) || target.verdict.culprits().iter().any(dead)
 }
 
 impl<'a> Checked<'a> {

@@ -310,7 +310,8 @@ impl ScaledReplica {
         let is_own = |life: &&TrackedClaim| self.claims.contains(&life.claim.uid);
         let own: Vec<_> = scene.claims(self.ordinal).flatten().filter(is_own).collect();
         let last = dates(&own, Milestone::ClaimBound).and_then(|dates| dates.last().copied());
-        if let Some(last) = last.filter(|_| own.len() == self.claims.len()) {
+        // A claim that is listed again after it seemed to be gone may be seen to bind, which it did before.
+        if let Some(last) = last.filter(|last| own.len() == self.claims.len() && last.live.is_none()) {
             self.milestones.backfill(Milestone::ClaimBound, last);
         }
     }

@@ -101,12 +101,6 @@ impl Freshness {
         self.primaries.retain(|primary| primary.server_uuid != server_uuid || asked.elapsed < primary.heard);
     }
 
-    /// There is no primary any more, as when its pod is gone. One that merely stopped answering is noticed without
-    /// this.
-    pub fn primary_lost(&mut self) {
-        self.primaries.clear();
-    }
-
     /// How far behind the primary a server with `set` was at the moment `asked`, when the sample began that brought it.
     ///
     /// `None` when that is unknown: see [`Freshness`].
@@ -337,8 +331,6 @@ mod tests {
             let known = freshness.judged("A:1-9,B:1", second) != UNKNOWN;
             assert_eq!(known, second > 12.0, "{second}");
         }
-        freshness.primary_lost();
-        assert_eq!(freshness.judged("A:1-9,B:1", 12.5), UNKNOWN);
     }
 
     #[test]

@@ -10,6 +10,6 @@ mod simulation;
 
 pub use freshness::{Freshness, Lag};
 pub use gtid::{GTID_NUMBER_MAX, GtidSet};
-pub use gtid_parse::{GtidSetError, GtidSetProblem};
+pub use gtid_parse::GtidSetError;
 
 pub(crate) use pod_probes::PodProbes;

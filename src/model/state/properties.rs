@@ -1,18 +1,22 @@
 //! What views are shown is what there is, whatever came in: nothing that changed is shown as it was before.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Expectation, Failure, FailureReason,
-    base::PodRef,
+    base::{Moment, ObjectName, PodRef},
     cluster::{
-        AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Object, Pod, PodConditions, Problem,
-        Receipt, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
+        AccessModes, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, Pod, PodConditions,
+        Problem, Receipt, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
     },
-    probe::{Answer, Identity, ProbeIntervals, Purpose, Timings},
+    event::Event,
+    probe::{Answer, DirectSample, Failure, FailureReason, Identity, ProbeIntervals, Purpose, Timings},
+    snapshot::Snapshot,
+    state::State,
+    target::TargetId,
+    verdict::Expectation,
 };
 
 const KINDS: [Kind; 10] = [

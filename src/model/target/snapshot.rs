@@ -15,7 +15,7 @@ use crate::model::{
     freshness::Lag,
     probe::{AnomalySeen, DirectCounts, Failure, FailureReason, Identity, Latency, Role, Unrouted},
     verdict::{
-        Outcome, Verdict,
+        Culprit, CulpritKind, Outcome, Verdict,
         evidence::{Indices, ShareInterval},
     },
 };
@@ -139,6 +139,14 @@ impl TargetSnapshot {
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.failures.iter().sum()
+    }
+
+    /// Whether a replica gives nothing at present, as far as that can be told.
+    #[must_use]
+    pub fn is_silent(&self, replica: &ReplicaSnapshot) -> bool {
+        let missed = |notice: &TargetNotice| matches!(notice, TargetNotice::Silent { replica: name, .. } if *name == replica.name);
+        let dead = |culprit: &Culprit| culprit.replica == replica.name && culprit.kind == CulpritKind::Dead;
+        self.notices.iter().any(missed) || self.verdict.culprits().iter().any(dead)
     }
 }
 

@@ -13,10 +13,10 @@ use super::{
     failure_window::FailureWindow,
     verdict::{AllAnswer, Culprit, CulpritKind, FewSamples, Undecided, Verdict, VerdictKind},
 };
-use crate::model::{base::Moment, probe::FailureReason};
-
-/// After this time an answer weighs half as much in the indices, in seconds; as in the shares.
-const HALF_LIFE_SECONDS: f64 = 300.0;
+use crate::model::{
+    base::{Moment, SHARE_HALF_LIFE},
+    probe::FailureReason,
+};
 
 /// When to call the reads of a target unbalanced.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,7 +76,7 @@ impl Evaluator {
             changed: None,
             affinity: None,
             detector: Detector::new(detector, &[]),
-            tally: ShareStats::new(&[], HALF_LIFE_SECONDS),
+            tally: ShareStats::new(&[], SHARE_HALF_LIFE.as_secs_f64()),
             answers: 0,
             fed: None,
             failures: FailureWindow::new(rules.tolerance),

@@ -41,14 +41,8 @@ pub struct Indices {
     pub misrouted_noise: f64,
     /// The greatest share as a multiple of the expected one.
     pub ratio_max: f64,
-    /// The least share as a multiple of the expected one.
-    pub ratio_min: f64,
     /// So many replicas of equal share would spread reads as far: K exp(-KL(shares, expected)).
     pub effective_replicas: f64,
-    /// The same by Simpson's measure.
-    pub simpson_replicas: f64,
-    /// The coefficient of variation of the shares.
-    pub variation: f64,
     /// 1 where chance divides the answers, near 0 where they take turns, far above 1 where they are unbalanced.
     pub dispersion: f64,
     /// How many expected replicas chance cannot have kept silent for so long.
@@ -142,7 +136,6 @@ impl ShareStats {
         let effective_answers = sum * sum / self.squares;
         let parts: Vec<f64> = self.recent.iter().map(|recent| recent / sum).collect();
         let pairs = || parts.iter().copied().zip(self.shares.iter().copied()).filter(|(_, p)| *p > 0.0);
-        let ratios = || pairs().map(|(s, p)| s / p);
         let divergence: f64 = pairs().filter(|(s, _)| *s > 0.0).map(|(s, p)| s * (s / p).ln()).sum();
         let squared: f64 = pairs().map(|(s, p)| (s - p) * (s - p) / p).sum();
         let count = replicas as f64;
@@ -151,11 +144,8 @@ impl ShareStats {
             misrouted_noise: expected()
                 .map(|p| (p * (1.0 - p) / (std::f64::consts::TAU * effective_answers)).sqrt())
                 .sum(),
-            ratio_max: ratios().fold(0.0, f64::max),
-            ratio_min: ratios().fold(f64::INFINITY, f64::min),
+            ratio_max: pairs().map(|(s, p)| s / p).fold(0.0, f64::max),
             effective_replicas: count * (-divergence).exp(),
-            simpson_replicas: count / (1.0 + squared),
-            variation: squared.sqrt(),
             dispersion: effective_answers * squared / (count - 1.0),
             missing: self.missing(count),
             shares: parts,
