@@ -5,8 +5,7 @@ use tokio::time::Instant;
 
 use crate::model::Moment;
 
-/// The monotonic and the wall clock, read together; copies agree. The monotonic part is tokio's, so that tests can
-/// pause it.
+/// Copies agree. The monotonic part is tokio's, so that tests can pause it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     started: Instant,

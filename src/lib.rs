@@ -1,8 +1,8 @@
 //! readscope shows which replicas of MySQL serve the reads of a Service, and when a new replica starts to serve.
 //!
-//! [`source`] collects events, [`model`] evaluates them, [`view`] shows the results, and [`command`] connects the
-//! three. `source` and `view` never refer to each other; `model` depends on none of the others and does no I/O.
-//! [`demo`] simulates servers and a cluster; the three do not depend on it.
+//! [`source`] collects events, [`model`] evaluates them, [`view`] shows results, and [`command`] connects the three.
+//! `source` and `view` never refer to each other; `model` depends on neither and does no I/O. Only [`command`] uses
+//! [`demo`], which simulates servers and a cluster.
 
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "tests compare numbers that are exact"))]
 

@@ -1,5 +1,4 @@
-//! Contains panics, so that they end one piece of work and not the program. The MySQL driver panics on some bytes from
-//! a server, for example an invalid RSA key; the probe of such a server fails.
+//! Limits a panic to one probe: the MySQL driver panics on some bytes from a server, such as an invalid RSA key.
 
 use std::{
     any::Any,
@@ -17,7 +16,6 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Panicked(pub(crate) String);
 
-/// Runs `future` and turns a panic into an error.
 pub(crate) async fn contain<F: Future>(future: F) -> Result<F::Output, Panicked> {
     let mut future = pin!(future);
     poll_fn(move |context| {
@@ -38,7 +36,6 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }
 
-/// Whether the program survives a panic at this point.
 pub(crate) fn are_contained() -> bool {
     CONTAINING.get()
 }

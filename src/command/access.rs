@@ -20,7 +20,6 @@ use crate::{
     view::web::Access,
 };
 
-/// A changed file takes effect within this time.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn access(configuration: &WebConfiguration) -> Access {
@@ -33,8 +32,7 @@ pub(super) fn access(configuration: &WebConfiguration) -> Access {
     )
 }
 
-/// Reloads the configuration when its files change, until `stop`. Errors are logged, and the previous configuration
-/// stays in effect.
+/// Errors are logged, and the previous configuration stays in effect.
 pub(super) async fn follow(
     path: PathBuf,
     read: WebConfiguration,

@@ -1,7 +1,6 @@
 //! Follows a running exporter: its event stream signals changes, its documents have the content.
 //!
-//! The stream of a single target signals every change at once. The overview of several targets is slow, so they are
-//! polled as well. Exporters whose stream does not get through, for example behind a buffering proxy, are also polled.
+//! Several targets are polled as well, because their overview is slow. So are exporters behind a buffering proxy.
 
 use std::{
     sync::Arc,
@@ -21,7 +20,6 @@ use crate::{
     view::terminal::Documents,
 };
 
-/// Polling interval.
 pub(super) const ASKED_EVERY: Duration = Duration::from_millis(500);
 
 /// Polling takes at most one part in this many of the time, so that large documents are polled less often.
@@ -44,7 +42,6 @@ pub(super) async fn ask(exporter: &Exporter) -> Result<Documents, ExporterError>
     Documents::read(&told.targets, &told.scale_events).map_err(|error| exporter.unreadable(&error))
 }
 
-/// Sends the latest documents again and again, or why they are out of date.
 pub(super) async fn follow(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) {
     loop {
         let began = Instant::now();
@@ -60,7 +57,6 @@ pub(super) async fn follow(exporter: &Exporter, sender: &watch::Sender<Arc<Attac
     }
 }
 
-/// Sends the documents on each event, until the stream ends.
 async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch::Sender<Arc<Attached>>) {
     let (mut heard, mut said) = (Instant::now(), false);
     loop {
@@ -89,7 +85,7 @@ async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch:
     }
 }
 
-/// Sends the documents, or why they are unavailable. Returns the pause before the next poll.
+/// Returns the pause before the next poll.
 async fn tell(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) -> Duration {
     let began = Instant::now();
     let told = match ask(exporter).await {

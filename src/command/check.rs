@@ -63,7 +63,6 @@ fn gravest(codes: &[u8]) -> u8 {
     codes.iter().copied().max_by_key(weight).unwrap_or(EXIT_UNDECIDED)
 }
 
-/// Probes until the check is over, or a signal ends it without an outcome.
 async fn decide(
     targets: Vec<Wanted>,
     imbalance: Imbalance,
@@ -92,7 +91,6 @@ async fn decide(
     Ok(snapshots.borrow_and_update().targets.clone())
 }
 
-/// Prints the outcome of a target, with its name if `named`, and returns its exit code.
 fn report(target: &TargetSnapshot, named: bool, form: Output) -> anyhow::Result<u8> {
     let outcome = target.check.as_ref();
     let code = match outcome.map(|outcome| outcome.decision) {

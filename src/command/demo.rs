@@ -89,7 +89,6 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
     supervisor.supervise(&mut signals).await.map(exit_code)
 }
 
-/// Converts a duration of the scenario to real time.
 fn quickened(duration: Duration, speed: f64) -> Duration {
     duration.div_f64(speed)
 }

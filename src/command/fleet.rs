@@ -27,7 +27,6 @@ use crate::{
 /// A target, with the rules of its check if it has one.
 pub(super) type Wanted = (Target, Option<CheckRules>);
 
-/// The probed targets and the watches of their clusters.
 pub(super) struct Fleet {
     observation: Observation,
     running: Vec<Running>,
@@ -49,7 +48,6 @@ struct Running {
     stop: CancellationToken,
 }
 
-/// The source of watch events.
 enum Cluster {
     Kubernetes {
         watcher: Watcher,
@@ -85,7 +83,6 @@ impl Fleet {
         }
     }
 
-    /// Watches Kubernetes for the targets that are Services.
     pub(super) fn watch(&mut self, watcher: Watcher) {
         let (namespaces, wanted) = watch::channel(Namespaces::new());
         let task = watcher.clone().run(wanted, self.observation.events.clone(), self.stop.clone());
@@ -101,7 +98,6 @@ impl Fleet {
         self.records = Some(records);
     }
 
-    /// Uses the demo as the source of watch events.
     pub(super) fn play(&mut self, stage: Stage) {
         self.cluster = Some(Cluster::Stage(stage.watches()));
         let task = stage.play(self.observation.events.clone(), self.stop.clone());
@@ -187,7 +183,6 @@ impl Fleet {
         id
     }
 
-    /// Allows the task to end.
     pub(super) fn release(&mut self, task: Id) {
         self.names.remove(&task);
     }
@@ -219,7 +214,6 @@ impl Fleet {
         }
     }
 
-    /// Waits for `stop`, then for the probes in flight.
     pub(super) async fn keep(mut self) -> anyhow::Result<()> {
         let stop = self.stop.clone();
         tokio::select! {
@@ -230,7 +224,6 @@ impl Fleet {
         self.drain().await
     }
 
-    /// Waits for the probes in flight, after the stop.
     pub(super) async fn drain(mut self) -> anyhow::Result<()> {
         self.names.clear();
         while let Some(ended) = self.tasks.join_next().await {
@@ -242,7 +235,6 @@ impl Fleet {
     }
 }
 
-/// The parts of a target that the model and the schedule need.
 fn plan((target, check): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule) {
     // A check needs a fixed number of probes. Faster probing after events has no reader.
     let regular = ProbeIntervals::regular(target.interval.get());

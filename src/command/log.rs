@@ -16,22 +16,18 @@ const QUIET: [&str; 5] =
 
 const LINES_MAX: usize = 500;
 
-/// Longer lines are cut.
 const LINE_BYTES_MAX: usize = 4096;
 
 /// The last lines, oldest first; `None` while lines go to standard error.
 static KEPT: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
-/// Writes lines through [`plain`].
 #[derive(Clone, Copy, Debug)]
 struct Outlet;
 
-/// Stores lines in memory from now on.
 pub(super) fn keep() {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(VecDeque::new());
 }
 
-/// Writes lines to standard error from now on.
 pub(super) fn write_again() {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
@@ -42,7 +38,6 @@ pub(super) fn kept() -> Vec<String> {
 }
 
 impl Write for Outlet {
-    /// One call receives one line or several.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = plain(bytes);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -36,7 +36,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// Maximum delay of a change; also limits the rate to ten snapshots per second, even at 1,000 reads per second.
 const SHOWN_WITHIN: Duration = Duration::from_millis(100);
 
-/// A handle of the state task.
 #[derive(Clone)]
 pub(super) struct Observation {
     pub(super) clock: Clock,
@@ -48,7 +47,6 @@ pub(super) struct Observation {
 /// Tells each target's sources what to probe.
 pub(super) type Plans = BTreeMap<TargetId, watch::Sender<ProbePlan>>;
 
-/// A change of the set of targets.
 struct Change {
     lineup: TargetSet,
     plans: Plans,
@@ -64,12 +62,10 @@ struct Owner {
     changes: mpsc::Receiver<Change>,
     snapshots: watch::Sender<Snapshot>,
     plans: Plans,
-    /// Receives the milestones to write as Kubernetes Events, if enabled.
     records: Option<mpsc::Sender<Record>>,
 }
 
 impl Observation {
-    /// Starts the state task without any target.
     pub(super) fn start(clock: Clock, supervisor: &mut Supervisor, stop: &CancellationToken) -> Self {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let (changes, asked_for) = mpsc::channel(1);
@@ -101,7 +97,6 @@ impl Observation {
 }
 
 impl Owner {
-    /// Processes events until no source is left.
     async fn run(mut self) {
         let mut changed = false;
         // Timers are reused: creating one per event costs more than processing the event.
@@ -135,12 +130,10 @@ impl Owner {
         self.show();
     }
 
-    /// The time between two ticks.
     fn tick(&self) -> Duration {
         TICK / u32::try_from(self.state.ticks_a_second()).unwrap_or(u32::MAX)
     }
 
-    /// Changes the targets and confirms it after they are in a snapshot.
     fn change(&mut self, change: Change) {
         let Change { lineup, plans, records, done } = change;
         self.records = records;

@@ -19,7 +19,6 @@ pub(super) fn bytes(content: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Prints the error with its whole chain of causes.
 pub(super) fn complain(error: &anyhow::Error) {
     // The exit code still reports the failure if standard error is closed.
     let _ = writeln!(io::stderr().lock(), "error: {error:#}");

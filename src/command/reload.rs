@@ -30,13 +30,11 @@ const LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 /// A refused file is retried after this many looks: a file that it refers to may exist by then.
 const LOOKS_BETWEEN_TRIALS: u32 = 15;
 
-/// Capacity of the queues of reload requests and of discovered Services.
 const QUEUE: usize = 16;
 
 /// The interval of the lab.
 pub(super) const INTERVAL: &str = "1s";
 
-/// The effective configuration and everything that can change it.
 pub(super) struct Reloader {
     args: RunArgs,
     fleet: Fleet,
@@ -45,7 +43,6 @@ pub(super) struct Reloader {
     hangup: Signal,
     requests: mpsc::Receiver<Reload>,
     found: mpsc::Receiver<Found>,
-    /// Cloned for each discovery.
     finding: mpsc::Sender<Found>,
     discoveries: HashMap<(Selector, Arc<str>), Discovering>,
     stop: CancellationToken,
@@ -57,7 +54,6 @@ struct Discovering {
     leave: CancellationToken,
 }
 
-/// A configuration and its text for display.
 pub(super) struct Loaded {
     configuration: Configuration,
     shown: String,
@@ -71,8 +67,7 @@ impl Loaded {
 }
 
 impl Reloader {
-    /// Loads nothing yet. The HTTP server receives the configuration text and sends reload requests over the returned
-    /// channels.
+    /// The returned channels are for the HTTP server: the configuration text, and reload requests.
     pub(super) fn new(
         args: &RunArgs,
         fleet: Fleet,
@@ -116,7 +111,6 @@ impl Reloader {
         Ok(())
     }
 
-    /// Handles reload requests until the stop, then drains the probes.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let stop = self.stop.clone();
         let file = self.args.target.config_file.clone();
@@ -223,7 +217,6 @@ impl Reloader {
         wanted
     }
 
-    /// Starts new discoveries and stops those that the configuration no longer contains.
     fn discover(&mut self) {
         let Some(client) = self.fleet.watcher().map(|watcher| watcher.client().clone()) else { return };
         let places = self.configuration.discoveries().flat_map(|discovery| {

@@ -24,9 +24,8 @@ use crate::{
 /// The shutdown was cut short by a second signal or by the time limit.
 const EXIT_CUT: u8 = 130;
 
-/// Threads for work that would block the event loop. Besides the rendering threads, each other kind of concurrent work
-/// has one, so that nothing waits for scrapes: password check, reload of the configuration, reload of the web
-/// configuration, DNS lookup of an API server.
+/// One thread per kind of other blocking work, so that nothing waits for scrapes: password check, reload of the
+/// configuration, reload of the web configuration, DNS lookup of an API server.
 const BLOCKING_THREADS: usize = RENDERINGS_MAX + 4;
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
@@ -71,8 +70,7 @@ pub(super) fn exit_code(ending: Ending) -> u8 {
     }
 }
 
-/// One event loop on the calling thread: probes are small and many, and their timing should not depend on other
-/// threads.
+/// Single-threaded: probes are small and many, and their timing should not depend on other threads.
 pub(super) fn runtime() -> Result<Runtime, CommandError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -114,7 +112,6 @@ pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListen
     Ok(listeners)
 }
 
-/// Serves one site on every listener and logs the addresses.
 pub(super) fn serve_site(site: Site, listeners: Vec<TcpListener>, supervisor: &mut Supervisor) {
     let site = Arc::new(site);
     for listener in listeners {

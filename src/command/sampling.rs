@@ -30,7 +30,6 @@ pub(super) struct Sampling {
 }
 
 impl Sampling {
-    /// Runs the probes of the Service and the planned pod probes until `stop`.
     pub(super) async fn run(
         self,
         events: mpsc::Sender<Event>,

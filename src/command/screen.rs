@@ -29,23 +29,18 @@ use crate::{
 /// Maximum delay of a change.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The clock on the screen is redrawn this often.
 const DRAW_EVERY: Duration = Duration::from_secs(1);
 
-/// Maximum wait for the last drawing on exit.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 
 const LOG_SHOWN: usize = 200;
 
 #[derive(Clone)]
 pub(super) enum Feed {
-    /// From this process.
     Own(watch::Receiver<Snapshot>),
-    /// From another process.
     Attached(watch::Receiver<Arc<Attached>>),
 }
 
-/// The last response of another readscope.
 #[derive(Clone, Debug)]
 pub(super) struct Attached {
     pub(super) documents: Documents,
@@ -58,7 +53,6 @@ enum Seen {
     Attached(Arc<Attached>),
 }
 
-/// Restores the terminal when dropped.
 pub(super) struct Shown {
     /// Closed after the last drawing; `None` if plain lines are printed.
     over: Option<mpsc::Receiver<()>>,
@@ -74,8 +68,7 @@ struct Drawing {
     colour: bool,
 }
 
-/// Draws if standard output is a terminal, otherwise prints one line per read, until `stop`. Keep the result until the
-/// program ends.
+/// Keep the result until the program ends: dropping it restores the terminal.
 pub(super) fn show(
     feed: Feed,
     page: Option<String>,
@@ -221,7 +214,6 @@ impl Drop for Shown {
     }
 }
 
-/// Prints one line per read, until `stop`.
 async fn print_tape(mut feed: Feed, stop: CancellationToken) -> anyhow::Result<()> {
     let mut tape = Tape::default();
     loop {

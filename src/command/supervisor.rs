@@ -19,7 +19,6 @@ pub(super) struct Supervisor {
     stop: CancellationToken,
 }
 
-/// SIGINT and SIGTERM.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -27,14 +26,12 @@ pub(super) struct Signals {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Everything in flight was finished.
     Drained,
     /// A second signal came, or the time to drain was over.
     Cut,
 }
 
 impl Supervisor {
-    /// Cancelling `stop` stops the tasks.
     pub(super) fn new(stop: CancellationToken) -> Self {
         Self { tasks: JoinSet::new(), names: HashMap::new(), stop }
     }
@@ -48,8 +45,7 @@ impl Supervisor {
         self.names.insert(id, name.into());
     }
 
-    /// Waits for a signal, the cancellation of `stop` or the end of a task, then drains the other tasks. Fails with the
-    /// task's name if it ended unasked, failed or panicked.
+    /// Drains the tasks after a signal or `stop`. Fails with the name of a task that ended unasked, failed or panicked.
     pub(super) async fn supervise(mut self, signals: &mut Signals) -> anyhow::Result<Ending> {
         let stop = self.stop.clone();
         // The stop is checked first: a task that cancels `stop` and then ends has not ended unasked.
@@ -85,7 +81,6 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The name of a task that ended well; otherwise an error with its name and the cause.
     fn judge(&mut self, ended: Result<(Id, anyhow::Result<()>), JoinError>) -> anyhow::Result<String> {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let name = self.names.remove(&id).unwrap_or_else(|| "without a name".to_owned());
@@ -104,7 +99,6 @@ impl Signals {
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    /// Returns the name of the next signal.
     pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",

@@ -52,8 +52,7 @@ pub(super) fn execute(args: &WaitArgs) -> Result<u8, CommandError> {
     Ok(EXIT_NOT_REACHED)
 }
 
-/// Polls a running exporter for the milestone. An exporter that is unreachable at first is an error; a later failure is
-/// retried.
+/// An exporter that is unreachable at first is an error; a later failure is retried.
 async fn attached(
     exporter: &Exporter,
     replica: &str,

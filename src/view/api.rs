@@ -43,11 +43,9 @@ pub struct Target<'a> {
     primary_reads: u64,
     evidence_seconds: Option<f64>,
     threshold_seconds: Option<f64>,
-    /// Explains the evidence in words.
     evidence: String,
     replicas_expected: usize,
     replicas_answering: usize,
-    /// Explains the basis of the shares and their intervals in words.
     share_basis: String,
     replicas: Vec<Replica<'a>>,
     culprits: Option<Vec<verdict::Culprit<'a>>>,
@@ -64,7 +62,6 @@ pub struct Target<'a> {
     last_failures: Vec<Failure<'a>>,
 }
 
-/// Output of `check --output json`: the target and the outcome.
 #[derive(Debug, Serialize)]
 pub struct Checked<'a> {
     #[serde(flatten)]
@@ -121,7 +118,6 @@ struct Failure<'a> {
     duration_seconds: Duration,
 }
 
-/// Failed probes by reason, without zero counts.
 #[derive(Debug)]
 struct Failures<'a>(&'a TargetSnapshot);
 
@@ -145,7 +141,6 @@ impl<'a> Targets<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Adds the warnings that concern the whole program.
     fn warned(mut self, snapshot: &Snapshot) -> Self {
         let refused = snapshot.configured.as_ref().and_then(|configured| configured.refused.clone());
         let warning = refused.map(|why| Notice::ConfigurationRefused { why }.to_string());

@@ -2,7 +2,6 @@
 
 use crate::model::{Notification, Severity, Subject};
 
-/// Logs a notification at the level of its severity.
 pub fn news(news: &Notification) {
     /// A macro, because tracing fixes each line's level and fields at compile time.
     macro_rules! line {

@@ -1,5 +1,4 @@
-//! The snapshot as Prometheus metrics. A scrape reads only the snapshot, so the series of a removed replica or target
-//! disappear.
+//! Prometheus metrics. A scrape reads only the snapshot, so the series of a removed replica or target disappear.
 
 mod cluster;
 mod family;
@@ -17,15 +16,12 @@ use crate::model::{ReplicaSnapshot, Snapshot, TargetSnapshot};
 
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-/// Documentation of a metric, and the function that reads its series.
 #[derive(Clone, Copy, Debug)]
 pub struct Definition {
     pub name: &'static str,
     pub kind: Kind,
-    /// Every label is bounded: by configured targets, by [`REPLICAS_MAX`](crate::model::REPLICAS_MAX), or by a closed
-    /// set.
+    /// Bounded by configured targets, by [`REPLICAS_MAX`](crate::model::REPLICAS_MAX), or by a closed set.
     pub labels: &'static [&'static str],
-    /// For an on-call engineer.
     pub help: &'static str,
     read: fn(&Snapshot, &mut Family),
 }
@@ -34,11 +30,9 @@ pub struct Definition {
 pub enum Kind {
     Counter,
     Gauge,
-    /// Counts by duration.
     Histogram,
 }
 
-/// Renders snapshots for scrapes.
 #[derive(Debug)]
 pub struct Exposition {
     process: Process,
@@ -55,8 +49,7 @@ impl Exposition {
         Self { process: Process::this() }
     }
 
-    /// Writes the text format 0.0.4. Families are read, written and dropped one by one: all at once would take several
-    /// times the memory. The writes are many and small.
+    /// Writes one family at a time: all at once would take several times the memory. The writes are many and small.
     ///
     /// # Errors
     /// Errors of `to`.
@@ -84,7 +77,6 @@ impl Default for Exposition {
 }
 
 impl Kind {
-    /// The name in the Prometheus text format.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -109,7 +101,6 @@ fn seconds(wall: jiff::Timestamp) -> f64 {
     wall.as_duration().as_secs_f64()
 }
 
-/// Adds a series for each target that has a value.
 fn each<V: Into<family::Value>>(
     snapshot: &Snapshot,
     family: &mut Family,
@@ -122,7 +113,6 @@ fn each<V: Into<family::Value>>(
     }
 }
 
-/// Adds a series for each replica that has a value.
 fn each_replica<V: Into<family::Value>>(
     snapshot: &Snapshot,
     family: &mut Family,

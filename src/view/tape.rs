@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use super::terminal::Documents;
 use crate::model::Snapshot;
 
-/// Finds the lines that are not printed yet. Reads are lost if more arrive between two calls than a target's tape
-/// holds.
+/// Reads are lost if more arrive between two calls than the tape of a target holds.
 #[derive(Debug, Default)]
 pub struct Tape {
     /// Number of reads of each target that were printed.
@@ -16,8 +15,7 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// One line per new read, oldest first, without a line break. With several targets, each line ends with the name of
-    /// the target.
+    /// Oldest first, without line breaks. With several targets, each line ends with the name of the target.
     pub fn lines(&mut self, snapshot: &Snapshot) -> Vec<String> {
         let several = snapshot.targets.len() > 1;
         let mut lines = Vec::new();
@@ -30,7 +28,6 @@ impl Tape {
         lines
     }
 
-    /// The same for the documents of another readscope.
     pub fn lines_of(&mut self, documents: &Documents) -> Vec<String> {
         let several = documents.targets().len() > 1;
         let mut lines = Vec::new();
@@ -44,7 +41,6 @@ impl Tape {
         lines
     }
 
-    /// How many of the target's `answers` reads are new.
     fn new_answers(&mut self, target: &str, answers: u64) -> usize {
         let before = self.looked_at.insert(target.to_owned(), answers).unwrap_or(0);
         usize::try_from(answers.saturating_sub(before)).unwrap_or(usize::MAX)

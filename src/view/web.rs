@@ -21,7 +21,6 @@ use self::{events::Streams, renderer::Renderer};
 use super::metrics::Exposition;
 use crate::model::Snapshot;
 
-/// A reload request. The result says why the configuration was refused.
 pub type Reload = oneshot::Sender<Result<(), String>>;
 
 #[derive(Debug)]
@@ -39,7 +38,6 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves the latest values of `snapshots` and `configuration` until `stop` is cancelled.
     #[must_use]
     pub fn new(
         snapshots: watch::Receiver<Snapshot>,
@@ -64,7 +62,6 @@ impl Site {
         Self { reload: Some(reload), ..self }
     }
 
-    /// Applies the latest `access` to every request.
     #[must_use]
     pub fn with_access(self, access: watch::Receiver<Arc<Access>>) -> Self {
         Self { access, ..self }

@@ -58,7 +58,6 @@ struct ScaledReplica<'a> {
 #[serde(transparent)]
 struct Time(#[serde(serialize_with = "time")] Timestamp);
 
-/// The endpoints of the Service, and the reason for each.
 #[derive(Debug, Serialize)]
 pub(super) struct Routing<'a> {
     why: String,
@@ -75,7 +74,6 @@ struct Endpoint<'a> {
     standing: String,
 }
 
-/// A PVC, as `kubectl get pvc` shows it.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "named as the other objects are")]
 pub(super) struct Claim<'a> {
@@ -178,7 +176,6 @@ impl<'a> Routing<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// The PVCs of the `StatefulSet`s in the target's namespace.
     pub(super) fn of(sets: impl Iterator<Item = &'a StatefulSetSnapshot>) -> Vec<Self> {
         let of_set = |set: &'a StatefulSetSnapshot| {
             set.claims.iter().map(|shown| {

@@ -67,10 +67,8 @@ struct Short<'a> {
     failing_shares: Option<Vec<Option<f64>>>,
 }
 
-/// Number of steps in a sparkline, [`Short::failing_shares`].
 const STEPS: usize = 40;
 
-/// Duration quantiles of the reads, by phase.
 #[derive(Debug)]
 pub(super) struct Quantiles<'a>(pub(super) &'a Latency);
 
@@ -106,7 +104,7 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// The same for a reader that receives each read by [`NewAnswers`].
+    /// For a reader that receives each read by [`NewAnswers`].
     #[must_use]
     pub fn without_answers(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         let mut picture = Self::whole(snapshot, target);

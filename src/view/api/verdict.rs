@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::model::{self, TargetSnapshot, evidence};
 
-/// A replica that causes an alarm.
 #[derive(Debug, Serialize)]
 pub(super) struct Culprit<'a> {
     replica: &'a str,
@@ -48,7 +47,6 @@ impl<'a> Culprit<'a> {
 }
 
 impl<'a> Anomaly<'a> {
-    /// Only anomalies with at least one occurrence.
     pub(super) fn seen(target: &'a TargetSnapshot) -> Vec<Self> {
         let seen = target.anomalies.iter().filter(|seen| seen.answers > 0);
         seen.map(|seen| Self { kind: seen.kind, answers: seen.answers, reason: seen.latest.as_deref() }).collect()

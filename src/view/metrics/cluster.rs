@@ -115,7 +115,6 @@ pub(super) const METRICS: &[Definition] = &[
     },
 ];
 
-/// Adds a series for each watched kind that has a value.
 fn each_kind<V: Into<Value>>(snapshot: &Snapshot, family: &mut Family, value: impl Fn(&[&Watch]) -> Option<V>) {
     let mut kinds: BTreeMap<&str, Vec<&Watch>> = BTreeMap::new();
     for (name, watch) in snapshot.cluster.iter().flat_map(|cluster| &cluster.watches) {
@@ -128,7 +127,6 @@ fn each_kind<V: Into<Value>>(snapshot: &Snapshot, family: &mut Family, value: im
     }
 }
 
-/// Adds a series for each `StatefulSet` that has a value.
 fn each_set<V: Into<Value>>(
     snapshot: &Snapshot,
     family: &mut Family,
@@ -191,12 +189,10 @@ fn scale_events(snapshot: &Snapshot, family: &mut Family) {
     }
 }
 
-/// Every `StatefulSet` with the value of its label.
 fn sets(snapshot: &Snapshot) -> impl Iterator<Item = (String, &StatefulSetSnapshot)> {
     snapshot.cluster.iter().flat_map(|cluster| &cluster.statefulsets).map(|set| (set.name.to_string(), set))
 }
 
-/// Each replica in its latest scale event.
 fn last_members(set: &StatefulSetSnapshot) -> impl Iterator<Item = &Member> {
     let mut last = BTreeMap::new();
     for member in set.events.iter().flat_map(|event| &event.members) {

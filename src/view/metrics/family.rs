@@ -23,7 +23,6 @@ impl Family {
         Self { proto, kind, labels }
     }
 
-    /// Adds a series to a counter or gauge.
     pub(super) fn series(&mut self, labels: &[&str], value: impl Into<Value>) {
         let Value(value) = value.into();
         let mut metric = self.labelled(labels);

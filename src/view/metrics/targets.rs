@@ -169,7 +169,6 @@ fn replica_info(snapshot: &Snapshot, family: &mut Family) {
     }
 }
 
-/// One of the two counts of pod probes, by purpose.
 fn by_purpose(snapshot: &Snapshot, family: &mut Family, count: fn(DirectCounts) -> [u64; 2]) {
     for target in &snapshot.targets {
         let counts = target.direct.map(|counts| Purpose::ALL.into_iter().zip(count(counts)));

@@ -67,7 +67,6 @@ fn identity(replica: &Replica) -> String {
     parts.join("  ")
 }
 
-/// Shows the end of the log until the user scrolls up.
 pub(super) fn log(screen: &Screen<'_>, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
     if screen.log.is_empty() {
         return vec![Line::styled(cut("nothing was logged here", width), palette.dim())];

@@ -4,7 +4,6 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// Index of the selected target.
     pub place: usize,
     pub pane: Pane,
     pub paused: bool,
@@ -19,9 +18,7 @@ pub enum Pane {
     Overview,
     #[default]
     Target,
-    /// Every scale event with its milestones.
     Scaling,
-    /// Replicas, notices and failures in full.
     Details,
     Log,
 }
@@ -71,7 +68,6 @@ impl Look {
         Self { pane, ..Self::default() }
     }
 
-    /// Handles a key. `targets` is the number of targets.
     pub fn press(&mut self, key: KeyEvent, targets: usize) -> Option<Pressed> {
         if key.kind == KeyEventKind::Release {
             return None;

@@ -1,5 +1,4 @@
-//! The terminal view: reads, shares, scale events and failures on a screen of 80 by 24 or more; smaller screens show
-//! the most important parts. It draws a [`Picture`] and computes nothing.
+//! The terminal view, for screens of 80 by 24 or more; smaller screens show the most important parts.
 
 mod lists;
 mod look;
@@ -27,7 +26,6 @@ pub use text::Text;
 use picture::Target;
 use text::{columns, cut, wrapped};
 
-/// From this width on, the tape and the scale events are side by side.
 const SIDE_BY_SIDE: u16 = 64;
 
 const TAPE_WIDTH: u16 = 32;
@@ -38,10 +36,8 @@ const MIDDLE_ROWS: usize = 5;
 /// The same during a scale event.
 const SCALING_ROWS: usize = 7;
 
-/// Rows that all parts together need.
 const EVERY_PART: usize = 18;
 
-/// From this height on, a line stands above the verdict.
 const HEAD_FROM: u16 = 9;
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +47,6 @@ pub struct Screen<'a> {
     pub now: Timestamp,
     /// Why the picture is out of date, if it is.
     pub stale: Option<&'a str>,
-    /// The URL of the same view for a browser.
     pub page: Option<&'a str>,
     /// Oldest first.
     pub log: &'a [Text],
@@ -63,7 +58,6 @@ struct Palette {
     colour: bool,
 }
 
-/// Rows of the screen that are still free.
 struct Rows {
     area: Rect,
 }
@@ -187,7 +181,6 @@ fn keys(screen: &Screen<'_>, width: usize) -> String {
     cut(&format!("q quit  Tab next{targets}{rows}  {next}  ? help"), width)
 }
 
-/// The warning about an outdated picture, if any, and the verdict.
 fn sentences(screen: &Screen<'_>, target: &Target, palette: Palette) -> Vec<(String, Style)> {
     let (mark, style) = verdict_style(target.verdict.as_ref(), palette);
     let verdict = target.reason.as_ref().or(target.verdict.as_ref());
@@ -215,7 +208,6 @@ fn length(rows: usize) -> u16 {
 }
 
 impl Rows {
-    /// Takes up to `rows` rows from the top.
     fn top(&mut self, rows: u16) -> Rect {
         let height = rows.min(self.area.height);
         let taken = Rect { height, ..self.area };
@@ -224,14 +216,12 @@ impl Rows {
         taken
     }
 
-    /// Takes up to `rows` rows from the bottom.
     fn bottom(&mut self, rows: u16) -> Rect {
         let height = rows.min(self.area.height);
         self.area.height -= height;
         Rect { y: self.area.bottom(), height, ..self.area }
     }
 
-    /// Draws the lines that fit on the next rows from the top.
     fn put_top(&mut self, frame: &mut Frame<'_>, lines: Vec<Line<'static>>) {
         let area = self.top(length(lines.len()));
         put(frame, area, lines);

@@ -1,5 +1,4 @@
-//! The panels below the shares: the tape, the scale events, notices and PVCs. Each is a heading and lines, most
-//! important first, cut at the end when space runs out.
+//! The panels below the shares, most important lines first, cut at the end when space runs out.
 
 use jiff::{SignedDuration, Timestamp};
 use ratatui::text::{Line, Span};
@@ -11,7 +10,6 @@ use super::{
 };
 use crate::model::cluster::{ClusterNotice, Milestone};
 
-/// Width of the columns of a PVC, without its name and its volume.
 const CLAIM_COLUMNS: usize = 9 + 9 + 13 + 13 + 6;
 
 /// Minimum width that shows every column of a PVC.
@@ -30,7 +28,6 @@ pub(super) fn tape(target: &Target, width: usize, palette: Palette) -> Vec<Line<
     lines
 }
 
-/// The newest scale event with the last milestones that fit, then the earlier events.
 pub(super) fn scaling(
     picture: &Picture,
     now: Timestamp,
@@ -78,7 +75,6 @@ fn headline(event: &ScaleEvent, now: Timestamp, width: usize, palette: Palette) 
     Line::styled(cut(if columns(&whose) <= width { &whose } else { &what }, width), style)
 }
 
-/// The milestones of every replica with the time since the request, by date.
 fn milestones(event: &ScaleEvent, width: usize) -> Vec<Line<'static>> {
     let known = |name: &str| Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
     let mut reached = Vec::new();
@@ -111,7 +107,6 @@ pub(super) fn notices(target: &Target, width: usize, rows_max: usize, palette: P
     lines
 }
 
-/// A sentence with a mark before it, in at most `rows_max` rows.
 pub(super) fn marked(
     mark: &'static str,
     text: &str,

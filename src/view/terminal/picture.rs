@@ -1,5 +1,4 @@
-//! The terminal's input: documents of the JSON API, from this process or from another one. Both look the same, and a
-//! script can read everything that the terminal shows.
+//! The terminal's input: documents of the JSON API, from this process or from another one.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +11,9 @@ use crate::{
     view::api::{self, Overview, ScaleEvents},
 };
 
-/// The state at one moment, with one target in full.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picture {
     pub targets: Vec<Short>,
-    /// The selected target.
     pub shown: Option<Target>,
     /// Newest first.
     pub scale_events: Vec<ScaleEvent>,
@@ -32,7 +29,6 @@ pub struct Documents {
     announcement: Option<Text>,
 }
 
-/// One target in one line.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Short {
     pub target: Text,
@@ -85,7 +81,6 @@ pub struct Replica {
     pub direct_up: Option<bool>,
 }
 
-/// One read on the tape.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Answer {
     pub time: Timestamp,
@@ -152,7 +147,7 @@ struct ScaleEventsDocument {
 }
 
 impl Picture {
-    /// Selects the target at index `place`, which wraps around.
+    /// `place` wraps around.
     ///
     /// # Errors
     /// A document that does not match the API, which is a defect of readscope.
@@ -180,7 +175,7 @@ impl Documents {
         Ok(Self { targets, scale_events, announcement })
     }
 
-    /// Selects the target at index `place`, which wraps around.
+    /// `place` wraps around.
     #[must_use]
     pub fn picture(&self, place: usize) -> Picture {
         let chosen = place.checked_rem(self.targets.len()).map(|place| &self.targets[place]);

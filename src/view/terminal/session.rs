@@ -23,7 +23,6 @@ use crate::panics;
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Installs the panic hook that restores the terminal before the message is printed.
 static HOOKED: Once = Once::new();
 
 #[derive(Debug)]
@@ -32,8 +31,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// Switches to the alternate screen, so that the earlier content comes back at the end.
-    ///
     /// # Errors
     /// No terminal for input or output.
     pub fn open() -> io::Result<Self> {
@@ -53,8 +50,6 @@ impl Session {
         terminal.map(|terminal| Self { terminal }).inspect_err(|_| restore())
     }
 
-    /// Draws unless the terminal was restored meanwhile.
-    ///
     /// # Errors
     /// The terminal is gone.
     pub fn draw(&mut self, screen: &Screen<'_>) -> io::Result<()> {

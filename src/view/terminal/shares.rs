@@ -11,10 +11,8 @@ use super::{
 /// Minimum width that shows every column.
 const EVERY_COLUMN: usize = 76;
 
-/// Width of the columns right of the bar.
 const FIGURES_WIDTH: usize = 49;
 
-/// The same on a narrow screen.
 const FEW_FIGURES_WIDTH: usize = 7;
 
 /// A heading and one line per replica. If `room` is too small, the last line says how many are missing.

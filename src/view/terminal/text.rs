@@ -3,11 +3,9 @@
 use serde::Deserialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// External text is cut to this length.
 const CHARS_MAX: usize = 1000;
 
-/// Text that is safe to print. Characters without a width (control characters, escape sequences, combining marks,
-/// bidirectional overrides) are written as their codes, and the length is limited.
+/// Limited in length. Characters without a width (control, escape, combining, bidirectional) become their codes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "String")]
 pub struct Text(String);
@@ -46,7 +44,6 @@ pub(super) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// Cuts or pads the text to exactly `width` columns.
 pub(super) fn fit(text: &str, width: usize) -> String {
     let mut fitted = cut(text, width);
     fitted.extend(std::iter::repeat_n(' ', width.saturating_sub(columns(&fitted))));

@@ -1,8 +1,7 @@
 //! Access control: TLS, users and passwords, the request rate, response headers.
 //!
-//! A password check costs as much as its bcrypt hash demands. Checks run one at a time on a blocking thread with a
-//! short queue. Correct passwords are cached as a digest keyed to this process, so that a flood of wrong passwords does
-//! not lock out users with correct ones.
+//! Password checks run one at a time, because bcrypt is slow, with a short queue. Correct passwords are cached as keyed
+//! digests, so that a flood of wrong passwords does not lock out users with correct ones.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -35,7 +34,6 @@ pub struct Access {
     rate: Option<Mutex<Bucket>>,
     /// Random per process, so that a digest does not reveal a password.
     key: hmac::Key,
-    /// The digest of each user's last correct password.
     known: Mutex<HashMap<String, hmac::Tag>>,
     checking: Arc<Semaphore>,
     waiting: Semaphore,
@@ -49,7 +47,6 @@ impl std::fmt::Debug for Acceptor {
     }
 }
 
-/// A token bucket; each request takes one token.
 #[derive(Debug)]
 struct Bucket {
     interval: Duration,
@@ -59,8 +56,6 @@ struct Bucket {
 }
 
 impl Access {
-    /// Everybody has access, without TLS.
-    ///
     /// # Panics
     /// The system provides no random numbers.
     #[must_use]
@@ -68,8 +63,7 @@ impl Access {
         Self::new(None, BTreeMap::new(), &[], None)
     }
 
-    /// `users` maps names to bcrypt hashes; without users, everybody has access. `rate` is the time between requests
-    /// and the size of a burst.
+    /// `users` have bcrypt hashes; if empty, everybody has access. `rate` is the time between requests and the burst.
     #[must_use]
     pub fn new(
         tls: Option<TlsAcceptor>,
@@ -153,8 +147,7 @@ impl Access {
         Ok(right)
     }
 
-    /// The hash to check for an unknown user. It has the cost of an existing user's hash and is always the same for a
-    /// name, so that timing does not reveal which users exist.
+    /// Has the cost of a real hash and is constant per name, so that timing does not reveal which users exist.
     fn hash_of_nobody(&self, user: &str) -> String {
         let tag = hmac::sign(&self.key, user.as_bytes());
         let number = tag.as_ref().iter().take(4).fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
@@ -175,7 +168,6 @@ impl Bucket {
     }
 }
 
-/// User and password of basic authentication. The password may contain colons.
 fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (all.next()?.to_str().ok()?, all.next()) else { return None };

@@ -10,11 +10,9 @@ use tokio::time::{Instant, interval};
 
 use super::answer::{Answer, is_endless, keeping};
 
-/// A connection without requests is closed after this time.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// A client that has not received the whole response after this time is disconnected, because unread data takes memory.
-/// Event streams have their own deadline.
+/// Unread responses take memory. Event streams have their own deadline.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
@@ -29,7 +27,6 @@ struct Going {
     /// Deadline of each response, by the number of the request. `None` before the response, and for endless ones.
     until: BTreeMap<u64, Option<Instant>>,
     next: u64,
-    /// Start of the time without requests.
     idle_since: Instant,
 }
 
@@ -74,7 +71,6 @@ impl Activity {
 }
 
 impl UnderWay {
-    /// Starts the deadline of the response.
     pub(super) fn answered_by(self, answer: Answer) -> Answer {
         let until = (!is_endless(&answer)).then(|| Instant::now() + TAKEN_WITHIN);
         self.activity.lock().until.insert(self.number, until);

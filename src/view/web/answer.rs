@@ -19,11 +19,9 @@ use hyper::{
 /// Bytes of a body handed to a connection at once. The connection buffers them until the client reads them.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// A response whose body is rendered whole or streams.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-/// The unsent rest of a rendered body. Long text stays in pieces, because a single growing buffer is copied and takes
-/// twice the memory.
+/// The unsent rest of a rendered body: a single growing buffer would be copied and take twice the memory.
 #[derive(Default)]
 pub(super) struct Pieces(VecDeque<Bytes>);
 
@@ -31,7 +29,6 @@ pub(super) struct Pieces(VecDeque<Bytes>);
 #[derive(Clone, Debug)]
 struct Endless;
 
-/// Holds a value until the body is fully handed over or dropped.
 struct Keeping<K> {
     body: UnsyncBoxBody<Bytes, io::Error>,
     _kept: K,
@@ -42,7 +39,6 @@ pub(super) fn keeping(answer: Answer, kept: impl Send + Unpin + 'static) -> Answ
     answer.map(|body| Keeping { body, _kept: kept }.boxed_unsync())
 }
 
-/// The response to a HEAD request.
 pub(super) fn without_body(mut answer: Answer) -> Answer {
     if let Some(length) = answer.body().size_hint().exact() {
         answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
@@ -66,7 +62,6 @@ pub(super) fn gzip<E: From<io::Error>>(
     Ok(buffered(GzEncoder::new(Vec::new(), Compression::fast()), write)?.finish()?)
 }
 
-/// Marks the body as gzip.
 pub(super) fn packed(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     answer

@@ -28,7 +28,6 @@ use tokio::{
 
 use super::{Site, activity::Activity};
 
-/// Connections served at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 512;
 
 /// Deadline for the head of a request, so that slow clients do not hold connections.
@@ -43,29 +42,22 @@ const HEAD_LIST_BYTES_MAX: u32 = 32 * 1024;
 /// Concurrent requests in one HTTP/2 connection: more than the pages that a browser has open.
 const REQUESTS_MAX: u32 = 100;
 
-/// Bytes of an HTTP/2 request body that are received although nobody reads them. HTTP/1.1 receives only the part that
-/// comes with the head.
+/// HTTP/2 receives request bodies up to this size although nobody reads them.
 const UNREAD_BYTES_MAX: u32 = 16 * 1024;
 
-/// Unread bytes of a response that an HTTP/2 connection buffers.
 const UNTAKEN_BYTES_MAX: usize = 64 * 1024;
 
-/// Maximum age of a connection, so that a client that does not read holds no place for ever. Prometheus then opens a
-/// new one.
+/// A client that does not read must not hold a connection for ever. Prometheus opens a new one.
 const CONNECTION_LASTS: Duration = Duration::from_secs(300);
 
 /// Time to finish requests on shutdown. They are short; an incomplete request should not delay the stop.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
 
-/// Pause after a failed `accept`, for example without a free file descriptor.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Failed `accept`s are logged at most this often.
 const ACCEPT_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 impl Site {
-    /// Serves `listener` until shutdown, then lets requests in flight finish.
-    ///
     /// # Errors
     /// None: connection errors are ignored and a failed `accept` is retried.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) -> io::Result<()> {

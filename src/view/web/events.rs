@@ -36,7 +36,6 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 /// Maximum age of a stream. It ends with an event before its connection does, so that the reader reconnects at once.
 const LASTS: Duration = Duration::from_secs(200);
 
-/// Readers reconnect 1 s after they lose a stream.
 const RETRY: &str = "retry: 1000\n\n";
 
 #[derive(Debug)]
@@ -51,7 +50,6 @@ struct Stream {
     only: Option<bool>,
     snapshots: watch::Receiver<Snapshot>,
     stop: CancellationToken,
-    /// The number of the last frame sent.
     sent: Option<u64>,
     /// When the last bytes were handed over. The connection polls for more only after it has sent them.
     handed: Option<Instant>,
@@ -60,7 +58,6 @@ struct Stream {
     _place: OwnedSemaphorePermit,
 }
 
-/// The event `end`: why a stream ends.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct End {
     reason: &'static str,
@@ -116,7 +113,6 @@ impl Site {
 }
 
 impl Stream {
-    /// `None` ends the stream.
     async fn next(&mut self) -> Option<Bytes> {
         if self.over {
             return None;

@@ -1,7 +1,5 @@
-//! The content of event streams. All streams of one topic send the same bytes, rendered once by the first stream that
-//! finds the last frame outdated.
-//!
-//! Nothing is queued. A new or slow stream that missed a frame receives a whole snapshot.
+//! Frames of event streams: rendered once per topic, by the first stream that finds the last frame outdated.
+//! Nothing is queued: a stream that missed a frame receives a whole snapshot.
 
 use std::{
     collections::HashMap,
@@ -22,7 +20,6 @@ use crate::{
 /// Minimum time between two frames of one target: one read per second appears at once, a burst in steps.
 const TARGET_PAUSE: Duration = Duration::from_millis(100);
 
-/// Minimum time between two frames of the overview.
 const OVERVIEW_PAUSE: Duration = Duration::from_secs(1);
 
 /// Added to [`OVERVIEW_PAUSE`] per target: 5 s in total for 1,000 targets.
@@ -30,9 +27,7 @@ const OVERVIEW_PAUSE_EACH: Duration = Duration::from_millis(4);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Topic {
-    /// Every target in short.
     Overview,
-    /// One target in full, by its name.
     Target(Arc<str>),
 }
 
@@ -52,7 +47,6 @@ pub(super) struct Frame {
     pub(super) number: u64,
     rendered: Instant,
     snapshot: Snapshot,
-    /// Changes since the previous frame.
     changes: Bytes,
     /// The whole snapshot, rendered on first use.
     whole: OnceLock<Bytes>,
@@ -63,9 +57,7 @@ pub(super) enum Next {
     Frame(Arc<Frame>),
     /// Wait until this time, then call [`Feed::next`] again.
     Wait(Instant),
-    /// The stream is up to date.
     Nothing,
-    /// The target does not exist any more.
     Gone,
 }
 
@@ -143,7 +135,6 @@ impl Topic {
         }
     }
 
-    /// Whether the two snapshots differ in this topic.
     fn differs(&self, before: &Snapshot, after: &Snapshot) -> bool {
         if before.taken == after.taken {
             return false;

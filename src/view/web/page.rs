@@ -7,7 +7,6 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::answer::{self, Answer, accepts_gzip, content, gzip};
 
-/// The page may use its own script, style and events; inline code and other origins are blocked.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -44,7 +43,6 @@ impl File {
         }
     }
 
-    /// Compressed if the client accepts it.
     pub(super) fn answer(self, headers: &HeaderMap) -> Answer {
         let (kind, body) = match self {
             Self::Index => ("text/html; charset=utf-8", include_str!("../page/index.html")),

@@ -11,15 +11,13 @@ use tokio::sync::Semaphore;
 
 use super::answer::{Answer, internal, keeping, text};
 
-/// Concurrent renderings, each on a blocking thread; more wait. The runtime needs more blocking threads than this, so
-/// that other work such as password checks always finds one.
+/// The runtime needs more blocking threads than this, so that other work such as password checks finds one.
 pub const RENDERINGS_MAX: usize = 2;
 
 /// Concurrent responses, from the request until the client has received the last byte.
 const PLACES: u32 = 64;
 
-/// A rendered response takes one more place per this many bytes, so that at most 32 MiB wait for clients. A larger
-/// response takes every place.
+/// A response takes one more place per this many bytes, so that at most 32 MiB wait for clients.
 const PLACE_BYTES: u64 = 512 * 1024;
 
 #[derive(Debug)]

@@ -38,7 +38,6 @@ enum Route {
 }
 
 impl Site {
-    /// Responds to any client that access control admits.
     pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>, access: Arc<Access>) -> Answer {
         // For HTTP/1.1, hyper drops the body itself.
         let head_alone = *request.method() == Method::HEAD && request.version() == Version::HTTP_2;
@@ -100,7 +99,6 @@ impl Site {
         answer.unwrap_or_else(|error| internal(&error))
     }
 
-    /// Requests a reload and waits for its result.
     async fn reload(&self) -> Answer {
         let Some(reload) = &self.reload else {
             return text(StatusCode::FORBIDDEN, "Reloading is off; start readscope with --web.enable-lifecycle.\n");
