@@ -21,12 +21,11 @@ use crate::{
     view::web::{RENDERINGS_MAX, Site},
 };
 
-/// A stop that somebody cut short.
+/// The shutdown was cut short by a second signal or by the time limit.
 const EXIT_CUT: u8 = 130;
 
-/// Threads for work that would hold up the event loop. Beside those that answers are rendered on there is one for each
-/// other kind of work that may be under way at once, so that nothing waits for scrapes: to check a password, to load the
-/// configuration, to load the web configuration, and to resolve the name of an API server.
+/// One thread per kind of other blocking work, so that nothing waits for scrapes: password check, reload of the
+/// configuration, reload of the web configuration, DNS lookup of an API server.
 const BLOCKING_THREADS: usize = RENDERINGS_MAX + 4;
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
@@ -64,7 +63,6 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
     })
 }
 
-/// The exit code of a program that was stopped.
 pub(super) fn exit_code(ending: Ending) -> u8 {
     match ending {
         Ending::Drained => 0,
@@ -72,7 +70,7 @@ pub(super) fn exit_code(ending: Ending) -> u8 {
     }
 }
 
-/// One event loop on the calling thread: samples are small and many, and their times should not wait for other threads.
+/// Single-threaded: probes are small and many, and their timing should not depend on other threads.
 pub(super) fn runtime() -> Result<Runtime, CommandError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -81,12 +79,10 @@ pub(super) fn runtime() -> Result<Runtime, CommandError> {
         .map_err(CommandError::failure)
 }
 
-/// Reads an interval that is written in this program.
 pub(super) fn interval_of(text: &str) -> Result<Interval, CommandError> {
     text.parse().map_err(CommandError::failure)
 }
 
-/// Prints what would run.
 pub(super) fn config_check(configuration: &Configuration) -> Result<u8, CommandError> {
     for target in configuration.targets() {
         target.password.read().map_err(CommandError::usage)?;
@@ -96,14 +92,14 @@ pub(super) fn config_check(configuration: &Configuration) -> Result<u8, CommandE
     Ok(0)
 }
 
-/// Binds every address, each to its first candidate that can be had.
+/// Binds every address, each to its first available candidate.
 pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in addresses {
         let mut bound = Err(std::io::ErrorKind::AddrNotAvailable.into());
         for candidate in address.candidates() {
             bound = TcpListener::bind(candidate).await;
-            // Where another program has the port, the address of the other family would be had, and be wrong.
+            // A port in use ends the search: the other address family may be free, but it would be the wrong address.
             if !matches!(&bound, Err(error) if error.kind() != std::io::ErrorKind::AddrInUse) {
                 break;
             }
@@ -116,7 +112,6 @@ pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListen
     Ok(listeners)
 }
 
-/// Serves one site on every listener, and logs where.
 pub(super) fn serve_site(site: Site, listeners: Vec<TcpListener>, supervisor: &mut Supervisor) {
     let site = Arc::new(site);
     for listener in listeners {
@@ -137,7 +132,7 @@ mod tests {
     #[test]
     fn work_other_than_renderings_has_a_thread_of_its_own() {
         let runtime = runtime().map_err(|_| "there is no runtime").unwrap();
-        // Two reloads and the name of an API server are under way, and then there is a password to check.
+        // Two reloads and a DNS lookup are in progress when a password needs a check.
         let busy = RENDERINGS_MAX + 3;
         runtime.block_on(async {
             let busy: Vec<_> = (0..busy)

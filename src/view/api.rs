@@ -1,4 +1,4 @@
-//! The JSON API. Names are those of the contract and never change; what is not known is `null`.
+//! The JSON API. Field names are a contract and never change; unknown values are `null`.
 
 mod cluster;
 mod live;
@@ -24,12 +24,11 @@ use crate::model::{
 #[derive(Debug, Serialize)]
 pub struct Targets<'a> {
     targets: Vec<Target<'a>>,
-    /// What the demo shows at the moment.
+    /// The current step of the demo.
     #[serde(skip_serializing_if = "Option::is_none")]
     announcement: Option<String>,
 }
 
-/// One target of `/api/v1/targets`.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the contract's names")]
 pub struct Target<'a> {
@@ -44,11 +43,9 @@ pub struct Target<'a> {
     primary_reads: u64,
     evidence_seconds: Option<f64>,
     threshold_seconds: Option<f64>,
-    /// What the evidence means, in words.
     evidence: String,
     replicas_expected: usize,
     replicas_answering: usize,
-    /// What the shares and their intervals rest on, in words.
     share_basis: String,
     replicas: Vec<Replica<'a>>,
     culprits: Option<Vec<verdict::Culprit<'a>>>,
@@ -59,13 +56,12 @@ pub struct Target<'a> {
     claims: Option<Vec<cluster::Claim<'a>>>,
     mean_duration_seconds: MeanDurations,
     duration_quantiles_seconds: live::Quantiles<'a>,
-    /// Left out where the reader has all but the newest, which come by themselves.
+    /// Left out for a reader that receives new reads as events.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_answers: Option<Vec<Answer<'a>>>,
     last_failures: Vec<Failure<'a>>,
 }
 
-/// What `check --output json` prints: the target, and how the check ended.
 #[derive(Debug, Serialize)]
 pub struct Checked<'a> {
     #[serde(flatten)]
@@ -122,7 +118,6 @@ struct Failure<'a> {
     duration_seconds: Duration,
 }
 
-/// The failed samples of a target by reason, those that occurred.
 #[derive(Debug)]
 struct Failures<'a>(&'a TargetSnapshot);
 
@@ -135,7 +130,6 @@ struct MeanDurations {
 }
 
 impl<'a> Targets<'a> {
-    /// Every target of a snapshot.
     #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         let told = snapshot.cluster.as_deref();
@@ -147,7 +141,6 @@ impl<'a> Targets<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// With what is wrong with the whole program.
     fn warned(mut self, snapshot: &Snapshot) -> Self {
         let refused = snapshot.configured.as_ref().and_then(|configured| configured.refused.clone());
         let warning = refused.map(|why| Notice::ConfigurationRefused { why }.to_string());
@@ -200,7 +193,7 @@ impl<'a> Target<'a> {
 }
 
 impl<'a> Checked<'a> {
-    /// A check that ended with `outcome`, or without one for another `reason`.
+    /// `reason` explains the outcome, or why there is none.
     #[must_use]
     pub fn of(target: &'a TargetSnapshot, outcome: Option<&Outcome>, reason: String, exit_code: u8) -> Self {
         let mut shown = Target::of(target, None);

@@ -2,9 +2,8 @@
 
 use crate::model::{Notification, Severity, Subject};
 
-/// Writes what is new into the log, at the level of its severity.
 pub fn news(news: &Notification) {
-    /// A macro, because each line's level and fields are fixed where it is written.
+    /// A macro, because tracing fixes each line's level and fields at compile time.
     macro_rules! line {
         ($($field:tt)*) => {
             match news.notice.severity() {

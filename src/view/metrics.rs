@@ -1,5 +1,4 @@
-//! The snapshot as Prometheus metrics. A scrape reads everything from the snapshot, so the series of a replica or target
-//! end with it.
+//! Prometheus metrics. A scrape reads only the snapshot, so the series of a removed replica or target disappear.
 
 mod cluster;
 mod family;
@@ -15,59 +14,45 @@ use prometheus::{Encoder, TextEncoder, proto::MetricType};
 use self::{family::Family, process::Process};
 use crate::model::{ReplicaSnapshot, Snapshot, TargetSnapshot};
 
-/// The content type of [`Exposition::write`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-/// A metric as it is documented, and where its series come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Definition {
-    /// Its whole name.
     pub name: &'static str,
-    /// Its type.
     pub kind: Kind,
-    /// Its labels, all of them bounded: by configured targets, by [`REPLICAS_MAX`](crate::model::REPLICAS_MAX), by
-    /// closed sets.
+    /// Bounded by configured targets, by [`REPLICAS_MAX`](crate::model::REPLICAS_MAX), or by a closed set.
     pub labels: &'static [&'static str],
-    /// What it says, for a person on call.
     pub help: &'static str,
-    /// Reads its series from a snapshot.
     read: fn(&Snapshot, &mut Family),
 }
 
-/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only goes up.
     Counter,
-    /// Goes both ways.
     Gauge,
-    /// Counts by duration.
     Histogram,
 }
 
-/// Renders snapshots for scrapes.
 #[derive(Debug)]
 pub struct Exposition {
     process: Process,
 }
 
-/// Every metric of readscope's own, in the order in which they are exposed.
+/// Every readscope metric, in the order of the output.
 pub fn definitions() -> impl Iterator<Item = &'static Definition> {
     [targets::METRICS, verdict::METRICS, cluster::METRICS, program::METRICS].into_iter().flatten()
 }
 
 impl Exposition {
-    /// An exposition of this process.
     #[must_use]
     pub fn new() -> Self {
         Self { process: Process::this() }
     }
 
-    /// Writes the text form, 0.0.4, of everything. One family after the other is read, written and dropped: all at once
-    /// would take several times the memory of the text. The writes are many and small.
+    /// Writes one family at a time: all at once would take several times the memory. The writes are many and small.
     ///
     /// # Errors
-    /// Those of `to`.
+    /// Errors of `to`.
     pub fn write(&self, snapshot: &Snapshot, to: &mut impl Write) -> prometheus::Result<()> {
         let encoder = TextEncoder::new();
         let own = definitions().map(|definition| {
@@ -92,7 +77,6 @@ impl Default for Exposition {
 }
 
 impl Kind {
-    /// As Prometheus writes it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -113,12 +97,10 @@ impl From<Kind> for MetricType {
     }
 }
 
-/// A time as Prometheus has it: seconds since the epoch.
 fn seconds(wall: jiff::Timestamp) -> f64 {
     wall.as_duration().as_secs_f64()
 }
 
-/// Adds a series of each target that has a value.
 fn each<V: Into<family::Value>>(
     snapshot: &Snapshot,
     family: &mut Family,
@@ -131,7 +113,6 @@ fn each<V: Into<family::Value>>(
     }
 }
 
-/// Adds a series of each replica that has a value.
 fn each_replica<V: Into<family::Value>>(
     snapshot: &Snapshot,
     family: &mut Family,

@@ -1,4 +1,4 @@
-//! The metrics that Kubernetes brings.
+//! Metrics of Kubernetes data.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,6 @@ pub(super) const METRICS: &[Definition] = &[
     },
 ];
 
-/// Adds a series of each watched kind that has a value.
 fn each_kind<V: Into<Value>>(snapshot: &Snapshot, family: &mut Family, value: impl Fn(&[&Watch]) -> Option<V>) {
     let mut kinds: BTreeMap<&str, Vec<&Watch>> = BTreeMap::new();
     for (name, watch) in snapshot.cluster.iter().flat_map(|cluster| &cluster.watches) {
@@ -128,7 +127,6 @@ fn each_kind<V: Into<Value>>(snapshot: &Snapshot, family: &mut Family, value: im
     }
 }
 
-/// Adds a series of each `StatefulSet` that has a value.
 fn each_set<V: Into<Value>>(
     snapshot: &Snapshot,
     family: &mut Family,
@@ -191,12 +189,10 @@ fn scale_events(snapshot: &Snapshot, family: &mut Family) {
     }
 }
 
-/// Every `StatefulSet` with the label that names it.
 fn sets(snapshot: &Snapshot) -> impl Iterator<Item = (String, &StatefulSetSnapshot)> {
     snapshot.cluster.iter().flat_map(|cluster| &cluster.statefulsets).map(|set| (set.name.to_string(), set))
 }
 
-/// Each replica in the last event that it was part of.
 fn last_members(set: &StatefulSetSnapshot) -> impl Iterator<Item = &Member> {
     let mut last = BTreeMap::new();
     for member in set.events.iter().flat_map(|event| &event.members) {

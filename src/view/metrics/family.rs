@@ -1,23 +1,20 @@
-//! The series of one metric, as the package that encodes them has them.
+//! The series of one metric, in the types of the Prometheus encoder.
 
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily};
 
 use super::Kind;
 use crate::model;
 
-/// The series of one metric.
 pub(super) struct Family {
     proto: MetricFamily,
     kind: Kind,
     labels: &'static [&'static str],
 }
 
-/// What a series has at the moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value(f64);
 
 impl Family {
-    /// A family without series.
     pub(super) fn new(name: &str, kind: Kind, labels: &'static [&'static str], help: &str) -> Self {
         let mut proto = MetricFamily::default();
         proto.set_name(name.to_owned());
@@ -26,7 +23,6 @@ impl Family {
         Self { proto, kind, labels }
     }
 
-    /// Adds a series with these values of the labels to a counter or gauge.
     pub(super) fn series(&mut self, labels: &[&str], value: impl Into<Value>) {
         let Value(value) = value.into();
         let mut metric = self.labelled(labels);
@@ -42,7 +38,7 @@ impl Family {
         self.proto.mut_metric().push(metric);
     }
 
-    /// Adds the series of a histogram with these values of the labels. The encoder adds the bucket above every bound.
+    /// Adds a series to a histogram. The encoder adds the `+Inf` bucket.
     pub(super) fn histogram(&mut self, labels: &[&str], recorded: &model::Histogram) {
         let bucket = |(bound, count)| {
             let mut bucket = Bucket::default();
@@ -59,7 +55,7 @@ impl Family {
         self.proto.mut_metric().push(metric);
     }
 
-    /// What is encoded; `None` without any series.
+    /// `None` without any series: the encoder refuses an empty family.
     pub(super) fn with_series(self) -> Option<MetricFamily> {
         (!self.proto.get_metric().is_empty()).then_some(self.proto)
     }

@@ -1,5 +1,5 @@
-//! The metrics of this process, with the names that Prometheus' client libraries give them. Its library's own collector
-//! rounds processor time down to whole seconds, in which nobody sees what a sample costs.
+//! The metrics of this process, named as in the Prometheus client libraries. Their collector rounds CPU time to whole
+//! seconds, which hides the cost of a probe.
 
 use procfs::{
     ProcResult, boot_time_secs, page_size,
@@ -9,10 +9,9 @@ use procfs::{
 
 use super::{Kind, family::Family};
 
-/// This process, as the kernel knows it.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// Seconds since the epoch; 0 if the kernel does not tell. Kept, because the clock may be set while it runs.
+    /// Seconds since the epoch; 0 if unknown. Cached, because the system clock may be set later.
     started: f64,
 }
 
@@ -25,7 +24,7 @@ impl Process {
         Self { started: started().unwrap_or_default() }
     }
 
-    /// What the kernel says now; what it does not say is left out.
+    /// Values that the kernel does not report are left out.
     pub(super) fn families(&self) -> impl Iterator<Item = Family> {
         self.values().into_iter().filter_map(|(name, kind, help, value)| {
             let mut family = Family::new(name, kind, &[], help);
@@ -34,7 +33,6 @@ impl Process {
         })
     }
 
-    /// Each metric with its name, type, help and value.
     fn values(&self) -> [(&'static str, Kind, &'static str, Option<f64>); 7] {
         let process = procfs::process::Process::myself().ok();
         let process = process.as_ref();
@@ -115,7 +113,7 @@ mod tests {
         }
         assert!(value("process_resident_memory_bytes") > 1e6);
         assert!(value("process_virtual_memory_bytes") >= value("process_resident_memory_bytes"));
-        // 2020: seconds since the epoch, not since the machine was started.
+        // The year 2020: the value counts from the epoch, not from boot.
         assert!(value("process_start_time_seconds") > 1.577e9);
     }
 

@@ -1,4 +1,4 @@
-//! The metrics of the program itself: its configuration and its version.
+//! Metrics of readscope itself: its configuration and its version.
 
 use super::{
     Definition, Kind,

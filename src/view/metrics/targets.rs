@@ -1,4 +1,4 @@
-//! The metrics of targets and their replicas, but for the verdict.
+//! Metrics of targets and their replicas, except the verdict.
 
 use super::{Definition, Kind, each, each_replica, family::Family};
 use crate::model::{DirectCounts, FailureReason, Phase, Purpose, Snapshot};
@@ -169,7 +169,6 @@ fn replica_info(snapshot: &Snapshot, family: &mut Family) {
     }
 }
 
-/// One of the two counts of probes straight to pods, by purpose.
 fn by_purpose(snapshot: &Snapshot, family: &mut Family, count: fn(DirectCounts) -> [u64; 2]) {
     for target in &snapshot.targets {
         let counts = target.direct.map(|counts| Purpose::ALL.into_iter().zip(count(counts)));

@@ -1,4 +1,4 @@
-//! The metrics of the verdict and of what it rests on.
+//! The metrics of the verdict and its inputs.
 
 use super::{Definition, Kind, each, each_replica, family::Family};
 use crate::model::Snapshot;

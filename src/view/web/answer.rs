@@ -1,4 +1,4 @@
-//! What every answer has in common: its headers, its body, its errors.
+//! Headers, bodies and errors that all responses share.
 
 use std::{
     collections::VecDeque,
@@ -16,33 +16,29 @@ use hyper::{
     header::{self, HeaderMap, HeaderValue},
 };
 
-/// So much of a body is handed to a connection at once. What it has it keeps until its client takes it.
+/// Bytes of a body handed to a connection at once. The connection buffers them until the client reads them.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// An answer; its body is rendered whole, or streams.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-/// A body that was rendered whole: what is left of it. Long text is kept as it is written, piece by piece: a single buffer
-/// is moved while it grows, and takes twice the memory.
+/// The unsent rest of a rendered body: a single growing buffer would be copied and take twice the memory.
 #[derive(Default)]
 pub(super) struct Pieces(VecDeque<Bytes>);
 
-/// Marks an answer that has no end to be waited for.
+/// Marks a streaming response, which has no deadline.
 #[derive(Clone, Debug)]
 struct Endless;
 
-/// A body that keeps something until the last of it was handed over, or nobody wants the rest.
 struct Keeping<K> {
     body: UnsyncBoxBody<Bytes, io::Error>,
     _kept: K,
 }
 
-/// Lets the answer's body keep something as long as there is any of it left to hand over.
+/// Makes the body own `kept` until the body is fully handed over or dropped.
 pub(super) fn keeping(answer: Answer, kept: impl Send + Unpin + 'static) -> Answer {
     answer.map(|body| Keeping { body, _kept: kept }.boxed_unsync())
 }
 
-/// The same to a question for its head alone.
 pub(super) fn without_body(mut answer: Answer) -> Answer {
     if let Some(length) = answer.body().size_hint().exact() {
         answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
@@ -50,7 +46,7 @@ pub(super) fn without_body(mut answer: Answer) -> Answer {
     answer.map(|_| Pieces::default().boxed_unsync())
 }
 
-/// Has `write` write to `to` in pieces of [`PIECE_BYTES`]: compressed one by one, small writes take ten times as long.
+/// Buffers writes to `to` in pieces of [`PIECE_BYTES`]. Compressing small writes one by one takes ten times longer.
 pub(super) fn buffered<W: Write, E: From<io::Error>>(
     to: W,
     write: impl FnOnce(&mut BufWriter<W>) -> Result<(), E>,
@@ -60,20 +56,18 @@ pub(super) fn buffered<W: Write, E: From<io::Error>>(
     Ok(buffer.into_inner().map_err(IntoInnerError::into_error)?)
 }
 
-/// What `write` writes, compressed.
 pub(super) fn gzip<E: From<io::Error>>(
     write: impl FnOnce(&mut BufWriter<GzEncoder<Vec<u8>>>) -> Result<(), E>,
 ) -> Result<Vec<u8>, E> {
     Ok(buffered(GzEncoder::new(Vec::new(), Compression::fast()), write)?.finish()?)
 }
 
-/// The answer whose body is gzip's.
 pub(super) fn packed(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     answer
 }
 
-/// Whether the client takes gzip: named (or any) with a weight above 0.
+/// Whether the client accepts gzip, by name or by `*`, with a weight above 0.
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let weight_of = |coding: &str| {
         let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
@@ -112,14 +106,12 @@ pub(super) fn rendered(kind: &'static str, body: Pieces) -> Answer {
     of_body(kind, body.boxed_unsync())
 }
 
-/// An answer that goes on as long as there is something to tell.
 pub(super) fn endless(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Answer {
     let mut answer = of_body(kind, body);
     answer.extensions_mut().insert(Endless);
     answer
 }
 
-/// Whether it is such an answer.
 pub(super) fn is_endless(answer: &Answer) -> bool {
     answer.extensions().get::<Endless>().is_some()
 }

@@ -1,4 +1,4 @@
-//! Answers that take time and memory to render: on threads of their own, and only so many at once.
+//! Renders expensive responses on blocking threads, and limits how many run at once.
 
 use std::sync::Arc;
 
@@ -11,18 +11,15 @@ use tokio::sync::Semaphore;
 
 use super::answer::{Answer, internal, keeping, text};
 
-/// Renderings at once, each on a blocking thread; further ones wait. A runtime with more blocking threads has one free for
-/// other work, such as the check of a password, however many answers are wanted.
+/// The runtime needs more blocking threads than this, so that other work such as password checks finds one.
 pub const RENDERINGS_MAX: usize = 2;
 
-/// Answers under way at once, from the request until the client has taken the last byte.
+/// Concurrent responses, from the request until the client has received the last byte.
 const PLACES: u32 = 64;
 
-/// A rendered answer takes one more place for each whole part of this size, so that clients leave 32 MiB at most untaken. An
-/// answer that is larger than that has all places for itself.
+/// A response takes one more place per this many bytes, so that at most 32 MiB wait for clients.
 const PLACE_BYTES: u64 = 512 * 1024;
 
-/// The answers under way.
 #[derive(Debug)]
 pub(super) struct Renderer {
     places: Arc<Semaphore>,
@@ -36,12 +33,12 @@ impl Default for Renderer {
 }
 
 impl Renderer {
-    /// What `render` returns, or 503 where there is no place for it.
+    /// Returns the result of `render`, or 503 without a free place.
     pub(super) async fn answer(&self, render: impl FnOnce() -> Answer + Send + 'static) -> Answer {
         let Ok(mut place) = Arc::clone(&self.places).try_acquire_owned() else { return busy() };
         let Ok(rendering) = Arc::clone(&self.renderings).acquire_owned().await else { return busy() };
         let places = Arc::clone(&self.places);
-        // Both permits go to the thread: a client that hangs up does not end the rendering.
+        // Both permits move to the thread: a client that disconnects does not stop the rendering.
         let rendered = tokio::task::spawn_blocking(move || {
             let answer = render();
             let more = answer.body().size_hint().lower() / PLACE_BYTES;
@@ -77,7 +74,6 @@ mod tests {
     use super::*;
     use crate::view::web::answer::content;
 
-    /// Long enough for a busy machine.
     const SOON: Duration = Duration::from_secs(60);
 
     async fn large(renderer: &Renderer) -> Answer {
