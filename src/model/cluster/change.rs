@@ -1,9 +1,8 @@
 //! What a watch tells of an object.
 
 use super::{
-    claim_waits::ClaimEvent,
     milestones::Receipt,
-    objects::{Claim, Pod, Service, Slice, StatefulSet, StorageClass, Vantage, Volume},
+    objects::{Claim, ClaimEvent, Pod, Service, Slice, StatefulSet, StorageClass, Vantage, Volume},
 };
 use crate::model::base::ObjectName;
 

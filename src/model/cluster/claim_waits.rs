@@ -5,7 +5,7 @@
 //! they begin before each attempt that fails. Since when it is bound stands in its volume, which belongs to the whole
 //! cluster and comes by a watch of its own, perhaps before the claim.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -13,64 +13,16 @@ use super::{
     claims::TrackedClaim,
     milestones::Milestone,
     notice::ClusterNotice,
-    objects::{ClaimPhase, Volume},
+    objects::{ClaimEvent, ClaimPhase, ClaimReason, Volume},
 };
 use crate::model::base::{Moment, ObjectName, TOLD_EVERY};
 
 /// Events of so many claims that are not known are kept: claims and their Events come from different watches.
 const UNKNOWN_MAX: usize = 1000;
 
-/// What an Event says about a claim; [`fmt::Display`] makes the sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimReason {
-    /// In a word, such as `ProvisioningFailed`.
-    pub reason: Arc<str>,
-    /// In a sentence of whoever wrote it.
-    pub message: Arc<str>,
-    /// Something is wrong; otherwise something is going on.
-    pub warning: bool,
-    /// When it was last so.
-    pub last: Option<Timestamp>,
-}
-
-/// An Event about a claim.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimEvent {
-    /// The claim.
-    pub claim: ObjectName,
-    /// The claim's uid: one made anew has another.
-    pub uid: Arc<str>,
-    /// What is said of it.
-    pub reason: ClaimReason,
-}
-
 /// Why claims are pending, as far as Events tell.
 #[derive(Debug, Default)]
 pub(super) struct Reasons(BTreeMap<ObjectName, (Arc<str>, ClaimReason)>);
-
-impl ClaimReason {
-    /// What to do about it.
-    #[must_use]
-    pub fn advice(&self) -> &'static str {
-        match &*self.reason {
-            "ProvisioningFailed" => "check the storage class, its quota, and the log of its provisioner",
-            "ExternalProvisioning" | "Provisioning" => {
-                "the provisioner of its storage class has not made it yet: check that it runs, and its log"
-            }
-            "WaitForFirstConsumer" | "WaitForPodScheduled" => {
-                "it waits for its pod to have a node: check the pod's Events"
-            }
-            "FailedBinding" => "name a storage class in the claim template, set a default one, or make a volume for it",
-            _ => "check the Events of the claim and of its pod",
-        }
-    }
-}
-
-impl fmt::Display for ClaimReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.reason, self.message)
-    }
-}
 
 impl Reasons {
     /// Takes in what is said of a claim that is pending, or not known yet.

@@ -8,12 +8,12 @@ use std::{
 
 use super::{
     change::{Change, Kind, Object},
-    claim_waits::{ClaimReason, Reasons, Volumes},
+    claim_waits::{Reasons, Volumes},
     claims::TrackedClaim,
     endpoints::{Endpoints, Turned},
     measures::{BindLabels, Measures},
     milestones::Receipt,
-    objects::{Claim, ClaimPhase, Pod, StatefulSet, StorageClass, Volume},
+    objects::{Claim, ClaimPhase, ClaimReason, Pod, StatefulSet, StorageClass, Volume},
     pods::TrackedPod,
     reach::{Reachable, reachable},
     routing::Routing,

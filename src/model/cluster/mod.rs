@@ -26,14 +26,13 @@ mod updates;
 mod watches;
 
 pub use change::{Change, Kind, Object};
-pub use claim_waits::{ClaimEvent, ClaimReason};
 pub use measures::BindLabels;
 pub use milestone_status::{Reached, ReplicaReached};
 pub use milestones::{Dated, Milestone, Milestones, Receipt, ScalePhase};
 pub use notice::ClusterNotice;
 pub use objects::{
-    AccessModes, Claim, ClaimPhase, Endpoint, Pod, PodConditions, Port, Service, Slice, StatefulSet, StorageClass,
-    Vantage, Volume,
+    AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Pod, PodConditions, Port, Service, Slice,
+    StatefulSet, StorageClass, Vantage, Volume,
 };
 
 pub use routing::{EndpointRouting, Routed, Routing, Rule, route};

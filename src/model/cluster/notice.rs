@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{change::Kind, claim_waits::ClaimReason, milestones::Milestone};
+use super::{change::Kind, milestones::Milestone, objects::ClaimReason};
 use crate::model::base::{ObjectName, Severity};
 
 /// One thing about the cluster that a person should know; [`fmt::Display`] makes the sentence.

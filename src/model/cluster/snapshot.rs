@@ -5,12 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    claim_waits::ClaimReason,
     measures::BindLabels,
     milestone_status::Reached,
     milestones::ScalePhase,
     notice::ClusterNotice,
-    objects::Claim,
+    objects::{Claim, ClaimReason},
     scale_events::ScaleEvent,
     watches::{Watch, WatchName},
 };

@@ -9,13 +9,12 @@ use crate::model::{
     base::{Moment, ObjectName, PodRef},
     cluster::{
         change::{Change, Kind, Object},
-        claim_waits::{ClaimEvent, ClaimReason},
         index::Index,
         measures::BindLabels,
         milestones::{Milestone, Receipt, ScalePhase},
         objects::{
-            AccessModes, Claim, ClaimPhase, Endpoint, Pod, PodConditions, Service, Slice, StatefulSet, StorageClass,
-            Volume,
+            AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Pod, PodConditions, Service, Slice,
+            StatefulSet, StorageClass, Volume,
         },
         scale_events::{ScaleEvent, ScaleEvents},
         scale_step::ScaleStep,
