@@ -13,7 +13,6 @@ pub enum Event {
     Sampled {
         target: TargetId,
         sample: Box<Sample>,
-        /// Start delay.
         late: Duration,
     },
     Skipped {
@@ -31,7 +30,6 @@ pub enum Event {
     },
     /// Only the demo sets a caption.
     Caption(Arc<str>),
-    /// The result of writing a milestone as a Kubernetes Event.
     Recorded(Option<Problem>),
     TargetsChanged(TargetSet),
     /// `Err` says why the configuration was refused; the previous one stays in force.
@@ -45,7 +43,6 @@ pub enum Told {
     Change(Box<Change>),
     /// The whole list arrived, for the first time or again.
     Listed,
-    /// The watch failed and retries.
     Broken(Problem),
 }
 

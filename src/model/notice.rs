@@ -27,7 +27,6 @@ pub enum Subject {
 pub enum Notice {
     Target(TargetNotice),
     Cluster(ClusterNotice),
-    /// A configuration replaced another one.
     Reconfigured {
         targets: usize,
     },

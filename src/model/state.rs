@@ -75,7 +75,6 @@ impl State {
         news
     }
 
-    /// Plans that changed since the last call.
     pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, ProbePlan)> {
         let changed = std::mem::take(&mut self.changed);
         let mut plans = Vec::new();

@@ -21,7 +21,6 @@ pub(crate) struct Condition {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     Nothing,
-    /// Another notice is due.
     GoesOn,
     Over,
 }

@@ -13,7 +13,6 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// `bounds` are in seconds, ascending.
     #[must_use]
     pub fn new(bounds: &'static [f64]) -> Self {
         Self { bounds, counts: vec![0; bounds.len() + 1].into(), sum: 0.0 }
@@ -54,7 +53,6 @@ impl Histogram {
         (self.count() > 0).then_some(lower)
     }
 
-    /// Upper bounds with cumulative counts.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         let running = self.counts.iter().scan(0, |sum, count| {
             *sum += count;

@@ -15,7 +15,6 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Before any event.
     pub(crate) const START: Self = Self { elapsed: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
 
     /// Zero if `earlier` is later.

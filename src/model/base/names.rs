@@ -10,7 +10,6 @@ pub struct ObjectName {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PodRef {
-    /// In the endpoint's namespace.
     pub name: Arc<str>,
     /// A recreated pod has the same name and another uid.
     pub uid: Arc<str>,

@@ -50,7 +50,6 @@ struct Primary {
 /// Age of the oldest transaction of the primary that a server lacks; zero if it lacks none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {
-    /// Lower bound of the lag.
     pub behind: Duration,
     /// The lag is at most this much more. `None`: the transaction is older than the history, so its age is unknown.
     pub resolution: Option<Duration>,
@@ -135,7 +134,6 @@ impl Freshness {
         fresh.then_some(false)
     }
 
-    /// Whether lag and staleness at `when` are known.
     #[must_use]
     pub(crate) fn knows(&self, when: Moment) -> bool {
         self.is_known(when.elapsed) && !self.history.is_empty()
@@ -148,7 +146,6 @@ impl Freshness {
         heard.next().is_some_and(|primary| primary.server_uuid == self.recorded) && heard.next().is_none()
     }
 
-    /// A primary is lost after this time without an answer.
     pub(crate) fn silent_after(&self) -> Duration {
         self.poll_interval() * SILENT_AFTER
     }
@@ -175,7 +172,6 @@ mod tests {
     }
 
     impl Freshness {
-        /// The primary A answers at `second`, after 10 ms.
         fn told(&mut self, text: &str, second: f64) {
             self.primary_answered(A, set(text), Moment::at(second - 0.01), Moment::at(second));
         }

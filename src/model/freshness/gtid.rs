@@ -100,7 +100,6 @@ impl GtidSet {
         }
     }
 
-    /// `pieces` may overlap and be in any order.
     pub(super) fn from_pieces(mut pieces: Vec<(SourceKey, Interval)>) -> Self {
         // Stable, because that sort is quick with the sorted runs of a union.
         pieces.sort();
@@ -221,7 +220,6 @@ mod tests {
         assert_eq!(set(&largest).transactions(), 3 * u128::from(GTID_NUMBER_MAX));
     }
 
-    /// A transaction in the reference model: server, tag, number.
     type Naive = HashSet<(u8, u8, u64)>;
 
     fn key(server: u8, tag: u8) -> SourceKey {

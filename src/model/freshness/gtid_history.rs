@@ -16,7 +16,6 @@ const JUDGED_WITHIN: Duration = Duration::from_secs(30);
 /// Thinning keeps a lag precise to this part of itself, or to the spacing of the answers.
 const PRECISION: u32 = 32;
 
-/// New entries between two thinnings.
 const THINNED_EVERY: usize = 256;
 
 /// Limit for all sets in units of [`GtidSet::size`]: 4 MiB. Sets with few intervals stay far below.
@@ -27,11 +26,9 @@ const SIZE_MAX: usize = 1 << 18;
 pub(crate) struct History {
     /// No thinning up to this age.
     detailed: Duration,
-    /// Maximum age of the history.
     kept: Duration,
     /// Oldest first; each set contains the previous one and more.
     entries: VecDeque<Entry>,
-    /// Sum of the sizes of all sets.
     size: usize,
     /// Number of entries that starts the next thinning.
     thinned_at: usize,
@@ -49,9 +46,7 @@ pub(crate) struct Entry {
 /// Position of a set between two neighbours; at least one exists.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
-    /// The newest entry that the set contains.
     pub(crate) contained: Option<&'a Entry>,
-    /// The oldest entry that the set does not contain.
     pub(crate) lacking: Option<&'a Entry>,
 }
 
@@ -114,7 +109,6 @@ impl History {
         (contained.is_some() || lacking.is_some()).then_some(Place { contained, lacking })
     }
 
-    /// Drops entries that are too old or not needed.
     fn thin(&mut self, now: Duration) {
         while self.entries.get(1).is_some_and(|second| now.saturating_sub(second.received) > self.kept) {
             self.size -= self.entries.pop_front().map_or(0, |entry| entry.set.size());
@@ -169,7 +163,6 @@ mod tests {
     }
 
     impl History {
-        /// Arrival of each entry and how long it was complete, in seconds.
         fn spans(&self) -> Vec<(f64, f64)> {
             self.entries.iter().map(|entry| (entry.received.as_secs_f64(), entry.complete.as_secs_f64())).collect()
         }

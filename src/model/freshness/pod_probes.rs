@@ -24,7 +24,6 @@ const SEARCHED_FOR: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct PodProbes {
-    /// Between pod probes of one pod.
     interval: Duration,
     reachable: Vec<Reachable>,
     /// The latest answer of each pod, by uid.
@@ -33,7 +32,6 @@ pub(crate) struct PodProbes {
     freshness: Freshness,
     /// When the primary was lost; `None` while there is one.
     lost: Option<Moment>,
-    /// True once stale reads could be recognised.
     knew: bool,
     /// The last set, as text and parsed; on an idle day all servers have the same.
     parsed: (String, Arc<GtidSet>),
@@ -43,7 +41,6 @@ pub(crate) struct PodProbes {
 struct Heard {
     /// `read_only` in the last answer, from a probe or pod probe, and the start of that probe.
     said: Option<(bool, Moment)>,
-    /// Result of the last pod probe.
     up: Option<bool>,
 }
 
@@ -68,7 +65,6 @@ impl PodProbes {
         })
     }
 
-    /// Forgets pods that are not in `reachable`.
     pub(crate) fn reach(&mut self, reachable: Vec<Reachable>, now: Moment) {
         let had_primary = self.primary(now).is_some();
         self.heard.retain(|uid, _| reachable.iter().any(|pod| pod.pod.uid == *uid));
@@ -115,7 +111,6 @@ impl PodProbes {
         self.look_for_primary(now);
     }
 
-    /// `asked` is the start of the probe.
     pub(crate) fn assess(&mut self, identity: &Identity, asked: Moment, now: Moment) -> Judged {
         if self.primary(now).is_none() {
             return Judged::default();
@@ -124,7 +119,6 @@ impl PodProbes {
         Judged { lag: self.freshness.lag(&set, asked), stale: self.freshness.is_stale(&set, asked) }
     }
 
-    /// Whether stale reads can be recognised now.
     pub(crate) fn knows_freshness(&self, now: Moment) -> bool {
         self.primary(now).is_some() && self.freshness.knows(now)
     }
@@ -133,7 +127,6 @@ impl PodProbes {
         self.knew
     }
 
-    /// Absent before the first pod probe.
     pub(crate) fn is_up(&self, uid: &str) -> Option<bool> {
         self.heard.get(uid).and_then(|heard| heard.up)
     }
@@ -142,7 +135,6 @@ impl PodProbes {
         self.counts
     }
 
-    /// Older lags are outdated.
     pub(crate) fn lag_lasts(&self) -> Duration {
         (self.interval * 3).max(Duration::from_secs(30))
     }
@@ -230,7 +222,6 @@ mod tests {
         }
     }
 
-    /// Pods `a` and `b`, reachable from second 1.
     fn direct() -> PodProbes {
         let pace =
             ProbeIntervals { direct: Some(Duration::from_secs(10)), ..ProbeIntervals::regular(Duration::from_secs(1)) };
@@ -265,7 +256,6 @@ mod tests {
             (judged.lag.map(|lag| lag.behind.as_secs_f64()), judged.stale)
         }
 
-        /// Purpose and interval in seconds of each pod probe.
         fn planned(&self, second: f64) -> Vec<(Purpose, f64)> {
             let ask = |ask: PodProbe| (ask.purpose, ask.every.as_secs_f64());
             self.plan(Moment::at(second)).into_iter().map(ask).collect()

@@ -30,11 +30,9 @@ struct Exchange {
 
 #[derive(Clone, Debug)]
 struct Course {
-    /// In the order of their numbers, from 1.
     transactions: Vec<Transaction>,
     /// Of the primary, in the order of arrival.
     polls: Vec<Exchange>,
-    /// Of the replica.
     samples: Vec<Exchange>,
 }
 
@@ -71,7 +69,6 @@ impl Course {
         self.transactions.iter().any(|one| one.committed <= known_until && one.applied > sample.answered)
     }
 
-    /// Judges each probe when it ends.
     fn judge(&self, mut each: impl FnMut(&Freshness, &Exchange, &GtidSet)) {
         let mut freshness = Freshness::new(MAX_LAG);
         let mut polls = self.polls.iter().peekable();

@@ -22,11 +22,9 @@ pub enum Anomaly {
         before: String,
         after: String,
     },
-    /// The configuration lists other replicas.
     Unexpected {
         replica: Arc<str>,
     },
-    /// The configuration does not list the primary, but the primary answers.
     Primary {
         replica: Arc<str>,
     },
@@ -50,7 +48,6 @@ pub struct AnomalySeen {
 }
 
 impl AnomalyKind {
-    /// In the order of the discriminants.
     pub const ALL: [Self; 5] =
         [Self::SharedServerId, Self::ChangedServerId, Self::ChangedServerUuid, Self::Unexpected, Self::Primary];
 
@@ -131,7 +128,6 @@ pub enum Unrouted {
 }
 
 impl Unrouted {
-    /// In the order of the discriminants.
     pub const ALL: [Self; 4] = [Self::NoEndpoint, Self::Elsewhere, Self::NotReady, Self::Terminating];
 
     #[must_use]

@@ -7,10 +7,8 @@ use std::{fmt, net::SocketAddr};
 pub enum FailureReason {
     /// The name has no address, or no name server answered.
     Resolve,
-    /// Nothing listens on the address.
     Refused,
     Unreachable,
-    /// The timeout expired, in any phase.
     Timeout,
     /// The TLS handshake or the certificate check failed, or the server offers no TLS.
     Tls,

@@ -25,7 +25,6 @@ pub struct Latency {
 }
 
 impl Phase {
-    /// In the order of the discriminants.
     pub const ALL: [Self; 4] = [Self::Resolve, Self::Login, Self::Query, Self::Total];
 
     #[must_use]

@@ -7,7 +7,6 @@ use crate::model::base::PodRef;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeIntervals {
-    /// Between regular probes.
     pub interval: Duration,
     /// For a new endpoint that has not answered yet; absent: the regular interval stays.
     pub burst: Option<Burst>,
@@ -17,11 +16,9 @@ pub struct ProbeIntervals {
     pub max_lag: Duration,
 }
 
-/// Faster probing while a new endpoint has not answered yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Burst {
     pub interval: Duration,
-    /// Maximum length of a burst.
     pub lasting: Duration,
 }
 
@@ -62,7 +59,6 @@ pub struct DirectSample {
 pub struct DirectCounts {
     /// Ended probes, by `Purpose as usize`.
     pub taken: [u64; Purpose::ALL.len()],
-    /// Failed probes, by `Purpose as usize`.
     pub failed: [u64; Purpose::ALL.len()],
 }
 
@@ -75,7 +71,6 @@ impl ProbeIntervals {
 }
 
 impl Purpose {
-    /// In the order of the discriminants.
     pub const ALL: [Self; 2] = [Self::Replica, Self::Primary];
 
     #[must_use]

@@ -11,7 +11,6 @@ use crate::model::base::{Moment, PodRef};
 pub struct Sample {
     /// Position in start order among the probes of the target: 0, 1, 2, … without gaps.
     pub sequence: u64,
-    /// Before name resolution.
     pub started: Moment,
     pub finished: Moment,
     /// A failed probe is data, not an error of readscope.
@@ -26,7 +25,6 @@ pub struct Answer {
     pub address: SocketAddr,
 }
 
-/// One row of the identity query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub server_id: u32,
@@ -79,9 +77,7 @@ impl Role {
 #[derive(Debug)]
 pub(crate) struct PodRead {
     pub(crate) pod: PodRef,
-    /// Start of the probe.
     pub(crate) started: Moment,
-    /// Known not to be stale.
     pub(crate) fresh: bool,
     /// How late the read may be if it is the pod's first.
     pub(crate) uncertainty: Duration,

@@ -114,7 +114,6 @@ fn spec(target: u32) -> TargetSpec {
     TargetSpec { service, pace, ..TargetSpec::regular(&format!("mysql/{target}"), Expectation::Seen) }
 }
 
-/// Targets 0 to `count` - 1.
 fn targets(state: &State, count: u32) -> TargetSet {
     let order: Vec<_> = (0..count).map(TargetId).collect();
     let new = order.iter().filter(|id| !state.targets.contains_key(id)).map(|id| (*id, spec(id.0))).collect();

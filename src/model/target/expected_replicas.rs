@@ -29,7 +29,6 @@ pub(crate) struct ExpectedReplicas {
 
 #[derive(Debug)]
 struct Stood {
-    /// `None`: not an endpoint.
     standing: Option<EndpointRouting>,
     since: Moment,
     /// Start of the last probe that should not have reached this server.
@@ -56,7 +55,6 @@ impl ExpectedReplicas {
         self.routing.as_ref()
     }
 
-    /// Finds an endpoint of any standing.
     pub(crate) fn pod(&self, name: &str) -> Option<&PodRef> {
         let endpoints = self.routing.iter().flat_map(|routing| &routing.endpoints);
         endpoints.filter_map(|endpoint| endpoint.pod.as_ref()).find(|pod| *pod.name == *name)
@@ -69,7 +67,6 @@ impl ExpectedReplicas {
         configured || endpoints.any(|endpoint| *endpoint.name == *name)
     }
 
-    /// The name of the server's pod or configured entry.
     pub(crate) fn name_of(&self, identity: &Identity) -> Option<Arc<str>> {
         let pod = self.pod(&identity.host_name).map(|pod| Arc::clone(&pod.name));
         pod.or_else(|| self.configured.entry_of(identity).map(|entry| Arc::clone(&entry.name)))
@@ -80,7 +77,6 @@ impl ExpectedReplicas {
         self.endpoints_known = known;
     }
 
-    /// True if replicas are configured, but not this one.
     pub(crate) fn leaves_out(&self, name: &str) -> bool {
         matches!(self.configured, Expectation::Listed(_)) && !self.configured.includes(name)
     }
@@ -119,7 +115,6 @@ impl ExpectedReplicas {
         self.renew()
     }
 
-    /// A read makes a replica expected.
     pub(crate) fn answered(&mut self, name: &str) {
         if self.joining.remove(name).is_some() {
             self.renew();
@@ -196,7 +191,6 @@ impl ExpectedReplicas {
 mod tests {
     use super::*;
 
-    /// No traffic is routed, since second 0.
     fn nowhere() -> ExpectedReplicas {
         let mut expected_replicas = ExpectedReplicas::new(Expectation::Seen);
         expected_replicas.routed(Some(Routing::default()), Moment::at(0.0));

@@ -11,16 +11,13 @@ use crate::model::{
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum TargetNotice {
-    /// The verdict changed.
     Verdict(Verdict),
     Anomaly {
         anomaly: Anomaly,
         /// Reads since the condition began.
         answers: u64,
     },
-    /// Replicas have different versions.
     VersionSkew {
-        /// Replicas by version.
         versions: BTreeMap<String, Vec<Arc<str>>>,
     },
     FewSamples(FewSamples),
@@ -32,10 +29,8 @@ pub enum TargetNotice {
     },
     Forgotten {
         replica: Arc<str>,
-        /// Time since its last read.
         after: Duration,
     },
-    /// A replica that should answer gets no reads.
     Silent {
         replica: Arc<str>,
         /// Expected share, 0 to 1.
@@ -67,9 +62,7 @@ pub enum TargetNotice {
     OnTime {
         skipped: u64,
     },
-    /// Readscope does not tell further replicas apart.
     TooManyReplicas,
-    /// A server answered that should get no traffic.
     Strange {
         replica: Arc<str>,
         stranger: Unrouted,

@@ -10,7 +10,6 @@ pub(crate) struct ReadCounters {
     pub(crate) samples: u64,
     /// By `FailureReason as usize`.
     pub(crate) failures: [u64; FailureReason::ALL.len()],
-    /// Since the last read.
     failures_in_a_row: u64,
     pub(crate) skipped: u64,
     pub(crate) primary_reads: u64,

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::model::base::Moment;
 
-/// Reads that are kept.
 const TAPE_MAX: usize = 50;
 
 /// Failures that are kept, apart from the reads: reads never displace them.

@@ -20,7 +20,6 @@ pub(crate) enum ServerKey {
 #[derive(Debug)]
 pub(crate) struct Replica {
     pub(crate) name: Arc<str>,
-    /// `None` until the first read.
     pub(crate) identity: Option<Arc<Identity>>,
     /// Former keys, the latest last; see `Replicas::recognise`.
     pub(crate) former: Vec<ServerKey>,
@@ -35,13 +34,10 @@ pub(crate) struct Replica {
     pub(crate) answers_then: u64,
     /// A notice reported its silence, and none its return.
     pub(crate) silent: bool,
-    /// When its pod disappeared.
     pub(crate) pod_gone: Option<Moment>,
-    /// Result of the last pod probe.
     pub(crate) direct_up: Option<bool>,
     /// Lag at the start of the last answered probe or pod probe.
     pub(crate) lag: Option<(Moment, Lag)>,
-    /// Through the Service.
     pub(crate) stale_reads: u64,
 }
 

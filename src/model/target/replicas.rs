@@ -20,7 +20,6 @@ use crate::model::{
 /// A replica is forgotten this long after its pod disappeared.
 const POD_GONE_FOR: Duration = Duration::from_secs(300);
 
-/// Former keys remembered per replica.
 const FORMER_MAX: usize = 8;
 
 #[derive(Debug)]
@@ -144,7 +143,6 @@ impl Replicas {
         }
     }
 
-    /// `gone` says when the pod disappeared.
     pub(crate) fn pod(&mut self, name: &str, gone: Option<Moment>) {
         if let Some(replica) = self.by_name.get_mut(name) {
             replica.pod_gone = gone;
@@ -176,7 +174,6 @@ impl Replicas {
         gone
     }
 
-    /// Absent while all versions are equal.
     pub(crate) fn version_skew(&self) -> Option<TargetNotice> {
         let known = self.iter().filter_map(|replica| Some((&replica.identity.as_ref()?.version, &replica.name)));
         let (first, _) = known.clone().next()?;
@@ -229,7 +226,6 @@ impl Replicas {
         name
     }
 
-    /// For a second server that `base` fits as well.
     fn second_name(&self, base: &str, identity: &Identity) -> Arc<str> {
         let with_host: Arc<str> = format!("{base}-{}", identity.host_name).into();
         match (self.by_name.contains_key(&with_host), &identity.server_uuid) {

@@ -18,7 +18,6 @@ pub enum ShareReason {
         /// Relative to the weights of the others.
         weight: f64,
     },
-    /// The configuration lists other replicas.
     NotConfigured,
     Routed {
         /// Expected replicas with the same share.
@@ -26,14 +25,12 @@ pub enum ShareReason {
     },
     /// Routed to, but not expected yet.
     Joining,
-    /// An endpoint without traffic from here.
     Unrouted {
         standing: EndpointRouting,
     },
     NoEndpoint,
 }
 
-/// The reads behind the shares and their intervals.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShareBasis {
     /// Number of reads with equal weight that say as much about the shares.

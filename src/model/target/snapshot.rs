@@ -20,7 +20,6 @@ use crate::model::{
     },
 };
 
-/// The target as of its last change.
 #[derive(Clone, Debug)]
 pub struct TargetSnapshot {
     /// The `target` label.
@@ -29,16 +28,13 @@ pub struct TargetSnapshot {
     pub service: Option<ObjectName>,
     /// False after 10 failures in a row.
     pub up: bool,
-    /// Probes that ended.
     pub samples: u64,
     /// By `FailureReason as usize`.
     pub failures: [u64; FailureReason::ALL.len()],
     pub skipped: u64,
-    /// Reads of servers that were not read-only.
     pub primary_reads: u64,
     /// Reads of servers that should get no traffic, by `Unrouted as usize`.
     pub strangers: [u64; Unrouted::ALL.len()],
-    /// Every kind once.
     pub anomalies: Vec<AnomalySeen>,
     pub verdict: Verdict,
     /// Evidence this large occurs by chance at most about once in this many seconds.
@@ -52,9 +48,7 @@ pub struct TargetSnapshot {
     /// replicas.
     pub indices: Option<Indices>,
     pub trend: Arc<Trend>,
-    /// Of reads.
     pub latency: Latency,
-    /// Absent if pods are not probed.
     pub direct: Option<DirectCounts>,
     /// Sorted by name.
     pub replicas: Vec<ReplicaSnapshot>,
@@ -67,7 +61,6 @@ pub struct TargetSnapshot {
     pub last_failures: Vec<FailureSeen>,
     /// Conditions that last now.
     pub notices: Vec<TargetNotice>,
-    /// Set once the test of `check` has ended.
     pub check: Option<Outcome>,
 }
 
@@ -75,7 +68,6 @@ pub struct TargetSnapshot {
 pub struct ReplicaSnapshot {
     /// Unique in the target.
     pub name: Arc<str>,
-    /// Absent until the first read.
     pub identity: Option<Arc<Identity>>,
     pub reads: u64,
     pub last_answer: Option<Moment>,
@@ -102,7 +94,6 @@ pub struct AnswerSeen {
     pub server_id: u32,
     /// The server's own clock.
     pub server_time: Option<Timestamp>,
-    /// Of the whole probe.
     pub duration: Duration,
 }
 

@@ -27,13 +27,11 @@ pub struct TargetSpec {
     /// Time from the last read until a replica is forgotten, unless it is configured or an endpoint.
     pub forget_after: Duration,
     pub verdict: VerdictRules,
-    /// Set by `check`.
     pub check: Option<CheckRules>,
 }
 
 #[cfg(test)]
 impl TargetSpec {
-    /// No Service, one probe a second, default rules.
     pub(crate) fn regular(name: &str, expectation: Expectation) -> Self {
         Self {
             name: name.into(),

@@ -35,17 +35,13 @@ pub(crate) struct Target {
     expected_replicas: ExpectedReplicas,
     replicas: Replicas,
     bursts: Bursts,
-    /// Absent if pods are not probed.
     pod_probes: Option<PodProbes>,
-    /// The last plan handed out.
     plan: ProbePlan,
     counters: ReadCounters,
     history: ReadHistory,
     latency: Latency,
     conditions: Conditions,
-    /// A notice reported the version skew.
     skewed: bool,
-    /// A notice reported too few probes.
     few_samples: bool,
     /// Start and result of each probe, on the way to the evaluator and the check.
     resequencer: Resequencer<(Moment, Result<Arc<str>, FailureReason>)>,
@@ -91,7 +87,6 @@ impl Target {
         self.spec.statefulset.as_ref()
     }
 
-    /// Absent if pods are not probed.
     pub(crate) fn pod_probe_port(&self) -> Option<u16> {
         self.pod_probes.as_ref().map(|_| self.spec.port)
     }
@@ -206,12 +201,10 @@ impl Target {
         self.evaluator.threshold_seconds().total_cmp(&before).is_ne()
     }
 
-    /// Whether stale reads can be recognised now.
     pub(crate) fn knows_freshness(&self, now: Moment) -> bool {
         self.pod_probes.as_ref().is_some_and(|pod_probes| pod_probes.knows_freshness(now))
     }
 
-    /// `None` if the plan is unchanged.
     pub(crate) fn new_plan(&mut self, now: Moment) -> Option<ProbePlan> {
         let direct = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
         let plan = ProbePlan { burst: self.bursts.is_on(), direct };
@@ -276,7 +269,6 @@ impl Target {
         self.replicas.iter().map(snapshot).collect()
     }
 
-    /// Every kind, unrouted servers first.
     fn anomalies(&self) -> Vec<AnomalySeen> {
         let unrouted = Unrouted::ALL.into_iter().zip(self.counters.strangers);
         let unrouted = unrouted.map(|(kind, answers)| AnomalySeen { kind: kind.name(), answers, latest: None });
@@ -375,7 +367,6 @@ impl Target {
         }
     }
 
-    /// Copies the data of pods to their replicas.
     fn update_pods(&mut self) {
         let Some(pod_probes) = &self.pod_probes else { return };
         for replica in self.replicas.iter_mut() {
@@ -383,7 +374,6 @@ impl Target {
         }
     }
 
-    /// Updates the evaluator.
     fn expect(&mut self, now: Moment) {
         self.evaluator.pin(self.expected_replicas.routing().and_then(|routing| routing.affinity));
         match self.expected_replicas.expectation() {
@@ -413,7 +403,6 @@ impl Target {
         self.evaluator.few_samples().map(TargetNotice::FewSamples)
     }
 
-    /// Finds replicas that fell silent or answer again.
     fn silence(&mut self, notices: &mut Vec<TargetNotice>) {
         let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
         let expectation = self.expected_replicas.expectation();

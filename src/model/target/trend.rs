@@ -6,10 +6,8 @@ use jiff::Timestamp;
 
 use crate::model::base::Moment;
 
-/// Minimum time between two points.
 const STEP: Duration = Duration::from_secs(5);
 
-/// Ten minutes.
 const POINTS_MAX: usize = 120;
 
 #[derive(Clone, Debug, Default)]
@@ -22,7 +20,6 @@ pub struct Trend {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrendPoint {
-    /// End of the step.
     pub time: Timestamp,
     pub evidence_seconds: f64,
     /// Failed part of the step's probes, 0 to 1; absent if none ended.

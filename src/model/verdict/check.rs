@@ -23,7 +23,6 @@ pub struct CheckRules {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     Balanced,
-    /// Shares are uneven, a replica is missing, or an unexpected server answers.
     Unbalanced,
     Undecided,
 }
@@ -54,17 +53,12 @@ pub enum CheckResult {
         expected: f64,
         p_value: f64,
     },
-    /// Expected replicas without a read.
     Missing {
-        /// Their names.
         replicas: Vec<Arc<str>>,
-        /// Reads in total.
         answers: u64,
     },
     Unexpected {
-        /// Replicas with their numbers of reads.
         replicas: BTreeMap<Arc<str>, u64>,
-        /// Reads in total.
         answers: u64,
     },
     Anomaly(Anomaly),
@@ -73,7 +67,6 @@ pub enum CheckResult {
     Failures {
         /// By reason, the most frequent first.
         failed: Vec<(FailureReason, u64)>,
-        /// Probes in total.
         samples: u64,
     },
 }
@@ -162,7 +155,6 @@ impl Check {
         }
     }
 
-    /// The most serious finding against the expected shares.
     fn fault(&self) -> CheckResult {
         let answers = self.answers.values().sum();
         let p_value = self.fairness.p_value();

@@ -24,7 +24,6 @@ pub struct VerdictRules {
     pub false_alarm_period: Duration,
     /// Tolerated relative deviation from the expected share, and tolerated part of failed probes: 0 to below 1.
     pub tolerance: f64,
-    /// Between probes.
     pub interval: Duration,
 }
 
@@ -34,18 +33,15 @@ pub(crate) struct Evaluator {
     weights: Vec<f64>,
     /// False: the replicas were seen, not configured.
     listed: bool,
-    /// Last change of the expectation.
     changed: Option<Moment>,
     affinity: Option<Duration>,
     detector: Detector,
     tally: ShareStats,
     /// Reads fed since the evidence was zero.
     answers: u64,
-    /// Start of the last probe fed.
     fed: Option<Moment>,
     failures: FailureWindow,
     restarts: u64,
-    /// Between probes.
     interval: Duration,
 }
 
@@ -123,7 +119,6 @@ impl Evaluator {
         self.changed = Some(now);
     }
 
-    /// `affinity` says how long the Service pins a client to an endpoint.
     pub(crate) fn pin(&mut self, affinity: Option<Duration>) {
         self.affinity = affinity;
     }
@@ -225,13 +220,11 @@ impl Evaluator {
         self.tally.indices()
     }
 
-    /// Absent if the replica is not compared.
     pub(crate) fn interval(&self, name: &str) -> Option<ShareInterval> {
         let index = self.names.iter().position(|known| **known == *name)?;
         (self.names.len() > 1).then(|| self.tally.interval(index))
     }
 
-    /// Absent without intervals.
     pub(crate) fn interval_answers(&self) -> Option<u64> {
         (self.names.len() > 1).then(|| self.tally.answers())
     }

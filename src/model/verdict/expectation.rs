@@ -19,7 +19,6 @@ pub struct Expected {
     pub weight: f64,
 }
 
-/// Why a list of expected replicas is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ExpectationError {
     /// For example `=2`.
@@ -72,7 +71,6 @@ impl Expectation {
         Ok(Self::Listed(entries))
     }
 
-    /// Empty without a list.
     #[must_use]
     pub fn entries(&self) -> &[Expected] {
         match self {
@@ -115,7 +113,6 @@ impl Expectation {
     }
 }
 
-/// Used if no other name fits.
 #[must_use]
 pub(crate) fn server_name(server_id: u32) -> String {
     format!("server-{server_id}")

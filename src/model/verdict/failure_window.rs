@@ -29,14 +29,11 @@ pub(super) struct FailureWindow {
     /// True: failed. Oldest first, at most `window`.
     latest: VecDeque<bool>,
     window: usize,
-    /// Part of the probes that may fail.
     tolerance: f64,
-    /// Failures in `window`.
     tolerated: usize,
     count: usize,
     /// Set above `tolerated`, cleared at half of it.
     too_many: bool,
-    /// Of the latest failure.
     reason: FailureReason,
 }
 

@@ -51,7 +51,6 @@ pub fn dirichlet_ln_evidence(weights: &[f64], counts: &[u64]) -> f64 {
 }
 
 impl DirichletTest {
-    /// `shares` are above 0 and add up to 1.
     pub(crate) fn new(shares: Vec<f64>) -> Self {
         let counts = vec![0; shares.len()];
         Self { shares, counts, answers: 0, ln_evidence: 0.0, ln_evidence_max: 0.0 }

@@ -9,7 +9,6 @@ use crate::model::probe::FailureReason;
 pub enum Verdict {
     /// Chance alone explains how reads divide.
     Balanced(AllAnswer),
-    /// The detector alarms.
     Unbalanced {
         /// The largest part of the evidence first; never empty.
         culprits: Vec<Culprit>,
@@ -24,20 +23,16 @@ pub enum Undecided {
     FewReplicas {
         replicas: usize,
     },
-    /// The Service pins a client to an endpoint.
     Affinity {
         /// Time after the client's last connection.
         stays: Duration,
     },
     Failures {
         failed: usize,
-        /// Latest probes.
         samples: usize,
         /// Failures that `window` may hold.
         allowed: usize,
-        /// In probes.
         window: usize,
-        /// Of the latest failure.
         reason: FailureReason,
     },
     FewAnswers {
@@ -49,7 +44,6 @@ pub enum Undecided {
     /// More evidence than balanced reads give, less than an alarm.
     Suspicion {
         evidence_seconds: f64,
-        /// The evidence of an alarm.
         threshold_seconds: f64,
     },
 }
@@ -68,11 +62,8 @@ pub struct Culprit {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CulpritKind {
-    /// Gets no reads.
     Dead,
-    /// Gets too few reads.
     Starved,
-    /// Gets too many reads.
     Hot,
 }
 
@@ -80,7 +71,6 @@ pub enum CulpritKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllAnswer {
     pub answering: usize,
-    /// Replicas compared.
     pub replicas: usize,
     /// False: the replicas were seen, not configured.
     pub listed: bool,
@@ -89,13 +79,11 @@ pub struct AllAnswer {
 /// The period holds too few probes: ordinary noise can keep an alarm from clearing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FewSamples {
-    /// In the false-alarm period.
     pub samples: f64,
     pub needed: f64,
     pub replicas: usize,
     /// The false-alarm period times the number of targets.
     pub threshold_seconds: f64,
-    /// Between probes.
     pub interval_seconds: f64,
 }
 
@@ -105,7 +93,6 @@ pub struct Evidence {
     pub threshold_seconds: f64,
 }
 
-/// A verdict without its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VerdictKind {
     Balanced,

@@ -9,7 +9,6 @@ use crate::model::{
     verdict::{CulpritKind, Expectation, Undecided, Verdict, VerdictKind},
 };
 
-/// One probe a second; the test sets the routing.
 struct Course {
     target: Target,
     sequence: u64,
@@ -89,7 +88,6 @@ fn answer(ordinal: u32, server_id: u32) -> Answer {
     Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() }
 }
 
-/// A random ordinal, the same for the same sequence number.
 fn drawn(sequence: u64, ordinals: &[u32]) -> u32 {
     let random = (sequence + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let random = ((random ^ (random >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)) >> 33;

@@ -13,9 +13,7 @@ use std::f64::consts::{LN_2, PI, TAU};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShareInterval {
-    /// 0 to `upper`.
     pub lower: f64,
-    /// `lower` to 1.
     pub upper: f64,
 }
 
@@ -67,7 +65,6 @@ pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
     }
 }
 
-/// `guess` if it lies between the two, else their middle.
 fn between(one: f64, other: f64, guess: f64) -> f64 {
     if (guess - one) * (guess - other) < 0.0 { guess } else { f64::midpoint(one, other) }
 }

@@ -35,10 +35,8 @@ pub struct Detector {
     alarms: u64,
 }
 
-/// A replica on which bets have won.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Suspect {
-    /// Among the weights.
     pub index: usize,
     /// Multiple of the expected odds: 0 is dead, below 1 starved, above 1 hot.
     pub odds: f64,
@@ -152,13 +150,11 @@ impl Detector {
         &self.shares
     }
 
-    /// Number of replicas with bets.
     #[must_use]
     pub fn comparable(&self) -> usize {
         self.shares.iter().filter(|share| **share > 0.0).count()
     }
 
-    /// An alarm ends below this evidence.
     #[must_use]
     pub fn clear_seconds(&self) -> f64 {
         self.rules.clear_ratio * self.rules.threshold_seconds

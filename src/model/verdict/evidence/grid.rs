@@ -27,9 +27,7 @@ pub(super) struct Grid {
 /// Factors of a read for the bets on one replica.
 #[derive(Clone, Copy, Debug)]
 struct Factors {
-    /// For a read of this replica.
     hit: [f64; BETS],
-    /// For a read of another replica.
     miss: [f64; BETS],
 }
 
@@ -93,7 +91,6 @@ impl Grid {
         self.capital[index].iter().sum()
     }
 
-    /// The odds whose bets on this replica won most.
     pub(super) fn odds(&self, index: usize) -> f64 {
         let bets = self.capital[index].into_iter().zip(ODDS);
         bets.fold((f64::NEG_INFINITY, 1.0), |best, bet| if bet.0 > best.0 { bet } else { best }).1

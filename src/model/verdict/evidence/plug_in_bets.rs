@@ -13,7 +13,6 @@ pub(super) struct PlugInBets {
     capital: f64,
     /// Reads of each replica; every read forgets the part 1/window.
     counts: Vec<f64>,
-    /// Sum of `counts`.
     answers: f64,
 }
 
@@ -50,7 +49,6 @@ impl PlugInBets {
         self.capital *= by;
     }
 
-    /// Absent with too few reads.
     pub(super) fn share(&self, index: usize) -> Option<f64> {
         /// With fewer, one read would look like a tenth of all.
         const ANSWERS_MIN: f64 = 10.0;

@@ -23,14 +23,12 @@ pub struct ShareStats {
     squares: f64,
     /// Reads of all replicas since the last one of each.
     since: Vec<u64>,
-    /// Reads of each replica since the epoch began.
     counts: Vec<u64>,
     answers: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Indices {
-    /// Of the recent reads, 0 to 1.
     pub shares: Vec<f64>,
     /// Number of reads with equal weight that say as much.
     pub effective_answers: f64,
@@ -38,7 +36,6 @@ pub struct Indices {
     pub misrouted: f64,
     /// Mean of `misrouted` by chance alone.
     pub misrouted_noise: f64,
-    /// The largest share as a multiple of the expected one.
     pub ratio_max: f64,
     /// Number of equal replicas that would spread reads as widely: K exp(-KL(shares, expected)).
     pub effective_replicas: f64,
@@ -92,7 +89,6 @@ impl ShareStats {
         *self = Self { since, ..Self::new(weights, self.half_life_seconds).with_missing_chance(self.missing_chance) };
     }
 
-    /// Restarts the intervals.
     pub fn begin_epoch(&mut self) {
         self.counts.iter_mut().for_each(|count| *count = 0);
         self.answers = 0;
@@ -104,7 +100,6 @@ impl ShareStats {
         &self.since
     }
 
-    /// Since the epoch began.
     #[must_use]
     pub fn answers(&self) -> u64 {
         self.answers
