@@ -1,5 +1,4 @@
-//! Anomalies: reads that are wrong beside their shares. Servers share or change their identity, or should not answer
-//! here.
+//! Anomalies: servers share or change their identity, or answer where they should not.
 
 use std::{fmt, sync::Arc};
 
