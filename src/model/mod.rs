@@ -1,7 +1,7 @@
-//! What readscope knows and concludes: pure, deterministic, without I/O and without a clock.
+//! The model: what readscope knows and concludes. It is pure and deterministic, without I/O and without a clock.
 //!
-//! Facts come in as [`Event`]s, `now` is always an argument, and what comes out is a [`Snapshot`] that every view
-//! renders. Nothing in here names an asynchronous runtime, a driver, a web server or a metrics library.
+//! [`Event`]s come in, `now` is always an argument, and a [`Snapshot`] comes out that every view renders. Nothing here
+//! depends on an asynchronous runtime, a driver, an HTTP server or a metrics library.
 
 mod base;
 pub mod cluster;

@@ -1,4 +1,4 @@
-//! Every sentence for people about what readscope sees: the same in log, API, page and terminal.
+//! Notices: the sentences for people, the same in log, API, page and terminal.
 
 use std::{fmt, sync::Arc};
 
@@ -8,49 +8,35 @@ use crate::model::{
     target::TargetNotice,
 };
 
-/// What a person should know, and about what.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notification {
-    /// What it is about.
     pub subject: Subject,
-    /// The sentence.
     pub notice: Notice,
 }
 
-/// What a notice is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// A target, by its label.
+    /// The `target` label.
     Target(Arc<str>),
-    /// A `StatefulSet`.
     StatefulSet(ObjectName),
-    /// What Kubernetes tells.
     Kubernetes,
-    /// The configuration.
     Configuration,
 }
 
-/// One thing that a person should know; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
-    /// About a target.
     Target(TargetNotice),
-    /// About the cluster.
     Cluster(ClusterNotice),
-    /// A configuration was loaded while another was in force.
     Reconfigured {
-        /// How many targets there are now.
         targets: usize,
     },
-    /// A configuration was refused, and the one before stays in force.
+    /// The previous configuration stays in force.
     ConfigurationRefused {
-        /// Why.
         why: Arc<str>,
     },
 }
 
 impl Notice {
-    /// How much it asks of its reader.
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
@@ -61,7 +47,7 @@ impl Notice {
         }
     }
 
-    /// The word under which it is written as a Kubernetes Event about its `StatefulSet`, if it is worth one.
+    /// The `reason` of a Kubernetes Event about the `StatefulSet`; absent for notices without an Event.
     #[must_use]
     pub fn event_reason(&self) -> Option<String> {
         match self {

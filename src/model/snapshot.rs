@@ -1,31 +1,26 @@
-//! An immutable picture of everything known, which every view renders.
+//! The snapshot that every view renders.
 
 use std::sync::Arc;
 
 use crate::model::{base::Moment, cluster::ClusterSnapshot, probe::StartDelay, target::TargetSnapshot};
 
-/// Everything known at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// When it was taken.
     pub taken: Moment,
-    /// In the order of their configuration. A target that did not change is shared with the snapshot before.
+    /// In configuration order. An unchanged target is shared with the previous snapshot.
     pub targets: Vec<Arc<TargetSnapshot>>,
-    /// What Kubernetes told; absent where it is not asked.
+    /// Absent where Kubernetes is not watched.
     pub cluster: Option<Arc<ClusterSnapshot>>,
-    /// What is shown at the moment, in a sentence; only the demo says so.
+    /// Only the demo sets a caption.
     pub caption: Option<Arc<str>>,
-    /// The configuration in force, where one can be loaded anew.
+    /// Absent where the configuration cannot be reloaded.
     pub configured: Option<ConfigStatus>,
-    /// How late samples started.
     pub lateness: StartDelay,
 }
 
-/// The configuration in force.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigStatus {
-    /// Since when.
     pub since: Moment,
-    /// Why the one after it was refused.
+    /// Why the configuration after this one was refused.
     pub refused: Option<Arc<str>>,
 }

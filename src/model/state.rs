@@ -1,4 +1,4 @@
-//! The one state of the program: facts in, snapshots out. Its owner is its only writer.
+//! The state: events in, snapshots out. Its owner is its only writer.
 
 #[cfg(test)]
 mod properties;
@@ -20,21 +20,19 @@ use crate::model::{
     target::{Target, TargetId, TargetNotice, TargetSnapshot, TargetSpec},
 };
 
-/// Targets advanced per tick. Advancing all of a thousand at once would delay probes that are due.
+/// Targets advanced per tick. Advancing all 1,000 at once would delay probes that are due.
 const TICKED_AT_ONCE: usize = 50;
 
-/// Everything that is known.
 #[derive(Debug, Default)]
 pub struct State {
-    /// Boxed, because a map has room for more entries than there are.
+    /// Boxed: spare slots of the map then cost a pointer each.
     targets: BTreeMap<TargetId, Box<Cached<Target, TargetSnapshot>>>,
-    /// In which they are shown.
+    /// Display order.
     order: Vec<TargetId>,
-    /// Those that changed since the sources were last given plans: of a thousand targets, an event is about one.
+    /// Targets changed since the last [`new_plans`](Self::new_plans), which visits only these.
     changed: BTreeSet<TargetId>,
     config_status: Option<ConfigStatus>,
     start_delay: StartDelay,
-    /// How many ticks there were.
     ticks: usize,
     /// Absent where Kubernetes is not watched.
     cluster: Option<Cached<Cluster, ClusterSnapshot>>,
@@ -42,20 +40,18 @@ pub struct State {
 }
 
 impl State {
-    /// A state that knows these targets and nothing about them, and is told about Kubernetes by these watches.
     #[must_use]
     pub fn new(targets: impl IntoIterator<Item = (TargetId, TargetSpec)>, watches: Vec<WatchName>) -> Self {
         let mut state = Self::default();
         let new: Vec<_> = targets.into_iter().collect();
         let mut order: Vec<_> = new.iter().map(|(id, _)| *id).collect();
         order.sort_unstable();
-        // Nothing is known yet that could be new to people.
+        // The initial targets produce no notices.
         state.set_targets(TargetSet { order, new, watches }, Moment::START, &mut Vec::new());
         state
     }
 
-    /// Takes one fact in, and returns what is new to people. A fact about a target that does not exist (any more) is
-    /// ignored.
+    /// Returns new notices. Events of unknown targets are ignored: the target may have been removed.
     pub fn apply(&mut self, event: Event, now: Moment) -> Vec<Notification> {
         let mut news = Vec::new();
         match event {
@@ -79,7 +75,6 @@ impl State {
         news
     }
 
-    /// What the sources are to do from now on, where that has changed since the last call.
     pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, ProbePlan)> {
         let changed = std::mem::take(&mut self.changed);
         let mut plans = Vec::new();
@@ -94,7 +89,6 @@ impl State {
         plans
     }
 
-    /// The picture of this moment.
     pub fn snapshot(&mut self, now: Moment) -> Snapshot {
         let targets = &mut self.targets;
         let target = |id| Some(targets.get_mut(id)?.rendered(Target::snapshot));
@@ -108,13 +102,12 @@ impl State {
         }
     }
 
-    /// The uid of a `StatefulSet`, while it exists.
     #[must_use]
     pub fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
         self.cluster.as_ref()?.get().statefulset_uid(name)
     }
 
-    /// How often a second it is to be told that time passes: each tick is about a part of the targets.
+    /// Ticks that it takes to advance every target once a second.
     #[must_use]
     pub fn ticks_a_second(&self) -> usize {
         self.targets.len().div_ceil(TICKED_AT_ONCE).max(1)
@@ -167,7 +160,7 @@ impl State {
         for id in added {
             let Some(target) = self.targets.get_mut(&id).map(|target| target.get_mut()) else { continue };
             let Some(service) = target.service().cloned() else { continue };
-            // What was told before the target was there; nothing, if that is not complete.
+            // The routing may be known before the target. It is absent while the watches are incomplete.
             if let Some(routing) = cluster.routing(&service) {
                 target.routed(Some(routing), now);
             }
@@ -220,7 +213,7 @@ impl State {
         tell(target.get(), notices, news);
     }
 
-    /// Lets the scale events know whether it is known which answers are fresh.
+    /// Scale events depend on whether stale reads can be recognised.
     fn know_freshness(&mut self, id: TargetId, now: Moment, news: &mut Vec<Notification>) {
         let Some(target) = self.targets.get(&id).map(|target| target.get()) else { return };
         let Some(service) = target.service().cloned() else { return };
@@ -279,7 +272,6 @@ impl State {
         }
     }
 
-    /// Lets a target take something in.
     fn change<R>(
         &mut self,
         id: TargetId,
@@ -294,7 +286,7 @@ impl State {
         Some(result)
     }
 
-    /// Lets the cluster take something in, where it is watched; gives the Services whose routing may be another one.
+    /// Returns the Services whose routing may have changed.
     fn in_cluster(
         &mut self,
         news: &mut Vec<Notification>,
@@ -331,7 +323,7 @@ mod tests {
         State::new((0..targets).map(|number| (TargetId(number), spec(number))), Vec::new())
     }
 
-    /// For how many targets it is shown that time passed so often.
+    /// Number of targets with `times` points in their trend.
     fn shown(state: &mut State, times: usize) -> usize {
         let snapshot = state.snapshot(Moment::at(0.0));
         snapshot.targets.iter().filter(|target| target.trend.points().len() == times).count()

@@ -1,30 +1,26 @@
-//! Something that goes wrong again and again, told once at its start, once a minute while it goes on, and at its end.
+//! Conditions begin, last and clear. Each gives a notice at its start, once a minute while it lasts, and at its end.
 
 use std::time::Duration;
 
 use super::moment::Moment;
 
-/// While trouble goes on it is told this often, and it is over when it has not been seen for so long.
+/// Time between notices of a lasting condition. A condition clears after this time without an occurrence.
 pub(crate) const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// One run of the same trouble, from its first occurrence until none came for [`TOLD_EVERY`].
 #[derive(Clone, Debug)]
 pub(crate) struct Condition {
-    /// Occurrences since it began.
     pub(crate) count: u64,
-    /// How many samples the target had finished when it began, the first occurrence not included.
+    /// Probes of the target that ended before the first occurrence.
     pub(crate) samples_before: u64,
     pub(crate) last: Moment,
-    /// The latest error in full; empty where there is none.
+    /// The latest error; empty without one.
     pub(crate) text: String,
     told: Moment,
 }
 
-/// What time did to an episode.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     Nothing,
-    /// It goes on and should be told again.
     GoesOn,
     Over,
 }

@@ -1,26 +1,23 @@
-//! Durations counted by their length, as Prometheus' classic histograms want them.
+//! Durations in buckets, as classic Prometheus histograms have them.
 
 use std::time::Duration;
 
-/// Durations counted by fixed upper bounds.
 #[derive(Clone, Debug)]
 pub struct Histogram {
-    /// Ascending upper bounds in seconds.
+    /// In seconds, ascending.
     bounds: &'static [f64],
-    /// Counts of each bucket alone, not cumulated; the last one is for what is above every bound.
+    /// Per bucket, not cumulative; the last bucket has no upper bound.
     counts: Box<[u64]>,
-    /// Sum of all durations in seconds.
+    /// In seconds.
     sum: f64,
 }
 
 impl Histogram {
-    /// An empty histogram with these upper bounds, in seconds and ascending.
     #[must_use]
     pub fn new(bounds: &'static [f64]) -> Self {
         Self { bounds, counts: vec![0; bounds.len() + 1].into(), sum: 0.0 }
     }
 
-    /// Counts one duration.
     pub fn record(&mut self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let bucket = self.bounds.partition_point(|bound| *bound < seconds);
@@ -28,21 +25,19 @@ impl Histogram {
         self.sum += seconds;
     }
 
-    /// How many durations were recorded.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// The sum of all durations in seconds.
+    /// In seconds.
     #[must_use]
     pub fn sum(&self) -> f64 {
         self.sum
     }
 
-    /// The duration in seconds that the part `part` (0 to 1) of all is at most as long as, as far as the bounds tell:
-    /// even spread is assumed within one, as Prometheus' `histogram_quantile` does. Past the last bound, that bound;
-    /// absent while there is nothing.
+    /// In seconds; `part` is 0 to 1. Like Prometheus' `histogram_quantile`, this assumes an even spread within a bucket
+    /// and returns the last bound for longer durations. Absent without durations.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     pub fn quantile(&self, part: f64) -> Option<f64> {
@@ -58,7 +53,6 @@ impl Histogram {
         (self.count() > 0).then_some(lower)
     }
 
-    /// For each bound, how many durations were at most that long.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         let running = self.counts.iter().scan(0, |sum, count| {
             *sum += count;

@@ -1,15 +1,14 @@
-//! Bounds and times that several parts of the model share.
+//! Limits that several parts of the model share.
 
 use std::time::Duration;
 
-/// How many replicas a target may have; those past that count as [`OTHER`], so that label sets stay bounded.
+/// Replicas per target. Further replicas count as [`OTHER`], which bounds the label sets.
 pub const REPLICAS_MAX: usize = 64;
 
-/// The name under which replicas past [`REPLICAS_MAX`] are counted.
 pub const OTHER: &str = "other";
 
-/// After this time an answer weighs half as much in a share.
+/// A read has half the weight in a share after this time.
 pub(crate) const SHARE_HALF_LIFE: Duration = Duration::from_secs(300);
 
-/// How long the routing may lag behind what Kubernetes says.
+/// Routing may lag behind Kubernetes by this time.
 pub(crate) const GRACE: Duration = Duration::from_secs(30);

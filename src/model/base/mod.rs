@@ -1,4 +1,4 @@
-//! What every part of the model is made of: time, counts, names and limits.
+//! Building blocks of the model: time, counts, names and limits.
 
 mod cached;
 mod condition;

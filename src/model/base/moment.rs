@@ -1,25 +1,23 @@
-//! When something happened: on the program's own monotonic clock, for durations, and on the wall, for people.
+//! Instants on two clocks: monotonic for durations, wall clock for people.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// One instant, read once from both clocks by the caller; the model never reads a clock itself.
+/// The caller reads both clocks; the model never reads a clock.
 ///
-/// Moments are ordered and subtracted by `elapsed`, so a step of the wall clock bends no duration.
+/// Order and differences use `elapsed`, so a step of the wall clock changes no duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
-    /// Time since the program started, from a clock that never goes back.
+    /// Since the program started; monotonic.
     pub elapsed: Duration,
-    /// The wall clock at that instant.
     pub wall: Timestamp,
 }
 
 impl Moment {
-    /// Before anything has happened.
     pub(crate) const START: Self = Self { elapsed: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
 
-    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    /// Zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Moment) -> Duration {
         self.elapsed.saturating_sub(earlier.elapsed)
@@ -28,7 +26,6 @@ impl Moment {
 
 #[cfg(test)]
 impl Moment {
-    /// The moment `seconds` after an arbitrary start, for tests.
     pub(crate) fn at(seconds: f64) -> Self {
         let elapsed = Duration::from_secs_f64(seconds);
         Self { elapsed, wall: Timestamp::UNIX_EPOCH + jiff::SignedDuration::try_from(elapsed).unwrap() }

@@ -1,83 +1,77 @@
-//! How far a server is behind the primary, and which answers are stale: from GTID sets, which any account may read.
+//! Lag of a server behind the primary, and stale reads, from GTID sets, which any account may read.
 //!
-//! The primary is asked directly and often; what it answered is a history of sets. A replica lags by the age of the
-//! oldest transaction that it lacks. That transaction came into being after an answer of the primary without it was
-//! asked for, and before an answer with it was received, so its age is known to the time between those two, the
-//! history's step at that place. Nothing is read from a clock of another machine.
+//! Frequent pod probes of the primary give a history of its sets. The lag of a replica is the age of the oldest
+//! transaction that it lacks. That transaction was committed after the start of a probe whose answer lacks it, and
+//! before the arrival of an answer that has it. The time between these two, the history's step at that place, bounds
+//! the error of the age. No clock of another machine is read.
 //!
-//! The set of a sample's answer is judged as of the moment when the sample *began*: an answer of the primary that came
-//! in while the sample was under way is not held against it.
+//! The set of a read is judged as of the *start* of its probe: an answer of the primary that arrives while the probe is
+//! in flight does not count against it.
 //!
-//! What only gains transactions is taken for granted: extra ones on a replica do no harm, and purging binary logs
-//! changes nothing, as `gtid_executed` includes what was purged. After `RESET BINARY LOGS AND GTIDS` on the primary the
-//! history begins anew; replicas that still have the old transactions of the same numbers look as if they had the new
-//! ones.
+//! Sets only grow; this is an assumption. Extra transactions on a replica do no harm, and purging binary logs changes
+//! nothing, since `gtid_executed` includes purged transactions. After `RESET BINARY LOGS AND GTIDS` on the primary the
+//! history restarts; replicas with old transactions of the same numbers then look as if they had the new ones.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{gtid::GtidSet, gtid_history::History};
 use crate::model::base::Moment;
 
-/// The primary is asked at least so often, however long the lag that is allowed.
+/// Maximum interval of the primary's pod probes, whatever `max_lag`.
 const POLL_MAX: Duration = Duration::from_secs(1);
 
-/// And never more often, however short it is: each time is a connection.
+/// Minimum interval, whatever `max_lag`: each probe is a connection.
 const POLL_MIN: Duration = Duration::from_millis(25);
 
-/// A primary that has not answered for so many poll intervals is none.
+/// A primary is lost after this many poll intervals without an answer.
 const SILENT_AFTER: u32 = 8;
 
-/// What the primary had when, and what follows from it for the answers of the others.
+/// The primary's history, and what it says about reads.
 ///
-/// Nothing is known, and every question is answered with `None`, unless exactly one server said lately that it is not
-/// read-only, and it has transactions with a GTID.
+/// Every query returns `None` unless exactly one server was lately not read-only and has transactions with a GTID.
 #[derive(Debug)]
 pub struct Freshness {
     max_lag: Duration,
-    /// Of the server `recorded`; kept while another one or none is primary, for the case that it comes back.
+    /// Of the server `recorded`; kept while that server is not primary, in case it returns.
     history: History,
-    /// The `server_uuid` of the server that the history is of; empty before the first.
+    /// `server_uuid` of the history's server; empty before the first.
     recorded: String,
-    /// The servers that said they are not read-only and did not take it back; some may have fallen silent since.
+    /// Servers that were not read-only in their last answer; some may be silent since.
     primaries: Vec<Primary>,
 }
 
-/// A server that said it is not read-only.
 #[derive(Debug)]
 struct Primary {
     server_uuid: String,
-    /// `Moment::elapsed` of the last answer that said so.
+    /// `Moment::elapsed` of its last answer.
     heard: Duration,
 }
 
-/// The age of the oldest transaction of the primary that a server lacks; zero if it lacks none.
+/// Age of the oldest transaction of the primary that a server lacks; zero if it lacks none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {
-    /// The lag is at least this.
     pub behind: Duration,
-    /// The lag is at most this much more. `None`: that transaction is older than the history, and nobody knows how old.
+    /// The lag is at most this much more. `None`: the transaction is older than the history, so its age is unknown.
     pub resolution: Option<Duration>,
 }
 
 impl Freshness {
-    /// Nothing is known yet; answers will be stale from `max_lag` on.
+    /// Reads are stale from `max_lag` on.
     #[must_use]
     pub fn new(max_lag: Duration) -> Self {
         Self { max_lag, history: History::new(max_lag), recorded: String::new(), primaries: Vec::new() }
     }
 
-    /// How often the primary should be asked: every quarter of the lag that is allowed, at least once a second, but not
-    /// more than 40 times a second. After eight intervals without an answer nothing is known.
+    /// A quarter of `max_lag`, between 25 ms and 1 s.
     #[must_use]
     pub fn poll_interval(&self) -> Duration {
         (self.max_lag / 4).clamp(POLL_MIN, POLL_MAX)
     }
 
-    /// A server answered that it is not read-only and has executed `set`; the sample was begun at `asked`, and its
-    /// answer `received`.
+    /// The primary answered `set`; its probe started at `asked`, and the answer arrived at `received`.
     ///
-    /// Answers may overlap in time, but are to be told in the order in which they were received. Of a server without
-    /// `gtid_mode = ON`, whose set stands still while its data changes, tell the empty set: then nothing is known.
+    /// Probes may overlap, but the calls must be in the order of `received`. Pass the empty set for a server without
+    /// `gtid_mode = ON`, whose set stands still while its data changes: then nothing is known.
     pub fn primary_answered(&mut self, server_uuid: &str, set: Arc<GtidSet>, asked: Moment, received: Moment) {
         let (heard, silent_after) = (received.elapsed, self.silent_after());
         self.primaries.retain(|primary| heard.saturating_sub(primary.heard) <= silent_after);
@@ -95,15 +89,15 @@ impl Freshness {
         self.history.record(set, asked.elapsed, received.elapsed);
     }
 
-    /// A server answered that it is read-only, to a sample that was begun at `asked`: it is no longer the primary.
+    /// The server answered as a replica to a probe that started at `asked`, so it is no longer the primary.
     pub fn replica_answered(&mut self, server_uuid: &str, asked: Moment) {
-        // A sample that began before the server was last heard as the primary may have been answered before that.
+        // A probe that started before the last answer as primary may be older than that answer.
         self.primaries.retain(|primary| primary.server_uuid != server_uuid || asked.elapsed < primary.heard);
     }
 
-    /// How far behind the primary a server with `set` was at the moment `asked`, when the sample began that brought it.
+    /// Lag at `asked`, the start of the probe that brought `set`.
     ///
-    /// `None` when that is unknown: see [`Freshness`].
+    /// `None` if unknown: see [`Freshness`].
     #[must_use]
     pub fn lag(&self, set: &GtidSet, asked: Moment) -> Option<Lag> {
         let when = asked.elapsed;
@@ -119,12 +113,12 @@ impl Freshness {
         })
     }
 
-    /// Whether an answer with `set` was stale: lacked what had been received from the primary by `max_lag` before the
-    /// sample began, at `asked`.
+    /// A read is stale if `set` lacks transactions received from the primary at least `max_lag` before its probe
+    /// started at `asked`.
     ///
-    /// `None` when that is unknown: see [`Freshness`]; also when the primary was not heard around that time, so that
-    /// the answer may lack what nobody saw. An answer that is not stale has everything that the primary had `max_lag`
-    /// and one step of the history before the sample, and that step is never longer than eight poll intervals.
+    /// `None` if unknown: see [`Freshness`]; also if the primary did not answer around that time, since the read may
+    /// then lack transactions that nobody saw. A read that is not stale has everything that the primary had `max_lag`
+    /// plus one step of the history before the probe; a step is at most eight poll intervals.
     #[must_use]
     pub fn is_stale(&self, set: &GtidSet, asked: Moment) -> Option<bool> {
         let when = asked.elapsed;
@@ -140,20 +134,18 @@ impl Freshness {
         fresh.then_some(false)
     }
 
-    /// Whether questions about that moment are answered.
     #[must_use]
     pub(crate) fn knows(&self, when: Moment) -> bool {
         self.is_known(when.elapsed) && !self.history.is_empty()
     }
 
-    /// Whether at that time exactly one server was primary, and the history is its own.
+    /// True if exactly one server was primary at `when`, and the history is its own.
     fn is_known(&self, when: Duration) -> bool {
         let silent_after = self.silent_after();
         let mut heard = self.primaries.iter().filter(|primary| when.saturating_sub(primary.heard) <= silent_after);
         heard.next().is_some_and(|primary| primary.server_uuid == self.recorded) && heard.next().is_none()
     }
 
-    /// A primary that has not answered for so long is none.
     pub(crate) fn silent_after(&self) -> Duration {
         self.poll_interval() * SILENT_AFTER
     }
@@ -174,13 +166,12 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
-    /// Asked every quarter of a second; stale from one second on.
+    /// Polls every 0.25 s; reads are stale from 1 s on.
     fn freshness() -> Freshness {
         Freshness::new(seconds(1.0))
     }
 
     impl Freshness {
-        /// The primary A answers at `second`, after 10 ms.
         fn told(&mut self, text: &str, second: f64) {
             self.primary_answered(A, set(text), Moment::at(second - 0.01), Moment::at(second));
         }
@@ -189,8 +180,8 @@ mod tests {
             (4 * from..=4 * to).for_each(|quarter| self.told(text, f64::from(quarter) / 4.0));
         }
 
-        /// What is known of a server that answers `text` to a sample begun at `second`: lag, its resolution (-1: at
-        /// least), whether the answer is stale.
+        /// Lag, its resolution (-1: none), and staleness of a server that answers `text` to a probe started at
+        /// `second`.
         fn judged(&self, text: &str, second: f64) -> (Option<(f64, f64)>, Option<bool>) {
             let (set, asked) = (set(text), Moment::at(second));
             let told = |lag: Lag| (lag.behind.as_secs_f64(), lag.resolution.map_or(-1.0, |most| most.as_secs_f64()));

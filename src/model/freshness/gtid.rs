@@ -1,36 +1,33 @@
-//! Sets of transactions, as MySQL's `gtid_executed` names them: which server began them, under which tag, which
-//! numbers.
+//! GTID sets, as in MySQL's `gtid_executed`: source server, tag and numbers of transactions.
 //!
-//! The set of a replica is read from every answer, so a set is two flat vectors, and the text of a server, which is
-//! sorted, is read into them without a third. A caller that still has the text of the answer before and finds the new
-//! one equal to it need not parse at all; on an idle server that is the rule.
+//! Every read brings a set, so a set is two flat vectors, and parsing the sorted text of a server needs no third one. A
+//! text equal to the previous one need not be parsed; on an idle server that is the rule.
 
 use std::fmt;
 
-/// The highest number of a transaction, 2^63 - 2; the lowest is 1.
+/// The highest transaction number, 2^63 - 2; the lowest is 1.
 pub const GTID_NUMBER_MAX: u64 = (1 << 63) - 2;
 
-/// How many characters a tag may have.
 pub(super) const TAG_CHARS_MAX: usize = 32;
 
-/// A set of transactions. Equal sets are equal however their texts were ordered; `Display` is the form of the server.
+/// Equal sets compare equal whatever the order of their texts. `Display` writes the form of the server.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct GtidSet {
     /// Ascending by key, each key once, none without intervals.
     sources: Vec<Source>,
-    /// Those of the first source, then those of the next; of one source ascending, with a gap between any two.
+    /// Grouped by source; ascending within a source, with a gap between any two.
     intervals: Vec<Interval>,
 }
 
-/// Where numbers come from: each (server, tag) counts its own.
+/// Each (server, tag) pair numbers its own transactions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SourceKey {
     pub(super) uuid: [u8; 16],
-    /// In lower case, filled up with zeros, which also sorts it as the server does; all zeros: untagged.
+    /// Lower case, zero-padded, which sorts as the server does; all zeros: untagged.
     pub(super) tag: [u8; TAG_CHARS_MAX],
 }
 
-/// The numbers from `first` to `last`, both included.
+/// `first` to `last`, both included.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Interval {
     pub(super) first: u64,
@@ -40,18 +37,17 @@ pub(super) struct Interval {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Source {
     key: SourceKey,
-    /// Its intervals end before this index; they begin where those of the source before end.
+    /// End index of its intervals; they begin where those of the previous source end.
     end: usize,
 }
 
 impl GtidSet {
-    /// Whether the set has no transaction.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.intervals.is_empty()
     }
 
-    /// Whether every transaction of `other` is in this set too; so it is for equal sets.
+    /// True for equal sets.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
         let mut own = self.sources();
@@ -62,19 +58,17 @@ impl GtidSet {
         })
     }
 
-    /// The transactions of either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self::from_pieces(self.pieces().chain(other.pieces()).collect())
     }
 
-    /// How many transactions the set has.
     #[must_use]
     pub fn transactions(&self) -> u128 {
         self.intervals.iter().map(|interval| u128::from(interval.last - interval.first) + 1).sum()
     }
 
-    /// How much memory the set takes in a history, roughly, in units of 16 bytes.
+    /// Approximate memory of the set in a history, in units of 16 bytes.
     pub(super) fn size(&self) -> usize {
         self.intervals.len() + 4 * self.sources.len() + 8
     }
@@ -83,7 +77,7 @@ impl GtidSet {
         Self { sources: Vec::with_capacity(sources), intervals: Vec::with_capacity(intervals) }
     }
 
-    /// Adds what is not before anything that is in the set already. Returns whether it was; else nothing is added.
+    /// Adds nothing and returns false if the interval comes before one in the set.
     pub(super) fn append(&mut self, key: &SourceKey, interval: Interval) -> bool {
         match self.sources.last_mut() {
             Some(source) if source.key > *key => false,
@@ -106,9 +100,8 @@ impl GtidSet {
         }
     }
 
-    /// The set of these intervals, in any order and overlapping as they like.
     pub(super) fn from_pieces(mut pieces: Vec<(SourceKey, Interval)>) -> Self {
-        // Stable, because that sort is quick with the sorted runs that a union consists of.
+        // Stable, because that sort is quick with the sorted runs of a union.
         pieces.sort();
         let mut set = Self::default();
         for (key, interval) in &pieces {
@@ -129,8 +122,7 @@ impl GtidSet {
     }
 }
 
-/// Whether each interval of `theirs` lies within one of `own`; it cannot lie within two, as there is a gap between
-/// them.
+/// An interval of `theirs` cannot span two of `own`, since there is a gap between them.
 fn covers(own: &[Interval], theirs: &[Interval]) -> bool {
     let mut own = own.iter().peekable();
     theirs.iter().all(|their| {
@@ -140,7 +132,7 @@ fn covers(own: &[Interval], theirs: &[Interval]) -> bool {
 }
 
 impl fmt::Display for GtidSet {
-    /// As `@@gtid_executed`: lower case, sorted, one line a UUID.
+    /// As `@@gtid_executed`: lower case, sorted, one line per UUID.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut uuid_before = None;
         for (key, intervals) in self.sources() {
@@ -171,7 +163,6 @@ impl fmt::Display for GtidSet {
 }
 
 impl fmt::Debug for GtidSet {
-    /// The text of the set, which says more than its bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "GtidSet({self})")
     }
@@ -229,7 +220,6 @@ mod tests {
         assert_eq!(set(&largest).transactions(), 3 * u128::from(GTID_NUMBER_MAX));
     }
 
-    /// A transaction as the model of the tests has it: server, tag, number.
     type Naive = HashSet<(u8, u8, u64)>;
 
     fn key(server: u8, tag: u8) -> SourceKey {

@@ -1,63 +1,57 @@
-//! What one primary had executed, and when that was known: an hour of it, in bounded memory.
+//! History of the sets of one primary: one hour in bounded memory.
 //!
-//! A server's set only grows, so a set that contains one entry contains all the entries before it, and the place of a
-//! replica in the history is found by bisection.
+//! A server's set only grows, so a set that contains one entry contains all earlier entries, and bisection finds the
+//! place of a replica.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::gtid::GtidSet;
 
-/// The history reaches back so far, or twice the lag that is allowed if that is longer.
+/// Length of the history, or twice the allowed lag if that is longer.
 const KEPT: Duration = Duration::from_secs(3600);
 
-/// For so long past the lag that is allowed every answer is kept: a sample is judged at its end, by its start.
+/// Every answer is kept for this time beyond the allowed lag: a probe is judged when it ends, as of its start.
 const JUDGED_WITHIN: Duration = Duration::from_secs(30);
 
-/// What is older is kept so that a lag is known to this part of itself, or as well as the answers came in.
+/// Thinning keeps a lag precise to this part of itself, or to the spacing of the answers.
 const PRECISION: u32 = 32;
 
-/// How many entries may come in before the old ones are thinned out again.
 const THINNED_EVERY: usize = 256;
 
-/// What all the sets may take, in the units of [`GtidSet::size`]: 4 MiB. Sets of few intervals never come near it.
+/// Limit for all sets in units of [`GtidSet::size`]: 4 MiB. Sets with few intervals stay far below.
 const SIZE_MAX: usize = 1 << 18;
 
-/// The growing set of one server. Times are those of `Moment::elapsed`.
+/// The growing set of one server. Times are `Moment::elapsed`.
 #[derive(Debug)]
 pub(crate) struct History {
     /// No thinning up to this age.
     detailed: Duration,
-    /// The history reaches back so far, if it is that old.
     kept: Duration,
-    /// Oldest first; each set contains the one before and more.
+    /// Oldest first; each set contains the previous one and more.
     entries: VecDeque<Entry>,
-    /// The sum of the sizes of all the sets.
     size: usize,
-    /// Thinned out when there are so many entries.
+    /// Number of entries that starts the next thinning.
     thinned_at: usize,
 }
 
-/// One set that the server had.
 #[derive(Debug)]
 pub(crate) struct Entry {
     set: Arc<GtidSet>,
-    /// When the set was first received: the server had all of it by then.
+    /// Arrival of the first answer with this set: the server had all of it by then.
     pub(crate) received: Duration,
-    /// When an answer with this set was last asked for: until then the server had nothing beyond it.
+    /// Start of the last probe with this set: the server had nothing more until then.
     pub(crate) complete: Duration,
 }
 
-/// Where a set lies in a history: between two neighbours. At least one of them is there.
+/// Position of a set between two neighbours; at least one exists.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
-    /// The newest entry that the set contains.
     pub(crate) contained: Option<&'a Entry>,
-    /// The oldest entry that it does not contain.
     pub(crate) lacking: Option<&'a Entry>,
 }
 
 impl History {
-    /// An empty history in which nothing is thinned out that decides whether an answer lags by more than `max_lag`.
+    /// Thinning never changes whether a read lags by more than `max_lag`.
     pub(crate) fn new(max_lag: Duration) -> Self {
         Self {
             detailed: max_lag.saturating_add(JUDGED_WITHIN),
@@ -78,8 +72,8 @@ impl History {
         self.thinned_at = THINNED_EVERY;
     }
 
-    /// Takes in what the server answered. A set that lost transactions begins the history anew; so does an empty one,
-    /// which is never recorded: a server without GTID has it too.
+    /// A set that lost transactions restarts the history. So does an empty set, which is never recorded: servers
+    /// without GTIDs have it too.
     pub(crate) fn record(&mut self, set: Arc<GtidSet>, asked: Duration, received: Duration) {
         let mut complete = asked.min(received);
         if let Some(newest) = self.entries.back_mut() {
@@ -90,7 +84,7 @@ impl History {
             if set.contains(&newest.set) {
                 complete = complete.max(newest.complete);
             } else if asked < newest.received {
-                // The two answers were under way together, and this is the older one.
+                // The two probes overlapped, and this answer is the older one.
                 return;
             } else {
                 self.clear();
@@ -107,7 +101,7 @@ impl History {
         }
     }
 
-    /// The place of `set` among the entries that were received by `when`; `None` if there were none.
+    /// Searches the entries received by `when`; `None` without any.
     pub(crate) fn place(&self, set: &GtidSet, when: Duration) -> Option<Place<'_>> {
         let index = self.entries.partition_point(|entry| entry.received <= when && set.contains(&entry.set));
         let contained = index.checked_sub(1).and_then(|before| self.entries.get(before));
@@ -115,7 +109,6 @@ impl History {
         (contained.is_some() || lacking.is_some()).then_some(Place { contained, lacking })
     }
 
-    /// Drops what is too old and every entry that can be spared.
     fn thin(&mut self, now: Duration) {
         while self.entries.get(1).is_some_and(|second| now.saturating_sub(second.received) > self.kept) {
             self.size -= self.entries.pop_front().map_or(0, |entry| entry.set.size());
@@ -131,7 +124,7 @@ impl History {
         self.thinned_at = self.entries.len() + THINNED_EVERY;
     }
 
-    /// Spares each entry without which the gap between its neighbours is no longer than `gap` says for their age.
+    /// Drops an entry if the gap between its neighbours then stays within `gap` of their age.
     fn thin_to(&mut self, now: Duration, gap: impl Fn(Duration) -> Duration) {
         let mut entries = std::mem::take(&mut self.entries).into_iter().peekable();
         while let Some(entry) = entries.next() {
@@ -139,7 +132,7 @@ impl History {
                 (Some(before), Some(after)) => {
                     after.received.saturating_sub(before.complete) <= gap(now.saturating_sub(after.received))
                 }
-                // The oldest says how far the history reaches back, the newest who lacks nothing.
+                // The oldest entry bounds the history; the newest shows which replicas lack nothing.
                 _ => false,
             };
             if spared {
@@ -170,7 +163,6 @@ mod tests {
     }
 
     impl History {
-        /// When the entries were received and how long they were complete, in seconds.
         fn spans(&self) -> Vec<(f64, f64)> {
             self.entries.iter().map(|entry| (entry.received.as_secs_f64(), entry.complete.as_secs_f64())).collect()
         }

@@ -1,19 +1,18 @@
-//! Reads the text of a GTID set, `uuid:1-5:7:tag:1-3,uuid:9`, with the freedom that MySQL 8.3 and later allow: any
-//! order, overlaps, either case, white space between any two parts, parts that name no transaction.
+//! Parses the text of a GTID set, `uuid:1-5:7:tag:1-3,uuid:9`, with the freedom of MySQL 8.3 and later: any order,
+//! overlaps, upper and lower case, white space between parts, and parts without a transaction.
 //!
-//! Left out is what no server writes and not every version reads alike: numbers with leading zeros (octal in 8.x,
-//! decimal in 9.7) and UUIDs without dashes or in braces.
+//! The parser rejects text that no server writes and versions read differently: numbers with leading zeros (octal in
+//! 8.x, decimal in 9.7), and UUIDs without dashes or in braces.
 
 use std::str::FromStr;
 
 use super::gtid::{GTID_NUMBER_MAX, GtidSet, Interval, SourceKey, TAG_CHARS_MAX};
 
-/// A text that is no GTID set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a GTID set, such as 3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5")]
 pub struct GtidSetError;
 
-/// Where reading has come to; `position` is always at the start of a character, as only ASCII is stepped over.
+/// `position` is always at the start of a character, since the reader steps over ASCII only.
 struct Reader<'a> {
     text: &'a str,
     position: usize,
@@ -22,13 +21,13 @@ struct Reader<'a> {
 impl FromStr for GtidSet {
     type Err = GtidSetError;
 
-    /// Reads a GTID set. The empty text is the empty set.
+    /// The empty text is the empty set.
     ///
     /// # Errors
-    /// When there is a character that cannot be part of a GTID set.
+    /// On a character that cannot be part of a GTID set.
     fn from_str(text: &str) -> Result<Self, GtidSetError> {
         let count = |wanted| text.bytes().filter(|byte| *byte == wanted).count();
-        // Exactly so many in an untagged set, and tags are rare.
+        // Exact for untagged sets; tags are rare.
         let (intervals, sources) = (count(b':'), count(b',') + 1);
         let mut set = Self::with_capacity(if intervals == 0 { 0 } else { sources.min(intervals) }, intervals);
         let mut sorted = true;
@@ -45,7 +44,7 @@ impl FromStr for GtidSet {
 }
 
 impl Reader<'_> {
-    /// Hands out the intervals in the order of the text; `None` when there is something else in it.
+    /// Passes the intervals on in text order; `None` on invalid text.
     fn read(mut self, mut each: impl FnMut(&SourceKey, Interval)) -> Option<()> {
         loop {
             self.skip_space();
@@ -62,7 +61,7 @@ impl Reader<'_> {
                 match self.peek() {
                     Some(b'0'..=b'9') => {
                         let interval = self.interval()?;
-                        // Empty because it ends before it begins, which MySQL allows.
+                        // MySQL allows intervals that end before they begin; they are empty.
                         if interval.first <= interval.last {
                             each(&key, interval);
                         }
@@ -132,7 +131,7 @@ impl Reader<'_> {
         let mut number = 0_u64;
         while let Some(byte @ b'0'..=b'9') = self.peek() {
             self.position += 1;
-            // What is too much stays so: a number that saturates is above GTID_NUMBER_MAX.
+            // A saturated number stays above GTID_NUMBER_MAX.
             number = number.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
         }
         let leading_zero = self.text.as_bytes()[start] == b'0' && self.position > start + 1;
@@ -204,7 +203,7 @@ mod tests {
         ("AAAAAAAA-BBBB-CCCC-DDDD-EEEEEEEEEEEE:1", "A:1"),
     ];
 
-    /// MySQL 9.7 refuses these too, but those with leading zeros and the two odd forms of a UUID.
+    /// MySQL 9.7 rejects these too, except leading zeros and the two unusual forms of a UUID.
     const REFUSED: [&str; 31] = [
         "x",
         "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeee",
@@ -239,7 +238,7 @@ mod tests {
         "A:abcdefghijklmnopqrstuvwxyz_012345:1",
     ];
 
-    /// Writes the UUIDs out, for which a letter stands at the start of a source.
+    /// Replaces the letter at the start of a source with its UUID.
     fn in_full(text: &str) -> String {
         let mut full = String::new();
         let mut before = ',';

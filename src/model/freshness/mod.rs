@@ -1,4 +1,4 @@
-//! How far replicas are behind the primary, and which reads are stale.
+//! Lag of replicas behind the primary, and stale reads.
 
 mod freshness;
 mod gtid;

@@ -1,5 +1,4 @@
-//! The pods that are asked at their own addresses: whether each can serve, which one is the primary, and from that one's
-//! transactions, how far behind the others are.
+//! Pod probes of a target: whether each pod serves, which one is the primary, and how far the others lag behind it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,45 +12,38 @@ use crate::model::{
     probe::{DirectCounts, DirectSample, Identity, PodProbe, ProbeIntervals, Purpose},
 };
 
-/// How often a new pod is asked that has not answered yet.
+/// Interval for a new pod that has not answered yet.
 const NEW_EVERY: Duration = Duration::from_millis(200);
 
-/// A pod that takes long to answer is asked less often: the moment of its first answer is then still known to this part
-/// of the time that it took.
+/// A slow pod is probed less often: the time of its first answer is known to this part of its waiting time.
 const NEW_PRECISION: u32 = 128;
 
-/// How often each pod is asked, and for how long, after the primary was lost: another one may have taken its place.
+/// Interval and duration of the search for a new primary.
 const SEARCH_EVERY: Duration = Duration::from_secs(1);
 const SEARCHED_FOR: Duration = Duration::from_secs(60);
 
-/// The pods of one target and what they said.
 #[derive(Debug)]
 pub(crate) struct PodProbes {
-    /// Between direct samples of one pod.
     interval: Duration,
     reachable: Vec<Reachable>,
-    /// What each of those last said, by uid.
+    /// The latest answer of each pod, by uid.
     heard: BTreeMap<Arc<str>, Heard>,
     counts: DirectCounts,
     freshness: Freshness,
-    /// When there was a primary last, while there is none.
+    /// When the primary was lost; `None` while there is one.
     lost: Option<Moment>,
-    /// Whether it was ever known which answers are stale.
     knew: bool,
-    /// The last set as text and as what it means; on a quiet day all servers have the same.
+    /// The last set, as text and parsed; on an idle day all servers have the same.
     parsed: (String, Arc<GtidSet>),
 }
 
-/// What a pod said.
 #[derive(Debug, Default)]
 struct Heard {
-    /// Whether it was read-only in its last answer, through whichever way, and when that sample began.
+    /// `read_only` in the last answer, from a probe or pod probe, and the start of that probe.
     said: Option<(bool, Moment)>,
-    /// Whether it answered the last direct sample.
     up: Option<bool>,
 }
 
-/// What is known of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Judged {
     pub(crate) lag: Option<Lag>,
@@ -59,7 +51,7 @@ pub(crate) struct Judged {
 }
 
 impl PodProbes {
-    /// Nothing is known; `None` if no direct samples are taken.
+    /// `None` if pods are not probed.
     pub(crate) fn new(pace: &ProbeIntervals) -> Option<Self> {
         Some(Self {
             interval: pace.direct?,
@@ -73,7 +65,6 @@ impl PodProbes {
         })
     }
 
-    /// Takes in which pods can be asked. What is known of others is forgotten.
     pub(crate) fn reach(&mut self, reachable: Vec<Reachable>, now: Moment) {
         let had_primary = self.primary(now).is_some();
         self.heard.retain(|uid, _| reachable.iter().any(|pod| pod.pod.uid == *uid));
@@ -83,7 +74,6 @@ impl PodProbes {
         }
     }
 
-    /// Takes in what came of a direct sample.
     pub(crate) fn probed(&mut self, direct: &DirectSample, now: Moment) {
         let DirectSample { pod, purpose, sample } = direct;
         self.counts.taken[*purpose as usize] += 1;
@@ -106,7 +96,7 @@ impl PodProbes {
         self.knew |= self.knows_freshness(now);
     }
 
-    /// Takes in what the pod with this uid said of itself, to a sample of whichever kind that began at `asked`.
+    /// `asked` is the start of the probe or pod probe.
     pub(crate) fn answered(&mut self, uid: &Arc<str>, identity: &Identity, asked: Moment, now: Moment) {
         if !self.is_reachable(uid) {
             return;
@@ -121,7 +111,6 @@ impl PodProbes {
         self.look_for_primary(now);
     }
 
-    /// What is known of an answer with this identity to a sample that began at `asked`.
     pub(crate) fn assess(&mut self, identity: &Identity, asked: Moment, now: Moment) -> Judged {
         if self.primary(now).is_none() {
             return Judged::default();
@@ -130,32 +119,26 @@ impl PodProbes {
         Judged { lag: self.freshness.lag(&set, asked), stale: self.freshness.is_stale(&set, asked) }
     }
 
-    /// Whether it is known now which answers are stale.
     pub(crate) fn knows_freshness(&self, now: Moment) -> bool {
         self.primary(now).is_some() && self.freshness.knows(now)
     }
 
-    /// Whether it was known at any time.
     pub(crate) fn knew_freshness(&self) -> bool {
         self.knew
     }
 
-    /// Whether the pod with this uid answered its last direct sample; absent before the first.
     pub(crate) fn is_up(&self, uid: &str) -> Option<bool> {
         self.heard.get(uid).and_then(|heard| heard.up)
     }
 
-    /// How many direct samples there were.
     pub(crate) fn counts(&self) -> DirectCounts {
         self.counts
     }
 
-    /// A lag that was found so long ago is no longer true.
     pub(crate) fn lag_lasts(&self) -> Duration {
         (self.interval * 3).max(Duration::from_secs(30))
     }
 
-    /// Whom to ask, and how often.
     pub(crate) fn plan(&self, now: Moment) -> Vec<PodProbe> {
         let primary = self.primary(now);
         let searching = primary.is_none() && self.lost.is_some_and(|lost| now.since(lost) < SEARCHED_FOR);
@@ -164,7 +147,7 @@ impl PodProbes {
             if primary == Some(&reachable.pod.uid) {
                 (purpose, every) = (Purpose::Primary, self.freshness.poll_interval());
             } else if let Some(since) = reachable.coming_since {
-                // In whole seconds, so that the plan is not another one at each look.
+                // Whole seconds, so that the plan does not change at each look.
                 let age = Duration::from_secs(now.since(since).as_secs());
                 every = (age / NEW_PRECISION).max(NEW_EVERY).min(self.interval);
             } else if searching {
@@ -175,7 +158,7 @@ impl PodProbes {
         self.reachable.iter().map(ask).collect()
     }
 
-    /// The one pod that said last that it is not read-only; `None` if there is none, or more than one.
+    /// The only pod whose last answer was not read-only; `None` without one, or with several.
     fn primary(&self, now: Moment) -> Option<&Arc<str>> {
         let silent_after = self.freshness.silent_after();
         let is_primary = |heard: &Heard| {
@@ -202,7 +185,7 @@ impl PodProbes {
     fn parse(&mut self, identity: &Identity) -> Option<Arc<GtidSet>> {
         let text = identity.gtid_executed.as_ref()?;
         if *text != self.parsed.0 {
-            // A text that is no set at all is like none.
+            // An invalid text counts as no set.
             self.parsed = (text.clone(), Arc::new(text.parse().ok()?));
         }
         Some(Arc::clone(&self.parsed.1))
@@ -239,7 +222,6 @@ mod tests {
         }
     }
 
-    /// Two pods, `a` and `b`, can be asked from the first second on.
     fn direct() -> PodProbes {
         let pace =
             ProbeIntervals { direct: Some(Duration::from_secs(10)), ..ProbeIntervals::regular(Duration::from_secs(1)) };
@@ -249,7 +231,7 @@ mod tests {
     }
 
     impl PodProbes {
-        /// A pod was asked at `second` and gave this answer at once, or none.
+        /// Result of a pod probe at `second` with an immediate answer; `None`: it failed.
         fn gets(&mut self, uid: &str, second: f64, identity: Option<Identity>) {
             let (started, finished) = (Moment::at(second), Moment::at(second + 0.01));
             let failure = || Failure { reason: FailureReason::Refused, text: String::new(), address: None };
@@ -262,7 +244,7 @@ mod tests {
             self.probed(&DirectSample { pod, purpose: Purpose::Replica, sample }, finished);
         }
 
-        /// The pod `a` is the primary, has so many transactions, and is asked every quarter of a second.
+        /// Pod `a` is the primary with `transactions` transactions, probed every 0.25 s.
         fn led_by_a(&mut self, from: u32, to: u32, transactions: u32) {
             for quarter in 4 * from..=4 * to {
                 self.gets("a", f64::from(quarter) / 4.0, Some(identity("a", false, transactions)));
@@ -274,7 +256,6 @@ mod tests {
             (judged.lag.map(|lag| lag.behind.as_secs_f64()), judged.stale)
         }
 
-        /// What each pod is asked for, and how often, in seconds.
         fn planned(&self, second: f64) -> Vec<(Purpose, f64)> {
             let ask = |ask: PodProbe| (ask.purpose, ask.every.as_secs_f64());
             self.plan(Moment::at(second)).into_iter().map(ask).collect()

@@ -1,4 +1,4 @@
-//! A simulated primary and replica, of which everything is known, against what [`Freshness`] finds out about them.
+//! A simulated primary and replica, whose true lag is known, against the results of [`Freshness`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,14 +13,14 @@ const MAX_LAG: Duration = Duration::from_secs(1);
 const MAX_LAG_MS: u64 = 1000;
 const INTERVAL_MS: u64 = 250;
 
-/// A transaction of the primary; times are in milliseconds.
+/// Times are in milliseconds.
 #[derive(Clone, Debug)]
 struct Transaction {
     committed: u64,
     applied: u64,
 }
 
-/// A question and its answer, which is what was so at `answered`.
+/// A probe and its answer, true at `answered`.
 #[derive(Clone, Debug)]
 struct Exchange {
     asked: u64,
@@ -30,11 +30,9 @@ struct Exchange {
 
 #[derive(Clone, Debug)]
 struct Course {
-    /// In the order of the numbers from 1 on.
     transactions: Vec<Transaction>,
-    /// Of the primary, in the order in which the answers were received.
+    /// Of the primary, in the order of arrival.
     polls: Vec<Exchange>,
-    /// Of the replica.
     samples: Vec<Exchange>,
 }
 
@@ -53,12 +51,12 @@ impl Course {
         Arc::new(numbers(self.transactions.iter().map(|one| one.committed <= poll.answered), ""))
     }
 
-    /// With a transaction of its own, which does no harm.
+    /// Includes a transaction of the replica's own, which does no harm.
     fn of_replica(&self, sample: &Exchange) -> GtidSet {
         numbers(self.transactions.iter().map(|one| one.applied <= sample.answered), ":errant:1")
     }
 
-    /// How old the oldest transaction that the replica lacks was when the sample began.
+    /// Age of the oldest missing transaction at the start of the probe.
     fn true_lag(&self, sample: &Exchange) -> Duration {
         let missing = self.transactions.iter().find(|one| one.applied > sample.answered);
         Duration::from_millis(missing.map_or(0, |one| sample.asked.saturating_sub(one.committed)))
@@ -71,7 +69,6 @@ impl Course {
         self.transactions.iter().any(|one| one.committed <= known_until && one.applied > sample.answered)
     }
 
-    /// What is known of each sample once it is over.
     fn judge(&self, mut each: impl FnMut(&Freshness, &Exchange, &GtidSet)) {
         let mut freshness = Freshness::new(MAX_LAG);
         let mut polls = self.polls.iter().peekable();
@@ -89,7 +86,7 @@ fn exchange(asked: u64, took: u64, part: u64) -> Exchange {
 }
 
 prop_compose! {
-    /// Polls of up to `poll_ms`, which may overlap, of which `lost` in a hundred get no answer.
+    /// Polls take up to `poll_ms` and may overlap; `lost` percent get no answer.
     fn courses(poll_ms: u64, lost: u64)(
         gaps in prop::collection::vec(prop_oneof![8 => 0..400_u64, 1 => 400..9000_u64], 1..120),
         delay in 0..7000_u64,
@@ -141,9 +138,9 @@ proptest! {
 
     #[test]
     fn while_polls_are_prompt_everything_is_known_to_one_step(course in courses(20, 0)) {
-        // From one poll's beginning to the end of the next.
+        // From the start of one poll to the end of the next.
         let step = Duration::from_millis(INTERVAL_MS + 60 + 20);
-        // The first transaction is there 0.1 s to 9.1 s from the start.
+        // The first transaction commits 0.1 s to 9.1 s after the start.
         let begun = course.transactions[0].committed + INTERVAL_MS + 60 + 20;
         let mut wrong = Vec::new();
         course.judge(|freshness, sample, set| {
@@ -154,7 +151,7 @@ proptest! {
             let resolution = freshness.lag(set, asked).map(|lag| lag.resolution);
             match resolution {
                 Some(Some(resolution)) if resolution <= step => {}
-                // Nothing that the replica has was ever the primary's whole set.
+                // The replica's transactions were never the primary's whole set.
                 Some(None) => {}
                 _ => wrong.push(format!("{sample:?}: resolution {resolution:?}")),
             }
@@ -195,7 +192,7 @@ fn a_replica_that_stopped_lags_by_the_time_since_then_up_to_an_hour() {
     let now = 7200 * 1000;
     for ago in (1..=60).map(|minute| minute * 60_000) {
         let lag = freshness.lag(&first((now - ago) / 10), moment(now)).unwrap();
-        // The next transaction, which is the first that is missing, came up to 10 ms later.
+        // The first missing transaction came up to 10 ms later.
         let truth = Duration::from_millis(ago - 10);
         let resolution = lag.resolution.unwrap();
         assert!(lag.behind <= truth && truth <= lag.behind + resolution, "{ago} ms: {lag:?}");

@@ -1,82 +1,55 @@
-//! What answers show to be wrong beside their shares: servers that cannot be told apart, that change who they are, or
-//! that should not answer here at all. Counted by kind, and told with both sides named.
+//! Anomalies: servers share or change their identity, or answer where they should not.
 
 use std::{fmt, sync::Arc};
 
 use super::sample::Identity;
 
-/// One kind of thing that an answer showed to be wrong; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anomaly {
-    /// Two replicas answer with one `server_id`.
     SharedServerId {
-        /// The id.
         server_id: u32,
-        /// Who.
         replicas: [Arc<str>; 2],
     },
-    /// A replica's `server_id` is another one.
     ChangedServerId {
-        /// Its name.
         replica: Arc<str>,
-        /// What it was.
         before: u32,
-        /// What it is.
         after: u32,
     },
-    /// A replica's `server_uuid` is another one, although it is the same pod, or none.
+    /// The same pod, or a server without a pod, has another `server_uuid`; empty strings stand for none.
     ChangedServerUuid {
-        /// Its name.
         replica: Arc<str>,
-        /// What it was; empty without one.
         before: String,
-        /// What it is; empty without one.
         after: String,
     },
-    /// The configuration expects others.
     Unexpected {
-        /// Its name.
         replica: Arc<str>,
     },
-    /// The configuration expects others, and it is the primary.
     Primary {
-        /// Its name.
         replica: Arc<str>,
     },
 }
 
-/// The kind of an [`Anomaly`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AnomalyKind {
-    /// [`Anomaly::SharedServerId`].
     SharedServerId,
-    /// [`Anomaly::ChangedServerId`].
     ChangedServerId,
-    /// [`Anomaly::ChangedServerUuid`].
     ChangedServerUuid,
-    /// [`Anomaly::Unexpected`].
     Unexpected,
-    /// [`Anomaly::Primary`].
     Primary,
 }
 
-/// How often answers showed one kind of anomaly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnomalySeen {
-    /// The kind's name in metrics and API.
     pub kind: &'static str,
-    /// How many answers showed it.
     pub answers: u64,
-    /// The latest one in words; absent where none was seen, or only who answered is known.
+    /// Absent if none was seen, or if only the name of the replica is known.
     pub latest: Option<String>,
 }
 
 impl AnomalyKind {
-    /// Every one, in the order of their discriminants.
     pub const ALL: [Self; 5] =
         [Self::SharedServerId, Self::ChangedServerId, Self::ChangedServerUuid, Self::Unexpected, Self::Primary];
 
-    /// The name in metrics and API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -90,7 +63,6 @@ impl AnomalyKind {
 }
 
 impl Anomaly {
-    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> AnomalyKind {
         match self {
@@ -102,7 +74,6 @@ impl Anomaly {
         }
     }
 
-    /// What changed between two answers of one replica.
     pub(crate) fn change(replica: &Arc<str>, before: &Identity, after: &Identity) -> Option<Self> {
         let replica = Arc::clone(replica);
         if before.server_id != after.server_id {
@@ -145,24 +116,19 @@ impl fmt::Display for Anomaly {
     }
 }
 
-/// How a server that answers stands to the Service, where nothing should have been routed to it.
+/// Why a server that answers should get no traffic from the Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unrouted {
-    /// It is no endpoint.
     NoEndpoint,
-    /// It is an endpoint for clients elsewhere.
+    /// An endpoint for clients on other nodes or in other zones.
     Elsewhere,
-    /// It is not ready.
     NotReady,
-    /// It is terminating.
     Terminating,
 }
 
 impl Unrouted {
-    /// Every one, in the order of their discriminants.
     pub const ALL: [Self; 4] = [Self::NoEndpoint, Self::Elsewhere, Self::NotReady, Self::Terminating];
 
-    /// The name in metrics and API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,47 +1,40 @@
-//! Why a sample got no answer: a closed set of reasons, each with what a person can do about it.
+//! Failure reasons of probes, each with advice.
 
 use std::{fmt, net::SocketAddr};
 
-/// The reason of a failed sample. It is the `reason` label of `readscope_probe_failures_total`, so the set is closed.
+/// The `reason` label of `readscope_probe_failures_total`: a closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureReason {
     /// The name has no address, or no name server answered.
     Resolve,
-    /// The address answered that nothing listens there.
     Refused,
-    /// No route to the address.
     Unreachable,
-    /// The sample's time was over, in whichever phase.
     Timeout,
-    /// The TLS handshake or the check of the certificate failed, or the server offers no TLS.
+    /// The TLS handshake or the certificate check failed, or the server offers no TLS.
     Tls,
-    /// The server refused the account.
     Auth,
-    /// The server, or the account, has no connection left (ERR 1040, 1203, 1226).
+    /// The server or the account is out of connections (ERR 1040, 1203, 1226).
     TooManyConnections,
     /// The server blocks this host after interrupted handshakes (ERR 1129).
     HostBlocked,
-    /// The server answered the identity query with an error or without a row.
+    /// The identity query returned an error or no row.
     Query,
-    /// What came was not the MySQL protocol, or broke off.
+    /// The data is not the MySQL protocol, or the connection broke off.
     Protocol,
-    /// Anything else, such as no free file descriptor on this side.
+    /// For example, readscope has no free file descriptor.
     Other,
 }
 
-/// A sample that got no answer.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Which of the closed set it was.
     pub reason: FailureReason,
-    /// The whole error, as a person reads it.
     pub text: String,
-    /// The address that was tried last, if the name had one.
+    /// The last address tried; absent if the name has none.
     pub address: Option<SocketAddr>,
 }
 
 impl FailureReason {
-    /// Every reason, in the order of their discriminants, so that `ALL[r as usize] == r`.
+    /// In the order of the discriminants: `ALL[r as usize] == r`.
     pub const ALL: [Self; 11] = [
         Self::Resolve,
         Self::Refused,
@@ -56,7 +49,6 @@ impl FailureReason {
         Self::Other,
     ];
 
-    /// The name in metrics, API and log.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -74,7 +66,7 @@ impl FailureReason {
         }
     }
 
-    /// What to do about it: the second half of a sentence, without a full stop.
+    /// The second half of a sentence, without a full stop.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {

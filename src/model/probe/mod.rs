@@ -1,4 +1,4 @@
-//! What a probe brings, as values: the answer or the failure, how long it took, and what is wrong with it.
+//! Results of probes: reads and failures, durations and anomalies.
 
 mod anomaly;
 mod failure;

@@ -1,4 +1,4 @@
-//! A sample: one fresh connection to a target, one identity query, one outcome.
+//! A probe: one fresh connection to a target, one identity query, one outcome.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,79 +7,63 @@ use jiff::Timestamp;
 use super::failure::Failure;
 use crate::model::base::{Moment, PodRef};
 
-/// One fresh connection to a target and what came of it.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// The place among the target's samples in the order in which they started: 0, 1, 2, … without gaps.
+    /// Position in start order among the probes of the target: 0, 1, 2, … without gaps.
     pub sequence: u64,
-    /// When the sample began to resolve the name.
     pub started: Moment,
-    /// When the answer was complete or the failure known.
     pub finished: Moment,
-    /// A failed sample is data, not an error of the program.
+    /// A failed probe is data, not an error of readscope.
     pub outcome: Result<Answer, Failure>,
 }
 
-/// What the server behind the load balancer said of itself.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Who answered.
     pub identity: Identity,
-    /// How long each phase took.
     pub timings: Timings,
-    /// The address that was connected to: the Service's, not the server's, where a load balancer is between.
+    /// The address connected to: behind a load balancer, the Service's and not the server's.
     pub address: SocketAddr,
 }
 
-/// One row of the identity query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// `@@server_id`.
     pub server_id: u32,
-    /// `@@server_uuid`; `MariaDB` has none.
+    /// `MariaDB` has none.
     pub server_uuid: Option<String>,
     /// `@@hostname`: the pod's name in a `StatefulSet`.
     pub host_name: String,
-    /// `@@read_only` at the moment of the answer.
     pub read_only: bool,
-    /// `@@version`, as the server writes it.
     pub version: String,
-    /// The server's own time, to the microsecond; absent if it could not be read.
+    /// Precise to 1 µs; absent if unreadable.
     pub server_time: Option<Timestamp>,
     /// `@@global.gtid_executed`; absent on `MariaDB`, empty unless `gtid_mode` is `ON`.
     pub gtid_executed: Option<String>,
 }
 
-/// The duration of each phase of an answered sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// From the name to its addresses; next to nothing for a literal address.
+    /// Name resolution; near zero for a literal address.
     pub resolve: Duration,
     /// TCP connection, TLS and login.
     pub login: Duration,
-    /// The identity query, from sending to the whole row.
+    /// From sending the identity query to the whole row.
     pub query: Duration,
-    /// The whole sample.
     pub total: Duration,
 }
 
-/// What a server is, from `@@read_only` at the moment of its answer.
+/// From `@@read_only` at the time of the read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Not read-only.
     Primary,
-    /// Read-only.
     Replica,
 }
 
 impl Role {
-    /// The role of a server that says this of `@@read_only`.
     #[must_use]
     pub fn of(read_only: bool) -> Self {
         if read_only { Self::Replica } else { Self::Primary }
     }
 
-    /// The name in metrics and API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -89,14 +73,12 @@ impl Role {
     }
 }
 
-/// An answer of a pod through the Service.
+/// A read through the Service that a pod answered.
 #[derive(Debug)]
 pub(crate) struct PodRead {
     pub(crate) pod: PodRef,
-    /// When its sample started.
     pub(crate) started: Moment,
-    /// It is known not to be stale.
     pub(crate) fresh: bool,
-    /// The time to which its moment is known, if it was the first one.
+    /// How late the read may be if it is the pod's first.
     pub(crate) uncertainty: Duration,
 }

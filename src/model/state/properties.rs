@@ -1,4 +1,4 @@
-//! What views are shown is what there is, whatever came in: nothing that changed is shown as it was before.
+//! Property tests: snapshots and plans follow the state, whatever the order of events.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ const KINDS: [Kind; 10] = [
     Kind::Event,
 ];
 
-/// Something comes in. Ordinals are those of pods and their claims.
+/// Ordinals are those of pods and their PVCs.
 #[derive(Clone, Debug)]
 enum Input {
     Sampled { target: u32, ordinal: u32, answered: bool },
@@ -49,7 +49,6 @@ enum Input {
     Tick { seconds: u8 },
 }
 
-/// How an object is now.
 #[derive(Clone, Debug)]
 enum Told {
     Service { local_only: bool },
@@ -115,7 +114,6 @@ fn spec(target: u32) -> TargetSpec {
     TargetSpec { service, pace, ..TargetSpec::regular(&format!("mysql/{target}"), Expectation::Seen) }
 }
 
-/// Fewer targets go, more of them come.
 fn targets(state: &State, count: u32) -> TargetSet {
     let order: Vec<_> = (0..count).map(TargetId).collect();
     let new = order.iter().filter(|id| !state.targets.contains_key(id)).map(|id| (*id, spec(id.0))).collect();
@@ -278,7 +276,7 @@ impl Input {
 }
 
 impl State {
-    /// What would be shown if nothing had been rendered before.
+    /// The snapshot without any cached rendering.
     fn fresh(&self, now: Moment) -> Snapshot {
         let target = |id| Some(Arc::new(self.targets.get(id)?.get().snapshot()));
         Snapshot {
@@ -291,7 +289,7 @@ impl State {
         }
     }
 
-    /// The targets whose sources were not given the plan that they should have.
+    /// Targets whose current plan was not handed out.
     fn with_another_plan(&mut self, now: Moment) -> Vec<TargetId> {
         let mut found = Vec::new();
         for (id, target) in &mut self.targets {
@@ -304,7 +302,7 @@ impl State {
     }
 }
 
-/// Three targets and a cluster with three replicas, of which nobody has read yet.
+/// Three targets and a cluster with three replicas, before any read.
 fn beginning() -> Vec<Input> {
     let told = |object| Input::Told { object, live: false };
     let pod = |ordinal| Told::Pod { ordinal, uid: 0, ready: true, terminates: false };
@@ -344,7 +342,7 @@ proptest! {
             let event = input.clone().event(&state, sequence, now);
             state.apply(event, now);
             if let Input::Tick { .. } = input {
-                // What time changes of a target to which something came is shown with the next tick at the latest.
+                // A target with recent events shows the effect of time one tick later.
                 state.apply(Event::Tick, now);
             }
             prop_assert_eq!(

@@ -1,5 +1,5 @@
-//! When a target is sampled more often: while a new endpoint has not answered yet, so that its first read is known to a
-//! fraction of a second. Once for each pod, and for a bounded time.
+//! Bursts: faster probing while a new endpoint has not answered yet. A burst dates the first read of a pod to a
+//! fraction of a second. It is bounded in time and happens once per pod.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -9,17 +9,15 @@ use crate::model::{
     probe::{Burst, ProbeIntervals, first_read_uncertainty},
 };
 
-/// Which endpoints are waited for.
 #[derive(Debug)]
 pub(crate) struct Bursts {
     regular: Duration,
     rules: Option<Burst>,
-    /// The pods that are or were routed to, by uid, as long as they are endpoints of any standing; and since when their
-    /// first answer is waited for.
+    /// Pods by uid that traffic was ever routed to and that are still endpoints. The value says since when the first
+    /// read is awaited.
     met: BTreeMap<Arc<str>, Option<Moment>>,
-    /// How many endpoints are routed to.
     routed: usize,
-    /// The endpoints were known before.
+    /// The first list of endpoints has arrived.
     listed: bool,
 }
 
@@ -28,7 +26,7 @@ impl Bursts {
         Self { regular: pace.interval, rules: pace.burst, met: BTreeMap::new(), routed: 0, listed: false }
     }
 
-    /// Takes in what the Service routes to now. What was there at the first list is not new.
+    /// Endpoints of the first list are not new.
     pub(crate) fn routed(&mut self, routing: &Routing, now: Moment) {
         let pods = || routing.endpoints.iter().filter_map(|endpoint| Some((endpoint, endpoint.pod.as_ref()?)));
         self.met.retain(|uid, _| pods().any(|(_, pod)| pod.uid == *uid));
@@ -38,15 +36,14 @@ impl Bursts {
             if endpoint.standing == EndpointRouting::Routed {
                 self.met.entry(Arc::clone(&pod.uid)).or_insert(since);
             } else if let Some(waiting) = self.met.get_mut(&pod.uid) {
-                // Nothing is routed to it any more; coming back, it is no new endpoint.
+                // An endpoint that returns later is not new.
                 *waiting = None;
             }
         }
         self.listed = true;
     }
 
-    /// Takes in that a pod answered through the Service, to a sample that started at `started`; gives the time to which
-    /// this is known if it was the first time.
+    /// Returns how late this read may be if it is the pod's first.
     pub(crate) fn answered(&mut self, uid: &str, started: Moment) -> Duration {
         let uncertainty = first_read_uncertainty(self.routed, self.interval());
         if let Some(waiting) = self.met.get_mut(uid)
@@ -57,7 +54,6 @@ impl Bursts {
         uncertainty
     }
 
-    /// Takes in that time passed.
     pub(crate) fn tick(&mut self, now: Moment) {
         let lasting = self.rules.map_or(Duration::ZERO, |rules| rules.lasting);
         for waiting in self.met.values_mut() {
@@ -65,12 +61,10 @@ impl Bursts {
         }
     }
 
-    /// Whether samples are to follow each other more quickly.
     pub(crate) fn is_on(&self) -> bool {
         self.rules.is_some() && self.met.values().any(Option::is_some)
     }
 
-    /// Between samples, as it should be now.
     fn interval(&self) -> Duration {
         let quick = self.rules.filter(|_| self.is_on()).map(|rules| rules.interval);
         quick.map_or(self.regular, |quick| quick.min(self.regular))

@@ -1,5 +1,5 @@
-//! What is wrong with a target again and again: probes that fail, by reason, probes that are skipped, reads of servers to
-//! which nothing should be routed, and anomalies, by kind. Each is a [`Condition`].
+//! Conditions of a target: failed probes by reason, skipped probes, reads of servers that should get no traffic, and
+//! anomalies by kind.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,25 +9,24 @@ use crate::model::{
     probe::{Anomaly, AnomalyKind, AnomalySeen, FailureReason, Unrouted},
 };
 
-/// The conditions of one target.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
-    /// Those that last, the gravest first.
+    /// The most serious first.
     open: BTreeMap<Kind, Condition>,
     seen: Seen,
 }
 
-/// What a condition is about, the gravest first.
+/// The most serious first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Anomaly(AnomalyKind),
     Failing(FailureReason),
-    /// With the latest server's name as the text.
+    /// The condition's text is the name of the latest server.
     Unrouted(Unrouted),
     Skipping,
 }
 
-/// The anomalies that there were at any time, by `AnomalyKind as usize`.
+/// Anomalies since the start, by `AnomalyKind as usize`.
 #[derive(Debug, Default)]
 struct Seen {
     counts: [u64; AnomalyKind::ALL.len()],
@@ -35,7 +34,7 @@ struct Seen {
 }
 
 impl Conditions {
-    /// A probe failed, the `samples`-th one.
+    /// `samples` includes this probe.
     pub(crate) fn failed(
         &mut self,
         reason: FailureReason,
@@ -48,12 +47,10 @@ impl Conditions {
         self.occurred(Kind::Failing(reason), (1, text), samples, now, begins, notices);
     }
 
-    /// So many probes were skipped.
     pub(crate) fn skipped(&mut self, count: u64, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
         self.occurred(Kind::Skipping, (count, ""), samples, now, Condition::begin(samples, now), notices);
     }
 
-    /// A server answered to which nothing should have been routed.
     pub(crate) fn unrouted(
         &mut self,
         unrouted: Unrouted,
@@ -66,7 +63,6 @@ impl Conditions {
         self.occurred(Kind::Unrouted(unrouted), (1, name), samples, now, begins, notices);
     }
 
-    /// An answer showed an anomaly.
     pub(crate) fn anomaly(&mut self, anomaly: Anomaly, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
         let kind = anomaly.kind();
         self.seen.counts[kind as usize] += 1;
@@ -91,7 +87,6 @@ impl Conditions {
         }
     }
 
-    /// Time passed, by which conditions last or are over.
     pub(crate) fn tick(&mut self, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
         let seen = &self.seen;
         self.open.retain(|kind, condition| match condition.progress(now) {
@@ -107,12 +102,11 @@ impl Conditions {
         });
     }
 
-    /// What is wrong now, the gravest first.
+    /// The most serious first.
     pub(crate) fn notices(&self, samples: u64) -> impl Iterator<Item = TargetNotice> + '_ {
         self.open.iter().filter_map(move |(kind, condition)| lasting(*kind, condition, &self.seen, samples))
     }
 
-    /// How often answers showed each anomaly.
     pub(crate) fn anomalies(&self) -> impl Iterator<Item = AnomalySeen> + '_ {
         AnomalyKind::ALL.into_iter().map(|kind| AnomalySeen {
             kind: kind.name(),

@@ -1,7 +1,7 @@
-//! Which replicas should answer now: those that were configured, or those that the Service routes to.
+//! Expected replicas: the configured ones, or those that the Service routes to.
 //!
-//! A new endpoint is expected from its first answer on, or when it has been routed to for [`GRACE`], whichever comes
-//! first: a load balancer may need seconds to learn of it, and a scale-up must not look like a missing replica.
+//! A new endpoint is expected from its first read, or after [`GRACE`] in the routing. A load balancer may need seconds
+//! to learn of it, and a scale-up must not look like a missing replica.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,24 +16,22 @@ use crate::model::{
 #[derive(Debug)]
 pub(crate) struct ExpectedReplicas {
     configured: Expectation,
-    /// What the Service routes to; absent without a Service, and until it is known.
+    /// Absent without a Service, and until the routing is known.
     routing: Option<Routing>,
-    /// How each endpoint stands, and since when. Those that left are kept for [`GRACE`].
+    /// Former endpoints stay until twice [`GRACE`] after they left or last answered.
     standings: BTreeMap<Arc<str>, Stood>,
-    /// What the Service routes to is known as it is now.
+    /// False while the endpoints may be outdated.
     endpoints_known: bool,
-    /// Routed endpoints that are not expected yet, since when.
+    /// Routed endpoints that are not expected yet, and since when they are routed.
     joining: BTreeMap<Arc<str>, Moment>,
-    /// What is expected now.
     in_force: Expectation,
 }
 
 #[derive(Debug)]
 struct Stood {
-    /// `None` once it is no endpoint any more.
     standing: Option<EndpointRouting>,
     since: Moment,
-    /// When it last answered out of place.
+    /// Start of the last probe that should not have reached this server.
     strange: Option<Moment>,
 }
 
@@ -49,7 +47,6 @@ impl ExpectedReplicas {
         }
     }
 
-    /// What is expected now.
     pub(crate) fn expectation(&self) -> &Expectation {
         &self.in_force
     }
@@ -58,38 +55,35 @@ impl ExpectedReplicas {
         self.routing.as_ref()
     }
 
-    /// The pod of this name among the endpoints, whatever their standing.
     pub(crate) fn pod(&self, name: &str) -> Option<&PodRef> {
         let endpoints = self.routing.iter().flat_map(|routing| &routing.endpoints);
         endpoints.filter_map(|endpoint| endpoint.pod.as_ref()).find(|pod| *pod.name == *name)
     }
 
-    /// Whether the replica of this name is configured, or is an endpoint.
+    /// True for configured replicas and endpoints.
     pub(crate) fn keeps(&self, name: &str) -> bool {
         let mut endpoints = self.routing.iter().flat_map(|routing| &routing.endpoints);
         let configured = self.configured.entries().iter().any(|entry| *entry.name == *name);
         configured || endpoints.any(|endpoint| *endpoint.name == *name)
     }
 
-    /// The name of the pod or the configured entry that this server is.
     pub(crate) fn name_of(&self, identity: &Identity) -> Option<Arc<str>> {
         let pod = self.pod(&identity.host_name).map(|pod| Arc::clone(&pod.name));
         pod.or_else(|| self.configured.entry_of(identity).map(|entry| Arc::clone(&entry.name)))
     }
 
-    /// Takes in whether the endpoints are known as they are now: while they are not, any server may be a new one.
+    /// While endpoints may be outdated, no read is unrouted: any server may be a new endpoint.
     pub(crate) fn set_endpoints_known(&mut self, known: bool) {
         self.endpoints_known = known;
     }
 
-    /// Whether the configuration names those that should answer, and not the replica of this name.
     pub(crate) fn leaves_out(&self, name: &str) -> bool {
         matches!(self.configured, Expectation::Listed(_)) && !self.configured.includes(name)
     }
 
-    /// Takes in what the Service routes to now; returns who is newly expected.
+    /// Returns newly expected replicas.
     pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) -> Vec<Arc<str>> {
-        // What was there when the endpoints became known has been routed to for who knows how long.
+        // The start of the routing is unknown for endpoints of the first list.
         let first = self.routing.is_none();
         let mut left: Vec<Arc<str>> = self.standings.keys().cloned().collect();
         for endpoint in routing.iter().flat_map(|routing| &routing.endpoints) {
@@ -121,14 +115,13 @@ impl ExpectedReplicas {
         self.renew()
     }
 
-    /// Takes in that a replica answered, which makes it expected.
     pub(crate) fn answered(&mut self, name: &str) {
         if self.joining.remove(name).is_some() {
             self.renew();
         }
     }
 
-    /// Takes in that time passed; returns who is newly expected.
+    /// Returns newly expected replicas.
     pub(crate) fn tick(&mut self, now: Moment) -> Vec<Arc<str>> {
         let last = |stood: &Stood| stood.strange.map_or(stood.since, |strange| strange.max(stood.since));
         self.standings.retain(|_, stood| stood.standing.is_some() || now.since(last(stood)) < GRACE * 2);
@@ -137,14 +130,13 @@ impl ExpectedReplicas {
         if joining == self.joining.len() { Vec::new() } else { self.renew() }
     }
 
-    /// Why an answer of the replica of this name to a sample that started at `started` is strange, if it is: for
-    /// longer than [`GRACE`] nothing should have been routed to it.
+    /// Set if nothing should have been routed to the replica for [`GRACE`] when the probe started.
     pub(crate) fn unrouted(&mut self, name: &Arc<str>, started: Moment) -> Option<Unrouted> {
         self.routing.as_ref()?;
         if !self.endpoints_known {
             return None;
         }
-        // Who was never an endpoint may become known as one, a moment after its first answer.
+        // A new server may become an endpoint shortly after its first read.
         let unknown = Stood { standing: None, since: started, strange: None };
         let stood = self.standings.entry(Arc::clone(name)).or_insert(unknown);
         stood.strange = Some(started);
@@ -160,7 +152,6 @@ impl ExpectedReplicas {
         }
     }
 
-    /// Why the share of the replica of this name is expected, when `seen` replicas were seen.
     pub(crate) fn why(&self, name: &str, seen: usize) -> ShareReason {
         if let Some(entry) = self.configured.entries().iter().find(|entry| *entry.name == *name) {
             return ShareReason::Configured { weight: entry.weight };
@@ -181,7 +172,7 @@ impl ExpectedReplicas {
         self.routing.iter().flat_map(Routing::routed).map(|endpoint| Arc::clone(&endpoint.name))
     }
 
-    /// Works the expectation out anew; returns who is in it now and was not before.
+    /// Returns newly expected replicas.
     fn renew(&mut self) -> Vec<Arc<str>> {
         let expectation = match (&self.configured, &self.routing) {
             (Expectation::Seen, Some(_)) => {
@@ -200,7 +191,6 @@ impl ExpectedReplicas {
 mod tests {
     use super::*;
 
-    /// Nothing is routed to, since the second 0.
     fn nowhere() -> ExpectedReplicas {
         let mut expected_replicas = ExpectedReplicas::new(Expectation::Seen);
         expected_replicas.routed(Some(Routing::default()), Moment::at(0.0));

@@ -1,4 +1,4 @@
-//! All that is known about one target.
+//! One target: its replicas, conditions and snapshot.
 
 mod burst;
 mod conditions;

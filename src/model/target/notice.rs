@@ -1,4 +1,4 @@
-//! What people should know about a target: each sentence says what is so and, where something is wrong, what to do.
+//! Notices about a target. Each says what is the case and, if something is wrong, what to do.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -9,114 +9,77 @@ use crate::model::{
     verdict::{FewSamples, Verdict},
 };
 
-/// One thing about a target that a person should know; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TargetNotice {
-    /// The verdict on the target's reads is another one.
     Verdict(Verdict),
-    /// Answers show something wrong.
     Anomaly {
-        /// The latest one.
         anomaly: Anomaly,
-        /// How many answers since the first of this run showed the like.
+        /// Reads since the condition began.
         answers: u64,
     },
-    /// The replicas are not all of one version.
     VersionSkew {
-        /// Who says to be of which.
         versions: BTreeMap<String, Vec<Arc<str>>>,
     },
-    /// Too few samples fit into the false-alarm period.
     FewSamples(FewSamples),
-    /// A replica's first answer.
     Appeared {
-        /// Its name.
         replica: Arc<str>,
-        /// Its `server_id`.
         server_id: u32,
-        /// What it is.
         role: Role,
-        /// Its version, as it writes it.
         version: String,
     },
-    /// A replica's series have ended.
     Forgotten {
-        /// Its name.
         replica: Arc<str>,
-        /// How long it had not answered.
         after: Duration,
     },
-    /// A replica gives none of the answers that it should give a part of.
     Silent {
-        /// Its name.
         replica: Arc<str>,
-        /// The part it should give, 0 to 1.
+        /// Expected share, 0 to 1.
         share: f64,
-        /// Answers of others since its last one.
+        /// Reads of others since its last one.
         missed: u64,
     },
-    /// A replica that was silent answers again.
     Returned {
-        /// Its name.
         replica: Arc<str>,
     },
-    /// Samples fail for one reason.
     Failing {
-        /// The reason.
         reason: FailureReason,
-        /// How many failed since the first of this run of failures.
+        /// Since the condition began.
         failed: u64,
-        /// Of how many samples.
+        /// Probes since the condition began.
         samples: u64,
-        /// The latest error.
         text: String,
     },
-    /// Samples no longer fail for a reason.
     Recovered {
-        /// The reason.
         reason: FailureReason,
-        /// How many had failed.
         failed: u64,
-        /// For how long none has failed.
+        /// Time since the last failure.
         quiet: Duration,
     },
-    /// Samples are not taken when they are due.
     Skipping {
-        /// How many were not, since the first of this run.
+        /// Since the condition began.
         skipped: u64,
     },
-    /// Samples are taken again when they are due.
     OnTime {
-        /// How many had not been.
         skipped: u64,
     },
-    /// There are more replicas than are told apart.
     TooManyReplicas,
-    /// A server answered to which nothing should have been routed.
     Strange {
-        /// Its name.
         replica: Arc<str>,
-        /// How it stands to the Service.
         stranger: Unrouted,
-        /// How often such servers answered since the first of this run.
+        /// Reads of servers with this standing since the condition began.
         answers: u64,
     },
-    /// Such servers answer no more.
     StrangeNoMore {
-        /// How they stood to the Service.
         stranger: Unrouted,
-        /// How often they had answered.
         answers: u64,
     },
-    /// The Service routes nothing to where the probe is, by this rule.
+    /// The Service routes nothing to the location of readscope, because of this rule.
     NothingRouted {
-        /// The rule.
         rule: Rule,
     },
 }
 
 impl TargetNotice {
-    /// How much it asks of its reader.
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {

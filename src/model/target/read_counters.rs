@@ -1,17 +1,15 @@
-//! How many probes of a target there were, and how they ended.
+//! Counts of a target's probes by outcome.
 
 use crate::model::probe::{FailureReason, Role, Unrouted};
 
-/// A target is down when so many probes in a row got no answer.
+/// Failures in a row after which a target is down.
 const DOWN_AFTER: u64 = 10;
 
-/// Counts since the target is known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadCounters {
     pub(crate) samples: u64,
     /// By `FailureReason as usize`.
     pub(crate) failures: [u64; FailureReason::ALL.len()],
-    /// Failures since the last answer.
     failures_in_a_row: u64,
     pub(crate) skipped: u64,
     pub(crate) primary_reads: u64,

@@ -1,4 +1,4 @@
-//! The last reads and failures of a target, and how it fared lately, for people.
+//! The latest reads and failures of a target, and its trend.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -9,13 +9,12 @@ use super::{
 };
 use crate::model::base::Moment;
 
-/// How many of the last answers are kept.
 const TAPE_MAX: usize = 50;
 
-/// How many of the last failures are kept, apart from the answers: a busy tape never hides them.
+/// Failures that are kept, apart from the reads: reads never displace them.
 const FAILURES_MAX: usize = 20;
 
-/// What is kept. Trend and tape are shared with snapshots, which outlive a step of them only while somebody renders them.
+/// Snapshots share the trend and the tape. A change copies them only while a view still renders.
 #[derive(Debug, Default)]
 pub(crate) struct ReadHistory {
     trend: Arc<Trend>,

@@ -1,4 +1,4 @@
-//! One MySQL server behind a target: who it is and how often it answered.
+//! One MySQL server behind a target: identity, reads and lag.
 
 use std::sync::Arc;
 
@@ -9,39 +9,35 @@ use crate::model::{
     verdict::Expectation,
 };
 
-/// Tells servers apart: the `server_uuid`; where there is none (`MariaDB`), host name and `server_id`.
+/// Identifies a server: the `server_uuid`; without one (`MariaDB`), host name and `server_id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ServerKey {
     Uuid(String),
     Host(String, u32),
 }
 
-/// One replica, from its first answer, or from the start if it is expected.
+/// Exists from its first read, or from the start if it is expected.
 #[derive(Debug)]
 pub(crate) struct Replica {
     pub(crate) name: Arc<str>,
-    /// What it last said of itself; `None` until it has answered.
     pub(crate) identity: Option<Arc<Identity>>,
-    /// Keys this replica had before, the latest last; see `Replicas::recognise`.
+    /// Former keys, the latest last; see `Replicas::recognise`.
     pub(crate) former: Vec<ServerKey>,
     pub(crate) reads: u64,
-    /// Reads weighted by age, as of the target's last answer; see `Replicas::record`.
+    /// Weighted by age, as of the target's last read; see `Replicas::record`.
     pub(crate) recent_reads: f64,
     pub(crate) first_answer: Option<Moment>,
     pub(crate) last_answer: Option<Moment>,
-    /// The uid of the pod that it was when it last answered, if that was known.
+    /// The pod at the last read, if it was known.
     pub(crate) pod_uid: Option<Arc<str>>,
-    /// How many answers the target had when this replica gave its last one.
+    /// Number of the target's reads at the last read of this replica.
     pub(crate) answers_then: u64,
-    /// Whether its silence was told and not yet ended.
+    /// A notice reported its silence, and none its return.
     pub(crate) silent: bool,
-    /// Since when its pod is gone, if it had one.
     pub(crate) pod_gone: Option<Moment>,
-    /// Whether it answered the last direct sample.
     pub(crate) direct_up: Option<bool>,
-    /// How far it was behind when the sample began that it answered last, by either way.
+    /// Lag at the start of the last answered probe or pod probe.
     pub(crate) lag: Option<(Moment, Lag)>,
-    /// Its answers through the Service that were stale.
     pub(crate) stale_reads: u64,
 }
 
@@ -83,17 +79,15 @@ impl Replica {
         self.answers_then = answers;
     }
 
-    /// Takes in how far it was behind when a sample began, if that is known. Samples may be told in another order than
-    /// that in which they began.
+    /// `asked` is the start of the probe. Results may arrive in another order.
     pub(crate) fn lags(&mut self, lag: Option<Lag>, asked: Moment) {
         if self.lag.is_none_or(|(before, _)| before <= asked) {
             self.lag = lag.map(|lag| (asked, lag));
         }
     }
 
-    /// Whether so many answers without this replica are beyond chance: the part `share` that it should give, missed
-    /// `answers` times in a row, is less likely than 1e-9 shared among all `replicas`:
-    /// `(1 - share)^answers <= 1e-9 / replicas`.
+    /// True if `answers` reads without this replica are beyond chance. With the expected share `share`, so long a
+    /// silence must be less likely than 1e-9 divided among all replicas: `(1 - share)^answers <= 1e-9 / replicas`.
     pub(crate) fn is_silent(&self, answers: u64, expectation: &Expectation, replicas: usize) -> bool {
         const CHANCE: f64 = 1e-9;
         let share = expectation.share(&self.name, replicas);

@@ -1,4 +1,4 @@
-//! The replicas of one target: who an answer came from, and how the answers divide among them.
+//! The replicas of one target: which replica answered, and how reads divide among them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,28 +17,25 @@ use crate::model::{
     verdict::{Expectation, server_name},
 };
 
-/// A replica is forgotten so long after its pod is gone.
+/// A replica is forgotten this long after its pod disappeared.
 const POD_GONE_FOR: Duration = Duration::from_secs(300);
 
-/// How many former keys of one replica are remembered.
 const FORMER_MAX: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct Replicas {
-    /// By name, which is unique and how every view sorts them.
-    /// Each apart, since a map has room for more than there are.
+    /// Names are unique and give every view its order. Boxed: spare slots of the map then cost a pointer each.
     by_name: BTreeMap<Arc<str>, Box<Replica>>,
-    /// Exactly one entry for each replica that has answered, but none for [`OTHER`].
+    /// One entry for each replica that has answered, except [`OTHER`].
     by_key: HashMap<ServerKey, Arc<str>>,
-    /// All answers so far.
     answers: u64,
-    /// The sum of the squares of their weights in `recent_reads`.
+    /// Sum of the squared weights of the reads in `recent_reads`.
     recent_squares: f64,
     last_answer: Option<Moment>,
 }
 
 impl Replicas {
-    /// Expected replicas are there from the start, with no reads.
+    /// Expected replicas exist from the start, without reads.
     pub(crate) fn new(expectation: &Expectation) -> Self {
         let expected = expectation.entries().iter().map(|entry| Arc::clone(&entry.name));
         Self {
@@ -70,20 +67,20 @@ impl Replicas {
         self.answers
     }
 
-    /// All answers, weighed as the shares are.
+    /// Weighted like the shares.
     pub(crate) fn recent_reads(&self) -> f64 {
         self.by_name.values().map(|replica| replica.recent_reads).sum()
     }
 
-    /// How many answers of equal weight would say as much about the shares; 0 before the first answer.
+    /// Number of reads with equal weight that say as much about the shares; 0 before the first read.
     pub(crate) fn effective_answers(&self) -> f64 {
         let recent = self.recent_reads();
         if self.recent_squares > 0.0 { recent * recent / self.recent_squares } else { 0.0 }
     }
 
-    /// Counts an answer; returns the replica that gave it, and what that shows to be another than before.
+    /// Returns the replica, and an anomaly if its identity changed.
     ///
-    /// `recent_reads` of every replica decays by half every [`SHARE_HALF_LIFE`] before the answer adds 1 to its own.
+    /// `recent_reads` of every replica halves every [`SHARE_HALF_LIFE`]; then the read adds 1 to its own replica.
     pub(crate) fn record(
         &mut self,
         answer: Answer,
@@ -105,7 +102,7 @@ impl Replicas {
         let replica =
             self.by_name.entry(Arc::clone(&name)).or_insert_with(|| Box::new(Replica::expected(Arc::clone(&name))));
         let pod = expected_replicas.pod(&name).map(|pod| Arc::clone(&pod.uid));
-        // Another pod of the name may be another server.
+        // A new pod of the same name may be another server.
         let before = replica.identity.as_ref().filter(|_| replica.pod_uid == pod && &*name != OTHER);
         let changed = before.and_then(|before| Anomaly::change(&name, before, &answer.identity));
         replica.pod_uid = pod;
@@ -113,8 +110,8 @@ impl Replicas {
         (replica, changed)
     }
 
-    /// Who else answers with the `server_id` of the replica of this name, which just answered: each has answered longer
-    /// than [`GRACE`] after the other one first did, and not long ago.
+    /// Finds another replica with the same `server_id`. Each of the two has answered recently, and more than [`GRACE`]
+    /// after the first read of the other.
     pub(crate) fn shares_id(&self, name: &str, now: Moment) -> Option<Anomaly> {
         const LATELY: Duration = Duration::from_secs(300);
         let own = self.by_name.get(name).filter(|own| &*own.name != OTHER)?;
@@ -131,14 +128,13 @@ impl Replicas {
         Some(Anomaly::SharedServerId { server_id, replicas: [Arc::clone(&own.name), Arc::clone(&other.name)] })
     }
 
-    /// Makes sure that the replica of this name is known, with no reads if it is new.
     pub(crate) fn meet(&mut self, name: &Arc<str>) {
         if self.by_name.len() < REPLICAS_MAX && !self.by_name.contains_key(name) {
             self.by_name.insert(Arc::clone(name), Box::new(Replica::expected(Arc::clone(name))));
         }
     }
 
-    /// Takes in that these replicas should answer from now on: they are not missed from the answers before.
+    /// Earlier reads do not count as missed.
     pub(crate) fn expect_from_now(&mut self, names: &[Arc<str>]) {
         for name in names {
             if let Some(replica) = self.by_name.get_mut(name) {
@@ -147,15 +143,14 @@ impl Replicas {
         }
     }
 
-    /// Takes in that the pod of a replica is there, or is gone.
     pub(crate) fn pod(&mut self, name: &str, gone: Option<Moment>) {
         if let Some(replica) = self.by_name.get_mut(name) {
             replica.pod_gone = gone;
         }
     }
 
-    /// Forgets replicas, and returns their names: those whose pod has been gone for [`POD_GONE_FOR`], and those that
-    /// have not answered for `after`. Configured ones and endpoints stay.
+    /// Returns the forgotten replicas: the pod has been gone for [`POD_GONE_FOR`], or the last read is older than
+    /// `after`. Configured replicas and endpoints stay.
     pub(crate) fn forget(
         &mut self,
         after: Duration,
@@ -179,7 +174,6 @@ impl Replicas {
         gone
     }
 
-    /// Whether the replicas say that they are of more than one version.
     pub(crate) fn version_skew(&self) -> Option<TargetNotice> {
         let known = self.iter().filter_map(|replica| Some((&replica.identity.as_ref()?.version, &replica.name)));
         let (first, _) = known.clone().next()?;
@@ -193,16 +187,16 @@ impl Replicas {
         Some(TargetNotice::VersionSkew { versions })
     }
 
-    /// The name of the replica that says this of itself.
+    /// The name of the server with this identity.
     ///
-    /// A server is told by its key, so the same server keeps its name whatever else changes. A new key on the host of
-    /// a known replica, with the name that one has, is that replica made anew (its data directory was lost): it goes on
-    /// under the old name. If the old key then answers again there are two servers after all, and each gets a name.
+    /// The key identifies a server, so it keeps its name whatever else changes. A new key with the host and the name of
+    /// a known replica is that replica after the loss of its data directory, and keeps the name. If the old key answers
+    /// again, there are two servers, and each gets a name.
     fn recognise(&mut self, identity: &Identity, expected_replicas: &ExpectedReplicas) -> Arc<str> {
         let key = ServerKey::of(identity);
         let named = expected_replicas.name_of(identity);
         if let Some(name) = self.by_key.get(&key) {
-            // A server that answered before its pod was known goes by its pod from then on.
+            // A server that answered before its pod was known takes the name of the pod.
             match &named {
                 Some(pod) if pod != name && expected_replicas.pod(pod).is_some() => {}
                 _ => return Arc::clone(name),
@@ -232,7 +226,6 @@ impl Replicas {
         name
     }
 
-    /// A name for a second server that the name `base` fits as well.
     fn second_name(&self, base: &str, identity: &Identity) -> Arc<str> {
         let with_host: Arc<str> = format!("{base}-{}", identity.host_name).into();
         match (self.by_name.contains_key(&with_host), &identity.server_uuid) {

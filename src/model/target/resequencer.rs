@@ -1,13 +1,13 @@
-//! Puts samples back into the order in which they started.
+//! The resequencer puts probes back into start order.
 //!
-//! A test that looks after every answer is only sound if slow answers are not seen later than fast ones that started
-//! after them: looked at in the order of arrival, a slow replica would seem to be starved.
+//! The detector looks at every read. In order of arrival, slow reads come after faster reads that started later, and a
+//! slow replica would look starved.
 
 use std::collections::BTreeMap;
 
-/// A buffer that releases items in the order of their sequence numbers 0, 1, 2, …
+/// Releases items in the order of their sequence numbers 0, 1, 2, …
 ///
-/// Every started sample ends within its timeout, so it never holds more than the samples of one timeout.
+/// Every probe ends within its timeout, so the buffer never holds more than the probes of one timeout.
 #[derive(Debug)]
 pub(crate) struct Resequencer<T> {
     next: u64,
@@ -21,14 +21,13 @@ impl<T> Default for Resequencer<T> {
 }
 
 impl<T> Resequencer<T> {
-    /// Takes one item in; a number that was released already, or is waiting, is ignored.
+    /// Ignores numbers that are waiting or were released.
     pub(crate) fn insert(&mut self, sequence: u64, item: T) {
         if sequence >= self.next {
             self.waiting.entry(sequence).or_insert(item);
         }
     }
 
-    /// The next item in order, if it has come.
     pub(crate) fn pop(&mut self) -> Option<T> {
         let item = self.waiting.remove(&self.next)?;
         self.next += 1;

@@ -1,4 +1,4 @@
-//! Why a replica is expected to give the share that it is expected to give, in words.
+//! Why a replica has its expected share, in words.
 
 use std::fmt;
 
@@ -8,43 +8,34 @@ use crate::model::{
     verdict::Long,
 };
 
-/// Why a replica has its expected share; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ShareReason {
-    /// Nothing says who should answer.
+    /// Neither configuration nor routing names the expected replicas.
     Seen {
-        /// How many replicas were seen.
         replicas: usize,
     },
-    /// The configuration names it.
     Configured {
-        /// Relative to the others' weights.
+        /// Relative to the weights of the others.
         weight: f64,
     },
-    /// The configuration names others.
     NotConfigured,
-    /// The Service routes to it.
     Routed {
-        /// How many replicas are expected to get the same share.
+        /// Expected replicas with the same share.
         alike: usize,
     },
-    /// The Service has begun to route to it.
+    /// Routed to, but not expected yet.
     Joining,
-    /// The Service does not route to it from here.
     Unrouted {
-        /// How the endpoint stands.
         standing: EndpointRouting,
     },
-    /// It is no endpoint of the Service.
     NoEndpoint,
 }
 
-/// What the shares of a target, and their intervals, rest on; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShareBasis {
-    /// How many answers of equal weight would say as much about the shares.
+    /// Number of reads with equal weight that say as much about the shares.
     pub answers: f64,
-    /// How many answers the intervals rest on; absent where there are none.
+    /// Reads behind the intervals; absent without intervals.
     pub interval_answers: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What a target is before anything is known about it.
+//! The configuration of a target.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,36 +8,30 @@ use crate::model::{
     verdict::{CheckRules, Expectation, VerdictRules},
 };
 
-/// Names one target among all; never used twice in the life of a process.
+/// Unique among all targets in the life of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetId(pub u32);
 
-/// What a target is before anything is known about it.
 #[derive(Clone, Debug)]
 pub struct TargetSpec {
     /// The `target` label.
     pub name: Arc<str>,
-    /// Which replicas should answer.
     pub expectation: Expectation,
-    /// The Service that it reads through, if it is known as one.
+    /// Absent if the target is not known as a Service.
     pub service: Option<ObjectName>,
     /// The port that clients connect to.
     pub port: u16,
-    /// How often it is asked.
     pub pace: ProbeIntervals,
-    /// The `StatefulSet` behind it, in the Service's namespace; absent where it is found from the endpoints.
+    /// In the Service's namespace; absent: found from the endpoints.
     pub statefulset: Option<ObjectName>,
-    /// A replica that is neither configured nor an endpoint is forgotten this long after its last answer.
+    /// Time from the last read until a replica is forgotten, unless it is configured or an endpoint.
     pub forget_after: Duration,
-    /// When to call its reads unbalanced.
     pub verdict: VerdictRules,
-    /// One bounded test of the reads, for `check`.
     pub check: Option<CheckRules>,
 }
 
 #[cfg(test)]
 impl TargetSpec {
-    /// Of no Service, once a second, by the usual rules.
     pub(crate) fn regular(name: &str, expectation: Expectation) -> Self {
         Self {
             name: name.into(),

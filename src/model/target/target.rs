@@ -1,4 +1,4 @@
-//! All that is known about one target, built up from its probes and from what its Service routes to.
+//! One target, built from its probes and the routing of its Service.
 
 #[cfg(test)]
 mod verdicts;
@@ -35,22 +35,18 @@ pub(crate) struct Target {
     expected_replicas: ExpectedReplicas,
     replicas: Replicas,
     bursts: Bursts,
-    /// Absent if no pod is to be asked at its own address.
     pod_probes: Option<PodProbes>,
-    /// What the sources were last told to do.
     plan: ProbePlan,
     counters: ReadCounters,
     history: ReadHistory,
     latency: Latency,
     conditions: Conditions,
-    /// People know that the replicas are not all of one version.
     skewed: bool,
-    /// People know that too few probes fit into the false-alarm period.
     few_samples: bool,
-    /// When each probe started and who answered it, or why it failed, on its way to the evaluator and the check.
+    /// Start and result of each probe, on the way to the evaluator and the check.
     resequencer: Resequencer<(Moment, Result<Arc<str>, FailureReason>)>,
     evaluator: Evaluator,
-    /// The verdict that people know of; absent while there was none but too little to say.
+    /// The verdict of the last notice.
     told: Option<VerdictKind>,
     check: Option<Check>,
 }
@@ -91,12 +87,11 @@ impl Target {
         self.spec.statefulset.as_ref()
     }
 
-    /// The port that clients of the Service connect to, if pods are to be asked at all.
     pub(crate) fn pod_probe_port(&self) -> Option<u16> {
         self.pod_probes.as_ref().map(|_| self.spec.port)
     }
 
-    /// Takes in what came of a probe; says more of the answer if a pod gave it.
+    /// Returns details if a pod answered.
     pub(crate) fn sampled(&mut self, sample: Sample, now: Moment, notices: &mut Vec<TargetNotice>) -> Option<PodRead> {
         let Sample { sequence, started, finished, outcome } = sample;
         let (answered_by, read) = match outcome {
@@ -116,7 +111,7 @@ impl Target {
         self.expect(now);
         if let (Some(rules), None) = (&self.spec.check, &self.check) {
             let affinity = self.expected_replicas.routing().and_then(|routing| routing.affinity);
-            // Made with the first probe, when it is known what the Service routes to.
+            // Created with the first probe, when the routing is known.
             self.check = Some(Check::new(rules.clone(), self.expected_replicas.expectation(), affinity));
         }
         self.resequencer.insert(sequence, (started, answered_by));
@@ -136,7 +131,6 @@ impl Target {
         self.conditions.skipped(count, self.counters.samples, now, notices);
     }
 
-    /// Takes in what came of a probe of a pod's own address.
     pub(crate) fn pod_probed(&mut self, probed: &DirectSample, now: Moment) {
         let Some(pod_probes) = &mut self.pod_probes else { return };
         pod_probes.probed(probed, now);
@@ -150,7 +144,6 @@ impl Target {
         self.update_pods();
     }
 
-    /// Takes in which pods can be asked at their own addresses.
     pub(crate) fn reach(&mut self, reachable: Vec<Reachable>, now: Moment) {
         if let Some(pod_probes) = &mut self.pod_probes {
             pod_probes.reach(reachable, now);
@@ -158,12 +151,10 @@ impl Target {
         }
     }
 
-    /// Takes in whether the endpoints are known as they are now.
     pub(crate) fn set_endpoints_known(&mut self, known: bool) {
         self.expected_replicas.set_endpoints_known(known);
     }
 
-    /// Takes in what the Service routes to now.
     pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) {
         if let Some(routing) = &routing {
             self.bursts.routed(routing, now);
@@ -178,12 +169,10 @@ impl Target {
         self.expect(now);
     }
 
-    /// Takes in that a pod is gone.
     pub(crate) fn pod_gone(&mut self, name: &str, now: Moment) {
         self.replicas.pod(name, Some(now));
     }
 
-    /// Takes in that time passed, although nothing happened.
     pub(crate) fn tick(&mut self, now: Moment, notices: &mut Vec<TargetNotice>) {
         self.bursts.tick(now);
         self.forget_lags(now);
@@ -205,19 +194,17 @@ impl Target {
         notices.extend(few.filter(|_| !had_few));
     }
 
-    /// Takes in with how many targets it shares the false-alarm period of the process; says whether that is news.
+    /// `targets` share the false-alarm period of the process. Returns true if the threshold changed.
     pub(crate) fn share_period(&mut self, targets: u32) -> bool {
         let before = self.evaluator.threshold_seconds();
         self.evaluator.set_threshold(self.spec.verdict.false_alarm_period.saturating_mul(targets.max(1)));
         self.evaluator.threshold_seconds().total_cmp(&before).is_ne()
     }
 
-    /// Whether it is known now which answers are stale.
     pub(crate) fn knows_freshness(&self, now: Moment) -> bool {
         self.pod_probes.as_ref().is_some_and(|pod_probes| pod_probes.knows_freshness(now))
     }
 
-    /// What the sources are to do from now on, if it is not what they do already.
     pub(crate) fn new_plan(&mut self, now: Moment) -> Option<ProbePlan> {
         let direct = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
         let plan = ProbePlan { burst: self.bursts.is_on(), direct };
@@ -282,14 +269,12 @@ impl Target {
         self.replicas.iter().map(snapshot).collect()
     }
 
-    /// Of every kind, those of unrouted servers first.
     fn anomalies(&self) -> Vec<AnomalySeen> {
         let unrouted = Unrouted::ALL.into_iter().zip(self.counters.strangers);
         let unrouted = unrouted.map(|(kind, answers)| AnomalySeen { kind: kind.name(), answers, latest: None });
         unrouted.chain(self.conditions.anomalies()).collect()
     }
 
-    /// What is wrong now.
     fn notices(&self) -> Vec<TargetNotice> {
         let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
         let silent = self.replicas.iter().filter(|replica| replica.silent);
@@ -356,8 +341,7 @@ impl Target {
         name
     }
 
-    /// Takes in that the replica of this name answered through the Service, to a probe that began at `started`; says
-    /// more if it is a pod.
+    /// `started` is the start of the probe. Returns details if a pod answered.
     fn read(&mut self, name: &Arc<str>, started: Moment, now: Moment) -> Option<PodRead> {
         let pod = self.expected_replicas.pod(name).cloned();
         let uncertainty = pod.as_ref().map(|pod| self.bursts.answered(&pod.uid, started));
@@ -376,7 +360,6 @@ impl Target {
         Some(PodRead { pod: pod?, started, fresh, uncertainty: uncertainty? })
     }
 
-    /// Forgets lags that are no longer true.
     fn forget_lags(&mut self, now: Moment) {
         let Some(lasting) = self.pod_probes.as_ref().map(PodProbes::lag_lasts) else { return };
         for replica in self.replicas.iter_mut() {
@@ -384,7 +367,6 @@ impl Target {
         }
     }
 
-    /// Hands what is known of pods to the replicas that they are.
     fn update_pods(&mut self) {
         let Some(pod_probes) = &self.pod_probes else { return };
         for replica in self.replicas.iter_mut() {
@@ -392,7 +374,6 @@ impl Target {
         }
     }
 
-    /// Hands who is expected now to the evaluator.
     fn expect(&mut self, now: Moment) {
         self.evaluator.pin(self.expected_replicas.routing().and_then(|routing| routing.affinity));
         match self.expected_replicas.expectation() {
@@ -406,11 +387,11 @@ impl Target {
         }
     }
 
-    /// The verdict, if it is another one than people know of.
+    /// `None` if the last notice reported the same verdict.
     fn new_verdict(&mut self) -> Option<TargetNotice> {
         let kind = self.evaluator.kind();
         let beginning = self.told.is_none() && matches!(kind, VerdictKind::FewReplicas | VerdictKind::FewAnswers);
-        // A suspicion is an alarm or over within a few answers.
+        // A suspicion becomes an alarm or ends within a few reads.
         if beginning || kind == VerdictKind::Suspicion || self.told == Some(kind) {
             return None;
         }
@@ -422,7 +403,6 @@ impl Target {
         self.evaluator.few_samples().map(TargetNotice::FewSamples)
     }
 
-    /// Looks which replicas fell silent, and which answer again.
     fn silence(&mut self, notices: &mut Vec<TargetNotice>) {
         let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
         let expectation = self.expected_replicas.expectation();

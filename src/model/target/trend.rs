@@ -1,5 +1,4 @@
-//! How a target fared lately, in steps, for people who come late: its evidence of unbalanced reads, and the part of its
-//! samples that failed.
+//! The trend of a target over the last ten minutes: its evidence and the failed part of its probes.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,45 +6,37 @@ use jiff::Timestamp;
 
 use crate::model::base::Moment;
 
-/// The shortest time between two points.
 const STEP: Duration = Duration::from_secs(5);
 
-/// Points that are kept: ten minutes of them.
 const POINTS_MAX: usize = 120;
 
-/// The last points.
 #[derive(Clone, Debug, Default)]
 pub struct Trend {
     /// Newest last, at most [`POINTS_MAX`].
     points: VecDeque<TrendPoint>,
-    /// When the last point was taken, and how many samples were over and failed by then.
+    /// Time of the last point, and the numbers of ended and failed probes then.
     last: Option<(Moment, u64, u64)>,
 }
 
-/// How a target was in one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrendPoint {
-    /// The end of the step.
     pub time: Timestamp,
-    /// The evidence then, in seconds.
     pub evidence_seconds: f64,
-    /// The part of the step's samples that failed, 0 to 1; absent if none was over.
+    /// Failed part of the step's probes, 0 to 1; absent if none ended.
     pub failing: Option<f64>,
 }
 
 impl Trend {
-    /// The points, newest last.
+    /// Newest last.
     #[must_use]
     pub fn points(&self) -> impl DoubleEndedIterator<Item = &TrendPoint> + ExactSizeIterator {
         self.points.iter()
     }
 
-    /// Whether a point is due.
     pub(crate) fn is_due(&self, now: Moment) -> bool {
         self.last.is_none_or(|(last, ..)| now.since(last) >= STEP)
     }
 
-    /// Takes a point.
     pub(crate) fn take(&mut self, evidence_seconds: f64, samples: u64, failures: u64, now: Moment) {
         let (samples_then, failures_then) = self.last.map_or((0, 0), |(_, samples, failures)| (samples, failures));
         let (new, failed) = (samples.saturating_sub(samples_then), failures.saturating_sub(failures_then));

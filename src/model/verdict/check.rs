@@ -1,4 +1,4 @@
-//! One bounded test of a target's reads, as `check` makes it: when it is over, and what it found.
+//! The bounded test of a target's reads for `check`: when it ends, and its result.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -9,87 +9,64 @@ use super::{
 };
 use crate::model::probe::{Anomaly, FailureReason};
 
-/// More failed samples than this part of all make the result unknowable: a failed sample has no replica, so failures
-/// of one replica look like reads that it does not get.
+/// Part of failed probes above which the result is undecided. A failed probe has no replica, so failures of one replica
+/// look like reads that it does not get.
 const FAILURES_MAX: f64 = 0.01;
 
-/// How long a trial is and how sure it must be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckRules {
-    /// How many samples it has.
     pub samples: u64,
-    /// How often chance alone may make it find the reads unbalanced: above 0, below 1.
+    /// Probability of a false `Unbalanced`; above 0, below 1.
     pub alpha: f64,
 }
 
-/// What a trial decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing speaks against the expected shares.
     Balanced,
-    /// Reads are unbalanced, a replica is missing, or one answers that should not.
     Unbalanced,
-    /// Could not tell.
     Undecided,
 }
 
-/// A trial that is over.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What it decided.
     pub decision: Decision,
-    /// Why; its [`fmt::Display`] is the sentence for people.
     pub finding: CheckResult,
-    /// Samples it rests on, in the order in which they started.
+    /// Probes before the decision.
     pub samples: u64,
-    /// The probability with which chance alone would have looked at least this uneven at any moment so far.
+    /// Probability that chance alone ever looks this uneven.
     pub p_value: f64,
 }
 
-/// What a trial found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CheckResult {
-    /// All answer, and chance alone explains the differences.
     AllAnswer {
-        /// How many.
         replicas: usize,
-        /// Whether the set was configured, or is just who was seen.
+        /// False: the replicas were seen, not configured.
         listed: bool,
     },
-    /// A replica's share is beyond chance.
     Uneven {
-        /// The one that fits its share least.
+        /// The replica that fits its share least.
         replica: Arc<str>,
-        /// Its part of the answers, 0 to 1.
+        /// 0 to 1.
         share: f64,
-        /// The part it should have, 0 to 1.
+        /// 0 to 1.
         expected: f64,
-        /// How often chance alone would look like this.
         p_value: f64,
     },
-    /// Expected replicas that gave no answer.
     Missing {
-        /// Their names.
         replicas: Vec<Arc<str>>,
-        /// Of how many answers.
         answers: u64,
     },
-    /// Answers of servers that are not expected.
     Unexpected {
-        /// Who, and how many answers.
         replicas: BTreeMap<Arc<str>, u64>,
-        /// Of how many answers.
         answers: u64,
     },
-    /// Answers showed something wrong that is no share.
     Anomaly(Anomaly),
-    /// The Service keeps a client with the endpoint that it had for so long.
+    /// The Service pins a client to an endpoint for this time.
     Affinity(Duration),
-    /// Too many samples failed.
     Failures {
-        /// How many failed, by reason, the commonest first.
+        /// By reason, the most frequent first.
         failed: Vec<(FailureReason, u64)>,
-        /// Of how many samples.
         samples: u64,
     },
 }
@@ -110,7 +87,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// A trial of reads through a Service that keeps a client with an endpoint for `affinity`, if it does.
+    /// `affinity` says how long the Service pins a client to an endpoint.
     pub(crate) fn new(rules: CheckRules, expectation: &Expectation, affinity: Option<Duration>) -> Self {
         Self {
             rules,
@@ -126,8 +103,7 @@ impl Check {
         }
     }
 
-    /// Takes in who answered the next sample in the order of their starts, or why it failed. What comes after the
-    /// decision is left out.
+    /// Expects probes in start order. Probes after the decision do not count.
     pub(crate) fn observe(&mut self, answered_by: Result<&Arc<str>, FailureReason>) {
         if self.decision.is_some() {
             return;
@@ -143,12 +119,10 @@ impl Check {
         self.decision = self.decide();
     }
 
-    /// Takes in what an answer showed to be wrong.
     pub(crate) fn anomaly(&mut self, anomaly: &Anomaly) {
         self.anomaly.get_or_insert_with(|| anomaly.clone());
     }
 
-    /// How it ended, if it has.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let decision = self.decision?;
         let finding = match decision {
@@ -181,7 +155,6 @@ impl Check {
         }
     }
 
-    /// What speaks against the expected shares, the gravest first.
     fn fault(&self) -> CheckResult {
         let answers = self.answers.values().sum();
         let p_value = self.fairness.p_value();
@@ -254,7 +227,6 @@ impl fmt::Display for CheckResult {
     }
 }
 
-/// A small probability as people say it.
 struct OneIn(f64);
 
 impl fmt::Display for OneIn {

@@ -1,10 +1,10 @@
-//! Judges a target's reads: feeds the detector with the answers that say something about the shares, and says what the
-//! evidence means.
+//! Evaluates a target's reads: feeds the detector, and turns its evidence into a verdict.
 //!
-//! An answer is fed if all of this holds, and none of it depends on who gave the answer: its sample started after the
-//! expectation last changed, no affinity pins the client, and no more of the latest samples failed than is tolerated. A
-//! failed sample has no replica: where those of one replica fail, the answers of the others alone would look like an
-//! imbalance. Leaving answers out keeps the detector's promise, since evidence stands still meanwhile.
+//! The evaluator feeds a read under three conditions: its probe started after the expectation last changed, no affinity
+//! pins the client, and the failures among the latest probes are within the tolerance. A failed probe has no replica:
+//! if the probes of one replica fail, the reads of the others alone look unbalanced. No condition depends on the
+//! replica that answered, and the evidence stands still while reads are left out, so the detector's false-alarm rate
+//! still holds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,37 +18,30 @@ use crate::model::{
     probe::FailureReason,
 };
 
-/// When to call the reads of a target unbalanced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VerdictRules {
-    /// False alarms of the whole process are at least so far apart on average.
+    /// Minimum average time between false alarms of the whole process.
     pub false_alarm_period: Duration,
-    /// By which part the chance of each replica may be off its expected share, and which part of the samples may fail:
-    /// 0 to below 1.
+    /// Tolerated relative deviation from the expected share, and tolerated part of failed probes: 0 to below 1.
     pub tolerance: f64,
-    /// The time between samples.
     pub interval: Duration,
 }
 
-/// The evidence about one target, and what it was made from.
 #[derive(Debug)]
 pub(crate) struct Evaluator {
     names: Vec<Arc<str>>,
     weights: Vec<f64>,
-    /// Whether the set is known, or is just who was seen.
+    /// False: the replicas were seen, not configured.
     listed: bool,
-    /// When the expectation last changed.
     changed: Option<Moment>,
     affinity: Option<Duration>,
     detector: Detector,
     tally: ShareStats,
-    /// Answers fed since the evidence began from nothing.
+    /// Reads fed since the evidence was zero.
     answers: u64,
-    /// When the sample of the last answer that was fed started.
     fed: Option<Moment>,
     failures: FailureWindow,
     restarts: u64,
-    /// Between samples.
     interval: Duration,
 }
 
@@ -85,13 +78,11 @@ impl Evaluator {
         }
     }
 
-    /// Alarms at another threshold from now on.
     pub(crate) fn set_threshold(&mut self, threshold: Duration) {
         self.detector.set_threshold(threshold.as_secs_f64());
     }
 
-    /// Takes in who is expected now, by weight, and whether that is known or just who was seen. Those that stay keep
-    /// their evidence, unless a weight changed: then it begins from nothing.
+    /// Replicas that stay keep their evidence, unless a weight changed: then the evidence restarts.
     pub(crate) fn expect<'a>(
         &mut self,
         expected: impl Iterator<Item = (&'a Arc<str>, f64)> + Clone,
@@ -128,12 +119,11 @@ impl Evaluator {
         self.changed = Some(now);
     }
 
-    /// Takes in for how long a client stays with the endpoint that it had, if it does.
     pub(crate) fn pin(&mut self, affinity: Option<Duration>) {
         self.affinity = affinity;
     }
 
-    /// Takes in who answered the sample that started at `started`, or why it failed; in the order of the starts.
+    /// Expects probes in start order.
     pub(crate) fn observe(&mut self, started: Moment, answered_by: Result<&Arc<str>, FailureReason>) {
         self.failures.observe(answered_by.err());
         let Ok(name) = answered_by else { return };
@@ -208,11 +198,10 @@ impl Evaluator {
         self.detector.alarms()
     }
 
-    /// Whether too few samples fit into the threshold: then the evidence that healthy reads have now and then comes near
-    /// the level at which an alarm ends.
+    /// Set if the threshold holds too few probes: ordinary noise then comes near the level that clears an alarm.
     #[expect(clippy::cast_precision_loss, reason = "at most 64 replicas")]
     pub(crate) fn few_samples(&self) -> Option<FewSamples> {
-        /// For up to ten replicas; for fifty, ten times as many, and in proportion to that power between and beyond.
+        /// For up to ten replicas. Fifty need ten times as many; a power law gives the numbers between and beyond.
         const NEEDED: f64 = 2e5;
         const POWER: f64 = std::f64::consts::LN_10 / 1.609_437_912_434_100_4;
         let replicas = self.names.len();
@@ -223,7 +212,6 @@ impl Evaluator {
         few.then_some(FewSamples { samples, needed, replicas, threshold_seconds, interval_seconds })
     }
 
-    /// How often the expected replicas or their weights changed.
     pub(crate) fn restarts(&self) -> u64 {
         self.restarts
     }
@@ -232,13 +220,11 @@ impl Evaluator {
         self.tally.indices()
     }
 
-    /// Between what the share of the replica of this name is, if it is compared with others.
     pub(crate) fn interval(&self, name: &str) -> Option<ShareInterval> {
         let index = self.names.iter().position(|known| **known == *name)?;
         (self.names.len() > 1).then(|| self.tally.interval(index))
     }
 
-    /// How many answers the intervals rest on; absent where there are none.
     pub(crate) fn interval_answers(&self) -> Option<u64> {
         (self.names.len() > 1).then(|| self.tally.answers())
     }

@@ -1,40 +1,34 @@
-//! Which replicas should answer, and which part of the answers each should give.
+//! The expected replicas and their shares.
 
 use std::{str::FromStr, sync::Arc};
 
 use crate::model::{base::REPLICAS_MAX, probe::Identity};
 
-/// The expected share of each replica of a target.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expectation {
-    /// Nothing is configured: the replicas that were seen, all alike. Says nothing about completeness.
+    /// Nothing is configured: all replicas seen, with equal shares. This says nothing about completeness.
     Seen,
-    /// The configured replicas, by weight.
     Listed(Vec<Expected>),
 }
 
-/// One configured replica.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {
     /// A host name, or `server-<server_id>`.
     pub name: Arc<str>,
-    /// Relative to the others' weights; finite and above 0.
+    /// Relative to the weights of the others; finite and above 0.
     pub weight: f64,
 }
 
-/// Why a list of expected replicas was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ExpectationError {
-    /// An entry without a name, such as `=2`.
+    /// For example `=2`.
     #[error("the name is empty; write NAME or NAME=WEIGHT, such as mysql-0 or mysql-0=2")]
     NoName,
-    /// A weight that is no number above 0.
+    /// Not a number above 0.
     #[error("the weight {0:?} is not a number above 0; write NAME=WEIGHT, such as mysql-0=2")]
     Weight(String),
-    /// The same name twice.
     #[error("{0:?} is named twice; name each replica once, with its whole weight")]
     Twice(Arc<str>),
-    /// More entries than a target may have replicas.
     #[error("{0} replicas are named, at most {REPLICAS_MAX} are possible")]
     TooMany(usize),
 }
@@ -58,10 +52,10 @@ impl FromStr for Expected {
 }
 
 impl Expectation {
-    /// The expectation of a list as it was configured; an empty list expects whoever is seen.
+    /// An empty list expects every replica seen.
     ///
     /// # Errors
-    /// When a name stands twice in it, or it is longer than a target may have replicas.
+    /// On a duplicate name, or more entries than a target may have replicas.
     pub fn listed(entries: Vec<Expected>) -> Result<Self, ExpectationError> {
         if entries.is_empty() {
             return Ok(Self::Seen);
@@ -77,7 +71,6 @@ impl Expectation {
         Ok(Self::Listed(entries))
     }
 
-    /// The configured replicas; none without a list.
     #[must_use]
     pub fn entries(&self) -> &[Expected] {
         match self {
@@ -86,7 +79,7 @@ impl Expectation {
         }
     }
 
-    /// The entry that means the server of `identity`: the one that equals its host name, else `server-<server_id>`.
+    /// The entry that equals the host name, else `server-<server_id>`.
     #[must_use]
     pub fn entry_of(&self, identity: &Identity) -> Option<&Expected> {
         let by_id = server_name(identity.server_id);
@@ -95,7 +88,6 @@ impl Expectation {
         by_host.or_else(|| entries.iter().find(|entry| *entry.name == *by_id))
     }
 
-    /// Whether the replica of this name is among those that should answer.
     #[must_use]
     pub fn includes(&self, name: &str) -> bool {
         match self {
@@ -104,14 +96,14 @@ impl Expectation {
         }
     }
 
-    /// The expected share of the replica of this name, 0 to 1, when `seen` replicas were seen.
+    /// 0 to 1; `seen` is the number of replicas seen.
     #[must_use]
     pub fn share(&self, name: &str, seen: usize) -> f64 {
         match self {
             #[expect(clippy::cast_precision_loss, reason = "at most 65 replicas")]
             Self::Seen => 1.0 / seen.max(1) as f64,
             Self::Listed(entries) => {
-                // Divided by the largest weight first: the sum of finite weights may not be finite.
+                // Divided by the largest weight first: the sum of finite weights may be infinite.
                 let largest = entries.iter().map(|entry| entry.weight).fold(0.0, f64::max);
                 let sum: f64 = entries.iter().map(|entry| entry.weight / largest).sum();
                 let own = entries.iter().find(|entry| *entry.name == *name);
@@ -121,7 +113,6 @@ impl Expectation {
     }
 }
 
-/// The name of a server that nothing else names.
 #[must_use]
 pub(crate) fn server_name(server_id: u32) -> String {
     format!("server-{server_id}")

@@ -1,42 +1,39 @@
-//! Which of the latest samples failed, and whether those are more than the shares of the others can be judged beside.
+//! Counts failures among the latest probes, and decides whether they are too many to judge the shares.
 //!
-//! A failed sample has no replica. Where one replica fails altogether, the answers alone look as if it got no reads; so
-//! fewer failures are tolerated than that replica would have, whatever the tolerance. Failures of a time in which nobody
-//! answered are no single replica's, and do not count any more when the first one answers.
+//! A failed probe has no replica. If all probes of one replica fail, the reads alone look as if it got none. The limit
+//! is therefore below the failures of one replica, whatever the tolerance. Failures while no replica answers belong to
+//! no single replica, and stop counting with the next read.
 
 use std::collections::VecDeque;
 
 use super::verdict::Undecided;
 use crate::model::probe::FailureReason;
 
-/// In how many of the latest samples failures are counted, at least: long enough for a tolerance of 2 % to be a few
-/// samples, short enough to forget within minutes at one a second.
+/// Minimum window in probes: long enough that a tolerance of 2 % is several probes, short enough to forget within
+/// minutes at one probe a second.
 const WINDOW_MIN: usize = 200;
 
-/// However small a share is.
+/// Maximum window in probes, however small a share is.
 const WINDOW_MAX: usize = 2000;
 
-/// The window is so long that a replica of the least share that failed altogether would have so many failures in it.
+/// Length of the window, as the failures of the replica with the smallest share if all its probes fail.
 const ALL_OF_ONE: f64 = 20.0;
 
-/// That part of them is tolerated: a third is reached well before the replica's silence alarms, which takes as many of its
-/// turns as the logarithm of the false alarms' distance in samples (11 for a day at one a second); and half of that, at
-/// which it ends, is as good as never all that chance leaves.
+/// Tolerated part of those failures. A third is reached well before the silence of the replica raises an alarm, which
+/// takes as many of its turns as the logarithm of the false-alarm period in probes (11 for a day at one probe a
+/// second). Half of the tolerated number clears the state; a replica whose probes all fail almost never shows so few.
 const PART_OF_ONE: f64 = 1.0 / 3.0;
 
 #[derive(Debug)]
 pub(super) struct FailureWindow {
-    /// Whether each of the latest samples failed, oldest first; at most `window`.
+    /// True: failed. Oldest first, at most `window`.
     latest: VecDeque<bool>,
     window: usize,
-    /// Which part of the samples may fail.
     tolerance: f64,
-    /// So many of `window` are tolerated.
     tolerated: usize,
     count: usize,
-    /// Whether there were more, and not half of that or less since.
+    /// Set above `tolerated`, cleared at half of it.
     too_many: bool,
-    /// Why the latest one failed.
     reason: FailureReason,
 }
 
@@ -55,7 +52,6 @@ impl FailureWindow {
         failures
     }
 
-    /// Takes in which shares are expected now.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -80,8 +76,8 @@ impl FailureWindow {
         self.too_many = self.count > self.allowed();
     }
 
-    /// So many of `window` may fail now. While there are too many it is half of what is tolerated else, so that a rate at
-    /// the edge does not turn the verdict with every sample.
+    /// Failures that `window` may hold now. The limit halves while there are too many, so that a rate at the edge does
+    /// not flip the verdict with every probe.
     fn allowed(&self) -> usize {
         if self.too_many { self.tolerated / 2 } else { self.tolerated }
     }
@@ -100,7 +96,6 @@ impl FailureWindow {
         }
     }
 
-    /// Keeps the latest `kept` samples.
     fn forget(&mut self, kept: usize) {
         while self.latest.len() > kept {
             self.count -= usize::from(self.latest.pop_front() == Some(true));
@@ -112,7 +107,7 @@ impl FailureWindow {
 mod tests {
     use super::*;
 
-    /// How many failures in a row are tolerated among `replicas` of equal shares, and in how many samples.
+    /// Failures in a row tolerated among `replicas` of equal shares, and the window in probes.
     fn tolerated(replicas: usize, tolerance: f64) -> (usize, usize) {
         let mut failures = FailureWindow::new(tolerance);
         #[expect(clippy::cast_precision_loss, reason = "few")]

@@ -1,18 +1,17 @@
-//! Whether a bounded run of answers fits the expected shares, by a test that may be looked at after every answer.
+//! Tests whether a bounded run of reads fits the expected shares; valid at every look.
 //!
-//! The e-process of a Dirichlet mixture against a multinomial with known shares (Lindon & Malek, "Anytime-valid
-//! inference for multinomial count data", 2022): each answer x multiplies the evidence by
-//! q(x)/p(x), where q is the mixture's prediction from the answers before. While the shares p hold, the evidence has
-//! mean 1 at every stopping time, so by Ville's inequality it ever reaches 1/alpha with probability at most alpha.
+//! The test is the e-process of a Dirichlet mixture against a multinomial with known shares (Lindon & Malek,
+//! "Anytime-valid inference for multinomial count data", 2022). Each read x multiplies the evidence by q(x)/p(x), where
+//! q is the mixture's prediction from the earlier reads. While the shares p hold, the evidence has mean 1 at every
+//! stopping time, so by Ville's inequality it ever reaches 1/alpha with probability at most alpha.
 
 use std::sync::Arc;
 
 use super::{evidence::shares, expectation::Expectation};
 
-/// The evidence that answers do not have given shares.
 #[derive(Clone, Debug)]
 pub(crate) struct DirichletTest {
-    /// Expected shares, above 0, adding up to 1.
+    /// Above 0, sum 1.
     shares: Vec<f64>,
     counts: Vec<u64>,
     answers: u64,
@@ -20,19 +19,18 @@ pub(crate) struct DirichletTest {
     ln_evidence_max: f64,
 }
 
-/// [`DirichletTest`] by replica name, with the expected replicas or with those that turn up.
+/// [`DirichletTest`] by replica name. Without a list, replicas join as they answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Fairness {
     names: Vec<Arc<str>>,
-    /// The test that runs now; over one replica until a second one is known.
+    /// Covers a single replica until a second one is known.
     test: DirichletTest,
-    /// Whether a replica that turns up joins, which starts the test anew.
+    /// True: a new replica joins, which restarts the test.
     open: bool,
-    /// The least p-value of the tests that were started anew, each corrected for their number.
+    /// Smallest p-value of the earlier tests, each corrected for their number.
     p_before: f64,
 }
 
-/// How far a replica is from its expected share, in a run of answers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Deviation {
     pub(crate) replica: Arc<str>,
@@ -42,7 +40,7 @@ pub(crate) struct Deviation {
     pub(crate) expected: f64,
 }
 
-/// The natural logarithm of the evidence that these counts were not divided by these weights.
+/// The natural logarithm of the evidence against these weights.
 #[must_use]
 pub fn dirichlet_ln_evidence(weights: &[f64], counts: &[u64]) -> f64 {
     let mut test = DirichletTest::new(shares(weights));
@@ -53,15 +51,12 @@ pub fn dirichlet_ln_evidence(weights: &[f64], counts: &[u64]) -> f64 {
 }
 
 impl DirichletTest {
-    /// A test of `shares`, which are above 0 and add up to 1.
     pub(crate) fn new(shares: Vec<f64>) -> Self {
         let counts = vec![0; shares.len()];
         Self { shares, counts, answers: 0, ln_evidence: 0.0, ln_evidence_max: 0.0 }
     }
 
-    /// Takes in that the replica of this index answered.
-    ///
-    /// The mixture's prior has the expected shares as its mean and half a pseudo-count a replica, kappa = K/2:
+    /// The prior has the expected shares as its mean and half a pseudo-count per replica, kappa = K/2:
     /// q(x) = (kappa p(x) + count(x)) / (kappa + n).
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     pub(crate) fn observe(&mut self, index: usize) {
@@ -74,12 +69,12 @@ impl DirichletTest {
         self.answers += 1;
     }
 
-    /// The probability with which chance alone ever makes the evidence as large as it was at its largest.
+    /// Probability that chance alone ever reaches the largest evidence so far.
     fn p_value(&self) -> f64 {
         (-self.ln_evidence_max).exp().min(1.0)
     }
 
-    /// The index of the replica whose own count fits its share least (by its binomial likelihood ratio).
+    /// The replica whose own count fits its share least, by its binomial likelihood ratio.
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     fn worst(&self) -> Option<usize> {
         let divergence = |index: usize| {
@@ -101,8 +96,8 @@ impl Fairness {
         Self { open: names.is_empty(), names, test: DirichletTest::new(shares), p_before: 1.0 }
     }
 
-    /// Takes one answer in, in the order in which the samples started. An answer of a replica outside a closed set
-    /// is no evidence about the shares of those inside and is left out.
+    /// Expects reads in start order. A read of a replica outside a closed set is not evidence about the shares inside,
+    /// and does not count.
     pub(crate) fn observe(&mut self, replica: &Arc<str>) {
         match self.names.iter().position(|name| name == replica) {
             Some(index) => self.test.observe(index),
@@ -111,17 +106,15 @@ impl Fairness {
         }
     }
 
-    /// The replicas under test.
     pub(crate) fn replicas(&self) -> usize {
         self.names.len()
     }
 
-    /// The probability with which chance alone would have shown at least this much evidence at any look so far.
+    /// Probability that chance alone ever reaches the largest evidence so far.
     pub(crate) fn p_value(&self) -> f64 {
         self.p_before.min(self.corrected()).min(1.0)
     }
 
-    /// The replica that fits its share least.
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     pub(crate) fn worst(&self) -> Option<Deviation> {
         let index = self.test.worst()?;
@@ -132,8 +125,8 @@ impl Fairness {
         })
     }
 
-    /// A replica more: the test starts anew over equal shares of all known ones. The answer that made it known is
-    /// not fed, since it decided when to start.
+    /// The test restarts over equal shares of all known replicas. The read that made the replica known does not count,
+    /// since it decided when to start.
     fn join(&mut self, replica: &Arc<str>) {
         self.p_before = self.p_before.min(self.corrected());
         self.names.push(Arc::clone(replica));
@@ -142,8 +135,8 @@ impl Fairness {
         self.test = DirichletTest::new(vec![share; self.names.len()]);
     }
 
-    /// The running test's p-value. In an open set the k-th test has the part 1/(k(k+1)) of the false-alarm
-    /// probability; those parts add up to less than 1 however many replicas turn up.
+    /// In an open set, the k-th test gets the part 1/(k(k+1)) of the false-alarm probability. These parts add up to
+    /// less than 1, whatever the number of replicas.
     #[expect(clippy::cast_precision_loss, reason = "at most 65 replicas")]
     fn corrected(&self) -> f64 {
         let k = self.names.len() as f64;

@@ -1,4 +1,4 @@
-//! Whether the reads of a target are balanced.
+//! Verdicts: whether the reads of a target are balanced.
 
 mod check;
 mod evaluator;

@@ -1,132 +1,98 @@
-//! What readscope says of a target's reads: balanced, unbalanced, or undecided and why; each with its sentence.
+//! The verdict on a target's reads, and its sentence.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::evidence::Suspect;
 use crate::model::probe::FailureReason;
 
-/// Whether the reads of a target are balanced; [`fmt::Display`] makes the sentence for people.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// Chance alone explains how answers divide.
+    /// Chance alone explains how reads divide.
     Balanced(AllAnswer),
-    /// The detector alarms.
     Unbalanced {
-        /// Who causes it, the greatest part of the evidence first; never empty.
+        /// The largest part of the evidence first; never empty.
         culprits: Vec<Culprit>,
-        /// Chance alone looks like this at most once in so many seconds.
+        /// Evidence this large occurs by chance at most once in this many seconds.
         evidence_seconds: f64,
     },
-    /// It cannot be told now.
     Undecided(Undecided),
 }
 
-/// Why it cannot be told whether reads are balanced.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Undecided {
-    /// Fewer than two replicas are expected, or known.
     FewReplicas {
-        /// How many there are.
         replicas: usize,
     },
-    /// The Service keeps a client with the endpoint that it had.
     Affinity {
-        /// For so long after its last connection.
+        /// Time after the client's last connection.
         stays: Duration,
     },
-    /// More samples fail than the tolerance allows.
     Failures {
-        /// How many failed.
         failed: usize,
-        /// Of how many samples, the latest ones.
         samples: usize,
-        /// So many may.
+        /// Failures that `window` may hold.
         allowed: usize,
-        /// Of how many samples, once there are as many.
         window: usize,
-        /// Why the latest one failed.
         reason: FailureReason,
     },
-    /// Too few answers so far.
     FewAnswers {
-        /// How many there are.
         answers: u64,
-        /// After how many it would show that one replica gets none.
+        /// Reads after which a replica without reads would show.
         needed: u64,
-        /// How many replicas are compared.
         replicas: usize,
     },
-    /// There is more evidence than balanced reads give, and too little for an alarm.
+    /// More evidence than balanced reads give, less than an alarm.
     Suspicion {
-        /// Chance alone looks like this at most once in so many seconds.
         evidence_seconds: f64,
-        /// The evidence of an alarm, in seconds.
         threshold_seconds: f64,
     },
 }
 
-/// A replica that causes an alarm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Culprit {
-    /// Its name.
     pub replica: Arc<str>,
-    /// What is wrong with its reads.
     pub kind: CulpritKind,
-    /// Its part of the evidence, 0 to 1.
+    /// Of the evidence, 0 to 1.
     pub part: f64,
-    /// The part of the reads that it gets, 0 to 1.
+    /// 0 to 1.
     pub share: f64,
-    /// The part of the reads that it should get, 0 to 1.
+    /// 0 to 1.
     pub expected: f64,
 }
 
-/// What is wrong with the reads of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CulpritKind {
-    /// It gets none.
     Dead,
-    /// It gets too few.
     Starved,
-    /// It gets too many.
     Hot,
 }
 
-/// The sentence of reads that chance alone explains.
+/// Reads that chance alone explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllAnswer {
-    /// How many answer.
     pub answering: usize,
-    /// How many are compared.
     pub replicas: usize,
-    /// Whether the set is known, or is just who was seen.
+    /// False: the replicas were seen, not configured.
     pub listed: bool,
 }
 
-/// So few samples fit into the false-alarm period that healthy reads may hold an alarm up once it has begun.
+/// The period holds too few probes: ordinary noise can keep an alarm from clearing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FewSamples {
-    /// How many fit.
     pub samples: f64,
-    /// How many should.
     pub needed: f64,
-    /// For how many replicas.
     pub replicas: usize,
-    /// The evidence of an alarm, in seconds: the period times the number of targets.
+    /// The false-alarm period times the number of targets.
     pub threshold_seconds: f64,
-    /// Between samples.
     pub interval_seconds: f64,
 }
 
-/// How much speaks against balanced reads, in words.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evidence {
-    /// Chance alone looks like this at most once in so many seconds.
     pub seconds: f64,
-    /// The evidence of an alarm, in seconds.
     pub threshold_seconds: f64,
 }
 
-/// A verdict without what it rests on: two of the same kind say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VerdictKind {
     Balanced,
@@ -139,7 +105,6 @@ pub(crate) enum VerdictKind {
 }
 
 impl Verdict {
-    /// The name in the API.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -149,19 +114,17 @@ impl Verdict {
         }
     }
 
-    /// Whether the detector alarms and may be believed.
     #[must_use]
     pub fn is_unbalanced(&self) -> bool {
         matches!(self, Self::Unbalanced { .. })
     }
 
-    /// Whether it cannot be told.
     #[must_use]
     pub fn is_undecided(&self) -> bool {
         matches!(self, Self::Undecided(_))
     }
 
-    /// Who causes the alarm, the greatest part of the evidence first; nobody without one.
+    /// The largest part of the evidence first; empty without an alarm.
     #[must_use]
     pub fn culprits(&self) -> &[Culprit] {
         match self {
@@ -172,10 +135,8 @@ impl Verdict {
 }
 
 impl CulpritKind {
-    /// Every one.
     pub const ALL: [Self; 3] = [Self::Dead, Self::Starved, Self::Hot];
 
-    /// What bets on these odds that won say.
     pub(crate) fn of(suspect: &Suspect) -> Self {
         match suspect.odds {
             odds if odds <= 0.0 => Self::Dead,
@@ -184,7 +145,6 @@ impl CulpritKind {
         }
     }
 
-    /// The name in metrics and API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -289,7 +249,7 @@ impl fmt::Display for FewSamples {
     }
 }
 
-/// A part as a percentage of two digits; small ones keep a digit.
+/// Writes a part as a percentage with two digits; small parts keep a decimal.
 struct Percent(f64);
 
 impl fmt::Display for Percent {
@@ -300,14 +260,14 @@ impl fmt::Display for Percent {
     }
 }
 
-/// A time in seconds as people say long times.
+/// Writes seconds in the largest unit that fits at least twice.
 pub(crate) struct Long(pub(crate) f64);
 
 impl fmt::Display for Long {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(f64, &str); 4] =
             [(365.25 * 86_400.0, "years"), (86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")];
-        // Two of the next smaller unit say more than one.
+        // "90 minutes" says more than "1 hour".
         let (seconds, name) = UNITS.into_iter().find(|(unit, _)| self.0 >= 2.0 * unit).unwrap_or((1.0, "seconds"));
         let count = format!("{:.0}", self.0 / seconds);
         write!(f, "{count} {}", if count == "1" { "second" } else { name })

@@ -1,4 +1,4 @@
-//! What a whole target says of samples that a test decides.
+//! Verdicts of a whole target on scripted probes.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use crate::model::{
     verdict::{CulpritKind, Expectation, Undecided, Verdict, VerdictKind},
 };
 
-/// A target with samples once a second, whose routing is decided by the test.
 struct Course {
     target: Target,
     sequence: u64,
@@ -48,15 +47,14 @@ impl Course {
         self.news.extend(notices.iter().map(ToString::to_string));
     }
 
-    /// Answers at random among these, by a generator that is the same everywhere.
+    /// Random reads among `ordinals`; the generator is the same on every platform.
     fn answers(&mut self, ordinals: &[u32], count: usize) {
         for _ in 0..count {
             self.answer(drawn(self.sequence, ordinals));
         }
     }
 
-    /// One sample a second for so many, balanced, the answers taken in as they come: replica k answers after
-    /// `seconds[k]`.
+    /// `count` balanced probes, one a second, applied in order of arrival: replica k answers after `seconds[k]`.
     fn overlapping(&mut self, seconds: [f64; 3], count: u64) {
         let sample = |sequence: u64| {
             let ordinal = drawn(sequence, &[0, 1, 2]);
@@ -90,7 +88,6 @@ fn answer(ordinal: u32, server_id: u32) -> Answer {
     Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() }
 }
 
-/// One of the ordinals, at random, the same for the same sample.
 fn drawn(sequence: u64, ordinals: &[u32]) -> u32 {
     let random = (sequence + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let random = ((random ^ (random >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)) >> 33;
@@ -116,8 +113,8 @@ fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
     assert_eq!((said("Unbalanced: mysql-2 gets none of the reads where 33 % is expected"), said("Balanced: ")), (1, 2));
 }
 
-/// In the order of arrival, a slow replica is missing at every moment from among the newest answers: 50 s of a sample a
-/// second are as many answers as a dead one takes to be found.
+/// In order of arrival, a slow replica is always missing from the newest reads. 50 s at one probe a second are as many
+/// reads as it takes to find a dead replica.
 #[test]
 fn samples_that_overlap_are_judged_as_if_they_had_come_in_turn() {
     let mut slow = Course::new(&THREE);
@@ -148,7 +145,7 @@ fn a_killed_server_leaves_it_undecided_and_accuses_nobody() {
     assert_eq!((course.verdict().name(), course.target.snapshot().alarms), ("balanced", 0));
 }
 
-/// Its failures are as few as are tolerated among three; that they may all be one replica's is what counts.
+/// The failures are few enough for three replicas, but they may all belong to one.
 #[test]
 fn a_killed_server_of_fifty_accuses_nobody_either_and_one_without_reads_is_still_named() {
     const KILLED: u32 = 7;

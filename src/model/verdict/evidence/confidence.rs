@@ -1,30 +1,29 @@
-//! Between what a share is, for sure at all times at once: the mixture of binomial likelihoods over the Jeffreys prior.
+//! Confidence intervals of shares, valid at all times at once: the mixture of binomial likelihoods over the Jeffreys
+//! prior.
 //!
 //! For s hits of n, ln e(q) = ln B(1/2 + s, 1/2 + n - s) - ln B(1/2, 1/2) - s ln q - (n - s) ln(1 - q) is the evidence
-//! against the share q. With q the truth, e(q) has mean 1 at every stopping time, so by Ville's inequality it ever reaches
-//! 1/alpha with a probability of at most alpha; the interval holds every q whose evidence is below that.
+//! against the share q. With q the truth, e(q) has mean 1 at every stopping time, so by Ville's inequality it ever
+//! reaches 1/alpha with a probability of at most alpha. The interval holds every q with less evidence.
 //!
-//! The Beta function's logarithm and the likelihood's are both near n, and cancel; written with the divergence of s/n
-//! from q, and with what Stirling's formula leaves out, nothing does, however large the counts.
+//! The logarithms of the Beta function and of the likelihood are both near n and would cancel. The code uses the
+//! divergence of s/n from q and the remainders of Stirling's formula instead, which lose no digits, however large the
+//! counts.
 
 use std::f64::consts::{LN_2, PI, TAU};
 
-/// Between what a share is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShareInterval {
-    /// 0 to `upper`.
     pub lower: f64,
-    /// `lower` to 1.
     pub upper: f64,
 }
 
-/// Steps to an edge: a few of Newton's, and enough where each of them has to halve what is left.
+/// Newton needs a few steps; these suffice even if every step only halves the interval.
 const STEPS: u32 = 64;
 
-/// From here on four terms of Stirling's series are exact.
+/// Four terms of Stirling's series are exact from here on.
 const SERIES_FROM: u64 = 16;
 
-/// The interval of a share with `hits` of `answers`, which is ever wrong with a probability of at most `alpha`.
+/// Wrong at any time with a probability of at most `alpha`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 one answer more does not matter")]
 pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
@@ -35,15 +34,15 @@ pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
     let (s, misses, n) = (hits as f64, (answers - hits) as f64, answers as f64);
     let left =
         (TAU / n).ln() / 2.0 - PI.ln() + half_remainder(hits) + half_remainder(answers - hits) - remainder(answers);
-    // The deviance at which the evidence is as much as is not believed.
+    // The deviance at which the evidence reaches 1/alpha.
     let limit = -alpha.ln() - left;
     let deviance = |q: f64| part(s, n, q) + part(misses, n, 1.0 - q);
     let share = s / n;
-    // The deviance is convex and least at the share: Newton's steps come to the edge from outside, and are never far off.
+    // The deviance is convex with its minimum at the share, so Newton's steps approach the edge from outside.
     let about = (2.0 * limit * share * (1.0 - share) / n).sqrt();
     let edge = |mut outside: f64| {
         let mut within = share;
-        // Where it would be if the deviance were a parabola, as it is near the share.
+        // The edge if the deviance were a parabola, as it nearly is close to the share.
         let mut q = between(outside, within, share + about.copysign(outside - within));
         for _ in 0..STEPS {
             let excess = deviance(q) - limit;
@@ -66,7 +65,6 @@ pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
     }
 }
 
-/// `guess` if it is between these two, otherwise the middle of them.
 fn between(one: f64, other: f64, guess: f64) -> f64 {
     if (guess - one) * (guess - other) < 0.0 { guess } else { f64::midpoint(one, other) }
 }
@@ -76,7 +74,7 @@ fn part(count: f64, n: f64, q: f64) -> f64 {
     if count > 0.0 { count * ((count / n - q) / q).ln_1p() } else { 0.0 }
 }
 
-/// ln Gamma(s + 1/2) less its leading terms s ln s - s + ln(2 pi) / 2.
+/// ln Gamma(s + 1/2) minus its leading terms s ln s - s + ln(2 pi) / 2.
 #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 one answer more does not matter")]
 fn half_remainder(s: u64) -> f64 {
     if s == 0 {
@@ -91,7 +89,7 @@ fn half_remainder(s: u64) -> f64 {
     gamma - (x * x.ln() - x + TAU.ln() / 2.0)
 }
 
-/// ln Gamma(n + 1) less its leading terms n ln n - n + ln(2 pi n) / 2; `n` is above 0.
+/// ln Gamma(n + 1) minus its leading terms n ln n - n + ln(2 pi n) / 2; `n` is above 0.
 #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 one answer more does not matter")]
 fn remainder(n: u64) -> f64 {
     let x = n as f64;
@@ -110,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_series_goes_on_where_the_sums_end() {
-        // The next term of Stirling's series bounds what is left out.
+        // The next term of Stirling's series bounds the remainder.
         let gap = |f: fn(u64) -> f64, direct: f64| (f(SERIES_FROM) - direct).abs();
         let x = 16.0_f64;
         let gamma: f64 = PI.ln() / 2.0 + (0..16).map(|i| (f64::from(i) + 0.5).ln()).sum::<f64>();

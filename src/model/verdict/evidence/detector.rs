@@ -1,4 +1,4 @@
-//! The detector: every bet, their sum, and whether it is an alarm.
+//! The detector: all bets, their sum, and the alarm.
 
 use super::{
     grid::Grid,
@@ -6,25 +6,23 @@ use super::{
     shares,
 };
 
-/// The part of the income that goes to bets on single replicas; plug-in bets get the rest.
+/// Part of the income for bets on single replicas; plug-in bets get the rest.
 pub const GRID_PART: f64 = 0.5;
 
-/// When to alarm and what to tolerate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectorRules {
-    /// The evidence, in seconds, at which it alarms: false alarms are at least so far apart on average. Above 0.
+    /// Evidence of an alarm, and minimum average time between false alarms. Above 0.
     pub threshold_seconds: f64,
-    /// By which part the chance of each replica may be off its expected share: 0 to below 1.
+    /// Tolerated relative deviation from the expected share: 0 to below 1.
     pub tolerance: f64,
-    /// An alarm ends when the evidence is below this part of the threshold.
+    /// An alarm ends below this part of the threshold.
     pub clear_ratio: f64,
-    /// The evidence is kept below this multiple of the threshold, so that an alarm ends soon after its cause.
+    /// Maximum evidence as a multiple of the threshold, so that an alarm ends soon after its cause.
     pub cap_ratio: f64,
-    /// A longer time between answers counts as this, in seconds.
+    /// A longer time between reads counts as this.
     pub gap_seconds_max: f64,
 }
 
-/// The evidence that answers do not divide as expected.
 #[derive(Clone, Debug)]
 pub struct Detector {
     rules: DetectorRules,
@@ -37,14 +35,12 @@ pub struct Detector {
     alarms: u64,
 }
 
-/// A replica on which bets have won.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Suspect {
-    /// Its index among the weights.
     pub index: usize,
-    /// At which multiple of the odds that it should have: 0 is dead, below 1 starved, above 1 hot.
+    /// Multiple of the expected odds: 0 is dead, below 1 starved, above 1 hot.
     pub odds: f64,
-    /// The part of all the evidence that bets on it have won, 0 to 1.
+    /// Part of all evidence won on this replica, 0 to 1.
     pub part: f64,
 }
 
@@ -61,7 +57,7 @@ impl Default for DetectorRules {
 }
 
 impl Detector {
-    /// A detector without evidence. Replicas whose weight is no number above 0 are not bet on.
+    /// Replicas without a weight above 0 get no bets.
     #[must_use]
     pub fn new(rules: DetectorRules, weights: &[f64]) -> Self {
         let shares = shares(weights);
@@ -76,13 +72,13 @@ impl Detector {
         }
     }
 
-    /// Takes in that the replica of index `x` answered, `seconds` after the answer before. An answer of a replica that
-    /// is not bet on, or of the only one, says nothing.
+    /// `seconds` is the time since the previous read. A read of a replica without bets, or of the only replica, is
+    /// ignored.
     pub fn observe(&mut self, x: usize, seconds: f64) {
         if self.comparable() < 2 || self.shares.get(x).is_none_or(|share| *share <= 0.0) {
             return;
         }
-        // What is no number is no time either.
+        // NaN and negative times count as 0.
         let seconds = if seconds > 0.0 { seconds.min(self.rules.gap_seconds_max) } else { 0.0 };
         self.grid.settle(x, seconds * GRID_PART);
         #[expect(clippy::cast_precision_loss, reason = "there are three")]
@@ -105,15 +101,15 @@ impl Detector {
         self.clear();
     }
 
-    /// Begins anew with other weights; only the count of alarms stays.
+    /// Only the count of alarms stays.
     pub fn restart(&mut self, weights: &[f64]) {
         let alarms = self.alarms;
         *self = Self { alarms, ..Self::new(self.rules, weights) };
     }
 
-    /// Goes on with other replicas; `before` says at which index each was, if it was there. What bets on single replicas
-    /// have won stays with those that stay: each factor's mean is at most 1 under the shares in force when it is used, and
-    /// those are known before the answer. A newcomer's bets begin with nothing, and plug-in bets begin anew.
+    /// `before` gives the former index of each replica, if any. A replica that stays keeps the capital won on it: each
+    /// factor has a mean of at most 1 under the shares in force when it is used, and these are known before the read. A
+    /// new replica starts without capital, and the plug-in bets restart.
     pub fn change(&mut self, weights: &[f64], before: &[Option<usize>]) {
         self.shares = shares(weights);
         self.grid.change(&self.shares, before, self.rules.tolerance);
@@ -122,54 +118,49 @@ impl Detector {
         self.clear();
     }
 
-    /// Alarms at another threshold from now on, in seconds.
     pub fn set_threshold(&mut self, seconds: f64) {
         self.rules.threshold_seconds = seconds;
     }
 
-    /// When it alarms and what it tolerates.
     #[must_use]
     pub fn rules(&self) -> &DetectorRules {
         &self.rules
     }
 
-    /// The evidence M in seconds: chance alone brings this much about at most once in so many seconds.
+    /// M: evidence this large occurs by chance at most about once in this many seconds.
     #[must_use]
     pub fn evidence_seconds(&self) -> f64 {
         self.evidence
     }
 
-    /// Whether the evidence has reached the threshold and not fallen below the clear level since.
+    /// True from the threshold until the evidence falls below the clear level.
     #[must_use]
     pub fn alarm(&self) -> bool {
         self.alarm
     }
 
-    /// How often an alarm began.
     #[must_use]
     pub fn alarms(&self) -> u64 {
         self.alarms
     }
 
-    /// The expected shares, by index; 0 where a replica is not bet on.
+    /// By index; 0 for replicas without bets.
     #[must_use]
     pub fn shares(&self) -> &[f64] {
         &self.shares
     }
 
-    /// How many replicas are bet on.
     #[must_use]
     pub fn comparable(&self) -> usize {
         self.shares.iter().filter(|share| **share > 0.0).count()
     }
 
-    /// The evidence below which an alarm ends, in seconds.
     #[must_use]
     pub fn clear_seconds(&self) -> f64 {
         self.rules.clear_ratio * self.rules.threshold_seconds
     }
 
-    /// The replica on which bets have won most; absent without evidence.
+    /// The replica on which bets won most; absent without evidence.
     #[must_use]
     pub fn culprit(&self) -> Option<Suspect> {
         let capitals = (0..self.grid.len()).map(|index| (index, self.grid.of(index)));
@@ -180,8 +171,8 @@ impl Detector {
         first.filter(|(_, capital)| *capital > 0.0).map(|(index, _)| self.suspect(index))
     }
 
-    /// The culprit, and all others that deviate in the same direction and on which alone bets have won enough to hold an
-    /// alarm, the greatest part first. Others get more when one gets less; that makes them no culprits.
+    /// The culprit, and the replicas that deviate in the same direction and alone hold enough evidence for an alarm,
+    /// the largest part first. If one replica gets less, the others get more; that does not make them culprits.
     #[must_use]
     pub fn culprits(&self) -> Vec<Suspect> {
         let Some(first) = self.culprit() else { return Vec::new() };
@@ -194,8 +185,8 @@ impl Detector {
         found
     }
 
-    /// The part of the answers that a replica gave lately, 0 to 1, over the memory with which the plug-in bets have won
-    /// most: after a change it is as long as fits the size of the change. Absent while there are too few answers.
+    /// Share of the recent reads, 0 to 1, over the memory of the plug-in bet that won most: after a change, its length
+    /// fits the size of the change. Absent with too few reads.
     #[must_use]
     pub fn recent_share(&self, index: usize) -> Option<f64> {
         let best = self.plug_ins.iter().max_by(|a, b| a.capital().total_cmp(&b.capital()))?;

@@ -1,7 +1,7 @@
-//! Bets that one replica gets a multiple of the odds that it should.
+//! Bets that one replica gets a multiple of its expected odds.
 
-/// The odds that are bet on, as multiples of those that follow from the expected share; 0 is a replica that gets
-/// nothing. Powers of two, close together around 1, where the size of a small change matters most.
+/// Multiples of the odds that follow from the expected share; 0 is a replica without reads. Powers of two, closer
+/// together around 1, where the size of a small change matters most.
 pub const ODDS: [f64; 10] = [
     0.0,
     0.25,
@@ -17,34 +17,32 @@ pub const ODDS: [f64; 10] = [
 
 const BETS: usize = ODDS.len();
 
-/// One capital for each replica and odds, in seconds.
+/// One capital per replica and odds, in seconds.
 #[derive(Clone, Debug)]
 pub(super) struct Grid {
     capital: Vec<[f64; BETS]>,
     factors: Vec<Factors>,
 }
 
-/// What an answer multiplies a replica's bets by.
+/// Factors of a read for the bets on one replica.
 #[derive(Clone, Copy, Debug)]
 struct Factors {
-    /// When the replica gave it.
     hit: [f64; BETS],
-    /// When another one did.
     miss: [f64; BETS],
 }
 
 impl Factors {
-    /// The factors of a replica with the expected share `p`, when chances may be off by the part `tolerance`.
+    /// `p` is the expected share; chances may be off by the part `tolerance`.
     ///
-    /// A bet's own chance q of a hit is compared with the tolerated chance r that is nearest to it. Where q is not beyond
-    /// r there is nothing to win, and the bet is off.
+    /// Each bet compares its own chance q of a hit with the nearest tolerated chance r. If q is not beyond r, there is
+    /// nothing to win, and the bet is off.
     fn new(p: f64, tolerance: f64) -> Self {
         let mut factors = Self { hit: [0.0; BETS], miss: [0.0; BETS] };
         for (index, odds) in ODDS.into_iter().enumerate() {
             let q = odds * p / (1.0 - p + odds * p);
             let r = if odds > 1.0 { p * (1.0 + tolerance) } else { p * (1.0 - tolerance) };
             let beyond = if odds > 1.0 { q > r } else { q < r };
-            // A share of 0 or 1 leaves nothing to bet on; comparisons with what is no number are false.
+            // A share of 0 or 1 leaves nothing to bet on; comparisons with NaN are false.
             if beyond && r > 0.0 && r < 1.0 && p < 1.0 {
                 factors.hit[index] = q / r;
                 factors.miss[index] = (1.0 - q) / (1.0 - r);
@@ -62,14 +60,14 @@ impl Grid {
         }
     }
 
-    /// Goes on with other replicas: each keeps the capital of the one it was before, if it was one.
+    /// Each replica keeps the capital of its former index, if any.
     pub(super) fn change(&mut self, shares: &[f64], before: &[Option<usize>], tolerance: f64) {
         let kept = |index: &Option<usize>| index.and_then(|index| self.capital.get(index)).copied();
         let capital = before.iter().map(|index| kept(index).unwrap_or([0.0; BETS])).collect();
         *self = Self { capital, ..Self::new(shares, tolerance) };
     }
 
-    /// Settles every bet on the answer of the replica `x`, and then adds `income` seconds, shared alike.
+    /// Settles the bets, then adds `income` seconds in equal parts.
     pub(super) fn settle(&mut self, x: usize, income: f64) {
         #[expect(clippy::cast_precision_loss, reason = "at most a few hundred bets")]
         let each = income / (self.capital.len() * BETS) as f64;
@@ -89,12 +87,10 @@ impl Grid {
         self.capital.iter_mut().flatten().for_each(|capital| *capital *= by);
     }
 
-    /// The capital of all bets on one replica.
     pub(super) fn of(&self, index: usize) -> f64 {
         self.capital[index].iter().sum()
     }
 
-    /// The odds at which the bets on one replica have won most.
     pub(super) fn odds(&self, index: usize) -> f64 {
         let bets = self.capital[index].into_iter().zip(ODDS);
         bets.fold((f64::NEG_INFINITY, 1.0), |best, bet| if bet.0 > best.0 { bet } else { best }).1

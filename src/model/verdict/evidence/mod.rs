@@ -1,12 +1,12 @@
-//! Whether reads are balanced: a detector that holds its false-alarm rate however long and often it looks, the names of
-//! those that cause an alarm, and descriptive numbers for people.
+//! Evidence of unbalanced reads: a detector whose false-alarm rate holds however long and often it looks, its culprits,
+//! and descriptive numbers.
 //!
 //! The detector is a Shiryaev-Roberts e-detector (Shin, Ramdas & Rinaldo, "E-detectors: a nonparametric framework for
-//! sequential change detection", 2022) with a mixture of bets on single replicas and plug-in bets that forget (Robbins &
-//! Siegmund; Lorden & Pollak). Each bet plays a small capital, in seconds, on its own idea of how answers divide, against
-//! the expected shares. While every replica's chance stays within a tolerance of its share, no bet gains on average, so
-//! the sum M grows by no more than the time that passes: whoever alarms at M >= T waits at least T seconds on average for
-//! a false alarm, at whatever rate answers come (optional stopping). `docs/verdict.md` says what that means in practice.
+//! sequential change detection", 2022) with a mixture of bets on single replicas and plug-in bets that forget (Robbins
+//! & Siegmund; Lorden & Pollak). Each bet plays a small capital, in seconds, on its own idea of how reads divide,
+//! against the expected shares. While every replica's chance stays within a tolerance of its share, no bet gains on
+//! average, so the sum M grows no faster than time. A false alarm at M >= T therefore takes at least T seconds on
+//! average, at any rate of reads (optional stopping). `docs/verdict.md` explains what this means in practice.
 
 mod confidence;
 mod detector;
@@ -22,12 +22,12 @@ pub use grid::ODDS;
 pub use plug_in_bets::WINDOWS;
 pub use share_stats::{INTERVAL_ALPHA, Indices, ShareStats};
 
-/// A weight that is a smaller part than this of the largest one counts as none: nobody lives to see such an answer.
+/// A weight below this part of the largest one counts as 0: its reads are too rare to matter.
 const WEIGHT_MIN: f64 = 1e-12;
 
-/// What parts of a whole these weights are; weights that are no numbers above 0 have no part.
+/// Weights that are not numbers above 0 have the share 0.
 ///
-/// They are divided by the largest first: the sum of finite weights may not be finite.
+/// Weights are divided by the largest first: the sum of finite weights may be infinite.
 #[must_use]
 pub fn shares(weights: &[f64]) -> Vec<f64> {
     let sound = |weight: f64| if weight.is_finite() && weight > 0.0 { weight } else { 0.0 };

@@ -1,20 +1,18 @@
-//! A bet that answers go on dividing as the latest ones did, which finds patterns over several replicas.
+//! Bets that reads keep dividing as the latest ones did, which finds patterns over several replicas.
 
-/// More than any capital that counts and still a number, whatever it is multiplied by next.
+/// Above any capital that matters, and finite after the next multiplication.
 const CAPITAL_MAX: f64 = 1e300;
 
-/// Over how many answers each bet remembers: a short memory finds great changes, a long one small ones.
+/// Memory of each bet in reads: a short memory finds large changes, a long one small changes.
 pub const WINDOWS: [f64; 3] = [16.0, 64.0, 512.0];
 
-/// One plug-in bet.
 #[derive(Clone, Debug)]
 pub(super) struct PlugInBets {
     window: f64,
     /// In seconds.
     capital: f64,
-    /// Answers of each replica, forgotten by the part 1/window with every answer.
+    /// Reads of each replica; every read forgets the part 1/window.
     counts: Vec<f64>,
-    /// Their sum.
     answers: f64,
 }
 
@@ -23,10 +21,11 @@ impl PlugInBets {
         Self { window, capital: 0.0, counts: vec![0.0; replicas], answers: 0.0 }
     }
 
-    /// Settles the bet on the answer of the replica `x`, adds `income` seconds, and remembers the answer.
+    /// Settles the bet, adds `income` seconds, and remembers the read.
     ///
-    /// The bet's chances q are the remembered parts with half a pseudo-answer a replica. Against chances that are off by
-    /// at most the part `tolerance`, q(x)/p(x) has a mean of at most 1 + tolerance |q - p|, by which it is divided.
+    /// The bet's chances q are the remembered parts plus half a pseudo-read per replica. Against chances that are off
+    /// by at most the part `tolerance`, q(x)/p(x) has a mean of at most 1 + tolerance |q - p|, so the factor is divided
+    /// by that.
     #[expect(clippy::cast_precision_loss, reason = "at most a few hundred replicas")]
     pub(super) fn settle(&mut self, x: usize, shares: &[f64], tolerance: f64, income: f64) {
         let kappa = shares.len() as f64 / 2.0;
@@ -50,9 +49,8 @@ impl PlugInBets {
         self.capital *= by;
     }
 
-    /// The part of the remembered answers that a replica gave; absent while there are too few to say.
     pub(super) fn share(&self, index: usize) -> Option<f64> {
-        /// Fewer would make one answer look like a tenth of all.
+        /// With fewer, one read would look like a tenth of all.
         const ANSWERS_MIN: f64 = 10.0;
         (self.answers >= ANSWERS_MIN).then(|| self.counts[index] / self.answers)
     }

@@ -1,4 +1,4 @@
-//! The detector and the counts on whatever comes: they neither panic, nor alarm by themselves, nor give what is no number.
+//! Property tests: on any input, detector and counts do not panic, alarm without cause, or return NaN.
 
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ fn seconds() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// What may happen: an answer, or a change of the replicas, with or without those before.
+/// A read, or a change of the replicas that keeps or drops the former ones.
 #[derive(Clone, Debug)]
 enum Step {
     Answer(usize, f64),
@@ -166,7 +166,7 @@ fn capital_stays_with_those_that_stay() {
     assert_eq!(detector.evidence_seconds(), 0.0);
 }
 
-/// Takes turns by weight: the one that is furthest behind is next.
+/// Takes turns by weight: the replica furthest behind is next.
 struct Turns {
     weights: Vec<f64>,
     given: Vec<f64>,

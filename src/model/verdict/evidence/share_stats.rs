@@ -1,56 +1,51 @@
-//! Counts of answers, and what they say to people: descriptive numbers without a threshold.
+//! Counts of reads, and descriptive numbers without a threshold.
 
 use super::{
     confidence::{ShareInterval, share_interval},
     shares,
 };
 
-/// Shares outside their intervals are as rare as this, over all replicas of a target and all times.
+/// Probability of a share outside its interval, over all replicas of a target and all times.
 pub const INTERVAL_ALPHA: f64 = 0.05;
 
-/// A replica is missing when chance would keep it silent for so long with a probability below this.
+/// A replica is missing if its silence is less likely than this by chance.
 const MISSING_CHANCE: f64 = 1e-9;
 
-/// Answers by replica: those of the last minutes, and those since the expectation or the alarm last changed.
+/// Reads by replica: of the last minutes, and since the expectation or the alarm last changed.
 #[derive(Clone, Debug)]
 pub struct ShareStats {
     shares: Vec<f64>,
     half_life_seconds: f64,
     missing_chance: f64,
-    /// Answers of each replica, which weigh half after a half-life.
+    /// Reads of each replica, with half the weight after a half-life.
     recent: Vec<f64>,
-    /// The sum of the squares of single answers' weights.
+    /// Sum of the squared weights of single reads.
     squares: f64,
-    /// Answers of all replicas since the last of each.
+    /// Reads of all replicas since the last one of each.
     since: Vec<u64>,
-    /// Answers of each since the epoch began.
     counts: Vec<u64>,
     answers: u64,
 }
 
-/// How far recent answers are from the expected shares.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Indices {
-    /// The part of the recent answers that each replica gave, 0 to 1.
     pub shares: Vec<f64>,
-    /// How many answers of equal weight would say as much as these.
+    /// Number of reads with equal weight that say as much.
     pub effective_answers: f64,
-    /// The part of the reads that went to another replica than expected, 0 to 1: half the sum of |share - expected|.
+    /// Part of the reads that went to another replica than expected, 0 to 1: half the sum of |share - expected|.
     pub misrouted: f64,
-    /// What chance alone makes of it on average.
+    /// Mean of `misrouted` by chance alone.
     pub misrouted_noise: f64,
-    /// The greatest share as a multiple of the expected one.
     pub ratio_max: f64,
-    /// So many replicas of equal share would spread reads as far: K exp(-KL(shares, expected)).
+    /// Number of equal replicas that would spread reads as widely: K exp(-KL(shares, expected)).
     pub effective_replicas: f64,
-    /// 1 where chance divides the answers, near 0 where they take turns, far above 1 where they are unbalanced.
+    /// 1 if chance divides the reads, near 0 if replicas take turns, far above 1 if reads are unbalanced.
     pub dispersion: f64,
-    /// How many expected replicas chance cannot have kept silent for so long.
+    /// Expected replicas whose silence is beyond chance.
     pub missing: usize,
 }
 
 impl ShareStats {
-    /// Counts for replicas of these weights; answers weigh half after `half_life_seconds`.
     #[must_use]
     pub fn new(weights: &[f64], half_life_seconds: f64) -> Self {
         let (shares, replicas) = (shares(weights), weights.len());
@@ -66,13 +61,12 @@ impl ShareStats {
         }
     }
 
-    /// With another probability below which chance cannot have kept a replica silent.
     #[must_use]
     pub fn with_missing_chance(self, missing_chance: f64) -> Self {
         Self { missing_chance, ..self }
     }
 
-    /// Takes in that the replica of index `x` answered, `seconds` after the answer before.
+    /// `seconds` is the time since the previous read.
     pub fn observe(&mut self, x: usize, seconds: f64) {
         if x >= self.recent.len() {
             return;
@@ -88,33 +82,31 @@ impl ShareStats {
         self.answers = self.answers.saturating_add(1);
     }
 
-    /// Begins anew with other replicas; `before` says at which index each was, whose silence goes on being counted.
+    /// `before` gives the former index of each replica, whose silence continues.
     pub fn change(&mut self, weights: &[f64], before: &[Option<usize>]) {
         let kept = |index: &Option<usize>| index.and_then(|index| self.since.get(index)).copied().unwrap_or(0);
         let since = before.iter().map(kept).collect();
         *self = Self { since, ..Self::new(weights, self.half_life_seconds).with_missing_chance(self.missing_chance) };
     }
 
-    /// Begins a new epoch of the intervals.
     pub fn begin_epoch(&mut self) {
         self.counts.iter_mut().for_each(|count| *count = 0);
         self.answers = 0;
     }
 
-    /// Answers of all replicas since the last one of each.
+    /// Reads of all replicas since the last one of each.
     #[must_use]
     pub fn since(&self) -> &[u64] {
         &self.since
     }
 
-    /// Answers since the epoch of the intervals began.
     #[must_use]
     pub fn answers(&self) -> u64 {
         self.answers
     }
 
-    /// Between what each replica's share is for sure, if it has been constant since the epoch began: all replicas and all
-    /// times together are wrong with a probability of at most 5 %.
+    /// Valid for a share that is constant since the epoch began. The error probability over all replicas and all times
+    /// together is at most 5 %.
     #[must_use]
     pub fn interval(&self, index: usize) -> ShareInterval {
         #[expect(clippy::cast_precision_loss, reason = "at most a few hundred replicas")]
@@ -122,14 +114,14 @@ impl ShareStats {
         share_interval(self.counts.get(index).copied().unwrap_or(0), self.answers, alpha)
     }
 
-    /// The descriptive numbers; absent before the first answer and where fewer than two replicas are compared.
+    /// Absent before the first read and with fewer than two replicas.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "replicas are few")]
     pub fn indices(&self) -> Option<Indices> {
         let sum: f64 = self.recent.iter().sum();
         let expected = || self.shares.iter().copied().filter(|share| *share > 0.0);
         let replicas = expected().count();
-        // An answer long ago may weigh next to nothing.
+        // An old read may have almost no weight.
         if !sum.is_normal() || !self.squares.is_normal() || replicas < 2 {
             return None;
         }
@@ -153,7 +145,7 @@ impl ShareStats {
         })
     }
 
-    /// How many answers it takes until the silence of the least expected replica is beyond chance.
+    /// Reads until the silence of the replica with the smallest share is beyond chance.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     pub fn answers_to_miss_one(&self) -> u64 {
@@ -162,7 +154,7 @@ impl ShareStats {
         if count < 2 { 0 } else { self.silence(least, f64::from(count)).ceil() as u64 }
     }
 
-    /// After so many answers without it, chance cannot have kept a replica silent: (1 - p)^n <= chance / replicas.
+    /// Reads after which the silence of a replica is beyond chance: (1 - p)^n <= chance / replicas.
     fn silence(&self, share: f64, replicas: f64) -> f64 {
         (replicas / self.missing_chance).ln() / -(-share).ln_1p()
     }
