@@ -21,15 +21,18 @@ pub(super) enum Stage {
 }
 
 /// The failure that `error` means at this stage.
-pub(super) fn failure(error: &Error, stage: Stage, address: SocketAddr) -> Failure {
-    let reason = match error {
+pub(super) fn failure(mut error: Error, stage: Stage, address: SocketAddr) -> Failure {
+    if let (Error::Server(error), Stage::Login) = (&mut error, stage) {
+        split_state(error);
+    }
+    let reason = match &error {
         Error::Server(error) => server_reason(error, stage),
         Error::Io(IoError::Tls(_)) => FailureReason::Tls,
         Error::Io(IoError::Io(error)) => io_reason(error),
         Error::Driver(error) => driver_reason(error),
         Error::Url(_) | Error::Other(_) => FailureReason::Other,
     };
-    let doing = match error {
+    let doing = match &error {
         // Once there is a connection, it breaks for other reasons.
         Error::Io(IoError::Io(_))
             if stage == Stage::Login && !matches!(reason, FailureReason::Protocol | FailureReason::Tls) =>
@@ -38,7 +41,7 @@ pub(super) fn failure(error: &Error, stage: Stage, address: SocketAddr) -> Failu
         }
         _ => stage.doing(),
     };
-    made(reason, doing, address, &Text(error))
+    made(reason, doing, address, &Text(&error))
 }
 
 /// The failure that a panic of the driver means: it cannot cope with what the server sent.
@@ -50,6 +53,17 @@ pub(super) fn of_panic(Panicked(message): &Panicked, stage: Stage, address: Sock
 fn made(reason: FailureReason, doing: &str, address: SocketAddr, error: &dyn fmt::Display) -> Failure {
     let text = format!("cannot {doing} {address}: {error}");
     Failure { reason, text: harmless(text, TEXT_CHARS_MAX), address: Some(address) }
+}
+
+/// Moves the SQL state out of the message. The driver leaves it there when the server refuses instead of greeting, because
+/// nothing is negotiated yet.
+fn split_state(error: &mut ServerError) {
+    let Some((state, message)) = error.message.strip_prefix('#').and_then(|rest| rest.split_at_checked(5)) else {
+        return;
+    };
+    if state.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        (error.state, error.message) = (state.to_owned(), message.to_owned());
+    }
 }
 
 /// Whether a client would go on to the name's next address: nothing was spoken to yet, and no time was lost.
@@ -157,7 +171,7 @@ mod tests {
     use super::*;
 
     fn of(error: impl Into<Error>) -> Failure {
-        failure(&error.into(), Stage::Login, ([127, 0, 0, 1], 3306).into())
+        failure(error.into(), Stage::Login, ([127, 0, 0, 1], 3306).into())
     }
 
     fn server(code: u16, sql_state: &str, stage: Stage) -> FailureReason {
@@ -174,6 +188,18 @@ mod tests {
         assert_eq!(server(1053, "08S01", Stage::Login), FailureReason::Other);
         assert_eq!(server(1193, "HY000", Stage::Query), FailureReason::Query);
         assert_eq!(server(1820, "HY000", Stage::Query), FailureReason::Auth);
+    }
+
+    #[test]
+    fn a_refusal_instead_of_a_greeting_has_its_state_in_its_message() {
+        let refused =
+            |message: &str| of(ServerError { code: 1045, state: "HY000".to_owned(), message: message.to_owned() });
+        let denied = refused("#28000Access denied");
+        assert_eq!(denied.reason, FailureReason::Auth);
+        assert_eq!(denied.text, "cannot log in to 127.0.0.1:3306: ERROR 1045 (28000): Access denied");
+        for message in ["#280", "#28 00Access denied", "#\u{e4}\u{e4}\u{e4}x", ""] {
+            assert_eq!(refused(message).reason, FailureReason::Other, "{message}");
+        }
     }
 
     #[test]

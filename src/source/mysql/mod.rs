@@ -118,7 +118,7 @@ impl Sampler {
             Some(Ok(Ok(None))) => {
                 Err(failed(FailureReason::Query, format!("{address} answered the identity query without a row")))
             }
-            Some(Ok(Err(error))) => Err(failure::failure(&error, Stage::Query, address)),
+            Some(Ok(Err(error))) => Err(failure::failure(error, Stage::Query, address)),
             Some(Err(panicked)) => Err(failure::of_panic(&panicked, Stage::Query, address)),
             None => Err(late("the identity query", Some(address))),
         };
@@ -152,7 +152,7 @@ impl Sampler {
             *tried = Some(address);
             let failure = match contain(Conn::new(self.rotation.opts(&self.target, address))).await {
                 Ok(Ok(connection)) => return Ok((connection, address)),
-                Ok(Err(error)) => failure::failure(&error, Stage::Login, address),
+                Ok(Err(error)) => failure::failure(error, Stage::Login, address),
                 Err(panicked) => failure::of_panic(&panicked, Stage::Login, address),
             };
             if !failure::tries_next(&failure) {
