@@ -1,4 +1,4 @@
-//! What is typed: every command and option, and how it becomes a configuration.
+//! Command-line arguments, and how they become a configuration.
 
 mod attach;
 mod log;
@@ -27,13 +27,12 @@ use crate::{
     },
 };
 
-/// The environment variable that holds the password itself.
 const PASSWORD_VARIABLE: &str = "READSCOPE_PASSWORD";
 
-/// Those options of which one at least says what to look at.
+/// The argument group of which at least one option is required.
 const WHERE: &str = "where";
 
-/// What describes one target.
+/// Options that describe one target; `--config.file` excludes them.
 const ONE_TARGET: [&str; 18] = [
     "service",
     "statefulset",
@@ -275,42 +274,30 @@ pub enum Output {
     Json,
 }
 
-/// Why the options of a target do not make one.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// The file is not what it should be.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A name twice, or too many.
     #[error("--expect")]
     Expect(#[from] ExpectationError),
-    /// A file or a combination.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Neither a Service nor an address.
     #[error("say what to sample: --service NAMESPACE/NAME or --address HOST[:PORT]")]
     Nowhere,
-    /// A Service selects pods of its own namespace alone.
     #[error("--statefulset: {set} is in another namespace than the Service {service}, which cannot select its pods")]
-    Elsewhere {
-        /// The `StatefulSet`.
-        set: ObjectName,
-        /// The Service.
-        service: ObjectName,
-    },
-    /// The Service's cluster name is no address, which no valid name can bring about.
+    Elsewhere { set: ObjectName, service: ObjectName },
+    /// Every valid Service name gives a valid address, so this does not occur.
     #[error("--service")]
     Address(#[from] AddressError),
-    /// The environment variable holds no text.
     #[error("the environment variable READSCOPE_PASSWORD is not text; use --password-file instead")]
     PasswordVariable,
 }
 
 impl TargetArgs {
-    /// What the options or the file describe; `interval` is for when none was given.
+    /// `interval` is the default where the options and the file set none.
     ///
     /// # Errors
-    /// When options do not go together, or a file is not what it should be.
+    /// When options contradict each other or a file is invalid.
     pub fn configuration(&self, interval: Interval) -> Result<Configuration, TargetError> {
         let password = match std::env::var(PASSWORD_VARIABLE) {
             Ok(text) if !text.is_empty() => PasswordSource::Given(Secret::new(text)),
@@ -360,7 +347,6 @@ impl TargetArgs {
 }
 
 impl PacingArgs {
-    /// As the configuration has it.
     #[must_use]
     pub fn pacing(self) -> Pacing {
         let Self { burst_interval, burst_for, direct_interval, max_lag } = self;
@@ -369,7 +355,7 @@ impl PacingArgs {
 }
 
 impl RunArgs {
-    /// Lets options about when to call reads unbalanced win over the file.
+    /// Options override the file.
     pub fn judge_by(&self, configuration: &mut Configuration) {
         let imbalance = &mut configuration.imbalance;
         imbalance.false_alarm_period =
@@ -379,7 +365,6 @@ impl RunArgs {
 }
 
 impl CheckArgs {
-    /// The rules of the trial when samples follow each other by `interval`.
     #[must_use]
     pub fn rules(&self, interval: Interval) -> CheckRules {
         let in_time = |lasting: Duration| {

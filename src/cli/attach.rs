@@ -1,4 +1,4 @@
-//! What is typed to ask an exporter that runs already.
+//! Options that select a running exporter.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What is typed about the log.
+//! Log options.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What is typed after `watch`.
+//! Options of `watch`.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! Where to connect to, and where to listen.
+//! Addresses to connect to and to listen on.
 
 use std::{
     fmt,
@@ -8,56 +8,46 @@ use std::{
 
 use crate::model::cluster::ObjectName;
 
-/// `MySQL`'s port.
 const PORT: u16 = 3306;
 
-/// A host name or an IP address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// As it was written, an IPv6 address without its brackets.
+    /// Without brackets if it is an IPv6 address.
     pub host: String,
-    /// 3306 unless written.
+    /// 3306 by default.
     pub port: u16,
 }
 
-/// Why an address was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Nothing before the port.
     #[error("the host is empty; write HOST or HOST:PORT, such as mysql-read.mysql:3306")]
     NoHost,
-    /// Something that no host name has.
     #[error("{0:?} is not a host name or IP address; write HOST or HOST:PORT, such as mysql-read.mysql:3306")]
     Host(String),
-    /// No number from 1 to 65535.
     #[error("{0:?} is not a port; write a number from 1 to 65535, such as mysql-read.mysql:3306")]
     Port(String),
 }
 
-/// Where to listen for HTTP: an IP address, or all of them, and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// `:PORT`: every address of the machine, IPv6 and IPv4.
+    /// `:PORT`: all addresses of the machine, IPv6 and IPv4.
     All(u16),
-    /// One address.
     One(SocketAddr),
 }
 
-/// Why an address to listen on was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write [IP]:PORT with a port from 0 to 65535, such as :10306, 127.0.0.1:10306 or [::1]:0")]
 pub struct ListenError;
 
 impl Address {
-    /// The name by which the cluster's DNS knows a Service.
+    /// The Service's DNS name in the cluster.
     ///
     /// # Errors
-    /// When the name is no host name, which no name that Kubernetes accepts brings about.
+    /// When the name is not a valid host name; no name that Kubernetes accepts causes this.
     pub fn of_service(service: &ObjectName) -> Result<Self, AddressError> {
         format!("{}.{}.svc", service.name, service.namespace).parse()
     }
 
-    /// The host as an IP address, if it is one.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
@@ -111,7 +101,7 @@ impl fmt::Display for Address {
 }
 
 impl Listen {
-    /// What to bind, in the order of preference: the second one is for machines without IPv6.
+    /// Addresses to bind, in order of preference; the second is for machines without IPv6.
     #[must_use]
     pub fn candidates(self) -> Vec<SocketAddr> {
         match self {
@@ -129,7 +119,7 @@ impl FromStr for Listen {
         if let Some(port) = text.strip_prefix(':') {
             return Ok(Self::All(port.parse().map_err(|_| ListenError)?));
         }
-        // A static binary has no getaddrinfo, and the one name that people do write means one address.
+        // A static binary has no getaddrinfo, so `localhost` is the only name that is supported.
         let with_ip = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
         let address = with_ip.as_deref().unwrap_or(text).parse().map_err(|_| ListenError)?;
         Ok(Self::One(address))

@@ -1,4 +1,4 @@
-//! Services that become targets as they come and go.
+//! Discovery of Services that become targets.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -8,26 +8,23 @@ use super::{
 };
 use crate::model::cluster::ObjectName;
 
-/// A name or a value in a label is at most this long, a prefix before the `/` as long as a host name.
+/// Maximum length of a label's name or value. The prefix before `/` may have the length of a host name.
 const LABEL_BYTES_MAX: usize = 63;
 const PREFIX_BYTES_MAX: usize = 253;
 
-/// Which Services become targets, and how each is sampled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Discovery {
-    /// Where to look; everywhere if empty.
+    /// All namespaces if empty.
     pub namespaces: Vec<Arc<str>>,
-    /// Which of them.
     pub selector: Selector,
-    /// How to sample what was found: a target whose name, Service and address stand for those of each.
+    /// Settings of every discovered target; its name, Service and address are placeholders.
     pub pattern: Target,
 }
 
-/// A label selector as `kubectl --selector` takes it; an empty one takes everything.
+/// A label selector in the syntax of `kubectl --selector`; an empty one selects all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Selector(String);
 
-/// Why a selector was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no requirement of a label selector; write KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin (A,B), KEY or \
@@ -36,16 +33,14 @@ pub struct Selector(String);
 pub struct SelectorError(String);
 
 impl Discovery {
-    /// Where to look, each a namespace, or everywhere: an empty one.
+    /// Namespaces to watch; one empty name means all namespaces.
     pub fn places(&self) -> impl Iterator<Item = Arc<str>> + '_ {
         let everywhere = self.namespaces.is_empty().then(Arc::default);
         self.namespaces.iter().cloned().chain(everywhere)
     }
 
-    /// The target that a Service becomes.
-    ///
     /// # Errors
-    /// When the Service's cluster name is no address, which no name that Kubernetes accepts brings about.
+    /// When the Service's DNS name is not a valid address; no name that Kubernetes accepts causes this.
     pub fn target(&self, service: &ObjectName) -> Result<Target, AddressError> {
         let (name, address) = (service.to_string().into(), Address::of_service(service)?);
         Ok(Target { name, address, service: Some(service.clone()), ..self.pattern.clone() })
@@ -53,7 +48,6 @@ impl Discovery {
 }
 
 impl Selector {
-    /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -81,7 +75,7 @@ impl fmt::Display for Selector {
     }
 }
 
-/// The parts between the commas that are in no parentheses.
+/// Splits at commas outside parentheses.
 fn requirements(text: &str) -> impl Iterator<Item = &str> {
     let mut inside = false;
     text.split(move |c| {

@@ -1,31 +1,23 @@
-//! Durations as people write them for Go programs and Prometheus: `500ms`, `1s`, `5m`, `1h30m`, `30d`.
+//! Durations in the notation of Go and Prometheus: `500ms`, `1s`, `5m`, `1h30m`, `30d`.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::{Span, SpanRelativeTo};
 
-/// The shortest interval between samples of one target.
-///
-/// Each sample leaves its client port in `TIME_WAIT` for 60 s; of the usual 28,232 ports that allows about 470
-/// connections a second to one address.
+/// Each probe leaves its client port in `TIME_WAIT` for 60 s. The usual 28,232 ports allow about 470 connections per
+/// second to one address.
 const INTERVAL_MIN: Duration = Duration::from_micros(2500);
 
-/// The longest duration that makes sense anywhere.
 const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// Why a duration was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// Not a duration.
     #[error("not a duration; write a number and a unit, such as 500ms, 1s, 5m, 1h30m or 30d")]
     Unreadable,
-    /// Below zero or beyond a year.
     #[error("outside what is possible; write a duration from 0s to 366d")]
     OutOfRange,
-    /// Zero where that means nothing.
     #[error("must be longer than 0; write a duration such as 3s")]
     Zero,
-    /// More samples than there are client ports.
     #[error(
         "shorter than 2.5ms: each sample leaves a client port in TIME_WAIT for 60 s, and the usual 28,232 ports allow \
          about 470 samples a second to one address; write a duration such as 10ms"
@@ -33,24 +25,24 @@ pub enum DurationError {
     IntervalTooShort,
 }
 
-/// The time between samples of one target, at least 2.5 ms.
+/// Time between probes of one target, at least 2.5 ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval(Duration);
 
-/// The time one sample may take, longer than 0.
+/// Time limit of one probe, greater than 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timeout(Duration);
 
-/// Reads a duration of 0 to 366 days; a day has 24 hours.
+/// Accepts 0 to 366 days; a day has 24 hours.
 ///
 /// # Errors
-/// When the text is not a duration or it is out of that range.
+/// When the text is not a duration or is out of range.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    // jiff reads far more ("1 month ago", ISO 8601); what users of Prometheus know is enough, and means one thing.
+    // jiff accepts far more ("1 month ago", ISO 8601). Prometheus' notation is enough and unambiguous.
     let plain = |c: char| c.is_ascii_digit() || c == '.' || "nuµmshdw".contains(c);
     if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(plain) {
         return Err(DurationError::Unreadable);
@@ -62,7 +54,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 }
 
 impl Interval {
-    /// As a plain duration.
     #[must_use]
     pub fn get(self) -> Duration {
         self.0
@@ -70,7 +61,6 @@ impl Interval {
 }
 
 impl Timeout {
-    /// As a plain duration.
     #[must_use]
     pub fn get(self) -> Duration {
         self.0

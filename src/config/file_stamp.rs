@@ -1,12 +1,12 @@
-//! Whether a file is another one than before.
+//! Detection of changed files.
 
 use std::{os::unix::fs::MetadataExt, path::Path};
 
-/// What tells a file from another under its name, and from what it was before; a mounted `ConfigMap` or Secret is a
-/// symlink, which is swapped, and it is the file behind it that counts.
+/// Identity and times of a file. A mounted `ConfigMap` or Secret is a symlink that Kubernetes swaps; the stamp is that
+/// of the file behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileStamp {
-    /// Absent without a file.
+    /// `None` if the file does not exist.
     seen: Option<Seen>,
 }
 
@@ -15,14 +15,13 @@ struct Seen {
     device: u64,
     inode: u64,
     bytes: u64,
-    /// Seconds and nanoseconds, of the content.
+    /// mtime in seconds and nanoseconds.
     modified: (i64, i64),
-    /// The same of anything about it.
+    /// ctime in seconds and nanoseconds.
     changed: (i64, i64),
 }
 
 impl FileStamp {
-    /// How the file is now, if there is one.
     pub(crate) fn of(path: Option<&Path>) -> Self {
         let metadata = path.and_then(|path| std::fs::metadata(path).ok());
         let seen = metadata.map(|file| Seen {

@@ -1,6 +1,5 @@
-//! The HTTP client configuration file of Prometheus' tools (`promtool --http.config.file`): whom to trust and who to be
-//! where an exporter is asked. Its keys and their meaning are Prometheus'; one that cannot be honoured is refused by its
-//! name, never ignored.
+//! The HTTP client configuration file of Prometheus' tools (`promtool --http.config.file`): TLS and credentials for
+//! requests to an exporter. Keys mean what they mean in Prometheus; an unsupported key is an error, never ignored.
 
 use std::path::Path;
 
@@ -14,35 +13,29 @@ use super::{
     tls::{ClientIdentity, EncryptionError, PemFile, of_anybody, of_the_named},
 };
 
-/// How the file may look, for whoever wrote none yet.
 const EXAMPLE: &str = "  basic_auth: {username: prometheus, password_file: password}\n  tls_config: {ca_file: ca.pem}";
 
-/// How an exporter is asked.
 #[derive(Clone, Debug)]
 pub struct HttpConfiguration {
-    /// Whom to trust where its URL begins with `https`, and what to show.
+    /// Used for `https` URLs.
     pub tls: ClientConfig,
-    /// The name that its certificate must have instead of the URL's.
+    /// Expected name in the certificate, instead of the URL's host.
     pub server_name: Option<ServerName<'static>>,
-    /// Who asks, if it wants to know.
     pub credentials: Option<Credentials>,
 }
 
-/// The header `Authorization`.
+/// The `Authorization` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credentials {
-    /// A user and a password.
     Basic {
-        /// The user.
         username: String,
-        /// The password, read again when it changes.
+        /// Read again when it changes.
         password: PasswordSource,
     },
-    /// A token.
     Token {
-        /// Its type, such as `Bearer`.
+        /// Such as `Bearer`.
         scheme: String,
-        /// The token, read again when it changes.
+        /// Read again when it changes.
         token: PasswordSource,
     },
 }
@@ -83,18 +76,18 @@ struct TlsConfig {
 }
 
 impl HttpConfiguration {
-    /// Trusts the authorities that browsers trust, and asks as nobody.
+    /// Trusts the authorities that browsers trust, and sends no credentials.
     ///
     /// # Errors
-    /// When TLS cannot be had at all.
+    /// When TLS cannot be set up.
     pub fn usual() -> Result<Self, EncryptionError> {
         Ok(Self { tls: of_the_named(None, None)?, server_name: None, credentials: None })
     }
 
-    /// Reads a file, and the files that it names, whose paths are relative to its folder.
+    /// Relative paths in the file start at its folder.
     ///
     /// # Errors
-    /// When one cannot be read, or anything in it is not what it should be or cannot be honoured.
+    /// When a file cannot be read, is invalid or has an unsupported key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let text = read_text(path)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
@@ -151,7 +144,7 @@ fn token(raw: Spanned<Authorization>, folder: &Path) -> Result<Credentials, Wron
     Ok(Credentials::Token { scheme, token })
 }
 
-/// What is written in the file or in one of its own.
+/// Reads a secret from the file itself or from the file that it names.
 fn secret(
     inline: Option<String>,
     file: Option<String>,
@@ -168,7 +161,7 @@ fn secret(
         (None, Some(path)) => PasswordSource::File(folder.join(path)),
         (None, None) => PasswordSource::Empty,
     };
-    // A file that is missing is told now, and not by an exporter that lets nobody in.
+    // A missing file is reported now; otherwise the exporter would only reject the requests.
     source.read().map_err(|error| wrong(line, file_key, error.to_string()))?;
     Ok(source)
 }

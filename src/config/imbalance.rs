@@ -1,39 +1,34 @@
-//! When to call reads unbalanced: how often chance alone may make it, and what is too little to matter.
+//! Settings of the imbalance alarm: false-alarm period and tolerance.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::duration::{DurationError, parse_duration};
 
-/// Shorter than this, every target would alarm all the time.
+/// With a shorter period, every target would raise alarms all the time.
 const PERIOD_MIN: Duration = Duration::from_secs(60);
 
-/// More than half would call reads balanced that go to one replica of two.
+/// With more than half, reads that all go to one of two replicas would count as balanced.
 const TOLERANCE_MAX: f64 = 0.5;
 
-/// False alarms of the whole process are at least so far apart on average: a minute to 366 days.
+/// Average time between false alarms of the whole process: 1 minute to 366 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FalseAlarmPeriod(Duration);
 
-/// By which part a replica's share may be off before that is an imbalance: 0 to 0.5.
+/// Relative deviation from the expected share that still counts as balanced: 0 to 0.5.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance(f64);
 
-/// Why a period or a tolerance was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ImbalanceError {
-    /// Not a duration.
     #[error(transparent)]
     Duration(#[from] DurationError),
-    /// A period that nobody can want.
     #[error("shorter than 1m; write how far apart false alarms may be at least, such as 30d")]
     PeriodTooShort,
-    /// Not a part.
     #[error("not a part from 0 to 0.5; write by which part of itself a share may be off, such as 0.02")]
     Tolerance,
 }
 
 impl FalseAlarmPeriod {
-    /// As a plain duration.
     #[must_use]
     pub fn get(self) -> Duration {
         self.0
@@ -41,7 +36,6 @@ impl FalseAlarmPeriod {
 }
 
 impl Tolerance {
-    /// As a plain number.
     #[must_use]
     pub fn get(self) -> f64 {
         self.0
@@ -66,7 +60,7 @@ impl TryFrom<f64> for Tolerance {
     type Error = ImbalanceError;
 
     fn try_from(part: f64) -> Result<Self, ImbalanceError> {
-        // What is no number is in no range.
+        // The range excludes NaN.
         if (0.0..=TOLERANCE_MAX).contains(&part) { Ok(Self(part)) } else { Err(ImbalanceError::Tolerance) }
     }
 }

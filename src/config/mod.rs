@@ -1,4 +1,4 @@
-//! What a user may say, as types that cannot be wrong: whoever holds one need not check it again.
+//! User settings as types that are always valid: their users need no further checks.
 
 mod address;
 mod discovery;

@@ -1,20 +1,17 @@
-//! How a target is asked beyond its regular samples.
+//! Burst probes, pod probes and the lag limit of a target.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::duration::{DurationError, Interval, parse_duration};
 use crate::model::{Burst, ProbeIntervals};
 
-/// The shortest lag that can be told from none: the primary is asked every quarter of it.
+/// Shortest lag that can be measured: the primary is probed every quarter of it.
 const MAX_LAG_MIN: Duration = Duration::from_millis(100);
 
-/// Why a lag was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MaxLagError {
-    /// Not a duration.
     #[error(transparent)]
     Duration(#[from] DurationError),
-    /// Shorter than the primary can be asked.
     #[error(
         "shorter than 100ms: the primary is asked every quarter of it, and that would be more than 40 connections a \
          second; write a duration such as 1s"
@@ -22,29 +19,27 @@ pub enum MaxLagError {
     TooShort,
 }
 
-/// An interval, or never.
+/// `None` means never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Every(Option<Interval>);
 
-/// How old what an answer lacks may be before the answer is stale, at least 100 ms.
+/// A read is stale when it misses a transaction older than this; at least 100 ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxLag(Duration);
 
-/// How a target is asked beyond its regular samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pacing {
-    /// Between samples while a new endpoint has not answered yet.
+    /// Between probes while a new endpoint has not answered yet.
     pub burst_interval: Every,
-    /// How long that is done for one endpoint; 0: never.
+    /// Maximum length of a burst for one endpoint; 0 disables bursts.
     pub burst_for: Duration,
-    /// Between direct samples of one pod.
+    /// Between probes of one pod.
     pub direct_interval: Every,
-    /// From which lag on an answer is stale.
     pub max_lag: MaxLag,
 }
 
 impl Pacing {
-    /// As the model takes it, with the regular `interval`.
+    /// `interval` is that of the regular probes.
     #[must_use]
     pub fn pace(&self, interval: Interval) -> ProbeIntervals {
         let burst = self.burst_interval.get().filter(|_| !self.burst_for.is_zero());
@@ -70,10 +65,9 @@ impl Default for Pacing {
 }
 
 impl Every {
-    /// Nothing at all.
     pub const NEVER: Self = Self(None);
 
-    /// As a plain duration; absent if it is never.
+    /// `None` means never.
     #[must_use]
     pub fn get(self) -> Option<Duration> {
         self.0.map(Interval::get)

@@ -1,66 +1,49 @@
-//! Where the password comes from, and a wrapper that never shows it.
+//! The source of the password, and a wrapper that never prints it.
 
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
 
-/// Text that no log, page or debug output shows.
+/// Text that never appears in a log, page or debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// Where the password comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PasswordSource {
-    /// The account has none.
+    /// The account has no password.
     Empty,
-    /// Given in the environment, for the life of the process.
+    /// From the environment, fixed for the life of the process.
     Given(Secret),
-    /// A file, read again when it changes.
+    /// Read again when it changes.
     File(PathBuf),
 }
 
-/// Why a password could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
-    /// The file cannot be read.
     #[error(
         "cannot read the password file {path:?}: {reason}; check that it exists and that this user may read it, and in \
          Kubernetes that the Secret behind it is there and has this key"
     )]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        reason: std::io::Error,
-    },
-    /// The file has nothing in it.
+    Unreadable { path: PathBuf, reason: std::io::Error },
     #[error(
         "the password file {path:?} is empty; write the password into it, or leave the option out if the account has no password"
     )]
-    Empty {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// The file has bytes that no password has.
+    Empty { path: PathBuf },
     #[error("the password file {path:?} is not text of one line; write the password and nothing else into it")]
-    NotOneLine {
-        /// Which file.
-        path: PathBuf,
-    },
+    NotOneLine { path: PathBuf },
 }
 
-/// No password is longer; it keeps a wrong path (a disk image) from being read whole.
+/// The limit prevents reading a wrong path, such as a disk image, into memory.
 const PASSWORD_BYTES_MAX: u64 = 4096;
 
 impl Secret {
-    /// Wraps `text`.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself, for the one place that sends it.
+    /// Only for code that sends the text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -74,10 +57,10 @@ impl fmt::Debug for Secret {
 }
 
 impl PasswordSource {
-    /// The password as it is now; `None` if the account has none.
+    /// `None` if the account has no password.
     ///
     /// # Errors
-    /// When a password file is unreadable, empty, or not one line of text.
+    /// When the password file is unreadable, empty or not one line of text.
     pub fn read(&self) -> Result<Option<Secret>, PasswordError> {
         match self {
             Self::Empty => Ok(None),
@@ -99,7 +82,7 @@ fn read_file(path: &Path) -> Result<Secret, PasswordError> {
         return Err(not_one_line());
     }
     let text = String::from_utf8(bytes).map_err(|_| not_one_line())?;
-    // Editors and `echo` end a file with a line break, which is no part of the password.
+    // Editors and `echo` end a file with a line break, which is not part of the password.
     let line = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
     if line.is_empty() {
         Err(PasswordError::Empty { path: path.to_owned() })

@@ -1,4 +1,4 @@
-//! How a connection is encrypted and whom it trusts.
+//! Encryption of MySQL connections, and the certificates that they trust.
 
 mod client;
 
@@ -18,131 +18,89 @@ pub use self::client::EncryptionError;
 pub(super) use self::client::{of_anybody, of_the_named};
 use super::file_stamp::FileStamp;
 
-/// What `--tls` takes; the `mysql` client's words.
+/// Values of `--tls`, named as in the `mysql` client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum TlsMode {
-    /// No encryption.
     Disabled,
-    /// Encryption, whoever the server is.
+    /// Encrypted; any certificate is accepted.
     #[default]
     Required,
-    /// Encryption, and the certificate must be of a trusted authority and carry the host's name.
+    /// Encrypted; the certificate must come from a trusted authority and carry the host's name.
     VerifyIdentity,
 }
 
-/// Why a mode was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsModeError {
-    /// A mode of the `mysql` client that falls back.
     #[error(
         "preferred is not possible: falling back to an unencrypted login takes a second connection, which may reach \
          another replica; write disabled, required or verify-identity"
     )]
     Preferred,
-    /// A mode of the `mysql` client that says little about who answers.
     #[error(
         "verify-ca is not possible: it would take any server that has a certificate of the authority; write \
          verify-identity (and --tls-ca), or required"
     )]
     VerifyCa,
-    /// Anything else.
     #[error("write disabled, required or verify-identity")]
     Unknown,
 }
 
-/// How a connection is encrypted. The bytes of PEM files have been checked.
+/// PEM files in it are already checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// Not at all.
     Disabled,
-    /// Encrypted, whoever the server is.
     Required {
-        /// What to show to the server, if anything.
         client: Option<ClientIdentity>,
     },
-    /// Encrypted, and the server is who its name says.
     VerifyIdentity {
-        /// The authorities to trust, PEM; without them, those that browsers trust.
+        /// `None` means the authorities that browsers trust.
         authorities: Option<PemFile>,
-        /// What to show to the server, if anything.
         client: Option<ClientIdentity>,
     },
 }
 
-/// A client certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientIdentity {
-    /// The certificate and those that lead to its authority.
+    /// With its intermediate certificates.
     pub certificate: PemFile,
-    /// Its private key.
     pub key: PemFile,
 }
 
-/// A file and what was read from it. Its debug output shows the path alone, and by its path it is the same as another:
-/// what is in it may change at any time, which makes no other target.
+/// A file and its contents. Debug output and equality use the path only: changed contents do not make another target.
 #[derive(Clone)]
 pub struct PemFile {
-    /// Where it was read from.
     pub path: PathBuf,
-    /// Its content.
     pub bytes: Vec<u8>,
-    /// How the file was before it was read.
     stamp: FileStamp,
 }
 
-/// Why TLS could not be set up as it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file for a mode that does not use it.
     #[error("{option} is not used with --tls {mode}; leave it out, or write {instead}")]
-    NotUsed {
-        /// The option in question.
-        option: &'static str,
-        /// The mode that was chosen.
-        mode: TlsMode,
-        /// The mode that uses it.
-        instead: &'static str,
-    },
-    /// A certificate without a key, or the other way round.
+    NotUsed { option: &'static str, mode: TlsMode, instead: &'static str },
     #[error("--tls-cert and --tls-key belong together; give both or neither")]
     HalfIdentity,
-    /// A file cannot be read.
     #[error("cannot read {path:?}: {reason}; check that it exists and that this user may read it")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        reason: std::io::Error,
-    },
-    /// A file has no certificate or key in PEM form.
+    Unreadable { path: PathBuf, reason: std::io::Error },
     #[error("{path:?} holds no {what} in PEM form ({reason}); it should have a line such as -----BEGIN {label}-----")]
     NotPem {
-        /// Which file.
         path: PathBuf,
-        /// What was looked for.
         what: &'static str,
-        /// How its PEM block begins.
+        /// Label of its `BEGIN` line.
         label: &'static str,
-        /// Why it was not found.
         reason: String,
     },
-    /// A certificate that cannot be used.
     #[error(
         "{path:?} cannot be used: {reason}; for a client certificate, check that {path:?} and --tls-key are a pair"
     )]
-    Unusable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    Unusable { path: PathBuf, reason: String },
 }
 
 impl Tls {
-    /// Reads the files that a mode needs and checks that they are what they should be.
+    /// Reads and checks the files that the mode needs.
     ///
     /// # Errors
-    /// When an option does not go with the mode, or a file is missing or not what it should be.
+    /// When an option does not fit the mode, or a file is missing or invalid.
     pub fn load(
         mode: TlsMode,
         authorities: Option<&Path>,
@@ -170,7 +128,6 @@ impl Tls {
         })
     }
 
-    /// Whether one of the files is another one than when it was read.
     #[must_use]
     pub fn has_changed(&self) -> bool {
         let (authorities, client) = self.files();
@@ -178,10 +135,8 @@ impl Tls {
         authorities.into_iter().chain(client).any(|file| FileStamp::of(Some(&file.path)) != file.stamp)
     }
 
-    /// The same from what the files are now.
-    ///
     /// # Errors
-    /// When one of them is missing or not what it should be.
+    /// When a file is missing or invalid.
     pub fn read_again(&self) -> Result<Self, TlsError> {
         let (authorities, client) = self.files();
         let path = |file: &PemFile| file.path.clone();
@@ -198,7 +153,6 @@ impl Tls {
         }
     }
 
-    /// Which mode this is.
     #[must_use]
     pub fn mode(&self) -> TlsMode {
         match self {
@@ -226,7 +180,7 @@ impl ClientIdentity {
 }
 
 impl PemFile {
-    /// Reads authorities and checks that they are some.
+    /// Checks that the file contains certificates.
     pub(super) fn of_authorities(path: &Path) -> Result<Self, TlsError> {
         let file = Self::read(path)?;
         let mut roots = RootCertStore::empty();
@@ -239,7 +193,7 @@ impl PemFile {
     }
 
     fn read(path: &Path) -> Result<Self, TlsError> {
-        // Before it is read: a change meanwhile is seen at the next look.
+        // Before the read: a change during the read is found by the next check.
         let stamp = FileStamp::of(Some(path));
         let bytes = std::fs::read(path).map_err(|reason| TlsError::Unreadable { path: path.to_owned(), reason })?;
         Ok(Self { path: path.to_owned(), bytes, stamp })
@@ -288,7 +242,7 @@ impl FromStr for TlsMode {
     type Err = TlsModeError;
 
     fn from_str(text: &str) -> Result<Self, TlsModeError> {
-        // The mysql client takes either case, and MYSQL_SSL_MODE spellings with underscores are common.
+        // The mysql client ignores case, and underscores as in MYSQL_SSL_MODE are common.
         match text.to_ascii_lowercase().replace('_', "-").as_str() {
             "disabled" => Ok(Self::Disabled),
             "required" => Ok(Self::Required),

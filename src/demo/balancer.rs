@@ -1,11 +1,9 @@
-//! The demo's load balancer: each connection goes to one of the routed replicas, evenly and at random, as kube-proxy's
-//! rules do it.
+//! The demo's load balancer: each connection goes to a random routed replica, as with kube-proxy.
 
 use std::collections::BTreeSet;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-/// Who is routed to, and by which luck.
 #[derive(Debug)]
 pub(super) struct Balancer {
     routed: BTreeSet<u32>,
@@ -13,12 +11,11 @@ pub(super) struct Balancer {
 }
 
 impl Balancer {
-    /// A balancer over these replicas, whose choices follow from `seed` alone.
+    /// `seed` alone decides the choices.
     pub(super) fn new(routed: impl IntoIterator<Item = u32>, seed: u64) -> Self {
         Self { routed: routed.into_iter().collect(), random: StdRng::seed_from_u64(seed) }
     }
 
-    /// From now on connections go to `replica` too, or no more.
     pub(super) fn route(&mut self, replica: u32, routed: bool) {
         if routed {
             self.routed.insert(replica);
@@ -27,7 +24,7 @@ impl Balancer {
         }
     }
 
-    /// The replica for the next connection, if there is one.
+    /// `None` if no replica is routed.
     pub(super) fn choose(&mut self) -> Option<u32> {
         if self.routed.is_empty() {
             return None;

@@ -1,6 +1,6 @@
-//! The objects of the demo's cluster, as an API server keeps them: each step of the script changes one, and the watch of
-//! its kind tells it. The same names as in the lab: the `StatefulSet` `mysql`, the Service `mysql-read`, the claim
-//! template `data`.
+//! The objects of the demo's cluster, as an API server stores them. Each step of the script changes one object and
+//! gives the watch event for it. Names are those of the lab: StatefulSet `mysql`, Service `mysql-read`, PVC template
+//! `data`.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -14,38 +14,34 @@ use crate::model::cluster::{
 
 const NAMESPACE: &str = "mysql";
 
-/// How every uid begins here.
 const UID_PREFIX: &str = "de300000";
 
-/// The storage class of the claims; it waits for a consumer.
+/// Its binding mode is `WaitForFirstConsumer`.
 const STORAGE_CLASS: &str = "standard";
 
-/// What each claim asks for, and gets.
 const CAPACITY: &str = "10Gi";
 
-/// What is there at the beginning has been there for so long.
+/// Age of the first objects.
 const AGE: SignedDuration = SignedDuration::from_hours(3);
 
-/// The cluster's objects.
 #[derive(Debug)]
 pub(super) struct Cluster {
     set: StatefulSet,
     claims: BTreeMap<u32, Claim>,
     pods: BTreeMap<u32, Pod>,
-    /// How many objects were made; each has a uid of its own.
+    /// Number of objects made; it makes uids unique.
     made: u32,
-    /// The address of each replica's pod, by its ordinal; without one, pods have none.
+    /// Address of a pod by ordinal; `None` if pods have no addresses.
     address: fn(u32) -> Option<IpAddr>,
     /// Of the Service and of each pod.
     ports: Arc<[Port]>,
 }
 
-/// The Service that is read through.
 pub(super) fn service_name() -> ObjectName {
     ObjectName::new(NAMESPACE, "mysql-read")
 }
 
-/// The watches that tell of the cluster: as many as a real one would be asked for.
+/// The same watches as for a real cluster.
 pub(super) fn watches() -> Vec<WatchName> {
     let kinds =
         [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Claim, Kind::StorageClass, Kind::Volume];
@@ -59,7 +55,7 @@ fn watch_of(kind: Kind) -> WatchName {
 }
 
 impl Cluster {
-    /// A cluster in which `replicas` replicas have been serving for hours.
+    /// Starts with replicas that have served for hours.
     pub(super) fn new(replicas: u32, now: Timestamp, address: fn(u32) -> Option<IpAddr>, port: u16) -> Self {
         let name = ObjectName::new(NAMESPACE, "mysql");
         let claim_templates = vec!["data".into()];
@@ -78,7 +74,7 @@ impl Cluster {
         cluster
     }
 
-    /// Every object, as the watches' first lists tell them.
+    /// All objects, as in the first lists of the watches.
     pub(super) fn list(&self) -> Vec<(WatchName, Change)> {
         let service = Service {
             name: service_name(),
@@ -106,7 +102,7 @@ impl Cluster {
         single.into_iter().chain(claims).chain(volumes).chain(pods).map(listed).collect()
     }
 
-    /// Takes a step of the script, and returns which watch tells what of it. The API server's dates have whole seconds.
+    /// Applies a step of the script and returns the change. Times have whole seconds, as in the API server.
     pub(super) fn take(&mut self, cue: &Cue, now: Timestamp) -> Option<(WatchName, Change)> {
         let applied = |kind, object| (kind, Change::Applied(object, Receipt::Live));
         let deleted = |kind, name| (kind, Change::Deleted(kind, name, Receipt::Live));
@@ -125,7 +121,7 @@ impl Cluster {
         Some((watch_of(kind), change))
     }
 
-    /// The `server_uuid` of a replica: as the rest of its data it comes and goes with its claim.
+    /// The `server_uuid` is part of the data: a new PVC has a new one.
     pub(super) fn server_uuid(&self, ordinal: u32) -> Option<String> {
         let claim = &self.claims.get(&ordinal)?.uid;
         Some(claim.replacen(UID_PREFIX, "5e12e120", 1))
@@ -192,7 +188,7 @@ impl Cluster {
         Some(pod.clone())
     }
 
-    /// The endpoints, as the controller makes them of the pods that have an address.
+    /// Contains the pods that have an address, as from the endpoint controller.
     fn slice(&self) -> Slice {
         let endpoint = |pod: &Pod| {
             let (serving, terminating) = (pod.conditions.ready.is_some(), pod.deleted.is_some());
@@ -223,7 +219,6 @@ impl Cluster {
     }
 }
 
-/// The uid of the object that was made as this one.
 fn uid(number: u32) -> Arc<str> {
     format!("{UID_PREFIX}-0000-4000-8000-{number:012x}").into()
 }

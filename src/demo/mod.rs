@@ -1,5 +1,5 @@
-//! The demo's stage: embedded servers that speak the real protocol, a load balancer before them, and a cluster that
-//! tells of them as a real one would. A script moves them; nobody who looks at them knows of it.
+//! The demo: embedded servers with the real protocol, a load balancer and a simulated cluster. A script drives them;
+//! the rest of readscope cannot tell them from real ones.
 
 mod balancer;
 mod cluster;
@@ -43,10 +43,10 @@ use crate::{
 pub use script::ROUND;
 pub use service::ReadService;
 
-/// How many ports are tried until one is free at every pod's address too.
+/// Attempts to find a port that is free at every pod's address too.
 const PORTS_TRIED: usize = 20;
 
-/// Everything that plays, with the read Service listening already.
+/// All parts of the demo; the read Service already listens.
 #[derive(Debug)]
 pub struct Stage {
     service: TcpListener,
@@ -55,31 +55,30 @@ pub struct Stage {
     servers: Arc<Mutex<Servers>>,
     cluster: Cluster,
     clock: Clock,
-    /// The story's seconds in each second.
+    /// Scenario seconds per second.
     pace: f64,
-    /// Whether pods have addresses of their own: all of 127.0.0.0/8 is this machine's on Linux, but not everywhere.
+    /// Whether pods have addresses of their own. Linux has all of 127.0.0.0/8 on loopback, other systems do not.
     addresses: bool,
 }
 
-/// The story on its way.
+/// The running scenario.
 struct Performance<'a> {
     balancer: &'a Mutex<Balancer>,
     servers: &'a Arc<Mutex<Servers>>,
     cluster: Cluster,
     clock: Clock,
-    /// The port of the pods' own addresses, if they have some.
+    /// Port at the pods' own addresses, if they have any.
     port: Option<u16>,
-    /// What listens there, by ordinal.
+    /// Listeners at the pods' addresses, by ordinal.
     doors: HashMap<u32, AbortHandle>,
     listening: JoinSet<()>,
 }
 
 impl Stage {
-    /// Opens the stage. `seed` decides every choice of the load balancer; the story's time passes `pace` times as fast
-    /// as the clock's.
+    /// `seed` decides all choices of the load balancer. Scenario time runs `pace` times as fast as `clock`.
     ///
     /// # Errors
-    /// When there is no port to be had on the loopback address.
+    /// When no port on the loopback address is free.
     pub async fn open(seed: u64, pace: f64, clock: Clock) -> io::Result<Self> {
         let (service, addresses) = listen().await?;
         let port = service.local_addr()?.port();
@@ -97,26 +96,23 @@ impl Stage {
         })
     }
 
-    /// The Service that is to be read through.
     #[must_use]
     pub fn service() -> ObjectName {
         cluster::service_name()
     }
 
-    /// Where the Service listens, on 127.0.0.1; each pod listens on the same port of its own address.
+    /// Port of the Service on 127.0.0.1, and of each pod on its own address.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The watches that tell of the cluster.
     #[must_use]
     pub fn watches(&self) -> Vec<WatchName> {
         cluster::watches()
     }
 
-    /// Plays the story again and again, and tells `events` what the watches would, until `stop` is cancelled or nobody
-    /// listens.
+    /// Repeats the scenario and sends watch events to `events`, until `stop` is cancelled or `events` is closed.
     pub async fn play(self, events: mpsc::Sender<Event>, stop: CancellationToken) {
         let (balancer, servers) = (&self.balancer, &self.servers);
         let choose = || Some(Handle { ordinal: lock(balancer).choose()?, servers: Arc::clone(servers) });
@@ -138,7 +134,7 @@ impl Stage {
 }
 
 impl Performance<'_> {
-    /// Ends when nobody listens.
+    /// Returns when `events` is closed.
     async fn perform(&mut self, events: &mpsc::Sender<Event>, pace: f64) {
         for ordinal in 0..REPLICAS {
             self.behave(ordinal, Behaviour::Starts(Duration::ZERO)).await;
@@ -165,7 +161,7 @@ impl Performance<'_> {
         }
     }
 
-    /// Does what the script says, and returns what is seen of it at once. What begins is in the log too.
+    /// Applies a cue and returns its immediate event. Announcements are also logged.
     async fn take(&mut self, cue: Cue) -> Option<Event> {
         match cue {
             Cue::Announce(act) => {
@@ -188,7 +184,7 @@ impl Performance<'_> {
     }
 
     async fn behave(&mut self, ordinal: u32, behaviour: Behaviour) {
-        // What makes a server itself is kept in its claim: with a new claim it is another server.
+        // The server's identity is stored in the PVC: a new PVC makes another server.
         let server_uuid = self.cluster.server_uuid(ordinal).unwrap_or_default();
         lock(self.servers).behave(ordinal, behaviour, &server_uuid);
         match behaviour {
@@ -200,11 +196,11 @@ impl Performance<'_> {
             }
             Behaviour::Well | Behaviour::Slow | Behaviour::Refusing => {}
         }
-        // Tasks of doors that were shut.
+        // Remove the tasks of closed listeners.
         while self.listening.try_join_next().is_some() {}
     }
 
-    /// Lets a server be asked at its pod's own address.
+    /// Starts the listener at the pod's own address.
     async fn open_door(&mut self, ordinal: u32) {
         let Some(port) = self.port else { return };
         let address = SocketAddr::new(servers::address(ordinal), port);
@@ -220,7 +216,7 @@ impl Performance<'_> {
     }
 }
 
-/// Listens as the Service, if possible on a port that is free at the pods' own addresses too; says whether it is.
+/// Prefers a port that is also free at the pods' own addresses, and returns whether it found one.
 async fn listen() -> io::Result<(TcpListener, bool)> {
     let mut listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     for _ in 0..PORTS_TRIED {
@@ -244,7 +240,7 @@ fn change_event(watch: WatchName, change: Change) -> Event {
     Event::Cluster { watch, told: Told::Change(Box::new(change)) }
 }
 
-/// Locked for a choice or a change alone, never across an await, and never left half changed by a panic.
+/// Held for one choice or change, never across an await. A panic leaves no partial change.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -258,7 +254,6 @@ mod tests {
         source::mysql::Sampler,
     };
 
-    /// A sampler of what listens at this address.
     fn sampler(host: IpAddr, port: u16, clock: Clock) -> Sampler {
         let target = Target {
             name: "demo".into(),
@@ -282,10 +277,10 @@ mod tests {
         sample.outcome.as_ref().unwrap().identity.server_id
     }
 
-    /// What the first connections to the Service reach, one after the other.
+    /// The replicas that the first connections reach, in order.
     async fn first_choices(seed: u64) -> Vec<u32> {
         let clock = Clock::start();
-        // So slow that the first act outlasts the test.
+        // At this pace the first step outlasts the test.
         let stage = Stage::open(seed, 0.1, clock).await.unwrap();
         let sampler = sampler(Ipv4Addr::LOCALHOST.into(), stage.port(), clock);
         let (events, mut told) = mpsc::channel(100);

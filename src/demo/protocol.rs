@@ -1,5 +1,5 @@
-//! What the demo's servers say on the wire: enough of the real protocol to be sampled by
-//! [`source::mysql`](crate::source::mysql) and to answer a `mysql` client's identity query. Any account may log in.
+//! The servers' wire protocol: enough for [`source::mysql`](crate::source::mysql) and for the identity query of a
+//! `mysql` client. Any account may log in.
 
 use std::{io, time::Duration};
 
@@ -11,10 +11,10 @@ use tokio::{
 
 use crate::model::Identity;
 
-/// A client that says nothing for so long is hung up on.
+/// Connections that send nothing for this time are closed.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// No client has reason to send a larger packet.
+/// Maximum size of a client's packet.
 const PACKET_BYTES_MAX: usize = 64 * 1024;
 
 /// `CLIENT_LONG_PASSWORD | CLIENT_PROTOCOL_41 | CLIENT_TRANSACTIONS | CLIENT_SECURE_CONNECTION | CLIENT_PLUGIN_AUTH`:
@@ -29,34 +29,30 @@ const COLLATION: u8 = 255;
 
 const AUTH_PLUGIN: &[u8] = b"caching_sha2_password\0";
 
-/// A server as its clients find it.
 pub(super) trait Server: Send + Sync + 'static {
-    /// How it receives a connection; `None` while it does not run.
+    /// `None` while the server is down.
     fn reception(&self) -> Option<Reception>;
 
-    /// What it says of itself, with its time; `None` while it does not run.
+    /// `None` while the server is down.
     fn identity(&self) -> Option<Identity>;
 }
 
-/// How a server receives a connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Reception {
-    /// It lets clients log in, and answers each query after so long.
+    /// Allows logins; each query takes this long.
     Greets(Duration),
-    /// It says that too many connections are open.
     Refuses,
 }
 
-/// What a server makes up for each connection.
+/// Values that a server chooses for each connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Connection {
-    /// Its number.
     pub(super) id: u32,
-    /// What a password would be scrambled with.
+    /// Challenge for the password.
     pub(super) salt: [u8; 20],
 }
 
-/// Serves one client to its end. One that breaks the protocol off is its own affair.
+/// Serves one client until it disconnects. Protocol errors of the client end the connection silently.
 pub(super) async fn serve<S: Server>(stream: TcpStream, server: S, connection: Connection) {
     let _ = timeout(IDLE_MAX, converse(stream, &server, &connection)).await;
 }
@@ -70,7 +66,7 @@ async fn converse<S: Server>(stream: TcpStream, server: &S, connection: &Connect
     let late = match server.reception() {
         None => return Ok(()),
         Some(Reception::Refuses) => {
-            // Before the login there is no SQLSTATE in an error.
+            // Errors before the login have no SQLSTATE.
             let refusal = [&[0xff, 0x10, 0x04][..], b"Too many connections"].concat();
             return send(&mut stream, 0, &[refusal]).await;
         }
@@ -79,7 +75,7 @@ async fn converse<S: Server>(stream: TcpStream, server: &S, connection: &Connect
     let Some(identity) = server.identity() else { return Ok(()) };
     send(&mut stream, 0, &[greeting(&identity, connection)]).await?;
     let (sequence, response) = receive(&mut stream).await?;
-    // An account without a password is let in at once; one with a password after "fast authentication succeeded".
+    // An account without a password is accepted at once, one with a password after "fast authentication succeeded".
     let has_password = response.len() > 32 && !ends_without_password(&response);
     let welcome = if has_password { vec![vec![0x01, 0x03], ok()] } else { vec![ok()] };
     send(&mut stream, sequence.wrapping_add(1), &welcome).await?;
@@ -99,7 +95,7 @@ async fn converse<S: Server>(stream: TcpStream, server: &S, connection: &Connect
     }
 }
 
-/// Whether the handshake response's password field, after the user name's zero, has the length 0.
+/// Whether the password in the handshake response, after the zero that ends the user name, is empty.
 fn ends_without_password(response: &[u8]) -> bool {
     let user_end = response[32..].iter().position(|byte| *byte == 0).map(|end| 32 + end);
     user_end.and_then(|end| response.get(end + 1)).is_none_or(|length| *length == 0)
@@ -117,7 +113,7 @@ async fn receive(stream: &mut BufReader<TcpStream>) -> io::Result<(u8, Vec<u8>)>
     Ok((header[3], payload))
 }
 
-/// Sends packets with ascending numbers in one write.
+/// Sends all packets in one write, with ascending numbers from `first`.
 async fn send(stream: &mut BufReader<TcpStream>, first: u8, packets: &[Vec<u8>]) -> io::Result<()> {
     let mut bytes = Vec::new();
     let mut sequence = first;
@@ -171,7 +167,6 @@ fn error_packet(code: u16, state: [u8; 5], message: &str) -> Vec<u8> {
     packet
 }
 
-/// The result set of the identity query.
 fn identity_row(replica: Identity) -> Vec<Vec<u8>> {
     let time = replica.server_time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string());
     let fields = [
@@ -199,7 +194,7 @@ fn identity_row(replica: Identity) -> Vec<Vec<u8>> {
     packets
 }
 
-/// The definition of a text column; its names matter to nobody.
+/// A text column; clients ignore its names.
 fn column() -> Vec<u8> {
     const MYSQL_TYPE_VAR_STRING: u8 = 0xfd;
     let mut packet = Vec::new();
@@ -213,7 +208,7 @@ fn column() -> Vec<u8> {
     packet
 }
 
-/// A length-encoded string; what is longer than two length bytes can say is cut, which no identity is.
+/// A length-encoded string, cut to the maximum of a two-byte length. No identity is that long.
 fn put_string(packet: &mut Vec<u8>, bytes: &[u8]) {
     let bytes = &bytes[..bytes.len().min(usize::from(u16::MAX))];
     match u8::try_from(bytes.len()) {

@@ -1,101 +1,84 @@
-//! The script of the demo's story: what happens when, in the story's own time, as pure data.
+//! The script of the demo's scenario: events and their times, as pure data.
 //!
-//! It is told as a cluster tells it. A controller writes an object, another one reacts a moment later, the kubelet
-//! reports each step of a pod, and kube-proxy follows the endpoints with a delay of its own.
+//! It imitates a cluster. A controller writes an object, another one reacts a moment later, the kubelet reports each
+//! step of a pod, and kube-proxy follows the endpoints with its own delay.
 
 use std::time::Duration;
 
 use super::story::Act;
 
-/// Replicas at the story's beginning and end.
+/// At the start and the end of a round.
 pub(super) const REPLICAS: u32 = 3;
 
-/// The one that comes and goes.
+/// The replica that is added and removed.
 const COMING: u32 = REPLICAS;
 
-/// The one that nothing is routed to for a while.
+/// The replica that receives no connections for a while.
 const STARVED: u32 = 2;
 
-/// The one that becomes slow and then refuses connections.
+/// The replica that becomes slow and then refuses connections.
 const ILL: u32 = 1;
 
-/// One round of the story takes this long.
+/// Length of one round, in scenario time.
 pub const ROUND: Duration = Duration::from_secs(116);
 
-/// Something happens.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cue {
-    /// An act begins.
+    /// A step of the scenario begins.
     Announce(Act),
-    /// Somebody writes `spec.replicas`.
+    /// `spec.replicas` changes.
     Scale(u32),
-    /// A claim takes a step.
     Claim(u32, ClaimStep),
-    /// A pod takes a step.
     Pod(u32, PodStep),
-    /// The endpoints follow the pods.
+    /// The controller updates the endpoints.
     Publish,
-    /// The load balancer begins, or ceases, to route to a replica.
+    /// The load balancer starts or stops routing to a replica.
     Route(u32, bool),
-    /// A server behaves otherwise.
     Server(u32, Behaviour),
 }
 
-/// A step of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClaimStep {
-    /// It is there, and waits for its consumer.
+    /// Waits for its consumer.
     Created,
     /// The consumer has a node.
     NodeSelected,
-    /// It has its volume.
     Bound,
-    /// Somebody deleted it.
     Deleted,
 }
 
-/// A step of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PodStep {
-    /// It is there, bare of everything.
     Created,
-    /// It has a node.
     Scheduled,
-    /// It has volumes and an address.
+    /// Has volumes and an address.
     Sandbox,
-    /// Its data is cloned.
+    /// The data is cloned.
     Initialized,
-    /// Its probe succeeds.
+    /// The readiness probe succeeds.
     Ready,
-    /// It is being deleted.
     Terminating,
-    /// It is no more.
     Gone,
 }
 
-/// How a server behaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Behaviour {
-    /// It starts to listen, this far behind the primary.
+    /// Starts to listen, this far behind the primary.
     Starts(Duration),
-    /// It answers at once.
     Well,
-    /// It answers late.
     Slow,
-    /// It refuses connections.
     Refusing,
-    /// It listens no more.
     Stops,
 }
 
-/// What happens at a time after the beginning of a round.
+/// `at` counts from the start of a round, in scenario time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Beat {
     pub(super) at: Duration,
     pub(super) cue: Cue,
 }
 
-/// One round, in the order of time.
+/// In order of time.
 pub(super) fn round() -> Vec<Beat> {
     let name = |ordinal: u32| format!("mysql-{ordinal}").into();
     let mut beats = Vec::new();
@@ -119,7 +102,7 @@ pub(super) fn round() -> Vec<Beat> {
     beats
 }
 
-/// The way up of a replica with a new claim, whose data is cloned.
+/// Start of a replica with a new PVC, whose data is cloned.
 fn rises_anew(ordinal: u32) -> Vec<(f64, Cue)> {
     vec![
         (0.5, Cue::Scale(ordinal + 1)),
@@ -138,7 +121,7 @@ fn rises_anew(ordinal: u32) -> Vec<(f64, Cue)> {
     ]
 }
 
-/// The way up of a replica that has its data.
+/// Start of a replica that has its data.
 fn returns(ordinal: u32) -> Vec<(f64, Cue)> {
     vec![
         (0.5, Cue::Scale(ordinal + 1)),
@@ -154,7 +137,7 @@ fn returns(ordinal: u32) -> Vec<(f64, Cue)> {
     ]
 }
 
-/// The way down of a replica.
+/// Removal of a replica.
 fn falls(ordinal: u32) -> Vec<(f64, Cue)> {
     vec![
         (0.5, Cue::Scale(ordinal)),

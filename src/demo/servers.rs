@@ -1,5 +1,5 @@
-//! The demo's servers: who each one is, how it behaves, and which transactions it has executed. The primary's grow
-//! steadily; a replica has those that the primary had some time ago.
+//! The demo's servers: identity, behaviour and executed transactions. The primary's transactions grow steadily; a
+//! replica has those that the primary had some time ago.
 
 use std::{
     collections::BTreeMap,
@@ -18,63 +18,58 @@ use crate::{
     model::{Identity, Moment},
 };
 
-/// As the servers announce it.
 const VERSION: &str = "9.7.0-demo";
 
-/// How late a slow server answers, in the story's time.
+/// Delay of a slow server, in scenario time.
 const SLOW_BY: Duration = Duration::from_millis(400);
 
-/// How far each replica is behind the primary when all is well, times its ordinal.
+/// Lag of a healthy replica, multiplied by its ordinal.
 const BEHIND: Duration = Duration::from_millis(40);
 
-/// Transactions a second of the story's time.
+/// Transactions per second of scenario time.
 const TRANSACTIONS_RATE: f64 = 40.0;
 
-/// Transactions before the story began.
+/// Transactions before the scenario starts.
 const TRANSACTIONS_BEFORE: f64 = 120_000.0;
 
-/// `server_id` of the ordinal 0, as in the lab.
+/// `server_id` of ordinal 0, as in the lab.
 const SERVER_ID_FIRST: u32 = 100;
 
-/// Every server that runs.
 #[derive(Debug)]
 pub(super) struct Servers {
     running: BTreeMap<u32, Running>,
     clock: Clock,
-    /// The story's seconds in each second.
+    /// Scenario seconds per second.
     speed: f64,
 }
 
-/// A server that runs.
 #[derive(Debug)]
 struct Running {
     uuid: String,
     behaviour: Behaviour,
-    /// When it started, and how far behind it was then, both in the story's time.
+    /// In scenario time. `behind` is the lag at this time.
     started: Duration,
     behind: Duration,
 }
 
-/// One server, as those who talk to its clients know it.
 #[derive(Clone, Debug)]
 pub(super) struct Handle {
     pub(super) ordinal: u32,
     pub(super) servers: Arc<Mutex<Servers>>,
 }
 
-/// The address of a replica's pod: of the loopback network, ending as its `server_id`.
+/// A loopback address that ends with the `server_id`.
 pub(super) fn address(ordinal: u32) -> IpAddr {
     let last = u8::try_from(SERVER_ID_FIRST + ordinal).unwrap_or(u8::MAX);
     Ipv4Addr::new(127, 0, 0, last).into()
 }
 
 impl Servers {
-    /// No server runs yet.
     pub(super) fn new(clock: Clock, speed: f64) -> Self {
         Self { running: BTreeMap::new(), clock, speed }
     }
 
-    /// From now on a server behaves otherwise; `server_uuid` is for one that starts.
+    /// `server_uuid` applies to a server that starts.
     pub(super) fn behave(&mut self, ordinal: u32, behaviour: Behaviour, server_uuid: &str) {
         let now = self.story_time(self.clock.now());
         match behaviour {
@@ -121,8 +116,7 @@ impl Servers {
     }
 }
 
-/// The number of the last transaction that a server has executed: a replica that starts behind catches up with one
-/// second a second.
+/// Number of the last executed transaction. A replica that starts behind catches up by one second per second.
 fn executed(now: Duration, server: &Running, ordinal: u32) -> f64 {
     let still_behind = server.behind.saturating_sub(now.saturating_sub(server.started));
     let behind = still_behind.max(BEHIND * ordinal);

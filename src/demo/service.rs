@@ -1,4 +1,4 @@
-//! One listener that hands each connection to a server, as a read Service does.
+//! A listener that hands each connection to a server, like a read Service.
 
 use std::{
     io,
@@ -23,33 +23,31 @@ use super::{
 };
 use crate::{clock::Clock, model::Identity};
 
-/// A listener that cannot accept, because no file descriptor is free, is tried again after this time.
+/// Pause before the next accept when no file descriptor is free.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// A read Service of servers that are always well.
+/// A read Service of healthy servers.
 #[derive(Debug)]
 pub struct ReadService {
     replicas: Mutex<Replicas>,
     clock: Clock,
-    /// How many it has handed to a server.
     connections: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Replicas {
-    /// The balancer knows them by their places here.
+    /// The balancer refers to replicas by their index here.
     identities: Vec<Arc<Identity>>,
     balancer: Balancer,
 }
 
-/// A server that is always well.
 struct Well {
     identity: Arc<Identity>,
     clock: Clock,
 }
 
 impl ReadService {
-    /// A Service that routes to `replicas`; `seed` decides every choice.
+    /// `seed` decides all choices.
     #[must_use]
     pub fn new(replicas: Vec<Identity>, seed: u64, clock: Clock) -> Self {
         let service = Self {
@@ -63,7 +61,6 @@ impl ReadService {
         service
     }
 
-    /// From now on connections go to `replica` too.
     pub fn add(&self, replica: Identity) {
         let Replicas { identities, balancer } = &mut *lock(&self.replicas);
         if let Ok(place) = u32::try_from(identities.len()) {
@@ -72,12 +69,11 @@ impl ReadService {
         }
     }
 
-    /// How many connections it has handed to a server.
+    /// Connections handed to a server so far.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Accepts connections until `stop` is cancelled.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -103,7 +99,6 @@ impl Server for Well {
     }
 }
 
-/// Hands each connection to the server that `choose` says.
 pub(super) async fn accept<S: Server>(listener: &TcpListener, choose: impl Fn() -> Option<S>) {
     let mut connections = JoinSet::new();
     let mut id = 0_u32;

@@ -1,75 +1,55 @@
-//! The acts of the demo's story, in words: what is about to happen, and what to look at.
+//! The steps of the demo's scenario, as sentences: what happens next, and what to watch.
 
 use std::{fmt, sync::Arc};
 
-/// One act of the story that `demo` plays; [`fmt::Display`] makes the sentence.
+/// [`fmt::Display`] writes the sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    /// Everything is as it should be.
     Balanced {
-        /// How many replicas there are.
         replicas: u32,
     },
-    /// A replica is added, with a new claim.
+    /// With a new PVC.
     ScaleUp {
-        /// The one that comes.
         replica: Arc<str>,
-        /// How many there will be.
         to: u32,
     },
-    /// A replica is ready, and nothing is routed to it.
+    /// The replica is ready, but not routed to.
     Starved {
-        /// Which.
         replica: Arc<str>,
     },
-    /// It is routed to again.
     Healed {
-        /// Which.
         replica: Arc<str>,
     },
-    /// A replica needs long for each answer.
     Slow {
-        /// Which.
         replica: Arc<str>,
     },
-    /// It refuses connections.
     Refusing {
-        /// Which.
         replica: Arc<str>,
     },
-    /// It is well again.
     Recovered {
-        /// Which.
         replica: Arc<str>,
     },
-    /// A replica is taken away; its claim stays.
+    /// The PVC stays.
     ScaleDown {
-        /// The one that goes.
         replica: Arc<str>,
-        /// How many there will be.
         to: u32,
     },
-    /// It comes again, and finds its claim.
+    /// The replica finds its PVC.
     Return {
-        /// The one that comes.
         replica: Arc<str>,
-        /// How many there will be.
         to: u32,
     },
-    /// Everything is put back to how the story began.
+    /// The replica and its PVC go: back to the start of the scenario.
     Reset {
-        /// The replica that goes, with its claim.
         replica: Arc<str>,
-        /// How many there will be.
         to: u32,
     },
 }
 
 impl Act {
-    /// How many acts the story has.
     pub(super) const COUNT: usize = 10;
 
-    /// Its place in the story, from 1.
+    /// From 1.
     pub(super) fn number(&self) -> usize {
         match self {
             Self::Balanced { .. } => 1,

@@ -1,18 +1,18 @@
-//! Why something failed, as far down as errors tell.
+//! The causes of an error.
 
 use std::{error::Error, io, iter::successors};
 
-/// An error and its causes, the last of which says most.
+/// The error itself, then its causes in order.
 pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     successors(Some(error), |error: &&'a (dyn Error + 'static)| {
         let error = *error;
-        // An I/O error names another one as its cause only by what it holds.
+        // An I/O error exposes the error that it wraps by `get_ref`, not as its source.
         let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         held.map_or_else(|| error.source(), |held| Some(held))
     })
 }
 
-/// What an error says, and its last cause if that says more.
+/// Appends the last cause unless the text contains it.
 pub(super) fn with_cause(error: &(dyn Error + 'static)) -> String {
     let text = error.to_string();
     match causes(error).last().map(ToString::to_string) {

@@ -1,7 +1,7 @@
-//! Samples of pods at their own addresses: which ones, and how often, is the plan's to say.
+//! Pod probes: probes of pods at their own addresses. The plan says which pods, and how often.
 //!
-//! A pod is asked by one connection at a time, and no more than a few pods at once; the primary, which has to be asked
-//! on time, goes before that bound.
+//! Each pod has at most one probe in flight, and only a few pods are probed at once. The limit excludes the primary,
+//! which must be probed on time.
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
@@ -14,30 +14,30 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{DirectSample, Event, PodProbe, ProbePlan, Purpose, Sample, TargetId};
 
-/// How many pods are asked at once, the primary apart.
+/// Maximum number of pods probed at once, without the primary.
 const AT_ONCE: usize = 8;
 
-/// Regular direct samples are spread around their time by this part of the interval, so that the pods of one target, and
-/// several probes, do not keep step.
+/// Spread of pod probes, as part of their interval. It keeps the pods of one target, and several instances of
+/// readscope, out of step.
 const JITTER: f64 = 0.25;
 
-/// With nothing to do until the plan changes.
+/// Sleep while nothing is due; a change of the plan ends it.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// When a pod was asked.
+/// The last probe of a pod.
 #[derive(Debug)]
 struct Asked {
     began: Instant,
-    /// Where in the jitter the next time is, 0 to 1.
+    /// Position within the jitter, 0 to 1.
     place: f64,
     under_way: bool,
 }
 
-/// Asks pods by `sample` as the `plan` says, and tells `events` what came of it, until `stop` is cancelled or nobody
-/// listens. What is under way then is waited for.
+/// Probes pods as `plan` says and sends the results to `events`, until `stop` is cancelled or `events` is closed. After
+/// `stop`, it waits for probes in flight.
 ///
 /// # Panics
-/// When a sample panics: the panic goes on in the caller.
+/// When a probe panics.
 pub async fn run<S, F>(
     target: TargetId,
     mut plan: watch::Receiver<ProbePlan>,
@@ -65,7 +65,7 @@ pub async fn run<S, F>(
                     return;
                 }
             }
-            // Without its sender the plan stays as it is.
+            // If the sender is gone, the plan stays as it is.
             Ok(()) = plan.changed() => {
                 let plan = plan.borrow();
                 asked.retain(|uid, asked| asked.under_way || plan.direct.iter().any(|ask| ask.pod.uid == *uid));
@@ -92,14 +92,14 @@ async fn tell(events: &mpsc::Sender<Event>, target: TargetId, sample: DirectSamp
     events.send(Event::PodProbed { target, sample: Box::new(sample) }).await.is_ok()
 }
 
-/// Who is to be asked next, and when.
+/// The pod to probe next, and when.
 fn next(plan: &ProbePlan, asked: &HashMap<Arc<str>, Asked>, in_flight: usize) -> Option<(Instant, PodProbe)> {
     let now = Instant::now();
-    // Those that were never asked go before those that are overdue.
+    // New pods come before overdue ones.
     let due = |ask: &PodProbe| match asked.get(&ask.pod.uid) {
         None => Some((false, now)),
         Some(asked) if asked.under_way => None,
-        // The primary is asked by the clock.
+        // No jitter for the primary.
         Some(asked) if ask.purpose == Purpose::Primary => Some((true, asked.began + ask.every)),
         Some(asked) => Some((true, asked.began + ask.every.mul_f64(1.0 + JITTER * (asked.place - 0.5)))),
     };
@@ -123,8 +123,8 @@ mod tests {
         PodProbe { pod, addresses: Vec::new(), purpose, every: Duration::from_secs_f64(every) }
     }
 
-    /// Follows `plans`, each for some seconds of paused time, with samples that take `lasting`; gives how often each pod
-    /// was asked, and how many samples were under way at once.
+    /// Runs `plans`, each for some seconds of paused time, with probes that take `lasting`. Returns the number of
+    /// probes per pod, and the maximum in flight.
     async fn asked(plans: Vec<(Vec<PodProbe>, u64)>, lasting: Duration) -> (HashMap<String, usize>, usize) {
         let clock = Clock::start();
         let (events, mut told) = mpsc::channel(100_000);

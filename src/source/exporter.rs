@@ -1,4 +1,4 @@
-//! What another readscope, which runs already, has seen: asked over HTTP or HTTPS.
+//! Client of a running exporter, over HTTP or HTTPS.
 
 mod error;
 mod events;
@@ -31,22 +31,18 @@ use crate::{
     model::cluster::{Milestone, ObjectName, Reached, ReplicaReached},
 };
 
-/// The path of scale events, and of what replicas have reached.
 const SCALE_EVENTS: &str = "/api/v1/scale-events";
 
-/// The path of targets.
 const TARGETS: &str = "/api/v1/targets";
 
-/// The path of what happens.
 const EVENTS: &str = "/api/v1/events";
 
-/// A whole answer comes within this time.
+/// Time limit of a whole response.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// No exporter has more to say.
+/// Maximum size of a response.
 const BYTES_MAX: usize = 64 << 20;
 
-/// A running exporter.
 #[derive(Debug)]
 pub struct Exporter {
     url: ExporterUrl,
@@ -54,12 +50,10 @@ pub struct Exporter {
     credentials: Option<Credentials>,
 }
 
-/// All that an exporter tells of its targets, as it is written.
+/// Unparsed JSON documents of an exporter.
 #[derive(Clone, Debug)]
 pub struct Documents {
-    /// `/api/v1/targets`.
     pub targets: Bytes,
-    /// `/api/v1/scale-events`.
     pub scale_events: Bytes,
 }
 
@@ -81,7 +75,6 @@ struct Replica {
 }
 
 impl Exporter {
-    /// The exporter at `url`, asked as the configuration says.
     #[must_use]
     pub fn new(url: ExporterUrl, configuration: HttpConfiguration) -> Self {
         let HttpConfiguration { tls, server_name, credentials } = configuration;
@@ -94,32 +87,25 @@ impl Exporter {
         Self { url, client, credentials }
     }
 
-    /// What the replicas that the exporter knows have reached.
-    ///
     /// # Errors
-    /// When it cannot be asked, or does not answer as an exporter does.
+    /// When the request fails or the response is invalid.
     pub async fn reached(&self) -> Result<Vec<Reached>, ExporterError> {
         read(&self.get(SCALE_EVENTS).await?).map_err(|text| self.unreadable(&text))
     }
 
-    /// What the exporter tells of its targets.
-    ///
     /// # Errors
-    /// When it cannot be asked.
+    /// When a request fails.
     pub async fn documents(&self) -> Result<Documents, ExporterError> {
         Ok(Documents { targets: self.get(TARGETS).await?, scale_events: self.get(SCALE_EVENTS).await? })
     }
 
-    /// What happens at the exporter from now on.
-    ///
     /// # Errors
-    /// When it cannot be asked.
+    /// When the request fails.
     pub async fn events(&self) -> Result<Events, ExporterError> {
         let response = timeout(WITHIN, self.send(EVENTS)).await.unwrap_or_else(|_| Err(self.late()))?;
         Ok(Events::of(self.url.clone(), response.into_body()))
     }
 
-    /// Says that what it answered is not what readscope says.
     #[must_use]
     pub fn unreadable(&self, text: &impl ToString) -> ExporterError {
         ExporterError::Unreadable(self.url.clone(), text.to_string())
@@ -151,7 +137,7 @@ impl Exporter {
         }
     }
 
-    /// Who asks, as the files say it now.
+    /// Reads the secret's file for each request.
     fn authorization(&self, credentials: &Credentials) -> Result<HeaderValue, ExporterError> {
         let unusable = |text: String| ExporterError::Credentials(self.url.clone(), text);
         let (Credentials::Basic { password: source, .. } | Credentials::Token { token: source, .. }) = credentials;
@@ -178,7 +164,7 @@ impl Exporter {
 fn read(body: &[u8]) -> Result<Vec<Reached>, String> {
     let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let replica = |known: Replica| {
-        // A milestone of a later version is none that can be asked for here.
+        // Skip milestones of later versions: users of this version cannot wait for them.
         let milestone = |name: String| Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
         let milestones = known.milestones.into_iter().filter_map(milestone).collect();
         ReplicaReached { replica: known.replica.into(), milestones }

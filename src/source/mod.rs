@@ -1,4 +1,4 @@
-//! Where facts come from: each part observes one thing and tells the model in its [`Event`](crate::model::Event)s.
+//! Sources of facts: each observes one thing and sends [`Event`](crate::model::Event)s to the model.
 
 mod cause;
 pub mod direct;

@@ -1,5 +1,5 @@
-//! From a host name to its addresses, anew for every sample: a cached answer would not be what a client sees, and neither
-//! would be the answer to another sample's question.
+//! Name resolution, repeated for every probe. A cached result, or one shared with another probe, is not what a client
+//! gets.
 
 use std::{
     net::IpAddr,
@@ -20,12 +20,10 @@ use crate::{
     model::{Failure, FailureReason},
 };
 
-/// The machine's name servers could not be found out.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the resolver's configuration: {0}; check /etc/resolv.conf, or give an IP address in --address")]
 pub struct ResolverError(String);
 
-/// Resolves one host name, or knows its address already.
 #[derive(Debug)]
 pub struct Resolver {
     host: Host,
@@ -33,9 +31,8 @@ pub struct Resolver {
 
 #[derive(Debug)]
 enum Host {
-    /// Nothing to resolve.
     Ip(IpAddr),
-    /// By `resolv.conf` and `hosts`, without a cache.
+    /// Uses `resolv.conf` and `hosts`, without a cache.
     Name(Box<Name>),
 }
 
@@ -44,16 +41,16 @@ struct Name {
     text: String,
     config: ResolverConfig,
     options: ResolverOpts,
-    /// A resolver answers like questions that are asked at the same time with one answer. So a sample has one for
-    /// itself while it asks; these are those that nobody has. Locked to take or to give back one alone.
+    /// Resolvers that no probe uses. A resolver merges identical queries in flight, so each probe takes one for itself.
+    /// Locked only to take or return one.
     idle: Mutex<Vec<TokioResolver>>,
 }
 
 impl Resolver {
-    /// A resolver for the host of `address`, which waits for one answer of a name server at most `patience`.
+    /// `patience` limits the wait for one response of a name server.
     ///
     /// # Errors
-    /// When the host is a name and the machine's resolver configuration cannot be read.
+    /// When the host is a name and the resolver's configuration cannot be read.
     pub fn new(address: &Address, patience: Duration) -> Result<Self, ResolverError> {
         if let Some(ip) = address.ip() {
             return Ok(Self { host: Host::Ip(ip) });
@@ -67,15 +64,15 @@ impl Resolver {
     fn of_name(name: String, config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, NetError> {
         options.cache_size = 0;
         let name = Name { text: name, config, options, idle: Mutex::default() };
-        // What makes this one impossible is better told at the start.
+        // Built now, so that errors are reported at the start.
         name.give_back(name.build()?);
         Ok(Self { host: Host::Name(Box::new(name)) })
     }
 
-    /// The host's addresses, in the order in which they were answered; at least one.
+    /// At least one address, in the order of the response.
     ///
     /// # Errors
-    /// A [`Failure`] with reason `resolve` when it has none, or nobody could say.
+    /// A [`Failure`] with reason `resolve`.
     pub async fn resolve(&self) -> Result<Vec<IpAddr>, Failure> {
         match &self.host {
             Host::Ip(ip) => Ok(vec![*ip]),
@@ -93,7 +90,7 @@ impl Resolver {
 impl Name {
     async fn addresses(&self) -> Result<Vec<IpAddr>, NetError> {
         let idle = self.idle().pop();
-        // One whose sample was given up is not given back.
+        // Resolvers of cancelled probes are not returned.
         let resolver = idle.map_or_else(|| self.build(), Ok)?;
         let found = resolver.lookup_ip(self.text.as_str()).await;
         self.give_back(resolver);
@@ -110,12 +107,12 @@ impl Name {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<TokioResolver>> {
-        // Nothing that holds the lock leaves it half changed.
+        // No code leaves a partial change under this lock.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What went wrong, in words: the library writes its own question out where a name server has no answer.
+/// The library's own message repeats the whole query.
 fn said(error: &NetError) -> String {
     let code = match error {
         NetError::Dns(DnsError::NoRecordsFound(nothing)) => nothing.response_code,
@@ -140,10 +137,11 @@ mod tests {
 
     const SAMPLES: usize = 3;
 
-    /// Where the question for `ab.test.` ends: after the header (12), the name (9), the type (2) and the class (2).
+    /// End of the question for `ab.test.`: header (12), name (9), type (2), class (2).
     const QUESTION_END: usize = 25;
 
-    /// Answers no question for an IPv4 address before it has one of each sample, and all others at once: with nothing.
+    /// Holds queries for IPv4 addresses until there is one of each probe. Answers all others at once, without
+    /// addresses.
     async fn serve(socket: UdpSocket) {
         let mut asked = Vec::new();
         loop {
@@ -163,12 +161,11 @@ mod tests {
         }
     }
 
-    /// The code of an answer without an error.
     const NO_ERROR: u8 = 0;
 
     fn answer(question: &[u8], code: u8, addresses: &[Ipv4Addr]) -> Vec<u8> {
         let count = u8::try_from(addresses.len()).unwrap();
-        // As RFC 1035 has it: number, an answer with authority, one question, so many answers, nothing else.
+        // RFC 1035: number, flags of an authoritative response, one question, `count` answers, nothing else.
         let mut answer =
             [&question[..2], &[0x85, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0], &question[12..QUESTION_END]].concat();
         for address in addresses {

@@ -1,11 +1,11 @@
-//! When samples are taken: on time, with jitter, never queued.
+//! The schedule of probes: on time, with jitter, never queued.
 //!
-//! Time is divided into slots of one interval. The first sample is at once; each other one starts at a random moment in
-//! the first quarter of its slot, so that it does not keep step with other periodic clients of the same balancer. A slot
-//! that cannot be used, because too many samples are under way or because the program came late, is dropped and counted.
+//! Time is divided into slots of one interval. The first probe starts at once. Each later one starts at a random time
+//! in the first quarter of its slot, so that it does not stay in step with other periodic clients of the load balancer.
+//! A slot is skipped and counted if too many probes are in flight or readscope is late.
 //!
-//! While the plan asks for a burst, further samples are taken between those. They are reads like all others; one that
-//! cannot be taken on time was due to nobody.
+//! During a burst there are probes between these. They count as reads like all others, but skipped ones are not
+//! counted.
 
 use std::{future::Future, num::NonZeroUsize, time::Duration};
 
@@ -21,33 +21,31 @@ use crate::{
     model::{Event, ProbePlan, Sample, TargetId},
 };
 
-/// The part of a slot in which its sample may start.
+/// Part of a slot in which its probe may start.
 const JITTER: f64 = 0.25;
 
-/// A burst may have so many times as many samples under way as the regular ones, from which they are counted apart: a
-/// new endpoint that hangs must not end the burst that waits for it.
+/// Limit of burst probes in flight, as a multiple of `max_in_flight`. They are counted separately: a new endpoint that
+/// hangs must not stop the burst that waits for it.
 const BURST_IN_FLIGHT: usize = 3;
 
-/// How samples of one target follow each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
-    /// The length of a slot.
+    /// Length of a slot.
     pub interval: Interval,
-    /// How many samples may be under way at once.
     pub max_in_flight: NonZeroUsize,
-    /// Between samples in a burst; absent: there are none.
+    /// `None` disables bursts.
     pub burst_interval: Option<Duration>,
-    /// After so many samples the schedule ends.
+    /// Number of probes after which the schedule ends.
     pub limit: Option<u64>,
 }
 
 impl Schedule {
-    /// Takes samples by `sample`, which is given their numbers 0, 1, 2, …, and tells `events` what came of them, until
-    /// `stop` is cancelled, the limit is reached or nobody listens. Samples under way at the end are waited for. `plan`
-    /// says when there is a burst.
+    /// Calls `sample` with the numbers 0, 1, 2, … and sends the results to `events`, until `stop` is cancelled, the
+    /// limit is reached or `events` is closed. `plan` starts and ends bursts. At the end, it waits for probes in
+    /// flight.
     ///
     /// # Panics
-    /// When a sample panics: the panic goes on in the caller.
+    /// When a probe panics.
     pub async fn run<S, F>(
         self,
         target: TargetId,
@@ -63,10 +61,10 @@ impl Schedule {
         let began = Instant::now();
         let due_in = |slot| began + start_of(slot, interval) + interval.mul_f64(JITTER * rand::random::<f64>());
         let (mut slot, mut taken) = (0_u64, 0_u64);
-        // The first sample is at once: somebody waits for it.
+        // No jitter for the first probe: users wait for it.
         let mut due = began;
         let mut in_flight = JoinSet::new();
-        // Those of bursts apart, and when the next of them is due.
+        // Burst probes, and the time of the next one.
         let mut in_burst = JoinSet::new();
         let mut burst: Option<Instant> = None;
         while self.limit.is_none_or(|limit| taken < limit) {
@@ -85,7 +83,7 @@ impl Schedule {
                     }
                     continue;
                 }
-                // Without its sender the plan stays as it is.
+                // If the sender is gone, the plan stays as it is.
                 Ok(()) = plan.changed() => {
                     let wanted = plan.borrow_and_update().burst && self.burst_interval.is_some();
                     burst = wanted.then(|| burst.unwrap_or_else(Instant::now));
@@ -97,7 +95,7 @@ impl Schedule {
                         in_burst.spawn(timed(burst.unwrap_or(due), sample(taken)));
                         taken += 1;
                     }
-                    // What is overdue is not made up for.
+                    // Missed burst probes are not made up for.
                     burst = self.burst_interval.map(|interval| due_next(burst, interval));
                     continue;
                 }
@@ -133,7 +131,7 @@ async fn tell(events: &mpsc::Sender<Event>, event: Event) -> bool {
     events.send(event).await.is_ok()
 }
 
-/// Takes a sample, and says how long after its time it started.
+/// Measures the start delay.
 async fn timed(due: Instant, sample: impl Future<Output = Sample>) -> (Sample, Duration) {
     let late = due.elapsed();
     (sample.await, late)
@@ -144,12 +142,12 @@ async fn tell_sample(
     target: TargetId,
     done: Result<(Sample, Duration), JoinError>,
 ) -> bool {
-    // Nothing aborts a sample, so an error is a panic: it belongs to whoever supervises the schedule.
+    // Probes are not aborted, so a join error is a panic. It continues in the schedule's supervisor.
     let (sample, late) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     tell(events, Event::Sampled { target, sample: Box::new(sample), late }).await
 }
 
-/// One interval after `last`, or from now on if that is over.
+/// One interval after `last`, or after now if that has passed.
 fn due_next(last: Option<Instant>, interval: Duration) -> Instant {
     let now = Instant::now();
     last.map(|last| last + interval).filter(|next| *next >= now).unwrap_or(now + interval)
@@ -176,12 +174,12 @@ mod tests {
 
     const TARGET: TargetId = TargetId(0);
 
-    /// Runs a schedule of 100 ms in paused time, with samples that take `lasting`, and returns what it told.
+    /// Runs a schedule of 100 ms in paused time, with probes that take `lasting`, and returns its events.
     async fn told(limit: u64, max_in_flight: usize, lasting: Duration, stop_after: Duration) -> Vec<Event> {
         told_with_burst(limit, max_in_flight, lasting, stop_after, LONG..LONG).await
     }
 
-    /// The same with a burst from one time to another.
+    /// With a burst during `burst`.
     async fn told_with_burst(
         limit: u64,
         max_in_flight: usize,
@@ -245,7 +243,7 @@ mod tests {
         assert_eq!((samples.len(), skipped(&events)), (50, 0));
         for (sequence, started) in samples {
             let slot = Duration::from_millis(100 * sequence);
-            // The runtime's timer has a resolution of one millisecond.
+            // The runtime's timer has a resolution of 1 ms.
             assert!(started >= slot && started <= slot + Duration::from_millis(27), "{sequence}: {started:?}");
         }
     }
@@ -256,7 +254,7 @@ mod tests {
         let samples = samples(&events);
         assert_eq!(samples.len(), 20);
         let last = samples.iter().map(|(_, started)| *started).max().unwrap();
-        // Two at a time, a second each: the last two of twenty start in the tenth second.
+        // Two at a time, 1 s each: the last two of twenty start in the tenth second.
         assert!(last >= Duration::from_millis(8900) && last <= Duration::from_millis(10_100), "{last:?}");
         let slots = last.as_millis() / 100 + 1;
         assert_eq!(u128::from(skipped(&events)) + 20, slots);
@@ -285,7 +283,7 @@ mod tests {
         let burst = Duration::from_secs(1)..Duration::from_secs(3);
         let events = told_with_burst(1000, 8, Duration::from_millis(700), Duration::from_secs(4), burst).await;
         assert_eq!(skipped(&events), 0);
-        // 24 at once beside the regular ones, each of which lasts seven tenths of a second.
+        // 24 burst probes at once beside the regular ones, 0.7 s each.
         let during = samples(&events).iter().filter(|(_, at)| (1.0..3.0).contains(&at.as_secs_f64())).count();
         assert!((80..=100).contains(&during), "{during}");
     }
@@ -313,7 +311,7 @@ mod tests {
         let stop = CancellationToken::new();
         let mut running =
             std::pin::pin!(schedule.run(TARGET, watch::channel(ProbePlan::default()).1, sample, events, stop));
-        // Nothing polls the schedule for half a second after its first sample.
+        // Nothing polls the schedule for half a second after its first probe.
         tokio::select! { () = &mut running => {} , first = told.recv() => assert!(first.is_some()) }
         tokio::time::advance(Duration::from_millis(500)).await;
         let (mut dropped, mut delays) = (0, Vec::new());
@@ -328,7 +326,7 @@ mod tests {
         };
         tokio::join!(running, listening);
         assert_eq!(dropped, 4);
-        // It was due in the first quarter of the second slot.
+        // Due in the first quarter of the second slot.
         assert!(matches!(delays[..], [375..=400]), "{delays:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The entries of `targets`, each with its defaults filled in.
+//! The entries of `targets`, with defaults applied.
 
 use std::{
     cell::RefCell,
@@ -25,31 +25,29 @@ use crate::{
     model::{Expectation, Expected, cluster::ObjectName},
 };
 
-/// What all entries have in common.
 pub(super) struct Common<'a> {
     pub(super) folder: &'a Path,
     pub(super) unsaid: &'a Unsaid,
     pub(super) max_lag: MaxLag,
-    /// What was read already: a thousand targets have the same files, which are read once.
+    /// Cache: a thousand targets may use the same files, which are read once.
     pub(super) tls: RefCell<HashMap<TlsFiles, Tls>>,
 }
 
-/// Mode, authorities, certificate and key.
+/// Mode, authorities, certificate, key.
 type TlsFiles = (TlsMode, Option<PathBuf>, Option<PathBuf>, Option<PathBuf>);
 
-/// The entries so far.
 pub(super) struct Entries<'a> {
     common: Common<'a>,
     defaults: Option<raw::Entry>,
     done: Vec<Entry>,
-    /// The names in use and where they were written.
+    /// Names in use, with their lines.
     names: HashMap<Arc<str>, u64>,
-    /// The same of address and account: who has both is the same target under two names.
+    /// Address and account, with the line. A second entry with both is the same target under another name.
     reached: HashMap<(String, String), u64>,
     discovered: HashSet<(Vec<Arc<str>>, String)>,
 }
 
-/// A key of one entry, for what is said of its value.
+/// A key of an entry, with an example for error messages.
 struct Key {
     name: &'static str,
     example: &'static str,
@@ -97,7 +95,7 @@ impl<'a> Entries<'a> {
         let (names, reached, discovered) = (HashMap::new(), HashMap::new(), HashSet::new());
         let entries = Self { common, defaults, done: Vec::new(), names, reached, discovered };
         if entries.defaults.is_some() {
-            // Wrong defaults are wrong even where every target has its own.
+            // Invalid defaults are an error even if every target overrides them.
             entries.pattern(&raw::Entry::default())?;
         }
         Ok(entries)
@@ -107,7 +105,6 @@ impl<'a> Entries<'a> {
         self.done
     }
 
-    /// Takes one entry in.
     pub(super) fn push(&mut self, entry: Spanned<raw::Entry>) -> Result<(), Wrong> {
         let (line, entry) = (entry.referenced.line(), entry.value);
         let pattern = self.pattern(&entry)?;
@@ -130,7 +127,7 @@ impl<'a> Entries<'a> {
         Ok(())
     }
 
-    /// Refuses what is there already.
+    /// Refuses a duplicate name, and a duplicate address and account.
     fn remember(&mut self, target: &Target, entry: &raw::Entry, line: u64) -> Result<(), Wrong> {
         let at = |text: &Text| text.as_ref().map(|text| text.referenced.line());
         let line = at(&entry.name).or(at(&entry.service)).or(at(&entry.address)).unwrap_or(line);
@@ -146,7 +143,7 @@ impl<'a> Entries<'a> {
         Ok(())
     }
 
-    /// A target with everything but its name, Service and address.
+    /// Name, Service and address stay empty.
     fn pattern(&self, entry: &raw::Entry) -> Result<Target, Wrong> {
         macro_rules! said {
             ($key:ident) => {
@@ -187,7 +184,7 @@ impl<'a> Entries<'a> {
     fn password(&self, file: Option<&Spanned<String>>) -> Result<PasswordSource, Wrong> {
         let Some(file) = file else { return Ok(self.common.unsaid.password.clone()) };
         let source = PasswordSource::File(path_in(self.common.folder, &file.value));
-        // Refused here, with its line, rather than when the target starts.
+        // Checked here, because the error then names the line. The target's start does not know it.
         source.read().map_err(|error| PASSWORD_FILE.wrong(file.referenced.line(), error))?;
         Ok(source)
     }
@@ -212,7 +209,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// A sentence about options as one about keys.
+/// Replaces the names of options in an error message by keys of the file.
 fn in_words_of_the_file(sentence: &str) -> String {
     let words = [("--tls-ca", "ca_file"), ("--tls-cert", "cert_file"), ("--tls-key", "key_file"), ("--tls ", "mode: ")];
     words.iter().fold(sentence.to_owned(), |said, (option, key)| said.replace(option, key))
@@ -283,7 +280,7 @@ fn expectation(
     let mut entries = Vec::new();
     for (name, weight) in &raw.value {
         let written = format!("{name}={}", weight.value);
-        // A name with an equals sign would be read as a name and a weight.
+        // A name with `=` would be parsed as a name and a weight.
         let expected = if name.contains('=') { Err("a name has no =".to_owned()) } else { Ok(()) };
         let expected = expected.and_then(|()| written.parse::<Expected>().map_err(|error| error.to_string()));
         entries.push(expected.map_err(|problem| EXPECT.wrong(weight.referenced.line(), problem))?);

@@ -1,49 +1,27 @@
-//! What is wrong with a configuration file, where, and how it would be right.
+//! Errors in a configuration file: place, problem and a correct example.
 
 use std::path::{Path, PathBuf};
 
-/// Why a configuration file was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It cannot be read.
     #[error("cannot read {path:?}: {reason}; check that it is a file and that this user may read it")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        reason: std::io::Error,
-    },
-    /// It is far longer than the longest that makes sense.
+    Unreadable { path: PathBuf, reason: std::io::Error },
     #[error("{path:?} is longer than {bytes_max} bytes, which no configuration is; check the path")]
-    TooLong {
-        /// Which file.
-        path: PathBuf,
-        /// The longest that is read.
-        bytes_max: u64,
-    },
-    /// Its bytes are no text.
+    TooLong { path: PathBuf, bytes_max: u64 },
     #[error("{path:?} is not text in UTF-8; save it as UTF-8, and check the path")]
-    NotText {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// Something in it is wrong.
+    NotText { path: PathBuf },
     #[error("{}:{line}: {key}: {problem}; for example:\n{example}", path.display())]
     Wrong {
-        /// Which file.
         path: PathBuf,
-        /// Where, from 1.
+        /// From 1.
         line: u64,
-        /// What.
         key: String,
-        /// Why.
         problem: String,
-        /// How it would be right.
         example: String,
     },
 }
 
-/// Something wrong, at a place of a file that whoever opened it knows.
+/// An error without the path of the file, which the caller adds.
 #[derive(Debug)]
 pub(crate) struct Wrong {
     pub(crate) line: u64,
@@ -53,7 +31,6 @@ pub(crate) struct Wrong {
 }
 
 impl Wrong {
-    /// What the YAML parser refused in `text`.
     pub(crate) fn of_yaml(error: &serde_saphyr::Error, text: &str, example: &'static str) -> Self {
         let place = error.location();
         let line = place.map_or(1, |place| place.line());
@@ -61,7 +38,7 @@ impl Wrong {
         let named = ["unknown field `", "missing field `", "duplicate mapping key: "]
             .iter()
             .find_map(|start| problem.strip_prefix(start)?.split(['`', ',']).next());
-        // Elsewhere the parser knows the place and not the key, which stands in that line, at the place or before it.
+        // The parser reports a place but no key here. The key is in that line, at the place or before it.
         let index = |number: u64| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
         let in_line = || text.lines().nth(index(line)).and_then(|text| key_at(text, index(place?.column())));
         let key = named.or_else(in_line).unwrap_or("YAML").to_owned();
@@ -74,7 +51,7 @@ impl Wrong {
     }
 }
 
-/// The parser's sentence in the words of whoever writes a file, without the place, which is said before it.
+/// The parser's message in simpler words, without the place, which is printed before it.
 fn problem(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::{Error, budget::BudgetBreach};
 
@@ -95,7 +72,7 @@ fn problem(error: &serde_saphyr::Error) -> String {
     }
 }
 
-/// The key at a place of a line, or the last one before it.
+/// The key at `column`, or the last key before it.
 fn key_at(line: &str, column: usize) -> Option<&str> {
     let at = line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
     let ends = line[at..].find(':').map_or(line.len(), |colon| at + colon);

@@ -1,4 +1,4 @@
-//! The configuration file: many targets, and the Services that become targets.
+//! The configuration file: targets, and Services to discover.
 
 mod entry;
 mod error;
@@ -27,45 +27,37 @@ use super::{
     target::Target,
 };
 
-/// No configuration is longer; it keeps a wrong path (a disk image) from being read whole.
+/// The limit prevents reading a wrong path, such as a disk image, into memory.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// How a file may look, for whoever wrote none yet.
 const EXAMPLE: &str = "  targets:\n    - service: mysql/mysql-read";
 
-/// Everything that a configuration says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Configuration {
     /// In the order of the file.
     pub entries: Vec<Entry>,
-    /// How the reads are judged.
     pub imbalance: Imbalance,
-    /// How late a fresh answer may be.
     pub freshness: Freshness,
 }
 
-/// A line of `targets`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
-    /// One target.
     Target(Box<Target>),
-    /// As many as there are Services.
+    /// Becomes one target for each matching Service.
     Discover(Box<Discovery>),
 }
 
-/// How the reads are judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Imbalance {
-    /// How often chance alone may raise an alarm: once in so long, over all targets.
+    /// Average time between false alarms, over all targets.
     pub false_alarm_period: Duration,
-    /// A share that differs from the expected one by less than this part of it is as good as right.
+    /// Relative deviation from the expected share that still counts as balanced.
     pub tolerance: Tolerance,
 }
 
-/// How late a fresh answer may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Freshness {
-    /// An answer is stale when it lacks what the primary had so long before.
+    /// A read is stale when it misses a transaction older than this.
     pub max_lag: MaxLag,
 }
 
@@ -75,37 +67,36 @@ impl Default for Imbalance {
     }
 }
 
-/// What a target has that the file does not say.
+/// Values that the file does not set.
 #[derive(Clone, Debug)]
 pub struct Unsaid {
-    /// Between samples.
+    /// Between probes, for targets without an `interval`.
     pub interval: Interval,
-    /// The password of targets without a `password_file`.
+    /// For targets without a `password_file`.
     pub password: PasswordSource,
 }
 
 impl Configuration {
-    /// Targets of one process. Each has samples under way, sockets and series; what is beyond this wants a second process.
+    /// Maximum per process: each target has probes in flight, sockets and series.
     pub const TARGETS_MAX: usize = 10_000;
 
-    /// A configuration of one target and nothing else.
     #[must_use]
     pub fn of(target: Target) -> Self {
         let entries = vec![Entry::Target(Box::new(target))];
         Self { entries, imbalance: Imbalance::default(), freshness: Freshness::default() }
     }
 
-    /// Reads a file. Paths in it are relative to its folder.
+    /// Relative paths in the file start at its folder.
     ///
     /// # Errors
-    /// When it cannot be read, or anything in it is not what it should be.
+    /// When the file cannot be read or is invalid.
     pub fn load(path: &Path, unsaid: &Unsaid) -> Result<Self, FileError> {
         let text = read_text(path)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         Self::parse(&text, folder, unsaid).map_err(|wrong| wrong.in_file(path))
     }
 
-    /// The targets that are written down.
+    /// Targets listed in the file, without discovered ones.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::Target(target) => Some(&**target),
@@ -113,7 +104,6 @@ impl Configuration {
         })
     }
 
-    /// What is to be discovered.
     pub fn discoveries(&self) -> impl Iterator<Item = &Discovery> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::Discover(discovery) => Some(&**discovery),
@@ -121,7 +111,6 @@ impl Configuration {
         })
     }
 
-    /// Whether Kubernetes has anything to say about it.
     #[must_use]
     pub fn needs_kubernetes(&self) -> bool {
         self.discoveries().next().is_some() || self.targets().any(|target| target.service.is_some())
@@ -156,7 +145,7 @@ impl Configuration {
     }
 }
 
-/// Anchors are allowed and cannot explode: what they stand for is counted as if it were written out.
+/// Anchors are allowed, but limited: their expansions count as if they were written out.
 pub(super) fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_documents: 1, max_aliases: 10_000, max_depth: 32, max_events: 4_000_000, max_nodes: 2_000_000 },
@@ -164,7 +153,6 @@ pub(super) fn options() -> serde_saphyr::Options {
     }
 }
 
-/// The text of a configuration file.
 pub(super) fn read_text(path: &Path) -> Result<String, FileError> {
     let unreadable = |reason| FileError::Unreadable { path: path.to_owned(), reason };
     let file = std::fs::File::open(path).map_err(unreadable)?;
@@ -213,7 +201,7 @@ fn freshness(raw: Option<raw::Freshness>) -> Result<Freshness, Wrong> {
     Ok(Freshness { max_lag })
 }
 
-/// A duration longer than 0.
+/// Accepts durations greater than 0.
 fn duration(key: &str, text: &Spanned<String>, example: &'static str) -> Result<Duration, Wrong> {
     let wrong = |problem| Wrong { line: text.referenced.line(), key: key.to_owned(), problem, example };
     match parse_duration(&text.value) {
@@ -223,12 +211,11 @@ fn duration(key: &str, text: &Spanned<String>, example: &'static str) -> Result<
     }
 }
 
-/// Where a path of the file leads.
 fn path_in(folder: &Path, written: &str) -> PathBuf {
     folder.join(written)
 }
 
-/// The `target` label as a file may write it.
+/// Checks a value for the `target` label.
 fn label(text: &str) -> Result<Arc<str>, String> {
     const BYTES_MAX: usize = 200;
     match text.trim() {

@@ -1,11 +1,11 @@
-//! The file as YAML has it: the keys that there are, each value with the place where it stands.
+//! The file as YAML: the known keys, each value with its place for error messages.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-/// A value as it was written, read as what it should be by whoever knows its key.
+/// The raw text of a value; the code that knows the key parses it.
 pub(super) type Text = Option<Spanned<String>>;
 
 #[derive(Deserialize)]
@@ -17,7 +17,7 @@ pub(super) struct File {
     pub(super) freshness: Option<Freshness>,
 }
 
-/// A target, what discovered ones have in common, or the defaults of both: all take the same keys but the first five.
+/// A target, a discovery or the defaults. All have the same keys except the first five.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {

@@ -1,4 +1,4 @@
-//! The effective configuration as `/config` and `--config.check` show it, in the words of the file.
+//! The effective configuration as `/config` and `--config.check` print it, in the format of the file.
 
 use std::time::Duration;
 
@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::{Configuration, Entry};
 use crate::config::{Discovery, PasswordSource, PemFile, Target, Tls};
 
-/// A target.
 #[derive(Serialize)]
 struct Shown<'a> {
     name: &'a str,
@@ -20,7 +19,6 @@ struct Shown<'a> {
     settings: ShownSettings<'a>,
 }
 
-/// How a target is sampled.
 #[derive(Serialize)]
 struct ShownSettings<'a> {
     user: &'a str,
@@ -51,7 +49,6 @@ struct ShownTls {
     key_file: Option<String>,
 }
 
-/// What is discovered, shown as a target is.
 #[derive(Serialize)]
 struct ShownDiscovery<'a> {
     discover: ShownDiscover<'a>,
@@ -92,10 +89,10 @@ struct ShownFreshness {
 }
 
 impl Configuration {
-    /// The configuration as YAML, passwords shown as `<secret>`.
+    /// Passwords are printed as `<secret>`.
     ///
     /// # Errors
-    /// When a value has no YAML form, which none of these has.
+    /// When a value cannot be written as YAML; none of these values causes this.
     pub fn show(&self) -> Result<String, serde_saphyr::ser::Error> {
         serde_saphyr::to_string(&ShownConfiguration {
             targets: self.entries.iter().map(ShownEntry::of).collect(),
@@ -125,7 +122,7 @@ impl<'a> ShownDiscovery<'a> {
     }
 }
 
-/// A duration as it may be written in the file.
+/// Formats a duration so that the file accepts it.
 fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     for (unit, name) in [(86_400, "d"), (3600, "h"), (60, "m")] {

@@ -1,4 +1,4 @@
-//! The HTTP client's side of TLS, from what the configuration says.
+//! TLS of the HTTP client, from the configuration.
 
 use std::sync::Arc;
 
@@ -14,24 +14,23 @@ use rustls::{
 
 use super::{ClientIdentity, PemFile};
 
-/// Takes any certificate: `insecure_skip_verify` encrypts, whoever the server is, and a signature that belongs to nobody
-/// known says nothing.
+/// Accepts any certificate and signature (`insecure_skip_verify`): it encrypts but does not authenticate the server.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
-/// The files were checked when they were read, so this says that they no longer fit.
+/// Rare: the files were already checked when they were read.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS cannot be set up: {0}")]
 pub struct EncryptionError(String);
 
-/// A client that encrypts, whoever the server is.
+/// Encrypts without a check of the server's certificate.
 pub(in crate::config) fn of_anybody(identity: Option<&ClientIdentity>) -> Result<ClientConfig, EncryptionError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = builder(&provider)?.dangerous();
     with_identity(builder.with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))), identity)
 }
 
-/// A client of servers that are who their names say, by these authorities or those that browsers trust.
+/// Checks the server's certificate and name against `authorities`, or against those that browsers trust.
 pub(in crate::config) fn of_the_named(
     authorities: Option<&PemFile>,
     identity: Option<&ClientIdentity>,

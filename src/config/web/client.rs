@@ -1,4 +1,4 @@
-//! Client certificates: the five policies of Go's `crypto/tls`, and the names that a certificate must carry.
+//! Client certificates: the five policies of Go's `crypto/tls`, and the names that a certificate must have.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -14,13 +14,12 @@ use rustls::{
 };
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
-/// Who is let in by their certificate.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// Checks the chain; without it, any certificate will do.
+    /// `None` means that any certificate is accepted.
     pub(super) chain: Option<Arc<dyn ClientCertVerifier>>,
     pub(super) mandatory: bool,
-    /// One of them must be among the certificate's alternative names; any will do if this is absent.
+    /// The certificate must have one of these alternative names; `None` accepts any.
     pub(super) allowed: Option<Vec<String>>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
@@ -75,7 +74,7 @@ impl ClientCertVerifier for Guard {
     }
 }
 
-/// A certificate's alternative names as Go writes them: host names, mail addresses, IP addresses, URIs.
+/// Alternative names as Go writes them: host names, mail addresses, IP addresses, URIs.
 fn names(certificate: &CertificateDer<'_>) -> Option<Vec<String>> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let extension = certificate.subject_alternative_name().ok()?;

@@ -1,5 +1,5 @@
-//! The web configuration file of Prometheus' exporter-toolkit: TLS, client certificates, users, headers, rate limit. Its
-//! keys and their meaning are the toolkit's; one that cannot be honoured is refused by its name, never ignored.
+//! The web configuration file of Prometheus' exporter-toolkit: TLS, client certificates, users, headers, rate limit.
+//! Keys mean what they mean in the toolkit; an unsupported key is an error, never ignored.
 
 mod client;
 mod tls;
@@ -21,35 +21,30 @@ use super::{
     file::{FileError, Wrong, read_text},
 };
 
-/// How the file may look, for whoever wrote none yet.
 const EXAMPLE: &str = "  tls_server_config: {cert_file: server.pem, key_file: server.key}";
 
-/// A password check of a higher cost takes seconds, and who does not know the password can ask for it as well.
+/// A check at a higher cost takes seconds of CPU, and clients without the password can trigger it.
 const BCRYPT_COST_MAX: u32 = 16;
 
-/// Who may look at the web side, and how.
 #[derive(Clone, Debug, Default)]
 pub struct WebConfiguration {
-    /// How connections are encrypted, if they are.
+    /// `None` means plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
-    /// When the certificate that is shown to clients expires.
+    /// Expiry of the server certificate.
     pub expires: Option<Timestamp>,
-    /// The users and the bcrypt hashes of their passwords; nobody is asked for a password without any.
+    /// bcrypt hash by user name; without users, the server requires no password.
     pub users: BTreeMap<String, String>,
-    /// Headers of every answer, by name.
+    /// Headers of every response, by name.
     pub headers: Vec<(&'static str, String)>,
-    /// How many requests are answered.
     pub rate_limit: Option<RateLimit>,
-    /// What it was read from: when one of these is another file, so is the configuration.
+    /// Files that were read; a change of any of them requires a reload.
     pub files: Vec<PathBuf>,
 }
 
-/// One request in each interval, and so many at once after a time without any.
+/// One request per interval, and a burst after idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Between requests.
     pub interval: Duration,
-    /// At once.
     pub burst: u32,
 }
 
@@ -65,7 +60,7 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Http {
-    /// Over TLS alone.
+    /// Applies to TLS only.
     http2: Option<bool>,
     headers: Option<BTreeMap<String, Spanned<String>>>,
 }
@@ -77,7 +72,7 @@ struct Limit {
     burst: Option<Spanned<u32>>,
 }
 
-/// The headers that may be set, and the values of those that have few.
+/// Headers that may be set, with their values if only a few are allowed.
 const HEADERS: [(&str, &[&str]); 5] = [
     ("Strict-Transport-Security", &[]),
     ("X-Content-Type-Options", &["nosniff"]),
@@ -87,10 +82,10 @@ const HEADERS: [(&str, &[&str]); 5] = [
 ];
 
 impl WebConfiguration {
-    /// Reads a file, and the files that it names, whose paths are relative to its folder.
+    /// Relative paths in the file start at its folder.
     ///
     /// # Errors
-    /// When one cannot be read, or anything in it is not what it should be or cannot be honoured.
+    /// When a file cannot be read, is invalid or has an unsupported key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let text = read_text(path)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
@@ -147,7 +142,7 @@ fn headers(http: Http) -> Result<Vec<(&'static str, String)>, Wrong> {
         }
         headers.push((*known, value.value));
     }
-    // Unset if blank.
+    // Blank values count as unset.
     headers.retain(|(_, value)| !value.trim().is_empty());
     Ok(headers)
 }
@@ -181,7 +176,7 @@ fn users(raw: BTreeMap<String, Spanned<String>>) -> Result<BTreeMap<String, Stri
     Ok(users)
 }
 
-/// The cost of a bcrypt hash; `None` if it is none.
+/// `None` if it is not a bcrypt hash.
 fn bcrypt_cost(hash: &str) -> Option<u32> {
     let mut parts = hash.strip_prefix('$')?.splitn(3, '$');
     let (version, cost, rest) = (parts.next()?, parts.next()?, parts.next()?);

@@ -1,4 +1,4 @@
-//! `tls_server_config`: how connections to the web side are encrypted.
+//! `tls_server_config`: TLS of the HTTP server.
 
 use std::{
     path::{Path, PathBuf},
@@ -40,14 +40,13 @@ pub(super) struct Raw {
     client_allowed_sans: Option<Spanned<Vec<String>>>,
 }
 
-/// How connections are encrypted.
 pub(super) struct Server {
     pub(super) config: Arc<ServerConfig>,
-    /// When the certificate that is shown expires, if it says so.
+    /// Expiry of the server certificate.
     pub(super) expires: Option<Timestamp>,
 }
 
-/// Go's policies.
+/// The policies of Go's `crypto/tls`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Policy {
     None,
@@ -57,17 +56,17 @@ enum Policy {
     RequireAndVerify,
 }
 
-/// What was read, the line that says where from, and its key.
+/// Contents, with the line and the key that they come from.
 type Read = (Vec<u8>, u64, &'static str);
 
-/// Reads PEM that is written in the file or in one of its own, and remembers the latter.
+/// Reads PEM from the file itself or from files that it names, and records the latter.
 struct Pem<'a> {
     folder: &'a Path,
     files: &'a mut Vec<PathBuf>,
 }
 
 impl Pem<'_> {
-    /// The bytes of a pair of keys such as `cert` and `cert_file`, with the line and the key that has them.
+    /// Reads a pair of keys such as `cert` and `cert_file`.
     fn read(
         &mut self,
         (inline, inline_key): (&Text, &'static str),
@@ -98,7 +97,7 @@ impl Pem<'_> {
     }
 }
 
-/// What the file asks for, with or without HTTP/2; `None` if it configures no TLS, as the toolkit sees it.
+/// `None` if the file configures no TLS by the rules of the toolkit.
 pub(super) fn server(
     raw: &Spanned<Raw>,
     http2: bool,
@@ -142,7 +141,7 @@ pub(super) fn server(
     };
     let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
     config.ignore_client_order = raw.prefer_server_cipher_suites.unwrap_or(true);
-    // What comes first is preferred.
+    // In order of preference.
     config.alpn_protocols =
         ["h2", "http/1.1"][usize::from(!http2)..].iter().map(|name| name.as_bytes().to_vec()).collect();
     Ok(Some(Server { config: Arc::new(config), expires }))
@@ -156,7 +155,6 @@ fn certificates((bytes, line, key): &Read) -> Result<Vec<CertificateDer<'static>
     }
 }
 
-/// Until when a certificate is valid, if it says so.
 fn expiry(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
@@ -230,11 +228,10 @@ fn guard(
     Ok(Some(Guard { chain, mandatory, allowed, algorithms: provider.signature_verification_algorithms }))
 }
 
-/// The ciphers and curves that are asked for.
 fn provider(raw: &Raw) -> Result<CryptoProvider, Wrong> {
     let mut provider = rustls::crypto::ring::default_provider();
     if let Some(written) = raw.cipher_suites.as_ref().filter(|written| !written.is_empty()) {
-        // As in Go, the suites of TLS 1.3 are not a matter of choice.
+        // Go does not let users choose TLS 1.3 suites either.
         let all = std::mem::take(&mut provider.cipher_suites);
         provider.cipher_suites = all.iter().filter(|suite| suite.tls13().is_some()).copied().collect();
         for name in written {

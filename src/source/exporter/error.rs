@@ -1,4 +1,4 @@
-//! Why an exporter could not be asked, and what to do about it.
+//! Errors of requests to an exporter, with advice.
 
 use hyper::StatusCode;
 use hyper_util::client::legacy;
@@ -6,40 +6,31 @@ use hyper_util::client::legacy;
 use super::ExporterUrl;
 use crate::source::cause::causes;
 
-/// Why an exporter could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ExporterError {
-    /// No connection, or it broke off.
     #[error("cannot reach {0}: {1}; check the address, http or https, and that `readscope run` is there")]
     Unreachable(ExporterUrl, String),
-    /// Its certificate is not to be trusted.
     #[error("cannot trust {0}: {1}; name its authority as tls_config.ca_file in a file for --http.config.file")]
     Untrusted(ExporterUrl, String),
-    /// It wants to see a certificate.
     #[error(
         "{0} lets in nobody without a certificate: {1}; name one as tls_config.cert_file, and its key_file, in a file \
          for --http.config.file"
     )]
     Uncertified(ExporterUrl, String),
-    /// It wants to know who asks.
     #[error("{0} wants to know who asks; write basic_auth (or authorization) into a file for --http.config.file")]
     Anonymous(ExporterUrl),
-    /// It does not want who asks.
     #[error("{0} does not let in who the file of --http.config.file says; check the user and the password in it")]
     Unauthorized(ExporterUrl),
-    /// Nobody can be who the configuration says.
     #[error("cannot ask {0}: {1}")]
     Credentials(ExporterUrl, String),
-    /// It answered something else.
     #[error("{0} answers {1} to {2}; check that it is readscope's own address")]
     Status(ExporterUrl, StatusCode, &'static str),
-    /// What it answered is not what readscope says.
     #[error("{0} does not answer as readscope does: {1}; check the address, and that both have the same version")]
     Unreadable(ExporterUrl, String),
 }
 
 impl ExporterError {
-    /// What went wrong before there was an answer.
+    /// An error from before the response.
     pub(super) fn of_client(url: &ExporterUrl, error: &legacy::Error) -> Self {
         let (mut text, mut tls) = (String::new(), None);
         for cause in causes(error) {

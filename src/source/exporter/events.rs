@@ -1,23 +1,20 @@
-//! The stream of what happens at an exporter. Here only matters that something did: what, its documents say.
+//! The event stream of an exporter. Only the occurrence of events matters here; the data comes from the documents.
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::{ExporterError, ExporterUrl};
 
-/// No name of an event is longer, whatever comes after it in a line.
+/// Bytes kept of each line. Event names are shorter; the rest of a line is ignored.
 const START_MAX: usize = 32;
 
-/// What a stream told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// Something is new.
     News,
-    /// That it is alive.
+    /// Keep-alive only.
     Alive,
 }
 
-/// An open stream.
 #[derive(Debug)]
 pub struct Events {
     url: ExporterUrl,
@@ -25,12 +22,12 @@ pub struct Events {
     lines: Lines,
 }
 
-/// The lines of a stream, as far as their beginnings are known.
+/// Parser of the stream; it keeps only the start of each line.
 #[derive(Debug, Default)]
 struct Lines {
-    /// The beginning of the line that is not over yet.
+    /// Start of the incomplete line.
     start: Vec<u8>,
-    /// The event that is not over yet says something new.
+    /// Whether the incomplete event is more than a keep-alive.
     news: bool,
 }
 
@@ -39,10 +36,10 @@ impl Events {
         Self { url, body, lines: Lines::default() }
     }
 
-    /// What comes next; `None` at the end of the stream.
+    /// `None` at the end of the stream.
     ///
     /// # Errors
-    /// When the stream breaks off.
+    /// When the connection breaks.
     pub async fn next(&mut self) -> Result<Option<Told>, ExporterError> {
         match self.body.frame().await {
             None => Ok(None),

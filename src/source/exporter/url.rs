@@ -1,19 +1,17 @@
-//! Where an exporter listens.
+//! The URL of an exporter.
 
 use std::{fmt, str::FromStr};
 
 use hyper::Uri;
 
-/// The port of an exporter.
 const PORT: u16 = 10_306;
 
-/// Where an exporter listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExporterUrl {
     scheme: Scheme,
     host: String,
     port: u16,
-    /// What a proxy before it wants before its own paths; no slash at its end.
+    /// Path prefix of a reverse proxy, without a slash at the end.
     prefix: String,
 }
 
@@ -23,16 +21,12 @@ enum Scheme {
     Https,
 }
 
-/// Why a text is no URL of an exporter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExporterUrlError {
-    /// Not a URL.
     #[error("not a URL; write http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:10306")]
     Unreadable,
-    /// Another scheme.
     #[error("an exporter is asked over http:// or https://")]
     Scheme,
-    /// A user, and perhaps a password.
     #[error(
         "a user does not belong here, where everybody on this machine can read it; write basic_auth into a file for \
          --http.config.file"
@@ -45,7 +39,7 @@ impl FromStr for ExporterUrl {
 
     fn from_str(text: &str) -> Result<Self, ExporterUrlError> {
         let text = text.trim();
-        // Who writes no URL means an exporter's own port.
+        // An address without a scheme means the exporter's own port.
         let is_url = text.contains("://");
         let text = if is_url { text.to_owned() } else { format!("http://{text}") };
         let uri: Uri = text.parse().map_err(|_| ExporterUrlError::Unreadable)?;

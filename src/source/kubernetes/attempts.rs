@@ -1,4 +1,4 @@
-//! A watch that is begun anew whenever it breaks, for ever.
+//! A watch that restarts whenever it breaks.
 
 use std::{fmt::Debug, future::pending, time::Duration};
 
@@ -10,39 +10,38 @@ use kube::{
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// The server ends a watch after this time, and the client gives up a silent one soon after: so long at most is a dead
-/// server taken for a quiet one.
+/// The server ends a watch after this time, and the client gives up a silent one soon after. This limits how long a
+/// dead server looks like a quiet one.
 pub(super) const WATCH_SECONDS: u32 = 60;
 
-/// Objects become facts one after the other, so a page is all that is held of them as the API server writes them.
+/// Objects become facts one by one, so memory holds at most one page of full objects.
 const PAGE: u32 = 50;
 
-/// Within this time a watch that is refused is known to be.
+/// A refused watch fails within this time.
 const REFUSED_WITHIN: Duration = Duration::from_secs(5);
 
 type Events<K> = BoxStream<'static, watcher::Result<watcher::Event<K>>>;
 
-/// The events of a watch and why it broke, whatever happens to the API server.
+/// The events and errors of a watch that restarts whenever it breaks.
 ///
-/// A broken watch is begun anew after a [`Pause`], and the list that it begins with shows what was deleted meanwhile. The
-/// library would rather go on where it was: it would then tell what happened meanwhile as if it happened now, and would not
-/// tell that it works again.
+/// A broken watch restarts after a [`Pause`] with a new list, which shows what was deleted in between. The library
+/// would resume instead: it would report old changes as if they happened now, and would not report its recovery.
 pub(super) struct Attempts<K> {
     begin: Box<dyn Fn() -> Events<K> + Send>,
     events: Events<K>,
     pause: Pause,
-    /// When the next attempt begins, after one that failed.
+    /// Start of the next attempt after a failure.
     rest: Option<Instant>,
-    /// The last attempt was given a list, and refused a watch.
+    /// The last attempt received a list, but its watch was refused.
     unwatched: bool,
-    /// Since then there was a list again, which mends nothing unless the watch is not refused again until then.
+    /// Set by a new list after a refused watch: the list counts if the watch is not refused by then.
     listed: Option<Instant>,
-    /// What came before then.
+    /// The event that made such a list count.
     first: Option<watcher::Event<K>>,
 }
 
 impl<K: Resource + Clone + Debug + DeserializeOwned + Send + 'static> Attempts<K> {
-    /// The first one begins with the first call of [`next`](Self::next).
+    /// The first attempt starts with the first call of [`next`](Self::next).
     pub(super) fn new(api: Api<K>, config: watcher::Config) -> Self {
         let config = config.timeout(WATCH_SECONDS).page_size(PAGE);
         Self::beginning(Box::new(move || watcher(api.clone(), config.clone()).boxed()))
@@ -55,7 +54,7 @@ impl<K> Attempts<K> {
         Self { begin, events, pause: Pause::default(), rest: None, unwatched: false, listed: None, first: None }
     }
 
-    /// What is seen next. Nothing is lost when it is not waited for to the end.
+    /// Cancel-safe.
     pub(super) async fn next(&mut self) -> watcher::Result<watcher::Event<K>> {
         if let Some(rest) = self.rest {
             sleep_until(rest).await;
@@ -73,7 +72,7 @@ impl<K> Attempts<K> {
                 },
             };
             match event {
-                // The library's stream has no end.
+                // The library's stream never ends.
                 None => pending().await,
                 Some(Ok(watcher::Event::InitDone)) if self.unwatched => {
                     self.listed = Some(Instant::now() + REFUSED_WITHIN);
@@ -83,7 +82,7 @@ impl<K> Attempts<K> {
                     return Ok(self.mended());
                 }
                 Some(Ok(event)) => {
-                    // A list that begins has not succeeded yet.
+                    // A list that has only begun is not a success yet.
                     if !matches!(event, watcher::Event::Init) {
                         self.pause.succeeded();
                     }
@@ -102,7 +101,7 @@ impl<K> Attempts<K> {
         }
     }
 
-    /// The list counts.
+    /// Accepts the list: the watch has recovered.
     fn mended(&mut self) -> watcher::Event<K> {
         self.listed = None;
         self.unwatched = false;
@@ -111,16 +110,16 @@ impl<K> Attempts<K> {
     }
 }
 
-/// How long a broken watch rests before it is begun anew. The library's own pause starts over with each attempt, which
-/// would ask the API server every second for what it refuses.
+/// Pause before a broken watch restarts. The library's own pause resets with each attempt, so a refused request would
+/// repeat every second.
 #[derive(Debug, Default)]
 struct Pause {
     failures: u32,
 }
 
 impl Pause {
-    /// The pause after an error: 1 s, and twice as long each time; up to 8 s while the server is away, up to 32 s while it
-    /// refuses. A random part keeps the watches of many probes apart.
+    /// 1 s after the first error, doubled each time: up to 8 s if the server is unavailable, up to 32 s if it refuses.
+    /// A random part separates the watches of many instances.
     fn after(&mut self, error: &watcher::Error) -> Duration {
         let longest = if is_forbidden(error) { 5 } else { 3 };
         let seconds = 1_u32 << self.failures.min(longest);
@@ -171,7 +170,7 @@ mod tests {
         Err(watcher::Error::WatchStartFailed(kube::Error::Api(status(403))))
     }
 
-    /// Each attempt sees these, and then waits.
+    /// Each attempt yields its events, then waits.
     fn seeing<const N: usize>(attempts: [Vec<Result>; N]) -> Attempts<&'static str> {
         let attempts = Mutex::new(VecDeque::from(attempts));
         Attempts::beginning(Box::new(move || {
@@ -180,7 +179,7 @@ mod tests {
         }))
     }
 
-    /// What is seen next in short, and after how many seconds.
+    /// The next event in short, and the seconds until it.
     async fn next(attempts: &mut Attempts<&'static str>) -> (&'static str, u64) {
         let before = Instant::now();
         let event = attempts.next().await;

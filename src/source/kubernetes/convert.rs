@@ -1,4 +1,4 @@
-//! From Kubernetes' objects to the few facts of them that matter here. Nothing of the rest is kept.
+//! Conversion of Kubernetes objects to the few facts that readscope needs. The rest is dropped.
 
 use std::{collections::BTreeMap, fmt::Debug, net::IpAddr, time::Duration};
 
@@ -18,29 +18,25 @@ use crate::model::cluster::{
     PodRef, Port, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
 };
 
-/// The label by which an `EndpointSlice` names its Service.
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
-/// The label of a node's zone.
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
-/// The scheduler's mark that a claim's consumer has a node.
+/// Set by the scheduler when a PVC's consumer has a node.
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
-/// How long a client is pinned where the Service does not say it: Kubernetes' own default.
+/// Default of Kubernetes for session affinity without a timeout.
 const AFFINITY: Duration = Duration::from_secs(10_800);
 
-/// A kind of Kubernetes objects that becomes facts.
 pub(super) trait Observed:
     Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
 {
-    /// Its kind among the facts.
     const KIND: Kind;
 
-    /// Whether it matters that one of them is no more.
+    /// Whether deletions of this kind matter.
     const ENDS: bool = true;
 
-    /// What matters of the object of this name; `None` where it is nothing that readscope knows.
+    /// `None` for objects that readscope does not use.
     fn fact(self, name: ObjectName) -> Option<Object>;
 }
 
@@ -76,8 +72,8 @@ impl Observed for discovery::EndpointSlice {
     }
 }
 
-/// Collects what is kept, in no more memory than it takes. Otherwise there would be room for more of it, and small things
-/// that are made of large ones would stay where those were, in their whole memory.
+/// Collects without spare capacity. `collect` may reuse the allocation of its larger source items, and would keep all
+/// of it.
 fn kept<T>(made: impl Iterator<Item = T>) -> Vec<T> {
     let mut kept: Vec<T> = made.collect();
     kept.shrink_to_fit();
@@ -113,7 +109,7 @@ impl Observed for apps::StatefulSet {
         Some(Object::StatefulSet(StatefulSet {
             name,
             uid: self.metadata.uid?.into(),
-            // The API server fills in 1 where nothing was written.
+            // The API server fills in 1 if the field is missing.
             replicas: spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1),
             first_ordinal: spec.ordinals.and_then(|ordinals| u32::try_from(ordinals.start?).ok()).unwrap_or(0),
             claim_templates: kept(templates.into_iter().filter_map(|claim| Some(claim.metadata.name?.into()))),
@@ -156,7 +152,7 @@ impl Observed for core::PersistentVolumeClaim {
 impl Observed for core::PersistentVolume {
     const KIND: Kind = Kind::Volume;
 
-    // What it told of its claim stays true, and nothing is to be remembered of all the volumes of a cluster.
+    // Facts about its PVC stay true, and a list of all PersistentVolumes of a cluster would cost memory.
     const ENDS: bool = false;
 
     fn fact(self, _: ObjectName) -> Option<Object> {
@@ -194,7 +190,7 @@ impl Observed for PartialObjectMeta<core::Node> {
 impl Observed for core::Event {
     const KIND: Kind = Kind::Event;
 
-    // They end by themselves after an hour, whatever becomes of the claim.
+    // Events expire after an hour, whether or not the PVC exists.
     const ENDS: bool = false;
 
     fn fact(self, _: ObjectName) -> Option<Object> {
@@ -202,7 +198,7 @@ impl Observed for core::Event {
         if about.kind.as_deref() != Some("PersistentVolumeClaim") {
             return None;
         }
-        // Who writes Events by the newer API leaves the older dates out.
+        // Writers of the newer Events API omit the older dates.
         let series = self.series.and_then(|series| series.last_observed_time);
         let dates = [series, self.event_time].map(|date| date.map(|date| date.0));
         let last = dates.into_iter().chain([time(self.last_timestamp), time(self.first_timestamp)]).flatten().max();
@@ -219,7 +215,7 @@ impl Observed for core::Event {
     }
 }
 
-/// Text of somebody else's as part of a sentence: without line breaks and full stop, and not endless.
+/// Makes foreign text fit into a sentence: one line, no full stop at the end, limited length.
 fn one_line(text: &str) -> String {
     const LONGEST: usize = 300;
     let mut line = text.trim_end_matches(['.', ' ', '\n']).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -230,7 +226,7 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// The name of an object; a cluster-wide one has an empty namespace.
+/// Cluster-wide objects have an empty namespace.
 pub(super) fn object_name(metadata: &ObjectMeta) -> Option<ObjectName> {
     Some(ObjectName::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref()?))
 }
@@ -241,7 +237,7 @@ fn endpoint(endpoint: discovery::Endpoint) -> Endpoint {
     let pod = endpoint.target_ref.filter(|target| target.kind.as_deref() == Some("Pod"));
     Endpoint {
         addresses: kept(endpoint.addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok())),
-        // What is not said is true, true and false: so the API defines it.
+        // Defaults of the API: true, true and false.
         ready: conditions.ready.unwrap_or(true),
         serving: conditions.serving.unwrap_or(true),
         terminating: conditions.terminating.unwrap_or(false),
@@ -260,7 +256,7 @@ fn port(name: Option<String>, number: Option<i32>) -> Option<Port> {
 fn conditions(all: &[core::PodCondition]) -> PodConditions {
     let since = |kind: &str| {
         let condition = all.iter().find(|condition| condition.type_ == kind && condition.status == "True")?;
-        // A condition without a date is true all the same; it is dated by when it is seen.
+        // A condition may have no date. It is true all the same, and is dated by its arrival.
         Some(condition.last_transition_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0))
     };
     PodConditions {
@@ -271,7 +267,7 @@ fn conditions(all: &[core::PodCondition]) -> PodConditions {
     }
 }
 
-/// When the deletion was asked for. Its time stamp is that of the deadline, the grace period later.
+/// Time of the deletion request. Kubernetes stores the deadline, which is later by the grace period.
 fn terminating_since(deadline: Option<Time>, grace: Option<i64>) -> Option<Timestamp> {
     let deadline = deadline?.0;
     let grace = SignedDuration::from_secs(grace.unwrap_or(0).clamp(0, 86_400));
@@ -288,12 +284,11 @@ mod tests {
 
     use super::*;
 
-    /// The fact of an object in the namespace mysql.
     fn fact<K: Observed>(object: Value, name: &str) -> Option<Object> {
         from_value::<K>(object).unwrap().fact(ObjectName::new("mysql", name))
     }
 
-    /// An Event as its writers write it: with the older dates or with the newer one.
+    /// With the older dates or the newer one.
     fn event(kind: &str, dates: &Value) -> Option<ClaimEvent> {
         let mut event = json!({
             "involvedObject": {"kind": kind, "namespace": "mysql", "name": "data-mysql-3", "uid": "u"},

@@ -1,4 +1,4 @@
-//! The Services that a label selector takes, as they come and go.
+//! Services that match a label selector.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -16,33 +16,29 @@ use crate::{
     },
 };
 
-/// What is read of a Service.
+/// Only the metadata is read.
 type Selectable = PartialObjectMeta<Service>;
 
-/// Changes that come together are told together: a list of a thousand Services is one change of the targets.
+/// Changes within this time are sent together: a list of a thousand Services is one change of the targets.
 const TOGETHER: Duration = Duration::from_millis(100);
 
-/// All Services that a selector takes in a namespace now, or everywhere in an empty one.
+/// Services that match `selector` now. An empty namespace means all namespaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Which ones.
     pub selector: Selector,
-    /// Where.
     pub namespace: Arc<str>,
-    /// Their names.
     pub services: BTreeSet<ObjectName>,
 }
 
-/// What a watch showed so far.
 #[derive(Debug, Default)]
 struct Selected {
     there: BTreeSet<ObjectName>,
-    /// A list that is not complete yet: what it does not have at its end is gone.
+    /// Names of an incomplete list. Services that it does not contain at its end are gone.
     listing: Option<BTreeSet<ObjectName>>,
 }
 
-/// Tells `found` the Services that `selector` takes whenever they change, and `events` how the watch fares, until `leave`
-/// is cancelled or nobody listens.
+/// Sends all matching Services to `found` after each change, and the state of the watch to `events`, until `leave` is
+/// cancelled or a channel is closed.
 pub async fn discover(
     client: Client,
     namespace: Arc<str>,
@@ -72,7 +68,7 @@ pub async fn discover(
         };
         let told = match &event {
             Ok(watcher::Event::InitDone) => Some(Told::Listed),
-            // The history was compacted while the watch was away; the watcher lists again at once.
+            // The history was compacted; the watcher lists again at once.
             Err(error) if is_compacted(error) => None,
             Err(error) => {
                 Some(Told::Broken(Problem { forbidden: is_forbidden(error), text: error.to_string().into() }))
@@ -89,7 +85,7 @@ pub async fn discover(
 }
 
 impl Selected {
-    /// Takes an event in; says whether other Services are selected now. The first list always says so.
+    /// Returns whether the selection changed. The first list always counts as a change.
     fn take(&mut self, event: watcher::Event<Selectable>) -> bool {
         let name = |service: &Selectable| {
             Some(ObjectName::new(service.metadata.namespace.as_deref()?, service.metadata.name.as_deref()?))
@@ -114,7 +110,7 @@ impl Selected {
                 None => false,
             },
             watcher::Event::Apply(service) => name(&service).is_some_and(|name| self.there.insert(name)),
-            // Who loses the label is deleted as far as a watch by labels can tell.
+            // A Service that loses the label looks deleted to this watch.
             watcher::Event::Delete(service) => name(&service).is_some_and(|name| self.there.remove(&name)),
         }
     }

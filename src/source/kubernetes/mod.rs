@@ -1,5 +1,5 @@
-//! What Kubernetes knows of the targets: one watch per kind and namespace, however many targets there are, and each object
-//! reduced to a few facts as soon as it is received.
+//! Kubernetes data of the targets: one watch per kind and namespace, for any number of targets. Each object is reduced
+//! to a few facts when it arrives.
 
 mod attempts;
 mod convert;
@@ -46,50 +46,42 @@ use crate::model::{
     cluster::{Change, Kind, Object, Vantage, WatchName},
 };
 
-/// Names the probe's own node; the downward API sets it from `spec.nodeName`.
+/// Name of readscope's own node; the downward API sets it from `spec.nodeName`.
 const NODE_VARIABLE: &str = "NODE_NAME";
 
-/// A connection on which so long nothing is heard is given up: longer than a watch may be quiet, which the watch itself ends.
-/// Without it, a list that is asked for on the connection of a server that is gone would be waited for until the kernel
-/// gives up, a quarter of an hour later.
+/// A connection without data for this time is closed. A watch may be quiet for a shorter time and then ends by itself.
+/// Without this limit, a list request to a dead server would wait for the kernel's timeout, a quarter of an hour.
 const SILENCE: Duration = Duration::from_secs(attempts::WATCH_SECONDS as u64 + 15);
 
-/// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Neither a `ServiceAccount` nor a kubeconfig.
     #[error(
         "cannot find a Kubernetes cluster: {0}; run in a pod with a ServiceAccount, set KUBECONFIG, or leave --service \
          out and give --address alone"
     )]
     Infer(Box<InferConfigError>),
-    /// The context is not in the kubeconfig.
     #[error("cannot use the kubeconfig: {0}; `kubectl config get-contexts` lists what --kubernetes.context takes")]
     Context(Box<KubeconfigError>),
-    /// The configuration is there and cannot be used.
     #[error("cannot talk to the Kubernetes API: {0}; check the kubeconfig's certificates and address")]
     Client(Box<kube::Error>),
-    /// The proxy that it names cannot be used.
     #[error(transparent)]
     Proxy(ProxyError),
 }
 
-/// The namespaces in which objects are watched.
 pub type Namespaces = BTreeSet<Arc<str>>;
 
-/// The objects to watch, and as whom.
 #[derive(Clone)]
 pub struct Watcher {
     client: Client,
-    /// Watch what scale events and claims are made of, too.
+    /// Watch the objects of scale events and PVC phases too.
     lifecycle: bool,
     node: Option<String>,
 }
 
-/// Connects to the cluster that the program runs in, or to the one of the kubeconfig, in its `context` if one is given.
+/// Without `context`, uses the kubeconfig's current context or the pod's own cluster.
 ///
 /// # Errors
-/// When there is no such cluster, or its configuration cannot be used.
+/// When there is no cluster or its configuration is invalid.
 pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
     let mut config = match context {
         None => Config::infer().await.map_err(|error| ConnectError::Infer(Box::new(error)))?,
@@ -106,17 +98,15 @@ pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
     client_through(proxy, config)
 }
 
-/// A client for watches.
-///
 /// # Errors
-/// When the configuration cannot be used.
+/// When the configuration is invalid.
 pub fn client(config: Config) -> Result<Client, ConnectError> {
     client_through(None, config)
 }
 
 fn client_through(proxy: Option<Proxy>, mut config: Config) -> Result<Client, ConnectError> {
     config.read_timeout = Some(SILENCE);
-    // The library would repeat requests for minutes without a word; a watch reports the error and has pauses of its own.
+    // The library would retry silently for minutes. A watch reports the error and pauses on its own.
     config.default_retry = false;
     let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))?;
     let explain = MapErrLayer::new(move |error| match &proxy {
@@ -127,25 +117,24 @@ fn client_through(proxy: Option<Proxy>, mut config: Config) -> Result<Client, Co
 }
 
 impl Watcher {
-    /// A watcher of what targets need; with `lifecycle`, of scale events and claims too.
+    /// `lifecycle` adds the objects of scale events and PVC phases.
     #[must_use]
     pub fn new(client: Client, lifecycle: bool) -> Self {
         Self { client, lifecycle, node: std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty()) }
     }
 
-    /// What writes Events into the same cluster, and where to put what it is to write.
+    /// The sender queues Events for the recorder.
     #[must_use]
     pub fn recorder(&self) -> (mpsc::Sender<Record>, Recorder) {
         Recorder::new(self.client.clone())
     }
 
-    /// Who is asked.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The watches that [`run`](Self::run) keeps for these namespaces.
+    /// Watches that [`run`](Self::run) keeps open.
     #[must_use]
     pub fn watches(&self, namespaces: &Namespaces) -> Vec<WatchName> {
         if namespaces.is_empty() {
@@ -167,7 +156,7 @@ impl Watcher {
         in_namespaces.chain(in_all).collect()
     }
 
-    /// Tells `events` what every watch of the latest `namespaces` sees, until `stop` is cancelled.
+    /// Follows changes of `namespaces` and sends watch events to `events`, until `stop` is cancelled.
     pub async fn run(
         self,
         mut namespaces: latest::Receiver<Namespaces>,
@@ -180,7 +169,7 @@ impl Watcher {
         loop {
             let now = namespaces.borrow_and_update().clone();
             let wanted: BTreeSet<_> = self.watches(&now).into_iter().collect();
-            // What volumes told of claims in other namespaces was not kept.
+            // PersistentVolumes of PVCs in the new namespaces were dropped before, so their list is needed again.
             let of_volumes_anew = !now.is_subset(&before);
             before = now;
             kept.retain(|name, leave: &mut CancellationToken| {
@@ -203,7 +192,7 @@ impl Watcher {
                 Some(ended) = running.join_next() => go_on(ended),
             }
         }
-        // Nothing was forgotten by that: only who leaves a namespace does that.
+        // This abort reports no deletions; only leaving a namespace does.
         running.shutdown().await;
         stop.cancelled().await;
     }
@@ -216,7 +205,7 @@ impl Watcher {
         running: &mut JoinSet<()>,
     ) {
         if let (Kind::Node, Some(node)) = (watch.kind, &self.node) {
-            // The node is known without being read; its zone is what the watch adds.
+            // The node's name is already known; the watch adds its zone.
             let vantage = Vantage { node: Some(node.as_str().into()), zone: None };
             let change = Change::Applied(Object::Vantage(vantage), crate::model::cluster::Receipt::Listed);
             let (watch, told) = (watch.clone(), Told::Change(Box::new(change)));
@@ -271,13 +260,13 @@ impl Watcher {
     }
 }
 
-/// A watch of the objects that a field selector selects; an empty one selects all.
+/// An empty field selector selects all objects.
 fn selecting(fields: &str) -> watcher::Config {
     let config = watcher::Config::default();
     if fields.is_empty() { config } else { config.fields(fields) }
 }
 
-/// Nothing aborts a watch before the end, so an error is a panic: it belongs to whoever supervises the watcher.
+/// Watches are not aborted before the end, so a join error is a panic. It continues in the watcher's supervisor.
 fn go_on(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         std::panic::resume_unwind(error.into_panic());

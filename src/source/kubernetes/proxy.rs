@@ -11,24 +11,21 @@ use kube::config::Kubeconfig;
 
 use crate::source::cause::causes;
 
-/// The proxy, and where it is set.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Proxy {
-    /// The whole URL, which may have a password.
+    /// May contain a password.
     pub(super) url: Uri,
     setting: Setting,
 }
 
-/// A setting that names a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Setting {
     /// `proxy-url` of the cluster in the kubeconfig.
     Kubeconfig,
-    /// The environment.
     HttpsProxy,
 }
 
-/// A proxy cannot be used. The URL is left out, because it may have a password.
+/// Omits the URL, which may contain a password.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the proxy in {setting}: {reason}; write it as http://HOST:PORT or socks5://HOST:PORT")]
 pub struct ProxyError {
@@ -36,7 +33,6 @@ pub struct ProxyError {
     reason: &'static str,
 }
 
-/// No connection to the API server through a proxy.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection through the proxy {proxy}: {}; check {}", last_cause(&**cause), proxy.setting.advice())]
 struct Unreachable {
@@ -48,7 +44,6 @@ fn last_cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-/// The variables that matter.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
     https_proxy: Option<String>,
@@ -67,11 +62,11 @@ impl Environment {
         }
     }
 
-    /// As Go's HTTP client, and so kubectl, decides: an API server on loopback needs no proxy.
+    /// Decides as Go's HTTP client and kubectl do: an API server on loopback needs no proxy.
     fn is_proxied(&self, api_server: &Uri) -> bool {
         let host = api_server.host().unwrap_or_default().trim_matches(['[', ']']);
         let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        // The library takes `*` only for names.
+        // The library accepts `*` only for names.
         let is_off = self.no_proxy.split(',').any(|part| part.trim() == "*");
         let matcher = Matcher::builder().https("http://proxy").no(&self.no_proxy).build();
         !is_loopback && !is_off && matcher.intercept(api_server).is_some()
@@ -79,9 +74,10 @@ impl Environment {
 }
 
 impl Proxy {
-    /// The proxy for `api_server`: `proxy_url` of its kubeconfig wins over the environment, whatever `NO_PROXY` says.
+    /// `proxy_url` of the kubeconfig overrides the environment and `NO_PROXY`.
     ///
-    /// The library does not read the environment in a pod, and compares `NO_PROXY` with the proxy instead of the server.
+    /// The library does not read the environment in a pod, and compares `NO_PROXY` with the proxy instead of the
+    /// server.
     pub(super) fn choose(
         api_server: &Uri,
         proxy_url: Option<&str>,
@@ -98,7 +94,7 @@ impl Proxy {
         }
     }
 
-    /// Adds the proxy to an error, if it is why there is no connection.
+    /// Adds the proxy to connection errors.
     pub(super) fn explain(self, error: Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync> {
         match error.downcast_ref::<legacy::Error>() {
             Some(connecting) if connecting.is_connect() => Box::new(Unreachable { proxy: self, cause: error }),
@@ -107,7 +103,7 @@ impl Proxy {
     }
 }
 
-/// `proxy-url` of the kubeconfig's cluster, if it is the one of this API server.
+/// `None` unless the kubeconfig's cluster has this API server.
 pub(super) fn proxy_url(kubeconfig: Kubeconfig, context: Option<&str>, api_server: &Uri) -> Option<String> {
     let name = context.or(kubeconfig.current_context.as_deref())?;
     let context = kubeconfig.contexts.iter().find(|context| context.name == name)?.context.as_ref()?;
@@ -116,7 +112,7 @@ pub(super) fn proxy_url(kubeconfig: Kubeconfig, context: Option<&str>, api_serve
     cluster.proxy_url.filter(|url| !url.is_empty() && server == *api_server)
 }
 
-/// Errors are why it is refused.
+/// The error says why the URL is refused.
 fn parse(text: &str) -> Result<Uri, &'static str> {
     let Parts { scheme, authority, .. } = text.parse::<Uri>().map_err(|_| "it is not a URL")?.into_parts();
     let authority = authority.ok_or("it has no host")?;
@@ -135,7 +131,7 @@ fn has_credentials(authority: &Authority) -> bool {
     authority.as_str().contains('@')
 }
 
-/// The proxy without its password.
+/// Without the password.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.url.authority().map_or("", Authority::as_str);
@@ -144,7 +140,7 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// The library logs errors in this form.
+/// Hides the password too: the library logs errors in this form.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

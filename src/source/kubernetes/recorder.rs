@@ -1,7 +1,7 @@
-//! Milestones as Kubernetes Events on their `StatefulSet`, so that `kubectl describe` tells them too.
+//! Milestones as Kubernetes Events on their StatefulSet, so that `kubectl describe` shows them.
 //!
-//! Each is created by itself. The library's own recorder would count an Event with the same reason up instead, and
-//! "mysql-4 answered its first read" would become the second time of what mysql-3 did.
+//! Each milestone is an Event of its own. The library's recorder would merge Events with the same reason: "mysql-4:
+//! first read" would count as a repetition of mysql-3's.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,39 +22,32 @@ use crate::model::{
     cluster::{ObjectName, Problem},
 };
 
-/// Who writes them.
 const CONTROLLER: &str = "readscope";
 
-/// One may take so long; what cannot be written meanwhile is dropped once the queue is full.
+/// Time limit for one Event. New Events are dropped while the queue is full.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// An API server that is busy is asked again after this time.
+/// Pause before a retry at a busy API server.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// As many may wait to be written: those of a scale event by 16 replicas.
+/// Length of the queue: the Events of a scale event by 16 replicas.
 const WAITING_MAX: usize = 256;
 
-/// The API server takes no longer note.
+/// Maximum bytes that the API server accepts.
 const NOTE_MAX: usize = 1024;
 
-/// An Event to be written.
 #[derive(Debug)]
 pub struct Record {
-    /// The `StatefulSet` that it is about.
     pub set: ObjectName,
-    /// The `StatefulSet`'s uid.
     pub uid: Arc<str>,
-    /// In a word, such as `FirstRead`.
+    /// One word, such as `FirstRead`.
     pub reason: String,
-    /// In a sentence.
+    /// One sentence.
     pub note: String,
-    /// Somebody should look.
     pub warning: bool,
-    /// When it happened.
     pub at: Timestamp,
 }
 
-/// Writes Events.
 pub struct Recorder {
     client: Client,
     records: mpsc::Receiver<Record>,
@@ -62,15 +55,15 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder, and where to put what it is to write.
+    /// The sender queues Events for the recorder.
     pub(super) fn new(client: Client) -> (mpsc::Sender<Record>, Self) {
         let (sender, records) = mpsc::channel(WAITING_MAX);
-        // A pod's own name.
+        // The pod's own name.
         let instance = std::env::var("HOSTNAME").ok().filter(|name| (1..=128).contains(&name.len()));
         (sender, Self { client, records, instance: instance.unwrap_or_else(|| CONTROLLER.to_owned()) })
     }
 
-    /// Writes what is put in until `stop`, and tells `events` whether it can.
+    /// After each Event, tells `events` whether it was written.
     pub async fn run(mut self, events: mpsc::Sender<Event>, stop: CancellationToken) {
         loop {
             let record = tokio::select! {
@@ -90,7 +83,7 @@ impl Recorder {
         }
     }
 
-    /// Writes one; returns why it could not.
+    /// Returns the reason if the Event could not be written.
     async fn write(&self, record: Record) -> Option<Problem> {
         let api = Api::<events::Event>::namespaced(self.client.clone(), &record.set.namespace);
         let event = event(record, &self.instance);
@@ -98,7 +91,8 @@ impl Recorder {
         let writing = async {
             loop {
                 match api.create(&PostParams::default(), &event).await {
-                    // The server wrote nothing. After 504 it may have, and the Event would be there twice.
+                    // The server wrote nothing. After 504 it may have written the Event, and a retry would write it
+                    // twice.
                     Err(kube::Error::Api(status)) if matches!(status.code, 429 | 503) => {
                         busy = Some(status.to_string());
                     }
@@ -177,8 +171,8 @@ mod tests {
         }
     }
 
-    /// What comes of writing to an API server that answers so many times with this code, and then writes; and how often it
-    /// was asked.
+    /// The result and the number of requests at an API server that answers `times` requests with `code` and then
+    /// accepts.
     async fn written(code: u16, times: usize) -> (Option<Problem>, usize) {
         let asked = Arc::new(AtomicUsize::new(0));
         let requests = Arc::clone(&asked);

@@ -1,4 +1,4 @@
-//! One watch: the facts of all objects of one kind in one place, whatever happens to the API server.
+//! One watch: the facts of all objects of one kind in one namespace.
 
 use std::collections::HashSet;
 
@@ -18,8 +18,8 @@ use crate::{
     source::cause::with_cause,
 };
 
-/// Tells `events` what a watch sees until `leave` is cancelled or nobody listens. Who leaves forgets: everything that was
-/// told is told to be gone. It never gives up.
+/// Sends watch events to `events` until `leave` is cancelled or `events` is closed; errors never end it. When it
+/// leaves, it reports all known objects as deleted.
 pub(super) async fn watch<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -49,22 +49,20 @@ pub(super) async fn watch<K>(
     }
 }
 
-/// The names of the objects that are there.
 #[derive(Debug, Default)]
 struct Known {
     names: HashSet<ObjectName>,
-    /// Those that were there before a list began and are not in it yet: what is left at its end was deleted meanwhile.
+    /// Objects from before the current list that are not in it yet. Those left at its end were deleted in between.
     missing: HashSet<ObjectName>,
 }
 
 impl Known {
-    /// Everything is gone.
+    /// Reports all known objects as deleted.
     fn forget<K: Observed>(&mut self) -> impl Iterator<Item = Told> {
         let deleted = |name| Told::Change(Box::new(Change::Deleted(K::KIND, name, Receipt::Listed)));
         self.names.drain().map(deleted)
     }
 
-    /// What an event of the watch tells.
     fn take<K: Observed>(&mut self, event: watcher::Result<watcher::Event<K>>) -> Vec<Told> {
         let deleted = |name, receipt| Told::Change(Box::new(Change::Deleted(K::KIND, name, receipt)));
         let applied = |object: K, name: Option<ObjectName>, receipt| {
@@ -101,7 +99,7 @@ impl Known {
                 let gone = object_name(object.meta()).filter(|name| self.names.remove(name));
                 gone.map(|name| deleted(name, Receipt::Live)).into_iter().collect()
             }
-            // The history was compacted while the watch was away; the watcher lists again at once.
+            // The history was compacted; the watcher lists again at once.
             Err(error) if is_compacted(&error) => Vec::new(),
             Err(error) => {
                 vec![Told::Broken(Problem { forbidden: is_forbidden(&error), text: with_cause(&error).into() })]
@@ -130,7 +128,6 @@ mod tests {
         Err(watcher::Error::WatchError(Box::new(Status { code, ..Status::default() })))
     }
 
-    /// What is told, in short.
     fn told(known: &mut Known, event: Result) -> Vec<String> {
         let short = |told: Told| match told {
             Told::Listed => "listed".to_owned(),

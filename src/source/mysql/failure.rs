@@ -1,4 +1,4 @@
-//! Why a connection to a server failed, and which of the closed set of reasons that is.
+//! Classification of connection errors into the closed set of reasons.
 
 use std::{fmt, io, net::SocketAddr};
 
@@ -10,17 +10,14 @@ use crate::{
     panics::Panicked,
 };
 
-/// How much of an error's text is kept.
 const TEXT_CHARS_MAX: usize = 500;
 
-/// What a probe was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Login,
     Query,
 }
 
-/// The failure that `error` means at this stage.
 pub(super) fn failure(mut error: Error, stage: Stage, address: SocketAddr) -> Failure {
     if let (Error::Server(error), Stage::Login) = (&mut error, stage) {
         split_state(error);
@@ -33,7 +30,7 @@ pub(super) fn failure(mut error: Error, stage: Stage, address: SocketAddr) -> Fa
         Error::Url(_) | Error::Other(_) => FailureReason::Other,
     };
     let doing = match &error {
-        // Once there is a connection, it breaks for other reasons.
+        // These errors come before the connection exists. Later ones are `Protocol` or `Tls`.
         Error::Io(IoError::Io(_))
             if stage == Stage::Login && !matches!(reason, FailureReason::Protocol | FailureReason::Tls) =>
         {
@@ -44,7 +41,7 @@ pub(super) fn failure(mut error: Error, stage: Stage, address: SocketAddr) -> Fa
     made(reason, doing, address, &Text(&error))
 }
 
-/// The failure that a panic of the driver means: it cannot cope with what the server sent.
+/// A panic of the driver: it cannot handle what the server sent.
 pub(super) fn of_panic(Panicked(message): &Panicked, stage: Stage, address: SocketAddr) -> Failure {
     let text = format!("the MySQL driver does not understand what the server sent ({message})");
     made(FailureReason::Protocol, stage.doing(), address, &text)
@@ -66,7 +63,7 @@ fn split_state(error: &mut ServerError) {
     }
 }
 
-/// Whether a client would go on to the name's next address: nothing was spoken to yet, and no time was lost.
+/// Whether a client would try the name's next address: nothing was exchanged yet, and no time was lost.
 pub(super) fn tries_next(failure: &Failure) -> bool {
     matches!(failure.reason, FailureReason::Refused | FailureReason::Unreachable)
 }
@@ -80,7 +77,7 @@ impl Stage {
     }
 }
 
-/// What an error says, without the driver's wrapping ("Input/output error: Input/output error: ...").
+/// The message without the driver's prefixes ("Input/output error: Input/output error: ...").
 struct Text<'a>(&'a Error);
 
 impl fmt::Display for Text<'_> {
@@ -118,7 +115,7 @@ fn server_reason(error: &ServerError, stage: Stage) -> FailureReason {
         (1129, ..) => FailureReason::HostBlocked,
         // ER_SECURE_TRANSPORT_REQUIRED
         (3159, ..) => FailureReason::Tls,
-        // ER_MUST_CHANGE_PASSWORD, which a server that lets an expired account in says to every query.
+        // ER_MUST_CHANGE_PASSWORD: the response to every query of an expired account that may log in.
         (1820, ..) => FailureReason::Auth,
         (_, _, Stage::Query) => FailureReason::Query,
         // ER_HOST_NOT_PRIVILEGED, ER_NOT_SUPPORTED_AUTH_MODE, ER_PLUGIN_IS_NOT_LOADED, ER_MUST_CHANGE_PASSWORD_LOGIN,
@@ -131,7 +128,7 @@ fn server_reason(error: &ServerError, stage: Stage) -> FailureReason {
 }
 
 fn io_reason(error: &io::Error) -> FailureReason {
-    // EACCES and EPERM are what a firewall's "administratively prohibited" becomes.
+    // A firewall's "administratively prohibited" arrives as EACCES or EPERM.
     match error.kind() {
         io::ErrorKind::ConnectionRefused => FailureReason::Refused,
         io::ErrorKind::HostUnreachable
@@ -143,15 +140,15 @@ fn io_reason(error: &io::Error) -> FailureReason {
             FailureReason::Protocol
         }
         _ if is_tls(error) => FailureReason::Tls,
-        // No error of the system: what came cannot be parsed.
+        // Not a system error: the received bytes cannot be parsed.
         _ if error.raw_os_error().is_none() => FailureReason::Protocol,
         _ => FailureReason::Other,
     }
 }
 
-/// Whether the TLS layer made this error, which has no kind of its own.
+/// Errors of the TLS layer have no kind of their own.
 fn is_tls(error: &io::Error) -> bool {
-    // The second one is what tokio-rustls says where the server hangs up in the handshake.
+    // tokio-rustls reports the second one when the server closes the connection during the handshake.
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>() || inner.to_string() == "tls handshake eof")
 }
 
@@ -161,7 +158,7 @@ fn driver_reason(error: &DriverError) -> FailureReason {
         DriverError::UnknownAuthPlugin { .. }
         | DriverError::CleartextPluginDisabled
         | DriverError::MysqlOldPasswordDisabled => FailureReason::Auth,
-        // The others that can happen here come of what the server sends.
+        // All others that occur here are caused by what the server sends.
         _ => FailureReason::Protocol,
     }
 }

@@ -1,24 +1,23 @@
-//! The one identity query, the same for every server, and the row that it returns.
+//! The identity query, the same for every server, and its row.
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use mysql_async::{Row, Value};
 
 use crate::model::Identity;
 
-/// Who answers? One round trip, one row, for any account.
+/// One round trip and one row; any account may run it.
 ///
-/// `MariaDB` skips what is in the comment, since it has none of those variables. `MySQL` gives eight columns, `MariaDB`
-/// five.
+/// MariaDB skips the version comment, since it lacks those variables. MySQL returns eight columns, MariaDB five.
 pub(super) const QUERY: &str = "SELECT @@server_id, @@hostname, @@read_only, @@version, UTC_TIMESTAMP(6)\
                                 /*!80000 , @@server_uuid, @@global.gtid_executed, @@global.gtid_mode */";
 
-/// Names are shown and become labels; a longer one than any real name is cut.
+/// No real name is longer. Longer ones are cut, since names become labels.
 const NAME_CHARS_MAX: usize = 253;
 
-/// A GTID set longer than this is left out: cut, it would be another set.
+/// A longer GTID set is omitted: a cut one would be a different set.
 const GTID_BYTES_MAX: usize = 64 * 1024;
 
-/// Makes text from outside harmless to show: control characters replaced, cut to `chars`.
+/// Replaces control characters and cuts the text to `chars`.
 pub(super) fn harmless(text: String, chars: usize) -> String {
     if text.len() <= chars && !text.chars().any(char::is_control) {
         return text;
@@ -31,7 +30,7 @@ pub(super) fn harmless(text: String, chars: usize) -> String {
     kept
 }
 
-/// Reads the row of [`QUERY`]; the error names the column that is not what it should be.
+/// The error names the invalid column.
 pub(super) fn read(row: Row) -> Result<Identity, String> {
     let missing = |name: &str| format!("the server gave no {name}");
     let mut values = row.unwrap().into_iter();
@@ -47,7 +46,7 @@ pub(super) fn read(row: Row) -> Result<Identity, String> {
             .map_err(|_| format!("the server gave @@server_id as {:?}", harmless(server_id, NAME_CHARS_MAX)))?,
         server_uuid: server_uuid.map(|uuid| harmless(uuid, NAME_CHARS_MAX)),
         host_name: harmless(host_name, NAME_CHARS_MAX),
-        // MariaDB 12 has made an enumeration of it, whose values but OFF are all read-only.
+        // MariaDB 12 returns an enumeration; all its values except OFF are read-only.
         read_only: !matches!(&*read_only, "0" | "OFF"),
         version: harmless(version, NAME_CHARS_MAX),
         server_time: server_time.and_then(|time| utc(&time)),
@@ -55,19 +54,18 @@ pub(super) fn read(row: Row) -> Result<Identity, String> {
     })
 }
 
-/// The text protocol has texts and NULL.
+/// The text protocol has only texts and NULL.
 fn text(value: Value) -> Option<String> {
     let Value::Bytes(bytes) = value else { return None };
     Some(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-/// A set says what a server has only while every transaction is added to it: unless `gtid_mode` is `ON` it stands still,
-/// or misses some.
+/// A GTID set is complete only if `gtid_mode` is `ON`. Otherwise it stands still or misses transactions.
 fn in_force(set: String, gtid_mode: Option<String>) -> String {
     if gtid_mode.is_some_and(|mode| mode == "ON") { one_line(set) } else { String::new() }
 }
 
-/// Servers break a set after each source; nothing else in one is a control character.
+/// Servers add a line break after each source; a set has no other control characters.
 fn one_line(set: String) -> String {
     if set.contains(char::is_control) { set.chars().filter(|c| !c.is_control()).collect() } else { set }
 }

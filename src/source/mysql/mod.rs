@@ -1,6 +1,6 @@
-//! One sample opens a new TCP connection, because the load balancer chooses a replica per connection; a pooled
-//! connection would sample one choice for ever. It resolves the name, connects and logs in, asks one identity query and
-//! says `COM_QUIT`, each phase timed and all of them under one timeout.
+//! Probes. Each one opens a new TCP connection, because the load balancer chooses a replica per connection; a pooled
+//! connection would always reach the same replica. It resolves the name, connects, logs in, runs the identity query and
+//! sends `COM_QUIT`. Each phase is timed, and one timeout covers all of them.
 
 mod failure;
 mod identity;
@@ -25,10 +25,9 @@ use crate::{
     panics::contain,
 };
 
-/// The identity query has one row. The first one counts, and a server that sends more than these is given up.
+/// Only the first row counts. A server that sends more rows than this is given up.
 const ROWS_MAX: usize = 16;
 
-/// Takes the samples of one target.
 #[derive(Debug)]
 pub struct Sampler {
     target: Target,
@@ -37,20 +36,15 @@ pub struct Sampler {
     rotation: Rotation,
 }
 
-/// Why a target cannot be sampled at all.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplerError {
-    /// Its password cannot be had.
     #[error(transparent)]
     Password(#[from] PasswordError),
-    /// Names cannot be resolved on this machine.
     #[error(transparent)]
     Resolver(#[from] ResolverError),
 }
 
 impl Sampler {
-    /// A sampler of `target`, whose samples are dated by `clock`.
-    ///
     /// # Errors
     /// When the password file or the resolver's configuration cannot be read.
     pub fn new(target: Target, clock: Clock) -> Result<Self, SamplerError> {
@@ -59,14 +53,13 @@ impl Sampler {
         Ok(Self { target, clock, resolver, rotation })
     }
 
-    /// Takes one sample. Failing to reach the database is data: it never returns an error.
+    /// A failed probe is data, not an error.
     pub async fn sample(&self, sequence: u64) -> Sample {
         self.dated(sequence, self.attempt(None)).await
     }
 
-    /// Takes one sample at the first of these addresses that does not refuse, instead of the target's own. A certificate
-    /// is still to be the target's, which is the one that clients of the Service are shown. The sample's place in the
-    /// sequence means nothing.
+    /// Probes the first of `addresses` that does not refuse. The certificate must be valid for the target's name, as
+    /// for clients of the Service. The sequence number of the result has no meaning.
     pub async fn sample_at(&self, addresses: &[SocketAddr]) -> Sample {
         self.dated(0, self.attempt(Some(addresses))).await
     }
@@ -74,14 +67,14 @@ impl Sampler {
     async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Sample {
         let started = self.clock.now();
         let outcome = attempt.await;
-        // After a refused login too: the account may want another certificate than was shown.
+        // Also after a refused login: the account may require another certificate.
         if matches!(&outcome, Err(Failure { reason: FailureReason::Auth | FailureReason::Tls, .. })) {
             self.rotation.look(&self.target);
         }
         Sample { sequence, started, finished: self.clock.now(), outcome }
     }
 
-    /// One sample at `given` addresses, or where the target's name leads.
+    /// Without `given` addresses, resolves the target's name.
     async fn attempt(&self, given: Option<&[SocketAddr]>) -> Result<Answer, Failure> {
         let began = Instant::now();
         let mut end = pin!(sleep_until(began + self.target.timeout.get()));
@@ -101,7 +94,7 @@ impl Sampler {
         let resolved = Instant::now();
 
         let mut tried = None;
-        // The driver does not say when it is connected.
+        // The driver does not report when it has connected.
         let Some(logged_in) = before(end.as_mut(), self.log_in(&addresses, &mut tried)).await else {
             return Err(late("connecting and logging in", tried));
         };
@@ -110,7 +103,7 @@ impl Sampler {
 
         let answered = before(end.as_mut(), contain(first_row(&mut connection))).await;
         let asked = Instant::now();
-        // Whether the conversation can go on.
+        // Whether the connection can still be used.
         let in_step = matches!(answered, Some(Ok(Ok(_) | Err(Error::Server(_)))));
         let failed = |reason, text| Failure { reason, text, address: Some(address) };
         let identity = match answered {
@@ -122,9 +115,9 @@ impl Sampler {
             Some(Err(panicked)) => Err(failure::of_panic(&panicked, Stage::Query, address)),
             None => Err(late("the identity query", Some(address))),
         };
-        // COM_QUIT, or the server counts an aborted client. Whatever comes of it, the answer stands. Where the server
-        // has not ended its answer, the driver can only hang up; without this call it would wait for the end in a task
-        // of its own.
+        // Send COM_QUIT, or the server counts an aborted client. Its result does not matter. If the server has not
+        // finished its response, the driver can only close the connection; without this call it would wait for the rest
+        // in a background task.
         let goodbye = contain(connection.disconnect());
         if in_step {
             let _ = before(end, goodbye).await;
@@ -141,7 +134,7 @@ impl Sampler {
         Ok(Answer { identity: identity?, timings, address })
     }
 
-    /// Logs in at the first address that does not refuse, as a client does; `tried` is the last one.
+    /// Tries the next address after a refusal, as clients do. `tried` is the last address.
     async fn log_in(
         &self,
         addresses: &[SocketAddr],
@@ -168,7 +161,7 @@ impl Sampler {
     }
 }
 
-/// The first row that the identity query returns; `None` if it returns none.
+/// `None` if the query returns no row.
 async fn first_row(connection: &mut Conn) -> Result<Option<Row>, Error> {
     let mut result = connection.query_iter(identity::QUERY).await?;
     let first = result.next().await?;
@@ -183,7 +176,7 @@ async fn first_row(connection: &mut Conn) -> Result<Option<Row>, Error> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not stop sending rows").into())
 }
 
-/// What comes of `work`, unless `end` is first. Work that is done at once comes before an end that is over.
+/// `None` if `end` comes first. Work that is ready wins even after `end`.
 async fn before<T>(end: Pin<&mut Sleep>, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;

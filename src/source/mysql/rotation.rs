@@ -1,5 +1,4 @@
-//! What a connection of a target is made with, as its files are now: passwords and certificates are rotated while probes
-//! go on.
+//! Options of a target's connections: passwords and certificates are rotated while readscope runs.
 
 use std::{
     collections::HashMap,
@@ -15,38 +14,37 @@ use tokio::time::Instant;
 
 use crate::config::{ClientIdentity, PasswordError, Secret, Target, Tls};
 
-/// Files are looked at this often, and after every handshake or login that failed.
+/// Files are checked at this interval, and after every failed handshake or login.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
-/// No row of the identity query is longer. The driver holds to it once it is logged in; before, to its own 4 MiB.
+/// No row of the identity query is longer. The driver applies this limit after the login, and 4 MiB before.
 const PACKET_BYTES_MAX: usize = 1 << 20;
 
-/// Addresses whose options are kept. A Service has one; a headless Service as many as replicas.
+/// Addresses whose options are cached. A Service has one, a headless Service one per replica.
 const ADDRESSES_KEPT: usize = 64;
 
-/// The options in force, and the files that they are made of.
 pub(super) struct Rotation {
-    /// Locked for look-ups alone, never across an await.
+    /// Held for look-ups only, never across an await.
     read: Mutex<Read>,
 }
 
 struct Read {
-    /// `None` if the account has none.
+    /// `None` if the account has no password.
     password: Option<Secret>,
     tls: Tls,
     /// Without an address.
     opts: Opts,
-    /// Cloned for each probe. They share the TLS connector, which the driver builds when it is first used.
+    /// Cloned for each probe. The clones share the TLS connector, which the driver builds on first use.
     by_address: HashMap<SocketAddr, Opts>,
     looked_at: Instant,
-    /// Whether the password file cannot be read as it is now; logged once.
+    /// Set while the password file is unreadable, to log that once.
     password_unreadable: bool,
-    /// Whether the TLS files cannot be used as they are now; logged once.
+    /// Set while the TLS files are unusable, to log that once.
     tls_unusable: bool,
 }
 
 impl Rotation {
-    /// From the password as it is now, and the TLS files as they were when `target` was configured.
+    /// Reads the password now; the TLS files are those that were read with the configuration.
     pub(super) fn of(target: &Target) -> Result<Self, PasswordError> {
         let password = target.password.read()?;
         let tls = target.tls.clone();
@@ -62,7 +60,6 @@ impl Rotation {
         Ok(Self { read: Mutex::new(read) })
     }
 
-    /// What a connection of `target` to `address` is made with now.
     pub(super) fn opts(&self, target: &Target, address: SocketAddr) -> Opts {
         if self.lock().looked_at.elapsed() >= LOOKED_AT_EVERY {
             self.look(target);
@@ -75,20 +72,20 @@ impl Rotation {
         by_address.entry(address).or_insert_with(|| opts_at(opts, address)).clone()
     }
 
-    /// Reads the files again. What cannot be used leaves in force what was read before.
+    /// Reads the files again. Unusable files leave the previous contents in use.
     pub(super) fn look(&self, target: &Target) {
         let mut read = self.lock();
         read.looked_at = Instant::now();
         read.look_at_password(target);
         read.look_at_tls(target);
-        // Also where no file has changed: the driver resumes TLS sessions, which cannot be switched off, and does not check
-        // the certificate then. With new options it knows no session.
+        // Renewed even if no file has changed: the driver always resumes TLS sessions and then skips the certificate
+        // check. New options start without sessions.
         read.opts = opts(target, read.password.as_ref(), &read.tls);
         read.by_address.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Read> {
-        // Nothing that holds the lock leaves it half changed, so a panic elsewhere does not spoil it.
+        // No code leaves a partial change under this lock, so a poisoned lock is still valid.
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -136,7 +133,7 @@ impl Read {
     }
 }
 
-/// Without the driver's own queries after a login, and never by way of the server's Unix socket.
+/// Disables the driver's own queries after a login and its switch to the server's Unix socket.
 fn opts(target: &Target, password: Option<&Secret>, tls: &Tls) -> Opts {
     OptsBuilder::default()
         .ip_or_hostname(&target.address.host)
@@ -145,7 +142,7 @@ fn opts(target: &Target, password: Option<&Secret>, tls: &Tls) -> Opts {
         .ssl_opts(ssl_opts(tls))
         .prefer_socket(false)
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
-        // Only pooled connections wait.
+        // Only pooled connections use this timeout.
         .wait_timeout(Some(1))
         .stmt_cache_size(0)
         .connect_attribute("program_name", "readscope")
@@ -153,10 +150,9 @@ fn opts(target: &Target, password: Option<&Secret>, tls: &Tls) -> Opts {
         .into()
 }
 
-/// `opts` for one address.
 fn opts_at(opts: &Opts, address: SocketAddr) -> Opts {
     let builder = OptsBuilder::from_opts(opts.clone());
-    // The name is only compared with the certificate; a host that no certificate can name goes by its address.
+    // The name is only compared with the certificate. A host that no certificate can name is replaced by its address.
     let has_name = ServerName::try_from(opts.ip_or_hostname()).is_ok();
     let builder = if has_name { builder } else { builder.ip_or_hostname(address.ip().to_string()) };
     builder.resolved_ips(Some(vec![address.ip()])).tcp_port(address.port()).into()
@@ -175,7 +171,7 @@ fn ssl_opts(tls: &Tls) -> Option<SslOpts> {
 }
 
 fn identity(client: &ClientIdentity) -> mysql_async::ClientIdentity {
-    // The driver takes a file that is not UTF-8 for DER, so comments beside the PEM blocks must not spoil it.
+    // The driver treats a file that is not UTF-8 as DER; comments around the PEM blocks could cause that.
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned().into_bytes().into();
     mysql_async::ClientIdentity::new(text(&client.certificate.bytes), text(&client.key.bytes))
 }
