@@ -1,4 +1,4 @@
-//! What a watch tells of an object.
+//! The watch events of Kubernetes objects.
 
 use super::{
     milestones::Receipt,
@@ -6,28 +6,19 @@ use super::{
 };
 use crate::model::base::ObjectName;
 
-/// A kind of objects that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Services.
     Service,
-    /// `EndpointSlice`s.
     Slice,
-    /// Pods.
     Pod,
-    /// `StatefulSet`s.
     StatefulSet,
-    /// `PersistentVolumeClaim`s.
     Claim,
-    /// `StorageClass`es, of the whole cluster.
     StorageClass,
-    /// `PersistentVolume`s, of the whole cluster.
     Volume,
-    /// The probe's own node.
+    /// Only the node that readscope runs on.
     Node,
     /// The Services that become targets by their labels.
     Selection,
-    /// Events about claims.
     Event,
 }
 
@@ -49,34 +40,23 @@ impl Kind {
     }
 }
 
-/// An object of one of the kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Object {
-    /// A Service.
     Service(Service),
-    /// An `EndpointSlice`.
     Slice(Slice),
-    /// A pod.
     Pod(Pod),
-    /// A `StatefulSet`.
     StatefulSet(StatefulSet),
-    /// A claim.
     Claim(Claim),
-    /// A storage class.
     StorageClass(StorageClass),
-    /// What a volume says of its claim.
     Volume(Volume),
-    /// Where the probe runs.
     Vantage(Vantage),
-    /// What somebody says of a claim.
     ClaimEvent(ClaimEvent),
 }
 
-/// A fact about an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is so now.
+    /// The object was created or changed, or a list contains it.
     Applied(Object, Receipt),
-    /// It is no more. A cluster-wide object has an empty namespace.
+    /// A cluster-wide object has an empty namespace.
     Deleted(Kind, ObjectName, Receipt),
 }

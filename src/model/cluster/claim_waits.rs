@@ -1,9 +1,9 @@
-//! Claims that wait for their volume: since when they have it, why they do not, and who was told of it.
+//! PVCs that wait for their volume: why they wait, since when they are bound, and which notices were given.
 //!
-//! A claim says nothing of that itself. Why it waits stands in Events, which are gone after an hour: the last one is kept
-//! as long as the claim is pending, and a warning is not displaced by what is merely going on, as provisioners write that
-//! they begin before each attempt that fails. Since when it is bound stands in its volume, which belongs to the whole
-//! cluster and comes by a watch of its own, perhaps before the claim.
+//! A PVC does not contain these facts. The reason is in Events, which expire after an hour, so the last one is kept
+//! while the PVC is pending. A warning is not replaced by a normal Event: provisioners write that they begin before
+//! each attempt that fails. The time of binding is in the `PersistentVolume`, whose watch is separate and may deliver
+//! it before the PVC.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,15 +17,14 @@ use super::{
 };
 use crate::model::base::{Moment, ObjectName, TOLD_EVERY};
 
-/// Events of so many claims that are not known are kept: claims and their Events come from different watches.
+/// Limit of the kept Events. PVCs and their Events come from different watches, so an Event may precede its PVC.
 const UNKNOWN_MAX: usize = 1000;
 
-/// Why claims are pending, as far as Events tell.
 #[derive(Debug, Default)]
 pub(super) struct Reasons(BTreeMap<ObjectName, (Arc<str>, ClaimReason)>);
 
 impl Reasons {
-    /// Takes in what is said of a claim that is pending, or not known yet.
+    /// Keeps the reason of a PVC that is pending or not known yet.
     pub(super) fn applied(&mut self, event: ClaimEvent) {
         if self.0.len() >= UNKNOWN_MAX && !self.0.contains_key(&event.claim) {
             return;
@@ -38,31 +37,27 @@ impl Reasons {
         }
     }
 
-    /// Why the claim of this name and uid is pending.
     pub(super) fn of(&self, claim: &ObjectName, uid: &str) -> Option<&ClaimReason> {
         self.0.get(claim).filter(|(of, _)| **of == *uid).map(|(_, reason)| reason)
     }
 
-    /// The claim is not pending any more.
     pub(super) fn forget(&mut self, claim: &ObjectName) {
         self.0.remove(claim);
     }
 
-    /// Keeps what is said of these claims alone.
     pub(super) fn retain(&mut self, is_pending: impl Fn(&ObjectName) -> bool) {
         self.0.retain(|claim, _| is_pending(claim));
     }
 }
 
-/// Dates of so many claims that are not known, or not known to be bound, are kept.
+/// Limit of the kept dates of PVCs that are not known, or not known to be bound.
 const WAITING_MAX: usize = 10_000;
 
-/// Dates that wait for their claim to be received, or to be received as bound.
+/// Times of binding that wait until their PVC is received as bound.
 #[derive(Debug, Default)]
 pub(super) struct Volumes(BTreeMap<ObjectName, (Arc<str>, Timestamp)>);
 
 impl Volumes {
-    /// Takes in what a volume says of a claim that is not known to be bound.
     pub(super) fn applied(&mut self, volume: Volume) {
         let Volume { claim, claim_uid, bound } = volume;
         match bound {
@@ -74,27 +69,25 @@ impl Volumes {
         }
     }
 
-    /// Since when the claim of this name and uid is bound, if its volume told; said once.
+    /// Since when the PVC is bound; returned once.
     pub(super) fn take(&mut self, claim: &ObjectName, uid: &str) -> Option<Timestamp> {
         let (of, bound) = self.0.remove(claim)?;
         (*of == *uid).then_some(bound)
     }
 
-    /// The claim is gone, or has no volume any more.
     pub(super) fn forget(&mut self, claim: &ObjectName) {
         self.0.remove(claim);
     }
 
-    /// Keeps what is said of these claims alone.
     pub(super) fn retain(&mut self, is_awaited: impl Fn(&ObjectName) -> bool) {
         self.0.retain(|claim, _| is_awaited(claim));
     }
 }
 
-/// A claim is provisioned within so long, or somebody should know.
+/// A PVC that is pending for longer causes a notice.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The claims about which somebody was told.
+/// The pending PVCs for which a notice was given.
 #[derive(Debug, Default)]
 pub(super) struct Pending(BTreeMap<ObjectName, Told>);
 
@@ -105,7 +98,6 @@ struct Told {
     reason: Option<Arc<str>>,
 }
 
-/// For how long a claim has been waiting for its volume; `None` once it has it.
 pub(super) fn pending_for(life: &TrackedClaim, now: Moment) -> Option<Duration> {
     if !life.is_pending() {
         return None;
@@ -117,14 +109,13 @@ pub(super) fn pending_for(life: &TrackedClaim, now: Moment) -> Option<Duration> 
     })
 }
 
-/// That a claim has been pending for too long, if it has.
 pub(super) fn notice(life: &TrackedClaim, reason: Option<&ClaimReason>, now: Moment) -> Option<ClusterNotice> {
     let pending = pending_for(life, now).filter(|pending| *pending >= PATIENCE)?;
     Some(ClusterNotice::ClaimPending { claim: life.claim.name.clone(), pending, reason: reason.cloned() })
 }
 
 impl Pending {
-    /// Takes in that time passed over a claim; returns what is new.
+    /// Returns the notice if it is the first one, has a new reason, or is due again.
     pub(super) fn tick(
         &mut self,
         life: &TrackedClaim,
@@ -142,7 +133,7 @@ impl Pending {
         Some(notice)
     }
 
-    /// Takes in how the claims of which somebody was told are now; returns those that are bound at last.
+    /// Forgets the PVCs that no longer wait and returns the notices of those that were bound.
     pub(super) fn settle<'a>(&mut self, claim: impl Fn(&ObjectName) -> Option<&'a TrackedClaim>) -> Vec<ClusterNotice> {
         let mut bound = Vec::new();
         self.0.retain(|name, told| {

@@ -1,6 +1,7 @@
-//! What was seen of one claim since it is known, whether or not anybody scaled.
+//! What was seen of one PVC, with or without a scale event.
 //!
-//! As with pods, a claim that is first seen with something done already is not dated as if that had just happened.
+//! A PVC that has progressed before readscope sees it first is dated from the API, not by the moment of receipt, as
+//! with pods.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,17 +13,15 @@ use super::{
 };
 use crate::model::base::Moment;
 
-/// One claim, told by its uid.
 #[derive(Clone, Debug)]
 pub(crate) struct TrackedClaim {
     pub(crate) claim: Claim,
     pub(crate) milestones: Milestones,
-    /// How long it took to bind, until somebody counts it.
+    /// From creation to binding, until [`Self::take_bind`] returns it.
     bind: Option<Duration>,
 }
 
 impl TrackedClaim {
-    /// The life of a claim that was not known before; `class` is its storage class, if that is known.
     pub(crate) fn begin(claim: Claim, class: Option<&StorageClass>, receipt: Receipt, now: Moment) -> Self {
         let bare = claim.phase == ClaimPhase::Pending && !claim.node_selected;
         let receipt = if bare { receipt } else { Receipt::Listed };
@@ -33,16 +32,15 @@ impl TrackedClaim {
         life
     }
 
-    /// Takes in how the claim is now.
     pub(crate) fn changed(&mut self, claim: Claim, class: Option<&StorageClass>, receipt: Receipt, now: Moment) {
         let binds = claim.phase != ClaimPhase::Pending && !self.milestones.has(Milestone::ClaimBound);
         if claim.node_selected {
-            // Both at once: the selection was missed.
+            // Selection and binding arrive together, so the moment of the selection is unknown.
             let selected = if binds { None } else { receipt.date(None, now) };
             self.milestones.reach(Milestone::ClaimProvisioning, selected);
         } else if binds || class.is_some_and(|class| !class.waits_for_consumer) {
-            // No consumer was waited for: not by the class, or because the consumer's node was fixed. As long as the
-            // class is not known, only the binding shows it.
+            // Provisioning started at creation: the class does not wait for a consumer, or the node of the consumer was
+            // fixed. While the class is unknown, only the binding shows this.
             self.milestones.reach(Milestone::ClaimProvisioning, self.milestones.get(Milestone::ClaimCreated));
         }
         if binds {
@@ -54,22 +52,20 @@ impl TrackedClaim {
         self.claim = claim;
     }
 
-    /// Takes in since when it is bound, as its volume tells it; says whether nothing was known of that.
+    /// Dates the binding by the volume; returns whether the date was missing.
     pub(crate) fn bound_since(&mut self, since: Timestamp) -> bool {
         self.milestones.backfill(Milestone::ClaimBound, Dated::told(since))
     }
 
-    /// How long it took to bind, if both its creation and its binding were seen; said once.
+    /// How long binding took, if creation and binding were both seen live; returned once.
     pub(crate) fn take_bind(&mut self) -> Option<Duration> {
         self.bind.take()
     }
 
-    /// It waits for its volume.
     pub(crate) fn is_pending(&self) -> bool {
         self.claim.phase == ClaimPhase::Pending
     }
 
-    /// The storage class as it is known now.
     pub(crate) fn class(&self) -> Option<&Arc<str>> {
         self.claim.storage_class.as_ref()
     }

@@ -1,4 +1,4 @@
-//! What Kubernetes told, how its watches fare, and what of it is news.
+//! The state of the cluster, the state of the watches, and the notices that follow from a change of either.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,27 +29,26 @@ use crate::model::{
     probe::PodRead,
 };
 
-/// Everything that Kubernetes told.
 #[derive(Debug, Default)]
 pub(crate) struct Cluster {
     index: Index,
     watches: Watches,
-    /// The targets' Services.
+    /// The Services of the targets.
     services: BTreeSet<ObjectName>,
-    /// The `StatefulSet`s whose pods are, or were, endpoints of those, each with the Services that it is behind: others
-    /// in the namespace are nobody's business here.
+    /// The `StatefulSet`s whose pods are or were endpoints of `services`, each with these Services. Other
+    /// `StatefulSet`s of the namespace are ignored.
     sets: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
-    /// How many scale events of each were seen to begin, by `Direction as usize`.
+    /// Scale events that were seen to begin, by `Direction as usize`.
     began: BTreeMap<ObjectName, [u64; 2]>,
     pending: Pending,
-    /// The `StatefulSet`s of those Services for which somebody named it, instead of having it found.
+    /// The `StatefulSet` of a Service, where the user named it.
     named: BTreeMap<ObjectName, ObjectName>,
-    /// Why milestones cannot be written as Events, if they cannot.
+    /// Why milestones cannot be written as Kubernetes Events.
     unrecorded: Option<Problem>,
 }
 
 impl Cluster {
-    /// Takes in which Services matter from now on and which watches tell of them.
+    /// Replaces the observed Services, the named `StatefulSet`s and the watches.
     pub(crate) fn observe(
         &mut self,
         services: BTreeSet<ObjectName>,
@@ -73,7 +72,6 @@ impl Cluster {
         self.changed(updates);
     }
 
-    /// Takes a fact in.
     pub(crate) fn apply(&mut self, watch: &WatchName, change: Change, now: Moment, updates: &mut Updates) {
         self.watches.told(watch, now);
         updates.dirty = true;
@@ -81,7 +79,6 @@ impl Cluster {
         self.changed(updates);
     }
 
-    /// Takes in that a whole list was received.
     pub(crate) fn listed(&mut self, watch: &WatchName, now: Moment, updates: &mut Updates) {
         updates.dirty = true;
         updates.tell(self.watches.listed(watch, now));
@@ -98,19 +95,16 @@ impl Cluster {
         self.meet_sets(&self.services.clone());
     }
 
-    /// Takes in that a watch does not work.
     pub(crate) fn broken(&mut self, watch: &WatchName, problem: Problem, updates: &mut Updates) {
         updates.dirty = true;
         updates.tell(self.watches.broken(watch, problem));
     }
 
-    /// Takes in that a pod answered through the read Service.
     pub(crate) fn read(&mut self, service: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
         self.index.read(&service.sibling(&read.pod.name), read, finished, updates);
         self.changed(updates);
     }
 
-    /// Takes in that a pod answered at its own address.
     pub(crate) fn direct_read(
         &mut self,
         service: &ObjectName,
@@ -123,7 +117,6 @@ impl Cluster {
         self.changed(updates);
     }
 
-    /// Takes in whether it is known which answers of the pods behind a Service are fresh.
     pub(crate) fn know_freshness(&mut self, service: &ObjectName, known: bool, now: Moment, updates: &mut Updates) {
         for set in self.index.sets_behind(service) {
             self.index.know_freshness(&set, known, now, updates);
@@ -131,7 +124,6 @@ impl Cluster {
         self.changed(updates);
     }
 
-    /// Takes in that a milestone was written as an Event, or why it could not be.
     pub(crate) fn recorded(&mut self, problem: Option<Problem>, updates: &mut Updates) {
         let known = self.unrecorded.as_ref().map(|problem| problem.forbidden);
         let now = problem.as_ref().map(|problem| problem.forbidden);
@@ -142,7 +134,7 @@ impl Cluster {
         }
     }
 
-    /// Takes in that time passed, which alone changes for how long claims have been waiting.
+    /// Only how long PVCs have been pending changes with time alone.
     pub(crate) fn tick(&mut self, now: Moment, updates: &mut Updates) {
         let mut pending = std::mem::take(&mut self.pending);
         updates.tell(pending.settle(|claim| self.index.tracked().claim(claim)));
@@ -153,19 +145,17 @@ impl Cluster {
         self.pending = pending;
     }
 
-    /// The uid of a `StatefulSet`, while it exists.
     pub(crate) fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
         let events = self.index.scale_events().find(|events| events.name() == name)?;
         events.set().map(|set| &set.uid)
     }
 
-    /// The pods that can be asked directly for what a connection to `port` of the Service gets.
     pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
         self.index.reachable(service, port)
     }
 
-    /// What a connection to the Service may reach. `None` until the Service and its endpoints were listed: half a list
-    /// would look like replicas that are missing and then join.
+    /// `None` until Services and endpoints were listed: half a list would look like replicas that are missing and then
+    /// join.
     pub(crate) fn routing(&self, service: &ObjectName) -> Option<Routing> {
         let listed = |kind| self.watches.has_listed(kind, &service.namespace);
         let missing = || Routing { rule: Rule::NoService, ..Routing::default() };
@@ -191,7 +181,7 @@ impl Cluster {
         Some(ClusterNotice::NotRecorded { forbidden, text })
     }
 
-    /// The `StatefulSet`s that somebody named and that do not exist, once that is known.
+    /// The named `StatefulSet`s that do not exist; empty until `StatefulSet`s were listed.
     fn absent(&self, namespace: &Arc<str>) -> impl Iterator<Item = ClusterNotice> + '_ {
         let known = self.watches.has_listed(Kind::StatefulSet, namespace);
         let here = self.named.values().filter(move |set| known && set.namespace == *namespace);
@@ -217,7 +207,7 @@ impl Cluster {
             bound: tracked.milestones.get(Milestone::ClaimBound).map(|date| date.wall),
             reason: self.index.reason(&tracked.claim).cloned(),
         };
-        // It waits for nobody.
+        // No replica waits for these PVCs.
         let left = |tracked: &TrackedClaim| ClaimSnapshot { pending: None, ..claim(tracked) };
         let listed = self.watches.has_listed(Kind::Pod, &name.namespace);
         StatefulSetSnapshot {
@@ -234,12 +224,11 @@ impl Cluster {
         }
     }
 
-    /// The claims of the `StatefulSet`s that matter.
     fn claims(&self) -> impl Iterator<Item = (&ObjectName, &TrackedClaim)> {
         self.scale_events().flat_map(|events| self.claims_of(events).map(|tracked| (events.name(), tracked)))
     }
 
-    /// The claims of the ordinals that a `StatefulSet` should have.
+    /// The PVCs of the ordinals that the `StatefulSet` should have.
     fn claims_of<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedClaim> {
         let names = events.set().into_iter().flat_map(|set| {
             set.ordinals().flat_map(|ordinal| set.claim_names(ordinal)).map(|claim| set.name.sibling(&claim))
@@ -247,7 +236,7 @@ impl Cluster {
         names.filter_map(|claim| self.index.tracked().claim(&claim))
     }
 
-    /// The claims that stay when their replicas go: those of the ordinals after the last one, as far as there are any.
+    /// The PVCs that stay when their replicas go: the ordinals after the last one, up to the first without a PVC.
     fn claims_left_by<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedClaim> {
         let of_ordinal = |set: &'a StatefulSet, ordinal| -> Vec<_> {
             set.claim_names(ordinal).filter_map(|claim| self.index.tracked().claim(&set.name.sibling(&claim))).collect()
@@ -258,7 +247,6 @@ impl Cluster {
         })
     }
 
-    /// Remembers the `StatefulSet`s behind the endpoints of these Services.
     fn meet_sets(&mut self, services: &BTreeSet<ObjectName>) {
         for service in services.iter().filter(|service| !self.named.contains_key(service)) {
             for set in self.index.sets_behind(service) {
@@ -267,7 +255,7 @@ impl Cluster {
         }
     }
 
-    /// What a change of the index means for people, and for the `StatefulSet`s that matter.
+    /// Makes notices of the steps and finds the `StatefulSet`s behind changed Services.
     fn changed(&mut self, updates: &mut Updates) {
         for (set, step) in std::mem::take(&mut updates.steps) {
             let notice = match step {
@@ -291,7 +279,7 @@ impl Cluster {
     }
 }
 
-/// The `StatefulSet`s that were named, each with the Services that it is behind.
+/// The Services by their named `StatefulSet`.
 fn behind(named: &BTreeMap<ObjectName, ObjectName>) -> BTreeMap<ObjectName, BTreeSet<ObjectName>> {
     let mut sets: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (service, set) in named {

@@ -1,7 +1,7 @@
-//! The endpoints of the Services that targets read through: which pods they are, and where connections go.
+//! The endpoints of the Services that are probed: which pods they are, and where connections go.
 //!
-//! What belongs to other Services is kept for the day when one of them becomes a target, and counts for nothing until
-//! then. A governing Service, say, may publish pods that are not ready, which says nothing about reads.
+//! Slices of other Services are kept because a Service may become a target later. Until then they do not count: a
+//! governing Service, for example, may publish pods that are not ready.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,59 +16,55 @@ use super::{
 };
 use crate::model::base::{Moment, ObjectName, PodRef};
 
-/// The Services that targets read through, and their endpoints.
 #[derive(Debug, Default)]
 pub(super) struct Endpoints {
     observed: BTreeSet<ObjectName>,
     services: BTreeMap<ObjectName, Service>,
-    /// By Service, then by their own names.
+    /// By Service, then by the name of the slice.
     slices: BTreeMap<ObjectName, BTreeMap<Arc<str>, Slice>>,
-    /// The pods that are ready endpoints, by uid.
+    /// By uid of the pod.
     ready: BTreeMap<Arc<str>, Ready>,
     vantage: Vantage,
 }
 
-/// A pod that is a ready endpoint.
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// How often: in the slices of two address families, of two Services, or while it moves between slices.
+    /// Number of slices that contain it: two address families, two Services, or a move between slices.
     times: usize,
-    /// Absent if a list told it.
+    /// Absent if a list showed it.
     pub(super) since: Option<Dated>,
 }
 
-/// A pod became a ready endpoint, or is none any more.
+/// A pod became a ready endpoint or stopped being one.
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) pod: ObjectName,
     pub(super) uid: Arc<str>,
     pub(super) ready: bool,
-    /// Absent if a list told it.
+    /// Absent if a list showed it.
     pub(super) date: Option<Dated>,
 }
 
-/// What a change of a slice did.
 #[derive(Debug, Default)]
 pub(super) struct Turned {
-    /// The Services whose routing may be another one.
+    /// The Services whose routing may have changed.
     pub(super) services: Vec<ObjectName>,
     pub(super) turns: Vec<Turn>,
 }
 
 impl Endpoints {
-    /// Whether a Service of this namespace matters.
     pub(super) fn are_observed_in(&self, namespace: &str) -> bool {
         self.observed.iter().any(|service| *service.namespace == *namespace)
     }
 
-    /// What a connection to the Service may reach; `None` while the Service is not known.
+    /// `None` while the Service is not known.
     pub(super) fn routing(&self, name: &ObjectName) -> Option<Routing> {
         let service = self.services.get(name)?;
         Some(route(service, self.slices.get(name).into_iter().flat_map(BTreeMap::values), &self.vantage))
     }
 
-    /// The pods behind a Service, ready or not, each with the address and port to which a connection to `port` of the
-    /// Service would be led.
+    /// The pods behind a Service, ready or not, each with the address and port that a connection to `port` of the
+    /// Service would get.
     pub(super) fn addresses(&self, name: &ObjectName, port: u16) -> impl Iterator<Item = (&PodRef, SocketAddr)> {
         let service = self.services.get(name);
         let slices = service.and_then(|_| self.slices.get(name)).into_iter().flat_map(BTreeMap::values);
@@ -84,7 +80,7 @@ impl Endpoints {
         self.ready.get(uid)
     }
 
-    /// Takes in which Services matter from now on.
+    /// Replaces the Services that count.
     pub(super) fn observe(&mut self, services: BTreeSet<ObjectName>) -> Turned {
         let before = std::mem::replace(&mut self.observed, services);
         let mut turned = Turned::default();
@@ -99,7 +95,7 @@ impl Endpoints {
                 }
             }
         }
-        // Those that do not matter any more are forgotten, which is no change of the pods themselves.
+        // The pods of other Services are forgotten without a turn: the pods themselves did not change.
         for name in before.difference(&self.observed) {
             let slices = self.slices.get(name).into_iter().flat_map(BTreeMap::values);
             for (uid, _) in slices.flat_map(ready_pods) {
@@ -113,25 +109,22 @@ impl Endpoints {
         turned
     }
 
-    /// Takes in how a Service is now; says whether it is one that matters and was another.
     pub(super) fn service_applied(&mut self, service: Service) -> bool {
         let matters = self.observed.contains(&service.name) && self.services.get(&service.name) != Some(&service);
         self.services.insert(service.name.clone(), service);
         matters
     }
 
-    /// Takes in that a Service is gone; says whether it was known and matters.
     pub(super) fn service_deleted(&mut self, name: &ObjectName) -> bool {
         self.services.remove(name).is_some() && self.observed.contains(name)
     }
 
-    /// Takes in where the probe runs; gives the Services whose routing may be another one.
     pub(super) fn vantage_applied(&mut self, vantage: Vantage) -> impl Iterator<Item = &ObjectName> {
         self.vantage = vantage;
         self.services.keys().filter(|name| self.observed.contains(name))
     }
 
-    /// Takes in that the probe's node is gone, and with it what is known of its zone.
+    /// The zone is known from the node alone.
     pub(super) fn node_deleted(&mut self) -> impl Iterator<Item = &ObjectName> {
         self.vantage.zone = None;
         self.services.keys().filter(|name| self.observed.contains(name))
@@ -152,7 +145,7 @@ impl Endpoints {
         let date = receipt.date(None, now);
         let mut turned = Turned::default();
         let matters = |slice: &&Slice| self.observed.contains(&name.sibling(&slice.service));
-        // Those that come first, so that a pod that stays does not turn.
+        // Ready pods of the new slice come first, so a pod that stays does not turn.
         for (uid, pod) in slice.iter().filter(matters).flat_map(ready_pods) {
             let ready = self.ready.entry(Arc::clone(uid)).or_insert(Ready { times: 0, since: date });
             ready.times += 1;
@@ -180,7 +173,7 @@ impl Endpoints {
     }
 }
 
-/// The pods that a slice has as ready endpoints: uid and name.
+/// Uid and name of the ready pods of a slice.
 fn ready_pods(slice: &Slice) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
     let ready = slice.endpoints.iter().filter(|endpoint| endpoint.ready);
     ready.filter_map(|endpoint| endpoint.pod.as_ref()).map(|pod| (&pod.uid, &pod.name))

@@ -1,5 +1,4 @@
-//! Everything that Kubernetes told, and what follows from it: the routing of each Service and the scale events of each
-//! `StatefulSet`.
+//! The known Kubernetes objects, the routing of each Service, and the scale events of each `StatefulSet`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -27,10 +26,9 @@ use crate::model::{
     probe::PodRead,
 };
 
-/// Of how many deleted `StatefulSet`s something is kept.
+/// Limit of the deleted `StatefulSet`s whose scale events and measures are kept.
 const DELETED_MAX: usize = 64;
 
-/// The objects that are known, by kind.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     endpoints: Endpoints,
@@ -39,24 +37,21 @@ pub(crate) struct Index {
     reasons: Reasons,
     volumes: Volumes,
     scale_events: BTreeMap<ObjectName, ScaleEvents>,
-    /// The `StatefulSet`s that were deleted, the last one last: as many of their scale events and measures are kept.
+    /// Deleted `StatefulSet`s, the newest last.
     deleted: VecDeque<ObjectName>,
-    /// The `StatefulSet` of each claim, by the claim's name without the ordinal.
+    /// The `StatefulSet` of each PVC, by the name of the PVC without its ordinal.
     stems: BTreeMap<ObjectName, ObjectName>,
     measures: Measures,
-    /// Of which `StatefulSet`s it is known which answers are fresh, so that a replica has arrived with its first fresh
-    /// one.
+    /// The `StatefulSet`s whose stale reads can be recognized: a replica of these arrives with its first fresh read.
     freshness: BTreeSet<ObjectName>,
 }
 
 impl Index {
-    /// Takes in which Services matter from now on.
     pub(crate) fn observe(&mut self, services: BTreeSet<ObjectName>, now: Moment, updates: &mut Updates) {
         let turned = self.endpoints.observe(services);
         self.turned(turned, Receipt::Listed, now, updates);
     }
 
-    /// Takes one fact in.
     pub(crate) fn apply(&mut self, change: Change, now: Moment, updates: &mut Updates) {
         self.tracked.forget_departed(now);
         match change {
@@ -65,8 +60,7 @@ impl Index {
         }
     }
 
-    /// Takes in that a pod answered a connection through the read Service. The moment of its first answer is known to the
-    /// read's uncertainty.
+    /// Records a read through the Service. `read.uncertainty` limits how late the first read was seen.
     pub(crate) fn read(&mut self, name: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
         let take_in = |pod: &mut TrackedPod| {
             if read.fresh {
@@ -78,7 +72,6 @@ impl Index {
         self.answered(name, read.started, finished, take_in, updates);
     }
 
-    /// Takes in that a pod answered a connection to its own address.
     pub(crate) fn direct_read(
         &mut self,
         name: &ObjectName,
@@ -92,8 +85,7 @@ impl Index {
         }
     }
 
-    /// Takes in whether it is known which answers of a `StatefulSet`'s replicas are fresh. While it is, one has arrived
-    /// with its first fresh one, otherwise with its first.
+    /// While freshness is known, a replica arrives with its first fresh read, otherwise with its first read.
     pub(crate) fn know_freshness(&mut self, set: &ObjectName, known: bool, now: Moment, updates: &mut Updates) {
         let new = if known { self.freshness.insert(set.clone()) } else { self.freshness.remove(set) };
         if new {
@@ -101,7 +93,7 @@ impl Index {
         }
     }
 
-    /// Takes in that all claims were listed: what was said of others is about none that is there.
+    /// Drops the reasons and volume dates of PVCs that the list does not contain.
     pub(crate) fn claims_listed(&mut self, namespace: &str) {
         let pending = |claim: &ObjectName| self.tracked.claim(claim).is_some_and(TrackedClaim::is_pending);
         let stays = |claim: &ObjectName| *claim.namespace != *namespace || pending(claim);
@@ -109,12 +101,11 @@ impl Index {
         self.volumes.retain(stays);
     }
 
-    /// What a connection to the Service may reach; `None` while the Service is not known.
     pub(crate) fn routing(&self, name: &ObjectName) -> Option<Routing> {
         self.endpoints.routing(name)
     }
 
-    /// The `StatefulSet`s behind the endpoints of a Service.
+    /// The `StatefulSet`s whose pods are endpoints of a Service.
     pub(crate) fn sets_behind(&self, service: &ObjectName) -> BTreeSet<ObjectName> {
         let routing = self.routing(service).unwrap_or_default();
         let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
@@ -122,7 +113,6 @@ impl Index {
         pods.filter_map(of_pod).map(|set| service.sibling(&set)).collect()
     }
 
-    /// The pods that can be asked directly for what a connection to `port` of the Service gets.
     pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
         let set = |name: &ObjectName| self.scale_events.get(name).and_then(ScaleEvents::set);
         reachable(service, self.endpoints.addresses(service, port), &self.tracked, set)
@@ -140,12 +130,10 @@ impl Index {
         &self.measures
     }
 
-    /// Why a claim is pending, as far as Events tell.
     pub(crate) fn reason(&self, claim: &Claim) -> Option<&ClaimReason> {
         self.reasons.of(&claim.name, &claim.uid)
     }
 
-    /// What the binding of a claim of this class is labelled with.
     pub(crate) fn bind_labels(&self, statefulset: ObjectName, storage_class: Arc<str>) -> BindLabels {
         let bind_mode = match self.classes.get(&storage_class) {
             Some(StorageClass { waits_for_consumer: true, .. }) => "WaitForFirstConsumer",
@@ -211,7 +199,7 @@ impl Index {
             Kind::StorageClass => {
                 self.classes.remove(&name.name);
             }
-            // What they said stays true of their claims.
+            // What these objects said about PVCs stays valid.
             Kind::Event | Kind::Volume | Kind::Selection => {}
             Kind::Node => updates.routing_changed.extend(self.endpoints.node_deleted().cloned()),
         }
@@ -256,11 +244,11 @@ impl Index {
         let name = pod.name.clone();
         let uid = Arc::clone(&pod.uid);
         if self.tracked.pod(&name).is_some_and(|pod| pod.uid != uid) {
-            // The one before went without a word.
+            // The deletion of the previous pod was missed.
             self.deleted(Kind::Pod, &name, Receipt::Listed, now, updates);
         }
         let new = self.tracked.pod_applied(pod, receipt, now);
-        // Its endpoint may have been received before it.
+        // The endpoint may arrive before its pod.
         if let (true, Some(ready), Some(pod)) = (new, self.endpoints.ready(&uid), self.tracked.pod_of_mut(&name, &uid))
         {
             pod.endpoint(true, ready.since);
@@ -326,7 +314,7 @@ impl Index {
         self.sync_replica(name, Receipt::Live, finished, updates);
     }
 
-    /// Counts how long a claim took to bind, if that was seen and it is known whose claim it is.
+    /// Counts how long the PVC took to bind, if that was seen and its `StatefulSet` is known.
     fn record_bind(&mut self, claim: &ObjectName) {
         let Some((set, _)) = self.set_of_claim(claim) else { return };
         let Some(tracked) = self.tracked.claim_mut(claim) else { return };
@@ -335,7 +323,7 @@ impl Index {
         self.measures.record_bind(self.bind_labels(set, class), bind);
     }
 
-    /// Those of claims that were received before their `StatefulSet`.
+    /// Counts the PVCs that were received before their `StatefulSet`.
     fn record_early_binds(&mut self, set: &ObjectName) {
         let claims = self.tracked.claims().map(|tracked| &tracked.claim.name);
         let own = claims.filter(|claim| self.set_of_claim(claim).is_some_and(|(of, _)| of == *set));
@@ -344,7 +332,8 @@ impl Index {
         }
     }
 
-    /// The `StatefulSet` whose claim it is, by the name that the controller gives to claims, and the ordinal.
+    /// The `StatefulSet` and the ordinal of a PVC. The `StatefulSet` controller names PVCs
+    /// `<template>-<set>-<ordinal>`.
     fn set_of_claim(&self, claim: &ObjectName) -> Option<(ObjectName, u32)> {
         let (stem, ordinal) = claim.place()?;
         let set = self.stems.get(&claim.sibling(&stem.into()))?;

@@ -1,25 +1,23 @@
-//! How long the phases of scale events and the binding of claims took.
+//! How long the phases of scale events and the binding of PVCs took.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{milestones::ScalePhase, scale_step::ScaleStep};
 use crate::model::base::{Histogram, ObjectName};
 
-/// Upper bounds in seconds for what takes from a moment to an hour.
+/// In seconds, from a moment to an hour.
 const SCALE_BOUNDS: [f64; 14] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
 
-/// How long claims took to bind, by what they are labelled with.
+/// The labels of the histogram of binding times.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BindLabels {
-    /// The `StatefulSet`.
     pub statefulset: ObjectName,
-    /// The class as it was when the claim was bound; empty without one.
+    /// The class at the time of binding; empty without one.
     pub storage_class: Arc<str>,
     /// `WaitForFirstConsumer`, `Immediate`, or `unknown`.
     pub bind_mode: &'static str,
 }
 
-/// What was measured of every `StatefulSet`.
 #[derive(Debug, Default)]
 pub(crate) struct Measures {
     phases: BTreeMap<(ObjectName, ScalePhase), Histogram>,
@@ -44,13 +42,12 @@ impl Measures {
         self.binds.retain(|labels, _| labels.statefulset != *set);
     }
 
-    /// How long a phase took; empty before the first time.
     pub(super) fn phase(&self, set: &ObjectName, phase: ScalePhase) -> Histogram {
         self.phases.get(&(set.clone(), phase)).cloned().unwrap_or_else(empty)
     }
 
-    /// How long claims took to bind. A histogram that is to grow, by `expected`, is there before it does, empty:
-    /// Prometheus does not count what a series begins with.
+    /// The binding times. Each `expected` histogram exists before its first value, because Prometheus does not count
+    /// the value with which a series begins.
     pub(super) fn binds(
         &self,
         expected: impl Iterator<Item = BindLabels>,

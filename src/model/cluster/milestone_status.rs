@@ -1,4 +1,4 @@
-//! Which milestones each replica of a `StatefulSet` has reached, whether or not anybody scaled: what `wait` waits for.
+//! The milestones that each replica of a `StatefulSet` has reached, with or without a scale event; `wait` uses them.
 
 use std::sync::Arc;
 
@@ -11,36 +11,29 @@ use super::{
 };
 use crate::model::base::ObjectName;
 
-/// Of how many ordinals this is said.
+/// Limit of the listed ordinals of a `StatefulSet`.
 const ORDINALS_MAX: usize = 1000;
 
-/// A `StatefulSet`'s replicas and the milestones that each has reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reached {
-    /// The `StatefulSet`.
     pub statefulset: ObjectName,
-    /// Those that it should have, and those that come or go; ascending by ordinal.
+    /// Expected replicas and members of scale events, ascending by ordinal.
     pub replicas: Vec<ReplicaReached>,
 }
 
-/// The milestones that one replica has reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaReached {
-    /// Its pod's name.
     pub replica: Arc<str>,
     /// In the order of [`Milestone::ALL`].
     pub milestones: Vec<Milestone>,
 }
 
-/// The milestones of a replica that is gone.
 const GONE: [Milestone; 4] = [Milestone::Terminating, Milestone::EndpointGone, Milestone::LastRead, Milestone::PodGone];
 
-/// The milestones of a claim.
 const OF_CLAIM: [Milestone; 3] = [Milestone::ClaimCreated, Milestone::ClaimProvisioning, Milestone::ClaimBound];
 
 impl Reached {
-    /// Whether the replica of this name has reached the milestone, as far as `sets` tell. One that its `StatefulSet` has
-    /// not, and was never seen, is gone.
+    /// A replica that was never seen and that the `StatefulSet` should not have counts as gone.
     #[must_use]
     pub fn has(sets: &[Self], replica: &str, milestone: Milestone) -> bool {
         let of_set = |set: &Self| {
@@ -55,7 +48,7 @@ impl Reached {
 }
 
 impl Reached {
-    /// What the replicas of a `StatefulSet` have reached; pods must have been listed.
+    /// The pods must have been listed.
     pub(super) fn of(events: &ScaleEvents, tracked: &TrackedObjects) -> Self {
         let members = events.events().flat_map(|event| &event.members).map(|member| member.ordinal);
         let wanted = events.set().into_iter().flat_map(StatefulSet::ordinals);
@@ -74,7 +67,7 @@ impl ReplicaReached {
         let life = tracked.pod(&name.sibling(&replica));
         let mut members = events.events().rev().flat_map(|event| &event.members);
         let member = members.find(|member| member.ordinal == ordinal);
-        // While a replica is on its way up, a pod of its name that is not its own is one from before.
+        // While a replica is on its way up, another pod of its name is an earlier one.
         let awaited = member.filter(|member| member.direction == Direction::Up && !member.has_arrived());
         let own = life.filter(|life| awaited.is_none_or(|member| member.has_pod(&life.uid)));
         let leaving = member.filter(|member| member.direction == Direction::Down);

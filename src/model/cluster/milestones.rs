@@ -1,4 +1,4 @@
-//! The dated steps in the life of one replica, and the phases between them.
+//! The milestones of one replica, and the phases between them.
 
 use std::{fmt, time::Duration};
 
@@ -6,100 +6,89 @@ use jiff::Timestamp;
 
 use crate::model::base::Moment;
 
-/// A step. The order is partial: under `WaitForFirstConsumer` the pod exists before its claim is provisioned, and a
-/// replica may answer directly before its pod is ready.
+/// The order is partial: under `WaitForFirstConsumer` the pod exists before its PVC is provisioned, and a replica may
+/// answer a pod probe before its pod is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Milestone {
     /// `spec.replicas` changed.
     Requested,
-    /// Its claim was created; the first one of several.
+    /// The first PVC of the replica was created.
     ClaimCreated,
-    /// Provisioning of its claim could start: a node was selected, or at creation; the first one of several.
+    /// Provisioning of the first PVC could start: a node was selected, or the PVC was created and does not wait for
+    /// one.
     ClaimProvisioning,
-    /// Its claim was bound; the last one of several.
+    /// The last PVC of the replica was bound.
     ClaimBound,
-    /// Its pod was created.
     PodCreated,
-    /// Its pod has a node.
     PodScheduled,
-    /// Its pod's volumes are mounted and its network is there.
+    /// Volumes are mounted and the pod network exists.
     SandboxReady,
-    /// Its pod's init containers are done.
     Initialized,
-    /// Its pod is ready.
     PodReady,
-    /// The Service has it as a ready endpoint.
+    /// The pod is a ready endpoint of the Service.
     EndpointReady,
-    /// It answered a connection to its own address.
+    /// First pod probe that was answered.
     DirectRead,
-    /// It answered a connection through the read Service.
+    /// First read through the Service.
     FirstRead,
-    /// It gave an answer through the read Service that was not stale.
+    /// First read through the Service that was not stale.
     FreshRead,
-    /// Its pod is being deleted.
     Terminating,
-    /// The Service has it no more as a ready endpoint.
+    /// The pod stopped being a ready endpoint of the Service.
     EndpointGone,
-    /// Its last answer through the read Service.
+    /// Last read through the Service.
     LastRead,
-    /// Its pod is gone.
     PodGone,
 }
 
 /// The time between two milestones. Phases may overlap and are never summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScalePhase {
-    /// A new claim from the start of its provisioning to its binding.
+    /// From the start of provisioning of a new PVC to its binding.
     Provision,
-    /// The pod from its creation to its node.
+    /// From the creation of the pod to its node.
     Schedule,
     /// From the node to mounted volumes and network.
     Start,
-    /// From there until the init containers are done.
+    /// From mounted volumes and network to the end of the init containers.
     Initialize,
-    /// From there until the pod is ready.
+    /// From the end of the init containers to the ready pod.
     BecomeReady,
     /// From the ready pod to the ready endpoint.
     Publish,
     /// From the ready endpoint to the first read.
     Route,
-    /// From the first read to the first fresh one.
+    /// From the first read to the first fresh read.
     CatchUp,
-    /// From the request to the ready pod.
     ToReady,
-    /// From the request to the first read.
     ToFirstRead,
-    /// From the request to the first fresh read.
     ToFreshRead,
-    /// From the start of termination until the endpoint is gone.
+    /// From the start of termination to the removal of the endpoint.
     Withdraw,
     /// From the start of termination to the last read.
     Drain,
-    /// From the start of termination until the pod is gone.
+    /// From the start of termination to the end of the pod.
     Terminate,
 }
 
-/// When a milestone was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dated {
-    /// On the wall: the probe's own clock if it was seen live, otherwise what the API server wrote, or when a list told
-    /// what nobody writes.
+    /// The clock of readscope if seen live, otherwise the time that the API server wrote, or the time of the list if
+    /// the API has none.
     pub wall: Timestamp,
-    /// The moment of its receipt, if it was seen as it happened; it alone makes a measured interval.
+    /// Time of receipt if seen live. Only live dates are used for measured intervals.
     pub live: Option<Moment>,
 }
 
-/// The milestones that one replica has reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Milestones {
-    /// Of those that were reached at a known date, ascending.
+    /// Milestones with a known date, ascending.
     dates: Vec<(Milestone, Date)>,
-    /// One bit a milestone: it was reached, and nobody knows when, so that no later moment dates it either.
+    /// One bit per milestone that was reached at an unknown time. A later moment does not date it.
     undated: u32,
 }
 
-/// A [`Dated`] in half of its size, for thousands of pods and claims, of which each has reached a few milestones: a live
-/// moment has the same time on the wall.
+/// A [`Dated`] in half the size, because there are thousands of pods and PVCs. A live moment has the same wall time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Date {
     wall: Timestamp,
@@ -107,7 +96,7 @@ struct Date {
 }
 
 impl Milestone {
-    /// Every milestone, in the order of their discriminants.
+    /// In the order of the discriminants.
     pub const ALL: [Self; 17] = [
         Self::Requested,
         Self::ClaimCreated,
@@ -153,7 +142,7 @@ impl Milestone {
     }
 }
 
-/// What a replica did, in a sentence about it.
+/// The predicate of a sentence about the replica.
 impl fmt::Display for Milestone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -179,7 +168,7 @@ impl fmt::Display for Milestone {
 }
 
 impl ScalePhase {
-    /// Every phase, in the order of their discriminants.
+    /// In the order of the discriminants.
     pub const ALL: [Self; 14] = [
         Self::Provision,
         Self::Schedule,
@@ -218,7 +207,7 @@ impl ScalePhase {
         }
     }
 
-    /// The milestones between which it is.
+    /// The milestones at which the phase begins and ends.
     #[must_use]
     pub fn ends(self) -> (Milestone, Milestone) {
         match self {
@@ -241,13 +230,12 @@ impl ScalePhase {
 }
 
 impl Dated {
-    /// Seen as it happened.
     #[must_use]
     pub fn live(now: Moment) -> Self {
         Self { wall: now.wall, live: Some(now) }
     }
 
-    /// Known afterwards, from a date that somebody else wrote.
+    /// From a time that the API server or a list gave later.
     #[must_use]
     pub fn told(wall: Timestamp) -> Self {
         Self { wall, live: None }
@@ -255,27 +243,26 @@ impl Dated {
 }
 
 impl Milestones {
-    /// When a milestone was reached, if it was and that is known.
+    /// `None` if the milestone was not reached or its date is unknown.
     #[must_use]
     pub fn get(&self, milestone: Milestone) -> Option<Dated> {
         let Date { wall, live } = self.dates[self.place(milestone).ok()?].1;
         Some(Dated { wall, live: live.map(|elapsed| Moment { elapsed, wall }) })
     }
 
-    /// Whether a milestone was reached, be it known when or not.
     #[must_use]
     pub fn has(&self, milestone: Milestone) -> bool {
         self.place(milestone).is_ok() || self.undated & bit(milestone) != 0
     }
 
-    /// Those whose dates are known, in the order of [`Milestone::ALL`].
+    /// The milestones with a known date, in the order of [`Milestone::ALL`].
     pub fn reached(&self) -> impl Iterator<Item = (Milestone, Dated)> + '_ {
         Milestone::ALL.into_iter().filter_map(|milestone| Some((milestone, self.get(milestone)?)))
     }
 
-    /// How long a phase took, if both of its ends were reached: measured if both were seen live, otherwise from dates
-    /// in whole seconds. A phase whose end came first took no time: receipts of different watches may cross, a pod
-    /// without init containers is initialized before it has a network, and its last read may precede its termination.
+    /// Measured if both ends were seen live, otherwise from dates in whole seconds. The duration is zero if the end
+    /// came first: watch events of different watches may cross, a pod without init containers is initialized before it
+    /// has a network, and the last read may precede the termination.
     #[must_use]
     pub fn duration(&self, phase: ScalePhase) -> Option<Duration> {
         self.measured(phase).or_else(|| {
@@ -285,14 +272,13 @@ impl Milestones {
         })
     }
 
-    /// How long a phase took, if both of its ends were seen as they happened.
     #[must_use]
     pub fn measured(&self, phase: ScalePhase) -> Option<Duration> {
         let (from, to) = phase.ends();
         Some(self.get(to)?.live?.since(self.get(from)?.live?))
     }
 
-    /// Takes in that a milestone was reached, at a date or nobody knows when; says whether it was not yet.
+    /// Records a milestone, without a date if that is unknown; returns whether it is new.
     pub(crate) fn reach(&mut self, milestone: Milestone, date: Option<Dated>) -> bool {
         let new = !self.has(milestone);
         if new {
@@ -304,7 +290,7 @@ impl Milestones {
         new
     }
 
-    /// Dates a milestone of which it was only known that it was reached; says whether it was so.
+    /// Dates a milestone that has no date; returns whether it was reached without one.
     pub(crate) fn backfill(&mut self, milestone: Milestone, date: Dated) -> bool {
         let undated = self.undated & bit(milestone) != 0;
         if undated {
@@ -314,20 +300,20 @@ impl Milestones {
         undated
     }
 
-    /// Dates a milestone that may be reached again and again, such as the last read.
+    /// Sets the date of a milestone that repeats, such as the last read.
     pub(crate) fn renew(&mut self, milestone: Milestone, date: Dated) {
         let date = Date { wall: date.wall, live: date.live.map(|live| live.elapsed) };
         match self.place(milestone) {
             Ok(at) => self.dates[at].1 = date,
             Err(at) => {
-                // No room for what most of them never reach.
+                // Most pods and PVCs never reach most milestones.
                 self.dates.reserve_exact(1);
                 self.dates.insert(at, (milestone, date));
             }
         }
     }
 
-    /// Takes back that milestones were reached.
+    /// Removes milestones that belong to an earlier pod or PVC.
     pub(crate) fn forget(&mut self, milestones: &[Milestone]) {
         self.dates.retain(|(milestone, _)| !milestones.contains(milestone));
         for milestone in milestones {
@@ -335,7 +321,7 @@ impl Milestones {
         }
     }
 
-    /// Where a milestone's date is, or else would be.
+    /// The index of the milestone in `dates`, or where to insert it.
     fn place(&self, milestone: Milestone) -> Result<usize, usize> {
         self.dates.binary_search_by_key(&milestone, |(milestone, _)| *milestone)
     }
@@ -345,18 +331,16 @@ fn bit(milestone: Milestone) -> u32 {
     1 << milestone as u32
 }
 
-/// Whether a fact was seen as it happened, or told by a list that was asked for afterwards.
+/// Whether a watch event or a list delivered a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// A watch told it.
     Live,
-    /// A list told it: at the start, or after a watch was interrupted.
+    /// A list at the start, or after a watch was interrupted.
     Listed,
 }
 
 impl Receipt {
-    /// The date of what was just received: the moment itself if it was seen live, else what the API server wrote, if
-    /// anything.
+    /// `now` if seen live, otherwise the time that the API server wrote.
     pub(crate) fn date(self, written: Option<Timestamp>, now: Moment) -> Option<Dated> {
         match self {
             Self::Live => Some(Dated::live(now)),

@@ -1,4 +1,4 @@
-//! What Kubernetes says: objects as plain facts, and what follows from them for the reads.
+//! Kubernetes objects as plain facts, and what follows from them for reads.
 
 mod change;
 mod claim_waits;

@@ -1,96 +1,71 @@
-//! What people should know about what Kubernetes says: each sentence says what is so and, where something is wrong,
-//! what to do.
+//! The notices about the cluster: each sentence says what is wrong and what to do.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{change::Kind, milestones::Milestone, objects::ClaimReason};
 use crate::model::base::{ObjectName, Severity};
 
-/// One thing about the cluster that a person should know; [`fmt::Display`] makes the sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClusterNotice {
-    /// A kind of Kubernetes objects may not be read.
     Forbidden {
-        /// The kind.
         kind: Kind,
-        /// The namespace; empty for the whole cluster.
+        /// Empty for the whole cluster.
         namespace: Arc<str>,
     },
-    /// A kind of Kubernetes objects cannot be watched at present.
     WatchBroken {
-        /// The kind.
         kind: Kind,
-        /// The namespace; empty for the whole cluster.
+        /// Empty for the whole cluster.
         namespace: Arc<str>,
-        /// The error.
         text: Arc<str>,
     },
-    /// A kind of Kubernetes objects is watched again.
     WatchMended {
-        /// The kind.
         kind: Kind,
-        /// The namespace; empty for the whole cluster.
+        /// Empty for the whole cluster.
         namespace: Arc<str>,
     },
-    /// A claim has been waiting for its volume for too long.
+    /// A PVC is pending for at least `claim_waits::PATIENCE`.
     ClaimPending {
-        /// Which.
         claim: ObjectName,
-        /// For how long.
         pending: Duration,
-        /// Why, as far as Events tell.
         reason: Option<ClaimReason>,
     },
-    /// A claim that had been waiting for too long has its volume.
     ClaimBound {
-        /// Which.
         claim: ObjectName,
     },
-    /// A `StatefulSet` that somebody named does not exist.
+    /// A `StatefulSet` that the user named does not exist.
     NoStatefulSet {
-        /// Which.
         set: ObjectName,
     },
-    /// Milestones cannot be written as Kubernetes Events.
     NotRecorded {
         /// The permission is missing.
         forbidden: bool,
-        /// The error.
         text: Arc<str>,
     },
-    /// Milestones can be written as Kubernetes Events again.
     Recorded,
-    /// Replicas were asked for or taken away.
+    /// `spec.replicas` changed.
     ScaleBegan {
-        /// How many there were.
         from: u32,
-        /// How many there should be.
         to: u32,
     },
-    /// A replica has reached a milestone of a scale event.
     Reached {
-        /// Its name.
         replica: Arc<str>,
-        /// The milestone.
         milestone: Milestone,
-        /// The time since the request, if both were seen.
+        /// Absent if the request or the milestone was not seen live.
         since_request: Option<Duration>,
-        /// The time to which its moment is known, where samples alone show it.
+        /// How late the milestone may have been seen, where only probes show it.
         known_to: Option<Duration>,
     },
-    /// A scale event is over.
+    /// Every replica has arrived or gone.
     ScaleOver {
-        /// How many replicas there were.
         from: u32,
-        /// How many there are.
         to: u32,
-        /// How long it took, if its start was seen.
+        /// Absent if the start was not seen.
         lasted: Option<Duration>,
     },
 }
 
 impl ClusterNotice {
-    /// How much it asks of its reader.
+    /// How urgent the notice is.
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
@@ -108,7 +83,7 @@ impl ClusterNotice {
         }
     }
 
-    /// The word under which it is written as a Kubernetes Event about its `StatefulSet`, if it is worth one.
+    /// The `reason` of the Kubernetes Event about the `StatefulSet`; `None` if no Event is written.
     #[must_use]
     pub fn event_reason(&self) -> Option<String> {
         match self {
@@ -121,7 +96,7 @@ impl ClusterNotice {
     }
 }
 
-/// `first_read` as `FirstRead`.
+/// Writes `first_read` as `FirstRead`.
 fn camel_case(name: &str) -> String {
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
     name.split('_').filter(|word| !word.is_empty()).map(capital).collect()
@@ -182,7 +157,7 @@ impl fmt::Display for ClusterNotice {
     }
 }
 
-/// Kubernetes objects as a sentence names them.
+/// Names the objects in a sentence.
 struct Objects<'a>(Kind, &'a str);
 
 impl fmt::Display for Objects<'_> {

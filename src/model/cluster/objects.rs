@@ -1,4 +1,4 @@
-//! Kubernetes objects as the few facts of them that matter here, made at the boundary; nothing else is kept.
+//! The facts of Kubernetes objects that readscope uses; it keeps nothing else.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -6,50 +6,39 @@ use jiff::Timestamp;
 
 use crate::model::base::{ObjectName, PodRef};
 
-/// A Service and what it asks of the routing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Which.
     pub name: ObjectName,
-    /// It has no cluster address: clients find the endpoints' own addresses in DNS.
+    /// Clients find the endpoint addresses in DNS, because there is no cluster address.
     pub headless: bool,
-    /// How long a client stays with the endpoint it had (`sessionAffinity: ClientIP`).
+    /// How long a client stays with its endpoint (`sessionAffinity: ClientIP`).
     pub affinity: Option<Duration>,
-    /// Only endpoints on the client's node are used (`internalTrafficPolicy: Local`).
+    /// Clients use only endpoints on their own node (`internalTrafficPolicy: Local`).
     pub local_only: bool,
-    /// Its ports.
     pub ports: Arc<[Port]>,
 }
 
-/// One `EndpointSlice` of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// Which.
     pub name: ObjectName,
-    /// The Service's name, in the same namespace.
+    /// The name of the Service, in the same namespace.
     pub service: Arc<str>,
-    /// At which its endpoints serve.
     pub ports: Arc<[Port]>,
     /// In the order of the slice.
     pub endpoints: Vec<Endpoint>,
 }
 
-/// One endpoint of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Of one family; a pod of two families is in two slices.
     pub addresses: Vec<IpAddr>,
-    /// New connections go there; true as well where the Service publishes addresses that are not ready.
+    /// Receives new connections; also true if the Service publishes addresses that are not ready.
     pub ready: bool,
-    /// Its readiness probe succeeds, even while it terminates.
+    /// The readiness probe succeeds, even while the pod terminates.
     pub serving: bool,
-    /// It is being deleted.
     pub terminating: bool,
-    /// The pod behind it, if it is one.
     pub pod: Option<PodRef>,
-    /// The node it runs on.
     pub node: Option<Arc<str>>,
-    /// The zone of that node.
     pub zone: Option<Arc<str>>,
     /// The zones whose clients should use it; empty without hints.
     pub for_zones: Vec<Arc<str>>,
@@ -57,118 +46,91 @@ pub struct Endpoint {
     pub for_nodes: Vec<Arc<str>>,
 }
 
-/// A pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
-    /// Which.
     pub name: ObjectName,
-    /// Its uid.
     pub uid: Arc<str>,
-    /// The `StatefulSet` that controls it.
     pub statefulset: Option<Arc<str>>,
-    /// Its addresses, once it has some.
     pub addresses: Vec<IpAddr>,
-    /// When it was created, by the API server's clock.
+    /// By the clock of the API server.
     pub created: Option<Timestamp>,
-    /// Since when it is being deleted.
     pub deleted: Option<Timestamp>,
-    /// Since when each condition is true, by whoever set it.
     pub conditions: PodConditions,
 }
 
-/// Since when each condition of a pod is true; absent while it is not.
+/// Since when each condition is true; absent while it is false.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodConditions {
-    /// It has a node.
     pub scheduled: Option<Timestamp>,
-    /// Volumes are mounted and its network is there.
+    /// Volumes are mounted and the pod network exists.
     pub sandbox: Option<Timestamp>,
-    /// Its init containers are done.
     pub initialized: Option<Timestamp>,
-    /// It is ready.
     pub ready: Option<Timestamp>,
 }
 
-/// A `StatefulSet`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatefulSet {
-    /// Which.
     pub name: ObjectName,
-    /// Its uid.
     pub uid: Arc<str>,
-    /// How many replicas it should have.
+    /// The expected number, from `spec.replicas`.
     pub replicas: u32,
-    /// The first ordinal (`spec.ordinals.start`).
+    /// From `spec.ordinals.start`.
     pub first_ordinal: u32,
-    /// The names of its claim templates.
     pub claim_templates: Vec<Arc<str>>,
 }
 
-/// A `PersistentVolumeClaim`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Which.
     pub name: ObjectName,
-    /// Its uid.
     pub uid: Arc<str>,
-    /// When it was created, by the API server's clock.
+    /// By the clock of the API server.
     pub created: Option<Timestamp>,
-    /// Where it stands.
     pub phase: ClaimPhase,
-    /// A node was chosen for its consumer, so that its volume can be made (`WaitForFirstConsumer`).
+    /// A node was chosen for the consumer, so provisioning can start (`WaitForFirstConsumer`).
     pub node_selected: bool,
-    /// Its storage class; it may be filled in after creation.
+    /// Kubernetes may set it after creation.
     pub storage_class: Option<Arc<str>>,
-    /// Its volume.
     pub volume: Option<Arc<str>>,
-    /// What was asked for, as Kubernetes writes quantities.
+    /// As Kubernetes writes quantities.
     pub requested: Option<Arc<str>>,
-    /// What there is.
     pub capacity: Option<Arc<str>>,
-    /// How its volume may be mounted; none before it has one.
+    /// Empty before the PVC has a volume.
     pub access_modes: AccessModes,
-    /// It is being resized.
     pub resizing: bool,
 }
 
-/// Where a claim stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimPhase {
-    /// It has no volume yet.
     Pending,
-    /// It has its volume.
     Bound,
-    /// Its volume is gone.
     Lost,
 }
 
-/// What a `PersistentVolume` says of the claim that it belongs to.
+/// What a `PersistentVolume` says about its PVC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
-    /// The claim.
     pub claim: ObjectName,
-    /// The claim's uid: one made anew has another.
+    /// A PVC that is deleted and created again has another uid.
     pub claim_uid: Arc<str>,
-    /// Since when it is bound to it, by the API server's clock; absent while it is not.
+    /// By the clock of the API server; absent while not bound.
     pub bound: Option<Timestamp>,
 }
 
-/// How a volume may be mounted; [`fmt::Display`] writes it as `kubectl` does.
+/// Access modes of a volume; [`fmt::Display`] writes them as `kubectl` does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccessModes(u8);
 
 impl AccessModes {
-    /// Kubernetes' names with `kubectl`'s, in `kubectl`'s order.
+    /// The names in Kubernetes and in `kubectl`, in the order of `kubectl`.
     const ALL: [(&str, &str); 4] =
         [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
 
-    /// The modes of these names; others are passed over.
+    /// Ignores unknown names.
     pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let bit = |name| Self::ALL.iter().position(|(known, _)| *known == name).map_or(0, |place| 1 << place);
         Self(names.into_iter().fold(0, |modes, name| modes | bit(name)))
     }
 
-    /// Whether there is none.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -183,69 +145,56 @@ impl fmt::Display for AccessModes {
     }
 }
 
-/// A storage class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageClass {
-    /// Its name.
     pub name: Arc<str>,
-    /// It makes a volume only when a pod that wants it has a node (`WaitForFirstConsumer`).
+    /// Provisioning starts when a pod with the PVC has a node (`WaitForFirstConsumer`).
     pub waits_for_consumer: bool,
 }
 
-/// Where the probe runs, as routing sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vantage {
-    /// The probe's own node; absent outside the cluster.
+    /// Absent outside the cluster.
     pub node: Option<Arc<str>>,
-    /// That node's zone.
     pub zone: Option<Arc<str>>,
 }
 
 impl StatefulSet {
-    /// The ordinals that it should have.
     #[must_use]
     pub fn ordinals(&self) -> std::ops::Range<u32> {
         self.first_ordinal..self.first_ordinal.saturating_add(self.replicas)
     }
 
-    /// The name of the pod of an ordinal.
     #[must_use]
     pub fn pod_name(&self, ordinal: u32) -> Arc<str> {
         format!("{}-{ordinal}", self.name.name).into()
     }
 
-    /// The names of the claims of an ordinal, one a template.
+    /// One name per claim template.
     pub fn claim_names(&self, ordinal: u32) -> impl Iterator<Item = Arc<str>> + '_ {
         self.claim_templates.iter().map(move |template| format!("{template}-{}-{ordinal}", self.name.name).into())
     }
 }
 
-/// What an Event says about a claim; [`fmt::Display`] makes the sentence.
+/// What an Event says about a PVC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimReason {
-    /// In a word, such as `ProvisioningFailed`.
+    /// One word, such as `ProvisioningFailed`.
     pub reason: Arc<str>,
-    /// In a sentence of whoever wrote it.
     pub message: Arc<str>,
-    /// Something is wrong; otherwise something is going on.
     pub warning: bool,
-    /// When it was last so.
     pub last: Option<Timestamp>,
 }
 
-/// An Event about a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimEvent {
-    /// The claim.
     pub claim: ObjectName,
-    /// The claim's uid: one made anew has another.
+    /// A PVC that is deleted and created again has another uid.
     pub uid: Arc<str>,
-    /// What is said of it.
     pub reason: ClaimReason,
 }
 
 impl ClaimReason {
-    /// What to do about it.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match &*self.reason {
@@ -268,20 +217,18 @@ impl fmt::Display for ClaimReason {
     }
 }
 
-/// A port of a Service, or the one of an endpoint that it leads to.
+/// A port of a Service or of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Port {
-    /// The name that the two have in common; empty where a Service has one port.
+    /// The same on Service and endpoint; empty where a Service has one port.
     pub name: Arc<str>,
-    /// The number.
     pub number: u16,
 }
 
-/// The port of an endpoint with the ports `endpoint` to which a Service with the ports `service` leads a connection to
-/// its port `asked`.
+/// The endpoint port to which a Service leads a connection to its port `asked`.
 ///
-/// A client that connects elsewhere, through a forwarded port or a balancer outside the cluster, asks for none of them;
-/// where there is but one port, that is the one all the same.
+/// A client behind a forwarded port or an external load balancer connects to a port that the Service does not have. A
+/// single port is used in this case.
 #[must_use]
 pub(crate) fn port_behind(service: &[Port], asked: u16, endpoint: &[Port]) -> Option<u16> {
     let of_service = service.iter().find(|port| port.number == asked).or(only(service));

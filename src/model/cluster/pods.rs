@@ -1,7 +1,7 @@
-//! What was seen of one pod since it is known, whether or not anybody scaled.
+//! What was seen of one pod, with or without a scale event.
 //!
-//! A watch tells of a new object first when it is created, bare of everything. One that is first seen with something
-//! done already was not watched from its start, so what is over by then is not dated as if it had just happened.
+//! A watch delivers a new pod without any condition. A pod that has progressed before readscope sees it first was not
+//! watched from its start, so its earlier milestones are not dated by the moment of receipt.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -11,33 +11,28 @@ use super::{
 };
 use crate::model::base::Moment;
 
-/// One pod, told by its uid.
 #[derive(Clone, Debug)]
 pub(crate) struct TrackedPod {
     pub(crate) uid: Arc<str>,
-    /// The `StatefulSet` that controls it.
     pub(crate) statefulset: Option<Arc<str>>,
-    /// Its addresses, once it has some.
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) milestones: Milestones,
     endpoint: Endpoint,
-    /// When its last answer through a read Service was there.
+    /// Time of the last read through a Service.
     answered: Option<Moment>,
-    /// The time to which its first read is known.
+    /// How late the first read may have been seen.
     uncertainty: Option<Duration>,
 }
 
-/// Whether a read Service has a pod as a ready endpoint.
 #[derive(Clone, Copy, Debug)]
 enum Endpoint {
     NotYet,
     Ready,
-    /// Since when, if that was seen.
+    /// Absent if the change was not seen.
     NoMore(Option<Dated>),
 }
 
 impl TrackedPod {
-    /// The life of a pod that was not known before.
     pub(crate) fn begin(pod: Pod, receipt: Receipt, now: Moment) -> Self {
         let bare = pod.conditions == PodConditions::default() && pod.deleted.is_none();
         let receipt = if bare { receipt } else { Receipt::Listed };
@@ -56,7 +51,6 @@ impl TrackedPod {
         life
     }
 
-    /// Takes in how the pod is now.
     pub(crate) fn changed(&mut self, pod: Pod, receipt: Receipt, now: Moment) {
         let conditions = pod.conditions;
         for (milestone, since) in [
@@ -76,7 +70,6 @@ impl TrackedPod {
         self.addresses = pod.addresses;
     }
 
-    /// Takes in that its endpoint is ready, or is so no more.
     pub(crate) fn endpoint(&mut self, ready: bool, date: Option<Dated>) {
         if ready {
             self.endpoint = Endpoint::Ready;
@@ -89,9 +82,9 @@ impl TrackedPod {
         }
     }
 
-    /// Takes in an answer through the read Service; the moment of the first one is known to `uncertainty`.
+    /// Records a read through the Service; the first one was seen at most `uncertainty` late.
     pub(crate) fn read(&mut self, finished: Moment, uncertainty: Duration) {
-        // Of a pod that was there before anybody looked, the first read is not known.
+        // The first read of a pod that is older than its watch is unknown.
         let first = [Milestone::PodCreated, Milestone::EndpointReady, Milestone::PodReady]
             .into_iter()
             .any(|milestone| self.seen(milestone));
@@ -104,14 +97,13 @@ impl TrackedPod {
         }
     }
 
-    /// Takes in an answer through the read Service that was not stale.
+    /// Records a read through the Service that was not stale.
     pub(crate) fn fresh_read(&mut self, finished: Moment, uncertainty: Duration) {
         self.read(finished, uncertainty);
         let first = self.seen(Milestone::FirstRead);
         self.milestones.reach(Milestone::FreshRead, first.then(|| Dated::live(finished)));
     }
 
-    /// Takes in an answer to a connection to its own address.
     pub(crate) fn direct_read(&mut self, finished: Moment) {
         let first = self.seen(Milestone::PodCreated) || self.seen(Milestone::SandboxReady);
         self.milestones.reach(Milestone::DirectRead, first.then(|| Dated::live(finished)));
@@ -126,7 +118,7 @@ impl TrackedPod {
         self.milestones.has(Milestone::Terminating)
     }
 
-    /// Whether a sample that started then cannot have been answered by it: the pod that had the name before did.
+    /// A probe that started before the pod existed was answered by the previous pod of this name.
     pub(crate) fn is_younger_than(&self, started: Moment) -> bool {
         match self.milestones.get(Milestone::PodCreated) {
             Some(Dated { live: Some(created), .. }) => started < created,
@@ -135,12 +127,11 @@ impl TrackedPod {
         }
     }
 
-    /// When its last answer through a read Service was there.
     pub(crate) fn answered(&self) -> Option<Moment> {
         self.answered
     }
 
-    /// The time to which its first read is known, if that was seen.
+    /// How late the first read may have been seen; absent if it was not seen.
     pub(crate) fn first_read_uncertainty(&self) -> Option<Duration> {
         self.uncertainty
     }
@@ -149,7 +140,7 @@ impl TrackedPod {
         if !self.milestones.reach(Milestone::Terminating, date) {
             return;
         }
-        // The endpoint may go before its pod is seen to terminate, and so may the last read.
+        // The endpoint and the last read may precede the watch event of the termination.
         if let Endpoint::NoMore(date) = self.endpoint {
             self.milestones.reach(Milestone::EndpointGone, date);
         }

@@ -1,23 +1,21 @@
-//! Which pods can be asked at their own addresses: those behind a Service, ready or not, and the others of the
-//! `StatefulSet`s that they belong to, such as a primary that a Service for reads leaves out.
+//! Which pods can be probed at their own addresses: the pods behind a Service, ready or not, and the other pods of
+//! their `StatefulSet`s, such as a primary that a read Service leaves out.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{milestones::Milestone, objects::StatefulSet, tracked::TrackedObjects};
 use crate::model::base::{Moment, ObjectName, PodRef, REPLICAS_MAX};
 
-/// A pod that can be asked at its own address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reachable {
     pub(crate) pod: PodRef,
-    /// Of all families, one after the other to be tried as a client does.
+    /// Of all families, tried in this order as a client does.
     pub(crate) addresses: Vec<SocketAddr>,
-    /// Since when it is known, if it was seen to be created and has not answered at its own address yet.
+    /// The creation of the pod, if it was seen and no pod probe was answered yet.
     pub(crate) coming_since: Option<Moment>,
 }
 
-/// The pods behind `service` at these `addresses`, and the others of their `StatefulSet`s, found by `set`; at most
-/// [`REPLICAS_MAX`].
+/// The pods behind `service` at `addresses` and the other pods of their `StatefulSet`s; at most [`REPLICAS_MAX`].
 pub(super) fn reachable<'a>(
     service: &ObjectName,
     addresses: impl Iterator<Item = (&'a PodRef, SocketAddr)>,

@@ -1,86 +1,75 @@
-//! Which endpoints a connection to a Service may reach from where the probe runs, and in words why.
+//! Which endpoints a connection from readscope to a Service may reach, and why.
 //!
-//! The rules are kube-proxy's own. Where: on this node under `internalTrafficPolicy: Local`; else those hinted for this
-//! node, or else for its zone, if every ready endpoint has such a hint and one of them is for here; else anywhere. Which
-//! of those: the ready ones, or, where none is ready, the terminating ones that still serve.
+//! The rules are those of kube-proxy. `internalTrafficPolicy: Local` allows only endpoints on the own node. Otherwise
+//! hints count if every ready endpoint has one and one of them is for the own node, or else for the own zone. Otherwise
+//! all endpoints are allowed. Among the allowed endpoints, the ready ones are used; if none is ready, the terminating
+//! ones that still serve.
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use super::objects::{Endpoint, Service, Slice, Vantage};
 use crate::model::base::PodRef;
 
-/// What a connection to a Service may reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
-    /// By which rule.
     pub rule: Rule,
-    /// How long after its last connection a client stays with the endpoint that it had; absent where each connection is
-    /// a choice of its own. With it, the answers to one client say nothing about the shares.
+    /// How long after its last connection a client stays with its endpoint; absent if each connection is a new choice.
+    /// With affinity, the reads of one client do not show the shares.
     pub affinity: Option<Duration>,
-    /// Every endpoint of the Service, each pod once, sorted by name.
+    /// Each pod once, sorted by name.
     pub endpoints: Vec<Routed>,
 }
 
-/// The rule that chose the endpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rule {
-    /// Every ready endpoint, evenly.
+    /// All ready endpoints, evenly.
     #[default]
     Ready,
-    /// Clients find every ready endpoint in DNS and choose by themselves.
+    /// Clients find all ready endpoints in DNS and choose one.
     Headless,
-    /// No endpoint is ready; those that terminate and still serve are used.
+    /// No endpoint is ready, so terminating endpoints that still serve are used.
     Terminating,
-    /// Only endpoints on the probe's own node.
+    /// Only endpoints on the node of readscope.
     SameNode,
-    /// Only endpoints hinted for the probe's own node.
+    /// Only endpoints with a hint for the node of readscope.
     HintedNode,
-    /// Only endpoints hinted for the probe's own zone.
+    /// Only endpoints with a hint for the zone of readscope.
     HintedZone,
-    /// The Service wants endpoints on the client's node alone, and there is none on the probe's.
+    /// `internalTrafficPolicy: Local`, and no endpoint is on the node of readscope.
     NoneLocal,
-    /// The Service wants endpoints on the client's node alone, and the probe's node is not known.
+    /// `internalTrafficPolicy: Local`, and the node of readscope is not known.
     NodeUnknown,
-    /// There is no such Service.
     NoService,
 }
 
-/// One endpoint and whether connections reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routed {
-    /// The pod behind it; an endpoint without one goes by its address.
+    /// Absent for an endpoint without a pod; its name is then its address.
     pub pod: Option<PodRef>,
-    /// The pod's name, or the address.
     pub name: Arc<str>,
-    /// Its addresses, of all families.
+    /// Of all families.
     pub addresses: Vec<IpAddr>,
-    /// Its readiness probe succeeds. A Service may publish endpoints of which this is not so.
+    /// The readiness probe succeeds. A Service may publish endpoints whose readiness probe fails.
     pub serving: bool,
-    /// How it stands.
     pub standing: EndpointRouting,
 }
 
-/// How an endpoint stands to connections from the probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointRouting {
-    /// Connections reach it.
     Routed,
-    /// It is ready, but the Service keeps connections from here away from it.
+    /// Ready, but the Service does not lead connections from readscope to it.
     Elsewhere,
-    /// It is not ready.
     NotReady,
-    /// It is being deleted.
     Terminating,
 }
 
-/// The routing of `service` from `vantage`, by its `slices`.
 pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>, vantage: &Vantage) -> Routing {
     let endpoints: Vec<&Endpoint> = slices.into_iter().flat_map(|slice| &slice.endpoints).collect();
     let vantage = &located(vantage, &endpoints);
     let place = place(service, &endpoints, vantage);
     let in_place = |endpoint: &Endpoint| place.takes(endpoint, vantage);
     let any_ready = endpoints.iter().any(|endpoint| endpoint.ready && in_place(endpoint));
-    // DNS names no terminating endpoint, so a headless Service has no such fallback.
+    // DNS contains no terminating endpoint, so a headless Service has no fallback.
     let fallback = !service.headless && !any_ready && endpoints.iter().any(|e| still_serves(e) && in_place(e));
     let rule = match place {
         Place::Anywhere if service.headless => Rule::Headless,
@@ -103,7 +92,7 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
             EndpointRouting::NotReady
         }
     };
-    // The same pod is in the slice of another address family too, or twice while it moves between slices.
+    // A pod is in two slices if it has two address families or moves between slices.
     let mut routed: BTreeMap<(Arc<str>, Option<Arc<str>>), Routed> = BTreeMap::new();
     for endpoint in endpoints {
         let Some(name) = name(endpoint) else { continue };
@@ -122,19 +111,18 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
             known.standing = standing;
         }
     }
-    // Affinity is kept by what balances, and before a headless Service nothing does.
+    // kube-proxy keeps the affinity, and it does not handle a headless Service.
     let affinity = service.affinity.filter(|_| !service.headless);
     Routing { rule, affinity, endpoints: routed.into_values().collect() }
 }
 
-/// Where the probe runs. Its zone is told by an endpoint on its node too, where the node itself may not be read.
+/// Takes the zone from an endpoint on the same node if readscope may not read the node itself.
 fn located(vantage: &Vantage, endpoints: &[&Endpoint]) -> Vantage {
     let beside = |endpoint: &&&Endpoint| vantage.node.is_some() && endpoint.node == vantage.node;
     let zone = || endpoints.iter().find(beside)?.zone.clone();
     Vantage { node: vantage.node.clone(), zone: vantage.zone.clone().or_else(zone) }
 }
 
-/// Where endpoints must be to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Anywhere,
@@ -189,7 +177,6 @@ fn name(endpoint: &Endpoint) -> Option<Arc<str>> {
 }
 
 impl Routing {
-    /// The endpoints that connections reach.
     pub fn routed(&self) -> impl Iterator<Item = &Routed> {
         self.endpoints.iter().filter(|endpoint| endpoint.standing == EndpointRouting::Routed)
     }

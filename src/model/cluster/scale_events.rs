@@ -1,5 +1,5 @@
-//! The scale events of one `StatefulSet`: each change of its replicas, with the milestones of every ordinal that it adds
-//! or removes.
+//! The scale events of one `StatefulSet`: each change of `spec.replicas`, with the milestones of every ordinal that it
+//! adds or removes.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -12,29 +12,25 @@ use super::{
 };
 use crate::model::base::{Moment, ObjectName};
 
-/// How many of the last scale events are kept.
 pub(super) const EVENTS_MAX: usize = 20;
 
-/// How many members one event has at most, and how many all have together: somebody may ask for a billion replicas.
+/// Limit of the members of one event, and of all events together: `spec.replicas` may be a billion.
 const MEMBERS_MAX: usize = 1000;
 
-/// The scale events of one `StatefulSet`.
 #[derive(Debug)]
 pub(crate) struct ScaleEvents {
     name: ObjectName,
     set: Option<StatefulSet>,
-    /// When it was last told how the set is.
+    /// When the last state of the `StatefulSet` was received.
     told: Option<Moment>,
     /// Oldest first.
     events: VecDeque<ScaleEvent>,
 }
 
-/// A change of a `StatefulSet`'s replicas.
+/// A change of `spec.replicas`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScaleEvent {
-    /// How many replicas it had.
     pub from: u32,
-    /// How many it should have.
     pub to: u32,
     /// When the change was received.
     pub started: Dated,
@@ -43,7 +39,7 @@ pub struct ScaleEvent {
     /// The ordinals that it adds or removes, ascending.
     pub members: Vec<ScaledReplica>,
     pub(super) request: Request,
-    /// When it was found to be finished.
+    /// When the event was found to be finished, seen live or not.
     over: Option<Moment>,
 }
 
@@ -65,7 +61,6 @@ impl ScaleEvents {
         self.events.iter()
     }
 
-    /// Takes in how the `StatefulSet` is now.
     pub(crate) fn applied(
         &mut self,
         set: StatefulSet,
@@ -76,14 +71,14 @@ impl ScaleEvents {
         let before = self.set.replace(set);
         let after = self.ordinals();
         let known = self.told.replace(now);
-        // What was there before anybody looked was never requested.
+        // Replicas that exist before the first list were never requested.
         if known.is_none() && receipt == Receipt::Listed {
             return Vec::new();
         }
         let request = Request::new(date(receipt, now), now, known.unwrap_or(now));
         match before {
             None => self.begin(0..0, after, request, tracked),
-            // Deleted and made anew while nobody looked.
+            // The `StatefulSet` was deleted and created again while the watch was interrupted.
             Some(before) if self.set.as_ref().is_some_and(|set| set.uid != before.uid) => {
                 let mut steps = self.begin(before.ordinals(), 0..0, request, tracked);
                 steps.extend(self.begin(0..0, after, request, tracked));
@@ -93,7 +88,7 @@ impl ScaleEvents {
         }
     }
 
-    /// Takes in that the `StatefulSet` was deleted, which takes every replica away.
+    /// The deletion removes every replica.
     pub(crate) fn deleted(&mut self, tracked: &TrackedObjects, receipt: Receipt, now: Moment) -> Vec<ScaleStep> {
         let known = self.told.replace(now);
         let request = Request::new(date(receipt, now), now, known.unwrap_or(now));
@@ -102,8 +97,8 @@ impl ScaleEvents {
         steps
     }
 
-    /// Takes in that something may have changed in `tracked`: of the replica at `place`, or of any. With `freshness`, an
-    /// added replica has arrived with its first fresh read, otherwise with its first read.
+    /// Updates the replica at `place`, or all replicas, from `tracked`. With `freshness`, an added replica arrives with
+    /// its first fresh read, otherwise with its first read.
     pub(crate) fn sync(
         &mut self,
         place: Option<u32>,
@@ -115,7 +110,7 @@ impl ScaleEvents {
         let mut steps = Vec::new();
         let scene = Scene { name: &self.name, set: self.set.as_ref(), tracked, freshness };
         for event in &mut self.events {
-            // The last facts may be received after the one that finished it.
+            // The last watch events may arrive after the one that finished the event.
             if event.over.is_some_and(|over| now.since(over) > CROSSING) {
                 continue;
             }
@@ -147,7 +142,7 @@ impl ScaleEvents {
         request: Request,
         tracked: &TrackedObjects,
     ) -> Vec<ScaleStep> {
-        // Arrival plays no part in who the members are.
+        // Freshness does not matter for the choice of the members.
         let scene = Scene { name: &self.name, set: self.set.as_ref(), tracked, freshness: false };
         let earlier = |ordinal| self.events.iter().filter_map(|event| event.member(ordinal)).collect::<Vec<_>>();
         let going = only_in(&before, &after).map(|ordinal| ScaledReplica::going(ordinal, &earlier(ordinal), scene));
@@ -185,7 +180,6 @@ impl ScaleEvents {
 }
 
 impl ScaleEvent {
-    /// Whether replicas come or go, on the whole.
     #[must_use]
     pub fn direction(&self) -> Direction {
         if self.to >= self.from { Direction::Up } else { Direction::Down }
@@ -195,7 +189,6 @@ impl ScaleEvent {
         self.members.binary_search_by_key(&ordinal, |member| member.ordinal).ok().map(|at| &self.members[at])
     }
 
-    /// The member at `place`, or all of them.
     fn at(&mut self, place: Option<u32>) -> &mut [ScaledReplica] {
         let Some(ordinal) = place else { return &mut self.members };
         match self.members.binary_search_by_key(&ordinal, |member| member.ordinal) {
@@ -212,7 +205,7 @@ fn date(receipt: Receipt, now: Moment) -> Dated {
     }
 }
 
-/// The first of these ordinals that are not among others.
+/// The ordinals of `these` that are not in `others`, at most [`MEMBERS_MAX`].
 fn only_in(these: &Range<u32>, others: &Range<u32>) -> impl Iterator<Item = u32> + use<> {
     let below = these.start..these.end.min(others.start);
     let above = these.start.max(others.end)..these.end;

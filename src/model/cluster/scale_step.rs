@@ -1,10 +1,9 @@
-//! What a fact did to the scale events of a `StatefulSet`.
+//! What a watch event or a read changed in the scale events of a `StatefulSet`.
 
 use std::{sync::Arc, time::Duration};
 
 use super::milestones::{Milestone, ScalePhase};
 
-/// What a fact did to a `StatefulSet`'s scale events.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ScaleStep {
     Began {
@@ -15,20 +14,19 @@ pub(crate) enum ScaleStep {
         replica: Arc<str>,
         milestone: Milestone,
         since_request: Option<Duration>,
-        /// The time to which its moment is known, where samples alone show it.
+        /// How late the milestone may have been seen, where only probes show it.
         known_to: Option<Duration>,
     },
     Measured {
         phase: ScalePhase,
         duration: Duration,
     },
-    /// A replica turned out to be a pod from before, which is there to stay.
+    /// The replica is a pod from before the request, and it stays.
     Settled,
     Finished {
         from: u32,
         to: u32,
-        /// Absent if it is not known when it began or finished, and if a later event took a replica over before it
-        /// had arrived.
+        /// Absent if the start or end was not seen, or if a later event took over a replica before it arrived.
         lasted: Option<Duration>,
     },
 }

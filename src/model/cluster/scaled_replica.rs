@@ -1,8 +1,8 @@
-//! One replica in a scale event: which pod and which claims it is, and what of their lives belongs to the event.
+//! One replica in a scale event: which pod and PVCs belong to it, and which of their milestones.
 //!
-//! What has a replica's name is not always what was asked for. The pod from before may still be on its way out, or
-//! never go at all; a claim outlives its pod. What an earlier event had, and what was there before the request, is not
-//! this one's.
+//! A pod with the name of a replica is not always the requested pod. The previous pod may still terminate, or stay
+//! forever; a PVC outlives its pod. Pods and PVCs of an earlier event, or from before the request, do not belong to
+//! this event.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,64 +16,54 @@ use super::{
 };
 use crate::model::base::{Moment, ObjectName};
 
-/// A pod from before the request that still answers so long after it is there to stay: the garbage collector has had
-/// its time, when a `StatefulSet` was made anew around its pods.
+/// An older pod that still answers this long after the request stays. When a `StatefulSet` is created again around its
+/// pods, the garbage collector has finished by then.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// One replica in a scale event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScaledReplica {
-    /// Its place.
     pub ordinal: u32,
-    /// Its pod's name.
     pub replica: Arc<str>,
-    /// Whether it comes or goes.
     pub direction: Direction,
-    /// Whether all its claims were there before the request; absent where it has none, or goes, and until it is known.
+    /// Whether all PVCs existed before the request; absent without PVCs, for a removed replica, and while unknown.
     pub claim_reused: Option<bool>,
-    /// What it has reached.
     pub milestones: Milestones,
-    /// The time to which its first read is known, at the 99th percentile; absent if that was not seen.
+    /// How late the first read may have been seen, at the 99th percentile; absent if it was not seen.
     pub first_read_uncertainty: Option<Duration>,
-    /// A later event has taken its ordinal over.
     pub taken_over: bool,
-    /// The pod that it is; another uid under its name is another pod.
+    /// The uid: another pod may get the same name later.
     pub(super) pod: Option<Arc<str>>,
-    /// The new claims that its milestones are of.
+    /// The new PVCs whose milestones are recorded.
     pub(super) claims: Vec<Arc<str>>,
-    /// The pod and the claims of its place that an earlier event had.
+    /// The uids of the pod and PVCs that belong to an earlier event.
     former: Vec<Arc<str>>,
-    /// One bit a phase: already told, so that nothing is counted twice.
+    /// One bit per phase that was counted, so that no phase is counted twice.
     pub(super) measured: u32,
 }
 
-/// Whether replicas come or go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
-    /// They come.
     Up,
-    /// They go.
     Down,
 }
 
-/// When an event was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    /// When it was received.
+    /// Time of receipt.
     pub(super) received: Moment,
-    /// The same as a date: not live if a list told it.
+    /// Time of receipt; not live if a list showed the change.
     pub(super) date: Dated,
-    /// What was there before this moment was not made for it.
+    /// Objects from before this moment were not created for the request.
     pub(super) since: Moment,
 }
 
-/// What a member looks at.
+/// What a member needs to know about the cluster.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scene<'a> {
     pub(super) name: &'a ObjectName,
     pub(super) set: Option<&'a StatefulSet>,
     pub(super) tracked: &'a TrackedObjects,
-    /// Whether an added replica has arrived with its first fresh read only.
+    /// Whether an added replica arrives with its first fresh read.
     pub(super) freshness: bool,
 }
 
@@ -89,8 +79,7 @@ impl Direction {
 }
 
 impl Request {
-    /// A request that was received at `received`. Of one that a list told it is only known that it was made after
-    /// `known`, when the `StatefulSet` was seen without it.
+    /// If a list showed the change, it happened after `known`, when the `StatefulSet` was last seen without it.
     pub(super) fn new(date: Dated, received: Moment, known: Moment) -> Self {
         let after = if date.live.is_some() { received } else { known };
         let wall = after.wall.checked_sub(CROSSING).unwrap_or(after.wall);
@@ -98,7 +87,7 @@ impl Request {
         Self { received, date, since }
     }
 
-    /// Whether what was created then may have been created for it.
+    /// Whether an object of this age may belong to the request.
     fn explains(&self, created: Option<Dated>) -> bool {
         created.is_some_and(|created| match created.live {
             Some(created) => created.elapsed >= self.since.elapsed,
@@ -108,10 +97,9 @@ impl Request {
 }
 
 impl ScaledReplica {
-    /// A replica that comes; `earlier` are the members of earlier events at its place.
     pub(super) fn coming(ordinal: u32, request: &Request, earlier: &[&ScaledReplica], scene: Scene<'_>) -> Self {
         let mut member = Self::new(ordinal, Direction::Up, scene);
-        // When it was asked for is not known if a list told it.
+        // The time of the request is unknown if a list showed it.
         if request.date.live.is_some() {
             member.milestones.reach(Milestone::Requested, Some(request.date));
         }
@@ -122,11 +110,11 @@ impl ScaledReplica {
         member
     }
 
-    /// A replica that goes; `earlier` are the members of earlier events at its place.
     pub(super) fn going(ordinal: u32, earlier: &[&ScaledReplica], scene: Scene<'_>) -> Self {
         let mut member = Self::new(ordinal, Direction::Down, scene);
         let Some(life) = scene.tracked.last_pod(&scene.name.sibling(&member.replica)) else { return member };
-        // Up and down again before it is gone: what an earlier removal measured of it is not measured once more.
+        // The ordinal is removed, added and removed again before the pod is gone. Phases that an earlier removal
+        // measured are not measured again.
         let going = || earlier.iter().filter(|member| member.direction == Direction::Down && member.had(&life.uid));
         let was_seen_off = life.milestones.has(Milestone::PodGone) && going().next().is_some();
         if !was_seen_off {
@@ -152,27 +140,24 @@ impl ScaledReplica {
         }
     }
 
-    /// Whether a pod or a claim is or was its own.
     fn had(&self, uid: &Arc<str>) -> bool {
         self.pod.as_ref() == Some(uid) || self.claims.contains(uid)
     }
 
-    /// Whether it has answered, so that another pod of its name is one that took its place.
+    /// Another pod of this name is a replacement once the replica has answered.
     pub(super) fn has_arrived(&self) -> bool {
         self.arrived(false)
     }
 
-    /// Whether the pod with this uid is its own.
     pub(super) fn has_pod(&self, uid: &Arc<str>) -> bool {
         self.pod.as_ref() == Some(uid)
     }
 
-    /// Whether it has nothing more to reach.
     pub(super) fn arrived(&self, freshness: bool) -> bool {
         self.was_gone() || self.milestones.has(self.arrival(freshness))
     }
 
-    /// Whether that was seen as it happened.
+    /// Whether the arrival was seen live.
     pub(super) fn seen_arriving(&self, freshness: bool) -> bool {
         let date = self.milestones.get(self.arrival(freshness));
         self.was_gone() || date.is_some_and(|date| date.live.is_some())
@@ -186,12 +171,11 @@ impl ScaledReplica {
         }
     }
 
-    /// A replica that was gone before its removal was seen has nothing to reach at all.
+    /// A replica that was gone before its removal was seen has no milestones to reach.
     fn was_gone(&self) -> bool {
         self.direction == Direction::Down && self.pod.is_none()
     }
 
-    /// Takes in that something may have changed in the lives of its pod and its claims.
     pub(super) fn sync(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
         match self.direction {
             Direction::Up => {
@@ -201,7 +185,7 @@ impl ScaledReplica {
             Direction::Down => self.fall(scene, steps),
         }
         for phase in ScalePhase::ALL {
-            // The last read is renewed until the pod is gone; only then is it the last.
+            // The last read changes until the pod is gone.
             if phase == ScalePhase::Drain && !self.milestones.has(Milestone::PodGone) {
                 continue;
             }
@@ -217,7 +201,7 @@ impl ScaledReplica {
         let life = scene.tracked.pod(&scene.name.sibling(&self.replica));
         let Some(life) = life.filter(|life| scene.owns(life)) else { return };
         if self.pod.as_ref() != Some(&life.uid) {
-            // A replica that has arrived is done; a pod on its way out is not the one that was asked for.
+            // An arrived replica is done, and a terminating pod is not the requested one.
             if self.arrived(scene.freshness) || life.terminating() {
                 return;
             }
@@ -230,7 +214,7 @@ impl ScaledReplica {
                 }
                 return;
             }
-            // Another pod than before, if there was one: what that one reached is not this one's.
+            // The milestones of a previous pod do not count for the new one.
             self.milestones.forget(&RISING);
             self.pod = Some(Arc::clone(&life.uid));
         }
@@ -253,13 +237,13 @@ impl ScaledReplica {
             if !life.milestones.has(milestone) {
                 continue;
             }
-            // Only now the last read is the last.
+            // The last read is final once the pod is gone.
             if let (Milestone::PodGone, false, Some(date)) = (milestone, self.milestones.has(milestone), last) {
                 steps.push(self.told(Milestone::LastRead, date));
             }
             self.take(milestone, life.milestones.get(milestone), steps);
         }
-        // A pod that its StatefulSet has let go stays, and is nobody's replica any more.
+        // A pod that its StatefulSet has released stays, but is not a replica any more.
         if !scene.owns(life) {
             self.milestones.reach(Milestone::PodGone, None);
         }
@@ -284,7 +268,7 @@ impl ScaledReplica {
             self.claim_reused = Some(true);
         }
         if self.claims.iter().any(|uid| new.iter().all(|life| life.claim.uid != *uid)) {
-            // One was made anew: what the one before reached is not this one's.
+            // A PVC was deleted and created again: the milestones of the old one do not count.
             self.milestones.forget(&[Milestone::ClaimCreated, Milestone::ClaimProvisioning]);
         }
         self.claims = new.iter().map(|life| Arc::clone(&life.claim.uid)).collect();
@@ -302,7 +286,7 @@ impl ScaledReplica {
         }
     }
 
-    /// Nobody saw when its claims were bound, but their volumes may have told it since.
+    /// Dates an unseen binding from the volumes, which may arrive later.
     fn date_binding(&mut self, scene: Scene<'_>) {
         if self.milestones.get(Milestone::ClaimBound).is_some() {
             return;
@@ -310,7 +294,7 @@ impl ScaledReplica {
         let is_own = |life: &&TrackedClaim| self.claims.contains(&life.claim.uid);
         let own: Vec<_> = scene.claims(self.ordinal).flatten().filter(is_own).collect();
         let last = dates(&own, Milestone::ClaimBound).and_then(|dates| dates.last().copied());
-        // A claim that is listed again after it seemed to be gone may be seen to bind, which it did before.
+        // A PVC that is listed again after a false deletion may be seen to bind, but it was bound before.
         if let Some(last) = last.filter(|last| own.len() == self.claims.len() && last.live.is_none()) {
             self.milestones.backfill(Milestone::ClaimBound, last);
         }
@@ -335,14 +319,13 @@ impl<'a> Scene<'a> {
         life.statefulset.as_ref() == Some(&self.name.name)
     }
 
-    /// The claims of an ordinal as far as they are known, one a template.
+    /// One per claim template; `None` if not known.
     fn claims(self, ordinal: u32) -> impl Iterator<Item = Option<&'a TrackedClaim>> {
         let names = self.set.into_iter().flat_map(move |set| set.claim_names(ordinal));
         names.map(move |name| self.tracked.claim(&self.name.sibling(&name)))
     }
 }
 
-/// The milestones of a pod on its way up.
 const RISING: [Milestone; 9] = [
     Milestone::PodCreated,
     Milestone::PodScheduled,
@@ -355,11 +338,10 @@ const RISING: [Milestone; 9] = [
     Milestone::FreshRead,
 ];
 
-/// When each of the claims reached a milestone, ascending, unless one did nobody knows when: it may have been the first
-/// or the last.
+/// The dates of a milestone, ascending. `None` if one date is unknown, because it may be the first or the last.
 fn dates(claims: &[&TrackedClaim], milestone: Milestone) -> Option<Vec<Dated>> {
     let mut dates: Vec<_> = claims.iter().map(|life| life.milestones.get(milestone)).collect::<Option<_>>()?;
-    // What a list told was there before what is seen live, whatever the clocks on the walls say.
+    // Dates from lists precede live dates, whatever the clocks say.
     dates.sort_by_key(|date| (date.live.map(|live| live.elapsed), date.wall));
     Some(dates)
 }

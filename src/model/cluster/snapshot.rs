@@ -1,4 +1,4 @@
-//! What Kubernetes told, as views show it.
+//! The state of the cluster for page, API and metrics.
 
 use std::time::Duration;
 
@@ -15,21 +15,17 @@ use super::{
 };
 use crate::model::base::{Histogram, ObjectName};
 
-/// What Kubernetes told, at one moment.
 #[derive(Clone, Debug)]
 pub struct ClusterSnapshot {
-    /// How the watches fare.
     pub watches: Vec<(WatchName, Watch)>,
-    /// The `StatefulSet`s behind the targets' Services, and their scale events.
+    /// The `StatefulSet`s behind the Services of the targets.
     pub statefulsets: Vec<StatefulSetSnapshot>,
-    /// How long new claims took to bind.
+    /// How long new PVCs took to bind.
     pub binds: Vec<(BindLabels, Histogram)>,
-    /// What is wrong with what Kubernetes tells.
     pub notices: Vec<ClusterNotice>,
 }
 
 impl ClusterSnapshot {
-    /// The `StatefulSet` that makes pods of this name.
     #[must_use]
     pub fn statefulset_of(&self, pod: &ObjectName) -> Option<&ObjectName> {
         let (stem, _) = pod.place()?;
@@ -38,34 +34,30 @@ impl ClusterSnapshot {
     }
 }
 
-/// One `StatefulSet`.
 #[derive(Clone, Debug)]
 pub struct StatefulSetSnapshot {
-    /// Which.
     pub name: ObjectName,
-    /// How many replicas it should have; absent while it does not exist.
+    /// The expected number; absent while the `StatefulSet` does not exist.
     pub replicas: Option<u32>,
-    /// Its last scale events, newest first, bounded.
+    /// Newest first, bounded.
     pub events: Vec<ScaleEvent>,
-    /// How long each phase took, in all scale events that were seen.
+    /// Over all scale events that were seen.
     pub phases: Vec<(ScalePhase, Histogram)>,
-    /// Scale events that were seen to begin: upwards, downwards.
+    /// Scale events that were seen to begin: up, down.
     pub began: [u64; 2],
-    /// What each replica has reached, scaled or not; absent until its pods are known.
+    /// With or without a scale event; absent until the pods were listed.
     pub reached: Option<Reached>,
-    /// The claims of its ordinals, and then those that stayed when their replicas went.
+    /// The PVCs of the expected ordinals, then the PVCs that stayed when their replicas went.
     pub claims: Vec<ClaimSnapshot>,
 }
 
-/// One claim.
 #[derive(Clone, Debug)]
 pub struct ClaimSnapshot {
-    /// The claim as it is.
     pub claim: Claim,
-    /// For how long a replica has been waiting for its volume; absent once it has it.
+    /// How long a replica has been waiting for the volume; absent once bound.
     pub pending: Option<Duration>,
-    /// Since when it has it, if that is known.
+    /// Absent if the time of binding is unknown.
     pub bound: Option<Timestamp>,
-    /// Why it waits, as far as Events tell.
+    /// From the last Event about the PVC.
     pub reason: Option<ClaimReason>,
 }

@@ -1,4 +1,4 @@
-//! The pods and claims that are known, by name, and for a moment those pods that are gone.
+//! The known pods and PVCs by name, and for a moment the pods that are gone.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,34 +9,31 @@ use std::{
 use super::{claims::TrackedClaim, milestones::Receipt, objects::Pod, pods::TrackedPod};
 use crate::model::base::{Moment, ObjectName};
 
-/// Watches of different kinds are separate streams: of two facts, the later one may be received so long before the
-/// earlier one.
+/// Watches of different kinds are separate streams: a later fact may arrive this long before an earlier one.
 pub(super) const CROSSING: Duration = Duration::from_secs(2);
 
-/// The pods and claims that are known.
 #[derive(Debug, Default)]
 pub(crate) struct TrackedObjects {
-    /// Boxed, because a map's nodes are half empty.
+    /// Boxed: the nodes of a map are half empty.
     pods: BTreeMap<ObjectName, Box<TrackedPod>>,
     claims: BTreeMap<ObjectName, Box<TrackedClaim>>,
-    /// Pods that are gone, as long as other watches may still tell of them.
+    /// Pods that are gone, while other watches may still deliver events about them.
     departed: BTreeMap<ObjectName, Box<TrackedPod>>,
-    /// When they went, oldest first.
+    /// When the pods went, oldest first.
     departures: VecDeque<(Moment, ObjectName, Arc<str>)>,
 }
 
 impl TrackedObjects {
-    /// The pod that has this name now.
     pub(crate) fn pod(&self, name: &ObjectName) -> Option<&TrackedPod> {
         self.pods.get(name).map(Box::as_ref)
     }
 
-    /// The pod that has this name, or else had it a moment ago.
+    /// The pod that has this name, or had it within [`CROSSING`].
     pub(crate) fn last_pod(&self, name: &ObjectName) -> Option<&TrackedPod> {
         self.pods.get(name).or_else(|| self.departed.get(name)).map(Box::as_ref)
     }
 
-    /// The pod of this name and uid, be it gone since a moment ago.
+    /// Includes a pod that went within [`CROSSING`].
     pub(crate) fn pod_of(&self, name: &ObjectName, uid: &str) -> Option<&TrackedPod> {
         let lives = [self.pods.get(name), self.departed.get(name)];
         lives.into_iter().flatten().map(Box::as_ref).find(|life| &*life.uid == uid)
@@ -47,12 +44,12 @@ impl TrackedObjects {
         lives.into_iter().flatten().map(Box::as_mut).find(|life| &*life.uid == uid)
     }
 
-    /// The pod of this name, if it may have answered a sample that started at `started`.
+    /// The pod of this name, if it may have answered a probe that started at `started`.
     pub(crate) fn answering(&mut self, name: &ObjectName, started: Moment) -> Option<&mut TrackedPod> {
         self.pods.get_mut(name).map(Box::as_mut).filter(|life| !life.is_younger_than(started))
     }
 
-    /// Takes in how a pod is now; says whether it was not known before.
+    /// Returns whether the pod is new.
     pub(crate) fn pod_applied(&mut self, pod: Pod, receipt: Receipt, now: Moment) -> bool {
         if let Some(life) = self.pods.get_mut(&pod.name) {
             life.changed(pod, receipt, now);
@@ -62,7 +59,7 @@ impl TrackedObjects {
         true
     }
 
-    /// Takes in that a pod is gone; says whether it was known.
+    /// Returns whether the pod was known.
     pub(crate) fn pod_deleted(&mut self, name: &ObjectName, receipt: Receipt, now: Moment) -> bool {
         let Some(mut life) = self.pods.remove(name) else { return false };
         life.gone(receipt, now);
@@ -91,7 +88,7 @@ impl TrackedObjects {
         self.claims.remove(name);
     }
 
-    /// Forgets the pods of which nothing more is to be told.
+    /// Forgets the pods that went more than [`CROSSING`] ago.
     pub(crate) fn forget_departed(&mut self, now: Moment) {
         while self.departures.front().is_some_and(|(gone, ..)| now.since(*gone) > CROSSING) {
             let Some((_, name, uid)) = self.departures.pop_front() else { return };

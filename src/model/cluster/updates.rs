@@ -1,20 +1,20 @@
-//! What is new after a fact was taken in, collected on its way through the cluster.
+//! The consequences of a watch event, a read or a tick.
 
 use std::collections::BTreeSet;
 
 use super::{notice::ClusterNotice, scale_step::ScaleStep};
 use crate::model::base::ObjectName;
 
-/// One sink for all of it, handed down to whoever takes the fact in.
+/// The caller passes one value down to every function that takes part.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Updates {
-    /// What people should know, with the `StatefulSet` that it is about; without one it is about Kubernetes itself.
+    /// Each with its `StatefulSet`; without one, the notice is about Kubernetes itself.
     pub(crate) notices: Vec<(Option<ObjectName>, ClusterNotice)>,
-    /// The Services whose routing may be another one.
+    /// The Services whose routing may have changed.
     pub(crate) routing_changed: BTreeSet<ObjectName>,
-    /// The snapshot is another one.
+    /// The snapshot has changed.
     pub(crate) dirty: bool,
-    /// Steps of scale events that nobody has made notices of yet.
+    /// Steps of scale events that wait to become notices.
     pub(super) steps: Vec<(ObjectName, ScaleStep)>,
 }
 

@@ -1,47 +1,41 @@
-//! How the watches of Kubernetes objects fare, since everything known from there is only as good as they are.
+//! The state of the watches, which decides whether the cluster state can be trusted.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{change::Kind, notice::ClusterNotice};
 use crate::model::base::Moment;
 
-/// One watch: a kind of objects in a namespace, or in the whole cluster (an empty one).
+/// One watch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WatchName {
-    /// What is watched.
     pub kind: Kind,
-    /// Where.
+    /// Empty for the whole cluster.
     pub namespace: Arc<str>,
 }
 
-/// How one watch fares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// Its whole list was received at least once.
+    /// The full list was received at least once.
     pub listed: bool,
-    /// Why it does not work now, if it does not.
+    /// Present while the watch fails.
     pub problem: Option<Problem>,
-    /// How often it had to begin anew.
+    /// How often the watch started again with a full list.
     pub restarts: u64,
-    /// When it last told anything.
     pub last_event: Option<Moment>,
 }
 
-/// Why a watch does not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The permission is missing.
     pub forbidden: bool,
-    /// The error.
     pub text: Arc<str>,
 }
 
-/// Every watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Watches(BTreeMap<WatchName, Watch>);
 
 impl Watches {
-    /// From now on there are these; one that was there before goes on.
+    /// Replaces the watches; known ones keep their state.
     pub(crate) fn keep(&mut self, names: impl IntoIterator<Item = WatchName>) {
         let mut before = std::mem::take(&mut self.0);
         let kept = names.into_iter().map(|name| {
@@ -55,14 +49,13 @@ impl Watches {
         self.0.iter()
     }
 
-    /// A fact came.
     pub(crate) fn told(&mut self, name: &WatchName, now: Moment) {
         if let Some(watch) = self.0.get_mut(name) {
             watch.last_event = Some(now);
         }
     }
 
-    /// The whole list was received; returns what is new.
+    /// Records a full list and returns a notice if the watch had failed.
     pub(crate) fn listed(&mut self, name: &WatchName, now: Moment) -> Option<ClusterNotice> {
         let watch = self.0.get_mut(name)?;
         if watch.listed {
@@ -74,7 +67,7 @@ impl Watches {
         mended.then(|| ClusterNotice::WatchMended { kind: name.kind, namespace: Arc::clone(&name.namespace) })
     }
 
-    /// It does not work; returns what is new.
+    /// Records a failure and returns a notice if it is new or of another kind.
     pub(crate) fn broken(&mut self, name: &WatchName, problem: Problem) -> Option<ClusterNotice> {
         let watch = self.0.get_mut(name)?;
         let known = watch.problem.as_ref().is_some_and(|before| before.forbidden == problem.forbidden);
@@ -82,20 +75,19 @@ impl Watches {
         if known { None } else { notice(name, watch) }
     }
 
-    /// Whether the list of this kind was received in the namespace.
     pub(crate) fn has_listed(&self, kind: Kind, namespace: &Arc<str>) -> bool {
         let name = WatchName { kind, namespace: Arc::clone(namespace) };
         self.0.get(&name).is_some_and(|watch| watch.listed)
     }
 
-    /// What is wrong now.
     pub(crate) fn notices(&self) -> impl Iterator<Item = ClusterNotice> + '_ {
         self.0.iter().filter_map(|(name, watch)| notice(name, watch))
     }
 }
 
 impl Watch {
-    /// Nothing waits for it any more: its list was received, or it may not be read, which is a missing refinement.
+    /// Whether the list was received, or may not be read. Data that may not be read is optional, so nothing waits for
+    /// it.
     #[must_use]
     pub fn settled(&self) -> bool {
         self.listed || self.problem.as_ref().is_some_and(|problem| problem.forbidden)

@@ -1,5 +1,5 @@
-//! Objects and stories, as the tests tell them: the `StatefulSet` `mysql` in the namespace `mysql`, read through
-//! `mysql-read`, with the claim template `data` of the class `fast`, which waits for a consumer.
+//! Builders for objects and stories: the `StatefulSet` `mysql` in the namespace `mysql`, read through `mysql-read`,
+//! with the claim template `data` of the class `fast`, which waits for a consumer.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,22 +24,20 @@ use crate::model::{
     probe::PodRead,
 };
 
-/// What is said of an object, under a name for itself and a short one for its uid.
+/// An object, with a name and a short uid.
 #[derive(Clone, Debug)]
 pub(super) struct Fact<T>(pub(super) T);
 
-/// An index and what it told so far.
 pub(super) struct Story {
     pub(super) index: Index,
     pub(super) steps: Vec<ScaleStep>,
-    /// The pods that are ready endpoints of `mysql-read`: name and uid.
+    /// Name and uid of the pods that are ready endpoints of `mysql-read`.
     pub(super) ready: BTreeMap<String, Arc<str>>,
 }
 
-/// To which first reads are known.
+/// How late first reads may be seen.
 pub(super) const UNCERTAINTY: Duration = Duration::from_millis(340);
 
-/// A story at one moment.
 pub(super) struct At<'a> {
     story: &'a mut Story,
     now: Moment,
@@ -53,7 +51,6 @@ pub(super) fn wall(seconds: f64) -> Timestamp {
     Timestamp::from_second(Moment::at(seconds).wall.as_second()).unwrap()
 }
 
-/// The `StatefulSet` `mysql` with so many replicas.
 pub(super) fn set(replicas: u32) -> Fact<StatefulSet> {
     Fact(StatefulSet {
         name: name("mysql"),
@@ -64,7 +61,6 @@ pub(super) fn set(replicas: u32) -> Fact<StatefulSet> {
     })
 }
 
-/// A pod of it that was just created.
 pub(super) fn pod(pod: &str) -> Fact<Pod> {
     Fact(Pod {
         name: name(pod),
@@ -77,7 +73,6 @@ pub(super) fn pod(pod: &str) -> Fact<Pod> {
     })
 }
 
-/// A claim of it that was just created.
 pub(super) fn claim(claim: &str) -> Fact<Claim> {
     Fact(Claim {
         name: name(claim),
@@ -94,19 +89,18 @@ pub(super) fn claim(claim: &str) -> Fact<Claim> {
     })
 }
 
-/// What somebody says of a claim that was just created.
 pub(super) fn event(of: &str, reason: &str, message: &str) -> Fact<ClaimEvent> {
     let warning = reason.ends_with("Failed");
     let reason = ClaimReason { reason: reason.into(), message: message.into(), warning, last: None };
     Fact(ClaimEvent { claim: name(of), uid: claim(of).0.uid, reason })
 }
 
-/// A storage class that waits for a consumer.
+/// The class waits for a consumer.
 pub(super) fn class(name: &str) -> Fact<StorageClass> {
     Fact(StorageClass { name: name.into(), waits_for_consumer: true })
 }
 
-/// A slice of a Service with these pods as ready endpoints.
+/// The pods are ready endpoints.
 pub(super) fn slice<'a>(service: &str, pods: impl IntoIterator<Item = (&'a str, &'a Arc<str>)>) -> Fact<Slice> {
     let endpoint = |(pod, uid): (&str, &Arc<str>)| Endpoint {
         addresses: vec![[10, 0, 0, 1].into()],
@@ -180,13 +174,13 @@ impl Fact<Pod> {
         self
     }
 
-    /// Created and everything else at once.
+    /// Sets the creation and all conditions to one time.
     pub(super) fn running_since(self, seconds: f64) -> Self {
         let pod = self.created_at(seconds).scheduled_at(seconds).sandbox_at(seconds);
         pod.initialized_at(seconds).ready_at(seconds)
     }
 
-    /// No `StatefulSet` controls it.
+    /// Removes the controlling `StatefulSet`.
     pub(super) fn orphaned(mut self) -> Self {
         self.0.statefulset = None;
         self
@@ -204,7 +198,6 @@ impl Fact<Claim> {
         self
     }
 
-    /// A node was selected for its consumer.
     pub(super) fn selected(mut self) -> Self {
         self.0.node_selected = true;
         self
@@ -227,7 +220,7 @@ impl Fact<Claim> {
 }
 
 impl Fact<StorageClass> {
-    /// It makes volumes at once.
+    /// The class does not wait for a consumer.
     pub(super) fn immediate(mut self) -> Self {
         self.0.waits_for_consumer = false;
         self
@@ -235,7 +228,7 @@ impl Fact<StorageClass> {
 }
 
 impl Fact<Slice> {
-    /// Under another name, for a second slice of a Service.
+    /// Sets the name, for a second slice of a Service.
     pub(super) fn named(mut self, slice: &str) -> Self {
         self.0.name = name(slice);
         self
@@ -255,7 +248,7 @@ macro_rules! object {
 object!(StatefulSet, Pod, Claim, Volume, StorageClass, Slice, ClaimEvent);
 
 impl Story {
-    /// Nothing but the Service and the class is known.
+    /// Only the Service and the class are known.
     pub(super) fn empty() -> Self {
         let mut story = Self { index: Index::default(), steps: Vec::new(), ready: BTreeMap::default() };
         story.takes(|index, updates| index.observe([name("mysql-read")].into(), Moment::START, updates));
@@ -271,8 +264,7 @@ impl Story {
         story
     }
 
-    /// At the first list, `replicas` replicas have been serving for long: created 1000 s after the epoch, while the
-    /// stories that follow begin 5000 s after it.
+    /// The first list contains `replicas` replicas, created at 1000 s. Stories begin at 6000 s.
     pub(super) fn of(replicas: u32) -> Self {
         let mut story = Self::empty();
         story.at(5000.0).lists(set(replicas));
@@ -290,9 +282,8 @@ impl Story {
         At { story: self, now: Moment::at(seconds) }
     }
 
-    /// The usual way up of a replica, from `begin` on: the claim after 0.1 s, the pod after 0.2 s, a node for the claim
-    /// after 0.5 s, which is bound after 2.5 s, a node for the pod after 3 s, a network after 5 s, initialized after
-    /// 15 s, ready after 20 s, an endpoint after 20.5 s, and the first read after 21 s.
+    /// A replica comes up. Seconds after `begin`: PVC created 0.1, pod created 0.2, node selected for the PVC 0.5, PVC
+    /// bound 2.5, pod scheduled 3, network 5, initialized 15, ready 20, endpoint 20.5, first read 21.
     pub(super) fn rises(&mut self, pod_name: &str, begin: f64) {
         let claim_name = format!("data-{pod_name}");
         self.at(begin + 0.1).sees(claim(&claim_name).created_at(begin));
@@ -302,7 +293,7 @@ impl Story {
         self.rises_reusing(pod_name, "a", begin);
     }
 
-    /// The same of a pod with this uid, whose claim is there.
+    /// The same for a pod with this uid whose PVC exists.
     pub(super) fn rises_reusing(&mut self, pod_name: &str, uid: &str, begin: f64) {
         let pod = || pod(pod_name).uid(uid).created_at(begin);
         self.at(begin + 0.2).sees(pod());
@@ -314,8 +305,7 @@ impl Story {
         self.at(begin + 21.0).reads(pod_name);
     }
 
-    /// The usual way down of a replica: it terminates after 0.2 s, its endpoint goes after 0.4 s, its last read is after
-    /// 0.6 s, and it is gone after 10 s.
+    /// A replica goes. Seconds after `begin`: terminating 0.2, endpoint removed 0.4, last read 0.6, gone 10.
     pub(super) fn falls(&mut self, pod_name: &str, uid: &str, begin: f64) {
         let pod = pod(pod_name).uid(uid).running_since(begin - 1.0).deleted_at(begin);
         self.at(begin + 0.2).sees(pod);
@@ -324,7 +314,6 @@ impl Story {
         self.at(begin + 10.0).sees_gone(Kind::Pod, pod_name);
     }
 
-    /// The scale events, oldest first.
     pub(super) fn events(&self) -> Vec<&ScaleEvent> {
         self.index.scale_events().flat_map(ScaleEvents::events).collect()
     }
@@ -333,18 +322,18 @@ impl Story {
         self.events().last().expect("a scale event")
     }
 
-    /// Of the last event, the member at `ordinal`.
+    /// The member at `ordinal` of the last event.
     pub(super) fn member(&self, ordinal: u32) -> &ScaledReplica {
         self.event().members.iter().find(|member| member.ordinal == ordinal).expect("a member")
     }
 
-    /// Of the last event, when the replica at `ordinal` reached a milestone, if that was seen.
+    /// In the last event; `None` if the milestone was not seen live.
     pub(super) fn reached(&self, ordinal: u32, milestone: Milestone) -> Option<f64> {
         let live = self.member(ordinal).milestones.get(milestone)?.live?;
         Some(live.elapsed.as_secs_f64())
     }
 
-    /// How long each time that a phase was measured, in seconds.
+    /// Each measured duration, in seconds.
     pub(super) fn measured(&self, phase: ScalePhase) -> Vec<f64> {
         let seconds = |step: &ScaleStep| match step {
             ScaleStep::Measured { phase: of, duration } if *of == phase => Some(duration.as_secs_f64()),
@@ -353,13 +342,12 @@ impl Story {
         self.steps.iter().filter_map(seconds).collect()
     }
 
-    /// Every phase that was measured, with how often.
     pub(super) fn measures(&self) -> BTreeMap<&'static str, usize> {
         let of = |phase: ScalePhase| (phase.name(), self.measured(phase).len());
         ScalePhase::ALL.into_iter().map(of).filter(|(_, times)| *times > 0).collect()
     }
 
-    /// How often claims were seen to bind: class, mode, times, and seconds on the whole.
+    /// Class, bind mode, number of bindings, total seconds.
     pub(super) fn binds(&self) -> Vec<(String, &'static str, u64, f64)> {
         let told = |(labels, times): (BindLabels, crate::model::base::Histogram)| {
             (labels.storage_class.to_string(), labels.bind_mode, times.count(), times.sum())
@@ -369,12 +357,11 @@ impl Story {
 }
 
 impl At<'_> {
-    /// A watch tells how an object is now.
+    /// A watch event delivers the object.
     pub(super) fn sees(self, object: impl Into<Object>) {
         self.takes(Change::Applied(object.into(), Receipt::Live));
     }
 
-    /// A list does.
     pub(super) fn lists(self, object: impl Into<Object>) {
         self.takes(Change::Applied(object.into(), Receipt::Listed));
     }
@@ -387,14 +374,13 @@ impl At<'_> {
         self.takes(Change::Deleted(kind, name(object), Receipt::Listed));
     }
 
-    /// A pod becomes a ready endpoint.
+    /// The pod becomes a ready endpoint.
     pub(super) fn joins(self, pod: &str, uid: &str) {
         self.story.ready.insert(pod.to_owned(), format!("{pod}-{uid}").into());
         let fact = slice("mysql-read", self.story.ready.iter().map(|(pod, uid)| (&**pod, uid)));
         self.sees(fact);
     }
 
-    /// A pod is no ready endpoint any more.
     pub(super) fn leaves(self, pod: &str) {
         self.story.ready.remove(pod);
         let fact = slice("mysql-read", self.story.ready.iter().map(|(pod, uid)| (&**pod, uid)));
@@ -406,13 +392,12 @@ impl At<'_> {
         self.lists(fact);
     }
 
-    /// A pod answers a sample that just started.
     pub(super) fn reads(self, pod: &str) {
         let started = self.now.elapsed.as_secs_f64() - 0.01;
         self.reads_since(started, pod);
     }
 
-    /// A pod answers a sample that started earlier.
+    /// The read belongs to a probe that started at `started`.
     pub(super) fn reads_since(self, started: f64, pod: &str) {
         self.story.read(pod, Moment::at(started), self.now, false);
     }
@@ -432,7 +417,7 @@ impl At<'_> {
 }
 
 impl Story {
-    /// Lets the index take something in, and gives what is new besides the steps.
+    /// Returns the updates without the steps.
     pub(super) fn takes(&mut self, take_in: impl FnOnce(&mut Index, &mut Updates)) -> Updates {
         let mut updates = Updates::default();
         take_in(&mut self.index, &mut updates);

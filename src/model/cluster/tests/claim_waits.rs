@@ -1,4 +1,4 @@
-//! Claims that wait for their volume for too long.
+//! PVCs that wait too long for their volume.
 
 use std::sync::Arc;
 
@@ -15,8 +15,7 @@ use crate::model::{
     },
 };
 
-/// What Kubernetes told, of the `StatefulSet` `mysql` that was just scaled to 4, and whose fourth claim is there since
-/// the second 6000.
+/// The `StatefulSet` `mysql` was just scaled to 4; the fourth PVC exists since 6000 s.
 struct Told(Cluster);
 
 fn watch(kind: Kind) -> WatchName {
@@ -24,7 +23,7 @@ fn watch(kind: Kind) -> WatchName {
 }
 
 impl Told {
-    /// Nothing was told yet of this Service.
+    /// Nothing is known of the Service yet.
     fn of(service: &str, named: impl IntoIterator<Item = (ObjectName, ObjectName)>, kinds: &[Kind]) -> Self {
         let mut told = Self(Cluster::default());
         let watches = kinds.iter().copied().map(watch).collect();
@@ -72,19 +71,17 @@ impl Told {
         self.news(|cluster, updates| cluster.recorded(problem, updates))
     }
 
-    /// What is new once the cluster has taken something in.
+    /// The new notices.
     fn news(&mut self, take_in: impl FnOnce(&mut Cluster, &mut Updates)) -> Vec<String> {
         let mut updates = Updates::default();
         take_in(&mut self.0, &mut updates);
         updates.notices.iter().map(|(_, notice)| notice.to_string()).collect()
     }
 
-    /// What is new because time passed.
     fn tick(&mut self, seconds: f64) -> Vec<String> {
         self.news(|cluster, updates| cluster.tick(Moment::at(seconds), updates))
     }
 
-    /// What is wrong.
     fn notices(&self, seconds: f64) -> Vec<String> {
         self.0.snapshot(Moment::at(seconds)).notices.iter().map(ToString::to_string).collect()
     }

@@ -1,4 +1,4 @@
-//! How claims are made, provisioned, bound and used again.
+//! PVCs are created, provisioned, bound and reused.
 
 use crate::model::cluster::{
     change::Kind,

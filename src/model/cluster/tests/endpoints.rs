@@ -1,4 +1,4 @@
-//! The endpoints of the Services that are read through, and of others.
+//! The endpoints of the probed Services and of other Services.
 
 use std::sync::Arc;
 

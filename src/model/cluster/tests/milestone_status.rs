@@ -1,4 +1,4 @@
-//! What replicas have reached, whether or not anybody scaled.
+//! The milestones of replicas, with or without a scale event.
 
 use crate::model::cluster::{
     change::Kind,

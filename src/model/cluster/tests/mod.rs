@@ -1,4 +1,4 @@
-//! Milestones and scale events, told as stories.
+//! Stories of milestones and scale events.
 
 mod builders;
 mod claim_waits;

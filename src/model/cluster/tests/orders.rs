@@ -1,4 +1,4 @@
-//! Facts of different watches cross: each watch keeps its order, and may be up to a second late against another one.
+//! Events of different watches cross: each watch keeps its order, and may be up to a second later than another one.
 
 use crate::model::cluster::{
     change::Kind,
@@ -180,7 +180,7 @@ fn a_pod_without_init_containers_is_initialized_in_no_time() {
 fn what_was_not_watched_from_its_start_is_not_dated_as_if_it_had_just_happened() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
-    // A watch tells of them for the first time, and everything is over.
+    // A watch delivers the objects for the first time when everything is over.
     story.at(6030.0).sees(claim("data-mysql-3").created_at(6000.0).selected().bound());
     story.at(6030.0).sees(pod("mysql-3").running_since(6001.0));
     assert!(story.measures().is_empty());

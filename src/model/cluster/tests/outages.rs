@@ -1,4 +1,4 @@
-//! Watches were interrupted, and lists tell afterwards what happened in between.
+//! Watches are interrupted, and lists show later what happened.
 
 use crate::model::cluster::{
     change::Kind,
@@ -11,10 +11,10 @@ use crate::model::cluster::{
 fn what_was_over_at_the_first_list_is_never_measured() {
     let mut story = Story::of(3);
     story.at(5100.0).sees(set(2));
-    // Its termination is seen live, its creation was not.
+    // The termination is seen live, the creation is not.
     story.falls("mysql-2", "a", 5100.0);
     assert_eq!(story.measures(), [("drain", 1), ("terminate", 1), ("withdraw", 1)].into());
-    // A pod that was there before anybody looked flaps.
+    // A pod that existed before the first list flaps.
     story.at(5200.0).sees(pod("mysql-1").created_at(1000.0).scheduled_at(1000.0).sandbox_at(1000.0));
     story.at(5201.0).leaves("mysql-1");
     story.at(5202.0).sees(pod("mysql-1").running_since(1000.0));
@@ -39,7 +39,7 @@ fn a_scale_up_that_only_a_list_told_is_shown_and_not_measured_from_the_request()
     assert!(milestones.has(Milestone::ClaimProvisioning));
     assert_eq!(story.member(3).claim_reused, Some(false));
     assert!(story.measures().is_empty());
-    // What follows is seen live.
+    // The rest is seen live.
     let initialized = pod("mysql-3").created_at(6001.0).scheduled_at(6003.0).sandbox_at(6005.0).initialized_at(6070.0);
     story.at(6070.0).sees(initialized.clone());
     story.at(6075.0).sees(initialized.ready_at(6075.0));
@@ -175,7 +175,7 @@ fn a_statefulset_made_anew_while_the_watch_was_down_is_two_events() {
     let mut story = Story::of(2);
     story.at(6060.0).lists(set(2).uid("b"));
     assert_eq!(story.events().iter().map(|event| (event.from, event.to)).collect::<Vec<_>>(), [(2, 0), (0, 2)]);
-    // As far as is known the old pods are still there, and one of them seems to answer.
+    // The old pods still seem to exist, and one of them seems to answer.
     story.at(6060.1).reads("mysql-0");
     assert_eq!(story.event().finished, None);
     story.at(6060.2).lists(pod("mysql-0").uid("b").created_at(6050.0).scheduled_at(6051.0));

@@ -1,4 +1,4 @@
-//! Whatever watches tell and in whatever order: no interval is negative, counted twice or invented.
+//! In any order of watch events, no interval is negative, counted twice or invented.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,6 @@ use crate::model::{
     },
 };
 
-/// Something received.
 #[derive(Clone, Debug)]
 struct Received {
     at: f64,
@@ -31,27 +30,26 @@ struct Received {
     receipt: Receipt,
 }
 
-/// A story under watch: what was seen live, of whom, and what each member had reached before.
+/// Checks a story: what was seen live, and what each member had reached before.
 struct Trial {
     story: Story,
-    /// The last uid of each pod and claim.
+    /// The last uid of each pod and PVC.
     uids: BTreeMap<String, String>,
-    /// Moments at which something of a pod, a claim, the set or the endpoints was seen live, by uid or name.
+    /// When a pod, a PVC, the `StatefulSet` or an endpoint was seen live, by uid or name.
     seen: BTreeMap<String, BTreeSet<u64>>,
     before: BTreeMap<Place, ScaledReplica>,
-    /// What was measured of which pod or claims.
+    /// The measured phases, each with its pod or PVCs.
     measured: Vec<Measured>,
     last: f64,
 }
 
-/// Of which pod and of which claims.
 struct Measured {
     phase: ScalePhase,
     pod: Option<Arc<str>>,
     claims: Vec<Arc<str>>,
 }
 
-/// A member: when its event was received, from how many replicas to how many, and its ordinal.
+/// The receipt of the event, its `from` and `to`, and the ordinal of the member.
 type Place = (Duration, u32, u32, u32);
 
 impl Trial {
@@ -72,7 +70,7 @@ impl Trial {
     }
 
     fn receive(&mut self, Received { at, happening, receipt }: &Received) -> Result<(), TestCaseError> {
-        // No two at the same moment.
+        // Every event has its own moment.
         self.last = at.max(self.last + 0.001);
         self.note(happening, *receipt);
         let at = self.story.at(self.last);
@@ -83,7 +81,7 @@ impl Trial {
         self.check()
     }
 
-    /// Keeps of whom something is seen now.
+    /// Records which object is seen now.
     fn note(&mut self, happening: &Happening, receipt: Receipt) {
         let now = key(Moment::at(self.last));
         let mut live = |of: String| {
@@ -125,7 +123,7 @@ impl Trial {
             for member in &event.members {
                 let place = (event.request.received.elapsed, event.from, event.to, member.ordinal);
                 let before = self.before.get(&place);
-                // A pod that goes in two events was measured by the first one.
+                // The first of two events measures a pod that both remove.
                 let same = |(other, it): &(&Place, &ScaledReplica)| (other.3, &it.pod) == (place.3, &member.pod);
                 let measured = before.map_or_else(
                     || self.before.iter().filter(same).fold(0, |measured, (_, it)| measured | it.measured),
@@ -139,11 +137,11 @@ impl Trial {
                         new.push(Measured { phase, pod: member.pod.clone(), claims: member.claims.clone() });
                     }
                 }
-                // The same pod and the same claims: what was reached stays.
+                // With the same pod and PVCs, reached milestones stay.
                 if let Some(before) = before.filter(|it| (&it.pod, &it.claims) == (&member.pod, &member.claims)) {
                     for milestone in Milestone::ALL.into_iter().filter(|milestone| *milestone != Milestone::LastRead) {
                         let (was, is) = (before.milestones.get(milestone), member.milestones.get(milestone));
-                        // A volume may tell afterwards since when its claim is bound.
+                        // A volume may date the binding of its PVC later.
                         let told = was.is_none() && is.is_some_and(|date| date.live.is_none());
                         let kept = !before.milestones.has(milestone)
                             || was == is
@@ -156,7 +154,6 @@ impl Trial {
         }
         self.before = now;
         self.measured.extend(new);
-        // What was measured is what was counted.
         let told: usize = self.story.measures().values().sum();
         let counted: u64 =
             self.story.index.measures().phases().values().map(crate::model::base::Histogram::count).sum();
@@ -166,7 +163,7 @@ impl Trial {
         Ok(())
     }
 
-    /// Both ends of what was just measured were seen live, and of this replica.
+    /// Both ends of a new measure were seen live, for this replica.
     fn check_measured(
         &self,
         event: &ScaleEvent,
@@ -199,7 +196,7 @@ impl Trial {
         Ok(())
     }
 
-    /// At the end of a whole story every event is over, and everybody who was awaited is dated.
+    /// At the end of a story every event is over.
     fn check_end(&mut self, moment: f64) -> Result<(), TestCaseError> {
         for event in self.story.events() {
             prop_assert!(event.finished.is_some(), "at {moment}: {event:#?}");
@@ -239,7 +236,7 @@ fn habits() -> impl Strategy<Value = Habits> {
     })
 }
 
-/// Each watch keeps its order, and is late by up to a second.
+/// Each watch keeps its order and is late by up to a second.
 fn crossing(simulation: &Simulation, delays: &[f64]) -> Vec<Received> {
     let mut last: BTreeMap<Option<Kind>, f64> = BTreeMap::new();
     let mut all = Vec::new();
@@ -254,7 +251,7 @@ fn crossing(simulation: &Simulation, delays: &[f64]) -> Vec<Received> {
     all
 }
 
-/// A watch is down for some time; then a list tells what is so.
+/// A watch is interrupted; then a list delivers the current state.
 fn with_outage(all: Vec<Received>, kind: Kind, from: f64, until: f64) -> Vec<Received> {
     let (missed, mut told): (Vec<_>, Vec<_>) = all
         .into_iter()
@@ -273,7 +270,7 @@ fn outage() -> impl Strategy<Value = (Kind, f64, f64)> {
     (kind, BEGIN..BEGIN + 100.0, 1.0..60.0).prop_map(|(kind, from, length)| (kind, from, from + length))
 }
 
-/// What is said of a pod's own steps, which it does once.
+/// The phases that a pod passes through once.
 const OWN: [ScalePhase; 9] = [
     ScalePhase::Schedule,
     ScalePhase::Start,
@@ -302,7 +299,7 @@ fn check_own_once(trial: &Trial) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    /// Watches that cross, and nothing else: everything that is awaited comes, and is measured once.
+    /// With crossing watches alone, every expected milestone is reached and measured once.
     #[test]
     fn watches_that_cross_lose_and_double_nothing(
         wishes in wishes(),
@@ -318,7 +315,7 @@ proptest! {
         for event in trial.story.events() {
             for member in event.members.iter().filter(|member| !member.taken_over) {
                 let date = member.milestones.get(Milestone::FirstRead);
-                // A pod that was overlooked had its first read before.
+                // An overlooked pod had its first read before.
                 let came = date.is_some_and(|date| date.live.is_some())
                     || (habits.overlooks > 0.0 && member.milestones.has(Milestone::FirstRead));
                 let gone = member.milestones.has(Milestone::PodGone) || member.pod.is_none();
@@ -328,7 +325,7 @@ proptest! {
         }
     }
 
-    /// Watches that are down for some time: what a list tells is right in the end, and measures nothing.
+    /// After an interruption, the list gives the correct state and measures nothing.
     #[test]
     fn outages_leave_no_event_open_and_double_nothing(
         wishes in wishes(),
@@ -348,7 +345,7 @@ proptest! {
         trial.check_end(moment)?;
     }
 
-    /// Any order of any subset, with doubles and lists among them.
+    /// Any order of any subset, with duplicates and lists.
     #[test]
     fn no_order_makes_a_negative_a_doubled_or_an_invented_interval(
         wishes in wishes(),

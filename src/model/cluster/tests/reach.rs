@@ -1,4 +1,4 @@
-//! Which pods can be asked at their own addresses.
+//! Which pods can be probed at their own addresses.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -17,8 +17,8 @@ fn ports(name: &str, number: u16) -> Arc<[Port]> {
     [Port { name: name.into(), number }].into()
 }
 
-/// `mysql-1` behind the Service, ready or not, at a port of its own; `mysql-0`, which the Service leaves out, has an
-/// address; `mysql-2` has none yet.
+/// `mysql-1` is behind the Service at its own port, ready or not. The Service leaves out `mysql-0`, which has an
+/// address. `mysql-2` has no address yet.
 fn story(ready: bool) -> Story {
     let mut story = Story::empty();
     story.at(10.0).lists(set(3));

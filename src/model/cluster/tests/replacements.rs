@@ -68,7 +68,7 @@ fn a_replica_that_has_arrived_is_done() {
     story.at(6000.0).sees(set(5));
     story.rises("mysql-3", 6000.0);
     let milestones = story.member(3).milestones.clone();
-    // Its pod is replaced while the other one is still awaited.
+    // The pod is replaced while the event still waits for the other replica.
     story.falls("mysql-3", "a", 6030.0);
     story.rises_reusing("mysql-3", "b", 6040.0);
     assert_eq!(story.member(3).milestones, milestones);
@@ -101,7 +101,7 @@ fn a_statefulset_deleted_takes_every_replica_away() {
     story.falls("mysql-0", "a", 6000.0);
     assert_eq!(story.event().finished.and_then(|date| date.live), Some(Moment::at(6010.0)));
     assert_eq!(story.measured(ScalePhase::Terminate).len(), 2);
-    // Once more says nothing new.
+    // A repeated deletion changes nothing.
     story.at(6011.0).lists_gone(Kind::StatefulSet, "mysql");
     assert_eq!(story.events().len(), 1);
 }
@@ -109,7 +109,7 @@ fn a_statefulset_deleted_takes_every_replica_away() {
 #[test]
 fn a_namespace_deleted_and_made_anew_is_down_and_up_again() {
     let mut story = Story::of(2);
-    // Everything goes in some order, with its pods before the StatefulSet.
+    // Everything is deleted in some order, the pods before the StatefulSet.
     for pod_name in ["mysql-0", "mysql-1"] {
         story.at(6000.0).sees(pod(pod_name).running_since(1000.0).deleted_at(6000.0));
         story.at(6000.1).leaves(pod_name);

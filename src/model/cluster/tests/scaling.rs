@@ -1,4 +1,4 @@
-//! A `StatefulSet` is scaled up and down, and everything is seen.
+//! A `StatefulSet` is scaled up and down, and every watch event arrives.
 
 use std::time::Duration;
 
@@ -170,7 +170,7 @@ fn replicas_may_come_all_at_once() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(6));
     let pods = ["mysql-3", "mysql-4", "mysql-5"];
-    // In parallel and in another order: each step of all before the next step of any.
+    // In parallel and in another order: all pods take a step before the next step begins.
     for (step, pods) in [(0.0, pods), (0.001, ["mysql-5", "mysql-3", "mysql-4"])] {
         for pod_name in pods {
             story.at(6000.1 + step).sees(claim(&format!("data-{pod_name}")));
@@ -194,7 +194,7 @@ fn ordinals_start_where_the_statefulset_says() {
     assert_eq!(story.event().members.len(), 1);
     assert_eq!(story.reached(7, Milestone::FirstRead), Some(6021.0));
     assert!(story.event().finished.is_some());
-    // The same number from another start: some go and others come.
+    // The same number of replicas from another first ordinal: some go and others come.
     story.at(7000.0).sees(set(3).start(6));
     let moved: Vec<_> = story.event().members.iter().map(|member| (member.ordinal, member.direction)).collect();
     assert_eq!(moved, [(5, Direction::Down), (8, Direction::Up)]);
@@ -215,7 +215,7 @@ fn a_second_event_takes_over_the_ordinals_that_it_changes_and_no_others() {
     let first = story.events()[0];
     assert_eq!(first.finished.and_then(|date| date.live), Some(Moment::at(6031.0)));
     assert_eq!(story.measured(ScalePhase::ToFirstRead), [31.0]);
-    // It did not do what it was asked for.
+    // The event ends without its second replica, so it has no duration.
     assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 5, lasted: None }));
 }
 
@@ -263,7 +263,7 @@ fn a_pod_that_stays_through_down_and_up_is_measured_by_the_first_event_alone() {
     story.at(6000.1).sees(claim("data-mysql-3"));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6000.3).sees(pod("mysql-3").scheduled_at(6000.0));
-    // The controller is down and sees nothing of this.
+    // The controller is down and misses this.
     story.at(6000.4).sees(set(3));
     story.at(6000.5).sees(set(4));
     story.rises_reusing("mysql-3", "a", 6000.5);
@@ -281,7 +281,7 @@ fn a_pod_that_two_events_remove_is_measured_by_the_first_one() {
     story.at(6000.0).sees(set(3));
     story.at(6000.2).sees(pod("mysql-3").running_since(1000.0).deleted_at(6000.0));
     story.at(6000.4).leaves("mysql-3");
-    // It is still there, and later just gone.
+    // The pod still exists and goes later.
     for (up, down) in [(6000.5, 6000.6), (6005.5, 6005.6)] {
         story.at(up).sees(set(4));
         story.at(down).sees(set(3));
@@ -299,7 +299,7 @@ fn a_first_read_is_not_taken_from_the_previous_pod_of_the_name() {
     story.falls("mysql-3", "a", 6000.0);
     story.at(6010.5).sees(set(4));
     story.at(6010.7).sees(pod("mysql-3").uid("b"));
-    // It started before the new pod existed.
+    // The probe started before the new pod existed.
     story.at(6010.9).reads_since(6010.6, "mysql-3");
     assert_eq!(story.reached(3, Milestone::FirstRead), None);
     story.rises_reusing("mysql-3", "b", 6011.0);

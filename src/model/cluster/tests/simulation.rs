@@ -1,5 +1,5 @@
-//! What a cluster would do when a `StatefulSet` is scaled, deleted and made anew: every fact with the moment at which it
-//! is so, for the watches to tell late, twice, in another order or not at all.
+//! What a cluster does when a `StatefulSet` is scaled, deleted and created again: every event with its moment. Watches
+//! may deliver the events late, twice, in another order or not at all.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,20 +13,18 @@ use crate::model::cluster::{
     },
 };
 
-/// How many places a replica may have.
+/// Limit of the ordinals.
 pub(super) const PLACES: u32 = 6;
 
-/// When the stories begin.
+/// In seconds.
 pub(super) const BEGIN: f64 = 6000.0;
 
-/// What somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Replicas(u32),
     Deleted,
 }
 
-/// What happens.
 #[derive(Clone, Debug)]
 pub(super) enum Happening {
     Set(Fact<StatefulSet>),
@@ -37,32 +35,29 @@ pub(super) enum Happening {
     Pod(Fact<Pod>),
     PodGone(String),
     Endpoints(Fact<Slice>),
-    /// A pod answers a sample.
     Read(String),
 }
 
-/// A cluster's facts by the moment at which they are so.
+/// The events by moment.
 #[derive(Debug, Default)]
 pub(super) struct Simulation {
     pub(super) facts: Vec<(f64, Happening)>,
-    /// Endpoints that come and go: when, name, uid.
+    /// Endpoint changes: when, name, uid (absent on removal).
     turns: Vec<(f64, String, Option<String>)>,
     habits: Habits,
 }
 
-/// How a cluster does it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Habits {
-    /// Claims go with their pods.
     pub(super) claims_go: bool,
-    /// A new pod is evicted so long after its creation, once, and made anew.
+    /// A new pod is evicted once, this many seconds after its creation, and created again.
     pub(super) evicts_after: Option<f64>,
-    /// The controller does not notice when a replica is unwanted for so short a time.
+    /// The controller does not notice a removal shorter than this, in seconds.
     pub(super) overlooks: f64,
 }
 
 impl Happening {
-    /// The watch that tells it; none for a read.
+    /// The kind of the watch; `None` for a read.
     pub(super) fn kind(&self) -> Option<Kind> {
         match self {
             Self::Set(_) | Self::SetGone => Some(Kind::StatefulSet),
@@ -89,7 +84,7 @@ impl Happening {
         Some(Change::Applied(object, receipt))
     }
 
-    /// The object it is about, and whether it is gone.
+    /// The name of the object, and whether it is gone.
     pub(super) fn object(&self) -> (String, bool) {
         match self {
             Self::Set(_) => ("mysql".to_owned(), false),
@@ -105,7 +100,7 @@ impl Happening {
 }
 
 impl Simulation {
-    /// Three replicas, and what becomes of them when this is wished for, at ascending moments.
+    /// Begins with three replicas; `wishes` are ascending by moment.
     pub(super) fn new(wishes: &[(f64, Wish)], habits: Habits) -> Self {
         let mut simulation = Self { habits, ..Self::default() };
         let mut uid = 'a';
@@ -131,7 +126,7 @@ impl Simulation {
         simulation
     }
 
-    /// The life of one place until `end`.
+    /// The life of one ordinal until `end`.
     fn place(&mut self, ordinal: u32, wishes: &[(f64, Wish)], end: f64) {
         let pod_name = format!("mysql-{ordinal}");
         let mut uids = ('a'..='z').map(|uid| uid.to_string());
@@ -178,7 +173,6 @@ impl Simulation {
         }
     }
 
-    /// The steps of a pod on its way up, and its reads, until it falls.
     fn rise(&mut self, pod_name: &str, uid: &str, begin: f64, fall: f64) {
         let pod = || pod(pod_name).uid(uid).created_at(begin);
         let steps = [
@@ -205,7 +199,6 @@ impl Simulation {
         }
     }
 
-    /// The end of a pod.
     fn fall(&mut self, pod_name: &str, uid: &str, begin: f64, fall: f64) {
         let mut leaving = if begin + 20.0 < fall { running(pod_name, uid, begin) } else { pod(pod_name).uid(uid) };
         if begin + 3.0 < fall {
@@ -238,7 +231,7 @@ impl Simulation {
     }
 }
 
-/// From when until when a place is wanted: from before the story, or until after it, where it says nothing.
+/// The intervals in which an ordinal is wanted. `None` stands for before and after the story.
 fn wanted(ordinal: u32, wishes: &[(f64, Wish)], overlooks: f64) -> Vec<(Option<f64>, Option<f64>)> {
     let mut intervals: Vec<(Option<f64>, Option<f64>)> = Vec::new();
     let mut current = (ordinal < 3).then_some(None);

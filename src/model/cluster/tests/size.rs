@@ -1,4 +1,4 @@
-//! What thousands of pods and claims cost.
+//! Memory of thousands of pods and PVCs.
 
 use std::mem::size_of;
 
@@ -12,7 +12,7 @@ use crate::model::cluster::{
 
 #[test]
 fn lives_are_small() {
-    // With their names, uids and places in maps, 5,000 of each took 1.3 KB a pod and 1.1 KB a claim.
+    // With names, uids and map entries, 5,000 of each take 1.3 KB per pod and 1.1 KB per PVC.
     assert!(size_of::<TrackedPod>() <= 200, "{}", size_of::<TrackedPod>());
     assert!(size_of::<TrackedClaim>() <= 208, "{}", size_of::<TrackedClaim>());
     assert!(size_of::<ScaledReplica>() <= 160, "{}", size_of::<ScaledReplica>());
@@ -23,7 +23,7 @@ fn nothing_is_kept_of_pods_and_claims_that_are_gone() {
     assert_eq!(kept_of(500), kept_of(1));
 }
 
-/// What is kept after so many pods and claims came and went.
+/// The state that is left after `rounds` pods and PVCs came and went.
 fn kept_of(rounds: u32) -> String {
     let mut story = Story::empty();
     for round in 0..rounds {

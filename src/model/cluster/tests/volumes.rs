@@ -1,4 +1,4 @@
-//! Volumes tell since when claims are bound that nobody saw binding.
+//! Volumes give the time of a binding that was not seen.
 
 use crate::model::{
     base::ObjectName,
@@ -10,19 +10,18 @@ use crate::model::{
     },
 };
 
-/// The volume of a claim that was just created, which is bound to it since.
+/// The volume of a new PVC, bound since `since`.
 pub(super) fn volume(of: &str, since: f64) -> Fact<Volume> {
     Fact(Volume { claim: name(of), claim_uid: claim(of).0.uid, bound: Some(wall(since)) })
 }
 
 impl Fact<Volume> {
-    /// Of the claim with this uid.
+    /// Sets the uid of the PVC.
     pub(super) fn uid(mut self, uid: &str) -> Self {
         self.0.claim_uid = format!("{}-{uid}", self.0.claim.name).into();
         self
     }
 
-    /// The claim is gone.
     pub(super) fn released(mut self) -> Self {
         self.0.bound = None;
         self
@@ -47,7 +46,7 @@ fn a_claim_that_was_bound_before_anybody_looked_is_dated_by_its_volume_in_any_or
             story.at(5000.2).lists(volume("data-mysql-0", 1003.0));
         }
         assert_eq!(bound(&story, "data-mysql-0"), Some(Dated::told(wall(1003.0))));
-        // A claim that is listed again, and a volume whose phase changes, are the same.
+        // A PVC that is listed again, and a volume whose phase changes, change nothing.
         story.at(5060.0).lists(claim("data-mysql-0").created_at(1000.0).selected().bound());
         story.at(5060.0).sees(volume("data-mysql-0", 5060.0));
         assert_eq!(bound(&story, "data-mysql-0"), Some(Dated::told(wall(1003.0))));
