@@ -52,9 +52,9 @@ fn memory() -> io::Result<Vec<Row>> {
         let each = with.saturating_sub(without) / MANY as u64;
         [format!("resident bytes a {what}, of {MANY}"), each.to_string(), wanted.to_owned()]
     };
-    let pods = row("pod", occupied(MANY, 0)?, "<= 3072");
+    let pods = row("pod", occupied(MANY, 0)?, "<= 4096");
     let claims = row("claim", occupied(0, MANY)?, "<= 2048");
-    let both = row("pod with its claim", occupied(MANY, MANY)?, "<= 5120");
+    let both = row("pod with its claim", occupied(MANY, MANY)?, "<= 6144");
     Ok(vec![pods, claims, both, ["resident without them".to_owned(), format!("{} kB", without / 1000), String::new()]])
 }
 

@@ -9,7 +9,7 @@ use crate::{cluster::text, image};
 const NAME: &str = concat!("ghcr.io/readscope/readscope:", env!("CARGO_PKG_VERSION"));
 
 /// Bytes that it may have, unpacked.
-const SIZE_MAX: u64 = 16_000_000;
+const SIZE_MAX: u64 = 18_000_000;
 
 /// podman running the image with nothing that it does not need.
 fn run(options: &[&str], arguments: &[&str]) -> Command {
