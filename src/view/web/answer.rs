@@ -191,6 +191,24 @@ impl<K: Unpin> Body for Keeping<K> {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_body_in_pieces_is_the_whole_text_and_its_length_is_known() {
+        let lines: Vec<String> = (0..20_000).map(|number| format!("line {number}\n")).collect();
+        let write = |to: &mut BufWriter<Pieces>| lines.iter().try_for_each(|line| to.write_all(line.as_bytes()));
+        let mut body = buffered(Pieces::default(), write).unwrap();
+        let whole = lines.concat();
+        assert_eq!(body.size_hint().exact(), Some(whole.len() as u64));
+        let (mut taken, mut pieces) = (Vec::new(), 0);
+        while let Some(frame) = body.frame().await {
+            let piece = frame.unwrap().into_data().unwrap();
+            assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES);
+            taken.extend_from_slice(&piece);
+            pieces += 1;
+        }
+        assert!(pieces > 2 && body.is_end_stream());
+        assert!(taken == whole.as_bytes(), "what comes out is what went in");
+    }
+
     #[test]
     fn gzip_is_used_when_the_client_takes_it() {
         for (value, takes) in [
