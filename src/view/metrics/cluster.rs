@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     Snapshot,
-    cluster::{Direction, ScaledReplica as Member, StatefulSetSnapshot, Watch},
+    cluster::{Direction, ScaledReplica, StatefulSetSnapshot, Watch},
 };
 
 pub(super) const METRICS: &[Definition] = &[
@@ -193,7 +193,7 @@ fn sets(snapshot: &Snapshot) -> impl Iterator<Item = (String, &StatefulSetSnapsh
     snapshot.cluster.iter().flat_map(|cluster| &cluster.statefulsets).map(|set| (set.name.to_string(), set))
 }
 
-fn last_members(set: &StatefulSetSnapshot) -> impl Iterator<Item = &Member> {
+fn last_members(set: &StatefulSetSnapshot) -> impl Iterator<Item = &ScaledReplica> {
     let mut last = BTreeMap::new();
     for member in set.events.iter().flat_map(|event| &event.members) {
         last.entry(member.ordinal).or_insert(member);
