@@ -134,7 +134,7 @@ impl fmt::Display for ClusterNotice {
                 write!(f, "there is no StatefulSet {set}; check --statefulset, or leave it out to have it found")
             }
             Self::NotRecorded { forbidden: true, .. } => f.write_str(
-                "not allowed to write milestones as Cluster Events; grant create on events.events.k8s.io to \
+                "not allowed to write milestones as Kubernetes Events; grant create on events.events.k8s.io to \
                  readscope's ServiceAccount, or leave --kubernetes.events out",
             ),
             Self::NotRecorded { forbidden: false, text } => {
