@@ -15,7 +15,7 @@ use support::{
     waiting::{wait_for, wait_until},
 };
 
-/// A round takes 10 s at the speed of these tests, but others keep the machine busy too.
+/// A round takes 7 s at the speed of these tests, but others keep the machine busy too.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Where the demo says that its page is: its first line.
@@ -65,7 +65,7 @@ fn assert_in_order(replica: &Value, milestones: &[&str]) {
 fn the_story_is_told_from_act_to_act() {
     let listen = ["--web.listen-address", "127.0.0.1:0"];
     // It ends by itself long before the test's patience does; how it ends is another test's affair.
-    let arguments = [&["demo", "--no-tui", "--for", "120s", "--speed", "12", "--seed", "1"], &listen[..]].concat();
+    let arguments = [&["demo", "--no-tui", "--for", "120s", "--speed", "16", "--seed", "1"], &listen[..]].concat();
     let mut program = Program::start(&mut readscope(&arguments));
     let address = page(&mut program);
     wait_until("three replicas", SOON, || members(&target(address)).filter(|r| r["reads"] != 0).count() == 3);
@@ -123,7 +123,7 @@ fn the_story_is_told_from_act_to_act() {
 #[test]
 fn its_counters_agree_with_each_other() {
     let listen = ["--web.listen-address", "127.0.0.1:0"];
-    let arguments = [&["demo", "--no-tui", "--for", "120s", "--speed", "12"], &listen[..]].concat();
+    let arguments = [&["demo", "--no-tui", "--for", "120s", "--speed", "16"], &listen[..]].concat();
     let mut program = Program::start(&mut readscope(&arguments));
     let address = page(&mut program);
     let binds = "readscope_claim_bind_seconds_count{statefulset=\"mysql/mysql\",storage_class=\"standard\",\

@@ -11,12 +11,6 @@
 mod mysql;
 #[path = "../../tests/real/namespace.rs"]
 mod namespace;
-#[allow(dead_code, reason = "the tests use more of it")]
-#[path = "../../tests/real/obtained.rs"]
-mod obtained;
-#[allow(dead_code, reason = "the tests use more of it")]
-#[path = "../../tests/real/program.rs"]
-mod program;
 #[path = "../../tests/real/run_directory.rs"]
 mod run_directory;
 #[allow(dead_code, reason = "the tests use more of it")]
@@ -24,6 +18,8 @@ mod run_directory;
 mod sql;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+
+use support::{commands as program, obtained};
 
 mod clients;
 mod cpu;

@@ -1,114 +1,167 @@
-//! A cluster of one node, for one test.
+//! A cluster: where its API server, Services and pods are reached, and what is called to change it.
 
 use std::{
-    fs::{self, File},
-    io::Write as _,
+    collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Command,
 };
 
 use nix::sched::{CloneFlags, setns};
-use tempfile::TempDir;
 
-/// A running cluster with DNS and storage; it goes down when it is dropped, or with the test program.
-pub(crate) struct Cluster {
-    directory: TempDir,
+use crate::support::{
+    commands::{mortal, run, run_reading, try_run},
+    waiting::wait_until,
+};
+
+pub(crate) enum Cluster {
+    /// A node of the tests' own, in its folder. It goes down with the test program, however that ends.
+    Own { directory: PathBuf, node: String },
+    /// The one that `KUBECONFIG` names; the tests have to run where its Services are reached and their names are known.
+    Given { kubeconfig: PathBuf },
 }
 
+/// Namespaces that tests make.
+const NAMESPACES: &str = "readscope mysql shop";
+
+/// What `deploy/` makes outside the namespace of MySQL.
+const OF_READSCOPE: &str = "-l app.kubernetes.io/name=readscope";
+
 impl Cluster {
-    /// Brings one up.
-    pub(crate) fn start() -> Self {
-        let cluster = Self { directory: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() };
-        let process = std::process::id().to_string();
-        text(Self::script("up", &["--until-end-of", &process]).arg(cluster.directory.path()));
-        text(&mut cluster.on("addons"));
-        cluster
+    /// Brings one up, with DNS and storage.
+    pub(crate) fn up() -> Self {
+        // The cluster removes it when it goes down.
+        let directory = tempfile::Builder::new().prefix("rs-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
+        let owner = std::process::id().to_string();
+        let printed = run(Command::new(path("up")).args(["--until-end-of", &owner]).arg(&directory));
+        let node = printed.lines().find_map(|line| line.strip_prefix("NODE=")).expect("`up` names the node").to_owned();
+        run(Command::new(path("addons")).arg(&directory));
+        Self::Own { directory, node }
     }
 
-    /// What kubectl prints as cluster-admin; panics when it fails. Words are separated by spaces.
+    /// Takes it down; if that fails, it goes down with the test program.
+    pub(crate) fn down(&self) {
+        let _ = self.script("down").status();
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+
+    /// Takes the calling thread, and what it starts, into the node's network.
+    pub(crate) fn enter(&self) {
+        if let Self::Own { node, .. } = self {
+            let network = File::open(format!("/proc/{node}/ns/net")).expect("the cluster is running");
+            setns(&network, CloneFlags::CLONE_NEWNET).expect("tests with a cluster run as root");
+        }
+    }
+
+    /// Removes everything that tests make.
+    pub(crate) fn wipe(&self) {
+        // Volumes go only where it runs.
+        self.run("provisioner", &["start"]);
+        self.kubectl(&format!("delete namespace {NAMESPACES} --ignore-not-found --timeout=300s"));
+        self.kubectl(&format!("delete clusterrole,clusterrolebinding {OF_READSCOPE}"));
+        wait_until("the volumes to go", crate::WITHIN, || self.kubectl("get persistentvolumes -o name").is_empty());
+    }
+
+    /// Removes readscope, with its rights and what it wrote.
+    pub(crate) fn remove_readscope(&self) {
+        self.kubectl("delete namespace readscope shop --ignore-not-found --timeout=300s");
+        self.kubectl(&format!("delete clusterrole,clusterrolebinding {OF_READSCOPE}"));
+        self.kubectl(&format!("-n mysql delete role,rolebinding {OF_READSCOPE}"));
+        self.kubectl("-n mysql delete events --all");
+    }
+
+    /// A kubeconfig of its administrator.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        match self {
+            Self::Own { directory, .. } => directory.join("kubeconfig"),
+            Self::Given { kubeconfig } => kubeconfig.clone(),
+        }
+    }
+
+    /// What kubectl prints as its administrator; panics when it fails. Words are separated by spaces.
     pub(crate) fn kubectl(&self, words: &str) -> String {
-        self.try_kubectl(words).unwrap_or_else(|error| panic!("kubectl {words}: {error}"))
+        run(self.call().args(words.split_whitespace()))
     }
 
-    /// What kubectl prints, or what it says when it fails.
+    /// As [`kubectl`](Self::kubectl), or what kubectl says when it fails.
     pub(crate) fn try_kubectl(&self, words: &str) -> Result<String, String> {
         self.try_kubectl_words(words.split_whitespace())
     }
 
     /// As [`try_kubectl`](Self::try_kubectl), of words that may have spaces in them.
     pub(crate) fn try_kubectl_words<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<String, String> {
-        outcome(&self.on("kubectl").args(words).output().unwrap())
+        try_run(self.call().args(words))
     }
 
     /// As [`kubectl`](Self::kubectl), with this for its standard input.
     pub(crate) fn kubectl_reads(&self, words: &str, input: &str) -> String {
-        let mut command = self.on("kubectl");
-        command.args(words.split_whitespace()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        outcome(&child.wait_with_output().unwrap()).unwrap_or_else(|error| panic!("kubectl {words}: {error}"))
+        run_reading(self.call().args(words.split_whitespace()), input)
     }
 
-    /// What a shell prints for a line in which `kubectl` is cluster-admin's; panics when it fails.
+    /// A call of kubectl as its administrator.
+    pub(crate) fn call(&self) -> Command {
+        match self {
+            Self::Own { .. } => self.script("kubectl"),
+            Self::Given { kubeconfig } => {
+                let mut command = mortal("kubectl");
+                command.env("KUBECONFIG", kubeconfig);
+                command
+            }
+        }
+    }
+
+    /// What a shell prints for a line in which `kubectl` is the administrator's; panics when it fails.
     pub(crate) fn shell(&self, line: &str) -> String {
-        let script = repository().join("tests/cluster/kubectl");
-        let kubectl = format!("kubectl() {{ '{}' '{}' \"$@\"; }}", script.display(), self.directory.path().display());
-        text(Command::new("bash").args(["-c", &format!("set -o pipefail; {kubectl}; {line}")]).stdin(Stdio::null()))
+        let (script, directory) = (path("kubectl"), self.directory().display());
+        let kubectl = format!("kubectl() {{ '{}' '{directory}' \"$@\"; }}", script.display());
+        run(Command::new("bash").args(["-c", &format!("set -o pipefail; {kubectl}; {line}")]))
     }
 
-    /// Runs a script of `tests/cluster` on this cluster.
-    pub(crate) fn run(&self, script: &str, words: &[&str]) {
-        text(self.on(script).args(words));
+    /// Runs a script of `tests/cluster` on this cluster, and returns what it prints.
+    pub(crate) fn run(&self, script: &str, words: &[&str]) -> String {
+        run(self.script(script).args(words))
+    }
+
+    /// A call of a script of `tests/cluster` on this cluster.
+    pub(crate) fn script(&self, name: &str) -> Command {
+        let mut command = mortal(path(name).to_str().expect("the path is text"));
+        command.arg(self.directory()).current_dir(repository());
+        command
     }
 
     /// Gives the node an image.
     pub(crate) fn import(&self, archive: &Path) {
-        text(self.on("inside").args(["ctr", "--namespace", "k8s.io", "images", "import"]).arg(archive));
+        run(self.script("inside").args(["ctr", "--namespace", "k8s.io", "images", "import"]).arg(archive));
     }
 
-    /// A program of this machine in the node's network, which finds the cluster's names.
+    /// A program in the cluster, which finds the cluster's names.
     pub(crate) fn inside(&self, program: &str) -> Command {
-        let mut command = self.on("enter");
-        command.arg(program);
-        command
+        match self {
+            Self::Own { .. } => {
+                let mut command = self.script("enter");
+                command.arg(program);
+                command
+            }
+            Self::Given { .. } => mortal(program),
+        }
     }
 
-    /// What this gives in the node's network.
-    pub(crate) fn within<T>(&self, ask: impl FnOnce() -> T) -> T {
-        let node = fs::read_to_string(self.directory.path().join("pid")).unwrap();
-        let _outside = Outside(File::open("/proc/thread-self/ns/net").unwrap());
-        let network = File::open(format!("/proc/{}/ns/net", node.trim())).unwrap();
-        setns(&network, CloneFlags::CLONE_NEWNET).unwrap();
-        ask()
+    /// Which part of new connections to a Service each address gets, by kube-proxy's own rules.
+    pub(crate) fn shares(&self, service: &str) -> BTreeMap<String, f64> {
+        let share = |line: &str| {
+            let (address, share) = line.split_once(' ').expect("an address and its share");
+            let (address, _) = address.rsplit_once(':').expect("an address and its port");
+            (address.to_owned(), share.parse().expect("a share"))
+        };
+        self.run("rules", &["shares", service]).lines().map(share).collect()
     }
 
-    /// A script of `tests/cluster`, on this cluster.
-    fn on(&self, script: &str) -> Command {
-        let mut command = Self::script(script, &[]);
-        command.arg(self.directory.path());
-        command
-    }
-
-    fn script(name: &str, options: &[&str]) -> Command {
-        let mut command = Command::new(repository().join("tests/cluster").join(name));
-        command.args(options).current_dir(repository()).stdin(Stdio::null());
-        command
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // Whatever the test came to, nothing of the cluster may be left; a failure of this is told by its own output.
-        let _ = self.on("down").status();
-    }
-}
-
-/// Where the thread goes back to.
-struct Outside(File);
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        let _ = setns(&self.0, CloneFlags::CLONE_NEWNET);
+    fn directory(&self) -> &Path {
+        let Self::Own { directory, .. } = self else { panic!("the scripts are for the tests' own clusters") };
+        directory
     }
 }
 
@@ -117,17 +170,6 @@ pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What a command prints; panics when it fails.
-pub(crate) fn text(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    outcome(&output).unwrap_or_else(|error| panic!("{command:?}: {error}"))
-}
-
-fn outcome(output: &Output) -> Result<String, String> {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr)))
-    }
+fn path(script: &str) -> PathBuf {
+    repository().join("tests/cluster").join(script)
 }

@@ -6,10 +6,7 @@ use std::{fs, process::Command};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{
-    cluster::{repository, text},
-    deploy::Deploy,
-};
+use crate::{cluster::repository, deploy::Deploy, support::commands::run};
 
 /// Where the containers have their files.
 const MOUNTS: [&str; 3] = ["/etc/readscope-targets", "/etc/readscope-web", "/etc/readscope"];
@@ -70,7 +67,7 @@ fn checked(container: &Value, folder: &TempDir) -> String {
     for argument in container["args"].as_array().unwrap() {
         command.arg(there(argument.as_str().unwrap(), folder));
     }
-    text(command.arg("--config.check"))
+    run(command.arg("--config.check"))
 }
 
 #[test]

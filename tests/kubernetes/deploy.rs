@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::cluster::{repository, text};
+use crate::{cluster::repository, support::commands::run};
 
 /// A copy of it, and of what it takes from beside it.
 pub(crate) struct Deploy {
@@ -47,9 +47,9 @@ impl Deploy {
 
     /// What that would apply.
     pub(crate) fn rendered(&self) -> Vec<Value> {
-        let programs = text(&mut Command::new(repository().join("tests/cluster/build")));
+        let programs = run(&mut Command::new(repository().join("tests/cluster/build")));
         let kubectl = Path::new(programs.trim()).join("kubectl");
-        let yaml = text(Command::new(kubectl).arg("kustomize").arg(self.path()));
+        let yaml = run(Command::new(kubectl).arg("kustomize").arg(self.path()));
         serde_saphyr::from_multiple(&yaml).unwrap()
     }
 }

@@ -30,11 +30,8 @@ pub(crate) fn apply_from(cluster: &Cluster, deploy: &Deploy) -> String {
     cluster.kubectl(&format!("apply -k {}", deploy.path()))
 }
 
-/// Applies it beside the lab's MySQL, and waits until both are ready.
-pub(crate) fn beside_mysql(cluster: &Cluster) {
-    mysql::apply(cluster);
-    mysql::make_secret(cluster);
-    mysql::roll_out(cluster);
+/// Applies it beside the MySQL of `manifests/`, and waits until it is ready.
+pub(crate) fn deploy(cluster: &Cluster) {
     apply(cluster);
     make_secret(cluster);
     restart(cluster);

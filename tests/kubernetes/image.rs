@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command, sync::OnceLock};
 
-use crate::cluster::{repository, text};
+use crate::{cluster::repository, support::commands::run};
 
 /// Names an archive that is the image already, to try a test without building it.
 const GIVEN: &str = "READSCOPE_IMAGE_ARCHIVE";
@@ -15,5 +15,5 @@ pub(crate) fn archive() -> PathBuf {
 
 /// Builds it and returns the archive.
 pub(crate) fn build() -> PathBuf {
-    PathBuf::from(text(&mut Command::new(repository().join("tests/image/build"))).trim_end())
+    PathBuf::from(run(&mut Command::new(repository().join("tests/image/build"))).trim_end())
 }

@@ -1,41 +1,36 @@
-//! readscope in a whole Kubernetes, deployed as users deploy it: by `deploy/` and its image, beside the MySQL of
-//! `manifests/`.
+//! readscope in a whole Kubernetes: deployed as users deploy it, by `deploy/` and its image, beside the MySQL of `manifests/`;
+//! and as a process beside the MySQL of `tests/cluster/mysql.yaml`, while that is scaled, broken and fixed.
 //!
-//! `tests/cluster` brings a cluster up for each test and takes it down with it.
+//! `turn` says how a test gets the cluster that it needs; the folders hold the tests by what they need.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "how long the steps took is for whoever runs the tests")]
 
+use std::time::Duration;
+
 // What the tests need.
-#[path = "../real/certificates.rs"]
-#[allow(dead_code, reason = "each test crate uses its own part of it")]
-mod certificates;
+mod alertmanager;
 mod cluster;
 mod deploy;
 mod deployed;
 mod image;
+mod kube_proxy;
+mod lab;
+mod link;
 mod mysql;
-#[path = "../real/obtained.rs"]
-#[allow(dead_code, reason = "each test crate uses its own part of it")]
-mod obtained;
-mod page;
-#[path = "../real/panels.rs"]
-mod panels;
-#[path = "../real/program.rs"]
-#[allow(dead_code, reason = "each test crate uses its own part of it")]
-mod program;
-#[path = "../real/prometheus.rs"]
-#[allow(dead_code, reason = "each test crate uses its own part of it")]
-mod prometheus;
+mod rules;
 #[path = "../support/mod.rs"]
 mod support;
+mod telling;
+mod turn;
+mod witness;
 
 // The tests.
+mod beside_mysql;
 mod components;
-mod everywhere;
-mod lab;
-mod rendering;
-mod rights;
-mod rotation;
-mod runbook;
+mod from_nothing;
 mod running;
+mod watching;
+
+/// A replica may take a minute to come up where other programs keep the machine busy, and every one of three may.
+const WITHIN: Duration = Duration::from_secs(400);

@@ -9,6 +9,22 @@ use crate::{cluster::Cluster, support::waiting::wait_until};
 /// What a rollout may take on a machine that is busy with other things.
 pub(crate) const ROLLOUT: &str = "--timeout=400s";
 
+/// Deploys it, and waits until it is ready.
+pub(crate) fn deploy(cluster: &Cluster) {
+    apply(cluster);
+    make_secret(cluster);
+    roll_out(cluster);
+}
+
+/// Removes readscope, and makes its three replicas as they were before a test changed them.
+pub(crate) fn restore(cluster: &Cluster) {
+    cluster.run("provisioner", &["start"]);
+    cluster.remove_readscope();
+    cluster.kubectl("-n mysql label service mysql-read readscope.io/probe-");
+    scale(cluster, 3);
+    cluster.kubectl("-n mysql delete pvc data-mysql-3 data-mysql-4 --ignore-not-found --timeout=120s");
+}
+
 /// Applies the manifests.
 pub(crate) fn apply(cluster: &Cluster) -> String {
     cluster.kubectl("apply -k manifests")

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{cluster::text, image};
+use crate::{image, support::commands::run};
 
 const NAME: &str = concat!("ghcr.io/readscope/readscope:", env!("CARGO_PKG_VERSION"));
 
@@ -12,7 +12,7 @@ const NAME: &str = concat!("ghcr.io/readscope/readscope:", env!("CARGO_PKG_VERSI
 const SIZE_MAX: u64 = 18_000_000;
 
 /// podman running the image with nothing that it does not need.
-fn run(options: &[&str], arguments: &[&str]) -> Command {
+fn container(options: &[&str], arguments: &[&str]) -> Command {
     let mut command = Command::new("podman");
     // Nobody may raise limits everywhere, which podman would try.
     command.args([
@@ -32,8 +32,8 @@ fn run(options: &[&str], arguments: &[&str]) -> Command {
 
 #[test]
 fn the_image_is_one_small_program_that_needs_nothing() {
-    text(Command::new("podman").args(["load", "--quiet", "--input"]).arg(image::archive()));
-    let shown: Value = serde_json::from_str(&text(Command::new("podman").args(["image", "inspect", NAME]))).unwrap();
+    run(Command::new("podman").args(["load", "--quiet", "--input"]).arg(image::archive()));
+    let shown: Value = serde_json::from_str(&run(Command::new("podman").args(["image", "inspect", NAME]))).unwrap();
     let image = &shown[0];
     assert_eq!(image["Config"]["User"], "65532:65532");
     assert_eq!(image["Config"]["Entrypoint"], serde_json::json!(["/readscope"]));
@@ -45,14 +45,14 @@ fn the_image_is_one_small_program_that_needs_nothing() {
     eprintln!("{size} bytes");
     assert!(size <= SIZE_MAX, "{size} bytes");
 
-    assert_eq!(text(&mut run(&[], &["--version"])), format!("readscope {}\n", env!("CARGO_PKG_VERSION")));
-    let checked = text(&mut run(&[], &["run", "--address", "mysql-read.mysql", "--config.check"]));
+    assert_eq!(run(&mut container(&[], &["--version"])), format!("readscope {}\n", env!("CARGO_PKG_VERSION")));
+    let checked = run(&mut container(&[], &["run", "--address", "mysql-read.mysql", "--config.check"]));
     assert!(checked.contains("mysql-read.mysql:3306"), "{checked}");
-    let shell = run(&["--entrypoint=/bin/sh"], &["-c", "true"]).output().unwrap();
+    let shell = container(&["--entrypoint=/bin/sh"], &["-c", "true"]).output().unwrap();
     assert!(!shell.status.success(), "there is a shell");
 
     // Built again, it is the same to the last byte.
-    let id = || text(Command::new("podman").args(["image", "inspect", "--format", "{{.Id}}", NAME]));
+    let id = || run(Command::new("podman").args(["image", "inspect", "--format", "{{.Id}}", NAME]));
     let before = id();
     image::build();
     assert_eq!(id(), before);

@@ -8,15 +8,10 @@
 
 // What the tests need.
 mod balancer;
-mod certificates;
 mod dns;
 mod mariadb;
 mod mysql;
 mod namespace;
-mod obtained;
-mod panels;
-mod program;
-mod prometheus;
 mod readscope;
 mod recorder;
 mod run_directory;
@@ -24,6 +19,8 @@ mod service;
 mod sql;
 #[path = "../support/mod.rs"]
 mod support;
+
+use support::{certificates, commands as program, obtained, panels, prometheus};
 
 // The tests.
 mod checking;

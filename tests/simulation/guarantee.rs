@@ -57,7 +57,7 @@ fn false_alarms_are_no_nearer_than_the_period_on_average() {
     let mut random = Random::seeded(3);
     for situation in situations() {
         let runs = if situation.weights.len() > 10 { 50 } else { 150 };
-        let length = situation.length(1000.0, 5.0, runs, &mut random);
+        let length = situation.length(500.0, 5.0, runs, &mut random);
         assert!(length.value + 3.0 * length.error >= 1.0, "{}: {length:?}", situation.name);
     }
 }

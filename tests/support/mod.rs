@@ -1,14 +1,19 @@
-//! What the tests that need no real server share: hostile and good `MySQL` servers on loopback, the built program, and
-//! an HTTP client.
+//! What the test crates share: hostile and good `MySQL` servers on loopback, the built program, an HTTP client, and the real
+//! programs that `tests/servers` obtains.
 
 #![allow(dead_code, reason = "each test crate uses its own part of it")]
 
+pub(crate) mod certificates;
 pub(crate) mod cluster;
+pub(crate) mod commands;
 pub(crate) mod exporter;
 pub(crate) mod fixtures;
 pub(crate) mod golden;
 pub(crate) mod http;
+pub(crate) mod obtained;
+pub(crate) mod panels;
 pub(crate) mod program;
+pub(crate) mod prometheus;
 pub(crate) mod random;
 pub(crate) mod replicas;
 pub(crate) mod script;

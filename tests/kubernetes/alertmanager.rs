@@ -1,0 +1,164 @@
+//! A real Alertmanager, and the webhook that it calls.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{commands::mortal, obtained, program::Program, waiting::wait_for};
+
+/// It lives in the network of the test's thread.
+pub(crate) struct Alertmanager {
+    pub(crate) address: SocketAddr,
+    webhook: Webhook,
+    program: Program,
+    _directory: TempDir,
+}
+
+/// One alert that the webhook was told of.
+#[derive(Clone, Debug)]
+pub(crate) struct Notification {
+    pub(crate) status: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+impl Notification {
+    pub(crate) fn alert(&self) -> &str {
+        &self.labels["alertname"]
+    }
+}
+
+impl Alertmanager {
+    /// One that tells of each alert by itself, at once and only once.
+    pub(crate) fn start() -> Self {
+        let webhook = Webhook::start();
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        let file = directory.path().join("alertmanager.yml");
+        let url = webhook.address;
+        let configuration = format!(
+            "route: {{receiver: test, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 24h}}
+receivers: [{{name: test, webhook_configs: [{{url: 'http://{url}/', send_resolved: true}}]}}]\n"
+        );
+        fs::write(&file, configuration).expect("a temporary file can be written");
+        let address = SocketAddr::from(([127, 0, 0, 1], 9093));
+        let unpacked = obtained::prometheus();
+        let mut command = mortal("unshare");
+        // It reads its templates from where Debian's package puts them, which is not installed here.
+        command
+            .args(["--mount", "--", "bash", "-c", r#"mount --rbind "$0" /usr/share && exec "$@""#])
+            .arg(unpacked.join("usr/share"))
+            .arg(unpacked.join("usr/bin/prometheus-alertmanager"))
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.path={}", directory.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .arg("--cluster.listen-address=");
+        let mut program = Program::start(&mut command);
+        wait_for("Alertmanager to listen", Duration::from_secs(60), || {
+            assert!(program.is_running(), "Alertmanager ends: {:?}", program.log());
+            TcpStream::connect(address).ok()
+        });
+        Self { address, webhook, program, _directory: directory }
+    }
+
+    /// Everything that the webhook was told so far.
+    pub(crate) fn notifications(&mut self) -> Vec<Notification> {
+        assert!(self.program.is_running(), "Alertmanager ends: {:?}", self.program.log());
+        self.webhook.state.told.lock().unwrap().clone()
+    }
+
+    /// What the first notification of an alert of readscope describes.
+    pub(crate) fn description(&mut self, alert: &str) -> String {
+        let alert = format!("Readscope{alert}");
+        let told = self.notifications().into_iter().find(|told| told.alert() == alert);
+        told.expect("it was told of").annotations["description"].clone()
+    }
+}
+
+/// A server that takes what Alertmanager posts.
+struct Webhook {
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    told: Mutex<Vec<Notification>>,
+    over: AtomicBool,
+}
+
+impl Webhook {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let webhook = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let state = Arc::clone(&webhook.state);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if state.over.load(Ordering::Relaxed) {
+                    return;
+                }
+                // What is not taken is sent again.
+                if let Some(alerts) = post(client) {
+                    state.told.lock().unwrap().extend(alerts);
+                }
+            }
+        });
+        webhook
+    }
+}
+
+impl Drop for Webhook {
+    fn drop(&mut self) {
+        self.state.over.store(true, Ordering::Relaxed);
+        // Wakes the thread that waits for a connection.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// The alerts of one request, which is answered.
+fn post(client: TcpStream) -> Option<Vec<Notification>> {
+    client.set_read_timeout(Some(Duration::from_secs(15))).ok()?;
+    let mut reader = BufReader::new(client);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let told: Value = serde_json::from_slice(&body).ok()?;
+    let alerts = told["alerts"].as_array()?.iter().map(notification).collect();
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    reader.get_mut().write_all(answer.as_bytes()).ok()?;
+    Some(alerts)
+}
+
+fn notification(alert: &Value) -> Notification {
+    let texts = |value: &Value| {
+        let entries = value.as_object().expect("labels and annotations are objects").iter();
+        entries.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+    };
+    Notification {
+        status: alert["status"].as_str().expect("an alert has a status").to_owned(),
+        labels: texts(&alert["labels"]),
+        annotations: texts(&alert["annotations"]),
+    }
+}

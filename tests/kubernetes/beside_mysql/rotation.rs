@@ -1,0 +1,68 @@
+//! Passwords that change, as docs/lab.md changes them and as somebody does who gets one wrong.
+
+use std::time::Duration;
+
+use crate::{
+    cluster::Cluster,
+    deployed::{self, metric, target},
+    mysql,
+    support::waiting::wait_until,
+    turn::Turn,
+};
+
+/// The kubelet takes up to two minutes to bring a changed Secret to its pods.
+const WITHIN: Duration = Duration::from_secs(400);
+
+#[test]
+fn passwords_change_under_it_and_a_wrong_one_is_told() {
+    let cluster = Turn::beside_mysql();
+    deployed::deploy(&cluster);
+    answers(&cluster);
+
+    replace(&cluster, "wrong");
+    wait_until("a word about the password", WITHIN, || {
+        let told = target(&cluster)["notices"].to_string();
+        told.contains("samples failed (auth)") && told.contains(AUTH)
+    });
+    wait_until("the target to be down", WITHIN, || metric(&cluster, "readscope_target_up", "") == [0.0]);
+    replace(&cluster, &mysql::password(&cluster, "readscope"));
+    wait_until("the target to be up again", WITHIN, || metric(&cluster, "readscope_target_up", "") == [1.0]);
+
+    // Then every password is another one.
+    cluster.kubectl("-n mysql delete secret mysql-passwords");
+    mysql::make_secret(&cluster);
+    mysql::replace_pod(&cluster, "mysql-0");
+    cluster.kubectl("-n mysql rollout restart statefulset/mysql");
+    mysql::roll_out(&cluster);
+    answers(&cluster);
+    // The one before is good for a while, and then no more.
+    replace(&cluster, &mysql::password(&cluster, "readscope"));
+    mysql::administer(&cluster, "ALTER USER readscope@'%' DISCARD OLD PASSWORD");
+    answers(&cluster);
+    wait_until("that nothing fails", WITHIN, || !target(&cluster)["notices"].to_string().contains("failed (auth)"));
+    let pods = deployed::settled_pods(&cluster, deployed::EXPORTER);
+    assert_eq!(pods.len(), 1);
+    assert_eq!(
+        pods[0]["status"]["containerStatuses"][0]["restartCount"], 0,
+        "it takes everything over without a restart"
+    );
+}
+
+/// What to do about it.
+const AUTH: &str = "check --user, the password and the account's hosts and state on every replica";
+
+/// Gives readscope another password.
+fn replace(cluster: &Cluster, password: &str) {
+    let secret = cluster.kubectl_reads(
+        "-n readscope create secret generic readscope --from-file=password=/dev/stdin --dry-run=client -o json",
+        password,
+    );
+    cluster.kubectl_reads("apply -f -", &secret);
+}
+
+/// Waits for reads.
+fn answers(cluster: &Cluster) {
+    let reads = || metric(cluster, "readscope_reads_total", "").iter().sum::<f64>();
+    let before = reads();
+    wait_until("reads", WITHIN, || reads() >= before + 10.0);
+}

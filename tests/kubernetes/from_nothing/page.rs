@@ -1,0 +1,69 @@
+//! The page in a real browser, kept open while other things happen.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, ChildStdout, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    cluster::{Cluster, repository},
+    support::obtained,
+};
+
+/// It is never loaded anew; its console has to stay empty.
+pub(crate) struct Page {
+    browser: Child,
+    /// Closed to close the page.
+    asks: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Page {
+    /// Opens what the Service of readscope serves, from the node.
+    pub(crate) fn open(cluster: &Cluster) -> Self {
+        let address = cluster.kubectl("-n readscope get service/readscope -o jsonpath={.spec.clusterIP}");
+        let mut command = cluster.inside("node");
+        command
+            .arg(repository().join("tests/browser/lab.js"))
+            .arg(format!("http://{address}:10306/"))
+            .env("READSCOPE_BROWSER", obtained::browser())
+            .env("READSCOPE_PROGRAM", env!("CARGO_BIN_EXE_readscope"));
+        let mut browser = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (asks, answers) = (browser.stdin.take(), BufReader::new(browser.stdout.take().unwrap()));
+        let mut page = Self { browser, asks, answers };
+        assert_eq!(page.answer()["open"], true);
+        page
+    }
+
+    /// Waits until so many elements that a selector selects have a text that matches a pattern.
+    pub(crate) fn shows(&mut self, times: usize, selector: &str, pattern: &str) {
+        let ask = json!({"selector": selector, "pattern": pattern, "times": times});
+        writeln!(self.asks.as_mut().unwrap(), "{ask}").unwrap();
+        let answer = self.answer();
+        assert_eq!(answer["shown"], true, "{answer:#}");
+    }
+
+    /// Closes it; panics when its console had anything to say.
+    pub(crate) fn close(mut self) {
+        self.asks = None;
+        let status = self.browser.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+
+    /// The browser's side bounds how long it takes.
+    fn answer(&mut self) -> Value {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: the browser says {line:?}"))
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        // Both fail only where it has ended and was waited for. The browser ends with the cluster at the latest.
+        let _ = self.browser.kill();
+        let _ = self.browser.wait();
+    }
+}

@@ -1,0 +1,54 @@
+//! The directories that are given to `kubectl apply -k`, as kubectl renders them; and what a user sees who named the wrong
+//! Service.
+
+use std::time::Duration;
+
+use crate::{cluster::Cluster, deploy::Deploy, deployed, mysql, support::waiting::wait_until, turn::Turn};
+
+/// How many objects readscope's directory has by itself.
+const OBJECTS: usize = 12;
+
+#[test]
+fn every_directory_is_rendered_and_a_wrong_service_is_told() {
+    let cluster = Turn::from_nothing();
+
+    let old = cluster.kubectl("kustomize manifests/mysql-8.4");
+    assert_eq!(old.matches("image: docker.io/library/mysql:8.4").count(), 3, "{old}");
+    assert_eq!(cluster.kubectl("kustomize manifests").replace("mysql:9.7", "mysql:8.4"), old, "nothing else differs");
+
+    let plain = Deploy::with(&[]).rendered();
+    assert_eq!(plain.len(), OBJECTS, "{plain:#?}");
+    for (component, adds) in [("topology", 2), ("per-node", 3), ("prometheus-operator", 2), ("kubernetes-events", 0)] {
+        let rendered = Deploy::with(&[component]).rendered();
+        assert_eq!(rendered.len(), OBJECTS + adds, "{component}: {rendered:#?}");
+    }
+
+    // The operator is not there.
+    let operated = Deploy::with(&["prometheus-operator"]);
+    let error = cluster.try_kubectl(&format!("apply -k {}", operated.path())).unwrap_err();
+    assert!(error.contains("no matches for kind \"PodMonitor\""), "{error}");
+    // Neither is the namespace of MySQL.
+    let error = cluster.try_kubectl("apply -k deploy").unwrap_err();
+    assert!(error.contains("namespaces \"mysql\" not found"), "{error}");
+
+    mysql::apply(&cluster);
+    // Nobody is behind the Service, however long readscope takes to start.
+    cluster.kubectl("-n mysql scale statefulset/mysql --replicas=0");
+    mysql::make_secret(&cluster);
+    deployed::apply(&cluster);
+    deployed::make_secret(&cluster);
+    says(&cluster, "that the Service has ready endpoints");
+    // No Service of this name.
+    deployed::apply_from(&cluster, &Deploy::with(&[]).naming("mysql/mysql-reed"));
+    says(&cluster, "cannot resolve mysql-reed.mysql.svc");
+    // No Service at all.
+    let unnamed = Deploy::with(&[]).naming("");
+    let _ = cluster.try_kubectl(&format!("apply -k {}", unnamed.path()));
+    deployed::ends_saying(&cluster, "readscope", "--service");
+}
+
+fn says(cluster: &Cluster, words: &str) {
+    wait_until(&format!("a log that says {words:?}"), Duration::from_secs(120), || {
+        cluster.try_kubectl("-n readscope logs deployment/readscope").is_ok_and(|log| log.contains(words))
+    });
+}

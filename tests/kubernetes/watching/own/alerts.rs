@@ -1,0 +1,291 @@
+//! Every alert of `deploy/` fires once and clears once: a real Prometheus scrapes a readscope whose servers, network and
+//! cluster are broken and mended in one way after the other, and a real Alertmanager tells a webhook.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    time::Instant,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    WITHIN,
+    alertmanager::{Alertmanager, Notification},
+    kube_proxy::Frozen,
+    lab::Lab,
+    link::Link,
+    rules::Rules,
+    support::{commands::mortal, exporter::Exporter, prometheus::Prometheus, waiting::wait_until},
+};
+
+/// A quarter of an hour is a minute.
+const QUICKER: u64 = 15;
+
+/// Where readscope is scraped, before and after it was gone.
+const ADDRESS: &str = "127.0.0.1:10306";
+
+/// Five samples a second, of which sixteen may be under way: only those that wait for a server that says nothing use them up,
+/// however busy the machine is.
+const CONFIGURATION: &str = "
+defaults: {password_file: password, interval: 200ms, burst_interval: 0s, timeout: 20s, max_in_flight: 16}
+targets: [{service: mysql/mysql-read}]
+";
+
+#[test]
+fn each_alert_fires_once_and_clears_once() {
+    let lab = Lab::own();
+    let mut run = Run::start(&lab);
+    run.five_things_at_once();
+    run.a_replica_gets_too_little();
+    run.a_server_answers_that_should_not();
+    run.nobody_reaches_one_and_then_all();
+    run.kubernetes_is_not_heard();
+    run.readscope_is_gone();
+
+    let told = run.alertmanager.notifications();
+    let mut counts: BTreeMap<_, BTreeMap<&str, usize>> = BTreeMap::new();
+    for notification in &told {
+        *counts.entry(&notification.labels).or_default().entry(&notification.status).or_default() += 1;
+        for text in notification.annotations.values() {
+            assert!(!text.is_empty() && !text.contains('<'), "what a template could not be made of: {notification:#?}");
+        }
+    }
+    for (labels, count) in counts.iter().filter(|(labels, _)| !labels["alertname"].ends_with(BUSY)) {
+        assert_eq!(count, &BTreeMap::from([("firing", 1), ("resolved", 1)]), "{labels:#?} in {told:#?}");
+    }
+    let fired: BTreeSet<String> = told.iter().map(|told| told.alert().to_owned()).collect();
+    assert_eq!(fired, run.rules.alerts());
+    // Each is about one thing, but that Kubernetes is not heard is told of every kind of objects.
+    assert_eq!(counts.len(), fired.len() - 1 + KINDS, "{told:#?}");
+}
+
+/// How many kinds of objects are watched that an alert tells of.
+const KINDS: usize = 5;
+
+/// What fires, rightly, also by itself while the machine is too busy: it may do so more often than once.
+const BUSY: &str = "BehindSchedule";
+
+/// What runs, and is broken and mended.
+struct Run<'a> {
+    lab: &'a Lab,
+    rules: Rules,
+    folder: TempDir,
+    link: Link,
+    probe: Option<Exporter>,
+    alertmanager: Alertmanager,
+    /// What was broken so far.
+    expected: BTreeSet<&'static str>,
+    began: Instant,
+    /// How much of what was told was shown to whoever runs the tests.
+    shown: usize,
+    _prometheus: Prometheus,
+}
+
+impl<'a> Run<'a> {
+    fn start(lab: &'a Lab) -> Self {
+        let rules = Rules::quicker_by(QUICKER);
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        write("password", "readscope");
+        write("readscope.yaml", CONFIGURATION);
+        let link = Link::new();
+        link.kubeconfig(lab, folder.path());
+        // Nobody knows of a server that has never executed anything how far behind it is.
+        lab.sql("mysql-0", "CREATE DATABASE IF NOT EXISTS alerts");
+        let probe = observing(lab, folder.path());
+        let alertmanager = Alertmanager::start();
+        let configuration = format!(
+            "global: {{scrape_interval: 4s, scrape_timeout: 4s, evaluation_interval: 1s}}
+rule_files: ['{}']
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{}']}}]}}]}}
+scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}']}}]}}]\n",
+            write("rules.yaml", rules.text()).display(),
+            alertmanager.address
+        );
+        // Alertmanager takes for resolved what it has not been told again in four times this.
+        let mut launcher = mortal("nice");
+        launcher.args(["-n", "-10"]);
+        let prometheus = Prometheus::start(launcher, &configuration, &["--rules.alert.resend-delay=10s"]);
+        let (expected, began) = (BTreeSet::new(), Instant::now());
+        Self {
+            lab,
+            rules,
+            folder,
+            link,
+            probe: Some(probe),
+            alertmanager,
+            expected,
+            began,
+            shown: 0,
+            _prometheus: prometheus,
+        }
+    }
+
+    /// A configuration that is refused, a `server_id` that is another's, a replica that no longer replicates, and a new one
+    /// whose claim nobody provisions.
+    fn five_things_at_once(&mut self) {
+        let configuration = self.folder.path().join("readscope.yaml");
+        fs::write(&configuration, "targets: [{service: mysql}]").unwrap();
+        self.lab.sql("mysql-2", "SET GLOBAL server_id = 101; STOP REPLICA SQL_THREAD");
+        self.lab.sql("mysql-0", "DROP DATABASE alerts");
+        self.lab.script("provisioner", &["stop"]);
+        self.lab.scale(4);
+        let five = ["ReloadFailed", "DuplicateServerId", "StaleReads", "ClaimPending", "ScaleStuck"];
+        self.fire(&five);
+        let mut said = |alert| self.alertmanager.description(alert);
+        let both = said("DuplicateServerId");
+        assert!(
+            both.contains("server_id 101 is that of") && both.contains("mysql-1") && both.contains("mysql-2"),
+            "{both}"
+        );
+        assert!(
+            said("StaleReads").contains("of the answers of mysql-2 lack what the primary had committed. It lags by")
+        );
+        assert!(said("ScaleStuck").starts_with("mysql/mysql: mysql-3 got as far as "), "{}", said("ScaleStuck"));
+
+        fs::write(&configuration, CONFIGURATION).unwrap();
+        self.lab.sql("mysql-2", "SET GLOBAL server_id = 102; START REPLICA SQL_THREAD");
+        self.lab.script("provisioner", &["start"]);
+        self.clear(&five);
+        self.probe.as_mut().unwrap().balanced(4);
+    }
+
+    /// The rules of the probe's node leave one replica a twenty-fifth.
+    fn a_replica_gets_too_little(&mut self) {
+        let frozen = Frozen::kube_proxy(self.lab);
+        frozen.starve_first_endpoint();
+        self.fire(&["ReadsUnbalanced"]);
+        let said = self.alertmanager.description("ReadsUnbalanced");
+        assert!(said.contains("% of the reads go to the wrong replica. mysql-"), "{said}");
+        drop(frozen);
+        self.clear(&["ReadsUnbalanced"]);
+    }
+
+    /// They still lead to one that is not ready.
+    fn a_server_answers_that_should_not(&mut self) {
+        let ready = |change| self.lab.kubectl(&format!("-n mysql exec mysql-1 -- {change} /tmp/not-ready"));
+        let frozen = Frozen::kube_proxy(self.lab);
+        ready("touch");
+        self.fire(&["UnexpectedServer"]);
+        ready("rm");
+        drop(frozen);
+        self.clear(&["UnexpectedServer"]);
+        self.probe.as_mut().unwrap().balanced(4);
+    }
+
+    /// One replica is ready and cannot be reached, which keeps samples waiting; then no replica can be.
+    fn nobody_reaches_one_and_then_all(&mut self) {
+        let some = ["ReadsFailing", "ReplicaNeverAnswers", "BehindSchedule"];
+        let mut unreachable = vec![Unreachable::new(self.lab, "mysql-1")];
+        self.fire(&some);
+        let said = self.alertmanager.description("ReplicaNeverAnswers");
+        assert!(said.starts_with("mysql/mysql-read: mysql-1 gave none of the last"), "{said}");
+        assert!(self.alertmanager.description("ReadsFailing").ends_with("Most with reason timeout."));
+        unreachable.extend(["mysql-0", "mysql-2", "mysql-3"].map(|pod| Unreachable::new(self.lab, pod)));
+        self.fire(&["TargetDown"]);
+        drop(unreachable);
+        self.clear(&some);
+        self.clear(&["TargetDown"]);
+        self.probe.as_mut().unwrap().balanced(4);
+    }
+
+    fn kubernetes_is_not_heard(&mut self) {
+        self.link.cut();
+        self.fire(&["WatchBroken"; KINDS]);
+        self.link.mend();
+        self.clear(&["WatchBroken"]);
+    }
+
+    fn readscope_is_gone(&mut self) {
+        self.probe = None;
+        self.fire(&["Absent"]);
+        self.probe = Some(observing(self.lab, self.folder.path()));
+        self.clear(&["Absent"]);
+    }
+
+    /// Waits until these fire, one that is named several times as often; nothing else has.
+    fn fire(&mut self, alerts: &[&'static str]) {
+        self.expected.extend(alerts);
+        wait_until(&format!("{alerts:?} to fire"), WITHIN, || {
+            let told = self.told();
+            let often = |alert| alerts.iter().filter(|other| **other == alert).count();
+            alerts.iter().all(|alert| count(&told, alert, "firing") >= count(&told, alert, "resolved") + often(*alert))
+        });
+    }
+
+    /// Waits until these, and as many of each as have fired, are resolved.
+    fn clear(&mut self, alerts: &[&'static str]) {
+        wait_until(&format!("{alerts:?} to clear"), WITHIN, || {
+            let told = self.told();
+            let fired = |alert| if alert == BUSY { 1 } else { count(&told, alert, "firing") };
+            alerts.iter().all(|alert| count(&told, alert, "resolved") >= fired(*alert))
+        });
+    }
+
+    fn told(&mut self) -> Vec<Notification> {
+        if let Some(probe) = &mut self.probe {
+            assert!(probe.program.is_running(), "it ends: {:#?}", probe.program.log());
+        }
+        let told = self.alertmanager.notifications();
+        for notification in &told {
+            let alert = notification.alert().strip_prefix("Readscope").unwrap();
+            assert!(
+                alert == BUSY || self.expected.contains(alert),
+                "nothing is wrong that {notification:#?} would tell"
+            );
+        }
+        for Notification { status, labels, .. } in &told[self.shown..] {
+            eprintln!("{:6.1} s  {status:8}  {}", self.began.elapsed().as_secs_f64(), labels["alertname"]);
+        }
+        self.shown = told.len();
+        told
+    }
+}
+
+fn count(told: &[Notification], alert: &str, status: &str) -> usize {
+    told.iter().filter(|told| told.status == status && told.alert() == format!("Readscope{alert}")).count()
+}
+
+fn observing(lab: &Lab, folder: &Path) -> Exporter {
+    let configuration = folder.join("readscope.yaml");
+    let options = ["--config.file", configuration.to_str().unwrap(), "--web.listen-address", ADDRESS];
+    let mut probe = lab.run(&folder.join("kubeconfig"), &options);
+    probe.target_until("balanced reads", |target| (target["verdict"] == "balanced").then_some(()));
+    probe
+}
+
+/// A pod whose MySQL nobody else reaches any more, until this is dropped: what it answers is lost. If what is sent to it were,
+/// the kernel would choose anew, with the next attempt of the same connection.
+struct Unreachable<'a> {
+    lab: &'a Lab,
+    address: String,
+}
+
+impl<'a> Unreachable<'a> {
+    fn new(lab: &'a Lab, pod: &str) -> Self {
+        let pod = lab.object(&format!("pod/{pod}"));
+        let new = Self { lab, address: pod["status"]["podIP"].as_str().unwrap().to_owned() };
+        let changed = new.change("--insert");
+        assert!(changed, "iptables takes the rule");
+        new
+    }
+
+    fn change(&self, what: &str) -> bool {
+        let rule = ["PREROUTING", "--source", &self.address, "--protocol", "tcp", "--sport", "3306", "--jump", "DROP"];
+        let arguments = [&["iptables", "--wait", "30", "--table", "raw", what][..], &rule].concat();
+        self.lab.cluster().script("inside").args(arguments).status().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Unreachable<'_> {
+    fn drop(&mut self) {
+        // Where it fails, what is waited for next says so; a panic here would hide why the test failed.
+        self.change("--delete");
+    }
+}

@@ -1,0 +1,89 @@
+//! Services that are targets as long as they have a label.
+
+use std::{fs, path::Path};
+
+use crate::{
+    WITHIN,
+    lab::Lab,
+    support::{
+        exporter::{Exporter, Metrics},
+        http,
+        waiting::wait_for,
+    },
+};
+
+/// A second way to the replicas, with the label and without it.
+const LATE: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: {name: mysql-late, namespace: mysql, labels: {readscope.io/probe: "true"}}
+spec: {selector: {app: mysql}, ports: [{port: 3306}]}
+"#;
+
+const WRITTEN: &str = "mysql/mysql-read";
+const FOUND: &str = "mysql/mysql-late";
+
+/// A written target, the Services that a selector takes, and those that one takes which fits nothing.
+fn write(file: &Path, selector: &str) {
+    let next = file.with_extension("next");
+    let discover = |selector: &str| format!("  - discover: {{namespaces: [mysql], selector: \"{selector}\"}}\n");
+    let found = discover(selector) + &discover("readscope.io/nothing=here");
+    fs::write(&next, format!("defaults: {{interval: 50ms}}\ntargets:\n  - service: {WRITTEN}\n{found}")).unwrap();
+    fs::rename(next, file).unwrap();
+}
+
+fn names(probe: &Exporter) -> Vec<String> {
+    let shown = http::get(probe.address, "/api/v1/targets").json();
+    let targets = shown["targets"].as_array().unwrap().iter();
+    targets.map(|target| target["target"].as_str().unwrap().to_owned()).collect()
+}
+
+fn reads(metrics: &Metrics, target: &str) -> u64 {
+    metrics.sum("readscope_reads_total", &format!("target=\"{target}\""))
+}
+
+#[test]
+fn a_service_is_a_target_from_its_label_to_its_loss_and_nothing_else_is_noticed() {
+    let lab = Lab::own();
+    lab.kubectl("-n mysql delete service mysql-late --ignore-not-found");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("readscope.yaml");
+    write(&file, "readscope.io/probe=true");
+    let mut probe = lab.readscope_of(&file);
+    probe.scrape_until("reads of the written target", |now| reads(now, WRITTEN) >= 100);
+    assert_eq!(names(&probe), [WRITTEN]);
+    assert_eq!(
+        http::get(probe.address, "/-/ready").status,
+        200,
+        "a selector that fits nothing is waited for by nobody"
+    );
+
+    lab.apply(LATE);
+    let now = probe.scrape_until("reads of the discovered target", |now| reads(now, FOUND) >= 100);
+    assert_eq!(names(&probe), [WRITTEN, FOUND]);
+    let target = http::get(probe.address, "/api/v1/targets").json()["targets"][1].clone();
+    assert_eq!(target["routing"]["endpoints"].as_array().map(Vec::len), Some(3), "{target:#}");
+    let before = reads(&now, WRITTEN);
+
+    lab.kubectl("-n mysql label service mysql-late readscope.io/probe-");
+    let now = probe.scrape_until("the end of its series", |now| !now.text().contains(FOUND));
+    assert_eq!(names(&probe), [WRITTEN]);
+    assert!(reads(&now, WRITTEN) >= before, "it goes on counting");
+    probe.scrape_until("further reads of the written target", |now| reads(now, WRITTEN) >= before + 100);
+
+    lab.kubectl("-n mysql label service mysql-late readscope.io/probe=true");
+    probe.scrape_until("reads of the target that is back", |now| reads(now, FOUND) >= 20);
+    lab.kubectl("-n mysql delete service mysql-late");
+    let now = probe.scrape_until("the end of its series, with the Service", |now| !now.text().contains(FOUND));
+    assert_eq!(now.all_failures(), 0, "{:#?}", probe.program.log());
+    assert_eq!(now.sum("readscope_imbalance_restarts_total", ""), 0);
+    // The first list is the only one.
+    assert_eq!(now.sum("readscope_kube_watch_restarts_total", ""), 0);
+
+    // Everything in the namespace, one without a way through it included: `mysql` is headless.
+    write(&file, "");
+    wait_for("every Service of the namespace", WITHIN, || (names(&probe).len() > 1).then_some(()));
+    assert_eq!(names(&probe), [WRITTEN, "mysql/mysql"]);
+    probe.scrape_until("reads of each", |now| reads(now, "mysql/mysql") >= 20);
+    assert!(reads(&probe.metrics(), WRITTEN) >= before + 100, "it goes on counting");
+}

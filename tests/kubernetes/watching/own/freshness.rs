@@ -1,0 +1,106 @@
+//! A replica that replicates 5 s late, and a new one that does.
+
+use serde_json::Value;
+
+use crate::{
+    WITHIN,
+    lab::Lab,
+    support::commands::Interactive,
+    support::{exporter::Exporter, waiting::wait_for},
+    telling::Member,
+};
+
+/// How late the replica is.
+const DELAY: f64 = 5.0;
+
+/// How exactly lag is known: the primary's history has steps of a quarter of a second, and the machine is busy.
+const RESOLUTION: f64 = 2.0;
+
+#[test]
+fn a_late_replica_gives_stale_reads_and_a_new_one_is_fresh_only_when_it_has_caught_up() {
+    let lab = Lab::own();
+    let options = ["--interval", "50ms", "--direct-interval", "1s", "--freshness.max-lag", "1s"];
+    let mut probe = lab.readscope("mysql/mysql-read", &options);
+    lab.sql("mysql-0", "CREATE DATABASE IF NOT EXISTS lab; CREATE TABLE IF NOT EXISTS lab.written (id INT)");
+    let writing = writes(&lab);
+    delay(&lab, "mysql-2", 5);
+    let lag = wait_for("the lag of 5 s", WITHIN, || lag(&probe, "mysql-2").filter(|lag| *lag >= DELAY - RESOLUTION));
+    assert!(lag <= DELAY + RESOLUTION, "{lag}");
+    let before = stale(&probe, "mysql-2");
+    probe.scrape_until("stale reads", |now| now.sum("readscope_stale_reads_total", "\"mysql-2\"") >= before + 20);
+    assert!(lag_of_others(&probe) <= RESOLUTION);
+    delay(&lab, "mysql-2", 0);
+    wait_for("it to have caught up", WITHIN, || lag_now(&probe, "mysql-2").then_some(()));
+
+    late_from_the_start(&lab, "SOURCE_DELAY = 5, ");
+    lab.scale(4);
+    let first = wait_for("the first read", WITHIN, || {
+        let event = probe.scale_events().into_iter().next()?;
+        Member::only(&event).milestones().get("first_read").copied()
+    });
+    wait_for("reads of the new replica", WITHIN, || (stale(&probe, "mysql-3") >= 20).then_some(()));
+    assert!(!Member::only(&probe.scale_events()[0]).milestones().contains_key("fresh_read"), "it is late all the time");
+    drop(writing);
+    let events = probe.finished_events(1);
+    let member = Member::only(&events[0]);
+    let after = member.milestones()["fresh_read"].duration_since(first).as_secs_f64();
+    assert!(after > 1.0, "{after} s after the first read: {:#?}", member.value());
+    assert!(
+        member.value()["phases"]["catch_up"].as_f64().is_some_and(|seconds| seconds > 1.0),
+        "{:#?}",
+        member.value()
+    );
+    late_from_the_start(&lab, "");
+}
+
+/// Has new replicas begin to replicate with this option, or as usual without one.
+fn late_from_the_start(lab: &Lab, option: &str) {
+    let scripts = lab.object("configmap/mysql")["data"]["clone-mysql.sh"].as_str().unwrap().to_owned();
+    let plain = scripts.replace("SOURCE_DELAY = 5, ", "");
+    let late = plain.replace("SOURCE_AUTO_POSITION = 1", &format!("{option}SOURCE_AUTO_POSITION = 1"));
+    let patch = serde_json::json!({"data": {"clone-mysql.sh": late}}).to_string();
+    lab.cluster()
+        .try_kubectl_words(["-n", "mysql", "patch", "configmap/mysql", "--type=merge", "--patch", &patch])
+        .unwrap();
+}
+
+/// Something is written on the primary four times a second, until this is dropped.
+fn writes(lab: &Lab) -> Interactive {
+    let script =
+        "while sleep 0.25; do mysql --no-defaults --execute='INSERT INTO lab.written VALUES (1)' || exit; done";
+    // Without its input it ends, be the connection to the pod lost or not.
+    let until_told = format!("({script}) & read -r; kill $!");
+    let call = ["--namespace", "mysql", "exec", "--stdin", "mysql-0", "--", "bash", "-c", &until_told];
+    Interactive::start(lab.cluster().call().args(call))
+}
+
+fn delay(lab: &Lab, pod: &str, seconds: u32) {
+    lab.sql(
+        pod,
+        &format!(
+            "STOP REPLICA SQL_THREAD; CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {seconds}; START REPLICA SQL_THREAD"
+        ),
+    );
+}
+
+fn replica(probe: &Exporter, name: &str) -> Option<Value> {
+    let target = probe.target();
+    target["replicas"].as_array()?.iter().find(|replica| replica["replica"] == name).cloned()
+}
+
+fn lag(probe: &Exporter, name: &str) -> Option<f64> {
+    replica(probe, name)?["lag_seconds"].as_f64()
+}
+
+fn lag_now(probe: &Exporter, name: &str) -> bool {
+    lag(probe, name).is_some_and(|lag| lag <= 1.0)
+}
+
+/// The lag of the replica that is not late.
+fn lag_of_others(probe: &Exporter) -> f64 {
+    lag(probe, "mysql-1").expect("its lag is known")
+}
+
+fn stale(probe: &Exporter, name: &str) -> u64 {
+    probe.metrics().sum("readscope_stale_reads_total", &format!("\"{name}\""))
+}

@@ -1,0 +1,124 @@
+//! Replicas that come at the same time, from an ordinal of their own, with several claims each; and a second request before
+//! the first is over.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    WITHIN,
+    lab::Lab,
+    support::{commands::run, waiting::wait_for},
+    telling::Member,
+};
+
+/// Nobody answers there, so that no scale event ends by a first read.
+const MANY: &str = r#"
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Service
+  metadata: {name: many-read, namespace: mysql}
+  spec: {selector: {app: many}, ports: [{port: 3306}]}
+- apiVersion: apps/v1
+  kind: StatefulSet
+  metadata: {name: many, namespace: mysql}
+  spec:
+    serviceName: many-read
+    replicas: 1
+    podManagementPolicy: Parallel
+    ordinals: {start: 5}
+    persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Retain}
+    selector: {matchLabels: {app: many}}
+    template:
+      metadata: {labels: {app: many}}
+      spec:
+        terminationGracePeriodSeconds: 0
+        containers:
+        - name: sleep
+          image: "localhost/busybox:test"
+          imagePullPolicy: Never
+          command: [sleep, infinity]
+          volumeMounts: [{name: data, mountPath: /data}, {name: logs, mountPath: /logs}]
+    volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+    - metadata: {name: logs}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 2Gi}}}
+"#;
+
+const RISING: [&str; 9] = [
+    "requested",
+    "claim_created",
+    "claim_provisioning",
+    "claim_bound",
+    "pod_created",
+    "pod_scheduled",
+    "sandbox_ready",
+    "pod_ready",
+    "endpoint_ready",
+];
+
+#[test]
+fn replicas_that_come_together_are_dated_each_by_itself_and_a_later_request_takes_over() {
+    let lab = Lab::own();
+    lab.apply(MANY);
+    lab.kubectl("-n mysql rollout status statefulset/many --timeout=400s");
+    let mut probe = lab.readscope("mysql/many-read", &["--direct-interval", "0"]);
+    let claims = probe.target_until("the claims from before", |target| {
+        let claims = target["claims"].as_array()?;
+        let dated = claims.len() == 2 && claims.iter().all(|claim| claim["bound"].is_string());
+        dated.then(|| claims.clone())
+    });
+    assert_bound_as_their_volumes_say(&lab, &claims);
+    assert_eq!(probe.metrics().count("readscope_claim_bind_seconds", &[]), 0, "nobody saw it");
+
+    let scale = |replicas: u32| lab.kubectl(&format!("-n mysql scale statefulset/many --replicas={replicas}"));
+    scale(3);
+    // Meanwhile somebody waits for one of them, by watches of his own.
+    let waits = ["wait", "--for", "endpoint_ready", "many-7", "--service", "mysql/many-read"];
+    let told = run(&mut lab.call(&lab.cluster().kubeconfig(), &waits));
+    assert_eq!(told, "many-7 was a ready endpoint\n");
+    let members = wait_for("two ready replicas", WITHIN, || {
+        let members = Member::all(&probe.scale_events()[0]);
+        let ready = members.iter().all(|member| member.milestones().contains_key("endpoint_ready"));
+        ready.then_some(members)
+    });
+    let names: Vec<_> = members.iter().map(|member| member.value()["replica"].as_str().unwrap()).collect();
+    assert_eq!(names, ["many-6", "many-7"]);
+    for member in &members {
+        member.assert_reached(&RISING);
+        assert_eq!(member.value()["claim_reused"], false);
+    }
+    let [first, second] = [0, 1].map(|index| members[index].milestones());
+    assert!(second["pod_created"] < first["pod_ready"], "{first:#?} {second:#?}");
+    assert_eq!(probe.metrics().count("readscope_claim_bind_seconds", &[]), 4);
+    assert_eq!(probe.target()["claims"].as_array().map(Vec::len), Some(6));
+
+    // The first event waits for first reads; the second takes one of its replicas away.
+    scale(2);
+    let events = wait_for("the end of the second event", WITHIN, || {
+        let events = probe.scale_events();
+        (events.len() == 2 && !events[0]["finished"].is_null()).then_some(events)
+    });
+    let gone = Member::only(&events[0]);
+    assert_eq!((&gone.value()["replica"], &gone.value()["direction"]), (&"many-7".into(), &"down".into()));
+    gone.assert_reached(&["terminating", "endpoint_gone", "pod_gone"]);
+    let taken: Vec<_> = Member::all(&events[1]).iter().map(|member| member.value()["taken_over"].clone()).collect();
+    assert_eq!(taken, [false, true]);
+    assert!(events[1]["finished"].is_null(), "many-6 has not answered");
+    assert!(Member::all(&events[1])[1].milestones().keys().all(|name| !name.ends_with("gone")));
+    lab.kubectl("-n mysql delete statefulset/many service/many-read --timeout=120s");
+}
+
+/// Asserts that claims which were bound before readscope started are dated as their volumes are.
+fn assert_bound_as_their_volumes_say(lab: &Lab, claims: &[Value]) {
+    for claim in claims {
+        let told: Timestamp = claim["bound"].as_str().unwrap().parse().unwrap();
+        let volume = lab.object(&format!("persistentvolume/{}", claim["volume"].as_str().unwrap()));
+        let since = volume["status"]["lastPhaseTransitionTime"].as_str().unwrap();
+        assert_eq!(told, since.parse().unwrap(), "{claim:#?}");
+        let created: Timestamp = claim["created"].as_str().unwrap().parse().unwrap();
+        assert!(told >= created, "{claim:#?}");
+    }
+}
