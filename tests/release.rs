@@ -109,7 +109,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 
-const CHECK: &str = "The tag is the version, and CHANGELOG.md says what is new in it";
+const CHECK: &str = "Check the tag against Cargo.toml and CHANGELOG.md";
 
 #[test]
 fn a_release_has_programs_with_checksums_an_image_for_both_architectures_and_notes() {
@@ -124,7 +124,7 @@ fn a_release_has_programs_with_checksums_an_image_for_both_architectures_and_not
     for kind in matrix {
         let of = |name: &str| kind[name].as_str().unwrap();
         let with = [("ARCHITECTURE", of("architecture")), ("TRIPLE", of("triple"))];
-        for step in ["Build the image", "Take the program out of it", "Push the image"] {
+        for step in ["Build the image", "Copy the binary out of the image", "Push the image"] {
             machine.runs_well("program", step, &with);
         }
         let name = format!("readscope-{VERSION}-{}", of("triple"));
@@ -135,7 +135,7 @@ fn a_release_has_programs_with_checksums_an_image_for_both_architectures_and_not
         fs::remove_dir_all(machine.checkout().join(&name)).unwrap();
     }
 
-    for step in ["One list of checksums", "One image for both architectures", "Publish"] {
+    for step in ["Merge the checksums", "Merge the images of both architectures", "Publish"] {
         machine.runs_well("release", step, &[]);
     }
     let sums = machine.read("SHA256SUMS");
@@ -161,7 +161,7 @@ fn a_release_has_programs_with_checksums_an_image_for_both_architectures_and_not
 #[test]
 fn a_tag_of_another_version_and_a_version_without_notes_are_refused() {
     let other = Machine::of_tag("v99.0.0").with_notes().runs("check", CHECK, &[]);
-    assert!(!other.status.success() && said(&other).contains("the tag is v99.0.0, and Cargo.toml has"), "{other:?}");
+    assert!(!other.status.success() && said(&other).contains("the tag is v99.0.0, but Cargo.toml has"), "{other:?}");
     let silent = Machine::of_tag(&format!("v{VERSION}"));
     // What the next release brings is not in this one.
     let changes = silent.read("CHANGELOG.md").replace(&format!("## {VERSION}"), "## 0.0.0");
@@ -176,9 +176,9 @@ fn a_changed_program_does_not_pass_its_checksum() {
     fs::write(machine.checkout().join("a.tar.gz"), "as it was").unwrap();
     let sum = Command::new("sha256sum").arg("a.tar.gz").current_dir(machine.checkout()).output().unwrap();
     fs::write(machine.checkout().join("a.tar.gz.sha256"), sum.stdout).unwrap();
-    machine.runs_well("release", "One list of checksums", &[]);
+    machine.runs_well("release", "Merge the checksums", &[]);
     fs::write(machine.checkout().join("a.tar.gz"), "as it is").unwrap();
-    assert!(!machine.runs("release", "One list of checksums", &[]).status.success());
+    assert!(!machine.runs("release", "Merge the checksums", &[]).status.success());
 }
 
 /// What is put into a script by the forge would be part of it, whatever characters it has.
