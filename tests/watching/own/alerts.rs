@@ -146,9 +146,15 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
             "{both}"
         );
         assert!(
-            said("StaleReads").contains("of the reads of mysql-2 lack transactions that the primary had committed. Replication lag: ")
+            said("StaleReads").contains(
+                "of the reads of mysql-2 lack transactions that the primary had committed. Replication lag: "
+            )
         );
-        assert!(said("ScaleStuck").starts_with("mysql/mysql: mysql-3 is stuck after milestone "), "{}", said("ScaleStuck"));
+        assert!(
+            said("ScaleStuck").starts_with("mysql/mysql: mysql-3 is stuck after milestone "),
+            "{}",
+            said("ScaleStuck")
+        );
 
         fs::write(&configuration, CONFIGURATION).unwrap();
         self.lab.sql("mysql-2", "SET GLOBAL server_id = 102; START REPLICA SQL_THREAD");
