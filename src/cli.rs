@@ -22,7 +22,7 @@ use crate::{
         USER, Unsaid, parse_duration, parse_in_flight,
     },
     model::{
-        Expectation, ExpectationError, Expected, TrialRules,
+        CheckRules, Expectation, ExpectationError, Expected,
         cluster::{Milestone, ObjectName},
     },
 };
@@ -381,12 +381,12 @@ impl RunArgs {
 impl CheckArgs {
     /// The rules of the trial when samples follow each other by `interval`.
     #[must_use]
-    pub fn rules(&self, interval: Interval) -> TrialRules {
+    pub fn rules(&self, interval: Interval) -> CheckRules {
         let in_time = |lasting: Duration| {
             let slots = lasting.as_nanos() / interval.get().as_nanos();
             u64::try_from(slots).unwrap_or(u64::MAX).max(1)
         };
-        TrialRules { samples: self.lasting.map_or(self.samples, in_time), alpha: self.alpha }
+        CheckRules { samples: self.lasting.map_or(self.samples, in_time), alpha: self.alpha }
     }
 }
 

@@ -1,7 +1,8 @@
-//! readscope shows where the reads of a replicated MySQL go, and when a new replica really serves.
+//! readscope shows which replicas of MySQL serve the reads of a Service, and when a new replica starts to serve.
 //!
-//! [`source`] brings facts in, [`model`] draws conclusions from them, [`view`] shows those, and [`command`] wires the
-//! three together. `source` and `view` never name each other; `model` names none of the others and does no I/O.
+//! [`source`] collects events, [`model`] evaluates them, [`view`] shows results, and [`command`] connects the three.
+//! `source` and `view` never refer to each other; `model` depends on neither and does no I/O. Only [`command`] uses
+//! [`demo`], which simulates servers and a cluster.
 
 #![cfg_attr(test, allow(clippy::float_cmp, reason = "tests compare numbers that are exact"))]
 
@@ -9,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod demo;
 #[deny(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod model;
 pub mod panics;

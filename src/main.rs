@@ -1,4 +1,4 @@
-//! The `readscope` program; see the library for what it does.
+//! The `readscope` program; the library documents what it does.
 
 use std::process::ExitCode;
 
@@ -6,8 +6,8 @@ use clap::Parser;
 use readscope::{cli::Cli, command, panics};
 
 fn main() -> ExitCode {
-    // One provider is compiled in; named here, a dependency that brings another one cannot make the choice ambiguous.
-    // It fails where one is installed already, which is as good.
+    // Only one provider is compiled in. Naming it prevents ambiguity if a dependency adds another one. An error means
+    // that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     panics::silence_contained();
     command::execute(&Cli::parse())

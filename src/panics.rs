@@ -1,5 +1,4 @@
-//! Panics that end one piece of work and not the program. The MySQL driver panics on some bytes that a server may send,
-//! such as an RSA key that is not one; to a probe, that server is one more that it cannot read from.
+//! Limits a panic to one probe: the MySQL driver panics on some bytes from a server, such as an invalid RSA key.
 
 use std::{
     any::Any,
@@ -11,20 +10,17 @@ use std::{
 };
 
 thread_local! {
-    /// Whether this thread is inside [`contain`].
     static CONTAINING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The message of a contained panic.
 #[derive(Debug)]
 pub(crate) struct Panicked(pub(crate) String);
 
-/// Runs `future`; a panic inside it becomes an error.
 pub(crate) async fn contain<F: Future>(future: F) -> Result<F::Output, Panicked> {
     let mut future = pin!(future);
     poll_fn(move |context| {
         CONTAINING.set(true);
-        // After a panic the future is only dropped.
+        // Unwind safe: after a panic the future is only dropped.
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
         CONTAINING.set(false);
         match polled {
@@ -40,7 +36,6 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }
 
-/// Whether the program goes on after a panic at this place.
 pub(crate) fn are_contained() -> bool {
     CONTAINING.get()
 }

@@ -1,14 +1,14 @@
 //! What is done for every answer takes no memory from the allocator.
 
 use allocation_counter::measure;
-use readscope::model::balance::{Detector, DetectorRules, Tally};
+use readscope::model::evidence::{Detector, DetectorRules, ShareStats};
 
 #[test]
 fn an_answer_is_weighed_and_counted_without_an_allocation() {
     for replicas in [2, 3, 50] {
         let weights = vec![1.0; replicas];
         let (mut detector, mut tally) =
-            (Detector::new(DetectorRules::default(), &weights), Tally::new(&weights, 300.0));
+            (Detector::new(DetectorRules::default(), &weights), ShareStats::new(&weights, 300.0));
         let taken = measure(|| {
             for n in 0..5000 {
                 // The last one gets none, so that there is an alarm and the evidence reaches its greatest value.

@@ -13,8 +13,8 @@ use proptest::{
 };
 use readscope::{
     model::{
-        Answer, Event, Expectation, Expected, Failure, FailureReason, Identity, Moment, Pace, Sample, Snapshot, State,
-        TargetId, TargetSpec, Timings, TrialRules, VerdictRules,
+        Answer, CheckRules, Event, Expectation, Expected, Failure, FailureReason, Identity, Moment, ProbeIntervals,
+        Sample, Snapshot, State, TargetId, TargetSpec, Timings, VerdictRules,
     },
     view::{api::Targets, metrics::Exposition},
 };
@@ -80,7 +80,7 @@ fn at(seconds: u64) -> Moment {
     Moment { elapsed: Duration::from_secs(seconds), wall }
 }
 
-fn spec(expected: Vec<Expected>, trial: bool) -> TargetSpec {
+fn spec(expected: Vec<Expected>, check: bool) -> TargetSpec {
     let second = Duration::from_secs(1);
     TargetSpec {
         name: "a \"target\"\\".into(),
@@ -88,16 +88,18 @@ fn spec(expected: Vec<Expected>, trial: bool) -> TargetSpec {
         service: None,
         statefulset: None,
         port: 3306,
-        pace: Pace { interval: second, burst: None, direct: None, max_lag: second },
+        pace: ProbeIntervals { interval: second, burst: None, direct: None, max_lag: second },
         forget_after: Duration::from_secs(60),
         verdict: VerdictRules { interval: second, ..VerdictRules::default() },
-        trial: trial.then_some(TrialRules { samples: 300, alpha: 0.001 }),
+        check: check.then_some(CheckRules { samples: 300, alpha: 0.001 }),
     }
 }
 
 /// Every number is one, and every sentence is without one that is not.
 fn assert_sound(snapshot: &Snapshot, exposition: &Exposition) -> Result<(), TestCaseError> {
-    let metrics = exposition.render(snapshot);
+    let mut metrics = Vec::new();
+    exposition.write(snapshot, &mut metrics).unwrap();
+    let metrics = String::from_utf8(metrics).unwrap();
     for line in metrics.lines().filter(|line| !line.starts_with('#')) {
         let value: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
         prop_assert!(value.is_finite(), "{line}");
@@ -115,7 +117,7 @@ fn assert_sound(snapshot: &Snapshot, exposition: &Exposition) -> Result<(), Test
     let imbalance = target["imbalance"].as_object();
     prop_assert!(imbalance.is_none_or(|numbers| numbers.values().all(serde_json::Value::is_number)), "{imbalance:?}");
     let sentences = snapshot.targets[0].notices.iter().map(ToString::to_string);
-    let outcome = snapshot.targets[0].trial.iter().map(|outcome| outcome.finding.to_string());
+    let outcome = snapshot.targets[0].check.iter().map(|outcome| outcome.finding.to_string());
     for sentence in sentences.chain(outcome).chain([snapshot.targets[0].verdict.to_string()]) {
         let words = sentence.split(|c: char| !c.is_alphanumeric());
         prop_assert!(words.into_iter().all(|word| word != "NaN" && word != "inf"), "{sentence}");
@@ -129,11 +131,11 @@ proptest! {
     #[test]
     fn every_view_shows_numbers_whatever_comes(
         expected in hash_map("[a-z]{1,3}|mysql-[0-3]|n{253}", weight(), 0..6),
-        trial in any::<bool>(),
+        check in any::<bool>(),
         steps in vec((step(), seconds()), 0..200),
     ) {
         let expected = expected.into_iter().map(|(name, weight)| Expected { name: Arc::from(name), weight }).collect();
-        let mut state = State::new([(TARGET, spec(expected, trial))], Vec::new());
+        let mut state = State::new([(TARGET, spec(expected, check))], Vec::new());
         let exposition = Exposition::new();
         let mut sequence = 0;
         for (step, second) in steps {

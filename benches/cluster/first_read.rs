@@ -51,7 +51,7 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
         statefulset: None,
         forget_after: Duration::from_secs(3600),
         verdict: VerdictRules::default(),
-        trial: None,
+        check: None,
     };
     let state = State::new([(TARGET, spec)], KINDS.map(watch).to_vec());
     let mut story = Story { state, samples: 0, newest: replicas - 1, newest_answered: false };

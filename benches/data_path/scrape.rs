@@ -1,7 +1,7 @@
 //! What a scrape costs: rendering a snapshot as text, and packing it as the web server does.
 
 use std::{
-    io::Write as _,
+    io::BufWriter,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,7 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use readscope::{
     clock::Clock,
     model::{
-        Answer, Event, Expectation, Identity, Pace, Sample, Snapshot, State, TargetId, TargetSpec, Timings,
+        Answer, Event, Expectation, Identity, ProbeIntervals, Sample, Snapshot, State, TargetId, TargetSpec, Timings,
         VerdictRules,
     },
     view::metrics::Exposition,
@@ -23,6 +23,8 @@ const ANSWERS_OF_EACH: u32 = 20;
 
 /// Every rendering is measured so often; the median counts.
 const TIMES: usize = 31;
+
+const TAKES: &str = "memory takes what is written";
 
 /// One snapshot, rendered again and again.
 pub(crate) struct Scrape {
@@ -37,10 +39,15 @@ pub(crate) struct Scrape {
 pub(crate) fn scrape(targets: u32) -> Scrape {
     let snapshot = snapshot(targets);
     let exposition = Exposition::new();
-    let plain = || exposition.render(&snapshot).into_bytes();
+    let plain = || {
+        let mut text = Vec::new();
+        exposition.write(&snapshot, &mut text).expect(TAKES);
+        text
+    };
     let gzip = || {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        gzip.write_all(&plain()).and_then(|()| gzip.finish()).expect("memory takes what is written")
+        let mut gzip = BufWriter::with_capacity(64 * 1024, GzEncoder::new(Vec::new(), Compression::fast()));
+        exposition.write(&snapshot, &mut gzip).expect(TAKES);
+        gzip.into_inner().expect(TAKES).finish().expect(TAKES)
     };
     // In turns, so that a slower moment of the machine is one of both.
     let times: Vec<(f64, f64)> = (0..TIMES).map(|_| (seconds(plain), seconds(gzip))).collect();
@@ -63,13 +70,13 @@ fn snapshot(targets: u32) -> Snapshot {
     let spec = |target| TargetSpec {
         service: None,
         port: 3306,
-        pace: Pace::regular(Duration::from_secs(1)),
+        pace: ProbeIntervals::regular(Duration::from_secs(1)),
         statefulset: None,
         name: Arc::from(format!("team-{target}/mysql-read")),
         expectation: Expectation::Seen,
         forget_after: Duration::from_secs(3600),
         verdict: VerdictRules::default(),
-        trial: None,
+        check: None,
     };
     let mut state = State::new((0..targets).map(|target| (TargetId(target), spec(target))), Vec::new());
     for target in 0..targets {

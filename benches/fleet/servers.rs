@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use readscope::{clock::Clock, model::Identity, source::fake::ReadService};
+use readscope::{clock::Clock, demo::ReadService, model::Identity};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 

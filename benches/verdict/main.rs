@@ -17,7 +17,7 @@ mod table;
 
 use std::time::Instant;
 
-use readscope::model::balance::Detector;
+use readscope::model::evidence::Detector;
 
 use crate::{random::Random, reads::Law};
 

@@ -1,4 +1,4 @@
-//! The web configuration in force, read again when one of its files is another one.
+//! The effective web configuration, reloaded when one of its files changes.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,10 +20,8 @@ use crate::{
     view::web::Access,
 };
 
-/// A changed file counts within this.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
-/// What is in force for a configuration.
 pub(super) fn access(configuration: &WebConfiguration) -> Access {
     let rate = configuration.rate_limit.map(|limit| (limit.interval, limit.burst));
     Access::new(
@@ -34,7 +32,7 @@ pub(super) fn access(configuration: &WebConfiguration) -> Access {
     )
 }
 
-/// Follows the files of a configuration until `stop`. What is wrong with them is told, and leaves the one before in force.
+/// Errors are logged, and the previous configuration stays in effect.
 pub(super) async fn follow(
     path: PathBuf,
     read: WebConfiguration,
@@ -52,7 +50,7 @@ pub(super) async fn follow(
             () = stop.cancelled() => return Ok(()),
             _ = look.tick() => {}
         }
-        // Told once of each certificate.
+        // Logged once per certificate.
         if let Some(expired) = expires.take_if(|expires| *expires <= clock.now().wall) {
             tell_expired(expired);
         }
@@ -65,7 +63,7 @@ pub(super) async fn follow(
             Ok(configuration) => {
                 access_in_force.send_replace(access(&configuration).into());
                 expires = configuration.expires;
-                // Looked at before it was read, so that a change meanwhile is seen at the next look.
+                // The stamps are taken before the next read, so that a change in between is detected.
                 if files != configuration.files {
                     files = configuration.files;
                     seen = stamps(&files);
@@ -82,7 +80,7 @@ pub(super) async fn follow(
     }
 }
 
-/// It is shown all the same: a client that does not look at dates is better off than one that is refused.
+/// An expired certificate stays in use: some clients do not check dates.
 fn tell_expired(expired: Timestamp) {
     tracing::warn!(%expired, "the certificate of the web side has expired, so clients refuse it; renew it and its key");
 }

@@ -1,7 +1,6 @@
-//! A running exporter, followed: its stream of events says when there is something new, its documents say what.
+//! Follows a running exporter: its event stream signals changes, its documents have the content.
 //!
-//! Of a single target the stream tells at once. Of several it tells in short and seldom, so they are asked for by the
-//! clock as well; and so is an exporter whose stream does not come through, as behind a proxy that holds answers back.
+//! Several targets are polled as well, because their overview is slow. So are exporters behind a buffering proxy.
 
 use std::{
     sync::Arc,
@@ -21,16 +20,14 @@ use crate::{
     view::terminal::Documents,
 };
 
-/// How often an exporter is asked by the clock.
 pub(super) const ASKED_EVERY: Duration = Duration::from_millis(500);
 
-/// An exporter with much to tell is asked for at most this part of the time.
+/// Polling takes at most one part in this many of the time, so that large documents are polled less often.
 const ASKING_PART: u32 = 10;
 
-/// A stream has something every 3 s; one that is silent for so long is given up.
+/// A stream sends something every 3 s; a silent one is closed after this time.
 const SILENT_AFTER: Duration = Duration::from_secs(7);
 
-/// The exporter that the options name, if they name one.
 pub(super) fn exporter(args: &AttachArgs) -> Result<Option<Exporter>, CommandError> {
     let Some(url) = &args.attach else { return Ok(None) };
     let configuration = match &args.http_config_file {
@@ -40,29 +37,26 @@ pub(super) fn exporter(args: &AttachArgs) -> Result<Option<Exporter>, CommandErr
     Ok(Some(Exporter::new(url.clone(), configuration)))
 }
 
-/// What it tells now.
 pub(super) async fn ask(exporter: &Exporter) -> Result<Documents, ExporterError> {
     let told = exporter.documents().await?;
     Documents::read(&told.targets, &told.scale_events).map_err(|error| exporter.unreadable(&error))
 }
 
-/// Sends what it tells, again and again, or why that is not of now.
 pub(super) async fn follow(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) {
     loop {
         let began = Instant::now();
         let events = exporter.events().await;
-        // Whatever became of the stream, this says whether the exporter is there.
+        // This request shows whether the exporter is reachable, whatever happened to the stream.
         let mut pause = tell(exporter, sender).await;
         if let Ok(mut events) = events {
             follow_stream(exporter, &mut events, sender).await;
-            // A stream ends every few minutes, and is opened again at once.
+            // A stream ends every few minutes and is reopened at once.
             pause = pause.saturating_sub(began.elapsed());
         }
         sleep(pause).await;
     }
 }
 
-/// Sends what there is whenever the stream says so, until it ends.
 async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch::Sender<Arc<Attached>>) {
     let (mut heard, mut said) = (Instant::now(), false);
     loop {
@@ -91,7 +85,7 @@ async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch:
     }
 }
 
-/// Sends what it tells now, or why that is not known; how long to wait before it is asked again by the clock.
+/// Returns the pause before the next poll.
 async fn tell(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) -> Duration {
     let began = Instant::now();
     let told = match ask(exporter).await {

@@ -22,7 +22,7 @@ use crate::{
     view::api::Checked,
 };
 
-/// Quicker than `run`: a script waits for it.
+/// Faster than `run`, because a script waits for the result.
 const INTERVAL: &str = "50ms";
 
 const EXIT_BALANCED: u8 = 0;
@@ -37,7 +37,8 @@ pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
     if configuration.discoveries().next().is_some() {
         return Err(CommandError::usage(anyhow!("check cannot wait for Services to appear; leave discover out")));
     }
-    // A script takes 1 for "unbalanced", so what keeps the check from its work is 2 like any other "could not tell".
+    // Exit code 1 means "unbalanced" to a script, so failures of the check itself exit with 2, like other undecided
+    // results.
     runtime()?.block_on(async {
         let with_rules = |target: &Target| (target.clone(), Some(args.rules(target.interval)));
         let targets: Vec<_> = configuration.targets().map(with_rules).collect();
@@ -56,13 +57,12 @@ pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
     })
 }
 
-/// The exit code of all targets together: what one of them makes sure outweighs what could not be told of another.
+/// The exit code of all targets: a definite result of one target outweighs an undecided one of another.
 fn gravest(codes: &[u8]) -> u8 {
     let weight = |code: &u8| [EXIT_BALANCED, EXIT_UNDECIDED, EXIT_UNBALANCED].iter().position(|known| known == code);
     codes.iter().copied().max_by_key(weight).unwrap_or(EXIT_UNDECIDED)
 }
 
-/// Samples until the trial is over, or a signal ends it without an outcome.
 async fn decide(
     targets: Vec<Wanted>,
     imbalance: Imbalance,
@@ -81,8 +81,8 @@ async fn decide(
     supervisor.spawn("targets", fleet.keep());
     let mut watching = snapshots.clone();
     supervisor.spawn("waiting for the outcome", async move {
-        let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.trial.is_some());
-        // An error means that the state's owner is gone: a signal has stopped everything.
+        let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.check.is_some());
+        // An error means that the state task has ended because of a signal.
         let _ = watching.wait_for(over).await;
         stop.cancel();
         Ok(())
@@ -91,9 +91,8 @@ async fn decide(
     Ok(snapshots.borrow_and_update().targets.clone())
 }
 
-/// Prints the outcome of a target, `named` if it is one of several, and returns its exit code.
 fn report(target: &TargetSnapshot, named: bool, form: Output) -> anyhow::Result<u8> {
-    let outcome = target.trial.as_ref();
+    let outcome = target.check.as_ref();
     let code = match outcome.map(|outcome| outcome.decision) {
         Some(Decision::Balanced) => EXIT_BALANCED,
         Some(Decision::Unbalanced) => EXIT_UNBALANCED,

@@ -1,5 +1,4 @@
-//! `demo`: the embedded servers and the cluster of [`source::fake`](crate::source::fake), sampled and watched as real
-//! ones are.
+//! `demo`: the embedded servers and the cluster of [`demo`](crate::demo), probed and watched like real ones.
 
 use std::time::Duration;
 
@@ -20,27 +19,26 @@ use crate::{
     cli::DemoArgs,
     clock::Clock,
     config::{Address, Configuration, Every, Imbalance, Interval, Pacing, PasswordSource, Target, Tls},
+    demo::Stage,
     model::Expectation,
-    source::fake::Stage,
     view::web::Site,
 };
 
-/// Ten times as quick as the lab's second, so that an imbalance is found within one act.
+/// Ten times faster than the lab, so that an imbalance is found within one step of the scenario.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A day instead of a month, so that the alarm comes, and ends, within its act.
+/// A day instead of a month, so that the alarm starts and clears within one step.
 const FALSE_ALARM_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
-/// Often enough for a server that stopped to show within its act.
+/// Short enough to detect a stopped server within one step.
 const DIRECT_INTERVAL: Duration = Duration::from_secs(2);
 
-/// As elsewhere.
 const MAX_LAG: Duration = Duration::from_secs(1);
 
-/// The primary cannot be asked often enough for a shorter one.
+/// The primary cannot be queried often enough for a smaller value.
 const MAX_LAG_MIN: Duration = Duration::from_millis(100);
 
-/// A slow server is waited for, however fast the story.
+/// Not scaled by the speed of the demo: a slow server stays slow.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn execute(args: &DemoArgs) -> Result<u8, CommandError> {
@@ -73,7 +71,7 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
     fleet.play(stage);
     fleet.set(vec![(target, None)], configuration.imbalance).await?;
     supervisor.spawn("targets", fleet.keep());
-    // It never changes.
+    // The configuration of the demo never changes.
     let (_, shown) = watch::channel(configuration.show().context("cannot show the configuration")?);
     serve_site(Site::new(snapshots.clone(), shown, stop.clone()), listeners, &mut supervisor);
     if let Some(lasting) = args.lasting {
@@ -91,12 +89,11 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
     supervisor.supervise(&mut signals).await.map(exit_code)
 }
 
-/// A time of the story on the clock.
 fn quickened(duration: Duration, speed: f64) -> Duration {
     duration.div_f64(speed)
 }
 
-/// Evidence grows with each answer, and what is required of it with the period: with the samples this goes faster too.
+/// Evidence grows with each read and its threshold with the period, so both scale with the speed.
 fn imbalance(speed: f64) -> Imbalance {
     Imbalance { false_alarm_period: quickened(FALSE_ALARM_PERIOD, speed), ..Imbalance::default() }
 }
@@ -107,7 +104,7 @@ fn pacing(speed: f64) -> anyhow::Result<Pacing> {
     Ok(Pacing { direct_interval: Every::from(direct), max_lag, ..Pacing::default() })
 }
 
-/// The demo's target. With the story's time everything that waits for something goes faster.
+/// Every timing of the target scales with the speed of the scenario.
 fn target(port: u16, speed: f64) -> anyhow::Result<Target> {
     let service = Stage::service();
     Ok(Target {

@@ -1,4 +1,4 @@
-//! The targets that are sampled, which may be changed while they are.
+//! The probed targets, which can change at run time.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -15,29 +15,28 @@ use super::{
 };
 use crate::{
     config::{Imbalance, Target},
-    model::{Lineup, Pace, Plan, TargetId, TargetSpec, TrialRules, VerdictRules, cluster::WatchName},
+    demo::Stage,
+    model::{CheckRules, ProbeIntervals, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
     source::{
-        fake::Stage,
         kubernetes::{Namespaces, Record, Watcher},
         mysql::{Sampler, SamplerError},
         schedule::Schedule,
     },
 };
 
-/// A target, under a bounded trial if it has rules for one.
-pub(super) type Wanted = (Target, Option<TrialRules>);
+/// A target, with the rules of its check if it has one.
+pub(super) type Wanted = (Target, Option<CheckRules>);
 
-/// The targets that are sampled, and the watches that tell of them.
 pub(super) struct Fleet {
     observation: Observation,
     running: Vec<Running>,
     next: u32,
     cluster: Option<Cluster>,
-    /// Where milestones are to be written as Kubernetes Events, if they are.
+    /// Receives the milestones to write as Kubernetes Events, if enabled.
     records: Option<mpsc::Sender<Record>>,
     imbalance: Imbalance,
     tasks: JoinSet<()>,
-    /// Of the tasks that were not asked to end.
+    /// Only tasks that must not end yet.
     names: HashMap<Id, String>,
     stop: CancellationToken,
 }
@@ -49,13 +48,12 @@ struct Running {
     stop: CancellationToken,
 }
 
-/// What tells of the cluster.
 enum Cluster {
     Kubernetes {
         watcher: Watcher,
         namespaces: watch::Sender<Namespaces>,
     },
-    /// The demo, by these watches.
+    /// The demo, with its watches.
     Stage(Vec<WatchName>),
 }
 
@@ -74,12 +72,10 @@ impl Fleet {
         }
     }
 
-    /// The way to the state.
     pub(super) fn observation(&self) -> &Observation {
         &self.observation
     }
 
-    /// Who watches, once [`watch`](Self::watch) was called.
     pub(super) fn watcher(&self) -> Option<&Watcher> {
         match &self.cluster {
             Some(Cluster::Kubernetes { watcher, .. }) => Some(watcher),
@@ -87,7 +83,6 @@ impl Fleet {
         }
     }
 
-    /// Asks Kubernetes from now on about the targets that are Services.
     pub(super) fn watch(&mut self, watcher: Watcher) {
         let (namespaces, wanted) = watch::channel(Namespaces::new());
         let task = watcher.clone().run(wanted, self.observation.events.clone(), self.stop.clone());
@@ -95,7 +90,7 @@ impl Fleet {
         self.cluster = Some(Cluster::Kubernetes { watcher, namespaces });
     }
 
-    /// Has milestones written as Kubernetes Events into the cluster that is watched.
+    /// Writes milestones as Kubernetes Events to the watched cluster.
     pub(super) fn record(&mut self, watcher: &Watcher) {
         let (records, recorder) = watcher.recorder();
         let task = recorder.run(self.observation.events.clone(), self.stop.clone());
@@ -103,25 +98,20 @@ impl Fleet {
         self.records = Some(records);
     }
 
-    /// Has the demo tell of its cluster.
     pub(super) fn play(&mut self, stage: Stage) {
         self.cluster = Some(Cluster::Stage(stage.watches()));
         let task = stage.play(self.observation.events.clone(), self.stop.clone());
         self.spawn("playing the demo".to_owned(), task);
     }
 
-    /// Samples these targets from now on and no others, and judges them by `imbalance`; when that is another one, every
-    /// target begins anew. All or nothing; a target that is as it was goes on with
-    /// everything that it has, samples under way included.
-    ///
-    /// # Errors
-    /// When one of them cannot be sampled at all, or the state has ended.
+    /// Replaces all targets, or none on an error. An unchanged target keeps its state and its probes in flight; a
+    /// different `imbalance` restarts every target.
     pub(super) async fn set(&mut self, wanted: Vec<Wanted>, imbalance: Imbalance) -> anyhow::Result<()> {
         let same_rules = self.imbalance == imbalance;
         let mut before: HashMap<Arc<str>, Running> =
             self.running.drain(..).map(|running| (Arc::clone(&running.wanted.0.name), running)).collect();
         let clock = self.observation.clock;
-        // Everything that can fail comes first.
+        // All fallible steps come first.
         let goes_on = |running: &Running, wanted: &Wanted| same_rules && running.wanted == *wanted;
         let is_new = |wanted: &&Wanted| before.get(&wanted.0.name).is_none_or(|running| !goes_on(running, wanted));
         let samplers: Result<Vec<_>, SamplerError> =
@@ -142,7 +132,7 @@ impl Fleet {
             Some(Cluster::Stage(watches)) => watches.clone(),
             None => Vec::new(),
         };
-        let mut lineup = Lineup { watches, ..Lineup::default() };
+        let mut lineup = TargetSet { watches, ..TargetSet::default() };
         let (mut plans, mut starting, mut samplers) = (Plans::new(), Vec::new(), samplers.into_iter());
         for wanted in wanted {
             if let Some(running) = before.remove(&wanted.0.name) {
@@ -157,7 +147,7 @@ impl Fleet {
             let id = TargetId(self.next);
             self.next += 1;
             let (spec, schedule) = plan(&wanted, imbalance);
-            let (planned, plan) = watch::channel(Plan::default());
+            let (planned, plan) = watch::channel(ProbePlan::default());
             plans.insert(id, planned);
             lineup.order.push(id);
             lineup.new.push((id, spec));
@@ -176,7 +166,7 @@ impl Fleet {
             });
         }
         for gone in before.into_values() {
-            // Its samples under way end by themselves, and say nothing to anybody.
+            // Its probes in flight end by themselves, and their events are ignored.
             self.release(gone.task);
             gone.stop.cancel();
         }
@@ -186,14 +176,13 @@ impl Fleet {
         Ok(())
     }
 
-    /// Runs a task that belongs to the targets until it is [released](Self::release) or the program stops.
+    /// The task must run until it is [released](Self::release) or the program stops.
     pub(super) fn spawn(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) -> Id {
         let id = self.tasks.spawn(task).id();
         self.names.insert(id, name);
         id
     }
 
-    /// From now on the task may end.
     pub(super) fn release(&mut self, task: Id) {
         self.names.remove(&task);
     }
@@ -205,7 +194,7 @@ impl Fleet {
         self.running.push(Running { id, wanted, task, stop });
     }
 
-    /// Waits for a task that ends although nobody asked it to, and says which and why. Never ends while all is well.
+    /// Waits for a task that ends unasked, and returns its name and the cause.
     pub(super) async fn ended(&mut self) -> anyhow::Error {
         loop {
             let Some(ended) = self.tasks.join_next_with_id().await else {
@@ -225,7 +214,6 @@ impl Fleet {
         }
     }
 
-    /// Keeps the targets as they are until `stop`, and then waits for the samples under way.
     pub(super) async fn keep(mut self) -> anyhow::Result<()> {
         let stop = self.stop.clone();
         tokio::select! {
@@ -236,7 +224,6 @@ impl Fleet {
         self.drain().await
     }
 
-    /// Waits for the samples under way, after the stop.
     pub(super) async fn drain(mut self) -> anyhow::Result<()> {
         self.names.clear();
         while let Some(ended) = self.tasks.join_next().await {
@@ -248,11 +235,10 @@ impl Fleet {
     }
 }
 
-/// What the model and the schedule are told of a target.
-fn plan((target, trial): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule) {
-    // A test has a number of samples to judge by, and nobody who looks at the rest.
-    let regular = Pace::regular(target.interval.get());
-    let pace = if trial.is_some() { regular } else { target.pacing.pace(target.interval) };
+fn plan((target, check): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule) {
+    // A check needs a fixed number of probes. Faster probing after events has no reader.
+    let regular = ProbeIntervals::regular(target.interval.get());
+    let pace = if check.is_some() { regular } else { target.pacing.pace(target.interval) };
     let spec = TargetSpec {
         port: target.address.port,
         pace,
@@ -266,18 +252,18 @@ fn plan((target, trial): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule
             tolerance: imbalance.tolerance.get(),
             interval: target.interval.get(),
         },
-        trial: trial.clone(),
+        check: check.clone(),
     };
     let schedule = Schedule {
         interval: target.interval,
         max_in_flight: target.max_in_flight,
         burst_interval: pace.burst.map(|burst| burst.interval).filter(|burst| *burst < pace.interval),
-        limit: trial.as_ref().map(|rules| rules.samples),
+        limit: check.as_ref().map(|rules| rules.samples),
     };
     (spec, schedule)
 }
 
-/// The `index`-th of `count` equal parts of an interval.
+/// The start of the `index`-th of `count` equal parts of an interval.
 fn share_of(interval: Duration, index: usize, count: usize) -> Duration {
     let part = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     interval * part(index) / part(count.max(1))

@@ -1,4 +1,4 @@
-//! The log, on standard error; while the terminal is drawn on there, it is kept for who looks at it.
+//! The log: on standard error, or in memory while the terminal is drawn there.
 
 use std::{
     collections::VecDeque,
@@ -10,40 +10,34 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 
 use crate::cli::{LogArgs, LogFormat};
 
-/// Libraries whose own accounts of a failed sample or a broken watch say less than readscope's own, and oftener.
+/// Libraries that log failed probes and broken watches more often and with less detail than readscope.
 const QUIET: [&str; 5] =
     ["hickory_net=error", "hickory_proto=error", "hickory_resolver=error", "kube_client=off", "kube_runtime=off"];
 
-/// So many lines are kept.
 const LINES_MAX: usize = 500;
 
-/// A longer line is cut to so many bytes.
 const LINE_BYTES_MAX: usize = 4096;
 
-/// The last lines, oldest first, while they are kept.
+/// The last lines, oldest first; `None` while lines go to standard error.
 static KEPT: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
-/// Where lines go, [`plain`].
 #[derive(Clone, Copy, Debug)]
 struct Outlet;
 
-/// From now on lines are kept instead of written.
 pub(super) fn keep() {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(VecDeque::new());
 }
 
-/// From now on lines are written again.
 pub(super) fn write_again() {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
-/// The lines that were kept, oldest first.
+/// Oldest first.
 pub(super) fn kept() -> Vec<String> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().cloned().collect()
 }
 
 impl Write for Outlet {
-    /// One call is one line, or several.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = plain(bytes);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +61,7 @@ impl Write for Outlet {
     }
 }
 
-/// As logfmt and JSON have it: tracing-logfmt escapes as Rust's source code does, an apostrophe too.
+/// Unescapes apostrophes: tracing-logfmt escapes as Rust source code does, unlike logfmt and JSON.
 fn plain(line: &[u8]) -> Vec<u8> {
     let mut written = Vec::with_capacity(line.len());
     let mut bytes = line.iter().copied();
@@ -79,13 +73,13 @@ fn plain(line: &[u8]) -> Vec<u8> {
     written
 }
 
-/// Installs the log; `RUST_LOG` wins over the level that was asked for.
+/// `RUST_LOG` overrides the level of the arguments.
 pub(super) fn install(args: &LogArgs) {
     let asked_for = || EnvFilter::new(format!("{},{}", args.level, QUIET.join(",")));
     let set = std::env::var("RUST_LOG").is_ok_and(|filter| !filter.is_empty());
     let filter = if set { EnvFilter::from_default_env() } else { asked_for() };
     let registry = tracing_subscriber::registry().with(filter);
-    // It fails where a log is installed already, as when tests run commands in one process: that one serves.
+    // Fails if a log is installed already, for example when tests run commands in one process.
     let _ = match args.format {
         LogFormat::Logfmt => {
             registry.with(tracing_logfmt::builder().with_target(false).layer().with_writer(|| Outlet)).try_init()

@@ -1,4 +1,4 @@
-//! What each command does: it wires sources, model and views together and supervises them.
+//! The commands: each connects sources, model and views, and supervises them.
 
 mod access;
 mod attached;
@@ -21,22 +21,20 @@ use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
 
-/// Bad usage or configuration, as the command-line parser itself exits.
+/// Invalid usage or configuration; the same code as clap's.
 const EXIT_USAGE: u8 = 2;
 
-/// The program cannot go on.
 const EXIT_FAILURE: u8 = 1;
 
-/// Why a command could not do its work.
 #[derive(Debug)]
 enum CommandError {
-    /// What was asked for is not possible; nothing was started.
+    /// The request is not possible; nothing was started.
     Usage(anyhow::Error),
-    /// It was started and cannot go on.
+    /// A started command cannot continue.
     Failure(anyhow::Error),
 }
 
-/// Runs a command to its end and returns the program's exit code. Trouble is told on standard error.
+/// Returns the program's exit code. Errors go to standard error.
 #[must_use]
 pub fn execute(cli: &Cli) -> ExitCode {
     log::install(&cli.log);

@@ -1,4 +1,4 @@
-//! The one task that owns the state: facts in, snapshots out, and the targets as they are changed.
+//! The single task that owns the state: it receives events, publishes snapshots and changes the targets.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,45 +20,41 @@ use tokio_util::sync::CancellationToken;
 use super::supervisor::Supervisor;
 use crate::{
     clock::Clock,
-    model::{Event, Lineup, Moment, News, Plan, Severity, Snapshot, State, Subject, TargetId, cluster::Problem},
+    model::{
+        Event, Moment, Notification, ProbePlan, Severity, Snapshot, State, Subject, TargetId, TargetSet,
+        cluster::Problem,
+    },
     source::kubernetes::Record,
     view,
 };
 
-/// Facts on their way to the state. Full, they hold the samplers back, which then drop samples and count them.
+/// Capacity of the event queue. A full queue blocks the probers, which then skip probes and count them.
 const EVENTS_MAX: usize = 1024;
 
-/// Time passes for each target in steps of this.
 const TICK: Duration = Duration::from_secs(1);
 
-/// A change is in the snapshot at the latest after this; at a thousand answers a second it is still made ten times.
+/// Maximum delay of a change; also limits the rate to ten snapshots per second, even at 1,000 reads per second.
 const SHOWN_WITHIN: Duration = Duration::from_millis(100);
 
-/// A way to the state.
 #[derive(Clone)]
 pub(super) struct Observation {
     pub(super) clock: Clock,
-    /// Where facts go.
     pub(super) events: mpsc::Sender<Event>,
-    /// Where snapshots appear.
     pub(super) shown: watch::Receiver<Snapshot>,
     changes: mpsc::Sender<Change>,
 }
 
-/// Where each target's sources learn what they are to do.
-pub(super) type Plans = BTreeMap<TargetId, watch::Sender<Plan>>;
+/// Tells each target's sources what to probe.
+pub(super) type Plans = BTreeMap<TargetId, watch::Sender<ProbePlan>>;
 
-/// Other targets.
 struct Change {
-    lineup: Lineup,
-    /// Of the new ones.
+    lineup: TargetSet,
     plans: Plans,
-    /// Where what is new is to be written as Kubernetes Events from now on, if it is.
+    /// Receives the milestones to write as Kubernetes Events, if enabled.
     records: Option<mpsc::Sender<Record>>,
     done: oneshot::Sender<()>,
 }
 
-/// The state's owner and what it needs.
 struct Owner {
     state: State,
     clock: Clock,
@@ -66,12 +62,10 @@ struct Owner {
     changes: mpsc::Receiver<Change>,
     snapshots: watch::Sender<Snapshot>,
     plans: Plans,
-    /// Where what is new is to be written as Kubernetes Events, if it is.
     records: Option<mpsc::Sender<Record>>,
 }
 
 impl Observation {
-    /// Starts the state, without any target, under `supervisor`.
     pub(super) fn start(clock: Clock, supervisor: &mut Supervisor, stop: &CancellationToken) -> Self {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let (changes, asked_for) = mpsc::channel(1);
@@ -88,10 +82,10 @@ impl Observation {
         Self { clock, events, shown, changes }
     }
 
-    /// Changes the targets; they are shown when it returns.
+    /// Returns when a snapshot shows the new targets.
     pub(super) async fn line_up(
         &self,
-        lineup: Lineup,
+        lineup: TargetSet,
         plans: Plans,
         records: Option<mpsc::Sender<Record>>,
     ) -> anyhow::Result<()> {
@@ -103,10 +97,9 @@ impl Observation {
 }
 
 impl Owner {
-    /// Takes facts in until no source is left.
     async fn run(mut self) {
         let mut changed = false;
-        // Kept from one fact to the next: to set an alarm anew for each of them costs more than to take it in.
+        // Timers are reused: creating one per event costs more than processing the event.
         let mut tick = pin!(sleep(self.tick()));
         let mut show = pin!(sleep(Duration::ZERO));
         loop {
@@ -137,21 +130,19 @@ impl Owner {
         self.show();
     }
 
-    /// From one tick to the next.
     fn tick(&self) -> Duration {
         TICK / u32::try_from(self.state.ticks_a_second()).unwrap_or(u32::MAX)
     }
 
-    /// Changes the targets, and says so when they are shown.
     fn change(&mut self, change: Change) {
         let Change { lineup, plans, records, done } = change;
         self.records = records;
         let stays: BTreeSet<_> = lineup.order.iter().copied().collect();
         self.plans.retain(|id, _| stays.contains(id));
         self.plans.extend(plans);
-        self.take(Event::Lineup(lineup));
+        self.take(Event::TargetsChanged(lineup));
         self.show();
-        // Whoever asked for it may have given up.
+        // The caller may have given up.
         let _ = done.send(());
     }
 
@@ -168,8 +159,8 @@ impl Owner {
         }
     }
 
-    /// Has a milestone written as a Kubernetes Event, if that is wanted. Nothing waits for it.
-    fn record(&mut self, news: &News, now: Moment) {
+    /// Queues a milestone to be written as a Kubernetes Event, if enabled. Never blocks.
+    fn record(&mut self, news: &Notification, now: Moment) {
         let (Some(records), Subject::StatefulSet(set)) = (&self.records, &news.subject) else { return };
         let (Some(reason), Some(uid)) = (news.notice.event_reason(), self.state.statefulset_uid(set)) else { return };
         let record = Record {

@@ -1,8 +1,8 @@
-//! Standard output for results, standard error for what ends the program.
+//! Results go to standard output, fatal errors to standard error.
 
 use std::io::{self, Write};
 
-/// Prints a result and a line break. A reader that went away is no error: it has seen enough.
+/// Prints a result and a line break. A closed pipe is not an error.
 pub(super) fn line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -11,7 +11,6 @@ pub(super) fn line(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints bytes as they are.
 pub(super) fn bytes(content: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(content).and_then(|()| out.flush()) {
@@ -20,8 +19,7 @@ pub(super) fn bytes(content: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Says why the program ends, with the whole chain of causes.
 pub(super) fn complain(error: &anyhow::Error) {
-    // Where nobody can be told, the exit code still says it.
+    // The exit code still reports the failure if standard error is closed.
     let _ = writeln!(io::stderr().lock(), "error: {error:#}");
 }

@@ -1,4 +1,4 @@
-//! Texts made from the command line's own definition.
+//! Texts generated from the definition of the command line.
 
 use clap::CommandFactory;
 

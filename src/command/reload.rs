@@ -1,4 +1,4 @@
-//! The configuration in force: loaded at the start, and again when somebody asks for it or its file changes.
+//! The effective configuration: loaded at the start, on request, and when its file changes.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -24,19 +24,17 @@ use crate::{
     view::web::Reload,
 };
 
-/// A change of the file is seen within this. Kubernetes takes up to a minute to bring a changed `ConfigMap` to a pod.
+/// A changed file is detected within this time. Kubernetes takes up to a minute to update a mounted `ConfigMap`.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 
-/// A refused file is tried again after so many looks: what it refers to may be there by then.
+/// A refused file is retried after this many looks: a file that it refers to may exist by then.
 const LOOKS_BETWEEN_TRIALS: u32 = 15;
 
-/// Who asks for a reload at the web side, or found Services, waits in a queue of this.
 const QUEUE: usize = 16;
 
-/// As the lab does it.
+/// The interval of the lab.
 pub(super) const INTERVAL: &str = "1s";
 
-/// The configuration in force and what makes it another one.
 pub(super) struct Reloader {
     args: RunArgs,
     fleet: Fleet,
@@ -45,21 +43,17 @@ pub(super) struct Reloader {
     hangup: Signal,
     requests: mpsc::Receiver<Reload>,
     found: mpsc::Receiver<Found>,
-    /// Handed to each discovery.
     finding: mpsc::Sender<Found>,
     discoveries: HashMap<(Selector, Arc<str>), Discovering>,
     stop: CancellationToken,
 }
 
-/// A watch of Services that become targets.
 struct Discovering {
-    /// What it found.
     services: BTreeSet<ObjectName>,
     task: Id,
     leave: CancellationToken,
 }
 
-/// A configuration, and the text that shows it.
 pub(super) struct Loaded {
     configuration: Configuration,
     shown: String,
@@ -73,7 +67,7 @@ impl Loaded {
 }
 
 impl Reloader {
-    /// Loads nothing yet. Returns as well where the web side shows the configuration and asks for a reload.
+    /// The returned channels are for the HTTP server: the configuration text, and reload requests.
     pub(super) fn new(
         args: &RunArgs,
         fleet: Fleet,
@@ -97,7 +91,7 @@ impl Reloader {
         Ok((reloader, showing, asking))
     }
 
-    /// Puts a configuration in force: all of it, or nothing.
+    /// Applies the whole configuration, or nothing on an error.
     pub(super) async fn apply(&mut self, Loaded { configuration, shown }: Loaded) -> anyhow::Result<()> {
         if configuration.needs_kubernetes() && self.fleet.watcher().is_none() {
             let client = kubernetes::connect(self.args.target.kubernetes_context.as_deref()).await?;
@@ -113,11 +107,10 @@ impl Reloader {
         self.shown.send_replace(shown);
         self.configuration = configuration;
         self.discover();
-        self.tell(Event::Configured(Ok(()))).await;
+        self.tell(Event::ConfigLoaded(Ok(()))).await;
         Ok(())
     }
 
-    /// Follows every wish to reload until the stop, then lets samples under way end.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         let stop = self.stop.clone();
         let file = self.args.target.config_file.clone();
@@ -148,22 +141,22 @@ impl Reloader {
                     None
                 }
             };
-            // Looked at before it is read: a change meanwhile is seen at the next look.
+            // The stamp is taken before the file is read, so that a change in between is detected.
             stamp = FileStamp::of(file.as_deref());
             let loaded = self.reload().await;
             looks_until_trial = loaded.is_err().then_some(LOOKS_BETWEEN_TRIALS);
             if let Some(request) = asked {
-                // Who asked may have hung up.
+                // The client may have disconnected.
                 let _ = request.send(loaded);
             }
         }
         self.fleet.drain().await
     }
 
-    /// Loads the configuration anew. What is wrong with it is told, and changes nothing.
+    /// Reloads the configuration. An invalid one is logged and changes nothing.
     async fn reload(&mut self) -> Result<(), String> {
         let args = self.args.clone();
-        // Reading a thousand targets must not delay samples, which run on the one event loop.
+        // Reading 1,000 targets must not delay the probes on the single event loop.
         let load = move || -> anyhow::Result<Loaded> {
             let interval = interval_of(INTERVAL).map_err(|error| anyhow!("{error:?}"))?;
             let mut configuration = args.target.configuration(interval)?;
@@ -176,14 +169,13 @@ impl Reloader {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = &loaded {
-            self.tell(Event::Configured(Err(format!("{error:#}").into()))).await;
+            self.tell(Event::ConfigLoaded(Err(format!("{error:#}").into()))).await;
         }
         loaded.map_err(|error| format!("{error:#}"))
     }
 
-    /// Other Services are there.
     async fn found(&mut self, found: Found) -> anyhow::Result<()> {
-        // One that was left may still have had something to say.
+        // A discovery that has ended may still have a message in the queue.
         let Some(discovering) = self.discoveries.get_mut(&(found.selector, found.namespace)) else { return Ok(()) };
         discovering.services = found.services;
         let wanted = self.wanted(&self.configuration);
@@ -195,8 +187,7 @@ impl Reloader {
         Ok(())
     }
 
-    /// The targets of a configuration, with those that were discovered. One that is written down comes before one that
-    /// was found under its name.
+    /// Configured and discovered targets. A configured target wins over a discovered one with the same name.
     fn wanted(&self, configuration: &Configuration) -> Vec<Target> {
         let mut names: HashSet<Arc<str>> = configuration.targets().map(|target| Arc::clone(&target.name)).collect();
         let mut wanted = Vec::new();
@@ -226,7 +217,6 @@ impl Reloader {
         wanted
     }
 
-    /// Begins the discoveries that are new, and ends those that are not wanted any more.
     fn discover(&mut self) {
         let Some(client) = self.fleet.watcher().map(|watcher| watcher.client().clone()) else { return };
         let places = self.configuration.discoveries().flat_map(|discovery| {
@@ -251,7 +241,7 @@ impl Reloader {
     }
 
     async fn tell(&self, event: Event) {
-        // Nobody listens only when the program is on its way out.
+        // Sending fails only while the program is stopping.
         let _ = self.fleet.observation().events.send(event).await;
     }
 }

@@ -18,14 +18,15 @@ use crate::{
     cli::RunArgs,
     clock::Clock,
     config::{Configuration, Interval, Listen, WebConfiguration},
-    view::web::Site,
+    view::web::{RENDERINGS_MAX, Site},
 };
 
-/// A stop that somebody cut short.
+/// The shutdown was cut short by a second signal or by the time limit.
 const EXIT_CUT: u8 = 130;
 
-/// Two scrapes are rendered at once; further ones wait for a thread, not for memory.
-const RENDERING_THREADS: usize = 2;
+/// One thread per kind of other blocking work, so that nothing waits for scrapes: password check, reload of the
+/// configuration, reload of the web configuration, DNS lookup of an API server.
+const BLOCKING_THREADS: usize = RENDERINGS_MAX + 4;
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
     let mut configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
@@ -62,7 +63,6 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
     })
 }
 
-/// The exit code of a program that was stopped.
 pub(super) fn exit_code(ending: Ending) -> u8 {
     match ending {
         Ending::Drained => 0,
@@ -70,21 +70,19 @@ pub(super) fn exit_code(ending: Ending) -> u8 {
     }
 }
 
-/// One event loop on the calling thread: samples are small and many, and their times should not wait for other threads.
+/// Single-threaded: probes are small and many, and their timing should not depend on other threads.
 pub(super) fn runtime() -> Result<Runtime, CommandError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(RENDERING_THREADS)
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(CommandError::failure)
 }
 
-/// Reads an interval that is written in this program.
 pub(super) fn interval_of(text: &str) -> Result<Interval, CommandError> {
     text.parse().map_err(CommandError::failure)
 }
 
-/// Prints what would run.
 pub(super) fn config_check(configuration: &Configuration) -> Result<u8, CommandError> {
     for target in configuration.targets() {
         target.password.read().map_err(CommandError::usage)?;
@@ -94,14 +92,14 @@ pub(super) fn config_check(configuration: &Configuration) -> Result<u8, CommandE
     Ok(0)
 }
 
-/// Binds every address, each to its first candidate that can be had.
+/// Binds every address, each to its first available candidate.
 pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in addresses {
         let mut bound = Err(std::io::ErrorKind::AddrNotAvailable.into());
         for candidate in address.candidates() {
             bound = TcpListener::bind(candidate).await;
-            // Where another program has the port, the address of the other family would be had, and be wrong.
+            // A port in use ends the search: the other address family may be free, but it would be the wrong address.
             if !matches!(&bound, Err(error) if error.kind() != std::io::ErrorKind::AddrInUse) {
                 break;
             }
@@ -114,7 +112,6 @@ pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListen
     Ok(listeners)
 }
 
-/// Serves one site on every listener, and logs where.
 pub(super) fn serve_site(site: Site, listeners: Vec<TcpListener>, supervisor: &mut Supervisor) {
     let site = Arc::new(site);
     for listener in listeners {
@@ -123,5 +120,31 @@ pub(super) fn serve_site(site: Site, listeners: Vec<TcpListener>, supervisor: &m
         }
         let site = Arc::clone(&site);
         supervisor.spawn("web", async move { site.serve(listener).await.context("cannot serve HTTP") });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn work_other_than_renderings_has_a_thread_of_its_own() {
+        let runtime = runtime().map_err(|_| "there is no runtime").unwrap();
+        // Two reloads and a DNS lookup are in progress when a password needs a check.
+        let busy = RENDERINGS_MAX + 3;
+        runtime.block_on(async {
+            let busy: Vec<_> = (0..busy)
+                .map(|_| {
+                    let (release, released) = mpsc::channel::<()>();
+                    tokio::task::spawn_blocking(move || released.recv());
+                    release
+                })
+                .collect();
+            let password = tokio::time::timeout(Duration::from_secs(60), tokio::task::spawn_blocking(|| ())).await;
+            drop(busy);
+            assert!(password.is_ok(), "it waits for others");
+        });
     }
 }

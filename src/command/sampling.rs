@@ -1,4 +1,4 @@
-//! One target's samples, from its start to its end.
+//! The probes of one target, from start to end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,28 +10,26 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     model::{
-        Ask, Event, Plan, Snapshot, TargetId,
+        Event, PodProbe, ProbePlan, Snapshot, TargetId,
         cluster::{Kind, ObjectName},
     },
     source::{direct, mysql::Sampler, schedule::Schedule},
 };
 
-/// Sampling waits so long for the first list of the endpoints, so that replicas do not change their names midway.
+/// Maximum wait for the first list of endpoints, so that replicas do not change their names later.
 const ENDPOINTS_WITHIN: Duration = Duration::from_secs(5);
 
-/// One target's samples.
 pub(super) struct Sampling {
     pub(super) id: TargetId,
     pub(super) service: Option<ObjectName>,
-    /// Many targets do not start at one moment, and so never ask at one moment.
+    /// Start delay that spreads the probes of many targets over the interval.
     pub(super) delay: Duration,
     pub(super) schedule: Schedule,
     pub(super) sampler: Arc<Sampler>,
-    pub(super) plan: watch::Receiver<Plan>,
+    pub(super) plan: watch::Receiver<ProbePlan>,
 }
 
 impl Sampling {
-    /// Takes samples, and asks pods at their own addresses as far as the plan has any, until `stop`.
     pub(super) async fn run(
         self,
         events: mpsc::Sender<Event>,
@@ -59,13 +57,13 @@ impl Sampling {
             async move { sampler.sample(sequence).await }
         };
         self.schedule.run(self.id, self.plan, sample, events, stop.clone()).await;
-        // A schedule with a limit is done before the program is.
+        // A schedule with a limit ends before the program does.
         stop.cancelled().await;
     }
 
     fn direct(&self, events: mpsc::Sender<Event>, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
         let (id, plan, sampler) = (self.id, self.plan.clone(), Arc::clone(&self.sampler));
-        let sample = move |ask: &Ask| {
+        let sample = move |ask: &PodProbe| {
             let (sampler, addresses) = (Arc::clone(&sampler), ask.addresses.clone());
             async move { sampler.sample_at(&addresses).await }
         };
@@ -73,7 +71,7 @@ impl Sampling {
     }
 }
 
-/// Waits until the endpoints of the Service were listed, or it is known that they cannot be.
+/// Waits until the endpoints of the Service are listed or known to be unavailable.
 async fn endpoints_known(service: &ObjectName, mut shown: watch::Receiver<Snapshot>) {
     let settled = |snapshot: &Snapshot| {
         let watches = snapshot.cluster.iter().flat_map(|cluster| &cluster.watches);
@@ -82,6 +80,6 @@ async fn endpoints_known(service: &ObjectName, mut shown: watch::Receiver<Snapsh
             .filter(|(name, _)| of_routing(name.kind) && name.namespace == service.namespace)
             .all(|(_, watch)| watch.settled())
     };
-    // An error means that the state's owner is gone, and then the program is on its way out.
+    // An error means that the state task has ended and the program is stopping.
     let _ = shown.wait_for(settled).await;
 }

@@ -1,5 +1,5 @@
-//! The terminal view at work: a thread that draws, so that a terminal that stands still holds no sample back, and one
-//! that reads keys. Where the output is no terminal, the tape's lines instead.
+//! The interactive terminal. One thread draws, so that a blocked terminal delays no probe; another reads keys. Without
+//! a terminal, the lines of the tape are printed.
 
 use std::{
     io::{self, IsTerminal},
@@ -26,49 +26,38 @@ use crate::{
     },
 };
 
-/// Something new is on the screen at the latest after this.
+/// Maximum delay of a change.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The clock on the screen goes on after this, even if nothing happens.
 const DRAW_EVERY: Duration = Duration::from_secs(1);
 
-/// The end waits so long for the last drawing to be over.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 
-/// So many lines of the log are shown at most.
 const LOG_SHOWN: usize = 200;
 
-/// Where what is shown comes from.
 #[derive(Clone)]
 pub(super) enum Feed {
-    /// From this program.
     Own(watch::Receiver<Snapshot>),
-    /// From another one.
     Attached(watch::Receiver<Arc<Attached>>),
 }
 
-/// What another program told.
 #[derive(Clone, Debug)]
 pub(super) struct Attached {
-    /// Last.
     pub(super) documents: Documents,
-    /// Why it is not of now, if it is not.
+    /// Why the documents are out of date, if they are.
     pub(super) stale: Option<String>,
 }
 
-/// What is shown, as it was at one moment.
 enum Seen {
     Own(Box<Snapshot>),
     Attached(Arc<Attached>),
 }
 
-/// The terminal while it is taken; it is given back when this is dropped.
 pub(super) struct Shown {
-    /// Closed when the last drawing is over; absent where plain lines are printed.
+    /// Closed after the last drawing; `None` if plain lines are printed.
     over: Option<mpsc::Receiver<()>>,
 }
 
-/// What the drawing thread has.
 struct Drawing {
     session: Session,
     feed: Feed,
@@ -79,11 +68,7 @@ struct Drawing {
     colour: bool,
 }
 
-/// Shows `feed` until `stop`: drawn where standard output is a terminal, otherwise one line an answer. Keep what is
-/// returned until the program is over.
-///
-/// # Errors
-/// When the terminal cannot be had.
+/// Keep the result until the program ends: dropping it restores the terminal.
 pub(super) fn show(
     feed: Feed,
     page: Option<String>,
@@ -102,7 +87,7 @@ pub(super) fn show(
         log::keep();
     }
     let (pressed, keys) = mpsc::channel();
-    // It waits for the next key for ever, and ends with the process.
+    // This thread blocks on the next key and ends with the process.
     thread::spawn(move || while event::read().is_ok_and(|event| pressed.send(event).is_ok()) {});
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let drawing = Drawing { session, feed, page, clock, keys, stop: stop.clone(), colour };
@@ -111,7 +96,7 @@ pub(super) fn show(
     thread::spawn(move || {
         let result = drawing.run();
         drop(over);
-        // Nobody listens any more where the program has been cut short.
+        // The receiver is gone if the shutdown was cut short.
         let _ = tell.send(result);
     });
     let stop = stop.clone();
@@ -125,7 +110,6 @@ pub(super) fn show(
     Ok(Shown { over: Some(is_over) })
 }
 
-/// Whether there is a terminal that understands where to put what.
 fn can_draw() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
 }
@@ -154,7 +138,7 @@ impl Drawing {
                     },
                     Ok(Event::Resize(..)) => break,
                     Ok(_) | Err(mpsc::RecvTimeoutError::Timeout) => {}
-                    // No more keys; signals still end it.
+                    // Key input has ended; signals still stop the program.
                     Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(LOOK_EVERY),
                 }
                 if self.feed.has_changed() && drawn.elapsed() >= LOOK_EVERY || drawn.elapsed() >= DRAW_EVERY {
@@ -195,14 +179,13 @@ impl Feed {
     }
 
     fn has_changed(&self) -> bool {
-        // Where nothing comes any more, the stop is on its way.
+        // A closed channel means that the shutdown has started.
         match self {
             Self::Own(snapshots) => snapshots.has_changed().unwrap_or(false),
             Self::Attached(told) => told.has_changed().unwrap_or(false),
         }
     }
 
-    /// Whether there will be something else.
     async fn changed(&mut self) -> bool {
         match self {
             Self::Own(snapshots) => snapshots.changed().await.is_ok(),
@@ -212,7 +195,6 @@ impl Feed {
 }
 
 impl Seen {
-    /// How many targets there are.
     fn targets(&self) -> usize {
         match self {
             Self::Own(snapshot) => snapshot.targets.len(),
@@ -224,7 +206,7 @@ impl Seen {
 impl Drop for Shown {
     fn drop(&mut self) {
         if let Some(over) = &self.over {
-            // A terminal that stands still does not hold the end up.
+            // A blocked terminal does not delay the exit.
             let _ = over.recv_timeout(GIVE_BACK_WITHIN);
             terminal::restore();
             log::write_again();
@@ -232,7 +214,6 @@ impl Drop for Shown {
     }
 }
 
-/// One line an answer, until `stop`.
 async fn print_tape(mut feed: Feed, stop: CancellationToken) -> anyhow::Result<()> {
     let mut tape = Tape::default();
     loop {

@@ -1,4 +1,4 @@
-//! Every long-lived task has a name and a supervisor: the first one that ends before it is asked to stops the program.
+//! Names and supervises every long-lived task: the first task that ends unasked stops the program.
 
 use std::{collections::HashMap, future::Future, time::Duration};
 
@@ -10,38 +10,33 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A stop waits so long for samples and requests under way; Kubernetes kills after 30 s.
+/// Time to finish probes and requests on shutdown; Kubernetes kills the container after 30 s.
 pub(super) const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Tasks that live as long as the program.
 pub(super) struct Supervisor {
     tasks: JoinSet<anyhow::Result<()>>,
     names: HashMap<Id, String>,
     stop: CancellationToken,
 }
 
-/// SIGINT and SIGTERM.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-/// How a supervised program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Everything under way was finished.
     Drained,
-    /// Somebody asked a second time, or the time to drain was over.
+    /// A second signal came, or the time to drain was over.
     Cut,
 }
 
 impl Supervisor {
-    /// A supervisor of no tasks, which stops them by `stop`.
     pub(super) fn new(stop: CancellationToken) -> Self {
         Self { tasks: JoinSet::new(), names: HashMap::new(), stop }
     }
 
-    /// Starts a task, which ends when `stop` is cancelled and not before.
+    /// The task must not end before `stop` is cancelled.
     pub(super) fn spawn<F>(&mut self, name: impl Into<String>, task: F)
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -50,13 +45,10 @@ impl Supervisor {
         self.names.insert(id, name.into());
     }
 
-    /// Waits until a signal comes, `stop` is cancelled, or a task ends; then lets the rest drain.
-    ///
-    /// # Errors
-    /// When a task ended by itself, failed or panicked: its name and why.
+    /// Drains the tasks after a signal or `stop`. Fails with the name of a task that ended unasked, failed or panicked.
     pub(super) async fn supervise(mut self, signals: &mut Signals) -> anyhow::Result<Ending> {
         let stop = self.stop.clone();
-        // A task that asks for the stop and then ends has not ended by itself: the stop is looked at first.
+        // The stop is checked first: a task that cancels `stop` and then ends has not ended unasked.
         let first = tokio::select! {
             biased;
             () = stop.cancelled() => Ok(()),
@@ -89,7 +81,6 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The name of a task that ended well; otherwise its name and why.
     fn judge(&mut self, ended: Result<(Id, anyhow::Result<()>), JoinError>) -> anyhow::Result<String> {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let name = self.names.remove(&id).unwrap_or_else(|| "without a name".to_owned());
@@ -102,13 +93,12 @@ impl Supervisor {
 }
 
 impl Signals {
-    /// From now on neither signal ends the process by itself.
+    /// Replaces the default handlers: the signals no longer end the process.
     pub(super) fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    /// Waits for the next signal and returns its name.
     pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",

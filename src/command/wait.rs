@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// As the exporter does it.
+/// The default of the exporter.
 const INTERVAL: &str = "1s";
 
 const EXIT_REACHED: u8 = 0;
@@ -52,8 +52,7 @@ pub(super) fn execute(args: &WaitArgs) -> Result<u8, CommandError> {
     Ok(EXIT_NOT_REACHED)
 }
 
-/// Asks a running exporter until it has seen it. An exporter that cannot be asked at first is an error; one that goes
-/// away later may be back.
+/// An exporter that is unreachable at first is an error; a later failure is retried.
 async fn attached(
     exporter: &Exporter,
     replica: &str,
@@ -73,7 +72,6 @@ async fn attached(
     Ok(timeout(patience, waiting).await.is_ok())
 }
 
-/// Watches and samples until it is seen.
 async fn watched(args: &WaitArgs) -> Result<bool, CommandError> {
     let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
     if !configuration.needs_kubernetes() {
@@ -99,7 +97,7 @@ async fn watched(args: &WaitArgs) -> Result<bool, CommandError> {
     let mut waiting = snapshots.clone();
     supervisor.spawn("waiting", async move {
         let reached = waiting.wait_for(|snapshot| has_reached(snapshot, &replica, milestone));
-        // An error means that the state's owner is gone: a signal has stopped everything.
+        // An error means that the state task has ended because of a signal.
         let _ = timeout(patience, reached).await;
         stop.cancel();
         Ok(())

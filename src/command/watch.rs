@@ -1,4 +1,4 @@
-//! `watch`: what `run` sees, on the terminal; or what a running exporter sees.
+//! `watch`: the state of this process, or of a running exporter, on the terminal.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// As the exporter does it.
+/// The default of the exporter.
 const INTERVAL: &str = "1s";
 
 pub(super) fn execute(args: &WatchArgs) -> Result<u8, CommandError> {
@@ -67,7 +67,7 @@ fn own(args: &WatchArgs) -> Result<u8, CommandError> {
     })
 }
 
-/// Shows what the exporter tells. One that cannot be asked at first is an error; one that goes away later may be back.
+/// An exporter that is unreachable at first is an error; a later failure is retried.
 async fn attached(exporter: Exporter) -> Result<u8, CommandError> {
     let documents = attached::ask(&exporter).await.map_err(CommandError::failure)?;
     let (sender, told) = watch::channel(Arc::new(Attached { documents, stale: None }));

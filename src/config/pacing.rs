@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::duration::{DurationError, Interval, parse_duration};
-use crate::model::{Burst, Pace};
+use crate::model::{Burst, ProbeIntervals};
 
 /// The shortest lag that can be told from none: the primary is asked every quarter of it.
 const MAX_LAG_MIN: Duration = Duration::from_millis(100);
@@ -46,9 +46,9 @@ pub struct Pacing {
 impl Pacing {
     /// As the model takes it, with the regular `interval`.
     #[must_use]
-    pub fn pace(&self, interval: Interval) -> Pace {
+    pub fn pace(&self, interval: Interval) -> ProbeIntervals {
         let burst = self.burst_interval.get().filter(|_| !self.burst_for.is_zero());
-        Pace {
+        ProbeIntervals {
             interval: interval.get(),
             burst: burst.map(|interval| Burst { interval, lasting: self.burst_for }),
             direct: self.direct_interval.get(),

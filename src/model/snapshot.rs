@@ -1,185 +1,26 @@
-//! An immutable picture of everything known, which every view renders.
+//! The snapshot that every view renders.
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use jiff::Timestamp;
+use crate::model::{base::Moment, cluster::ClusterSnapshot, probe::StartDelay, target::TargetSnapshot};
 
-use super::{
-    act::Act,
-    anomaly::AnomalySeen,
-    balance::{Indices, ShareInterval},
-    cluster::{ClusterSnapshot, ObjectName, Routing},
-    failure::{FailureReason, PastFailure},
-    freshness::Lag,
-    latency::Latency,
-    lateness::Lateness,
-    lineup::Configured,
-    moment::Moment,
-    notice::{Notice, Stranger},
-    plan::DirectCounts,
-    replica::Role,
-    sample::Identity,
-    trend::Trend,
-    trial::Outcome,
-    verdict::Verdict,
-    why::{ShareBasis, Why},
-};
-
-/// Everything known at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// When it was taken.
     pub taken: Moment,
-    /// In the order of their configuration. A target that did not change is shared with the snapshot before.
+    /// In configuration order. An unchanged target is shared with the previous snapshot.
     pub targets: Vec<Arc<TargetSnapshot>>,
-    /// What Kubernetes told; absent where it is not asked.
+    /// Absent where Kubernetes is not watched.
     pub cluster: Option<Arc<ClusterSnapshot>>,
-    /// What the demo shows at the moment; absent elsewhere.
-    pub announcement: Option<Act>,
-    /// The configuration in force, where one can be loaded anew.
-    pub configured: Option<Configured>,
-    /// How late samples started.
-    pub lateness: Lateness,
+    /// Only the demo sets a caption.
+    pub caption: Option<Arc<str>>,
+    /// Absent where the configuration cannot be reloaded.
+    pub configured: Option<ConfigStatus>,
+    pub lateness: StartDelay,
 }
 
-/// One target as it was when something last changed.
-#[derive(Clone, Debug)]
-pub struct TargetSnapshot {
-    /// The `target` label.
-    pub name: Arc<str>,
-    /// The Service that it reads through, if it is known as one.
-    pub service: Option<ObjectName>,
-    /// Whether one of the last 10 samples got an answer.
-    pub up: bool,
-    /// Samples that are over, answered or failed.
-    pub samples: u64,
-    /// Failed samples, by `FailureReason as usize`.
-    pub failures: [u64; FailureReason::ALL.len()],
-    /// Samples that were due and not taken.
-    pub skipped: u64,
-    /// Answers of servers that were not read-only.
-    pub primary_reads: u64,
-    /// Answers of servers to which nothing should have been routed, by `Stranger as usize`.
-    pub strangers: [u64; Stranger::ALL.len()],
-    /// How often answers showed something wrong, every kind once.
-    pub anomalies: Vec<AnomalySeen>,
-    /// Whether its reads are balanced; its [`fmt::Display`](std::fmt::Display) is the sentence for people.
-    pub verdict: Verdict,
-    /// Chance alone brings this much evidence of unbalanced reads about at most once in so many seconds.
-    pub evidence_seconds: f64,
-    /// The evidence at which it is an alarm: the false-alarm period times the number of targets.
-    pub threshold_seconds: f64,
-    /// How often an alarm began.
-    pub alarms: u64,
-    /// How often the expected replicas or their weights changed, so that a part of the evidence began anew.
-    pub restarts: u64,
-    /// How far the recent answers are from the expected shares; absent before the first answer, and where fewer than two
-    /// replicas are compared.
-    pub indices: Option<Indices>,
-    /// How it fared lately.
-    pub trend: Arc<Trend>,
-    /// How long answered samples took.
-    pub latency: Latency,
-    /// Direct samples; absent where none are taken.
-    pub direct: Option<DirectCounts>,
-    /// Sorted by name.
-    pub replicas: Vec<ReplicaSnapshot>,
-    /// What their shares rest on.
-    pub share_basis: ShareBasis,
-    /// What the Service routes to; absent without a Service, and until it is known.
-    pub routing: Option<Routing>,
-    /// Newest first, bounded.
-    pub last_answers: Arc<VecDeque<AnswerSeen>>,
-    /// Newest first, bounded.
-    pub last_failures: Vec<FailureSeen>,
-    /// What is wrong now.
-    pub notices: Vec<Notice>,
-    /// How the bounded test ended, once it has; only `check` asks for one.
-    pub trial: Option<Outcome>,
-}
-
-/// One replica of a target.
-#[derive(Clone, Debug)]
-pub struct ReplicaSnapshot {
-    /// Its name, unique in the target.
-    pub name: Arc<str>,
-    /// What it last said of itself; absent until it has answered.
-    pub identity: Option<Arc<Identity>>,
-    /// Its answers since it is known.
-    pub reads: u64,
-    /// When it last answered.
-    pub last_answer: Option<Moment>,
-    /// Its part of the recent answers, 0 to 1, an answer weighing half after 5 minutes; absent before the first answer.
-    pub share: Option<f64>,
-    /// The part it should give, 0 to 1.
-    pub expected_share: f64,
-    /// Between what its share among the expected replicas is, at all times at once but for 5 % of targets, if it has been
-    /// constant since the expectation or the alarm last changed; absent where it is not compared with others.
-    pub share_interval: Option<ShareInterval>,
-    /// Why that part.
-    pub why: Why,
-    /// Whether it answered the last direct sample; absent before the first.
-    pub direct_up: Option<bool>,
-    /// How far it was behind the primary in its last answer; absent while that is not known.
-    pub lag: Option<Lag>,
-    /// Its answers through the Service that were stale; absent as long as it was never known which are.
-    pub stale_reads: Option<u64>,
-}
-
-/// One answer on the tape.
-#[derive(Clone, Debug)]
-pub struct AnswerSeen {
-    /// When it came.
-    pub time: Timestamp,
-    /// Who gave it.
-    pub replica: Arc<str>,
-    /// The server's id at that moment.
-    pub server_id: u32,
-    /// The server's own clock.
-    pub server_time: Option<Timestamp>,
-    /// How long the sample took.
-    pub duration: Duration,
-}
-
-/// One failed sample.
-#[derive(Clone, Debug)]
-pub struct FailureSeen {
-    /// When it was known.
-    pub time: Timestamp,
-    /// Why.
-    pub reason: FailureReason,
-    /// The whole error.
-    pub text: String,
-    /// The address that was tried.
-    pub address: Option<SocketAddr>,
-    /// How long the sample took to fail.
-    pub duration: Duration,
-}
-
-impl TargetSnapshot {
-    /// All failed samples.
-    #[must_use]
-    pub fn failed(&self) -> u64 {
-        self.failures.iter().sum()
-    }
-}
-
-impl ReplicaSnapshot {
-    /// What it is, once it has answered.
-    #[must_use]
-    pub fn role(&self) -> Option<Role> {
-        self.identity.as_ref().map(|identity| Role::of(identity.read_only))
-    }
-}
-
-impl From<&PastFailure> for FailureSeen {
-    fn from(past: &PastFailure) -> Self {
-        Self {
-            time: past.finished.wall,
-            reason: past.failure.reason,
-            text: past.failure.text.clone(),
-            address: past.failure.address,
-            duration: past.finished.since(past.started),
-        }
-    }
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfigStatus {
+    pub since: Moment,
+    /// Why the configuration after this one was refused.
+    pub refused: Option<Arc<str>>,
 }

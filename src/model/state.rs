@@ -1,4 +1,7 @@
-//! The one state of the program: facts in, snapshots out. Its owner is its only writer.
+//! The state: events in, snapshots out. Its owner is its only writer.
+
+#[cfg(test)]
+mod properties;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,346 +9,313 @@ use std::{
 };
 
 use super::{
-    act::Act,
-    cluster::{Change, ClusterSnapshot, Kind, Kubernetes, ObjectName, Problem, WatchName},
-    event::{Event, Told},
-    lateness::Lateness,
-    lineup::{Configured, Lineup},
-    moment::Moment,
-    news::{News, Subject},
-    notice::Notice,
-    plan::{DirectSample, Plan},
-    sample::Sample,
-    snapshot::{Snapshot, TargetSnapshot},
-    target::{Target, TargetId, TargetSpec},
+    event::{Event, TargetSet, Told},
+    notice::{Notice, Notification, Subject},
+    snapshot::{ConfigStatus, Snapshot},
+};
+use crate::model::{
+    base::{Cached, Moment, ObjectName},
+    cluster::{Change, Cluster, ClusterSnapshot, Kind, Updates, WatchName},
+    probe::{DirectSample, ProbePlan, Sample, StartDelay},
+    target::{Target, TargetId, TargetNotice, TargetSnapshot, TargetSpec},
 };
 
-/// For so many targets time passes with one tick: with all of a thousand, their next samples would have to wait for it.
+/// Targets advanced per tick. Advancing all 1,000 at once would delay probes that are due.
 const TICKED_AT_ONCE: usize = 50;
 
-/// Everything that is known.
 #[derive(Debug, Default)]
 pub struct State {
-    targets: BTreeMap<TargetId, Entry>,
-    /// In which they are shown.
+    /// Boxed: spare slots of the map then cost a pointer each.
+    targets: BTreeMap<TargetId, Box<Cached<Target, TargetSnapshot>>>,
+    /// Display order.
     order: Vec<TargetId>,
-    /// Those whose plan may be another one since the sources were last told: of a thousand targets, an event is about one.
-    plans_to_look_at: BTreeSet<TargetId>,
-    configured: Option<Configured>,
-    lateness: Lateness,
-    /// How many ticks there were.
+    /// Targets changed since the last [`new_plans`](Self::new_plans), which visits only these.
+    changed: BTreeSet<TargetId>,
+    config_status: Option<ConfigStatus>,
+    start_delay: StartDelay,
     ticks: usize,
-    /// What Kubernetes told; absent where it is not asked.
-    kubernetes: Option<Kubernetes>,
-    /// What that showed since it last changed.
-    cluster_shown: Option<Arc<ClusterSnapshot>>,
-    /// What the demo shows at the moment.
-    announcement: Option<Act>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    /// Apart, since a map has room for more entries than there are.
-    target: Box<Target>,
-    /// The target's snapshot since it last changed.
-    shown: Option<Arc<TargetSnapshot>>,
-    /// Something came since time last passed for it, and so will again soon.
-    busy: bool,
-}
-
-impl Entry {
-    fn new(spec: TargetSpec) -> Self {
-        Self { target: Box::new(Target::new(spec)), shown: None, busy: false }
-    }
+    /// Absent where Kubernetes is not watched.
+    cluster: Option<Cached<Cluster, ClusterSnapshot>>,
+    caption: Option<Arc<str>>,
 }
 
 impl State {
-    /// A state that knows these targets and nothing about them, and is told about Kubernetes by these watches.
     #[must_use]
     pub fn new(targets: impl IntoIterator<Item = (TargetId, TargetSpec)>, watches: Vec<WatchName>) -> Self {
-        let mut targets: BTreeMap<TargetId, Entry> =
-            targets.into_iter().map(|(id, spec)| (id, Entry::new(spec))).collect();
-        let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
-        for entry in targets.values_mut() {
-            entry.target.share_period(count);
-        }
-        let services = targets.values().filter_map(|entry: &Entry| entry.target.service().cloned());
-        let named = |entry: &Entry| Some((entry.target.service()?.clone(), entry.target.statefulset()?.clone()));
-        let sets = targets.values().filter_map(named);
-        let kubernetes = (!watches.is_empty()).then(|| Kubernetes::new(services, sets, watches));
-        let order: Vec<TargetId> = targets.keys().copied().collect();
-        let plans_to_look_at = order.iter().copied().collect();
-        Self { targets, order, plans_to_look_at, kubernetes, ..Self::default() }
+        let mut state = Self::default();
+        let new: Vec<_> = targets.into_iter().collect();
+        let mut order: Vec<_> = new.iter().map(|(id, _)| *id).collect();
+        order.sort_unstable();
+        // The initial targets produce no notices.
+        state.set_targets(TargetSet { order, new, watches }, Moment::START, &mut Vec::new());
+        state
     }
 
-    /// Takes one fact in, and returns what is new to people. A fact about a target that does not exist (any more) is
-    /// ignored.
-    pub fn apply(&mut self, event: Event, now: Moment) -> Vec<News> {
+    /// Returns new notices. Events of unknown targets are ignored: the target may have been removed.
+    pub fn apply(&mut self, event: Event, now: Moment) -> Vec<Notification> {
+        let mut news = Vec::new();
         match event {
             Event::Sampled { target, sample, late } => {
-                self.lateness.record(late);
-                self.sampled(target, *sample, now)
+                self.start_delay.record(late);
+                self.sampled(target, *sample, now, &mut news);
             }
             Event::Skipped { target, count } => {
-                self.change(target, |target| target.skipped(count, now).into_iter().collect())
+                self.change(target, &mut news, |target, notices| target.skipped(count, now, notices));
             }
-            Event::Asked { target, sample } => self.asked(target, &sample, now),
-            Event::Cluster { watch, told } => self.told(&watch, told, now),
-            Event::Announced(act) => {
-                self.announcement = Some(act.clone());
-                vec![News { subject: Subject::Demo, notice: Notice::Announced(act) }]
+            Event::PodProbed { target, sample } => self.pod_probed(target, &sample, now, &mut news),
+            Event::Cluster { watch, told } => self.watched(&watch, told, now, &mut news),
+            Event::Caption(caption) => self.caption = Some(caption),
+            Event::Recorded(problem) => {
+                self.in_cluster(&mut news, |cluster, updates| cluster.recorded(problem, updates));
             }
-            Event::Recorded(problem) => self.recorded(problem),
-            Event::Lineup(lineup) => self.line_up(lineup, now),
-            Event::Configured(loaded) => self.configured(loaded, now),
-            Event::Tick => self.tick(now),
+            Event::TargetsChanged(targets) => self.set_targets(targets, now, &mut news),
+            Event::ConfigLoaded(loaded) => self.config_loaded(loaded, now, &mut news),
+            Event::Tick => self.tick(now, &mut news),
         }
+        news
     }
 
-    /// What the sources are to do from now on, where that has changed since the last call.
-    pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, Plan)> {
-        let old = std::mem::take(&mut self.plans_to_look_at);
-        let new = |id| Some((id, self.targets.get_mut(&id)?.target.new_plan(now)?));
-        old.into_iter().filter_map(new).collect()
+    pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, ProbePlan)> {
+        let changed = std::mem::take(&mut self.changed);
+        let mut plans = Vec::new();
+        for id in changed {
+            let Some(target) = self.targets.get_mut(&id) else { continue };
+            // No view shows a plan.
+            target.change(|target| {
+                plans.extend(target.new_plan(now).map(|plan| (id, plan)));
+                false
+            });
+        }
+        plans
     }
 
-    /// The picture of this moment.
     pub fn snapshot(&mut self, now: Moment) -> Snapshot {
-        let show = |entry: &mut Entry| Arc::clone(entry.shown.get_or_insert_with(|| Arc::new(entry.target.snapshot())));
-        let targets = self.order.iter().filter_map(|id| self.targets.get_mut(id).map(show)).collect();
-        if let (Some(kubernetes), None) = (&self.kubernetes, &self.cluster_shown) {
-            self.cluster_shown = Some(Arc::new(kubernetes.snapshot(now)));
-        }
+        let targets = &mut self.targets;
+        let target = |id| Some(targets.get_mut(id)?.rendered(Target::snapshot));
         Snapshot {
             taken: now,
-            targets,
-            cluster: self.cluster_shown.clone(),
-            announcement: self.announcement.clone(),
-            configured: self.configured.clone(),
-            lateness: self.lateness.clone(),
+            targets: self.order.iter().filter_map(target).collect(),
+            cluster: self.cluster.as_mut().map(|cluster| cluster.rendered(|cluster| cluster.snapshot(now))),
+            caption: self.caption.clone(),
+            configured: self.config_status.clone(),
+            lateness: self.start_delay.clone(),
         }
     }
 
-    /// The uid of a `StatefulSet`, while it exists.
     #[must_use]
     pub fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
-        self.kubernetes.as_ref()?.statefulset_uid(name)
+        self.cluster.as_ref()?.get().statefulset_uid(name)
     }
 
-    fn recorded(&mut self, problem: Option<Problem>) -> Vec<News> {
-        let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
-        let news = kubernetes.recorded(problem);
-        if news.is_some() {
-            self.cluster_shown = None;
-        }
-        news.into_iter().collect()
-    }
-
-    fn sampled(&mut self, id: TargetId, sample: Sample, now: Moment) -> Vec<News> {
-        let finished = sample.finished;
-        let mut read = None;
-        let mut news = self.change(id, |target| {
-            let outcome = target.sampled(sample, now);
-            read = outcome.read.zip(target.service().cloned());
-            outcome.news
-        });
-        if let (Some((read, service)), Some(kubernetes)) = (read, &mut self.kubernetes) {
-            let scaled = kubernetes.read(&service, &read, finished);
-            news.extend(self.scaled(scaled));
-        }
-        news
-    }
-
-    fn line_up(&mut self, lineup: Lineup, now: Moment) -> Vec<News> {
-        let Lineup { order, new, watches } = lineup;
-        let stays: BTreeSet<_> = order.iter().collect();
-        self.targets.retain(|id, _| stays.contains(id));
-        let added: Vec<_> = new.iter().map(|(id, _)| *id).collect();
-        self.plans_to_look_at.extend(&added);
-        self.targets.extend(new.into_iter().map(|(id, spec)| (id, Entry::new(spec))));
-        self.order = order;
-        let count = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
-        for entry in self.targets.values_mut() {
-            if entry.target.share_period(count) {
-                entry.shown = None;
-            }
-        }
-        if self.kubernetes.is_none() && !watches.is_empty() {
-            self.kubernetes = Some(Kubernetes::new([], [], Vec::new()));
-        }
-        let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
-        self.cluster_shown = None;
-        let services = self.targets.values().filter_map(|entry| entry.target.service().cloned()).collect();
-        let named = |entry: &Entry| Some((entry.target.service()?.clone(), entry.target.statefulset()?.clone()));
-        let named = self.targets.values().filter_map(named).collect();
-        let news = kubernetes.line_up(services, named, watches, now);
-        for id in added {
-            let Some(entry) = self.targets.get_mut(&id) else { continue };
-            let Some(service) = entry.target.service().cloned() else { continue };
-            // What was told before the target was there; nothing, if that is not complete.
-            if let Some(routing) = kubernetes.routing(&service) {
-                entry.target.routed(Some(routing), now);
-            }
-            if let Some(port) = entry.target.asks_port() {
-                entry.target.reach(kubernetes.reachable(&service, port), now);
-            }
-        }
-        news
-    }
-
-    fn configured(&mut self, loaded: Result<(), Arc<str>>, now: Moment) -> Vec<News> {
-        let before = self.configured.take();
-        let again = before.is_some();
-        let notice = match loaded {
-            Ok(()) => {
-                self.configured = Some(Configured { since: now, refused: None });
-                again.then_some(Notice::Reconfigured { targets: self.order.len() })
-            }
-            Err(why) => {
-                let since = before.as_ref().map_or(now, |before| before.since);
-                let told = before.and_then(|before| before.refused).is_some_and(|refused| refused == why);
-                self.configured = Some(Configured { since, refused: Some(Arc::clone(&why)) });
-                (!told).then_some(Notice::ConfigurationRefused { why })
-            }
-        };
-        notice.map(|notice| News { subject: Subject::Configuration, notice }).into_iter().collect()
-    }
-
-    /// How often a second it is to be told that time passes: each tick is about a part of the targets.
+    /// Ticks that it takes to advance every target once a second.
     #[must_use]
     pub fn ticks_a_second(&self) -> usize {
         self.targets.len().div_ceil(TICKED_AT_ONCE).max(1)
     }
 
-    fn tick(&mut self, now: Moment) -> Vec<News> {
+    fn sampled(&mut self, id: TargetId, sample: Sample, now: Moment, news: &mut Vec<Notification>) {
+        let finished = sample.finished;
+        let read = self
+            .change(id, news, |target, notices| target.sampled(sample, now, notices).zip(target.service().cloned()));
+        if let Some((read, service)) = read.flatten() {
+            self.in_cluster(news, |cluster, updates| cluster.read(&service, &read, finished, updates));
+        }
+    }
+
+    fn pod_probed(&mut self, id: TargetId, probed: &DirectSample, now: Moment, news: &mut Vec<Notification>) {
+        let service = self.change(id, news, |target, _| {
+            target.pod_probed(probed, now);
+            target.service().cloned()
+        });
+        let sample = &probed.sample;
+        if let (Some(service), Ok(_)) = (service.flatten(), &sample.outcome) {
+            self.in_cluster(news, |cluster, updates| {
+                cluster.direct_read(&service, &probed.pod, sample.started, sample.finished, updates);
+            });
+        }
+        self.know_freshness(id, now, news);
+    }
+
+    fn set_targets(&mut self, targets: TargetSet, now: Moment, news: &mut Vec<Notification>) {
+        let TargetSet { order, new, watches } = targets;
+        let stays: BTreeSet<_> = order.iter().collect();
+        self.targets.retain(|id, _| stays.contains(id));
+        let added: Vec<_> = new.iter().map(|(id, _)| *id).collect();
+        self.changed.extend(&added);
+        self.targets.extend(new.into_iter().map(|(id, spec)| (id, Box::new(Cached::new(Target::new(spec))))));
+        self.order = order;
+        let count = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        for target in self.targets.values_mut() {
+            target.change(|target| target.share_period(count));
+        }
+        if self.cluster.is_none() && !watches.is_empty() {
+            self.cluster = Some(Cached::new(Cluster::default()));
+        }
+        let targets = || self.targets.values().map(|target| target.get());
+        let services = targets().filter_map(|target| target.service().cloned()).collect();
+        let named = |target: &Target| Some((target.service()?.clone(), target.statefulset()?.clone()));
+        let named = targets().filter_map(named).collect();
+        self.in_cluster(news, |cluster, updates| cluster.observe(services, named, watches, now, updates));
+        let Some(cluster) = self.cluster.as_ref().map(Cached::get) else { return };
+        for id in added {
+            let Some(target) = self.targets.get_mut(&id).map(|target| target.get_mut()) else { continue };
+            let Some(service) = target.service().cloned() else { continue };
+            // The routing may be known before the target. It is absent while the watches are incomplete.
+            if let Some(routing) = cluster.routing(&service) {
+                target.routed(Some(routing), now);
+            }
+            if let Some(port) = target.pod_probe_port() {
+                target.reach(cluster.reachable(&service, port), now);
+            }
+        }
+    }
+
+    fn config_loaded(&mut self, loaded: Result<(), Arc<str>>, now: Moment, news: &mut Vec<Notification>) {
+        let before = self.config_status.take();
+        let again = before.is_some();
+        let notice = match loaded {
+            Ok(()) => {
+                self.config_status = Some(ConfigStatus { since: now, refused: None });
+                again.then_some(Notice::Reconfigured { targets: self.order.len() })
+            }
+            Err(why) => {
+                let since = before.as_ref().map_or(now, |before| before.since);
+                let told = before.and_then(|before| before.refused).is_some_and(|refused| refused == why);
+                self.config_status = Some(ConfigStatus { since, refused: Some(Arc::clone(&why)) });
+                (!told).then_some(Notice::ConfigurationRefused { why })
+            }
+        };
+        news.extend(notice.map(|notice| Notification { subject: Subject::Configuration, notice }));
+    }
+
+    fn tick(&mut self, now: Moment, news: &mut Vec<Notification>) {
         let parts = self.ticks_a_second();
         let part = self.ticks % parts;
         self.ticks += 1;
         let ids: Vec<_> = self.targets.keys().copied().skip(part).step_by(parts).collect();
-        let mut news = Vec::new();
         for id in ids {
-            news.extend(self.time_passes(id, now));
-            news.extend(self.know_freshness(id, now));
+            self.time_passes(id, now, news);
+            self.know_freshness(id, now, news);
         }
-        if let Some(kubernetes) = self.kubernetes.as_mut().filter(|_| part == 0) {
-            let (of_kubernetes, changed) = kubernetes.tick(now);
-            if changed || !of_kubernetes.is_empty() {
-                self.cluster_shown = None;
-            }
-            news.extend(of_kubernetes);
+        if part == 0 {
+            self.in_cluster(news, |cluster, updates| cluster.tick(now, updates));
         }
-        news
     }
 
-    /// What that changes is shown with the next sample of a busy target, and with the next tick at the latest: otherwise
-    /// each snapshot would be made twice.
-    fn time_passes(&mut self, id: TargetId, now: Moment) -> Vec<News> {
-        let entry = self.targets.get_mut(&id);
-        let shown = entry.filter(|entry| entry.busy).and_then(|entry| entry.shown.take());
-        let news = self.change(id, |target| target.tick(now));
-        if let Some(entry) = self.targets.get_mut(&id) {
-            entry.busy = false;
-            entry.shown = shown.filter(|_| news.is_empty());
-        }
-        news
-    }
-
-    fn asked(&mut self, id: TargetId, direct: &DirectSample, now: Moment) -> Vec<News> {
-        let mut service = None;
-        self.change(id, |target| {
-            target.asked(direct, now);
-            service = target.service().cloned();
-            Vec::new()
+    fn time_passes(&mut self, id: TargetId, now: Moment, news: &mut Vec<Notification>) {
+        let Some(target) = self.targets.get_mut(&id) else { return };
+        self.changed.insert(id);
+        let mut notices = Vec::new();
+        target.changes_later(|target| {
+            target.tick(now, &mut notices);
+            !notices.is_empty()
         });
-        let sample = &direct.sample;
-        let mut news = Vec::new();
-        if let (Some(service), Some(kubernetes), Ok(_)) = (service, &mut self.kubernetes, &sample.outcome) {
-            let scaled = kubernetes.direct_read(&service, &direct.pod, sample.started, sample.finished);
-            news = self.scaled(scaled);
-        }
-        news.extend(self.know_freshness(id, now));
-        news
+        tell(target.get(), notices, news);
     }
 
-    /// Lets the scale events know whether it is known which answers are fresh.
-    fn know_freshness(&mut self, id: TargetId, now: Moment) -> Vec<News> {
-        let target = self.targets.get(&id).map(|entry| &entry.target);
-        let Some((target, kubernetes)) = target.zip(self.kubernetes.as_mut()) else { return Vec::new() };
-        let Some(service) = target.service() else { return Vec::new() };
-        let scaled = kubernetes.know_freshness(service, target.knows_freshness(now), now);
-        self.scaled(scaled)
+    /// Scale events depend on whether stale reads can be recognised.
+    fn know_freshness(&mut self, id: TargetId, now: Moment, news: &mut Vec<Notification>) {
+        let Some(target) = self.targets.get(&id).map(|target| target.get()) else { return };
+        let Some(service) = target.service().cloned() else { return };
+        let known = target.knows_freshness(now);
+        self.in_cluster(news, |cluster, updates| cluster.know_freshness(&service, known, now, updates));
     }
 
-    /// What is new of scale events, if anything changed there.
-    fn scaled(&mut self, scaled: Option<Vec<News>>) -> Vec<News> {
-        if scaled.is_some() {
-            self.cluster_shown = None;
-        }
-        scaled.unwrap_or_default()
-    }
-
-    fn told(&mut self, watch: &WatchName, told: Told, now: Moment) -> Vec<News> {
-        const PODS: [Kind; 4] = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
-        let Some(kubernetes) = &mut self.kubernetes else { return Vec::new() };
-        self.cluster_shown = None;
-        let mut gone = None;
-        let heard = match &told {
-            Told::Broken(_) => Some(false),
-            Told::Listed => Some(true),
-            Told::Change(_) => None,
-        };
-        let heard = heard.filter(|_| watch.kind == Kind::Slice);
-        let (news, services) = match told {
+    fn watched(&mut self, watch: &WatchName, told: Told, now: Moment, news: &mut Vec<Notification>) {
+        const OF_PODS: [Kind; 4] = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
+        let of_pods = OF_PODS.contains(&watch.kind);
+        let (mut endpoints_known, mut gone) = (None, None);
+        let routed = self.in_cluster(news, |cluster, updates| match told {
             Told::Change(change) => {
                 if let Change::Deleted(Kind::Pod, name, _) = &*change {
                     gone = Some(name.clone());
                 }
-                kubernetes.apply(watch, *change, now)
+                cluster.apply(watch, *change, now, updates);
             }
-            Told::Listed => kubernetes.listed(watch, now),
-            Told::Broken(problem) => (kubernetes.broken(watch, problem), Vec::new()),
-        };
-        for (id, entry) in &mut self.targets {
-            let Some(service) = entry.target.service() else { continue };
-            if let Some(heard) = heard.filter(|_| service.namespace == watch.namespace) {
-                entry.target.heard(heard);
+            Told::Listed => {
+                endpoints_known = Some(true);
+                cluster.listed(watch, now, updates);
             }
-            let Some(service) = entry.target.service() else { continue };
-            if services.contains(service) {
-                let routing = kubernetes.routing(service);
-                entry.target.routed(routing, now);
-                entry.shown = None;
-                self.plans_to_look_at.insert(*id);
-            } else if let Some(pod) = gone.as_ref().filter(|pod| pod.namespace == service.namespace) {
-                entry.target.pod_gone(&pod.name, now);
+            Told::Broken(problem) => {
+                endpoints_known = Some(false);
+                cluster.broken(watch, problem, updates);
             }
-            if let (true, Some(port)) = (PODS.contains(&watch.kind), entry.target.asks_port())
-                && let Some(service) = entry.target.service().filter(|service| service.namespace == watch.namespace)
-            {
-                let reachable = kubernetes.reachable(service, port);
-                entry.target.reach(reachable, now);
-                entry.shown = None;
-                self.plans_to_look_at.insert(*id);
+        });
+        let Some(cluster) = self.cluster.as_ref().map(Cached::get) else { return };
+        if routed.is_empty() && !of_pods {
+            return;
+        }
+        let endpoints_known = endpoints_known.filter(|_| watch.kind == Kind::Slice);
+        for (id, target) in &mut self.targets {
+            let Some(service) = target.get().service() else { continue };
+            let is_routed = routed.contains(service);
+            let is_here = service.namespace == watch.namespace;
+            let gone = gone.as_ref().filter(|pod| pod.namespace == service.namespace);
+            let port = target.get().pod_probe_port().filter(|_| of_pods && is_here);
+            if !is_routed && gone.is_none() && port.is_none() && !(is_here && endpoints_known.is_some()) {
+                continue;
+            }
+            let service = service.clone();
+            self.changed.insert(*id);
+            let target = target.get_mut();
+            if let Some(known) = endpoints_known.filter(|_| is_here) {
+                target.set_endpoints_known(known);
+            }
+            if is_routed {
+                target.routed(cluster.routing(&service), now);
+            } else if let Some(pod) = gone {
+                target.pod_gone(&pod.name, now);
+            }
+            if let Some(port) = port {
+                target.reach(cluster.reachable(&service, port), now);
             }
         }
-        news
     }
 
-    fn change(&mut self, id: TargetId, change: impl FnOnce(&mut Target) -> Vec<Notice>) -> Vec<News> {
-        let Some(entry) = self.targets.get_mut(&id) else { return Vec::new() };
-        entry.shown = None;
-        entry.busy = true;
-        self.plans_to_look_at.insert(id);
-        let news = change(&mut entry.target);
-        let subject = || Subject::Target(Arc::clone(entry.target.name()));
-        news.into_iter().map(|notice| News { subject: subject(), notice }).collect()
+    fn change<R>(
+        &mut self,
+        id: TargetId,
+        news: &mut Vec<Notification>,
+        take_in: impl FnOnce(&mut Target, &mut Vec<TargetNotice>) -> R,
+    ) -> Option<R> {
+        let target = self.targets.get_mut(&id)?.get_mut();
+        self.changed.insert(id);
+        let mut notices = Vec::new();
+        let result = take_in(target, &mut notices);
+        tell(target, notices, news);
+        Some(result)
     }
+
+    /// Returns the Services whose routing may have changed.
+    fn in_cluster(
+        &mut self,
+        news: &mut Vec<Notification>,
+        take_in: impl FnOnce(&mut Cluster, &mut Updates),
+    ) -> BTreeSet<ObjectName> {
+        let mut updates = Updates::default();
+        if let Some(cluster) = &mut self.cluster {
+            cluster.change(|cluster| {
+                take_in(cluster, &mut updates);
+                updates.dirty
+            });
+        }
+        news.extend(updates.notices.into_iter().map(|(set, notice)| Notification {
+            subject: set.map_or(Subject::Kubernetes, Subject::StatefulSet),
+            notice: Notice::Cluster(notice),
+        }));
+        updates.routing_changed
+    }
+}
+
+fn tell(target: &Target, notices: Vec<TargetNotice>, news: &mut Vec<Notification>) {
+    let subject = || Subject::Target(Arc::clone(target.name()));
+    news.extend(notices.into_iter().map(|notice| Notification { subject: subject(), notice: Notice::Target(notice) }));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Expectation;
+    use crate::model::verdict::Expectation;
 
     fn state(targets: usize) -> State {
         let spec = |number| TargetSpec::regular(&format!("mysql/mysql-read-{number}"), Expectation::Seen);
@@ -353,7 +323,7 @@ mod tests {
         State::new((0..targets).map(|number| (TargetId(number), spec(number))), Vec::new())
     }
 
-    /// For how many targets it is shown that time passed so often.
+    /// Number of targets with `times` points in their trend.
     fn shown(state: &mut State, times: usize) -> usize {
         let snapshot = state.snapshot(Moment::at(0.0));
         snapshot.targets.iter().filter(|target| target.trend.points().len() == times).count()

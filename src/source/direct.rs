@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Ask, DirectSample, Event, Plan, Purpose, Sample, TargetId};
+use crate::model::{DirectSample, Event, PodProbe, ProbePlan, Purpose, Sample, TargetId};
 
 /// How many pods are asked at once, the primary apart.
 const AT_ONCE: usize = 8;
@@ -40,12 +40,12 @@ struct Asked {
 /// When a sample panics: the panic goes on in the caller.
 pub async fn run<S, F>(
     target: TargetId,
-    mut plan: watch::Receiver<Plan>,
+    mut plan: watch::Receiver<ProbePlan>,
     sample: S,
     events: mpsc::Sender<Event>,
     stop: CancellationToken,
 ) where
-    S: Fn(&Ask) -> F,
+    S: Fn(&PodProbe) -> F,
     F: Future<Output = Sample> + Send + 'static,
 {
     let mut asked: HashMap<Arc<str>, Asked> = HashMap::new();
@@ -89,21 +89,21 @@ pub async fn run<S, F>(
 }
 
 async fn tell(events: &mpsc::Sender<Event>, target: TargetId, sample: DirectSample) -> bool {
-    events.send(Event::Asked { target, sample: Box::new(sample) }).await.is_ok()
+    events.send(Event::PodProbed { target, sample: Box::new(sample) }).await.is_ok()
 }
 
 /// Who is to be asked next, and when.
-fn next(plan: &Plan, asked: &HashMap<Arc<str>, Asked>, in_flight: usize) -> Option<(Instant, Ask)> {
+fn next(plan: &ProbePlan, asked: &HashMap<Arc<str>, Asked>, in_flight: usize) -> Option<(Instant, PodProbe)> {
     let now = Instant::now();
     // Those that were never asked go before those that are overdue.
-    let due = |ask: &Ask| match asked.get(&ask.pod.uid) {
+    let due = |ask: &PodProbe| match asked.get(&ask.pod.uid) {
         None => Some((false, now)),
         Some(asked) if asked.under_way => None,
         // The primary is asked by the clock.
         Some(asked) if ask.purpose == Purpose::Primary => Some((true, asked.began + ask.every)),
         Some(asked) => Some((true, asked.began + ask.every.mul_f64(1.0 + JITTER * (asked.place - 0.5)))),
     };
-    let allowed = |ask: &&Ask| ask.purpose == Purpose::Primary || in_flight < AT_ONCE;
+    let allowed = |ask: &&PodProbe| ask.purpose == Purpose::Primary || in_flight < AT_ONCE;
     let candidates = plan.direct.iter().filter(allowed).filter_map(|ask| Some((due(ask)?, ask)));
     candidates.min_by_key(|(due, _)| *due).map(|((_, due), ask)| (due, ask.clone()))
 }
@@ -118,22 +118,22 @@ mod tests {
         model::{Failure, FailureReason, cluster::PodRef},
     };
 
-    fn ask(uid: &str, purpose: Purpose, every: f64) -> Ask {
+    fn ask(uid: &str, purpose: Purpose, every: f64) -> PodProbe {
         let pod = PodRef { name: uid.into(), uid: uid.into() };
-        Ask { pod, addresses: Vec::new(), purpose, every: Duration::from_secs_f64(every) }
+        PodProbe { pod, addresses: Vec::new(), purpose, every: Duration::from_secs_f64(every) }
     }
 
     /// Follows `plans`, each for some seconds of paused time, with samples that take `lasting`; gives how often each pod
     /// was asked, and how many samples were under way at once.
-    async fn asked(plans: Vec<(Vec<Ask>, u64)>, lasting: Duration) -> (HashMap<String, usize>, usize) {
+    async fn asked(plans: Vec<(Vec<PodProbe>, u64)>, lasting: Duration) -> (HashMap<String, usize>, usize) {
         let clock = Clock::start();
         let (events, mut told) = mpsc::channel(100_000);
-        let (planned, plan) = watch::channel(Plan::default());
+        let (planned, plan) = watch::channel(ProbePlan::default());
         let stop = CancellationToken::new();
         let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let sample = {
             let most = Arc::clone(&most);
-            move |_: &Ask| {
+            move |_: &PodProbe| {
                 let (under_way, most) = (Arc::clone(&under_way), Arc::clone(&most));
                 async move {
                     most.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -148,7 +148,7 @@ mod tests {
         let running = run(TargetId(0), plan, sample, events, stop.clone());
         let planning = async {
             for (direct, seconds) in plans {
-                planned.send_replace(Plan { burst: false, direct });
+                planned.send_replace(ProbePlan { burst: false, direct });
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
             stop.cancel();
@@ -156,7 +156,7 @@ mod tests {
         tokio::join!(running, planning);
         let mut counts = HashMap::new();
         while let Ok(event) = told.try_recv() {
-            let Event::Asked { sample, .. } = event else { panic!("{event:?}") };
+            let Event::PodProbed { sample, .. } = event else { panic!("{event:?}") };
             *counts.entry(sample.pod.name.to_string()).or_default() += 1;
         }
         (counts, most.load(Ordering::Relaxed))

@@ -3,7 +3,6 @@
 mod cause;
 pub mod direct;
 pub mod exporter;
-pub mod fake;
 pub mod kubernetes;
 pub mod mysql;
 mod resolve;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Interval,
-    model::{Event, Plan, Sample, TargetId},
+    model::{Event, ProbePlan, Sample, TargetId},
 };
 
 /// The part of a slot in which its sample may start.
@@ -51,7 +51,7 @@ impl Schedule {
     pub async fn run<S, F>(
         self,
         target: TargetId,
-        mut plan: watch::Receiver<Plan>,
+        mut plan: watch::Receiver<ProbePlan>,
         sample: S,
         events: mpsc::Sender<Event>,
         stop: CancellationToken,
@@ -189,12 +189,12 @@ mod tests {
         stop_after: Duration,
         burst: Range<Duration>,
     ) -> Vec<Event> {
-        let (planned, plan) = watch::channel(Plan::default());
+        let (planned, plan) = watch::channel(ProbePlan::default());
         let planning = async move {
             tokio::time::sleep(burst.start).await;
-            planned.send_replace(Plan { burst: true, direct: Vec::new() });
+            planned.send_replace(ProbePlan { burst: true, direct: Vec::new() });
             tokio::time::sleep(burst.end.saturating_sub(burst.start)).await;
-            planned.send_replace(Plan::default());
+            planned.send_replace(ProbePlan::default());
         };
         let clock = Clock::start();
         let (events, mut told) = mpsc::channel(10_000);
@@ -311,7 +311,8 @@ mod tests {
             Sample { sequence, started: clock.now(), finished: clock.now(), outcome: Err(failure) }
         };
         let stop = CancellationToken::new();
-        let mut running = std::pin::pin!(schedule.run(TARGET, watch::channel(Plan::default()).1, sample, events, stop));
+        let mut running =
+            std::pin::pin!(schedule.run(TARGET, watch::channel(ProbePlan::default()).1, sample, events, stop));
         // Nothing polls the schedule for half a second after its first sample.
         tokio::select! { () = &mut running => {} , first = told.recv() => assert!(first.is_some()) }
         tokio::time::advance(Duration::from_millis(500)).await;

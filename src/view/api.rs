@@ -1,4 +1,4 @@
-//! The JSON API. Names are those of the contract and never change; what is not known is `null`.
+//! The JSON API. Field names are a contract and never change; unknown values are `null`.
 
 mod cluster;
 mod live;
@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    self, AnswerSeen, CulpritKind, Decision, Evidence, FailureReason, FailureSeen, Notice, Outcome, Phase,
-    ReplicaSnapshot, Role, Snapshot, TargetSnapshot,
+    AnswerSeen, Decision, Evidence, FailureReason, FailureSeen, Notice, Outcome, Phase, ReplicaSnapshot, Role,
+    Snapshot, TargetSnapshot,
     cluster::{ClusterSnapshot, StatefulSetSnapshot},
 };
 
@@ -24,12 +24,11 @@ use crate::model::{
 #[derive(Debug, Serialize)]
 pub struct Targets<'a> {
     targets: Vec<Target<'a>>,
-    /// What the demo shows at the moment.
+    /// The current step of the demo.
     #[serde(skip_serializing_if = "Option::is_none")]
     announcement: Option<String>,
 }
 
-/// One target of `/api/v1/targets`.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the contract's names")]
 pub struct Target<'a> {
@@ -44,11 +43,9 @@ pub struct Target<'a> {
     primary_reads: u64,
     evidence_seconds: Option<f64>,
     threshold_seconds: Option<f64>,
-    /// What the evidence means, in words.
     evidence: String,
     replicas_expected: usize,
     replicas_answering: usize,
-    /// What the shares and their intervals rest on, in words.
     share_basis: String,
     replicas: Vec<Replica<'a>>,
     culprits: Option<Vec<verdict::Culprit<'a>>>,
@@ -59,13 +56,12 @@ pub struct Target<'a> {
     claims: Option<Vec<cluster::Claim<'a>>>,
     mean_duration_seconds: MeanDurations,
     duration_quantiles_seconds: live::Quantiles<'a>,
-    /// Left out where the reader has all but the newest, which come by themselves.
+    /// Left out for a reader that receives new reads as events.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_answers: Option<Vec<Answer<'a>>>,
     last_failures: Vec<Failure<'a>>,
 }
 
-/// What `check --output json` prints: the target, and how the check ended.
 #[derive(Debug, Serialize)]
 pub struct Checked<'a> {
     #[serde(flatten)]
@@ -122,7 +118,6 @@ struct Failure<'a> {
     duration_seconds: Duration,
 }
 
-/// The failed samples of a target by reason, those that occurred.
 #[derive(Debug)]
 struct Failures<'a>(&'a TargetSnapshot);
 
@@ -135,19 +130,17 @@ struct MeanDurations {
 }
 
 impl<'a> Targets<'a> {
-    /// Every target of a snapshot.
     #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         let told = snapshot.cluster.as_deref();
         Self {
             targets: snapshot.targets.iter().map(|target| Target::of(target, told).warned(snapshot)).collect(),
-            announcement: snapshot.announcement.as_ref().map(ToString::to_string),
+            announcement: snapshot.caption.as_ref().map(ToString::to_string),
         }
     }
 }
 
 impl<'a> Target<'a> {
-    /// With what is wrong with the whole program.
     fn warned(mut self, snapshot: &Snapshot) -> Self {
         let refused = snapshot.configured.as_ref().and_then(|configured| configured.refused.clone());
         let warning = refused.map(|why| Notice::ConfigurationRefused { why }.to_string());
@@ -177,13 +170,18 @@ impl<'a> Target<'a> {
             threshold_seconds: Some(threshold_seconds),
             evidence: Evidence { seconds, threshold_seconds }.to_string(),
             replicas_expected: expected().count(),
-            replicas_answering: expected().filter(|replica| replica.reads > 0 && !is_silent(target, replica)).count(),
+            replicas_answering: expected().filter(|replica| replica.reads > 0 && !target.is_silent(replica)).count(),
             share_basis: target.share_basis.to_string(),
             replicas: target.replicas.iter().map(Replica::of).collect(),
             culprits: Some(target.verdict.culprits().iter().map(verdict::Culprit::of).collect()),
             anomalies: Some(verdict::Anomaly::seen(target)),
             imbalance: target.indices.as_ref().map(verdict::Indices::of),
-            notices: target.notices.iter().chain(of_kubernetes).map(ToString::to_string).collect(),
+            notices: target
+                .notices
+                .iter()
+                .map(ToString::to_string)
+                .chain(of_kubernetes.map(ToString::to_string))
+                .collect(),
             routing: target.routing.as_ref().map(cluster::Routing::of),
             claims,
             mean_duration_seconds: MeanDurations::of(target),
@@ -194,15 +192,8 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Whether a replica gives nothing at present, as far as that can be told.
-fn is_silent(target: &TargetSnapshot, replica: &ReplicaSnapshot) -> bool {
-    let missed = |notice: &Notice| matches!(notice, Notice::Silent { replica: name, .. } if *name == replica.name);
-    let dead = |culprit: &model::Culprit| culprit.replica == replica.name && culprit.kind == CulpritKind::Dead;
-    target.notices.iter().any(missed) || target.verdict.culprits().iter().any(dead)
-}
-
 impl<'a> Checked<'a> {
-    /// A check that ended with `outcome`, or without one for another `reason`.
+    /// `reason` explains the outcome, or why there is none.
     #[must_use]
     pub fn of(target: &'a TargetSnapshot, outcome: Option<&Outcome>, reason: String, exit_code: u8) -> Self {
         let mut shown = Target::of(target, None);

@@ -1,10 +1,9 @@
-//! News as log lines.
+//! Notifications as log lines.
 
-use crate::model::{News, Severity, Subject};
+use crate::model::{Notification, Severity, Subject};
 
-/// Writes what is new into the log, at the level of its severity.
-pub fn news(news: &News) {
-    /// A macro, because each line's level and fields are fixed where it is written.
+pub fn news(news: &Notification) {
+    /// A macro, because tracing fixes each line's level and fields at compile time.
     macro_rules! line {
         ($($field:tt)*) => {
             match news.notice.severity() {
@@ -16,6 +15,6 @@ pub fn news(news: &News) {
     match &news.subject {
         Subject::Target(target) => line!(target = %target,),
         Subject::StatefulSet(set) => line!(statefulset = %set,),
-        Subject::Kubernetes | Subject::Demo | Subject::Configuration => line!(),
+        Subject::Kubernetes | Subject::Configuration => line!(),
     }
 }

@@ -1,4 +1,4 @@
-//! Ways to show a [`Snapshot`](crate::model::Snapshot). Each renders the same picture; none of them computes one.
+//! Output formats. Each renders the same [`Snapshot`](crate::model::Snapshot) and computes nothing of its own.
 
 pub mod api;
 pub mod log;

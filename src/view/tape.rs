@@ -1,4 +1,4 @@
-//! The tape of answers as plain lines, in the form of the lab's loop: time, `server_id`, replica.
+//! The tape of reads as plain lines, in the format of the lab's loop: time, `server_id`, replica.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,15 @@ use jiff::Timestamp;
 use super::terminal::Documents;
 use crate::model::Snapshot;
 
-/// The lines that were not printed yet. More answers than a target's tape holds since the last look are lost to it, so
-/// look often.
+/// Reads are lost if more arrive between two calls than the tape of a target holds.
 #[derive(Debug, Default)]
 pub struct Tape {
-    /// How many answers of each target were looked at.
+    /// Number of reads of each target that were printed.
     looked_at: BTreeMap<String, u64>,
 }
 
 impl Tape {
-    /// One line for each new answer, oldest first, without a line break at its end; where there are several targets, each
-    /// line ends with the target's name.
+    /// Oldest first, without line breaks. With several targets, each line ends with the name of the target.
     pub fn lines(&mut self, snapshot: &Snapshot) -> Vec<String> {
         let several = snapshot.targets.len() > 1;
         let mut lines = Vec::new();
@@ -30,7 +28,6 @@ impl Tape {
         lines
     }
 
-    /// The same from what another readscope serves.
     pub fn lines_of(&mut self, documents: &Documents) -> Vec<String> {
         let several = documents.targets().len() > 1;
         let mut lines = Vec::new();
@@ -44,7 +41,6 @@ impl Tape {
         lines
     }
 
-    /// How many of so many answers of a target are new.
     fn new_answers(&mut self, target: &str, answers: u64) -> usize {
         let before = self.looked_at.insert(target.to_owned(), answers).unwrap_or(0);
         usize::try_from(answers.saturating_sub(before)).unwrap_or(usize::MAX)

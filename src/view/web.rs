@@ -1,4 +1,4 @@
-//! The HTTP side: live page and its events, metrics, JSON API, health, readiness, configuration.
+//! The HTTP server: live page and events, metrics, JSON API, health, readiness, configuration.
 
 mod access;
 mod activity;
@@ -7,8 +7,7 @@ mod connections;
 mod events;
 mod feed;
 mod page;
-mod rendered;
-mod renderings;
+mod renderer;
 mod routes;
 
 use std::sync::Arc;
@@ -16,32 +15,29 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use self::access::Access;
+pub use self::{access::Access, renderer::RENDERINGS_MAX};
 
-use self::{events::Streams, renderings::Renderings};
+use self::{events::Streams, renderer::Renderer};
 use super::metrics::Exposition;
 use crate::model::Snapshot;
 
-/// A wish to load the configuration anew; the answer is why it was refused, if it was.
 pub type Reload = oneshot::Sender<Result<(), String>>;
 
-/// What is served.
 #[derive(Debug)]
 pub struct Site {
     snapshots: watch::Receiver<Snapshot>,
     exposition: Exposition,
     streams: Streams,
-    renderings: Renderings,
-    /// The effective configuration, secrets hidden.
+    renderer: Renderer,
+    /// The effective configuration, without secrets.
     configuration: watch::Receiver<String>,
-    /// Absent where nobody may ask for it.
+    /// `None` if reload by HTTP is disabled.
     reload: Option<mpsc::Sender<Reload>>,
     access: watch::Receiver<Arc<Access>>,
     stop: CancellationToken,
 }
 
 impl Site {
-    /// A site that shows the latest of `snapshots` and of the texts of `configuration`, until `stop` is cancelled.
     #[must_use]
     pub fn new(
         snapshots: watch::Receiver<Snapshot>,
@@ -53,7 +49,7 @@ impl Site {
             snapshots,
             exposition: Exposition::new(),
             streams: Streams::default(),
-            renderings: Renderings::default(),
+            renderer: Renderer::default(),
             configuration,
             reload: None,
             access,
@@ -61,13 +57,11 @@ impl Site {
         }
     }
 
-    /// The same, at which a reload may be asked for.
     #[must_use]
     pub fn with_reload(self, reload: mpsc::Sender<Reload>) -> Self {
         Self { reload: Some(reload), ..self }
     }
 
-    /// The same, for those alone whom the latest `access` lets in.
     #[must_use]
     pub fn with_access(self, access: watch::Receiver<Arc<Access>>) -> Self {
         Self { access, ..self }

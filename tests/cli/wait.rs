@@ -3,7 +3,7 @@
 use std::{net::TcpListener, thread, time::Duration};
 
 use jiff::Timestamp;
-use readscope::model::{Expectation, Moment, Pace, Snapshot, State, TargetId, TargetSpec, VerdictRules};
+use readscope::model::{Expectation, Moment, ProbeIntervals, Snapshot, State, TargetId, TargetSpec, VerdictRules};
 
 use crate::support::{cluster, program::call, site::Served};
 
@@ -17,9 +17,9 @@ fn snapshot(replicas: usize) -> Snapshot {
         service: Some(cluster::name("mysql-read")),
         statefulset: None,
         port: 3306,
-        pace: Pace::regular(Duration::from_secs(1)),
+        pace: ProbeIntervals::regular(Duration::from_secs(1)),
         forget_after: Duration::from_secs(3600),
-        trial: None,
+        check: None,
         verdict: VerdictRules::default(),
     };
     let mut state = State::new([(TargetId(0), spec)], cluster::watches());

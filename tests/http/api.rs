@@ -1,6 +1,6 @@
 //! What the API and the exposition say of a snapshot that the test decides.
 
-use readscope::view::metrics::Exposition;
+use readscope::{model::Snapshot, view::metrics::Exposition};
 use serde_json::Value;
 
 use crate::{
@@ -12,9 +12,15 @@ use crate::{
     },
 };
 
+fn exposition(snapshot: &Snapshot) -> String {
+    let mut text = Vec::new();
+    Exposition::new().write(snapshot, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
 #[test]
 fn the_exposition_of_a_snapshot_is_this_text() {
-    let exposition = Exposition::new().render(&snapshot());
+    let exposition = exposition(&snapshot());
     let ours = exposition.lines().filter(|line| !line.contains("process_"));
     let text: String = ours.map(|line| line.replace(env!("CARGO_PKG_VERSION"), "VERSION") + "\n").collect();
     golden::assert_is("tests/fixtures/metrics.txt", &text);
@@ -26,7 +32,7 @@ fn the_exposition_of_a_snapshot_is_this_text() {
 
 #[test]
 fn before_the_first_sample_every_reason_is_there_and_no_replica() {
-    let exposition = Exposition::new().render(&nothing());
+    let exposition = exposition(&nothing());
     let failures = "readscope_probe_failures_total{";
     assert_eq!(exposition.lines().filter(|line| line.starts_with(failures) && line.ends_with(" 0")).count(), 11);
     assert!(exposition.contains("readscope_probes_total{target=\"mysql/mysql-read\"} 0"));

@@ -72,9 +72,8 @@ fn scrapes_beyond_those_that_may_be_under_way_are_refused_and_come_back() {
 
 #[tokio::test]
 async fn what_slow_clients_do_not_take_is_bounded_and_free_again_when_they_are_gone() {
-    // A scrape of some tens of megabytes, which no socket takes; how many is known from the one before.
+    // A scrape of some tens of megabytes, which no socket takes.
     let site = served_here(answered(&[(&"x".repeat(200_000), 5)], 0)).await;
-    assert_eq!(answer(asks(site.address).await).await.status, 200);
     let slow = asks(site.address).await;
     slow.readable().await.unwrap();
     let refused = answer(asks(site.address).await).await;
@@ -167,9 +166,7 @@ fn a_body_that_nobody_needs_is_refused_or_never_read() {
     let mut endless = connect(site.address);
     endless.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
-    let began = std::time::Instant::now();
     wait_until("the end of an endless body", SOON, || endless.write_all(chunk.as_bytes()).is_err());
-    assert!(began.elapsed() < SOON);
     let small = said(
         site.address,
         b"GET /-/healthy HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",

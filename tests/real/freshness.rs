@@ -15,7 +15,7 @@ use readscope::{
     clock::Clock,
     config::{Address, Pacing, PasswordSource, Secret, Target, Tls},
     model::{
-        Ask, DirectSample, Event, Expectation, Lag, Plan, Purpose, ReplicaSnapshot, Sample, State, TargetId,
+        DirectSample, Event, Expectation, Lag, PodProbe, ProbePlan, Purpose, ReplicaSnapshot, Sample, State, TargetId,
         TargetSpec, VerdictRules, cluster::PodRef,
     },
     source::{direct, mysql::Sampler},
@@ -59,7 +59,7 @@ impl Observed {
             port: 3306,
             pace: target.pacing.pace(target.interval),
             forget_after: target.forget_after,
-            trial: None,
+            check: None,
             verdict: VerdictRules::default(),
         };
         let addresses: Vec<IpAddr> = service.fleet.addresses().into_iter().map(IpAddr::from).collect();
@@ -95,7 +95,7 @@ impl Observed {
     fn lag(&self, server: &Mysql, sample: Sample) -> Option<Lag> {
         let pod = PodRef { name: server.name.as_str().into(), uid: server.name.as_str().into() };
         let sample = Box::new(DirectSample { pod, purpose: Purpose::Replica, sample });
-        self.state().apply(Event::Asked { target: TARGET, sample }, self.clock.now());
+        self.state().apply(Event::PodProbed { target: TARGET, sample }, self.clock.now());
         self.replica(&server.name)?.lag
     }
 
@@ -142,10 +142,10 @@ fn target() -> Target {
 /// Asks the servers directly, as the plan says, until `stop`.
 async fn ask(state: &Mutex<State>, sampler: &Arc<Sampler>, clock: Clock, stop: CancellationToken) {
     let (events, mut told) = mpsc::channel(1000);
-    let (planned, plan) = watch::channel(Plan::default());
+    let (planned, plan) = watch::channel(ProbePlan::default());
     let sample = {
         let sampler = Arc::clone(sampler);
-        move |ask: &Ask| {
+        move |ask: &PodProbe| {
             let (sampler, addresses) = (Arc::clone(&sampler), ask.addresses.clone());
             async move { sampler.sample_at(&addresses).await }
         }

@@ -1,6 +1,6 @@
 //! How many answers it takes from the beginning of an imbalance to the alarm: the detector's, and the least possible.
 
-use readscope::model::balance::{Detector, DetectorRules};
+use readscope::model::evidence::{Detector, DetectorRules};
 
 use crate::{
     random::Random,

@@ -1,6 +1,6 @@
 //! What the detector promises about false alarms, and that it is not slower than the table says.
 
-use readscope::model::balance::Detector;
+use readscope::model::evidence::Detector;
 
 use crate::{
     delay::{of_detector, rules},

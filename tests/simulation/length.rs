@@ -1,6 +1,6 @@
 //! How long until a false alarm, as a multiple of the period, in situations that the promise covers.
 
-use readscope::model::balance::Detector;
+use readscope::model::evidence::Detector;
 
 use crate::{
     delay::rules,

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use readscope::model::balance::Detector;
+use readscope::model::evidence::Detector;
 
 use crate::{delay::rules, random::Random, reads::Law};
 

@@ -27,7 +27,5 @@ pub(crate) fn assert_is(path: &str, text: &str) {
 }
 
 fn hint() -> String {
-    format!(
-        "if the code is right, write it anew with `{WRITE}=1 cargo test --test documentation --test delivery --test http`"
-    )
+    format!("if the code is right, write it anew with `{WRITE}=1 cargo test --test documentation --test http`")
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, thread::JoinHandle};
 
-use readscope::{clock::Clock, model::Identity, source::fake::ReadService};
+use readscope::{clock::Clock, demo::ReadService, model::Identity};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use readscope::{
     model::{
-        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Pace, Sample, Snapshot, State, TargetId,
-        TargetSpec, Timings, VerdictRules,
+        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, ProbeIntervals, Sample, Snapshot, State,
+        TargetId, TargetSpec, Timings, VerdictRules,
     },
     view::web::{Access, Site},
 };
@@ -90,11 +90,11 @@ pub(crate) fn snapshot() -> Snapshot {
         expectation: Expectation::listed(expected.to_vec()).unwrap(),
         service: None,
         port: 3306,
-        pace: Pace::regular(Duration::from_secs(1)),
+        pace: ProbeIntervals::regular(Duration::from_secs(1)),
         statefulset: None,
         forget_after: Duration::from_secs(3600),
         verdict: VerdictRules::default(),
-        trial: None,
+        check: None,
     };
     let mut state = State::new([(TARGET, spec)], Vec::new());
     let without_uuid = Identity { server_uuid: None, gtid_executed: None, ..identity(0) };
@@ -129,11 +129,11 @@ pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
         expectation: Expectation::Seen,
         service: None,
         port: 3306,
-        pace: Pace::regular(Duration::from_secs(1)),
+        pace: ProbeIntervals::regular(Duration::from_secs(1)),
         statefulset: None,
         forget_after: Duration::from_secs(3600),
         verdict: VerdictRules::default(),
-        trial: None,
+        check: None,
     };
     let mut state = State::new(ids().map(|(id, (name, _))| (id, spec(name))), Vec::new());
     for (target, (_, answers)) in ids() {
@@ -155,11 +155,11 @@ pub(crate) fn nothing() -> Snapshot {
         expectation: Expectation::Seen,
         service: None,
         port: 3306,
-        pace: Pace::regular(Duration::from_secs(1)),
+        pace: ProbeIntervals::regular(Duration::from_secs(1)),
         statefulset: None,
         forget_after: Duration::from_secs(3600),
         verdict: VerdictRules::default(),
-        trial: None,
+        check: None,
     };
     State::new([(TargetId(0), spec)], Vec::new()).snapshot(second(0))
 }

@@ -10,13 +10,11 @@ use std::{
 };
 
 use super::{
-    facts::{ObjectName, PodRef, Service, Slice, Vantage},
-    life::Receipt,
-    milestone::Dated,
-    port::port_behind,
+    milestones::{Dated, Receipt},
+    objects::{Service, Slice, Vantage, port_behind},
     routing::{Routing, route},
 };
-use crate::model::moment::Moment;
+use crate::model::base::{Moment, ObjectName, PodRef};
 
 /// The Services that targets read through, and their endpoints.
 #[derive(Debug, Default)]
@@ -58,10 +56,6 @@ pub(super) struct Turned {
 }
 
 impl Endpoints {
-    pub(super) fn new(observed: impl IntoIterator<Item = ObjectName>) -> Self {
-        Self { observed: observed.into_iter().collect(), ..Self::default() }
-    }
-
     /// Whether a Service of this namespace matters.
     pub(super) fn are_observed_in(&self, namespace: &str) -> bool {
         self.observed.iter().any(|service| *service.namespace == *namespace)

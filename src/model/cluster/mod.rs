@@ -1,42 +1,48 @@
 //! What Kubernetes says: objects as plain facts, and what follows from them for the reads.
 
+mod change;
+mod claim_waits;
+mod claims;
+#[expect(clippy::module_inception, reason = "the room is named after what it is about")]
+mod cluster;
 mod endpoints;
-mod facts;
-mod kubernetes;
-mod life;
-mod lives;
-mod member;
-mod milestone;
-mod pending;
-mod port;
+mod index;
+mod measures;
+mod milestone_status;
+mod milestones;
+mod notice;
+mod objects;
+mod pods;
 mod reach;
-mod reached;
-mod reads;
-mod reasons;
 mod routing;
+mod scale_events;
+mod scale_step;
+mod scaled_replica;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod timeline;
-mod volumes;
+mod tracked;
+mod updates;
 mod watches;
-mod world;
 
-pub use facts::{
-    AccessModes, Claim, ClaimPhase, Endpoint, ObjectName, ObjectNameError, Pod, PodConditions, PodRef, Service, Slice,
+pub use change::{Change, Kind, Object};
+pub use measures::BindLabels;
+pub use milestone_status::{Reached, ReplicaReached};
+pub use milestones::{Dated, Milestone, Milestones, Receipt, ScalePhase};
+pub use notice::ClusterNotice;
+pub use objects::{
+    AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Pod, PodConditions, Port, Service, Slice,
     StatefulSet, StorageClass, Vantage, Volume,
 };
-pub use life::Receipt;
-pub use member::{Direction, Member};
-pub use milestone::{Dated, Milestone, Milestones, ScalePhase};
-pub use port::Port;
-pub use reached::{Reached, ReplicaReached};
-pub use reasons::{ClaimEvent, ClaimReason};
-pub use routing::{Routed, Routing, Rule, Standing, route};
-pub use snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot};
-pub use timeline::ScaleEvent;
-pub use watches::{Problem, Watch, WatchName};
-pub use world::{BindLabels, Change, Kind, Object};
 
-pub(crate) use kubernetes::Kubernetes;
+pub use routing::{EndpointRouting, Routed, Routing, Rule, route};
+pub use scale_events::ScaleEvent;
+pub use scaled_replica::{Direction, ScaledReplica};
+pub use snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot};
+pub use watches::{Problem, Watch, WatchName};
+
+pub use crate::model::base::{ObjectName, ObjectNameError, PodRef};
+
+pub(crate) use cluster::Cluster;
 pub(crate) use reach::Reachable;
+pub(crate) use updates::Updates;

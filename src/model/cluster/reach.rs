@@ -3,12 +3,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::{
-    facts::{ObjectName, PodRef},
-    milestone::Milestone,
-    world::World,
-};
-use crate::model::{moment::Moment, roster::REPLICAS_MAX};
+use super::{milestones::Milestone, objects::StatefulSet, tracked::TrackedObjects};
+use crate::model::base::{Moment, ObjectName, PodRef, REPLICAS_MAX};
 
 /// A pod that can be asked at its own address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,45 +16,49 @@ pub(crate) struct Reachable {
     pub(crate) coming_since: Option<Moment>,
 }
 
-impl World {
-    /// The pods that can be asked directly for what a connection to `port` of the Service gets; at most
-    /// [`REPLICAS_MAX`].
-    pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
-        let mut reachable: Vec<Reachable> = Vec::new();
-        let mut sets: Vec<Arc<str>> = Vec::new();
-        let mut usual_port = None;
-        for (pod, address) in self.endpoints.addresses(service, port) {
-            usual_port = usual_port.or(Some(address.port()));
-            match reachable.iter().position(|known| known.pod.uid == pod.uid) {
-                Some(at) if reachable[at].addresses.contains(&address) => {}
-                Some(at) => reachable[at].addresses.push(address),
-                None if reachable.len() < REPLICAS_MAX => {
-                    let coming_since = self.coming_since(&service.sibling(&pod.name), &pod.uid);
-                    reachable.push(Reachable { pod: pod.clone(), addresses: vec![address], coming_since });
-                    let set = self.pod(&service.sibling(&pod.name)).and_then(|pod| pod.statefulset.as_ref());
-                    sets.extend(set.filter(|set| !sets.contains(set)).cloned());
-                }
-                None => {}
+/// The pods behind `service` at these `addresses`, and the others of their `StatefulSet`s, found by `set`; at most
+/// [`REPLICAS_MAX`].
+pub(super) fn reachable<'a>(
+    service: &ObjectName,
+    addresses: impl Iterator<Item = (&'a PodRef, SocketAddr)>,
+    tracked: &TrackedObjects,
+    set: impl Fn(&ObjectName) -> Option<&'a StatefulSet>,
+) -> Vec<Reachable> {
+    let mut reachable: Vec<Reachable> = Vec::new();
+    let mut sets: Vec<Arc<str>> = Vec::new();
+    let mut usual_port = None;
+    for (pod, address) in addresses {
+        usual_port = usual_port.or(Some(address.port()));
+        match reachable.iter().position(|known| known.pod.uid == pod.uid) {
+            Some(at) if reachable[at].addresses.contains(&address) => {}
+            Some(at) => reachable[at].addresses.push(address),
+            None if reachable.len() < REPLICAS_MAX => {
+                let name = service.sibling(&pod.name);
+                let coming_since = coming_since(tracked, &name, &pod.uid);
+                reachable.push(Reachable { pod: pod.clone(), addresses: vec![address], coming_since });
+                let set = tracked.pod(&name).and_then(|pod| pod.statefulset.as_ref());
+                sets.extend(set.filter(|set| !sets.contains(set)).cloned());
             }
+            None => {}
         }
-        let Some(port) = usual_port else { return reachable };
-        let sets = sets.iter().filter_map(|set| self.set(&service.sibling(set)));
-        let places = sets.flat_map(|set| set.ordinals().take(REPLICAS_MAX).map(|ordinal| set.pod_name(ordinal)));
-        for name in places.map(|name| service.sibling(&name)) {
-            let Some(pod) = self.pod(&name).filter(|pod| !pod.addresses.is_empty()) else { continue };
-            if reachable.len() < REPLICAS_MAX && reachable.iter().all(|known| known.pod.uid != pod.uid) {
-                let addresses = pod.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-                let coming_since = self.coming_since(&name, &pod.uid);
-                let pod = PodRef { name: Arc::clone(&name.name), uid: Arc::clone(&pod.uid) };
-                reachable.push(Reachable { pod, addresses, coming_since });
-            }
-        }
-        reachable
     }
+    let Some(port) = usual_port else { return reachable };
+    let sets = sets.iter().filter_map(|name| set(&service.sibling(name)));
+    let places = sets.flat_map(|set| set.ordinals().take(REPLICAS_MAX).map(|ordinal| set.pod_name(ordinal)));
+    for name in places.map(|name| service.sibling(&name)) {
+        let Some(pod) = tracked.pod(&name).filter(|pod| !pod.addresses.is_empty()) else { continue };
+        if reachable.len() < REPLICAS_MAX && reachable.iter().all(|known| known.pod.uid != pod.uid) {
+            let addresses = pod.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+            let coming_since = coming_since(tracked, &name, &pod.uid);
+            let pod = PodRef { name: Arc::clone(&name.name), uid: Arc::clone(&pod.uid) };
+            reachable.push(Reachable { pod, addresses, coming_since });
+        }
+    }
+    reachable
+}
 
-    fn coming_since(&self, name: &ObjectName, uid: &str) -> Option<Moment> {
-        let life = self.lives.pod_of(name, uid)?;
-        let coming = !life.terminating() && !life.milestones.has(Milestone::DirectRead);
-        life.milestones.get(Milestone::PodCreated).filter(|_| coming)?.live
-    }
+fn coming_since(tracked: &TrackedObjects, name: &ObjectName, uid: &str) -> Option<Moment> {
+    let pod = tracked.pod_of(name, uid)?;
+    let coming = !pod.terminating() && !pod.milestones.has(Milestone::DirectRead);
+    pod.milestones.get(Milestone::PodCreated).filter(|_| coming)?.live
 }

@@ -6,7 +6,8 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use super::facts::{Endpoint, PodRef, Service, Slice, Vantage};
+use super::objects::{Endpoint, Service, Slice, Vantage};
+use crate::model::base::PodRef;
 
 /// What a connection to a Service may reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,12 +57,12 @@ pub struct Routed {
     /// Its readiness probe succeeds. A Service may publish endpoints of which this is not so.
     pub serving: bool,
     /// How it stands.
-    pub standing: Standing,
+    pub standing: EndpointRouting,
 }
 
 /// How an endpoint stands to connections from the probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum EndpointRouting {
     /// Connections reach it.
     Routed,
     /// It is ready, but the Service keeps connections from here away from it.
@@ -93,13 +94,13 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
     };
     let standing = |endpoint: &Endpoint| {
         if in_place(endpoint) && (endpoint.ready || (fallback && still_serves(endpoint))) {
-            Standing::Routed
+            EndpointRouting::Routed
         } else if endpoint.terminating {
-            Standing::Terminating
+            EndpointRouting::Terminating
         } else if endpoint.ready {
-            Standing::Elsewhere
+            EndpointRouting::Elsewhere
         } else {
-            Standing::NotReady
+            EndpointRouting::NotReady
         }
     };
     // The same pod is in the slice of another address family too, or twice while it moves between slices.
@@ -117,7 +118,7 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
                 known.addresses.push(*address);
             }
         }
-        if standing == Standing::Routed {
+        if standing == EndpointRouting::Routed {
             known.standing = standing;
         }
     }
@@ -190,7 +191,7 @@ fn name(endpoint: &Endpoint) -> Option<Arc<str>> {
 impl Routing {
     /// The endpoints that connections reach.
     pub fn routed(&self) -> impl Iterator<Item = &Routed> {
-        self.endpoints.iter().filter(|endpoint| endpoint.standing == Standing::Routed)
+        self.endpoints.iter().filter(|endpoint| endpoint.standing == EndpointRouting::Routed)
     }
 }
 
@@ -236,7 +237,7 @@ impl fmt::Display for Rule {
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for EndpointRouting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Routed => "routed",
@@ -250,7 +251,7 @@ impl fmt::Display for Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::cluster::ObjectName;
+    use crate::model::base::ObjectName;
 
     fn service() -> Service {
         Service {
@@ -300,7 +301,11 @@ mod tests {
         let standings: Vec<_> = routing.endpoints.iter().map(|e| (&*e.name, e.standing)).collect();
         assert_eq!(
             standings,
-            [("mysql-0", Standing::Routed), ("mysql-1", Standing::NotReady), ("mysql-2", Standing::Terminating)]
+            [
+                ("mysql-0", EndpointRouting::Routed),
+                ("mysql-1", EndpointRouting::NotReady),
+                ("mysql-2", EndpointRouting::Terminating)
+            ]
         );
     }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    facts::{Claim, ObjectName},
-    milestone::ScalePhase,
-    reached::Reached,
-    reasons::ClaimReason,
-    timeline::ScaleEvent,
+    measures::BindLabels,
+    milestone_status::Reached,
+    milestones::ScalePhase,
+    notice::ClusterNotice,
+    objects::{Claim, ClaimReason},
+    scale_events::ScaleEvent,
     watches::{Watch, WatchName},
-    world::BindLabels,
 };
-use crate::model::{histogram::Histogram, notice::Notice};
+use crate::model::base::{Histogram, ObjectName};
 
 /// What Kubernetes told, at one moment.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct ClusterSnapshot {
     /// How long new claims took to bind.
     pub binds: Vec<(BindLabels, Histogram)>,
     /// What is wrong with what Kubernetes tells.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<ClusterNotice>,
 }
 
 impl ClusterSnapshot {

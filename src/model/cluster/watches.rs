@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::world::Kind;
-use crate::model::{moment::Moment, notice::Notice};
+use super::{change::Kind, notice::ClusterNotice};
+use crate::model::base::Moment;
 
 /// One watch: a kind of objects in a namespace, or in the whole cluster (an empty one).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,10 +41,6 @@ pub struct Problem {
 pub(crate) struct Watches(BTreeMap<WatchName, Watch>);
 
 impl Watches {
-    pub(crate) fn new(names: impl IntoIterator<Item = WatchName>) -> Self {
-        Self(names.into_iter().map(|name| (name, Watch::default())).collect())
-    }
-
     /// From now on there are these; one that was there before goes on.
     pub(crate) fn keep(&mut self, names: impl IntoIterator<Item = WatchName>) {
         let mut before = std::mem::take(&mut self.0);
@@ -67,7 +63,7 @@ impl Watches {
     }
 
     /// The whole list was received; returns what is new.
-    pub(crate) fn listed(&mut self, name: &WatchName, now: Moment) -> Option<Notice> {
+    pub(crate) fn listed(&mut self, name: &WatchName, now: Moment) -> Option<ClusterNotice> {
         let watch = self.0.get_mut(name)?;
         if watch.listed {
             watch.restarts += 1;
@@ -75,11 +71,11 @@ impl Watches {
         watch.listed = true;
         watch.last_event = Some(now);
         let mended = watch.problem.take().is_some();
-        mended.then(|| Notice::WatchMended { kind: name.kind, namespace: Arc::clone(&name.namespace) })
+        mended.then(|| ClusterNotice::WatchMended { kind: name.kind, namespace: Arc::clone(&name.namespace) })
     }
 
     /// It does not work; returns what is new.
-    pub(crate) fn broken(&mut self, name: &WatchName, problem: Problem) -> Option<Notice> {
+    pub(crate) fn broken(&mut self, name: &WatchName, problem: Problem) -> Option<ClusterNotice> {
         let watch = self.0.get_mut(name)?;
         let known = watch.problem.as_ref().is_some_and(|before| before.forbidden == problem.forbidden);
         watch.problem = Some(problem);
@@ -93,7 +89,7 @@ impl Watches {
     }
 
     /// What is wrong now.
-    pub(crate) fn notices(&self) -> impl Iterator<Item = Notice> + '_ {
+    pub(crate) fn notices(&self) -> impl Iterator<Item = ClusterNotice> + '_ {
         self.0.iter().filter_map(|(name, watch)| notice(name, watch))
     }
 }
@@ -106,12 +102,12 @@ impl Watch {
     }
 }
 
-fn notice(name: &WatchName, watch: &Watch) -> Option<Notice> {
+fn notice(name: &WatchName, watch: &Watch) -> Option<ClusterNotice> {
     let (kind, namespace) = (name.kind, Arc::clone(&name.namespace));
     let problem = watch.problem.as_ref()?;
     Some(if problem.forbidden {
-        Notice::Forbidden { kind, namespace }
+        ClusterNotice::Forbidden { kind, namespace }
     } else {
-        Notice::WatchBroken { kind, namespace, text: Arc::clone(&problem.text) }
+        ClusterNotice::WatchBroken { kind, namespace, text: Arc::clone(&problem.text) }
     })
 }

@@ -100,7 +100,7 @@ impl Recorder {
                 match api.create(&PostParams::default(), &event).await {
                     // The server wrote nothing. After 504 it may have, and the Event would be there twice.
                     Err(kube::Error::Api(status)) if matches!(status.code, 429 | 503) => {
-                        busy = Some(status.to_string())
+                        busy = Some(status.to_string());
                     }
                     written => return written,
                 }

@@ -1,4 +1,4 @@
-//! What Kubernetes told, in the JSON API.
+//! Kubernetes data in the JSON API.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct ScaleEvents<'a> {
     statefulsets: Vec<Reached<'a>>,
 }
 
-/// What each replica has reached, whether or not anybody scaled.
+/// The milestones of each replica, with or without a scale event.
 #[derive(Debug, Serialize)]
 struct Reached<'a> {
     statefulset: String,
@@ -40,11 +40,11 @@ struct Event<'a> {
     started: Timestamp,
     #[serde(serialize_with = "optional_time")]
     finished: Option<Timestamp>,
-    replicas: Vec<Member<'a>>,
+    replicas: Vec<ScaledReplica<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Member<'a> {
+struct ScaledReplica<'a> {
     replica: &'a str,
     direction: &'static str,
     claim_reused: Option<bool>,
@@ -54,12 +54,10 @@ struct Member<'a> {
     first_read_uncertainty_seconds: Option<f64>,
 }
 
-/// A time in a map.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Time(#[serde(serialize_with = "time")] Timestamp);
 
-/// What the Service routes to, and why.
 #[derive(Debug, Serialize)]
 pub(super) struct Routing<'a> {
     why: String,
@@ -76,7 +74,6 @@ struct Endpoint<'a> {
     standing: String,
 }
 
-/// A claim, as `kubectl get pvc` shows it.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "named as the other objects are")]
 pub(super) struct Claim<'a> {
@@ -87,7 +84,7 @@ pub(super) struct Claim<'a> {
     volume: Option<&'a str>,
     requested: Option<&'a str>,
     capacity: Option<&'a str>,
-    /// As `kubectl` abbreviates them.
+    /// Abbreviated as `kubectl` does.
     access_modes: Option<String>,
     resizing: bool,
     pending_seconds: Option<f64>,
@@ -101,13 +98,12 @@ pub(super) struct Claim<'a> {
 }
 
 impl<'a> ScaleEvents<'a> {
-    /// Every scale event of a snapshot, newest first.
     #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         Self::of_sets(snapshot, |_| true)
     }
 
-    /// Those in the namespace of a target; of a target without one, none.
+    /// Only scale events in the target's namespace; none for a target without a namespace.
     #[must_use]
     pub fn beside(snapshot: &'a Snapshot, target: &TargetSnapshot) -> Self {
         let here = target.service.as_ref().map(|service| &service.namespace);
@@ -141,13 +137,13 @@ impl<'a> Event<'a> {
             to: event.to,
             started: event.started.wall,
             finished: event.finished.map(|date| date.wall),
-            replicas: event.members.iter().map(Member::of).collect(),
+            replicas: event.members.iter().map(ScaledReplica::of).collect(),
         }
     }
 }
 
-impl<'a> Member<'a> {
-    fn of(member: &'a cluster::Member) -> Self {
+impl<'a> ScaledReplica<'a> {
+    fn of(member: &'a cluster::ScaledReplica) -> Self {
         let milestones = &member.milestones;
         let duration = |phase: ScalePhase| Some((phase.name(), milestones.duration(phase)?.as_secs_f64()));
         Self {
@@ -168,7 +164,7 @@ impl<'a> Routing<'a> {
             replica: &endpoint.name,
             addresses: endpoint.addresses.iter().map(ToString::to_string).collect(),
             serving: endpoint.serving,
-            routed: endpoint.standing == cluster::Standing::Routed,
+            routed: endpoint.standing == cluster::EndpointRouting::Routed,
             standing: endpoint.standing.to_string(),
         };
         Self {
@@ -180,7 +176,6 @@ impl<'a> Routing<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// The claims of the `StatefulSet`s in the target's namespace.
     pub(super) fn of(sets: impl Iterator<Item = &'a StatefulSetSnapshot>) -> Vec<Self> {
         let of_set = |set: &'a StatefulSetSnapshot| {
             set.claims.iter().map(|shown| {

@@ -1,4 +1,4 @@
-//! What `/api/v1/events` sends: one target in full, the answers since the last time, or every target in short.
+//! The events of `/api/v1/events`: one target in full, new reads, or every target in short.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use serde::{Serialize, Serializer};
 use super::{Answer, Target, time};
 use crate::model::{Latency, Phase, Snapshot, TargetSnapshot, TrendPoint};
 
-/// One target in full, at one moment: the event `snapshot`.
+/// The event `snapshot`: one target in full.
 #[derive(Debug, Serialize)]
 pub struct Picture<'a> {
     #[serde(serialize_with = "time")]
     taken: Timestamp,
-    /// As `/api/v1/targets` has it; always one.
+    /// As in `/api/v1/targets`; always one.
     targets: [Target<'a>; 1],
-    /// What the demo shows at the moment.
+    /// The current step of the demo.
     #[serde(skip_serializing_if = "Option::is_none")]
     announcement: Option<String>,
-    /// The last minutes, oldest first; only for a reader who comes new.
+    /// The last minutes, oldest first; only in the first event of a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     trend: Option<Vec<Point>>,
 }
@@ -31,7 +31,7 @@ struct Point {
     failing_share: Option<f64>,
 }
 
-/// The answers since the last time: the event `answers`.
+/// The event `answers`: the reads since the previous event.
 #[derive(Debug, Serialize)]
 pub struct NewAnswers<'a> {
     target: &'a str,
@@ -39,17 +39,16 @@ pub struct NewAnswers<'a> {
     answers: Vec<Answer<'a>>,
 }
 
-/// Every target in short, or those that changed: the event `overview`.
+/// The event `overview`: every target in short, or only the changed ones.
 #[derive(Debug, Serialize)]
 pub struct Overview<'a> {
     #[serde(serialize_with = "time")]
     taken: Timestamp,
-    /// Whether targets that are not named here do not exist.
+    /// Whether this list is complete, so that other targets are gone.
     whole: bool,
     targets: Vec<Short<'a>>,
 }
 
-/// One target in one line.
 #[derive(Debug, Serialize)]
 struct Short<'a> {
     target: &'a str,
@@ -63,16 +62,13 @@ struct Short<'a> {
     replicas_expected: usize,
     replicas_answering: usize,
     notices: usize,
-    /// The part of the samples that failed in each of the last steps of 5 s, oldest first; only for a reader who comes
-    /// new.
+    /// Fraction of failed probes in each of the last steps of 5 s, oldest first; only in the first event of a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     failing_shares: Option<Vec<Option<f64>>>,
 }
 
-/// How many steps of [`Short::failing_shares`] a sparkline has.
 const STEPS: usize = 40;
 
-/// How long answered samples took: by phase, by the part of them that took no longer.
 #[derive(Debug)]
 pub(super) struct Quantiles<'a>(pub(super) &'a Latency);
 
@@ -98,18 +94,17 @@ impl Serialize for Quantiles<'_> {
 }
 
 impl<'a> Picture<'a> {
-    /// `target` as `snapshot` has it.
     #[must_use]
     pub fn whole(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         Self {
             taken: snapshot.taken.wall,
             targets: [Target::of(target, snapshot.cluster.as_deref()).warned(snapshot)],
-            announcement: snapshot.announcement.as_ref().map(ToString::to_string),
+            announcement: snapshot.caption.as_ref().map(ToString::to_string),
             trend: Some(target.trend.points().map(Point::of).collect()),
         }
     }
 
-    /// The same for a reader who is told of each answer by [`NewAnswers`].
+    /// For a reader that receives each read by [`NewAnswers`].
     #[must_use]
     pub fn without_answers(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         let mut picture = Self::whole(snapshot, target);
@@ -126,7 +121,7 @@ impl Point {
 }
 
 impl<'a> NewAnswers<'a> {
-    /// The answers that `after` has and `before` had not, as far as the tape holds them; absent if there are none.
+    /// The reads in `after` that `before` lacks, limited by the length of the tape. `None` without any.
     #[must_use]
     pub fn between(before: &TargetSnapshot, after: &'a TargetSnapshot) -> Option<Self> {
         let answers = |target: &TargetSnapshot| target.samples - target.failed();
@@ -138,7 +133,6 @@ impl<'a> NewAnswers<'a> {
 }
 
 impl<'a> Overview<'a> {
-    /// Every target.
     #[must_use]
     pub fn whole(snapshot: &'a Snapshot) -> Self {
         let with_trend = |target: &'a Arc<TargetSnapshot>| {
@@ -153,7 +147,7 @@ impl<'a> Overview<'a> {
         Self { taken: snapshot.taken.wall, whole: true, targets }
     }
 
-    /// The targets that changed between two snapshots; every one where some came, went or changed places.
+    /// The changed targets, or every target if the list or its order changed.
     #[must_use]
     pub fn between(before: &Snapshot, after: &'a Snapshot) -> Self {
         let same_names = before.targets.len() == after.targets.len()

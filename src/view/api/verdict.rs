@@ -1,22 +1,20 @@
-//! What the verdict on a target rests on.
+//! The inputs of a target's verdict.
 
 use serde::Serialize;
 
-use crate::model::{self, TargetSnapshot, balance};
+use crate::model::{self, TargetSnapshot, evidence};
 
-/// A replica that causes an alarm.
 #[derive(Debug, Serialize)]
 pub(super) struct Culprit<'a> {
     replica: &'a str,
     kind: &'static str,
-    /// Of the evidence.
+    /// Fraction of the evidence.
     part: f64,
     share: f64,
     expected_share: f64,
     reason: String,
 }
 
-/// What answers showed to be wrong.
 #[derive(Debug, Serialize)]
 pub(super) struct Anomaly<'a> {
     kind: &'static str,
@@ -24,7 +22,7 @@ pub(super) struct Anomaly<'a> {
     reason: Option<&'a str>,
 }
 
-/// How far recent answers are from the expected shares.
+/// Distance of recent reads from the expected shares.
 #[derive(Debug, Serialize)]
 pub(super) struct Indices {
     misrouted_share: f64,
@@ -49,7 +47,6 @@ impl<'a> Culprit<'a> {
 }
 
 impl<'a> Anomaly<'a> {
-    /// Those that were seen at all.
     pub(super) fn seen(target: &'a TargetSnapshot) -> Vec<Self> {
         let seen = target.anomalies.iter().filter(|seen| seen.answers > 0);
         seen.map(|seen| Self { kind: seen.kind, answers: seen.answers, reason: seen.latest.as_deref() }).collect()
@@ -57,7 +54,7 @@ impl<'a> Anomaly<'a> {
 }
 
 impl Indices {
-    pub(super) fn of(indices: &balance::Indices) -> Self {
+    pub(super) fn of(indices: &evidence::Indices) -> Self {
         Self {
             misrouted_share: indices.misrouted,
             misrouted_share_noise: indices.misrouted_noise,

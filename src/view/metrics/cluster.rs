@@ -1,169 +1,198 @@
-//! The metrics that Kubernetes brings.
+//! Metrics of Kubernetes data.
 
 use std::collections::BTreeMap;
 
-use super::{Definition, Kind, Text, Value, define, seconds};
-use crate::model::cluster::{ClusterSnapshot, Direction, Member, StatefulSetSnapshot, Watch};
+use super::{
+    Definition, Kind,
+    family::{Family, Value},
+    seconds,
+};
+use crate::model::{
+    Snapshot,
+    cluster::{Direction, ScaledReplica as Member, StatefulSetSnapshot, Watch},
+};
 
-pub(super) const WATCH_UP: Definition = define(
-    "readscope_kube_watch_up",
-    Kind::Gauge,
-    &["kind"],
-    "1 if objects of this kind are watched everywhere they should be, otherwise 0.",
-);
-pub(super) const WATCH_RESTARTS: Definition = define(
-    "readscope_kube_watch_restarts_total",
-    Kind::Counter,
-    &["kind"],
-    "How often the watch of this kind had to begin anew with a list.",
-);
-pub(super) const LAST_EVENT: Definition = define(
-    "readscope_kube_last_event_timestamp_seconds",
-    Kind::Gauge,
-    &["kind"],
-    "When the watch of this kind last told anything.",
-);
-pub(super) const CLAIM_BIND: Definition = define(
-    "readscope_claim_bind_seconds",
-    Kind::Histogram,
-    &["statefulset", "storage_class", "bind_mode"],
-    "How long new claims took from their creation to a bound volume; only those seen at both ends.",
-);
-pub(super) const CLAIM_PENDING: Definition = define(
-    "readscope_claim_pending_seconds",
-    Kind::Gauge,
-    &["statefulset", "claim"],
-    "How long a claim has been waiting for its volume; 0 once it is bound.",
-);
-pub(super) const SCALE_PHASE: Definition = define(
-    "readscope_scale_phase_seconds",
-    Kind::Histogram,
-    &["statefulset", "phase"],
-    "How long each phase of a replica's coming or going took; phases may overlap and are never to be summed. \
-     provision: claim; schedule, start, initialize, become_ready: pod; publish: endpoint; route: first read; \
-     catch_up: first fresh read; to_ready, to_first_read, to_fresh_read: from the scale request; withdraw, drain, \
-     terminate: from the start of termination to the endpoint's end, the last read, the pod's end.",
-);
-pub(super) const MILESTONE: Definition = define(
-    "readscope_milestone_timestamp_seconds",
-    Kind::Gauge,
-    &["statefulset", "replica", "milestone"],
-    "When a replica reached a milestone of the last scale event that added or removed it.",
-);
-pub(super) const FIRST_READ_UNCERTAINTY: Definition = define(
-    "readscope_first_read_uncertainty_seconds",
-    Kind::Gauge,
-    &["statefulset", "replica"],
-    "How much earlier than its milestone says a replica may have been ready to answer its first read, at the 99th \
-     percentile: the time of the samples that may miss it.",
-);
-pub(super) const SCALE_EVENTS: Definition = define(
-    "readscope_scale_events_total",
-    Kind::Counter,
-    &["statefulset", "direction"],
-    "Changes of the number of replicas that were seen.",
-);
-pub(super) const SCALE_IN_PROGRESS: Definition = define(
-    "readscope_scale_in_progress",
-    Kind::Gauge,
-    &["statefulset"],
-    "1 while a replica of a scale event has not arrived or gone yet, otherwise 0.",
-);
-pub(super) const LAST_SCALE: Definition =
-    define("readscope_last_scale_timestamp_seconds", Kind::Gauge, &["statefulset"], "When the last scale event began.");
-pub(super) const REPLICAS: Definition = define(
-    "readscope_statefulset_replicas",
-    Kind::Gauge,
-    &["statefulset"],
-    "How many replicas the StatefulSet should have.",
-);
+pub(super) const METRICS: &[Definition] = &[
+    Definition {
+        name: "readscope_kube_watch_up",
+        kind: Kind::Gauge,
+        labels: &["kind"],
+        help: "1 if objects of this kind are watched everywhere they should be, otherwise 0.",
+        read: |snapshot, family| {
+            each_kind(snapshot, family, |watches| {
+                Some(watches.iter().all(|watch| watch.listed && watch.problem.is_none()))
+            });
+        },
+    },
+    Definition {
+        name: "readscope_kube_watch_restarts_total",
+        kind: Kind::Counter,
+        labels: &["kind"],
+        help: "How often the watch of this kind had to begin anew with a list.",
+        read: |snapshot, family| {
+            each_kind(snapshot, family, |watches| Some(watches.iter().map(|watch| watch.restarts).sum::<u64>()));
+        },
+    },
+    Definition {
+        name: "readscope_kube_last_event_timestamp_seconds",
+        kind: Kind::Gauge,
+        labels: &["kind"],
+        help: "When the watch of this kind last told anything.",
+        read: |snapshot, family| {
+            each_kind(snapshot, family, |watches| {
+                watches.iter().filter_map(|watch| watch.last_event).max().map(|last| seconds(last.wall))
+            });
+        },
+    },
+    Definition {
+        name: "readscope_claim_bind_seconds",
+        kind: Kind::Histogram,
+        labels: &["statefulset", "storage_class", "bind_mode"],
+        help: "How long new claims took from their creation to a bound volume; only those seen at both ends.",
+        read: claim_binds,
+    },
+    Definition {
+        name: "readscope_claim_pending_seconds",
+        kind: Kind::Gauge,
+        labels: &["statefulset", "claim"],
+        help: "How long a claim has been waiting for its volume; 0 once it is bound.",
+        read: pending_claims,
+    },
+    Definition {
+        name: "readscope_scale_phase_seconds",
+        kind: Kind::Histogram,
+        labels: &["statefulset", "phase"],
+        help: "How long each phase of a replica's coming or going took; phases may overlap and are never to be summed. \
+               provision: claim; schedule, start, initialize, become_ready: pod; publish: endpoint; route: first read; \
+               catch_up: first fresh read; to_ready, to_first_read, to_fresh_read: from the scale request; withdraw, \
+               drain, terminate: from the start of termination to the endpoint's end, the last read, the pod's end.",
+        read: scale_phases,
+    },
+    Definition {
+        name: "readscope_milestone_timestamp_seconds",
+        kind: Kind::Gauge,
+        labels: &["statefulset", "replica", "milestone"],
+        help: "When a replica reached a milestone of the last scale event that added or removed it.",
+        read: milestones,
+    },
+    Definition {
+        name: "readscope_first_read_uncertainty_seconds",
+        kind: Kind::Gauge,
+        labels: &["statefulset", "replica"],
+        help: "How much earlier than its milestone says a replica may have been ready to answer its first read, at the \
+               99th percentile: the time of the samples that may miss it.",
+        read: first_read_uncertainty,
+    },
+    Definition {
+        name: "readscope_scale_events_total",
+        kind: Kind::Counter,
+        labels: &["statefulset", "direction"],
+        help: "Changes of the number of replicas that were seen.",
+        read: scale_events,
+    },
+    Definition {
+        name: "readscope_scale_in_progress",
+        kind: Kind::Gauge,
+        labels: &["statefulset"],
+        help: "1 while a replica of a scale event has not arrived or gone yet, otherwise 0.",
+        read: |snapshot, family| {
+            each_set(snapshot, family, |set| Some(set.events.iter().any(|event| event.finished.is_none())));
+        },
+    },
+    Definition {
+        name: "readscope_last_scale_timestamp_seconds",
+        kind: Kind::Gauge,
+        labels: &["statefulset"],
+        help: "When the last scale event began.",
+        read: |snapshot, family| each_set(snapshot, family, |set| Some(seconds(set.events.first()?.started.wall))),
+    },
+    Definition {
+        name: "readscope_statefulset_replicas",
+        kind: Kind::Gauge,
+        labels: &["statefulset"],
+        help: "How many replicas the StatefulSet should have.",
+        read: |snapshot, family| each_set(snapshot, family, |set| set.replicas.map(u64::from)),
+    },
+];
 
-/// Writes everything of what was told.
-pub(super) fn write(text: &mut Text<'_>, told: &ClusterSnapshot) {
-    watches(text, told);
-    let mut family = text.family(CLAIM_BIND);
-    for (labels, times) in &told.binds {
-        family.histogram(&[&labels.statefulset.to_string(), &labels.storage_class, labels.bind_mode], times);
-    }
-    let sets: Vec<(String, &StatefulSetSnapshot)> =
-        told.statefulsets.iter().map(|set| (set.name.to_string(), set)).collect();
-    let mut family = text.family(CLAIM_PENDING);
-    for (name, set) in &sets {
-        for shown in &set.claims {
-            let pending = shown.pending.unwrap_or_default().as_secs_f64();
-            family.series(&[name, &shown.claim.name.name], pending);
-        }
-    }
-    let mut family = text.family(SCALE_PHASE);
-    for (name, set) in &sets {
-        for (phase, times) in &set.phases {
-            family.histogram(&[name, phase.name()], times);
-        }
-    }
-    let mut family = text.family(MILESTONE);
-    for (name, set) in &sets {
-        for member in last_members(set) {
-            for (milestone, date) in member.milestones.reached() {
-                family.series(&[name, &member.replica, milestone.name()], seconds(date.wall));
-            }
-        }
-    }
-    let mut family = text.family(FIRST_READ_UNCERTAINTY);
-    for (name, set) in &sets {
-        for member in last_members(set) {
-            if let Some(uncertainty) = member.first_read_uncertainty {
-                family.series(&[name, &member.replica], uncertainty.as_secs_f64());
-            }
-        }
-    }
-    let mut family = text.family(SCALE_EVENTS);
-    for (name, set) in &sets {
-        for direction in [Direction::Up, Direction::Down] {
-            family.series(&[name, direction.name()], set.began[direction as usize]);
-        }
-    }
-    each_set(text, SCALE_IN_PROGRESS, &sets, |set| Some(set.events.iter().any(|event| event.finished.is_none())));
-    each_set(text, LAST_SCALE, &sets, |set| Some(seconds(set.events.first()?.started.wall)));
-    each_set(text, REPLICAS, &sets, |set| Some(u64::from(set.replicas?)));
-}
-
-/// Writes a series of each `StatefulSet` that has a value.
-fn each_set<V: Into<Value>>(
-    text: &mut Text<'_>,
-    definition: Definition,
-    sets: &[(String, &StatefulSetSnapshot)],
-    value: impl Fn(&StatefulSetSnapshot) -> Option<V>,
-) {
-    let mut family = text.family(definition);
-    for (name, set) in sets {
-        if let Some(value) = value(set) {
-            family.series(&[name], value);
-        }
-    }
-}
-
-fn watches(text: &mut Text<'_>, told: &ClusterSnapshot) {
+fn each_kind<V: Into<Value>>(snapshot: &Snapshot, family: &mut Family, value: impl Fn(&[&Watch]) -> Option<V>) {
     let mut kinds: BTreeMap<&str, Vec<&Watch>> = BTreeMap::new();
-    for (name, watch) in &told.watches {
+    for (name, watch) in snapshot.cluster.iter().flat_map(|cluster| &cluster.watches) {
         kinds.entry(name.kind.resource()).or_default().push(watch);
     }
-    let mut family = text.family(WATCH_UP);
-    for (kind, watches) in &kinds {
-        family.series(&[kind], watches.iter().all(|watch| watch.listed && watch.problem.is_none()));
-    }
-    let mut family = text.family(WATCH_RESTARTS);
-    for (kind, watches) in &kinds {
-        family.series(&[kind], watches.iter().map(|watch| watch.restarts).sum::<u64>());
-    }
-    let mut family = text.family(LAST_EVENT);
-    for (kind, watches) in &kinds {
-        if let Some(last) = watches.iter().filter_map(|watch| watch.last_event).max() {
-            family.series(&[kind], seconds(last.wall));
+    for (kind, watches) in kinds {
+        if let Some(value) = value(&watches) {
+            family.series(&[kind], value);
         }
     }
 }
 
-/// Each replica in the last event that it was part of.
+fn each_set<V: Into<Value>>(
+    snapshot: &Snapshot,
+    family: &mut Family,
+    value: impl Fn(&StatefulSetSnapshot) -> Option<V>,
+) {
+    for (name, set) in sets(snapshot) {
+        if let Some(value) = value(set) {
+            family.series(&[&name], value);
+        }
+    }
+}
+
+fn claim_binds(snapshot: &Snapshot, family: &mut Family) {
+    for (labels, times) in snapshot.cluster.iter().flat_map(|cluster| &cluster.binds) {
+        family.histogram(&[&labels.statefulset.to_string(), &labels.storage_class, labels.bind_mode], times);
+    }
+}
+
+fn pending_claims(snapshot: &Snapshot, family: &mut Family) {
+    for (name, set) in sets(snapshot) {
+        for shown in &set.claims {
+            family.series(&[&name, &shown.claim.name.name], shown.pending.unwrap_or_default().as_secs_f64());
+        }
+    }
+}
+
+fn scale_phases(snapshot: &Snapshot, family: &mut Family) {
+    for (name, set) in sets(snapshot) {
+        for (phase, times) in &set.phases {
+            family.histogram(&[&name, phase.name()], times);
+        }
+    }
+}
+
+fn milestones(snapshot: &Snapshot, family: &mut Family) {
+    for (name, set) in sets(snapshot) {
+        for member in last_members(set) {
+            for (milestone, date) in member.milestones.reached() {
+                family.series(&[&name, &member.replica, milestone.name()], seconds(date.wall));
+            }
+        }
+    }
+}
+
+fn first_read_uncertainty(snapshot: &Snapshot, family: &mut Family) {
+    for (name, set) in sets(snapshot) {
+        for member in last_members(set) {
+            if let Some(uncertainty) = member.first_read_uncertainty {
+                family.series(&[&name, &member.replica], uncertainty.as_secs_f64());
+            }
+        }
+    }
+}
+
+fn scale_events(snapshot: &Snapshot, family: &mut Family) {
+    for (name, set) in sets(snapshot) {
+        for direction in [Direction::Up, Direction::Down] {
+            family.series(&[&name, direction.name()], set.began[direction as usize]);
+        }
+    }
+}
+
+fn sets(snapshot: &Snapshot) -> impl Iterator<Item = (String, &StatefulSetSnapshot)> {
+    snapshot.cluster.iter().flat_map(|cluster| &cluster.statefulsets).map(|set| (set.name.to_string(), set))
+}
+
 fn last_members(set: &StatefulSetSnapshot) -> impl Iterator<Item = &Member> {
     let mut last = BTreeMap::new();
     for member in set.events.iter().flat_map(|event| &event.members) {

@@ -1,5 +1,5 @@
-//! The metrics of this process, with the names that Prometheus' client libraries give them. Its library's own collector
-//! rounds processor time down to whole seconds, in which nobody sees what a sample costs.
+//! The metrics of this process, named as in the Prometheus client libraries. Their collector rounds CPU time to whole
+//! seconds, which hides the cost of a probe.
 
 use procfs::{
     ProcResult, boot_time_secs, page_size,
@@ -7,24 +7,11 @@ use procfs::{
     ticks_per_second,
 };
 
-use super::{Definition, Kind, Text, define};
+use super::{Kind, family::Family};
 
-const CPU: Definition =
-    define("process_cpu_seconds_total", Kind::Counter, &[], "Total user and system CPU time spent in seconds.");
-const OPEN_FDS: Definition = define("process_open_fds", Kind::Gauge, &[], "Number of open file descriptors.");
-const MAX_FDS: Definition = define("process_max_fds", Kind::Gauge, &[], "Maximum number of open file descriptors.");
-const VIRTUAL_MEMORY: Definition =
-    define("process_virtual_memory_bytes", Kind::Gauge, &[], "Virtual memory size in bytes.");
-const RESIDENT_MEMORY: Definition =
-    define("process_resident_memory_bytes", Kind::Gauge, &[], "Resident memory size in bytes.");
-const START_TIME: Definition =
-    define("process_start_time_seconds", Kind::Gauge, &[], "Start time of the process since unix epoch in seconds.");
-const THREADS: Definition = define("process_threads", Kind::Gauge, &[], "Number of OS threads in the process.");
-
-/// This process, as the kernel knows it.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// Seconds since the epoch; 0 if the kernel does not tell. Kept, because the clock may be set while it runs.
+    /// Seconds since the epoch; 0 if unknown. Cached, because the system clock may be set later.
     started: f64,
 }
 
@@ -37,28 +24,65 @@ impl Process {
         Self { started: started().unwrap_or_default() }
     }
 
-    /// Writes what the kernel tells now; what it does not tell is left out.
-    pub(super) fn write(&self, text: &mut Text<'_>) {
-        for (definition, value) in self.values() {
-            text.family(definition).series(&[], value);
-        }
+    /// Values that the kernel does not report are left out.
+    pub(super) fn families(&self) -> impl Iterator<Item = Family> {
+        self.values().into_iter().filter_map(|(name, kind, help, value)| {
+            let mut family = Family::new(name, kind, &[], help);
+            family.series(&[], value?);
+            Some(family)
+        })
     }
 
-    fn values(&self) -> Vec<(Definition, f64)> {
-        let Ok(process) = procfs::process::Process::myself() else { return Vec::new() };
-        let stat: Option<Stat> = process.stat().ok();
+    fn values(&self) -> [(&'static str, Kind, &'static str, Option<f64>); 7] {
+        let process = procfs::process::Process::myself().ok();
+        let process = process.as_ref();
+        let stat: Option<Stat> = process.and_then(|process| process.stat().ok());
         let stat = stat.as_ref();
-        let files = process.limits().map(|limits| limits.max_open_files.soft_limit);
-        let values = [
-            (CPU, stat.map(|stat| seconds(stat.utime.saturating_add(stat.stime)))),
-            (OPEN_FDS, process.fd_count().ok().map(|files| number(files.try_into().unwrap_or(u64::MAX)))),
-            (MAX_FDS, if let Ok(LimitValue::Value(files)) = files { Some(number(files)) } else { None }),
-            (VIRTUAL_MEMORY, stat.map(|stat| number(stat.vsize))),
-            (RESIDENT_MEMORY, stat.map(|stat| number(stat.rss.saturating_mul(page_size())))),
-            (START_TIME, Some(self.started)),
-            (THREADS, stat.map(|stat| number(stat.num_threads.try_into().unwrap_or_default()))),
-        ];
-        values.into_iter().filter_map(|(definition, value)| Some((definition, value?))).collect()
+        let files = process.and_then(|process| process.fd_count().ok());
+        let limits = process.and_then(|process| process.limits().ok());
+        let files_max = limits.and_then(|limits| match limits.max_open_files.soft_limit {
+            LimitValue::Value(files) => Some(number(files)),
+            LimitValue::Unlimited => None,
+        });
+        [
+            (
+                "process_cpu_seconds_total",
+                Kind::Counter,
+                "Total user and system CPU time spent in seconds.",
+                stat.map(|stat| seconds(stat.utime.saturating_add(stat.stime))),
+            ),
+            (
+                "process_open_fds",
+                Kind::Gauge,
+                "Number of open file descriptors.",
+                files.map(|files| number(files.try_into().unwrap_or(u64::MAX))),
+            ),
+            ("process_max_fds", Kind::Gauge, "Maximum number of open file descriptors.", files_max),
+            (
+                "process_virtual_memory_bytes",
+                Kind::Gauge,
+                "Virtual memory size in bytes.",
+                stat.map(|stat| number(stat.vsize)),
+            ),
+            (
+                "process_resident_memory_bytes",
+                Kind::Gauge,
+                "Resident memory size in bytes.",
+                stat.map(|stat| number(stat.rss.saturating_mul(page_size()))),
+            ),
+            (
+                "process_start_time_seconds",
+                Kind::Gauge,
+                "Start time of the process since unix epoch in seconds.",
+                process.map(|_| self.started),
+            ),
+            (
+                "process_threads",
+                Kind::Gauge,
+                "Number of OS threads in the process.",
+                stat.map(|stat| number(stat.num_threads.try_into().unwrap_or_default())),
+            ),
+        ]
     }
 }
 
@@ -78,9 +102,8 @@ mod tests {
     use super::*;
 
     fn value(name: &str) -> f64 {
-        let values = Process::this().values();
-        let found = values.iter().find(|(definition, _)| definition.name == name);
-        found.unwrap_or_else(|| panic!("no {name}")).1
+        let found = Process::this().values().into_iter().find(|(found, ..)| *found == name);
+        found.and_then(|(.., value)| value).unwrap_or_else(|| panic!("no {name}"))
     }
 
     #[test]
@@ -90,7 +113,7 @@ mod tests {
         }
         assert!(value("process_resident_memory_bytes") > 1e6);
         assert!(value("process_virtual_memory_bytes") >= value("process_resident_memory_bytes"));
-        // 2020: seconds since the epoch, not since the machine was started.
+        // The year 2020: the value counts from the epoch, not from boot.
         assert!(value("process_start_time_seconds") > 1.577e9);
     }
 

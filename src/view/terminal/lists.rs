@@ -1,4 +1,4 @@
-//! What takes the whole screen and may be longer: every target, the details of one, the log, the keys.
+//! Panes that take the whole screen: every target, the details of one target, the log, the keys.
 
 use ratatui::text::{Line, Span};
 
@@ -11,7 +11,7 @@ use super::{
     verdict_style,
 };
 
-/// Every target in one line, the chosen one marked and always in sight.
+/// One line per target. The selected one is marked and always visible.
 pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
     let targets = &screen.picture.targets;
     let longest = targets.iter().map(|target| columns(target.target.as_str())).max().unwrap_or(0);
@@ -34,7 +34,6 @@ pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: 
     lines
 }
 
-/// Replicas with why they are expected, notices and failures, all in full.
 pub(super) fn details(target: &Target, width: usize, palette: Palette) -> Vec<Line<'static>> {
     let heading = |text: &str| Line::styled(cut(text, width), palette.heading());
     let mut lines = vec![heading("replicas")];
@@ -68,7 +67,6 @@ fn identity(replica: &Replica) -> String {
     parts.join("  ")
 }
 
-/// The log, its end unless somebody has moved up.
 pub(super) fn log(screen: &Screen<'_>, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
     if screen.log.is_empty() {
         return vec![Line::styled(cut("nothing was logged here", width), palette.dim())];
@@ -79,7 +77,6 @@ pub(super) fn log(screen: &Screen<'_>, width: usize, room: usize, palette: Palet
     rows.into_iter().skip(above).take(room).rev().map(Line::raw).collect()
 }
 
-/// What the keys do.
 pub(super) fn help(width: usize, palette: Palette) -> Vec<Line<'static>> {
     const KEYS_WIDTH: usize = 18;
     let mut lines = vec![Line::styled(cut("keys", width), palette.heading())];
@@ -92,7 +89,7 @@ pub(super) fn help(width: usize, palette: Palette) -> Vec<Line<'static>> {
     lines
 }
 
-/// The rows from `first` on; the last screenful at least.
+/// The rows from `first` on, or the last screenful if `first` is beyond it.
 pub(super) fn scrolled(lines: Vec<Line<'static>>, first: usize, room: usize) -> Vec<Line<'static>> {
     let first = first.min(lines.len().saturating_sub(room));
     lines.into_iter().skip(first).collect()

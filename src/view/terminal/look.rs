@@ -1,48 +1,34 @@
-//! How the picture is looked at, and which keys change that.
+//! The state of the terminal's user interface, and the keys that change it.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-/// How the picture is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// Which target, by its place.
     pub place: usize,
-    /// Which part of what is known.
     pub pane: Pane,
-    /// The picture stays as it is.
     pub paused: bool,
-    /// The keys are explained.
     pub help: bool,
-    /// So many rows of a list are above the screen.
+    /// Rows of a list above the top of the screen.
     pub scroll: usize,
 }
 
-/// A part of what is known, one at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pane {
-    /// Every target in one line; only where there are several.
+    /// One line per target; only with several targets.
     Overview,
-    /// One target.
     #[default]
     Target,
-    /// Every scale event with its milestones.
     Scaling,
-    /// Replicas, notices and failures in full.
     Details,
-    /// The log.
     Log,
 }
 
-/// What a key did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pressed {
-    /// Something else is to be shown.
     Changed,
-    /// The end is wanted.
     Quit,
 }
 
-/// What the keys do, for people.
 pub(super) const KEYS: [(&str, &str); 8] = [
     ("q, Ctrl-C", "quit"),
     ("Tab, Shift-Tab", "next or previous part: target, scale events, details, log"),
@@ -57,7 +43,6 @@ pub(super) const KEYS: [(&str, &str); 8] = [
 impl Pane {
     const ALL: [Self; 5] = [Self::Overview, Self::Target, Self::Scaling, Self::Details, Self::Log];
 
-    /// Its heading.
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Overview => "targets",
@@ -68,7 +53,7 @@ impl Pane {
         }
     }
 
-    /// The pane so many places further.
+    /// The pane `by` places further. Skips the overview unless there are several targets.
     fn step(self, by: usize, several: bool) -> Self {
         let panes = &Self::ALL[usize::from(!several)..];
         let at = panes.iter().position(|pane| *pane == self).unwrap_or(0);
@@ -77,14 +62,12 @@ impl Pane {
 }
 
 impl Look {
-    /// The first look at so many targets.
     #[must_use]
     pub fn at(targets: usize) -> Self {
         let pane = if targets > 1 { Pane::Overview } else { Pane::Target };
         Self { pane, ..Self::default() }
     }
 
-    /// Takes a key in, where there are so many targets.
     pub fn press(&mut self, key: KeyEvent, targets: usize) -> Option<Pressed> {
         if key.kind == KeyEventKind::Release {
             return None;

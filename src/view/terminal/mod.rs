@@ -1,5 +1,4 @@
-//! The terminal view: who answers, how evenly, what scales and what fails, on one screen of 80 by 24 or more; on a smaller
-//! one what matters most. It draws a [`Picture`] and concludes nothing.
+//! The terminal view, for screens of 80 by 24 or more; smaller screens show the most important parts.
 
 mod lists;
 mod look;
@@ -27,55 +26,42 @@ pub use text::Text;
 use picture::Target;
 use text::{columns, cut, wrapped};
 
-/// The tape and the scale events are side by side from this width on.
 const SIDE_BY_SIDE: u16 = 64;
 
-/// The tape's width beside the scale events.
 const TAPE_WIDTH: u16 = 32;
 
-/// So many rows the tape and the scale events have before notices and claims get any.
+/// Rows that the tape and the scale events get before notices and PVCs get any.
 const MIDDLE_ROWS: usize = 5;
 
-/// The same while replicas come or go.
+/// The same during a scale event.
 const SCALING_ROWS: usize = 7;
 
-/// On this many rows there is room for every part.
 const EVERY_PART: usize = 18;
 
-/// From this height on there is a line above the verdict.
 const HEAD_FROM: u16 = 9;
 
-/// Everything that the screen shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen<'a> {
-    /// What is known.
     pub picture: &'a Picture,
-    /// How it is looked at.
     pub look: &'a Look,
-    /// When.
     pub now: Timestamp,
-    /// What is wrong with the picture itself, if it is not of now.
+    /// Why the picture is out of date, if it is.
     pub stale: Option<&'a str>,
-    /// Where the same is to be seen in a browser.
     pub page: Option<&'a str>,
-    /// The last lines of the log, oldest first.
+    /// Oldest first.
     pub log: &'a [Text],
-    /// Whether in colour.
     pub colour: bool,
 }
 
-/// Styles by meaning.
 #[derive(Clone, Copy, Debug)]
 struct Palette {
     colour: bool,
 }
 
-/// Rows of the screen that are not given away yet.
 struct Rows {
     area: Rect,
 }
 
-/// Draws the whole frame.
 pub fn draw(frame: &mut Frame<'_>, screen: &Screen<'_>) {
     let palette = Palette { colour: screen.colour };
     let mut rows = Rows { area: frame.area() };
@@ -115,7 +101,7 @@ fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target, screen: &
     let (width, height) = (usize::from(rows.area.width), usize::from(rows.area.height));
     let every_part = height >= EVERY_PART;
     let running = screen.picture.scale_events.first().is_some_and(|event| event.finished.is_none());
-    // On a small screen the verdict may take it all.
+    // On a small screen the verdict may take every row.
     let rows_max = if height > HEAD_FROM.into() { 3 } else { usize::MAX };
     for (text, style) in sentences(screen, target, palette) {
         rows.put_top(
@@ -177,7 +163,7 @@ fn headline(screen: &Screen<'_>, width: usize, palette: Palette) -> Line<'static
     let gap = width.saturating_sub(columns(&left));
     let time = screen.now.strftime("%H:%M:%S UTC").to_string();
     let with_page = screen.page.map(|page| format!("{page}  {time}"));
-    // What fits, the fullest first.
+    // The most complete variant that fits.
     let right = with_page.into_iter().chain([time]).find(|right| columns(right) + 2 <= gap).unwrap_or_default();
     let between = " ".repeat(gap.saturating_sub(columns(&right)));
     Line::from(vec![Span::styled(left, palette.strong()), Span::raw(between), Span::styled(right, palette.dim())])
@@ -195,7 +181,6 @@ fn keys(screen: &Screen<'_>, width: usize) -> String {
     cut(&format!("q quit  Tab next{targets}{rows}  {next}  ? help"), width)
 }
 
-/// What is to be said in words: whether the picture is of now, and the verdict.
 fn sentences(screen: &Screen<'_>, target: &Target, palette: Palette) -> Vec<(String, Style)> {
     let (mark, style) = verdict_style(target.verdict.as_ref(), palette);
     let verdict = target.reason.as_ref().or(target.verdict.as_ref());
@@ -204,7 +189,7 @@ fn sentences(screen: &Screen<'_>, target: &Target, palette: Palette) -> Vec<(Str
     not_of_now.into_iter().chain([(format!("{mark} {verdict}"), style)]).collect()
 }
 
-/// The sign and the style of a verdict; the sign alone tells them apart too.
+/// Each verdict has its own sign, so that it is readable without colour.
 fn verdict_style(verdict: Option<&Text>, palette: Palette) -> (&'static str, Style) {
     match verdict.map(Text::as_str) {
         Some("balanced") => ("●", palette.good()),
@@ -223,7 +208,6 @@ fn length(rows: usize) -> u16 {
 }
 
 impl Rows {
-    /// The next rows from above, as many of these as there are.
     fn top(&mut self, rows: u16) -> Rect {
         let height = rows.min(self.area.height);
         let taken = Rect { height, ..self.area };
@@ -232,14 +216,12 @@ impl Rows {
         taken
     }
 
-    /// The next rows from below.
     fn bottom(&mut self, rows: u16) -> Rect {
         let height = rows.min(self.area.height);
         self.area.height -= height;
         Rect { y: self.area.bottom(), height, ..self.area }
     }
 
-    /// Puts lines on the next rows from above, as many as there is room for.
     fn put_top(&mut self, frame: &mut Frame<'_>, lines: Vec<Line<'static>>) {
         let area = self.top(length(lines.len()));
         put(frame, area, lines);

@@ -1,5 +1,4 @@
-//! The panels below the shares: the tape, the scale events, notices and claims. Each is a heading and lines, the most
-//! telling first, and is cut at its end where there is no room.
+//! The panels below the shares, most important lines first, cut at the end when space runs out.
 
 use jiff::{SignedDuration, Timestamp};
 use ratatui::text::{Line, Span};
@@ -9,18 +8,17 @@ use super::{
     picture::{Claim, Picture, ScaleEvent, Target},
     text::{Text, columns, cut, fit, wrapped},
 };
-use crate::model::{Notice, cluster::Milestone};
+use crate::model::cluster::{ClusterNotice, Milestone};
 
-/// What the columns of a claim take but for its name and its volume.
 const CLAIM_COLUMNS: usize = 9 + 9 + 13 + 13 + 6;
 
-/// From this width on there is room for every column of a claim.
+/// Minimum width that shows every column of a PVC.
 const EVERY_CLAIM_COLUMN: usize = 100;
 
-/// Where there is not, this one is left out.
+/// The column to drop on a narrower screen.
 const ACCESS_MODES: usize = 4;
 
-/// The last answers, newest first: time, `server_id`, replica, as the lab's loop prints them.
+/// The last reads, newest first: time, `server_id`, replica, in the format of the lab's loop.
 pub(super) fn tape(target: &Target, width: usize, palette: Palette) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(cut("time         server_id replica", width), palette.heading())];
     lines.extend(target.last_answers.iter().map(|answer| {
@@ -30,7 +28,6 @@ pub(super) fn tape(target: &Target, width: usize, palette: Palette) -> Vec<Line<
     lines
 }
 
-/// The newest scale event with its milestones, as many of the last ones as there is room for, and the events before it.
 pub(super) fn scaling(
     picture: &Picture,
     now: Timestamp,
@@ -51,7 +48,6 @@ pub(super) fn scaling(
     lines
 }
 
-/// Every scale event with every milestone, newest first.
 pub(super) fn all_scaling(picture: &Picture, now: Timestamp, width: usize, palette: Palette) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for event in &picture.scale_events {
@@ -64,15 +60,14 @@ pub(super) fn all_scaling(picture: &Picture, now: Timestamp, width: usize, palet
     lines
 }
 
-/// What happens or happened, and when.
 fn headline(event: &ScaleEvent, now: Timestamp, width: usize, palette: Palette) -> Line<'static> {
     let ScaleEvent { from, to, started, finished, .. } = event;
     let (notice, style) = match finished {
         Some(finished) => {
             let lasted = finished.duration_since(*started).try_into().ok();
-            (Notice::ScaleOver { from: *from, to: *to, lasted }, palette.strong())
+            (ClusterNotice::ScaleOver { from: *from, to: *to, lasted }, palette.strong())
         }
-        None => (Notice::ScaleBegan { from: *from, to: *to }, palette.unsure()),
+        None => (ClusterNotice::ScaleBegan { from: *from, to: *to }, palette.unsure()),
     };
     let running = if finished.is_some() { String::new() } else { format!(" for {}", since(*started, now)) };
     let what = format!("{} {notice}{running}", started.strftime("%H:%M:%S"));
@@ -80,7 +75,6 @@ fn headline(event: &ScaleEvent, now: Timestamp, width: usize, palette: Palette) 
     Line::styled(cut(if columns(&whose) <= width { &whose } else { &what }, width), style)
 }
 
-/// The milestones of every replica with the time since the request, in the order of their dates.
 fn milestones(event: &ScaleEvent, width: usize) -> Vec<Line<'static>> {
     let known = |name: &str| Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
     let mut reached = Vec::new();
@@ -98,8 +92,7 @@ fn milestones(event: &ScaleEvent, width: usize) -> Vec<Line<'static>> {
     reached.into_iter().map(|(_, _, text)| Line::raw(cut(&text, width))).collect()
 }
 
-/// What is wrong now but for what the verdict says already, each in at most so many rows, and the last failure; nothing
-/// while all is well.
+/// Current problems except those that the verdict names already, each in at most `rows_max` rows, and the last failure.
 pub(super) fn notices(target: &Target, width: usize, rows_max: usize, palette: Palette) -> Vec<Line<'static>> {
     let said = |notice: &&Text| target.reason.as_ref() == Some(*notice);
     let mut lines = Vec::new();
@@ -114,7 +107,6 @@ pub(super) fn notices(target: &Target, width: usize, rows_max: usize, palette: P
     lines
 }
 
-/// A sentence with a mark before it, in at most so many rows.
 pub(super) fn marked(
     mark: &'static str,
     text: &str,
@@ -135,8 +127,7 @@ pub(super) fn marked(
     rows.into_iter().enumerate().map(row).collect()
 }
 
-/// The claims, as `kubectl get pvc` shows them; nothing without any. Where there is no room for all, those that have no
-/// volume are first.
+/// The PVCs, as `kubectl get pvc` shows them. PVCs without a volume come first when space runs out.
 pub(super) fn claims(
     target: &Target,
     now: Timestamp,
@@ -169,12 +160,11 @@ pub(super) fn claims(
     [Line::styled(head, palette.heading())].into_iter().chain(claims.into_iter().map(of)).take(room).collect()
 }
 
-/// The time from one moment to another.
 fn since(from: Timestamp, to: Timestamp) -> String {
     format!("{:.1} s", to.duration_since(from).as_secs_f64())
 }
 
-/// An age as `kubectl` writes it: the largest unit, and the next one while the first is small.
+/// Formats an age as `kubectl` does: the largest unit, plus the next one while the first is small.
 fn age(age: SignedDuration) -> String {
     let seconds = age.as_secs().max(0);
     let both = |first: i64, unit: char, second: i64, smaller: char| match second {

@@ -1,5 +1,4 @@
-//! What the terminal shows: documents of the JSON API, whether they come from this process or from another one. So both
-//! look the same, and nothing is shown that a script could not read.
+//! The terminal's input: documents of the JSON API, from this process or from another one.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +11,17 @@ use crate::{
     view::api::{self, Overview, ScaleEvents},
 };
 
-/// Everything known at one moment, with one target in full.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picture {
-    /// Every target in short.
     pub targets: Vec<Short>,
-    /// The one that is looked at, if there is any.
     pub shown: Option<Target>,
     /// Newest first.
     pub scale_events: Vec<ScaleEvent>,
-    /// What the demo shows at the moment.
+    /// The current step of the demo.
     pub announcement: Option<Text>,
 }
 
-/// What another readscope serves: `/api/v1/targets` and `/api/v1/scale-events`.
+/// Documents that another readscope serves: `/api/v1/targets` and `/api/v1/scale-events`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Documents {
     targets: Vec<Target>,
@@ -33,7 +29,6 @@ pub struct Documents {
     announcement: Option<Text>,
 }
 
-/// One target in one line.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Short {
     pub target: Text,
@@ -43,7 +38,7 @@ pub struct Short {
     pub failures: u64,
 }
 
-/// One target, as far as the terminal shows it. Documents of other versions may have more, and less.
+/// The fields of a target that the terminal shows. Other versions of readscope may send more fields or fewer.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the API's names")]
 pub struct Target {
@@ -67,7 +62,6 @@ pub struct Target {
     pub last_failures: Vec<Failure>,
 }
 
-/// One replica of a target.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 #[expect(clippy::struct_field_names, reason = "the API's names")]
@@ -87,7 +81,6 @@ pub struct Replica {
     pub direct_up: Option<bool>,
 }
 
-/// One answer on the tape.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Answer {
     pub time: Timestamp,
@@ -95,7 +88,6 @@ pub struct Answer {
     pub server_id: u32,
 }
 
-/// One failed sample.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Failure {
     pub time: Timestamp,
@@ -104,7 +96,6 @@ pub struct Failure {
     pub advice: Text,
 }
 
-/// One claim.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the API's names")]
 pub struct Claim {
@@ -118,7 +109,6 @@ pub struct Claim {
     pub created: Option<Timestamp>,
 }
 
-/// One scale event.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ScaleEvent {
     pub statefulset: Text,
@@ -129,7 +119,6 @@ pub struct ScaleEvent {
     pub replicas: Vec<Member>,
 }
 
-/// One replica of a scale event.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Member {
     pub replica: Text,
@@ -158,10 +147,10 @@ struct ScaleEventsDocument {
 }
 
 impl Picture {
-    /// The picture that `snapshot` makes, with the target at `place`; past the last one it begins anew.
+    /// `place` wraps around.
     ///
     /// # Errors
-    /// When a document has not the form that the API promises, which would be a defect of this program.
+    /// A document that does not match the API, which is a defect of readscope.
     pub fn of(snapshot: &Snapshot, place: usize) -> serde_json::Result<Self> {
         let OverviewDocument { targets } = reread(&Overview::whole(snapshot))?;
         let ScaleEventsDocument { scale_events } = reread(&ScaleEvents::of(snapshot))?;
@@ -172,23 +161,21 @@ impl Picture {
             }
             None => None,
         };
-        let announcement = snapshot.announcement.as_ref().map(|act| Text::from(act.to_string()));
+        let announcement = snapshot.caption.as_ref().map(|caption| Text::from(caption.to_string()));
         Ok(Self { targets, shown, scale_events, announcement })
     }
 }
 
 impl Documents {
-    /// The two documents.
-    ///
     /// # Errors
-    /// When they are not what readscope serves.
+    /// Documents that readscope does not serve.
     pub fn read(targets: &[u8], scale_events: &[u8]) -> serde_json::Result<Self> {
         let TargetsDocument { targets, announcement } = serde_json::from_slice(targets)?;
         let ScaleEventsDocument { scale_events } = serde_json::from_slice(scale_events)?;
         Ok(Self { targets, scale_events, announcement })
     }
 
-    /// The picture that they make, with the target at `place`; past the last one it begins anew.
+    /// `place` wraps around.
     #[must_use]
     pub fn picture(&self, place: usize) -> Picture {
         let chosen = place.checked_rem(self.targets.len()).map(|place| &self.targets[place]);
@@ -200,7 +187,6 @@ impl Documents {
         }
     }
 
-    /// The targets, for the tape.
     #[must_use]
     pub fn targets(&self) -> &[Target] {
         &self.targets

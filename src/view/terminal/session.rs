@@ -1,4 +1,4 @@
-//! The terminal itself: taken over for drawing, and given back as it was on every way out.
+//! Takes the terminal over for drawing, and restores it on every exit path.
 
 use std::{
     io::{self, Stdout, Write},
@@ -21,23 +21,18 @@ use ratatui::{
 use super::{Screen, draw};
 use crate::panics;
 
-/// Whether the terminal is taken over.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The hook that gives it back before a panic is told.
 static HOOKED: Once = Once::new();
 
-/// The terminal of standard output while it is drawn on.
 #[derive(Debug)]
 pub struct Session {
     terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
 impl Session {
-    /// Takes the terminal over: what was on it is kept and comes back at the end.
-    ///
     /// # Errors
-    /// When there is no terminal to read keys from or to write to.
+    /// No terminal for input or output.
     pub fn open() -> io::Result<Self> {
         HOOKED.call_once(|| {
             let told = std::panic::take_hook();
@@ -55,10 +50,8 @@ impl Session {
         terminal.map(|terminal| Self { terminal }).inspect_err(|_| restore())
     }
 
-    /// Draws, unless the terminal was given back meanwhile.
-    ///
     /// # Errors
-    /// When the terminal is gone.
+    /// The terminal is gone.
     pub fn draw(&mut self, screen: &Screen<'_>) -> io::Result<()> {
         if TAKEN.load(Ordering::SeqCst) {
             self.terminal.draw(|frame| draw(frame, screen))?;
@@ -73,7 +66,7 @@ impl Drop for Session {
     }
 }
 
-/// Gives the terminal back as it was, if it is taken. A terminal that is gone needs nothing.
+/// Restores the terminal if it is taken. Errors are ignored: they mean that the terminal is gone.
 pub fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let mut out = io::stdout();

@@ -1,4 +1,4 @@
-//! The shares as bars, each with a mark where it is expected and its interval.
+//! The shares as bars, each with marks for its expected share and its interval.
 
 use ratatui::text::{Line, Span};
 
@@ -8,16 +8,14 @@ use super::{
     text::{columns, cut, fit},
 };
 
-/// From this width on there is room for every column.
+/// Minimum width that shows every column.
 const EVERY_COLUMN: usize = 76;
 
-/// What the columns right of the bar take.
 const FIGURES_WIDTH: usize = 49;
 
-/// What they take on a narrow screen.
 const FEW_FIGURES_WIDTH: usize = 7;
 
-/// A line of headings and one a replica, in at most so many lines; where there is no room for all, the last one says so.
+/// A heading and one line per replica. If `room` is too small, the last line says how many are missing.
 pub(super) fn lines(target: &Target, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
     let every_column = width >= EVERY_COLUMN;
     let longest = target.replicas.iter().map(|replica| columns(replica.replica.as_str())).max().unwrap_or(0);
@@ -49,7 +47,7 @@ pub(super) fn lines(target: &Target, width: usize, room: usize, palette: Palette
     lines
 }
 
-/// The share at the right end of the bars: a quarter more than the longest.
+/// The share at the right end of the bars: 1.25 times the largest one.
 fn full_scale(target: &Target) -> f64 {
     let of = |replica: &Replica| replica.share.unwrap_or(0.0).max(replica.expected_share);
     let longest = target.replicas.iter().map(of).fold(0.0, f64::max);

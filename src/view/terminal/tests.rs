@@ -1,4 +1,4 @@
-//! What is on screens of several sizes.
+//! Screens of several sizes.
 
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 

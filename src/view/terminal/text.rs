@@ -1,19 +1,16 @@
-//! Text on a terminal: harmless, cut and broken by the columns that it takes.
+//! Text on a terminal: escaped, cut and wrapped by the columns that it takes.
 
 use serde::Deserialize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Text from outside is cut to so many characters.
 const CHARS_MAX: usize = 1000;
 
-/// Text that is harmless to show: a character without a width of its own (control characters and escape sequences, marks
-/// that turn the direction of writing or pile up) is written as its code, and it is not endless.
+/// Limited in length. Characters without a width (control, escape, combining, bidirectional) become their codes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "String")]
 pub struct Text(String);
 
 impl Text {
-    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -43,19 +40,16 @@ impl From<String> for Text {
     }
 }
 
-/// How many columns a text takes.
 pub(super) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// The text in exactly so many columns: cut where it is longer, filled up where it is shorter.
 pub(super) fn fit(text: &str, width: usize) -> String {
     let mut fitted = cut(text, width);
     fitted.extend(std::iter::repeat_n(' ', width.saturating_sub(columns(&fitted))));
     fitted
 }
 
-/// The text in at most so many columns.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
@@ -64,7 +58,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     let mut used = 0;
     for c in text.chars() {
         used += c.width().unwrap_or(0);
-        // One column is for the sign that there is more.
+        // One column is reserved for the ellipsis.
         if used >= width {
             break;
         }
@@ -76,7 +70,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     kept
 }
 
-/// The text in rows of at most so many columns, broken between words where that is possible; at least one row.
+/// Wraps the text to rows of at most `width` columns, between words if possible. Returns at least one row.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(2);
     let mut rows = Vec::new();
@@ -100,7 +94,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     rows
 }
 
-/// How many bytes of a word fit, at least one character.
+/// How many bytes of a word fit: at least one character.
 fn fitting(word: &str, width: usize) -> usize {
     let mut used = 0;
     for (at, c) in word.char_indices() {
@@ -128,7 +122,6 @@ mod tests {
     #[test]
     fn text_is_cut_and_filled_up_by_columns() {
         assert_eq!((fit("abc", 5), fit("abcdef", 4), fit("abc", 0)), ("abc  ".into(), "abc…".into(), String::new()));
-        // Each of these takes two columns.
         assert_eq!(fit("日本語", 4), "日… ");
         assert_eq!(fit("日本語", 6), "日本語");
     }

@@ -1,8 +1,7 @@
-//! Who may look: TLS, users and their passwords, the rate of requests, headers of every answer.
+//! Access control: TLS, users and passwords, the request rate, response headers.
 //!
-//! A password check takes as long as its bcrypt hash asks for, runs on a thread of its own, one at a time, and few wait
-//! for it. What was right once is known again by a digest under a key of this process, so that a flood of wrong passwords
-//! neither delays those who know theirs nor drives them out.
+//! Password checks run one at a time, because bcrypt is slow, with a short queue. Correct passwords are cached as keyed
+//! digests, so that a flood of wrong passwords does not lock out users with correct ones.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,28 +20,25 @@ use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Answer, text};
 
-/// Requests that wait for their password to be checked; each check takes tens of milliseconds and more.
+/// Requests that may wait for a password check. Each check takes tens of milliseconds or more.
 const WAITING_MAX: usize = 32;
 
-/// The hash that is checked for a user that does not exist where no user's own is at hand; nobody's password.
+/// The hash to check for an unknown user when no user's hash is available. No password matches it.
 const NOBODY: &str = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
 
-/// Who may look, and how.
 #[derive(Debug)]
 pub struct Access {
     tls: Option<Acceptor>,
     users: BTreeMap<String, String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     rate: Option<Mutex<Bucket>>,
-    /// Of this process alone, so that nobody can tell what a digest was made of.
+    /// Random per process, so that a digest does not reveal a password.
     key: hmac::Key,
-    /// The digest of each user's last right answer: as many as there are users.
     known: Mutex<HashMap<String, hmac::Tag>>,
     checking: Arc<Semaphore>,
     waiting: Semaphore,
 }
 
-/// Encrypts connections.
 struct Acceptor(TlsAcceptor);
 
 impl std::fmt::Debug for Acceptor {
@@ -51,7 +47,6 @@ impl std::fmt::Debug for Acceptor {
     }
 }
 
-/// A bucket of tokens, one for each request.
 #[derive(Debug)]
 struct Bucket {
     interval: Duration,
@@ -61,17 +56,14 @@ struct Bucket {
 }
 
 impl Access {
-    /// Everybody may look, without TLS.
-    ///
     /// # Panics
-    /// When the system has no random numbers, and then nothing else works either.
+    /// The system provides no random numbers.
     #[must_use]
     pub fn open() -> Self {
         Self::new(None, BTreeMap::new(), &[], None)
     }
 
-    /// Connections are encrypted by `tls`; whoever is none of `users` (each with a bcrypt hash) is shown nothing; every
-    /// answer has these `headers`; and `rate` is the time between requests and how many may come at once.
+    /// `users` have bcrypt hashes; if empty, everybody has access. `rate` is the time between requests and the burst.
     #[must_use]
     pub fn new(
         tls: Option<TlsAcceptor>,
@@ -102,14 +94,13 @@ impl Access {
         self.tls.as_ref().map(|Acceptor(tls)| tls)
     }
 
-    /// Puts its headers on an answer.
     pub(super) fn dress(&self, answer: &mut Answer) {
         for (name, value) in &self.headers {
             answer.headers_mut().insert(name.clone(), value.clone());
         }
     }
 
-    /// Lets a request in, or says what is answered instead.
+    /// `Err` is the response that refuses the request.
     pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Answer> {
         let allowed = self
             .rate
@@ -145,7 +136,7 @@ impl Access {
         };
         let Ok(turn) = Arc::clone(&self.checking).acquire_owned().await else { return Ok(false) };
         let check = move || {
-            // Kept on the thread: a client that hangs up does not let the next check begin beside this one.
+            // The permit moves to the thread: when a client disconnects, the next check still waits for this one.
             let _turn = turn;
             bcrypt::verify(password, &hash).unwrap_or(false)
         };
@@ -156,8 +147,7 @@ impl Access {
         Ok(right)
     }
 
-    /// The hash that is checked for a user that does not exist: of the cost of a user that does, always the same one,
-    /// so that the time it takes says nothing.
+    /// Has the cost of a real hash and is constant per name, so that timing does not reveal which users exist.
     fn hash_of_nobody(&self, user: &str) -> String {
         let tag = hmac::sign(&self.key, user.as_bytes());
         let number = tag.as_ref().iter().take(4).fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
@@ -178,7 +168,6 @@ impl Bucket {
     }
 }
 
-/// User and password of basic authentication; the password may have colons in it.
 fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (all.next()?.to_str().ok()?, all.next()) else { return None };
@@ -215,7 +204,7 @@ mod tests {
     }
 
     fn access(users: &[(&str, &str)]) -> Access {
-        // The least cost there is, for a quick test.
+        // The lowest bcrypt cost, for a fast test.
         let hashed = |(user, password): &(&str, &str)| ((*user).to_owned(), bcrypt::hash(password, 4).unwrap());
         Access::new(None, users.iter().map(hashed).collect(), &[], None)
     }

@@ -1,4 +1,4 @@
-//! What goes on in a connection, so that one in which nothing does, or nothing gets on, can be ended.
+//! Tracks the requests of a connection, so that idle or stuck connections can be closed.
 
 use std::{
     collections::BTreeMap,
@@ -10,17 +10,13 @@ use tokio::time::{Instant, interval};
 
 use super::answer::{Answer, is_endless, keeping};
 
-/// Without a request, a connection lasts so long.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// A client that has not taken the whole of an answer after this time is hung up on: what it has not taken is memory.
-/// Streams of events look after themselves.
+/// Unread responses take memory. Event streams have their own deadline.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often it is looked at.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
-/// The requests of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
     going: Mutex<Going>,
@@ -28,14 +24,13 @@ pub(super) struct Activity {
 
 #[derive(Debug)]
 struct Going {
-    /// By the number of the request: until when its answer is to be taken, once there is one that has an end.
+    /// Deadline of each response, by the number of the request. `None` before the response, and for endless ones.
     until: BTreeMap<u64, Option<Instant>>,
     next: u64,
-    /// Since when there are none.
     idle_since: Instant,
 }
 
-/// A request, from its head to the end of its answer.
+/// A request, from its head to the end of its response.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     activity: Arc<Activity>,
@@ -48,7 +43,6 @@ impl Activity {
         Arc::new(Self { going: Mutex::new(going) })
     }
 
-    /// Takes in that a request came.
     pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
         let mut going = self.lock();
         let number = going.next;
@@ -57,7 +51,7 @@ impl Activity {
         UnderWay { activity: Arc::clone(self), number }
     }
 
-    /// Returns when the connection is not worth keeping.
+    /// Returns when the connection is idle or stuck.
     pub(super) async fn is_over(&self) {
         let mut look = interval(LOOKED_AT_EVERY);
         loop {
@@ -71,13 +65,12 @@ impl Activity {
     }
 
     fn lock(&self) -> MutexGuard<'_, Going> {
-        // Nothing that holds the lock leaves it half changed.
+        // No critical section can leave the data half changed.
         self.going.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl UnderWay {
-    /// The request's answer: from now on its client is waited for.
     pub(super) fn answered_by(self, answer: Answer) -> Answer {
         let until = (!is_endless(&answer)).then(|| Instant::now() + TAKEN_WITHIN);
         self.activity.lock().until.insert(self.number, until);

@@ -1,7 +1,8 @@
-//! What every answer has in common: its headers, its body, its errors.
+//! Headers, bodies and errors that all responses share.
 
 use std::{
-    io::{self, Write},
+    collections::VecDeque,
+    io::{self, BufWriter, IntoInnerError, Write},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -15,52 +16,58 @@ use hyper::{
     header::{self, HeaderMap, HeaderValue},
 };
 
-/// So much of a body is handed to a connection at once. What it has it keeps until its client takes it.
+/// Bytes of a body handed to a connection at once. The connection buffers them until the client reads them.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// An answer; its body is rendered whole, or while it is taken, or streams.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-/// A body that was rendered whole: what is left of it.
-struct Pieces(Bytes);
+/// The unsent rest of a rendered body: a single growing buffer would be copied and take twice the memory.
+#[derive(Default)]
+pub(super) struct Pieces(VecDeque<Bytes>);
 
-/// Marks an answer that has no end to be waited for.
+/// Marks a streaming response, which has no deadline.
 #[derive(Clone, Debug)]
 struct Endless;
 
-/// A body that keeps something until the last of it was handed over, or nobody wants the rest.
 struct Keeping<K> {
     body: UnsyncBoxBody<Bytes, io::Error>,
     _kept: K,
 }
 
-/// Lets the answer's body keep something as long as there is any of it left to hand over.
+/// Makes the body own `kept` until the body is fully handed over or dropped.
 pub(super) fn keeping(answer: Answer, kept: impl Send + Unpin + 'static) -> Answer {
     answer.map(|body| Keeping { body, _kept: kept }.boxed_unsync())
 }
 
-/// The same to a question for its head alone.
 pub(super) fn without_body(mut answer: Answer) -> Answer {
     if let Some(length) = answer.body().size_hint().exact() {
         answer.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    answer.map(|_| Pieces(Bytes::new()).boxed_unsync())
+    answer.map(|_| Pieces::default().boxed_unsync())
 }
 
-/// A body, smaller.
-pub(super) fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(body)?;
-    gzip.finish()
+/// Buffers writes to `to` in pieces of [`PIECE_BYTES`]. Compressing small writes one by one takes ten times longer.
+pub(super) fn buffered<W: Write, E: From<io::Error>>(
+    to: W,
+    write: impl FnOnce(&mut BufWriter<W>) -> Result<(), E>,
+) -> Result<W, E> {
+    let mut buffer = BufWriter::with_capacity(PIECE_BYTES, to);
+    write(&mut buffer)?;
+    Ok(buffer.into_inner().map_err(IntoInnerError::into_error)?)
 }
 
-/// The answer whose body is gzip's.
+pub(super) fn gzip<E: From<io::Error>>(
+    write: impl FnOnce(&mut BufWriter<GzEncoder<Vec<u8>>>) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    Ok(buffered(GzEncoder::new(Vec::new(), Compression::fast()), write)?.finish()?)
+}
+
 pub(super) fn packed(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     answer
 }
 
-/// Whether the client takes gzip: named (or any) with a weight above 0.
+/// Whether the client accepts gzip, by name or by `*`, with a weight above 0.
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let weight_of = |coding: &str| {
         let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
@@ -90,22 +97,26 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 }
 
 pub(super) fn content(kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    of_body(kind, Pieces(body.into()).boxed_unsync())
+    let mut pieces = Pieces::default();
+    pieces.push(body.into());
+    rendered(kind, pieces)
 }
 
-/// An answer that goes on as long as there is something to tell.
+pub(super) fn rendered(kind: &'static str, body: Pieces) -> Answer {
+    of_body(kind, body.boxed_unsync())
+}
+
 pub(super) fn endless(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Answer {
     let mut answer = of_body(kind, body);
     answer.extensions_mut().insert(Endless);
     answer
 }
 
-/// Whether it is such an answer.
 pub(super) fn is_endless(answer: &Answer) -> bool {
     answer.extensions().get::<Endless>().is_some()
 }
 
-pub(super) fn of_body(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Answer {
+fn of_body(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Answer {
     let mut answer = Response::new(body);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -118,14 +129,36 @@ pub(super) fn of_body(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>)
     answer
 }
 
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        if !piece.is_empty() {
+            self.0.push_back(piece);
+        }
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(Bytes::copy_from_slice(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Body for Pieces {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let length = self.0.len().min(PIECE_BYTES);
-        let piece = self.0.split_to(length);
-        Poll::Ready((!piece.is_empty()).then_some(Ok(Frame::data(piece))))
+        let Some(first) = self.0.front_mut() else { return Poll::Ready(None) };
+        let piece = first.split_to(first.len().min(PIECE_BYTES));
+        if first.is_empty() {
+            self.0.pop_front();
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -133,7 +166,7 @@ impl Body for Pieces {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.len() as u64)
+        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Listening, the limits of connections, and how they end.
+//! Accepts connections, limits them, and closes them.
 
 use std::{
     convert::Infallible,
@@ -28,46 +28,38 @@ use tokio::{
 
 use super::{Site, activity::Activity};
 
-/// Connections served at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 512;
 
-/// A client that needs longer to send its request's head is hung up on, so that slow ones hold no connection for ever.
+/// Deadline for the head of a request, so that slow clients do not hold connections.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// A larger head is refused with 431.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
-/// The same for HTTP/2, as it counts: each field with 32 bytes of its own.
+/// The same for HTTP/2, which adds 32 bytes to each field.
 const HEAD_LIST_BYTES_MAX: u32 = 32 * 1024;
 
-/// Requests under way at once in one connection of HTTP/2: more than a browser has pages open.
+/// Concurrent requests in one HTTP/2 connection: more than the pages that a browser has open.
 const REQUESTS_MAX: u32 = 100;
 
-/// So much of a request's body is received in HTTP/2 while nobody reads it, and nobody ever does; in HTTP/1.1 it is what
-/// comes with the head.
+/// HTTP/2 receives request bodies up to this size although nobody reads them.
 const UNREAD_BYTES_MAX: u32 = 16 * 1024;
 
-/// So much of an answer is kept in HTTP/2 for a client that does not take it.
 const UNTAKEN_BYTES_MAX: usize = 64 * 1024;
 
-/// A connection lasts so long at most: a client that does not read its answers holds no place for ever. Prometheus opens
-/// a new one then.
+/// A client that does not read must not hold a connection for ever. Prometheus opens a new one.
 const CONNECTION_LASTS: Duration = Duration::from_secs(300);
 
-/// A stop waits so long for requests under way, which are short; half a request would hold it up for nothing.
+/// Time to finish requests on shutdown. They are short; an incomplete request should not delay the stop.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a failed `accept` (no free file descriptor) is waited for before the next.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Failed `accept`s are told this often.
 const ACCEPT_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 impl Site {
-    /// Serves `listener` until the site's stop, then lets requests under way end.
-    ///
     /// # Errors
-    /// None at present: a connection's trouble is its own, and a failed accept is tried again.
+    /// None: connection errors are ignored and a failed `accept` is retried.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) -> io::Result<()> {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -92,7 +84,7 @@ impl Site {
             };
             let (site, watcher) = (Arc::clone(&self), graceful.watcher());
             connections.spawn(async move {
-                // Clients that hang up or talk nonsense are no concern of anybody's.
+                // Disconnects and malformed requests are the client's problem.
                 let _ = timeout(CONNECTION_LASTS, site.receive(stream, watcher)).await;
                 drop(place);
             });
@@ -103,20 +95,19 @@ impl Site {
     }
 }
 
-/// How clients speak.
 #[derive(Clone, Copy, Debug)]
 enum Protocol {
     Http1,
-    /// Over TLS alone, where client and server agree on it in the handshake.
+    /// Only over TLS, negotiated by ALPN.
     Http2,
 }
 
-/// The requests of one connection of HTTP/2, each in a task. They end with the connection, to which the set belongs.
+/// One task per request of an HTTP/2 connection. The connection owns the set, so the tasks end with it.
 #[derive(Clone, Debug)]
 struct Tasks(Weak<Mutex<JoinSet<()>>>);
 
 impl Site {
-    /// Serves one connection to its end. Who may look is decided as it is when the connection, or a request, comes.
+    /// TLS is decided once per connection, access once per request: a reload applies to whichever comes next.
     async fn receive(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
         let tls = self.access.borrow().tls().cloned();
         match tls {
@@ -169,10 +160,9 @@ impl Site {
     }
 }
 
-/// Waits until a connection ends, or is not worth keeping.
 async fn end_of<T>(connection: impl Future<Output = T>, activity: &Activity) {
     tokio::select! {
-        // Clients that hang up or talk nonsense are no concern of anybody's.
+        // Disconnects and malformed requests are the client's problem.
         _ = connection => {}
         () = activity.is_over() => {}
     }

@@ -1,4 +1,4 @@
-//! `/api/v1/events`: server-sent events. Each stream follows the latest snapshot and has nothing of its own but its place.
+//! `/api/v1/events`: server-sent events. Each stream follows the latest snapshot and stores only its position.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,50 +24,44 @@ use super::{
 };
 use crate::model::Snapshot;
 
-/// Streams open at once; a browser has one a page. Less than connections, so that scrapes always get through.
+/// Limit of open streams; a browser has one per page. Below the limit of connections, so that scrapes always get one.
 const STREAMS_MAX: usize = 256;
 
-/// Where nothing happens, a sign of life is sent so often: a reader that misses it knows that something is wrong.
+/// An idle stream sends a beat this often, so that readers can detect a broken connection.
 const BEAT_EVERY: Duration = Duration::from_secs(3);
 
-/// A reader that takes so long for a frame is told so and dropped.
+/// A reader that takes longer to receive a frame is disconnected, with the reason.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 
-/// A stream lasts so long at most, so that its reader is told before its connection is over, and comes back at once.
+/// Maximum age of a stream. It ends with an event before its connection does, so that the reader reconnects at once.
 const LASTS: Duration = Duration::from_secs(200);
 
-/// A reader that lost its stream comes back after so long.
 const RETRY: &str = "retry: 1000\n\n";
 
-/// Who follows what.
 #[derive(Debug)]
 pub(super) struct Streams {
     feeds: Feeds,
     places: Arc<Semaphore>,
 }
 
-/// One open stream.
 struct Stream {
     feed: Arc<Feed>,
-    /// It was opened without the name of a target, when there was exactly one.
+    /// Whether exactly one target existed when the stream was opened without a target name.
     only: Option<bool>,
     snapshots: watch::Receiver<Snapshot>,
     stop: CancellationToken,
-    /// The number of the last frame that was sent.
     sent: Option<u64>,
-    /// When the last bytes were handed over; the next are asked for when those are on their way.
+    /// When the last bytes were handed over. The connection polls for more only after it has sent them.
     handed: Option<Instant>,
-    /// When the first bytes were handed over.
     began: Option<Instant>,
     over: bool,
     _place: OwnedSemaphorePermit,
 }
 
-/// Why a stream ends, for its reader: the event `end`.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct End {
     reason: &'static str,
-    /// Whether its reader should come back at once.
+    /// Whether the reader should reconnect at once.
     again: bool,
 }
 
@@ -84,7 +78,7 @@ impl Default for Streams {
 }
 
 impl Site {
-    /// Opens a stream: of the target that the query names, otherwise of the only one, or of all of them in short.
+    /// Streams the target in the query, otherwise the only target, otherwise the overview.
     pub(super) fn events(&self, request: &Request<Incoming>) -> Answer {
         let query = request.uri().query().unwrap_or_default();
         let named = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "target").map(|(_, value)| value);
@@ -119,7 +113,6 @@ impl Site {
 }
 
 impl Stream {
-    /// The next bytes to send; `None` ends the stream.
     async fn next(&mut self) -> Option<Bytes> {
         if self.over {
             return None;
@@ -147,7 +140,7 @@ impl Stream {
                         return Some(Bytes::from_static(b"event: beat\ndata: {}\n\n"));
                     }
                 }
-                // Until the pause is over, it is known that there is more.
+                // A change is already pending until the pause is over.
                 changed = self.snapshots.changed(), if again.is_none() => if changed.is_err() {
                     return Some(self.end(STOPPING));
                 },
@@ -163,7 +156,7 @@ impl Stream {
                 Next::Frame(frame) => {
                     let bytes = self.feed.bytes(&frame, self.sent);
                     self.sent = Some(frame.number);
-                    // The frame may be older than the snapshot, whose rest is due after the pause.
+                    // The frame may be older than the snapshot. The rest is due after the pause.
                     self.snapshots.mark_changed();
                     self.handed = Some(Instant::now());
                     return Some(bytes);

@@ -1,7 +1,5 @@
-//! What streams of events send. All streams of one topic send the same bytes, rendered once: by the first of them that
-//! finds the last frame old.
-//!
-//! Nothing is queued. A stream that missed a frame, because it is new or its reader slow, is given the whole picture.
+//! Frames of event streams: rendered once per topic, by the first stream that finds the last frame outdated.
+//! Nothing is queued: a stream that missed a frame receives a whole snapshot.
 
 use std::{
     collections::HashMap,
@@ -19,29 +17,23 @@ use crate::{
     view::api::{NewAnswers, Overview, Picture, ScaleEvents},
 };
 
-/// The shortest time between two frames of one target: an answer a second is shown at once, a burst in steps.
+/// Minimum time between two frames of one target: one read per second appears at once, a burst in steps.
 const TARGET_PAUSE: Duration = Duration::from_millis(100);
 
-/// The shortest time between two frames of every target.
 const OVERVIEW_PAUSE: Duration = Duration::from_secs(1);
 
-/// The part of [`OVERVIEW_PAUSE`] that each target adds: a thousand targets are told of every 5 s.
+/// Added to [`OVERVIEW_PAUSE`] per target: 5 s in total for 1,000 targets.
 const OVERVIEW_PAUSE_EACH: Duration = Duration::from_millis(4);
 
-/// What a stream is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Topic {
-    /// Every target in short.
     Overview,
-    /// One target in full, by its name.
     Target(Arc<str>),
 }
 
-/// The feeds that somebody follows.
 #[derive(Debug, Default)]
 pub(super) struct Feeds(Mutex<HashMap<Topic, Weak<Feed>>>);
 
-/// The frames of one topic.
 #[derive(Debug)]
 pub(super) struct Feed {
     topic: Topic,
@@ -49,34 +41,28 @@ pub(super) struct Feed {
     latest: Mutex<Option<Arc<Frame>>>,
 }
 
-/// One picture, as bytes.
 #[derive(Debug)]
 pub(super) struct Frame {
-    /// Of the frames of a feed each has the next number.
+    /// Consecutive within a feed.
     pub(super) number: u64,
     rendered: Instant,
     snapshot: Snapshot,
-    /// What changed since the frame before.
     changes: Bytes,
-    /// Everything, once somebody asked for it.
+    /// The whole snapshot, rendered on first use.
     whole: OnceLock<Bytes>,
 }
 
-/// What a stream does next.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// It sends this.
     Frame(Arc<Frame>),
-    /// It waits until then, and asks again.
+    /// Wait until this time, then call [`Feed::next`] again.
     Wait(Instant),
-    /// It has sent all there is.
     Nothing,
-    /// What it is about does not exist any more.
     Gone,
 }
 
 impl Feeds {
-    /// The feed of a topic, which lives as long as somebody holds it.
+    /// A feed lives until its last follower drops it.
     pub(super) fn follow(&self, topic: Topic) -> Arc<Feed> {
         let mut feeds = lock(&self.0);
         feeds.retain(|_, feed| feed.strong_count() > 0);
@@ -90,7 +76,6 @@ impl Feeds {
 }
 
 impl Feed {
-    /// What a stream that has `sent` this frame does next, when `snapshot` is the latest.
     pub(super) fn next(&self, sent: Option<u64>, snapshot: &Snapshot, now: Instant) -> Next {
         if !self.topic.is_in(snapshot) {
             return Next::Gone;
@@ -105,7 +90,8 @@ impl Feed {
                 }
                 Some((frame.number + 1, self.topic.changes(&frame.snapshot, snapshot)))
             }
-            // What is new to this stream is not older than a pause; the rest comes with the next frame.
+            // This stream has not sent the current frame, which is recent enough. Later changes come with the next
+            // frame.
             Some(frame) if now < frame.rendered + self.topic.pause(snapshot) => None,
             Some(frame) => Some((frame.number + 1, self.topic.changes(&frame.snapshot, snapshot))),
             None => Some((1, String::new())),
@@ -120,7 +106,7 @@ impl Feed {
         }
     }
 
-    /// The bytes of a frame for a stream that has `sent` this one.
+    /// The changes if the stream sent the previous frame, otherwise the whole snapshot.
     pub(super) fn bytes(&self, frame: &Frame, sent: Option<u64>) -> Bytes {
         if sent.is_some_and(|sent| sent + 1 == frame.number) {
             return frame.changes.clone();
@@ -149,14 +135,13 @@ impl Topic {
         }
     }
 
-    /// Whether the later snapshot shows something else.
     fn differs(&self, before: &Snapshot, after: &Snapshot) -> bool {
         if before.taken == after.taken {
             return false;
         }
         match (self.target(before), self.target(after)) {
             (Some(then), Some(now)) => {
-                !Arc::ptr_eq(then, now) || clusters_differ(before, after) || before.announcement != after.announcement
+                !Arc::ptr_eq(then, now) || clusters_differ(before, after) || before.caption != after.caption
             }
             (None, None) => {
                 let both = before.targets.iter().zip(&after.targets);
@@ -196,7 +181,7 @@ impl Topic {
     }
 }
 
-/// Writes one event. JSON has no line breaks of its own.
+/// Writes one event. The JSON contains no line breaks.
 pub(super) fn event(text: &mut String, name: &str, data: &impl Serialize) {
     match serde_json::to_string(data) {
         // Writing to a string cannot fail.

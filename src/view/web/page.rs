@@ -1,22 +1,20 @@
-//! The live page: hand-written files that a browser gets as they are.
+//! The live page: hand-written files, served unchanged.
 
-use std::sync::OnceLock;
+use std::{io::Write as _, sync::OnceLock};
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::answer::{self, Answer, accepts_gzip, content, gzip};
 
-/// All that the page may do: its own script and style, its own events, nothing from elsewhere and nothing inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The files compressed, each once, for the first browser that takes that; by `File as usize`.
+/// The compressed files, indexed by `File as usize`. Each is compressed for the first browser that accepts it.
 static PACKED: [OnceLock<Option<Bytes>>; 8] = [const { OnceLock::new() }; 8];
 
-/// A file of the page.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum File {
     Index,
@@ -31,7 +29,6 @@ pub(super) enum File {
 }
 
 impl File {
-    /// The file at a path.
     pub(super) fn at(path: &str) -> Option<Self> {
         match path {
             "/" => Some(Self::Index),
@@ -46,7 +43,6 @@ impl File {
         }
     }
 
-    /// The file, compressed if the client takes that.
     pub(super) fn answer(self, headers: &HeaderMap) -> Answer {
         let (kind, body) = match self {
             Self::Index => ("text/html; charset=utf-8", include_str!("../page/index.html")),
@@ -58,7 +54,8 @@ impl File {
             Self::Timeline => (SCRIPT, include_str!("../page/timeline.js")),
             Self::Overview => (SCRIPT, include_str!("../page/overview.js")),
         };
-        let packed = || PACKED[self as usize].get_or_init(|| gzip(body.as_bytes()).ok().map(Bytes::from)).clone();
+        let compress = || gzip(|to| to.write_all(body.as_bytes())).ok().map(Bytes::from);
+        let packed = || PACKED[self as usize].get_or_init(compress).clone();
         let packed = if accepts_gzip(headers) { packed() } else { None };
         let mut answer = packed.map_or_else(|| content(kind, body), |packed| answer::packed(content(kind, packed)));
         let headers = answer.headers_mut();

@@ -1,4 +1,4 @@
-//! What is served under which path.
+//! The paths and their responses.
 
 use std::sync::Arc;
 
@@ -11,7 +11,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Access, Site,
-    answer::{Answer, accepts_gzip, content, json, text, without_body},
+    answer::{
+        Answer, Pieces, accepts_gzip, buffered, content, gzip, internal, json, packed, rendered, text, without_body,
+    },
     page::File,
 };
 use crate::view::{
@@ -19,10 +21,9 @@ use crate::view::{
     metrics,
 };
 
-/// No request has anything in its body, which is never read. A longer one is refused.
+/// Request bodies are never read. A longer one is refused.
 const BODY_BYTES_MAX: u64 = 4096;
 
-/// What a path leads to.
 #[derive(Clone, Copy, Debug)]
 enum Route {
     Page(File),
@@ -37,9 +38,8 @@ enum Route {
 }
 
 impl Site {
-    /// Answers whoever is let in.
     pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>, access: Arc<Access>) -> Answer {
-        // In HTTP/1.1 the connection sees to it.
+        // For HTTP/1.1, hyper drops the body itself.
         let head_alone = *request.method() == Method::HEAD && request.version() == Version::HTTP_2;
         let mut answer = match access.admit(request.headers()).await {
             Ok(()) => self.lead(request).await,
@@ -69,13 +69,12 @@ impl Site {
             Route::Page(file) => file.answer(request.headers()),
             Route::Events => self.events(&request),
             Route::Metrics => {
-                let (packed, site) = (accepts_gzip(request.headers()), Arc::clone(&self));
-                let write = move |done: &mut dyn FnMut(String)| site.exposition.write(&site.snapshot(), done);
-                self.renderings.pieces(metrics::CONTENT_TYPE, packed, write).await
+                let (compressed, site) = (accepts_gzip(request.headers()), Arc::clone(&self));
+                self.renderer.answer(move || site.metrics(compressed)).await
             }
             Route::Targets => {
                 let site = Arc::clone(&self);
-                self.renderings.answer(move || json(&Targets::of(&site.snapshot()))).await
+                self.renderer.answer(move || json(&Targets::of(&site.snapshot()))).await
             }
             Route::ScaleEvents => json(&ScaleEvents::of(&self.snapshot())),
             Route::Configuration => content("application/yaml; charset=utf-8", self.configuration.borrow().clone()),
@@ -88,13 +87,24 @@ impl Site {
         }
     }
 
-    /// Has the configuration loaded anew, and waits for what comes of it.
+    fn metrics(&self, compressed: bool) -> Answer {
+        let snapshot = self.snapshot();
+        let answer = if compressed {
+            let body = gzip(|to| self.exposition.write(&snapshot, to));
+            body.map(|body| packed(content(metrics::CONTENT_TYPE, body)))
+        } else {
+            let body = buffered(Pieces::default(), |to| self.exposition.write(&snapshot, to));
+            body.map(|body| rendered(metrics::CONTENT_TYPE, body))
+        };
+        answer.unwrap_or_else(|error| internal(&error))
+    }
+
     async fn reload(&self) -> Answer {
         let Some(reload) = &self.reload else {
             return text(StatusCode::FORBIDDEN, "Reloading is off; start readscope with --web.enable-lifecycle.\n");
         };
         let (wish, loaded) = oneshot::channel();
-        // One that waits already will load what this one is about.
+        // A full queue is refused: a reload that is already waiting covers this request.
         if reload.try_send(wish).is_err() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "Too many reloads are waiting.\n");
         }
@@ -105,7 +115,7 @@ impl Site {
         }
     }
 
-    /// Why it is not ready; the configuration is loaded and the listener up, or nobody could ask.
+    /// Why readscope is not ready. A configuration is loaded and the HTTP server listens already.
     fn not_ready(&self) -> Option<String> {
         if self.stop.is_cancelled() {
             return Some("readscope is shutting down.\n".to_owned());

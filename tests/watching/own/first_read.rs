@@ -14,9 +14,9 @@ use crate::{
     telling::Member,
 };
 
-/// Beyond the time that the samples of a burst may miss one of four endpoints at the 99th percentile, 17 of them by 20 ms:
-/// what a busy machine does to a sample. Without a burst it would be half a minute.
-const WITHIN_BURST: f64 = 17.0 * 0.02 + 0.05 + 3.0;
+/// The probes of a burst may miss one of four endpoints for 17 probes at the 99th percentile, at 20 ms each. A busy machine
+/// adds up to a second. Without a burst it would be half a minute.
+const WITHIN_BURST: f64 = 17.0 * 0.02 + 0.05 + 1.0;
 
 #[test]
 fn the_first_read_is_told_soon_after_the_rules_contain_the_endpoint() {
@@ -35,6 +35,7 @@ fn the_first_read_is_told_soon_after_the_rules_contain_the_endpoint() {
     let in_force = wait_for("the rules", WITHIN, || rules.in_force_for(&address));
     let first_read = member.milestones()["first_read"];
     let after = first_read.duration_since(in_force).as_secs_f64();
+    eprintln!("the first read came {after:.3} s after the rules");
     // The kernel may tell of a transaction a little after it is in force.
     assert!((-1.0..=WITHIN_BURST).contains(&after), "{after} s after the rules: {:#?}", member.value());
 }

@@ -6,24 +6,32 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::model::{
+    base::{Moment, ObjectName, PodRef},
     cluster::{
-        AccessModes, BindLabels, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Member, Milestone,
-        Object, ObjectName, Pod, PodConditions, PodRef, Receipt, ScaleEvent, ScalePhase, Service, Slice, StatefulSet,
-        StorageClass, Volume,
-        timeline::{Step, Timeline},
-        world::{Effect, World},
+        change::{Change, Kind, Object},
+        index::Index,
+        measures::BindLabels,
+        milestones::{Milestone, Receipt, ScalePhase},
+        objects::{
+            AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Pod, PodConditions, Service, Slice,
+            StatefulSet, StorageClass, Volume,
+        },
+        scale_events::{ScaleEvent, ScaleEvents},
+        scale_step::ScaleStep,
+        scaled_replica::ScaledReplica,
+        updates::Updates,
     },
-    moment::Moment,
+    probe::PodRead,
 };
 
 /// What is said of an object, under a name for itself and a short one for its uid.
 #[derive(Clone, Debug)]
 pub(super) struct Fact<T>(pub(super) T);
 
-/// A world and what it told so far.
+/// An index and what it told so far.
 pub(super) struct Story {
-    pub(super) world: World,
-    pub(super) steps: Vec<Step>,
+    pub(super) index: Index,
+    pub(super) steps: Vec<ScaleStep>,
     /// The pods that are ready endpoints of `mysql-read`: name and uid.
     pub(super) ready: BTreeMap<String, Arc<str>>,
 }
@@ -249,7 +257,8 @@ object!(StatefulSet, Pod, Claim, Volume, StorageClass, Slice, ClaimEvent);
 impl Story {
     /// Nothing but the Service and the class is known.
     pub(super) fn empty() -> Self {
-        let mut story = Self { world: World::new([name("mysql-read")]), steps: Vec::new(), ready: BTreeMap::default() };
+        let mut story = Self { index: Index::default(), steps: Vec::new(), ready: BTreeMap::default() };
+        story.takes(|index, updates| index.observe([name("mysql-read")].into(), Moment::START, updates));
         story.at(0.0).lists(class("fast"));
         let service = Service {
             name: name("mysql-read"),
@@ -317,7 +326,7 @@ impl Story {
 
     /// The scale events, oldest first.
     pub(super) fn events(&self) -> Vec<&ScaleEvent> {
-        self.world.timelines().flat_map(Timeline::events).collect()
+        self.index.scale_events().flat_map(ScaleEvents::events).collect()
     }
 
     pub(super) fn event(&self) -> &ScaleEvent {
@@ -325,7 +334,7 @@ impl Story {
     }
 
     /// Of the last event, the member at `ordinal`.
-    pub(super) fn member(&self, ordinal: u32) -> &Member {
+    pub(super) fn member(&self, ordinal: u32) -> &ScaledReplica {
         self.event().members.iter().find(|member| member.ordinal == ordinal).expect("a member")
     }
 
@@ -337,8 +346,8 @@ impl Story {
 
     /// How long each time that a phase was measured, in seconds.
     pub(super) fn measured(&self, phase: ScalePhase) -> Vec<f64> {
-        let seconds = |step: &Step| match step {
-            Step::Measured { phase: of, duration } if *of == phase => Some(duration.as_secs_f64()),
+        let seconds = |step: &ScaleStep| match step {
+            ScaleStep::Measured { phase: of, duration } if *of == phase => Some(duration.as_secs_f64()),
             _ => None,
         };
         self.steps.iter().filter_map(seconds).collect()
@@ -352,10 +361,10 @@ impl Story {
 
     /// How often claims were seen to bind: class, mode, times, and seconds on the whole.
     pub(super) fn binds(&self) -> Vec<(String, &'static str, u64, f64)> {
-        let told = |(labels, times): (&BindLabels, &crate::model::Histogram)| {
+        let told = |(labels, times): (BindLabels, crate::model::base::Histogram)| {
             (labels.storage_class.to_string(), labels.bind_mode, times.count(), times.sum())
         };
-        self.world.binds().iter().map(told).collect()
+        self.index.measures().binds(std::iter::empty(), |_| true).into_iter().map(told).collect()
     }
 }
 
@@ -405,32 +414,35 @@ impl At<'_> {
 
     /// A pod answers a sample that started earlier.
     pub(super) fn reads_since(self, started: f64, pod: &str) {
-        let effects = self.story.world.read(&name(pod), Moment::at(started), self.now, UNCERTAINTY);
-        self.story.tell(effects);
+        self.story.read(pod, Moment::at(started), self.now, false);
     }
 
     pub(super) fn reads_fresh(self, pod: &str) {
-        let effects = self.story.world.fresh_read(&name(pod), self.now, self.now, UNCERTAINTY);
-        self.story.tell(effects);
+        self.story.read(pod, self.now, self.now, true);
     }
 
     pub(super) fn reads_directly(self, pod: &str) {
-        let uid = self.story.world.pod(&name(pod)).map(|pod| Arc::clone(&pod.uid)).unwrap_or_default();
-        let effects = self.story.world.direct_read(&name(pod), &uid, self.now, self.now);
-        self.story.tell(effects);
+        let uid = self.story.index.tracked().pod(&name(pod)).map(|pod| Arc::clone(&pod.uid)).unwrap_or_default();
+        self.story.takes(|index, updates| index.direct_read(&name(pod), &uid, self.now, self.now, updates));
     }
 
     pub(super) fn takes(self, change: Change) {
-        let effects = self.story.world.apply(change, self.now);
-        self.story.tell(effects);
+        self.story.takes(|index, updates| index.apply(change, self.now, updates));
     }
 }
 
 impl Story {
-    pub(super) fn tell(&mut self, effects: Vec<Effect>) {
-        self.steps.extend(effects.into_iter().filter_map(|effect| match effect {
-            Effect::Scale(_, step) => Some(step),
-            Effect::Routing(_) | Effect::Reached => None,
-        }));
+    /// Lets the index take something in, and gives what is new besides the steps.
+    pub(super) fn takes(&mut self, take_in: impl FnOnce(&mut Index, &mut Updates)) -> Updates {
+        let mut updates = Updates::default();
+        take_in(&mut self.index, &mut updates);
+        self.steps.extend(updates.steps.drain(..).map(|(_, step)| step));
+        updates
+    }
+
+    fn read(&mut self, pod: &str, started: Moment, finished: Moment, fresh: bool) {
+        let of = PodRef { name: pod.into(), uid: Arc::default() };
+        let read = PodRead { pod: of, started, fresh, uncertainty: UNCERTAINTY };
+        self.takes(|index, updates| index.read(&name(pod), &read, finished, updates));
     }
 }

@@ -1,7 +1,10 @@
 //! How claims are made, provisioned, bound and used again.
 
-use super::builders::{Story, claim, class, pod, set};
-use crate::model::cluster::{Kind, Milestone, ScalePhase};
+use crate::model::cluster::{
+    change::Kind,
+    milestones::{Milestone, ScalePhase},
+    tests::builders::{Story, claim, class, pod, set},
+};
 
 #[test]
 fn waiting_for_the_consumer_is_not_provisioning() {
@@ -280,8 +283,20 @@ fn claims_of_nobody_and_of_other_statefulsets_are_not_counted() {
 #[test]
 fn claims_are_known_as_long_as_they_exist() {
     let mut story = Story::of(3);
-    assert_eq!(story.world.claims().count(), 3);
+    assert_eq!(story.index.tracked().claims().count(), 3);
     story.at(6000.0).sees_gone(Kind::Claim, "data-mysql-2");
     story.at(6001.0).lists_gone(Kind::Claim, "data-mysql-1");
-    assert_eq!(story.world.claims().count(), 1);
+    assert_eq!(story.index.tracked().claims().count(), 1);
+}
+
+#[test]
+fn a_claim_that_was_bound_and_comes_back_was_not_bound_when_it_is_seen_to_bind() {
+    let mut story = Story::of(3);
+    story.at(6000.0).sees(set(4));
+    story.at(6001.0).lists(claim("data-mysql-3").created_at(6000.5).selected().bound());
+    story.at(6002.0).lists_gone(Kind::Claim, "data-mysql-3");
+    story.at(6003.0).sees(claim("data-mysql-3").created_at(6000.5));
+    story.at(6004.0).sees(claim("data-mysql-3").created_at(6000.5).selected().bound());
+    assert!(story.member(3).milestones.has(Milestone::ClaimBound));
+    assert_eq!(story.reached(3, Milestone::ClaimBound), None);
 }

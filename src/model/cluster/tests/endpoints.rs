@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use super::builders::{Story, name, pod, set, slice};
-use crate::model::cluster::{
-    Change, Kind, Milestone, Object, Receipt, ScalePhase, Service, Standing, Vantage, world::Effect,
+use crate::model::{
+    base::Moment,
+    cluster::{
+        change::{Change, Kind, Object},
+        milestones::{Milestone, Receipt, ScalePhase},
+        objects::{Service, Vantage},
+        routing::EndpointRouting,
+        tests::builders::{Story, name, pod, set, slice},
+    },
 };
-use crate::model::moment::Moment;
 
 fn uid(pod: &str) -> Arc<str> {
     format!("{pod}-a").into()
@@ -23,7 +28,7 @@ fn endpoints_of_other_services_do_not_matter() {
     story.at(6001.0).sees_gone(Kind::Slice, "mysql-x");
     story.rises_reusing("mysql-3", "a", 6000.0);
     assert_eq!(story.reached(3, Milestone::EndpointReady), Some(6020.5));
-    assert!(story.world.routing(&name("mysql")).is_none());
+    assert!(story.index.routing(&name("mysql")).is_none());
 }
 
 #[test]
@@ -50,10 +55,10 @@ fn an_endpoint_that_moves_between_slices_stays() {
     story.at(6021.0).leaves("mysql-3");
     story.at(6021.1).sees(slice("mysql-read", [("mysql-3", &uid("mysql-3"))]).named("mysql-read-y"));
     assert_eq!(story.reached(3, Milestone::EndpointReady), Some(6020.5));
-    let routing = story.world.routing(&name("mysql-read")).unwrap();
+    let routing = story.index.routing(&name("mysql-read")).unwrap();
     assert_eq!(routing.routed().count(), 4);
     story.at(6022.0).sees_gone(Kind::Slice, "mysql-read-y");
-    let routing = story.world.routing(&name("mysql-read")).unwrap();
+    let routing = story.index.routing(&name("mysql-read")).unwrap();
     assert_eq!(routing.routed().count(), 3);
 }
 
@@ -61,9 +66,9 @@ fn an_endpoint_that_moves_between_slices_stays() {
 fn a_slice_that_is_given_to_another_service_is_no_longer_the_first_ones() {
     let mut story = Story::of(3);
     let taken = Change::Applied(slice("mysql", []).named("mysql-read-x").into(), Receipt::Live);
-    let effects = story.world.apply(taken, Moment::at(6000.0));
-    assert_eq!(effects, [Effect::Routing(name("mysql-read"))]);
-    assert_eq!(story.world.routing(&name("mysql-read")).unwrap().endpoints, []);
+    let updates = story.takes(|index, updates| index.apply(taken, Moment::at(6000.0), updates));
+    assert_eq!(Vec::from_iter(updates.routing_changed), [name("mysql-read")]);
+    assert_eq!(story.index.routing(&name("mysql-read")).unwrap().endpoints, []);
 }
 
 #[test]
@@ -93,8 +98,11 @@ fn an_endpoint_that_only_a_list_told_is_ready_since_nobody_knows_when() {
 #[test]
 fn changes_say_whose_routing_may_be_another_one() {
     let mut story = Story::of(3);
-    let mut takes = |change| story.world.apply(change, Moment::at(6000.0));
-    let routing = || vec![Effect::Routing(name("mysql-read"))];
+    let mut takes = |change| {
+        let updates = story.takes(|index, updates| index.apply(change, Moment::at(6000.0), updates));
+        Vec::from_iter(updates.routing_changed)
+    };
+    let routing = || vec![name("mysql-read")];
     let service = |of: &str| {
         Object::Service(Service {
             name: name(of),
@@ -120,14 +128,21 @@ fn changes_say_whose_routing_may_be_another_one() {
     assert_eq!(takes(Change::Deleted(Kind::Slice, name("mysql-read-x"), Receipt::Live)), []);
     assert_eq!(takes(Change::Deleted(Kind::Service, name("mysql"), Receipt::Live)), []);
     assert_eq!(takes(Change::Deleted(Kind::Service, name("mysql-read"), Receipt::Live)), routing());
-    assert!(story.world.routing(&name("mysql-read")).is_none());
+    assert!(story.index.routing(&name("mysql-read")).is_none());
 }
 
 #[test]
 fn routing_names_each_pod_once() {
     let story = Story::of(3);
-    let routing = story.world.routing(&name("mysql-read")).unwrap();
+    let routing = story.index.routing(&name("mysql-read")).unwrap();
     let names: Vec<_> = routing.endpoints.iter().map(|endpoint| (&*endpoint.name, endpoint.standing)).collect();
-    assert_eq!(names, [("mysql-0", Standing::Routed), ("mysql-1", Standing::Routed), ("mysql-2", Standing::Routed)]);
-    assert_eq!(story.world.pod(&name("mysql-0")).map(|pod| &*pod.uid), Some("mysql-0-a"));
+    assert_eq!(
+        names,
+        [
+            ("mysql-0", EndpointRouting::Routed),
+            ("mysql-1", EndpointRouting::Routed),
+            ("mysql-2", EndpointRouting::Routed)
+        ]
+    );
+    assert_eq!(story.index.tracked().pod(&name("mysql-0")).map(|pod| &*pod.uid), Some("mysql-0-a"));
 }

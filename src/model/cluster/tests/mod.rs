@@ -1,14 +1,14 @@
 //! Milestones and scale events, told as stories.
 
 mod builders;
+mod claim_waits;
 mod claims;
 mod endpoints;
+mod milestone_status;
 mod orders;
 mod outages;
-mod pending;
 mod properties;
 mod reach;
-mod reached;
 mod replacements;
 mod scaling;
 mod simulation;

@@ -1,7 +1,10 @@
 //! Facts of different watches cross: each watch keeps its order, and may be up to a second late against another one.
 
-use super::builders::{Story, claim, pod, set};
-use crate::model::cluster::{Kind, Milestone, ScalePhase};
+use crate::model::cluster::{
+    change::Kind,
+    milestones::{Milestone, ScalePhase},
+    tests::builders::{Story, claim, pod, set},
+};
 
 #[test]
 fn a_request_may_be_received_after_the_claim_and_the_pod_that_it_asked_for() {

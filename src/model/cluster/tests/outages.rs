@@ -1,7 +1,11 @@
 //! Watches were interrupted, and lists tell afterwards what happened in between.
 
-use super::builders::{Story, claim, pod, set, wall};
-use crate::model::cluster::{Dated, Kind, Milestone, ScalePhase, timeline::Step};
+use crate::model::cluster::{
+    change::Kind,
+    milestones::{Dated, Milestone, ScalePhase},
+    scale_step::ScaleStep,
+    tests::builders::{Story, claim, pod, set, wall},
+};
 
 #[test]
 fn what_was_over_at_the_first_list_is_never_measured() {
@@ -42,7 +46,7 @@ fn a_scale_up_that_only_a_list_told_is_shown_and_not_measured_from_the_request()
     story.at(6075.5).joins("mysql-3", "a");
     story.at(6076.0).reads("mysql-3");
     assert_eq!(story.measures(), [("become_ready", 1), ("publish", 1), ("route", 1)].into());
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 4, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
 }
 
 #[test]
@@ -107,7 +111,7 @@ fn a_pod_deleted_while_the_watch_was_down_is_seen_leaving_at_the_relist() {
     assert_eq!(story.member(3).milestones.get(Milestone::PodGone), Some(Dated::told(wall(6060.0))));
     assert!(story.event().finished.is_some());
     assert!(story.measures().is_empty());
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 4, to: 3, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 4, to: 3, lasted: None }));
 }
 
 #[test]

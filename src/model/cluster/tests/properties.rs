@@ -8,16 +8,19 @@ use std::{
 
 use proptest::prelude::*;
 
-use super::{
-    builders::Story,
-    simulation::{BEGIN, Habits, Happening, PLACES, Simulation, Wish},
-};
 use crate::model::{
+    base::Moment,
     cluster::{
-        Change, Direction, Kind, Member, Milestone, Object, PodConditions, Receipt, ScaleEvent, ScalePhase,
-        timeline::EVENTS_MAX,
+        change::{Change, Kind, Object},
+        milestones::{Milestone, Receipt, ScalePhase},
+        objects::PodConditions,
+        scale_events::{EVENTS_MAX, ScaleEvent},
+        scaled_replica::{Direction, ScaledReplica},
+        tests::{
+            builders::Story,
+            simulation::{BEGIN, Habits, Happening, PLACES, Simulation, Wish},
+        },
     },
-    moment::Moment,
 };
 
 /// Something received.
@@ -35,7 +38,7 @@ struct Trial {
     uids: BTreeMap<String, String>,
     /// Moments at which something of a pod, a claim, the set or the endpoints was seen live, by uid or name.
     seen: BTreeMap<String, BTreeSet<u64>>,
-    before: BTreeMap<Place, Member>,
+    before: BTreeMap<Place, ScaledReplica>,
     /// What was measured of which pod or claims.
     measured: Vec<Measured>,
     last: f64,
@@ -123,7 +126,7 @@ impl Trial {
                 let place = (event.request.received.elapsed, event.from, event.to, member.ordinal);
                 let before = self.before.get(&place);
                 // A pod that goes in two events was measured by the first one.
-                let same = |(other, it): &(&Place, &Member)| (other.3, &it.pod) == (place.3, &member.pod);
+                let same = |(other, it): &(&Place, &ScaledReplica)| (other.3, &it.pod) == (place.3, &member.pod);
                 let measured = before.map_or_else(
                     || self.before.iter().filter(same).fold(0, |measured, (_, it)| measured | it.measured),
                     |before| before.measured,
@@ -155,15 +158,21 @@ impl Trial {
         self.measured.extend(new);
         // What was measured is what was counted.
         let told: usize = self.story.measures().values().sum();
-        let counted: u64 = self.story.world.phases().values().map(crate::model::Histogram::count).sum();
+        let counted: u64 =
+            self.story.index.measures().phases().values().map(crate::model::base::Histogram::count).sum();
         prop_assert_eq!(told as u64, counted);
         prop_assert_eq!(told, self.measured.len());
-        prop_assert!(self.story.world.claims().count() <= PLACES as usize);
+        prop_assert!(self.story.index.tracked().claims().count() <= PLACES as usize);
         Ok(())
     }
 
     /// Both ends of what was just measured were seen live, and of this replica.
-    fn check_measured(&self, event: &ScaleEvent, member: &Member, phase: ScalePhase) -> Result<(), TestCaseError> {
+    fn check_measured(
+        &self,
+        event: &ScaleEvent,
+        member: &ScaledReplica,
+        phase: ScalePhase,
+    ) -> Result<(), TestCaseError> {
         let (from, to) = phase.ends();
         let ends = [from, to].map(|milestone| (milestone, member.milestones.get(milestone).and_then(|date| date.live)));
         for (milestone, live) in ends {

@@ -2,8 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::builders::{Fact, Story, name, pod, set, slice};
-use crate::model::cluster::{Change, Endpoint, Object, Pod, Port, Receipt, Service, Slice};
+use crate::model::cluster::{
+    change::{Change, Object},
+    milestones::Receipt,
+    objects::{Endpoint, Pod, Port, Service, Slice},
+    tests::builders::{Fact, Story, name, pod, set, slice},
+};
 
 fn at(pod: Fact<Pod>, ip: u8) -> Fact<Pod> {
     Fact(Pod { addresses: vec![[10, 0, 0, ip].into()], ..pod.0 })
@@ -43,7 +47,7 @@ fn story(ready: bool) -> Story {
 }
 
 fn reachable(story: &Story) -> Vec<(String, Vec<SocketAddr>, bool)> {
-    let reachable = story.world.reachable(&name("mysql-read"), 3306).into_iter();
+    let reachable = story.index.reachable(&name("mysql-read"), 3306).into_iter();
     reachable.map(|pod| (pod.pod.name.to_string(), pod.addresses, pod.coming_since.is_some())).collect()
 }
 
@@ -91,5 +95,5 @@ fn nobody_can_be_asked_before_the_service_and_its_ports_are_known() {
     let mut story = Story::of(3);
     story.at(6000.0).lists(at(pod("mysql-0").running_since(1000.0), 10));
     assert!(reachable(&story).is_empty(), "no port is known");
-    assert!(story.world.reachable(&name("other"), 3306).is_empty());
+    assert!(story.index.reachable(&name("other"), 3306).is_empty());
 }

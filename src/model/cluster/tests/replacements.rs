@@ -1,9 +1,13 @@
 //! Pods and `StatefulSet`s are replaced by others of the same name.
 
-use super::builders::{Story, claim, pod, set};
 use crate::model::{
-    cluster::{Kind, Milestone, ScalePhase, timeline::Step},
-    moment::Moment,
+    base::Moment,
+    cluster::{
+        change::Kind,
+        milestones::{Milestone, ScalePhase},
+        scale_step::ScaleStep,
+        tests::builders::{Story, claim, pod, set},
+    },
 };
 
 #[test]
@@ -134,7 +138,7 @@ fn an_event_that_a_deletion_cuts_short_did_not_last() {
     story.at(6000.0).sees(set(4));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6001.0).sees_gone(Kind::StatefulSet, "mysql");
-    assert!(story.steps.contains(&Step::Finished { from: 3, to: 4, lasted: None }));
+    assert!(story.steps.contains(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
     assert_eq!((story.event().from, story.event().to), (4, 0));
     assert_eq!(story.event().finished, None);
 }

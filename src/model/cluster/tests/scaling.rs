@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use super::builders::{Story, UNCERTAINTY, claim, class, name, pod, set};
 use crate::model::{
-    cluster::{Direction, Kind, Milestone, ScalePhase, timeline::Step},
-    moment::Moment,
+    base::Moment,
+    cluster::{
+        change::Kind,
+        milestones::{Milestone, ScalePhase},
+        scale_step::ScaleStep,
+        scaled_replica::Direction,
+        tests::builders::{Story, UNCERTAINTY, claim, class, name, pod, set},
+    },
 };
 
 #[test]
@@ -50,25 +55,28 @@ fn a_new_replica_is_measured_in_every_phase_once() {
         assert!(measured.len() == 1 && (measured[0] - seconds).abs() < 1e-6, "{}: {measured:?}", phase.name());
     }
     assert_eq!(story.measures().len(), expected.len());
-    assert_eq!(story.world.phases().len(), expected.len());
-    assert!(story.world.phases().values().all(|times| times.count() == 1));
+    assert_eq!(story.index.measures().phases().len(), expected.len());
+    assert!(story.index.measures().phases().values().all(|times| times.count() == 1));
 }
 
 #[test]
 fn an_event_tells_its_beginning_its_steps_and_its_end() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
-    assert_eq!(story.steps, [Step::Began { from: 3, to: 4 }]);
+    assert_eq!(story.steps, [ScaleStep::Began { from: 3, to: 4 }]);
     assert_eq!(story.event().finished, None);
     story.rises("mysql-3", 6000.0);
-    let first_read = Step::Reached {
+    let first_read = ScaleStep::Reached {
         replica: "mysql-3".into(),
         milestone: Milestone::FirstRead,
         since_request: Some(Duration::from_secs(21)),
         known_to: Some(UNCERTAINTY),
     };
     assert!(story.steps.contains(&first_read), "{:?}", story.steps);
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 4, lasted: Some(Duration::from_secs(21)) }));
+    assert_eq!(
+        story.steps.last(),
+        Some(&ScaleStep::Finished { from: 3, to: 4, lasted: Some(Duration::from_secs(21)) })
+    );
     assert_eq!(story.event().finished.and_then(|date| date.live), Some(Moment::at(6021.0)));
 }
 
@@ -104,7 +112,7 @@ fn the_last_read_is_renewed_until_the_pod_is_gone_and_measured_only_then() {
     story.at(6010.1).sees_gone(Kind::Pod, "mysql-3");
     let drained = story.measured(ScalePhase::Drain);
     assert!(drained.len() == 1 && (drained[0] - 4.9).abs() < 1e-6, "{drained:?}");
-    let told = |step: &&Step| matches!(step, Step::Reached { milestone: Milestone::LastRead, .. });
+    let told = |step: &&ScaleStep| matches!(step, ScaleStep::Reached { milestone: Milestone::LastRead, .. });
     assert_eq!(story.steps.iter().filter(told).count(), 1);
 }
 
@@ -140,7 +148,7 @@ fn what_was_there_before_anybody_looked_is_no_event() {
     story.at(5002.0).sees(set(3));
     assert!(story.events().is_empty());
     assert!(story.steps.is_empty());
-    assert!(story.world.phases().is_empty());
+    assert!(story.index.measures().phases().is_empty());
     assert!(story.binds().is_empty());
 }
 
@@ -208,7 +216,7 @@ fn a_second_event_takes_over_the_ordinals_that_it_changes_and_no_others() {
     assert_eq!(first.finished.and_then(|date| date.live), Some(Moment::at(6031.0)));
     assert_eq!(story.measured(ScalePhase::ToFirstRead), [31.0]);
     // It did not do what it was asked for.
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 5, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 5, lasted: None }));
 }
 
 #[test]
@@ -221,10 +229,10 @@ fn a_replica_that_never_came_is_gone_at_once() {
     assert_eq!(
         story.steps,
         [
-            Step::Began { from: 3, to: 4 },
-            Step::Began { from: 4, to: 3 },
-            Step::Finished { from: 3, to: 4, lasted: None },
-            Step::Finished { from: 4, to: 3, lasted: Some(Duration::ZERO) },
+            ScaleStep::Began { from: 3, to: 4 },
+            ScaleStep::Began { from: 4, to: 3 },
+            ScaleStep::Finished { from: 3, to: 4, lasted: None },
+            ScaleStep::Finished { from: 4, to: 3, lasted: Some(Duration::ZERO) },
         ]
     );
 }
@@ -264,7 +272,7 @@ fn a_pod_that_stays_through_down_and_up_is_measured_by_the_first_event_alone() {
     assert_eq!(story.event().finished, None, "it might go yet");
     story.at(6040.0).reads("mysql-3");
     assert!(story.event().finished.is_some());
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 4, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
 }
 
 #[test]
@@ -302,7 +310,7 @@ fn a_first_read_is_not_taken_from_the_previous_pod_of_the_name() {
 #[test]
 fn direct_and_fresh_reads_are_milestones_of_their_own() {
     let mut story = Story::of(3);
-    story.world.know_freshness(&name("mysql"), true, Moment::at(5000.0));
+    story.takes(|index, updates| index.know_freshness(&name("mysql"), true, Moment::at(5000.0), updates));
     story.at(6000.0).sees(set(4));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6015.0).reads_directly("mysql-3");
@@ -329,14 +337,13 @@ fn a_first_read_that_is_fresh_is_both() {
 #[test]
 fn where_freshness_becomes_unknown_a_first_read_is_enough() {
     let mut story = Story::of(3);
-    story.world.know_freshness(&name("mysql"), true, Moment::at(5000.0));
+    story.takes(|index, updates| index.know_freshness(&name("mysql"), true, Moment::at(5000.0), updates));
     story.at(6000.0).sees(set(4));
     story.rises("mysql-3", 6000.0);
     assert_eq!(story.event().finished, None);
-    let effects = story.world.know_freshness(&name("mysql"), false, Moment::at(6030.0));
-    story.tell(effects);
+    story.takes(|index, updates| index.know_freshness(&name("mysql"), false, Moment::at(6030.0), updates));
     assert!(story.event().finished.is_some());
-    assert_eq!(story.steps.last(), Some(&Step::Finished { from: 3, to: 4, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
 }
 
 #[test]
@@ -381,5 +388,5 @@ fn of_deleted_statefulsets_the_last_ones_are_kept() {
         story.at(seconds).sees(fact);
         story.at(seconds + 0.5).sees_gone(Kind::StatefulSet, &format!("db{round}"));
     }
-    assert_eq!(story.world.timelines().count(), 64);
+    assert_eq!(story.index.scale_events().count(), 64);
 }

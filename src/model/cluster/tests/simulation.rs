@@ -3,11 +3,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    builders::{Fact, claim, name, pod, set, slice},
-    volumes::volume,
+use crate::model::cluster::{
+    change::{Change, Kind, Object},
+    milestones::Receipt,
+    objects::{Claim, Pod, Slice, StatefulSet, Volume},
+    tests::{
+        builders::{Fact, claim, name, pod, set, slice},
+        volumes::volume,
+    },
 };
-use crate::model::cluster::{Change, Claim, Kind, Object, Pod, Receipt, Slice, StatefulSet, Volume};
 
 /// How many places a replica may have.
 pub(super) const PLACES: u32 = 6;

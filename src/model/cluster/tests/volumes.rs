@@ -1,7 +1,14 @@
 //! Volumes tell since when claims are bound that nobody saw binding.
 
-use super::builders::{Fact, Story, claim, name, set, wall};
-use crate::model::cluster::{Change, Dated, Kind, Milestone, Object, ObjectName, Receipt, Volume};
+use crate::model::{
+    base::ObjectName,
+    cluster::{
+        change::{Change, Kind, Object},
+        milestones::{Dated, Milestone, Receipt},
+        objects::Volume,
+        tests::builders::{Fact, Story, claim, name, set, wall},
+    },
+};
 
 /// The volume of a claim that was just created, which is bound to it since.
 pub(super) fn volume(of: &str, since: f64) -> Fact<Volume> {
@@ -23,7 +30,7 @@ impl Fact<Volume> {
 }
 
 fn bound(story: &Story, of: &str) -> Option<Dated> {
-    story.world.claim(&name(of)).expect("the claim").milestones.get(Milestone::ClaimBound)
+    story.index.tracked().claim(&name(of)).expect("the claim").milestones.get(Milestone::ClaimBound)
 }
 
 #[test]
@@ -119,7 +126,7 @@ fn nothing_is_kept_of_volumes_without_a_claim_that_matters() {
     story.at(5000.0).lists(volume("data-job-3", 1000.0));
     story.at(5001.0).sees(volume("data-job-1", 1000.0).released());
     story.at(5001.0).sees_gone(Kind::Claim, "data-job-2");
-    story.world.claims_listed("mysql");
-    let debug = format!("{:?}", story.world);
+    story.index.claims_listed("mysql");
+    let debug = format!("{:?}", story.index);
     assert!(!debug.contains("data-"), "{debug}");
 }

@@ -1,0 +1,334 @@
+//! The demo's stage: embedded servers that speak the real protocol, a load balancer before them, and a cluster that
+//! tells of them as a real one would. A script moves them; nobody who looks at them knows of it.
+
+mod balancer;
+mod cluster;
+mod protocol;
+mod script;
+mod servers;
+mod service;
+mod story;
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    balancer::Balancer,
+    cluster::Cluster,
+    script::{Behaviour, Cue, REPLICAS},
+    servers::{Handle, Servers},
+    service::accept,
+};
+use crate::{
+    clock::Clock,
+    model::{
+        Event, Told,
+        cluster::{Change, ObjectName, WatchName},
+    },
+};
+
+pub use script::ROUND;
+pub use service::ReadService;
+
+/// How many ports are tried until one is free at every pod's address too.
+const PORTS_TRIED: usize = 20;
+
+/// Everything that plays, with the read Service listening already.
+#[derive(Debug)]
+pub struct Stage {
+    service: TcpListener,
+    port: u16,
+    balancer: Mutex<Balancer>,
+    servers: Arc<Mutex<Servers>>,
+    cluster: Cluster,
+    clock: Clock,
+    /// The story's seconds in each second.
+    pace: f64,
+    /// Whether pods have addresses of their own: all of 127.0.0.0/8 is this machine's on Linux, but not everywhere.
+    addresses: bool,
+}
+
+/// The story on its way.
+struct Performance<'a> {
+    balancer: &'a Mutex<Balancer>,
+    servers: &'a Arc<Mutex<Servers>>,
+    cluster: Cluster,
+    clock: Clock,
+    /// The port of the pods' own addresses, if they have some.
+    port: Option<u16>,
+    /// What listens there, by ordinal.
+    doors: HashMap<u32, AbortHandle>,
+    listening: JoinSet<()>,
+}
+
+impl Stage {
+    /// Opens the stage. `seed` decides every choice of the load balancer; the story's time passes `pace` times as fast
+    /// as the clock's.
+    ///
+    /// # Errors
+    /// When there is no port to be had on the loopback address.
+    pub async fn open(seed: u64, pace: f64, clock: Clock) -> io::Result<Self> {
+        let (service, addresses) = listen().await?;
+        let port = service.local_addr()?.port();
+        let address: fn(u32) -> Option<IpAddr> =
+            if addresses { |ordinal| Some(servers::address(ordinal)) } else { |_| None };
+        Ok(Self {
+            service,
+            port,
+            balancer: Mutex::new(Balancer::new(0..REPLICAS, seed)),
+            servers: Arc::new(Mutex::new(Servers::new(clock, pace))),
+            cluster: Cluster::new(REPLICAS, clock.now().wall, address, port),
+            clock,
+            pace,
+            addresses,
+        })
+    }
+
+    /// The Service that is to be read through.
+    #[must_use]
+    pub fn service() -> ObjectName {
+        cluster::service_name()
+    }
+
+    /// Where the Service listens, on 127.0.0.1; each pod listens on the same port of its own address.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The watches that tell of the cluster.
+    #[must_use]
+    pub fn watches(&self) -> Vec<WatchName> {
+        cluster::watches()
+    }
+
+    /// Plays the story again and again, and tells `events` what the watches would, until `stop` is cancelled or nobody
+    /// listens.
+    pub async fn play(self, events: mpsc::Sender<Event>, stop: CancellationToken) {
+        let (balancer, servers) = (&self.balancer, &self.servers);
+        let choose = || Some(Handle { ordinal: lock(balancer).choose()?, servers: Arc::clone(servers) });
+        let mut performance = Performance {
+            balancer,
+            servers,
+            cluster: self.cluster,
+            clock: self.clock,
+            port: self.addresses.then_some(self.port),
+            doors: HashMap::new(),
+            listening: JoinSet::new(),
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = accept(&self.service, choose) => {}
+            () = performance.perform(&events, self.pace) => {}
+        }
+    }
+}
+
+impl Performance<'_> {
+    /// Ends when nobody listens.
+    async fn perform(&mut self, events: &mpsc::Sender<Event>, pace: f64) {
+        for ordinal in 0..REPLICAS {
+            self.behave(ordinal, Behaviour::Starts(Duration::ZERO)).await;
+        }
+        let listed = self.cluster.list().into_iter().map(|(watch, change)| change_event(watch, change));
+        let lists = cluster::watches().into_iter().map(|watch| Event::Cluster { watch, told: Told::Listed });
+        for event in listed.chain(lists) {
+            if events.send(event).await.is_err() {
+                return;
+            }
+        }
+        let mut began = Instant::now();
+        loop {
+            for beat in script::round() {
+                sleep_until(began + beat.at.div_f64(pace)).await;
+                if let Some(event) = self.take(beat.cue).await
+                    && events.send(event).await.is_err()
+                {
+                    return;
+                }
+            }
+            began += ROUND.div_f64(pace);
+            sleep_until(began).await;
+        }
+    }
+
+    /// Does what the script says, and returns what is seen of it at once. What begins is in the log too.
+    async fn take(&mut self, cue: Cue) -> Option<Event> {
+        match cue {
+            Cue::Announce(act) => {
+                tracing::info!("{act}");
+                Some(Event::Caption(act.to_string().into()))
+            }
+            Cue::Route(ordinal, routed) => {
+                lock(self.balancer).route(ordinal, routed);
+                None
+            }
+            Cue::Server(ordinal, behaviour) => {
+                self.behave(ordinal, behaviour).await;
+                None
+            }
+            Cue::Scale(_) | Cue::Claim(..) | Cue::Pod(..) | Cue::Publish => {
+                let (watch, change) = self.cluster.take(&cue, self.clock.now().wall)?;
+                Some(change_event(watch, change))
+            }
+        }
+    }
+
+    async fn behave(&mut self, ordinal: u32, behaviour: Behaviour) {
+        // What makes a server itself is kept in its claim: with a new claim it is another server.
+        let server_uuid = self.cluster.server_uuid(ordinal).unwrap_or_default();
+        lock(self.servers).behave(ordinal, behaviour, &server_uuid);
+        match behaviour {
+            Behaviour::Starts(_) => self.open_door(ordinal).await,
+            Behaviour::Stops => {
+                if let Some(door) = self.doors.remove(&ordinal) {
+                    door.abort();
+                }
+            }
+            Behaviour::Well | Behaviour::Slow | Behaviour::Refusing => {}
+        }
+        // Tasks of doors that were shut.
+        while self.listening.try_join_next().is_some() {}
+    }
+
+    /// Lets a server be asked at its pod's own address.
+    async fn open_door(&mut self, ordinal: u32) {
+        let Some(port) = self.port else { return };
+        let address = SocketAddr::new(servers::address(ordinal), port);
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                let servers = Arc::clone(self.servers);
+                let listening =
+                    async move { accept(&listener, || Some(Handle { ordinal, servers: Arc::clone(&servers) })).await };
+                self.doors.insert(ordinal, self.listening.spawn(listening));
+            }
+            Err(error) => tracing::warn!(%address, %error, "a server of the demo cannot listen at its own address"),
+        }
+    }
+}
+
+/// Listens as the Service, if possible on a port that is free at the pods' own addresses too; says whether it is.
+async fn listen() -> io::Result<(TcpListener, bool)> {
+    let mut listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    for _ in 0..PORTS_TRIED {
+        let port = listener.local_addr()?.port();
+        let mut free = Ok(());
+        for ordinal in 0..=REPLICAS {
+            free = free.and(TcpListener::bind((servers::address(ordinal), port)).await.map(drop));
+        }
+        match free {
+            Ok(()) => return Ok((listener, true)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            }
+            Err(_) => break,
+        }
+    }
+    Ok((listener, false))
+}
+
+fn change_event(watch: WatchName, change: Change) -> Event {
+    Event::Cluster { watch, told: Told::Change(Box::new(change)) }
+}
+
+/// Locked for a choice or a change alone, never across an await, and never left half changed by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Address, Pacing, PasswordSource, Target, Tls},
+        model::{Expectation, FailureReason, Sample},
+        source::mysql::Sampler,
+    };
+
+    /// A sampler of what listens at this address.
+    fn sampler(host: IpAddr, port: u16, clock: Clock) -> Sampler {
+        let target = Target {
+            name: "demo".into(),
+            service: None,
+            statefulset: None,
+            address: Address { host: host.to_string(), port },
+            user: "anybody".to_owned(),
+            password: PasswordSource::Empty,
+            tls: Tls::Disabled,
+            interval: Duration::from_secs(1).try_into().unwrap(),
+            pacing: Pacing::default(),
+            timeout: Duration::from_secs(30).try_into().unwrap(),
+            max_in_flight: 1.try_into().unwrap(),
+            expectation: Expectation::Seen,
+            forget_after: Duration::from_secs(3600),
+        };
+        Sampler::new(target, clock).unwrap()
+    }
+
+    fn server_id(sample: &Sample) -> u32 {
+        sample.outcome.as_ref().unwrap().identity.server_id
+    }
+
+    /// What the first connections to the Service reach, one after the other.
+    async fn first_choices(seed: u64) -> Vec<u32> {
+        let clock = Clock::start();
+        // So slow that the first act outlasts the test.
+        let stage = Stage::open(seed, 0.1, clock).await.unwrap();
+        let sampler = sampler(Ipv4Addr::LOCALHOST.into(), stage.port(), clock);
+        let (events, mut told) = mpsc::channel(100);
+        let stop = CancellationToken::new();
+        let playing = tokio::spawn(stage.play(events, stop.clone()));
+        told.recv().await.unwrap();
+        let mut chosen = Vec::new();
+        for sequence in 0..30 {
+            chosen.push(server_id(&sampler.sample(sequence).await));
+        }
+        stop.cancel();
+        playing.await.unwrap();
+        chosen
+    }
+
+    #[tokio::test]
+    async fn the_same_seed_plays_the_same_story() {
+        let choices = first_choices(7).await;
+        assert_eq!(choices, first_choices(7).await);
+        assert_ne!(choices, first_choices(8).await);
+        assert!([100, 101, 102].iter().all(|id| choices.contains(id)), "{choices:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_refuses_connections_says_why_and_one_that_stopped_is_not_there() {
+        let clock = Clock::start();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let sampler = sampler(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port(), clock);
+        let servers = Arc::new(Mutex::new(Servers::new(clock, 1.0)));
+        lock(&servers).behave(0, Behaviour::Starts(Duration::ZERO), "a");
+        let listening = {
+            let servers = Arc::clone(&servers);
+            tokio::spawn(async move {
+                accept(&listener, || Some(Handle { ordinal: 0, servers: Arc::clone(&servers) })).await;
+            })
+        };
+        assert_eq!(server_id(&sampler.sample(0).await), 100);
+        lock(&servers).behave(0, Behaviour::Refusing, "");
+        let failure = sampler.sample(1).await.outcome.unwrap_err();
+        assert_eq!(failure.reason, FailureReason::TooManyConnections);
+        assert!(failure.text.ends_with("Too many connections"), "{}", failure.text);
+        lock(&servers).behave(0, Behaviour::Stops, "");
+        assert!(sampler.sample(2).await.outcome.is_err());
+        listening.abort();
+    }
+}

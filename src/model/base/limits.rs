@@ -1,0 +1,14 @@
+//! Limits that several parts of the model share.
+
+use std::time::Duration;
+
+/// Replicas per target. Further replicas count as [`OTHER`], which bounds the label sets.
+pub const REPLICAS_MAX: usize = 64;
+
+pub const OTHER: &str = "other";
+
+/// A read has half the weight in a share after this time.
+pub(crate) const SHARE_HALF_LIFE: Duration = Duration::from_secs(300);
+
+/// Routing may lag behind Kubernetes by this time.
+pub(crate) const GRACE: Duration = Duration::from_secs(30);

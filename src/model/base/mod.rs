@@ -1,0 +1,19 @@
+//! Building blocks of the model: time, counts, names and limits.
+
+mod cached;
+mod condition;
+mod histogram;
+mod limits;
+mod moment;
+mod names;
+mod severity;
+
+pub use histogram::Histogram;
+pub use limits::{OTHER, REPLICAS_MAX};
+pub use moment::Moment;
+pub use names::{ObjectName, ObjectNameError, PodRef};
+pub use severity::Severity;
+
+pub(crate) use cached::Cached;
+pub(crate) use condition::{Condition, Progress, TOLD_EVERY};
+pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};

@@ -1,0 +1,301 @@
+//! What Kubernetes told, how its watches fare, and what of it is news.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    change::{Change, Kind},
+    claim_waits::{self, Pending, pending_for},
+    claims::TrackedClaim,
+    index::Index,
+    measures::BindLabels,
+    milestone_status::Reached,
+    milestones::{Milestone, ScalePhase},
+    notice::ClusterNotice,
+    objects::StatefulSet,
+    reach::Reachable,
+    routing::{Routing, Rule},
+    scale_events::ScaleEvents,
+    scale_step::ScaleStep,
+    scaled_replica::Direction,
+    snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot},
+    updates::Updates,
+    watches::{Problem, WatchName, Watches},
+};
+use crate::model::{
+    base::{Histogram, Moment, ObjectName, PodRef},
+    probe::PodRead,
+};
+
+/// Everything that Kubernetes told.
+#[derive(Debug, Default)]
+pub(crate) struct Cluster {
+    index: Index,
+    watches: Watches,
+    /// The targets' Services.
+    services: BTreeSet<ObjectName>,
+    /// The `StatefulSet`s whose pods are, or were, endpoints of those, each with the Services that it is behind: others
+    /// in the namespace are nobody's business here.
+    sets: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
+    /// How many scale events of each were seen to begin, by `Direction as usize`.
+    began: BTreeMap<ObjectName, [u64; 2]>,
+    pending: Pending,
+    /// The `StatefulSet`s of those Services for which somebody named it, instead of having it found.
+    named: BTreeMap<ObjectName, ObjectName>,
+    /// Why milestones cannot be written as Events, if they cannot.
+    unrecorded: Option<Problem>,
+}
+
+impl Cluster {
+    /// Takes in which Services matter from now on and which watches tell of them.
+    pub(crate) fn observe(
+        &mut self,
+        services: BTreeSet<ObjectName>,
+        named: BTreeMap<ObjectName, ObjectName>,
+        watches: Vec<WatchName>,
+        now: Moment,
+        updates: &mut Updates,
+    ) {
+        self.watches.keep(watches);
+        self.services.clone_from(&services);
+        self.sets.retain(|_, behind| {
+            behind.retain(|service| services.contains(service));
+            !behind.is_empty()
+        });
+        for (set, services) in behind(&named) {
+            self.sets.entry(set).or_default().extend(services);
+        }
+        self.named = named;
+        self.index.observe(services, now, updates);
+        updates.dirty = true;
+        self.changed(updates);
+    }
+
+    /// Takes a fact in.
+    pub(crate) fn apply(&mut self, watch: &WatchName, change: Change, now: Moment, updates: &mut Updates) {
+        self.watches.told(watch, now);
+        updates.dirty = true;
+        self.index.apply(change, now, updates);
+        self.changed(updates);
+    }
+
+    /// Takes in that a whole list was received.
+    pub(crate) fn listed(&mut self, watch: &WatchName, now: Moment, updates: &mut Updates) {
+        updates.dirty = true;
+        updates.tell(self.watches.listed(watch, now));
+        if watch.kind == Kind::StatefulSet {
+            updates.tell(self.absent(&watch.namespace));
+        }
+        if watch.kind == Kind::Claim {
+            self.index.claims_listed(&watch.namespace);
+        }
+        if matches!(watch.kind, Kind::Service | Kind::Slice) {
+            let here = self.services.iter().filter(|service| service.namespace == watch.namespace);
+            updates.routing_changed.extend(here.cloned());
+        }
+        self.meet_sets(&self.services.clone());
+    }
+
+    /// Takes in that a watch does not work.
+    pub(crate) fn broken(&mut self, watch: &WatchName, problem: Problem, updates: &mut Updates) {
+        updates.dirty = true;
+        updates.tell(self.watches.broken(watch, problem));
+    }
+
+    /// Takes in that a pod answered through the read Service.
+    pub(crate) fn read(&mut self, service: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
+        self.index.read(&service.sibling(&read.pod.name), read, finished, updates);
+        self.changed(updates);
+    }
+
+    /// Takes in that a pod answered at its own address.
+    pub(crate) fn direct_read(
+        &mut self,
+        service: &ObjectName,
+        pod: &PodRef,
+        started: Moment,
+        finished: Moment,
+        updates: &mut Updates,
+    ) {
+        self.index.direct_read(&service.sibling(&pod.name), &pod.uid, started, finished, updates);
+        self.changed(updates);
+    }
+
+    /// Takes in whether it is known which answers of the pods behind a Service are fresh.
+    pub(crate) fn know_freshness(&mut self, service: &ObjectName, known: bool, now: Moment, updates: &mut Updates) {
+        for set in self.index.sets_behind(service) {
+            self.index.know_freshness(&set, known, now, updates);
+        }
+        self.changed(updates);
+    }
+
+    /// Takes in that a milestone was written as an Event, or why it could not be.
+    pub(crate) fn recorded(&mut self, problem: Option<Problem>, updates: &mut Updates) {
+        let known = self.unrecorded.as_ref().map(|problem| problem.forbidden);
+        let now = problem.as_ref().map(|problem| problem.forbidden);
+        updates.dirty |= self.unrecorded != problem;
+        self.unrecorded = problem;
+        if known != now {
+            updates.tell([self.not_recorded().unwrap_or(ClusterNotice::Recorded)]);
+        }
+    }
+
+    /// Takes in that time passed, which alone changes for how long claims have been waiting.
+    pub(crate) fn tick(&mut self, now: Moment, updates: &mut Updates) {
+        let mut pending = std::mem::take(&mut self.pending);
+        updates.tell(pending.settle(|claim| self.index.tracked().claim(claim)));
+        for (set, tracked) in self.claims().filter(|(_, tracked)| tracked.is_pending()) {
+            updates.dirty = true;
+            updates.tell_of(Some(set), pending.tick(tracked, self.index.reason(&tracked.claim), now));
+        }
+        self.pending = pending;
+    }
+
+    /// The uid of a `StatefulSet`, while it exists.
+    pub(crate) fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
+        let events = self.index.scale_events().find(|events| events.name() == name)?;
+        events.set().map(|set| &set.uid)
+    }
+
+    /// The pods that can be asked directly for what a connection to `port` of the Service gets.
+    pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
+        self.index.reachable(service, port)
+    }
+
+    /// What a connection to the Service may reach. `None` until the Service and its endpoints were listed: half a list
+    /// would look like replicas that are missing and then join.
+    pub(crate) fn routing(&self, service: &ObjectName) -> Option<Routing> {
+        let listed = |kind| self.watches.has_listed(kind, &service.namespace);
+        let missing = || Routing { rule: Rule::NoService, ..Routing::default() };
+        (listed(Kind::Service) && listed(Kind::Slice)).then(|| self.index.routing(service).unwrap_or_else(missing))
+    }
+
+    pub(crate) fn snapshot(&self, now: Moment) -> ClusterSnapshot {
+        let pending = self
+            .claims()
+            .filter_map(|(_, tracked)| claim_waits::notice(tracked, self.index.reason(&tracked.claim), now));
+        let namespaces: BTreeSet<_> = self.named.keys().map(|service| &service.namespace).collect();
+        let absent = namespaces.into_iter().flat_map(|namespace| self.absent(namespace));
+        ClusterSnapshot {
+            watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
+            statefulsets: self.scale_events().map(|events| self.statefulset(events, now)).collect(),
+            binds: self.binds(),
+            notices: self.watches.notices().chain(self.not_recorded()).chain(absent).chain(pending).collect(),
+        }
+    }
+
+    fn not_recorded(&self) -> Option<ClusterNotice> {
+        let Problem { forbidden, text } = self.unrecorded.clone()?;
+        Some(ClusterNotice::NotRecorded { forbidden, text })
+    }
+
+    /// The `StatefulSet`s that somebody named and that do not exist, once that is known.
+    fn absent(&self, namespace: &Arc<str>) -> impl Iterator<Item = ClusterNotice> + '_ {
+        let known = self.watches.has_listed(Kind::StatefulSet, namespace);
+        let here = self.named.values().filter(move |set| known && set.namespace == *namespace);
+        let absent = here.filter(|set| self.statefulset_uid(set).is_none());
+        absent.map(|set| ClusterNotice::NoStatefulSet { set: set.clone() }).collect::<Vec<_>>().into_iter()
+    }
+
+    fn scale_events(&self) -> impl Iterator<Item = &ScaleEvents> {
+        self.index.scale_events().filter(|events| self.sets.contains_key(events.name()))
+    }
+
+    fn binds(&self) -> Vec<(BindLabels, Histogram)> {
+        let classes = self.claims().filter_map(|(set, tracked)| Some((set, tracked.class()?)));
+        let labels = classes.map(|(set, class)| self.index.bind_labels(set.clone(), Arc::clone(class)));
+        self.index.measures().binds(labels, |set| self.sets.contains_key(set))
+    }
+
+    fn statefulset(&self, events: &ScaleEvents, now: Moment) -> StatefulSetSnapshot {
+        let name = events.name();
+        let claim = |tracked: &TrackedClaim| ClaimSnapshot {
+            claim: tracked.claim.clone(),
+            pending: pending_for(tracked, now),
+            bound: tracked.milestones.get(Milestone::ClaimBound).map(|date| date.wall),
+            reason: self.index.reason(&tracked.claim).cloned(),
+        };
+        // It waits for nobody.
+        let left = |tracked: &TrackedClaim| ClaimSnapshot { pending: None, ..claim(tracked) };
+        let listed = self.watches.has_listed(Kind::Pod, &name.namespace);
+        StatefulSetSnapshot {
+            name: name.clone(),
+            replicas: events.set().map(|set| set.replicas),
+            events: events.events().rev().cloned().collect(),
+            phases: ScalePhase::ALL
+                .into_iter()
+                .map(|phase| (phase, self.index.measures().phase(name, phase)))
+                .collect(),
+            reached: listed.then(|| Reached::of(events, self.index.tracked())),
+            began: self.began.get(name).copied().unwrap_or_default(),
+            claims: self.claims_of(events).map(claim).chain(self.claims_left_by(events).map(left)).collect(),
+        }
+    }
+
+    /// The claims of the `StatefulSet`s that matter.
+    fn claims(&self) -> impl Iterator<Item = (&ObjectName, &TrackedClaim)> {
+        self.scale_events().flat_map(|events| self.claims_of(events).map(|tracked| (events.name(), tracked)))
+    }
+
+    /// The claims of the ordinals that a `StatefulSet` should have.
+    fn claims_of<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedClaim> {
+        let names = events.set().into_iter().flat_map(|set| {
+            set.ordinals().flat_map(|ordinal| set.claim_names(ordinal)).map(|claim| set.name.sibling(&claim))
+        });
+        names.filter_map(|claim| self.index.tracked().claim(&claim))
+    }
+
+    /// The claims that stay when their replicas go: those of the ordinals after the last one, as far as there are any.
+    fn claims_left_by<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedClaim> {
+        let of_ordinal = |set: &'a StatefulSet, ordinal| -> Vec<_> {
+            set.claim_names(ordinal).filter_map(|claim| self.index.tracked().claim(&set.name.sibling(&claim))).collect()
+        };
+        events.set().into_iter().flat_map(move |set| {
+            let after = (set.ordinals().end..).map(move |ordinal| of_ordinal(set, ordinal));
+            after.take_while(|claims| !claims.is_empty()).flatten()
+        })
+    }
+
+    /// Remembers the `StatefulSet`s behind the endpoints of these Services.
+    fn meet_sets(&mut self, services: &BTreeSet<ObjectName>) {
+        for service in services.iter().filter(|service| !self.named.contains_key(service)) {
+            for set in self.index.sets_behind(service) {
+                self.sets.entry(set).or_default().insert(service.clone());
+            }
+        }
+    }
+
+    /// What a change of the index means for people, and for the `StatefulSet`s that matter.
+    fn changed(&mut self, updates: &mut Updates) {
+        for (set, step) in std::mem::take(&mut updates.steps) {
+            let notice = match step {
+                ScaleStep::Began { from, to } => {
+                    let direction = if to >= from { Direction::Up } else { Direction::Down };
+                    self.began.entry(set.clone()).or_default()[direction as usize] += 1;
+                    ClusterNotice::ScaleBegan { from, to }
+                }
+                ScaleStep::Reached { replica, milestone, since_request, known_to } => {
+                    ClusterNotice::Reached { replica, milestone, since_request, known_to }
+                }
+                ScaleStep::Finished { from, to, lasted } => ClusterNotice::ScaleOver { from, to, lasted },
+                ScaleStep::Measured { .. } | ScaleStep::Settled => continue,
+            };
+            if self.sets.contains_key(&set) {
+                updates.tell_of(Some(&set), [notice]);
+            }
+        }
+        updates.routing_changed.retain(|service| self.services.contains(service));
+        self.meet_sets(&updates.routing_changed);
+    }
+}
+
+/// The `StatefulSet`s that were named, each with the Services that it is behind.
+fn behind(named: &BTreeMap<ObjectName, ObjectName>) -> BTreeMap<ObjectName, BTreeSet<ObjectName>> {
+    let mut sets: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (service, set) in named {
+        sets.entry(set.clone()).or_default().insert(service.clone());
+    }
+    sets
+}

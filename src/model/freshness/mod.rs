@@ -1,0 +1,15 @@
+//! Lag of replicas behind the primary, and stale reads.
+
+mod freshness;
+mod gtid;
+mod gtid_history;
+mod gtid_parse;
+mod pod_probes;
+#[cfg(test)]
+mod simulation;
+
+pub use freshness::{Freshness, Lag};
+pub use gtid::{GTID_NUMBER_MAX, GtidSet};
+pub use gtid_parse::GtidSetError;
+
+pub(crate) use pod_probes::PodProbes;

@@ -1,0 +1,359 @@
+//! Pod probes of a target: whether each pod serves, which one is the primary, and how far the others lag behind it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{
+    freshness::{Freshness, Lag},
+    gtid::GtidSet,
+};
+use crate::model::{
+    base::Moment,
+    cluster::Reachable,
+    probe::{DirectCounts, DirectSample, Identity, PodProbe, ProbeIntervals, Purpose},
+};
+
+/// Interval for a new pod that has not answered yet.
+const NEW_EVERY: Duration = Duration::from_millis(200);
+
+/// A slow pod is probed less often: the time of its first answer is known to this part of its waiting time.
+const NEW_PRECISION: u32 = 128;
+
+/// Interval and duration of the search for a new primary.
+const SEARCH_EVERY: Duration = Duration::from_secs(1);
+const SEARCHED_FOR: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(crate) struct PodProbes {
+    interval: Duration,
+    reachable: Vec<Reachable>,
+    /// The latest answer of each pod, by uid.
+    heard: BTreeMap<Arc<str>, Heard>,
+    counts: DirectCounts,
+    freshness: Freshness,
+    /// When the primary was lost; `None` while there is one.
+    lost: Option<Moment>,
+    knew: bool,
+    /// The last set, as text and parsed; on an idle day all servers have the same.
+    parsed: (String, Arc<GtidSet>),
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// `read_only` in the last answer, from a probe or pod probe, and the start of that probe.
+    said: Option<(bool, Moment)>,
+    up: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) lag: Option<Lag>,
+    pub(crate) stale: Option<bool>,
+}
+
+impl PodProbes {
+    /// `None` if pods are not probed.
+    pub(crate) fn new(pace: &ProbeIntervals) -> Option<Self> {
+        Some(Self {
+            interval: pace.direct?,
+            reachable: Vec::new(),
+            heard: BTreeMap::new(),
+            counts: DirectCounts::default(),
+            freshness: Freshness::new(pace.max_lag),
+            lost: None,
+            knew: false,
+            parsed: Default::default(),
+        })
+    }
+
+    pub(crate) fn reach(&mut self, reachable: Vec<Reachable>, now: Moment) {
+        let had_primary = self.primary(now).is_some();
+        self.heard.retain(|uid, _| reachable.iter().any(|pod| pod.pod.uid == *uid));
+        self.reachable = reachable;
+        if had_primary && self.primary(now).is_none() {
+            self.lost = Some(now);
+        }
+    }
+
+    pub(crate) fn probed(&mut self, direct: &DirectSample, now: Moment) {
+        let DirectSample { pod, purpose, sample } = direct;
+        self.counts.taken[*purpose as usize] += 1;
+        if self.is_reachable(&pod.uid) {
+            self.heard.entry(Arc::clone(&pod.uid)).or_default().up = Some(sample.outcome.is_ok());
+        }
+        match &sample.outcome {
+            Ok(answer) => {
+                let identity = &answer.identity;
+                self.answered(&pod.uid, identity, sample.started, now);
+                if let (false, Some(server)) = (identity.read_only, &identity.server_uuid)
+                    && let Some(set) = self.parse(identity)
+                {
+                    self.freshness.primary_answered(server, set, sample.started, sample.finished);
+                }
+            }
+            Err(_) => self.counts.failed[*purpose as usize] += 1,
+        }
+        self.look_for_primary(now);
+        self.knew |= self.knows_freshness(now);
+    }
+
+    /// `asked` is the start of the probe or pod probe.
+    pub(crate) fn answered(&mut self, uid: &Arc<str>, identity: &Identity, asked: Moment, now: Moment) {
+        if !self.is_reachable(uid) {
+            return;
+        }
+        let heard = self.heard.entry(Arc::clone(uid)).or_default();
+        if heard.said.is_none_or(|(_, before)| before <= asked) {
+            heard.said = Some((identity.read_only, asked));
+        }
+        if let (true, Some(server)) = (identity.read_only, &identity.server_uuid) {
+            self.freshness.replica_answered(server, asked);
+        }
+        self.look_for_primary(now);
+    }
+
+    pub(crate) fn assess(&mut self, identity: &Identity, asked: Moment, now: Moment) -> Judged {
+        if self.primary(now).is_none() {
+            return Judged::default();
+        }
+        let Some(set) = self.parse(identity).filter(|set| !set.is_empty()) else { return Judged::default() };
+        Judged { lag: self.freshness.lag(&set, asked), stale: self.freshness.is_stale(&set, asked) }
+    }
+
+    pub(crate) fn knows_freshness(&self, now: Moment) -> bool {
+        self.primary(now).is_some() && self.freshness.knows(now)
+    }
+
+    pub(crate) fn knew_freshness(&self) -> bool {
+        self.knew
+    }
+
+    pub(crate) fn is_up(&self, uid: &str) -> Option<bool> {
+        self.heard.get(uid).and_then(|heard| heard.up)
+    }
+
+    pub(crate) fn counts(&self) -> DirectCounts {
+        self.counts
+    }
+
+    pub(crate) fn lag_lasts(&self) -> Duration {
+        (self.interval * 3).max(Duration::from_secs(30))
+    }
+
+    pub(crate) fn plan(&self, now: Moment) -> Vec<PodProbe> {
+        let primary = self.primary(now);
+        let searching = primary.is_none() && self.lost.is_some_and(|lost| now.since(lost) < SEARCHED_FOR);
+        let ask = |reachable: &Reachable| {
+            let (mut purpose, mut every) = (Purpose::Replica, self.interval);
+            if primary == Some(&reachable.pod.uid) {
+                (purpose, every) = (Purpose::Primary, self.freshness.poll_interval());
+            } else if let Some(since) = reachable.coming_since {
+                // Whole seconds, so that the plan does not change at each look.
+                let age = Duration::from_secs(now.since(since).as_secs());
+                every = (age / NEW_PRECISION).max(NEW_EVERY).min(self.interval);
+            } else if searching {
+                every = SEARCH_EVERY.min(self.interval);
+            }
+            PodProbe { pod: reachable.pod.clone(), addresses: reachable.addresses.clone(), purpose, every }
+        };
+        self.reachable.iter().map(ask).collect()
+    }
+
+    /// The only pod whose last answer was not read-only; `None` without one, or with several.
+    fn primary(&self, now: Moment) -> Option<&Arc<str>> {
+        let silent_after = self.freshness.silent_after();
+        let is_primary = |heard: &Heard| {
+            let there = |asked| heard.up != Some(false) || now.since(asked) <= silent_after;
+            heard.said.is_some_and(|(read_only, asked)| !read_only && there(asked))
+        };
+        let mut primaries = self.heard.iter().filter(|(_, heard)| is_primary(heard));
+        let (uid, _) = primaries.next()?;
+        primaries.next().is_none().then_some(uid)
+    }
+
+    fn is_reachable(&self, uid: &Arc<str>) -> bool {
+        self.reachable.iter().any(|reachable| reachable.pod.uid == *uid)
+    }
+
+    fn look_for_primary(&mut self, now: Moment) {
+        if self.primary(now).is_some() {
+            self.lost = None;
+        } else if self.knew && self.lost.is_none() {
+            self.lost = Some(now);
+        }
+    }
+
+    fn parse(&mut self, identity: &Identity) -> Option<Arc<GtidSet>> {
+        let text = identity.gtid_executed.as_ref()?;
+        if *text != self.parsed.0 {
+            // An invalid text counts as no set.
+            self.parsed = (text.clone(), Arc::new(text.parse().ok()?));
+        }
+        Some(Arc::clone(&self.parsed.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        base::PodRef,
+        probe::{Answer, Failure, FailureReason, Sample, Timings},
+    };
+
+    const SOURCE: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+
+    fn reachable(uid: &str, coming_since: Option<f64>) -> Reachable {
+        Reachable {
+            pod: PodRef { name: uid.into(), uid: uid.into() },
+            addresses: vec![([10, 0, 0, 1], 3306).into()],
+            coming_since: coming_since.map(Moment::at),
+        }
+    }
+
+    fn identity(server: &str, read_only: bool, transactions: u32) -> Identity {
+        Identity {
+            server_id: 1,
+            server_uuid: Some(server.to_owned()),
+            host_name: server.to_owned(),
+            read_only,
+            version: String::new(),
+            server_time: None,
+            gtid_executed: Some(format!("{SOURCE}:1-{transactions}")),
+        }
+    }
+
+    fn direct() -> PodProbes {
+        let pace =
+            ProbeIntervals { direct: Some(Duration::from_secs(10)), ..ProbeIntervals::regular(Duration::from_secs(1)) };
+        let mut direct = PodProbes::new(&pace).unwrap();
+        direct.reach(vec![reachable("a", None), reachable("b", None)], Moment::at(1.0));
+        direct
+    }
+
+    impl PodProbes {
+        /// Result of a pod probe at `second` with an immediate answer; `None`: it failed.
+        fn gets(&mut self, uid: &str, second: f64, identity: Option<Identity>) {
+            let (started, finished) = (Moment::at(second), Moment::at(second + 0.01));
+            let failure = || Failure { reason: FailureReason::Refused, text: String::new(), address: None };
+            let answer = |identity| {
+                let address = ([10, 0, 0, 1], 3306).into();
+                Answer { identity, timings: Timings::default(), address }
+            };
+            let sample = Sample { sequence: 0, started, finished, outcome: identity.map(answer).ok_or_else(failure) };
+            let pod = PodRef { name: uid.into(), uid: uid.into() };
+            self.probed(&DirectSample { pod, purpose: Purpose::Replica, sample }, finished);
+        }
+
+        /// Pod `a` is the primary with `transactions` transactions, probed every 0.25 s.
+        fn led_by_a(&mut self, from: u32, to: u32, transactions: u32) {
+            for quarter in 4 * from..=4 * to {
+                self.gets("a", f64::from(quarter) / 4.0, Some(identity("a", false, transactions)));
+            }
+        }
+
+        fn judged(&mut self, identity: &Identity, second: f64) -> (Option<f64>, Option<bool>) {
+            let judged = self.assess(identity, Moment::at(second), Moment::at(second));
+            (judged.lag.map(|lag| lag.behind.as_secs_f64()), judged.stale)
+        }
+
+        fn planned(&self, second: f64) -> Vec<(Purpose, f64)> {
+            let ask = |ask: PodProbe| (ask.purpose, ask.every.as_secs_f64());
+            self.plan(Moment::at(second)).into_iter().map(ask).collect()
+        }
+    }
+
+    const SLOWLY: (Purpose, f64) = (Purpose::Replica, 10.0);
+
+    #[test]
+    fn the_primary_is_asked_often_and_the_others_slowly() {
+        let mut direct = direct();
+        assert_eq!(direct.planned(1.0), [SLOWLY, SLOWLY]);
+        direct.gets("a", 1.0, Some(identity("a", false, 9)));
+        direct.gets("b", 1.0, Some(identity("b", true, 9)));
+        assert_eq!(direct.planned(1.1), [(Purpose::Primary, 0.25), SLOWLY]);
+        assert_eq!((direct.is_up("a"), direct.is_up("b")), (Some(true), Some(true)));
+    }
+
+    #[test]
+    fn a_replica_that_lacks_what_the_primary_had_lags_and_its_answers_are_stale() {
+        let mut direct = direct();
+        direct.led_by_a(1, 5, 9);
+        assert!(direct.knows_freshness(Moment::at(5.1)) && direct.knew_freshness());
+        assert_eq!(direct.judged(&identity("b", true, 9), 5.1), (Some(0.0), Some(false)));
+        direct.led_by_a(6, 20, 10);
+        let (lag, stale) = direct.judged(&identity("b", true, 9), 20.1);
+        assert!((lag.unwrap() - 14.09).abs() < 1e-9, "{lag:?}");
+        assert_eq!(stale, Some(true));
+    }
+
+    #[test]
+    fn with_two_primaries_nothing_is_known_and_nobody_is_asked_more_often() {
+        let mut direct = direct();
+        direct.led_by_a(1, 5, 9);
+        direct.gets("b", 5.1, Some(identity("b", false, 9)));
+        assert_eq!(direct.planned(5.2), [(Purpose::Replica, 1.0); 2], "the primary is looked for");
+        assert_eq!(direct.judged(&identity("b", true, 9), 5.2), (None, None));
+        assert!(!direct.knows_freshness(Moment::at(5.2)));
+        direct.gets("b", 6.0, Some(identity("b", true, 9)));
+        direct.led_by_a(6, 8, 9);
+        assert_eq!(direct.planned(8.1), [(Purpose::Primary, 0.25), SLOWLY]);
+        assert_eq!(direct.judged(&identity("b", true, 9), 8.1), (Some(0.0), Some(false)));
+    }
+
+    #[test]
+    fn a_lost_primary_is_looked_for_for_a_while() {
+        let mut direct = direct();
+        direct.led_by_a(1, 5, 9);
+        direct.gets("a", 5.5, None);
+        assert_eq!(direct.planned(5.6), [(Purpose::Primary, 0.25), SLOWLY], "it may be back at once");
+        direct.gets("a", 9.0, None);
+        assert_eq!(direct.planned(9.1), [(Purpose::Replica, 1.0); 2]);
+        assert_eq!(direct.planned(70.0), [SLOWLY, SLOWLY]);
+        assert_eq!(direct.judged(&identity("b", true, 9), 9.1), (None, None));
+        direct.gets("b", 10.0, Some(identity("b", false, 9)));
+        assert_eq!(direct.planned(10.1), [SLOWLY, (Purpose::Primary, 0.25)]);
+    }
+
+    #[test]
+    fn an_answer_through_the_service_shows_another_primary_too() {
+        let mut direct = direct();
+        direct.answered(&"b".into(), &identity("b", false, 9), Moment::at(1.0), Moment::at(1.1));
+        assert_eq!(direct.planned(1.2), [SLOWLY, (Purpose::Primary, 0.25)]);
+        direct.answered(&"b".into(), &identity("b", true, 9), Moment::at(0.9), Moment::at(1.3));
+        assert_eq!(direct.planned(1.3)[1].0, Purpose::Primary, "that sample began before");
+        direct.answered(&"stranger".into(), &identity("c", false, 9), Moment::at(1.0), Moment::at(1.4));
+        assert_eq!(direct.planned(1.4)[1].0, Purpose::Primary);
+    }
+
+    #[test]
+    fn a_new_pod_is_asked_often_and_less_often_the_longer_it_takes() {
+        let mut direct = direct();
+        direct.reach(vec![reachable("a", Some(0.0))], Moment::at(1.0));
+        for (second, every) in [(1.0, 0.2), (20.0, 0.2), (64.5, 0.5), (640.0, 5.0), (5000.0, 10.0)] {
+            assert_eq!(direct.planned(second), [(Purpose::Replica, every)], "{second}");
+        }
+    }
+
+    #[test]
+    fn without_gtid_nothing_is_known() {
+        let mut direct = direct();
+        let without = |server| Identity { gtid_executed: Some(String::new()), ..identity(server, false, 9) };
+        direct.gets("a", 1.0, Some(without("a")));
+        assert!(!direct.knows_freshness(Moment::at(1.1)) && !direct.knew_freshness());
+        assert_eq!(direct.judged(&identity("b", true, 9), 1.1), (None, None));
+        assert_eq!(direct.judged(&without("b"), 1.1), (None, None));
+    }
+
+    #[test]
+    fn a_pod_is_up_as_long_as_it_answers_and_unknown_before() {
+        let mut direct = direct();
+        assert_eq!(direct.is_up("a"), None);
+        direct.gets("a", 1.0, None);
+        assert_eq!(direct.is_up("a"), Some(false));
+        direct.gets("a", 2.0, Some(identity("a", true, 9)));
+        assert_eq!(direct.is_up("a"), Some(true));
+        direct.reach(vec![reachable("b", None)], Moment::at(3.0));
+        assert_eq!(direct.is_up("a"), None, "it is gone");
+        assert_eq!(direct.counts(), DirectCounts { taken: [2, 0], failed: [1, 0] });
+    }
+}

@@ -1,0 +1,152 @@
+//! Anomalies: servers share or change their identity, or answer where they should not.
+
+use std::{fmt, sync::Arc};
+
+use super::sample::Identity;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Anomaly {
+    SharedServerId {
+        server_id: u32,
+        replicas: [Arc<str>; 2],
+    },
+    ChangedServerId {
+        replica: Arc<str>,
+        before: u32,
+        after: u32,
+    },
+    /// The same pod, or a server without a pod, has another `server_uuid`; empty strings stand for none.
+    ChangedServerUuid {
+        replica: Arc<str>,
+        before: String,
+        after: String,
+    },
+    Unexpected {
+        replica: Arc<str>,
+    },
+    Primary {
+        replica: Arc<str>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AnomalyKind {
+    SharedServerId,
+    ChangedServerId,
+    ChangedServerUuid,
+    Unexpected,
+    Primary,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnomalySeen {
+    pub kind: &'static str,
+    pub answers: u64,
+    /// Absent if none was seen, or if only the name of the replica is known.
+    pub latest: Option<String>,
+}
+
+impl AnomalyKind {
+    pub const ALL: [Self; 5] =
+        [Self::SharedServerId, Self::ChangedServerId, Self::ChangedServerUuid, Self::Unexpected, Self::Primary];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SharedServerId => "shared_server_id",
+            Self::ChangedServerId => "changed_server_id",
+            Self::ChangedServerUuid => "changed_server_uuid",
+            Self::Unexpected => "unexpected",
+            Self::Primary => "primary",
+        }
+    }
+}
+
+impl Anomaly {
+    #[must_use]
+    pub fn kind(&self) -> AnomalyKind {
+        match self {
+            Self::SharedServerId { .. } => AnomalyKind::SharedServerId,
+            Self::ChangedServerId { .. } => AnomalyKind::ChangedServerId,
+            Self::ChangedServerUuid { .. } => AnomalyKind::ChangedServerUuid,
+            Self::Unexpected { .. } => AnomalyKind::Unexpected,
+            Self::Primary { .. } => AnomalyKind::Primary,
+        }
+    }
+
+    pub(crate) fn change(replica: &Arc<str>, before: &Identity, after: &Identity) -> Option<Self> {
+        let replica = Arc::clone(replica);
+        if before.server_id != after.server_id {
+            return Some(Self::ChangedServerId { replica, before: before.server_id, after: after.server_id });
+        }
+        if before.server_uuid == after.server_uuid {
+            return None;
+        }
+        let [before, after] = [before, after].map(|identity| identity.server_uuid.clone().unwrap_or_default());
+        Some(Self::ChangedServerUuid { replica, before, after })
+    }
+}
+
+impl fmt::Display for Anomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SharedServerId { server_id, replicas: [one, other] } => write!(
+                f,
+                "{one} and {other} both answer with server_id {server_id}; give each server its own, or replication \
+                 between them loses transactions"
+            ),
+            Self::ChangedServerId { replica, before, after } => write!(
+                f,
+                "{replica} answered with server_id {after} after {before}; check what sets server_id on that server"
+            ),
+            Self::ChangedServerUuid { replica, before, after } => write!(
+                f,
+                "{replica} answered with server_uuid {after:?} after {before:?}; check whether its data directory was \
+                 lost, or two servers share its name"
+            ),
+            Self::Unexpected { replica } => {
+                write!(f, "{replica} answers but is not expected; check the Service's selector or --expect")
+            }
+            Self::Primary { replica } => write!(
+                f,
+                "{replica} is the primary and answers reads although --expect leaves it out; check the Service's \
+                 selector"
+            ),
+        }
+    }
+}
+
+/// Why a server that answers should get no traffic from the Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unrouted {
+    NoEndpoint,
+    /// An endpoint for clients on other nodes or in other zones.
+    Elsewhere,
+    NotReady,
+    Terminating,
+}
+
+impl Unrouted {
+    pub const ALL: [Self; 4] = [Self::NoEndpoint, Self::Elsewhere, Self::NotReady, Self::Terminating];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoEndpoint => "no_endpoint",
+            Self::Elsewhere => "elsewhere",
+            Self::NotReady => "not_ready",
+            Self::Terminating => "terminating",
+        }
+    }
+}
+
+impl fmt::Display for Unrouted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoEndpoint => "is no endpoint of it",
+            Self::Elsewhere => "is an endpoint for clients elsewhere",
+            Self::NotReady => "is not ready",
+            Self::Terminating => "is terminating",
+        })
+    }
+}

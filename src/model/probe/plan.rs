@@ -1,0 +1,106 @@
+//! The plan of a target: how often to probe it, and which pods.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::sample::Sample;
+use crate::model::base::PodRef;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeIntervals {
+    pub interval: Duration,
+    /// For a new endpoint that has not answered yet; absent: the regular interval stays.
+    pub burst: Option<Burst>,
+    /// Between pod probes of one replica; absent: no pod probes.
+    pub direct: Option<Duration>,
+    /// A read is stale if it lacks what the primary had this long ago.
+    pub max_lag: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst {
+    pub interval: Duration,
+    pub lasting: Duration,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProbePlan {
+    /// A new endpoint has not answered yet: [`Burst`] applies.
+    pub burst: bool,
+    pub direct: Vec<PodProbe>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodProbe {
+    pub pod: PodRef,
+    /// Tried one after the other, as a client does.
+    pub addresses: Vec<SocketAddr>,
+    pub purpose: Purpose,
+    pub every: Duration,
+}
+
+/// Counted separately; a pod probe is never a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Whether the replica can serve.
+    Replica,
+    /// What the primary has executed, to measure the lag of the others.
+    Primary,
+}
+
+#[derive(Clone, Debug)]
+pub struct DirectSample {
+    pub pod: PodRef,
+    pub purpose: Purpose,
+    /// Its `sequence` has no meaning.
+    pub sample: Sample,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectCounts {
+    /// Ended probes, by `Purpose as usize`.
+    pub taken: [u64; Purpose::ALL.len()],
+    pub failed: [u64; Purpose::ALL.len()],
+}
+
+impl ProbeIntervals {
+    /// Without bursts and pod probes.
+    #[must_use]
+    pub fn regular(interval: Duration) -> Self {
+        Self { interval, burst: None, direct: None, max_lag: Duration::from_secs(1) }
+    }
+}
+
+impl Purpose {
+    pub const ALL: [Self; 2] = [Self::Replica, Self::Primary];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Replica => "replica",
+            Self::Primary => "primary",
+        }
+    }
+}
+
+/// Time in which one of `endpoints` answers at least once with a probability of 99 %, with probes `interval` apart. k
+/// probes miss it with the probability `(1 - 1/n)^k`, so it takes `ln(0.01) / ln(1 - 1/n)` probes.
+#[must_use]
+pub(crate) fn first_read_uncertainty(endpoints: usize, interval: Duration) -> Duration {
+    const MISSED: f64 = 0.01;
+    #[expect(clippy::cast_precision_loss, reason = "endpoints are few")]
+    let share = 1.0 / endpoints.max(1) as f64;
+    interval.mul_f64((MISSED.ln() / (-share).ln_1p()).ceil().max(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_read_is_known_to_the_time_of_the_samples_that_may_miss_it() {
+        let interval = Duration::from_millis(20);
+        for (endpoints, samples) in [(0, 1), (1, 1), (2, 7), (3, 12), (4, 17), (5, 21), (8, 35)] {
+            assert_eq!(first_read_uncertainty(endpoints, interval), interval * samples, "{endpoints}");
+        }
+    }
+}

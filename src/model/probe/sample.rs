@@ -1,0 +1,84 @@
+//! A probe: one fresh connection to a target, one identity query, one outcome.
+
+use std::{net::SocketAddr, time::Duration};
+
+use jiff::Timestamp;
+
+use super::failure::Failure;
+use crate::model::base::{Moment, PodRef};
+
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Position in start order among the probes of the target: 0, 1, 2, … without gaps.
+    pub sequence: u64,
+    pub started: Moment,
+    pub finished: Moment,
+    /// A failed probe is data, not an error of readscope.
+    pub outcome: Result<Answer, Failure>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub identity: Identity,
+    pub timings: Timings,
+    /// The address connected to: behind a load balancer, the Service's and not the server's.
+    pub address: SocketAddr,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub server_id: u32,
+    /// `MariaDB` has none.
+    pub server_uuid: Option<String>,
+    /// `@@hostname`: the pod's name in a `StatefulSet`.
+    pub host_name: String,
+    pub read_only: bool,
+    pub version: String,
+    /// Precise to 1 µs; absent if unreadable.
+    pub server_time: Option<Timestamp>,
+    /// `@@global.gtid_executed`; absent on `MariaDB`, empty unless `gtid_mode` is `ON`.
+    pub gtid_executed: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Name resolution; near zero for a literal address.
+    pub resolve: Duration,
+    /// TCP connection, TLS and login.
+    pub login: Duration,
+    /// From sending the identity query to the whole row.
+    pub query: Duration,
+    pub total: Duration,
+}
+
+/// From `@@read_only` at the time of the read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Primary,
+    Replica,
+}
+
+impl Role {
+    #[must_use]
+    pub fn of(read_only: bool) -> Self {
+        if read_only { Self::Replica } else { Self::Primary }
+    }
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+        }
+    }
+}
+
+/// A read through the Service that a pod answered.
+#[derive(Debug)]
+pub(crate) struct PodRead {
+    pub(crate) pod: PodRef,
+    pub(crate) started: Moment,
+    pub(crate) fresh: bool,
+    /// How late the read may be if it is the pod's first.
+    pub(crate) uncertainty: Duration,
+}

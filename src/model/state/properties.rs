@@ -1,0 +1,357 @@
+//! Property tests: snapshots and plans follow the state, whatever the order of events.
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{
+    base::{Moment, ObjectName, PodRef},
+    cluster::{
+        AccessModes, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, Pod, PodConditions,
+        Problem, Receipt, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
+    },
+    event::Event,
+    probe::{Answer, DirectSample, Failure, FailureReason, Identity, ProbeIntervals, Purpose, Timings},
+    snapshot::Snapshot,
+    state::State,
+    target::TargetId,
+    verdict::Expectation,
+};
+
+const KINDS: [Kind; 10] = [
+    Kind::Service,
+    Kind::Slice,
+    Kind::Pod,
+    Kind::StatefulSet,
+    Kind::Claim,
+    Kind::StorageClass,
+    Kind::Volume,
+    Kind::Node,
+    Kind::Selection,
+    Kind::Event,
+];
+
+/// Ordinals are those of pods and their PVCs.
+#[derive(Clone, Debug)]
+enum Input {
+    Sampled { target: u32, ordinal: u32, answered: bool },
+    Skipped { target: u32 },
+    PodProbed { target: u32, ordinal: u32, answered: bool },
+    Told { object: Told, live: bool },
+    Deleted { kind: usize, ordinal: u32 },
+    Listed { kind: usize },
+    Broken { kind: usize, forbidden: bool, text: u8 },
+    Recorded { problem: Option<(bool, u8)> },
+    Loaded { refused: Option<u8> },
+    Targets { count: u32 },
+    Caption { text: u8 },
+    Tick { seconds: u8 },
+}
+
+#[derive(Clone, Debug)]
+enum Told {
+    Service { local_only: bool },
+    Slice { ready: [bool; 3] },
+    Pod { ordinal: u32, uid: u8, ready: bool, terminates: bool },
+    StatefulSet { replicas: u32 },
+    Claim { ordinal: u32, bound: bool },
+    StorageClass,
+    Volume { ordinal: u32 },
+    Vantage { node: bool },
+    ClaimEvent { ordinal: u32, warning: bool },
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    let ordinal = 0..3_u32;
+    prop_oneof![
+        any::<bool>().prop_map(|local_only| Told::Service { local_only }),
+        any::<[bool; 3]>().prop_map(|ready| Told::Slice { ready }),
+        (ordinal.clone(), 0..2_u8, any::<bool>(), any::<bool>())
+            .prop_map(|(ordinal, uid, ready, terminates)| { Told::Pod { ordinal, uid, ready, terminates } }),
+        (0..4_u32).prop_map(|replicas| Told::StatefulSet { replicas }),
+        (ordinal.clone(), any::<bool>()).prop_map(|(ordinal, bound)| Told::Claim { ordinal, bound }),
+        Just(Told::StorageClass),
+        ordinal.clone().prop_map(|ordinal| Told::Volume { ordinal }),
+        any::<bool>().prop_map(|node| Told::Vantage { node }),
+        (ordinal, any::<bool>()).prop_map(|(ordinal, warning)| Told::ClaimEvent { ordinal, warning }),
+    ]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let (target, ordinal, kind) = (0..3_u32, 0..3_u32, 0..KINDS.len());
+    let probed = (target.clone(), ordinal.clone(), any::<bool>());
+    prop_oneof![
+        4 => probed.clone().prop_map(|(target, ordinal, answered)| Input::Sampled { target, ordinal, answered }),
+        1 => target.prop_map(|target| Input::Skipped { target }),
+        2 => probed.prop_map(|(target, ordinal, answered)| Input::PodProbed { target, ordinal, answered }),
+        8 => (told(), any::<bool>()).prop_map(|(object, live)| Input::Told { object, live }),
+        1 => (kind.clone(), ordinal).prop_map(|(kind, ordinal)| Input::Deleted { kind, ordinal }),
+        3 => kind.clone().prop_map(|kind| Input::Listed { kind }),
+        1 => (kind, any::<bool>(), 0..2_u8)
+            .prop_map(|(kind, forbidden, text)| Input::Broken { kind, forbidden, text }),
+        1 => proptest::option::of((any::<bool>(), 0..2_u8)).prop_map(|problem| Input::Recorded { problem }),
+        1 => proptest::option::of(0..2_u8).prop_map(|refused| Input::Loaded { refused }),
+        1 => (1..4_u32).prop_map(|count| Input::Targets { count }),
+        1 => any::<u8>().prop_map(|text| Input::Caption { text }),
+        3 => (1..90_u8).prop_map(|seconds| Input::Tick { seconds }),
+    ]
+}
+
+fn name(of: &str) -> ObjectName {
+    ObjectName::new("mysql", of)
+}
+
+fn watch(kind: Kind) -> WatchName {
+    let whole = [Kind::StorageClass, Kind::Volume, Kind::Node].contains(&kind);
+    WatchName { kind, namespace: if whole { Arc::default() } else { "mysql".into() } }
+}
+
+fn spec(target: u32) -> TargetSpec {
+    let service = (target < 2).then(|| name("mysql-read"));
+    let pace =
+        ProbeIntervals { direct: Some(Duration::from_secs(10)), ..ProbeIntervals::regular(Duration::from_secs(1)) };
+    TargetSpec { service, pace, ..TargetSpec::regular(&format!("mysql/{target}"), Expectation::Seen) }
+}
+
+fn targets(state: &State, count: u32) -> TargetSet {
+    let order: Vec<_> = (0..count).map(TargetId).collect();
+    let new = order.iter().filter(|id| !state.targets.contains_key(id)).map(|id| (*id, spec(id.0))).collect();
+    TargetSet { order, new, watches: KINDS.map(watch).into() }
+}
+
+fn pod(ordinal: u32, uid: u8) -> PodRef {
+    PodRef { name: format!("mysql-{ordinal}").into(), uid: format!("pod-{ordinal}-{uid}").into() }
+}
+
+fn problem(forbidden: bool, text: u8) -> Problem {
+    Problem { forbidden, text: format!("problem {text}").into() }
+}
+
+fn sample(sequence: u64, ordinal: u32, answered: bool, now: Moment) -> Sample {
+    let identity = Identity {
+        server_id: 100 + ordinal,
+        server_uuid: Some(format!("{ordinal}aaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee")),
+        host_name: format!("mysql-{ordinal}"),
+        read_only: ordinal > 0,
+        version: "9.7.1".to_owned(),
+        server_time: None,
+        gtid_executed: Some("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee:1-9".to_owned()),
+    };
+    let address = (Ipv4Addr::LOCALHOST, 3306).into();
+    let answer = Answer { identity, timings: Timings::default(), address };
+    let failure = Failure { reason: FailureReason::Refused, text: String::new(), address: None };
+    Sample { sequence, started: now, finished: now, outcome: if answered { Ok(answer) } else { Err(failure) } }
+}
+
+impl Told {
+    fn object(self, now: Moment) -> (Kind, Object) {
+        let (uid, claim) =
+            (|ordinal| format!("claim-{ordinal}").into(), |ordinal| name(&format!("data-mysql-{ordinal}")));
+        let created = Some(now.wall);
+        match self {
+            Self::Service { local_only } => {
+                let ports = Arc::default();
+                let service = Service { name: name("mysql-read"), headless: false, affinity: None, local_only, ports };
+                (Kind::Service, Object::Service(service))
+            }
+            Self::Slice { ready } => {
+                let endpoint = |(ordinal, ready)| Endpoint {
+                    addresses: vec![Ipv4Addr::new(10, 0, 0, u8::try_from(ordinal).unwrap()).into()],
+                    ready,
+                    serving: ready,
+                    terminating: false,
+                    pod: Some(pod(ordinal, 0)),
+                    node: Some("node".into()),
+                    zone: None,
+                    for_zones: Vec::new(),
+                    for_nodes: Vec::new(),
+                };
+                let port = crate::model::cluster::Port { name: Arc::default(), number: 3306 };
+                let endpoints = (0..).zip(ready).map(endpoint).collect();
+                let (name, service) = (name("mysql-read-x"), "mysql-read".into());
+                (Kind::Slice, Object::Slice(Slice { name, service, ports: [port].into(), endpoints }))
+            }
+            Self::Pod { ordinal, uid, ready, terminates } => {
+                let since = created.filter(|_| ready);
+                let pod = Pod {
+                    name: name(&format!("mysql-{ordinal}")),
+                    uid: pod(ordinal, uid).uid,
+                    statefulset: Some("mysql".into()),
+                    addresses: vec![Ipv4Addr::new(10, 0, 0, u8::try_from(ordinal).unwrap()).into()],
+                    created,
+                    deleted: created.filter(|_| terminates),
+                    conditions: PodConditions { scheduled: since, sandbox: since, initialized: since, ready: since },
+                };
+                (Kind::Pod, Object::Pod(pod))
+            }
+            Self::StatefulSet { replicas } => {
+                let claim_templates = vec!["data".into()];
+                let (name, uid) = (name("mysql"), "set".into());
+                let set = StatefulSet { name, uid, replicas, first_ordinal: 0, claim_templates };
+                (Kind::StatefulSet, Object::StatefulSet(set))
+            }
+            Self::Claim { ordinal, bound } => {
+                let claim = Claim {
+                    name: claim(ordinal),
+                    uid: uid(ordinal),
+                    created,
+                    phase: if bound { ClaimPhase::Bound } else { ClaimPhase::Pending },
+                    node_selected: bound,
+                    storage_class: Some("fast".into()),
+                    volume: None,
+                    requested: None,
+                    capacity: None,
+                    access_modes: AccessModes::default(),
+                    resizing: false,
+                };
+                (Kind::Claim, Object::Claim(claim))
+            }
+            Self::StorageClass => {
+                let class = StorageClass { name: "fast".into(), waits_for_consumer: true };
+                (Kind::StorageClass, Object::StorageClass(class))
+            }
+            Self::Volume { ordinal } => {
+                let volume = Volume { claim: claim(ordinal), claim_uid: uid(ordinal), bound: created };
+                (Kind::Volume, Object::Volume(volume))
+            }
+            Self::Vantage { node } => {
+                let vantage = Vantage { node: node.then(|| "node".into()), zone: None };
+                (Kind::Node, Object::Vantage(vantage))
+            }
+            Self::ClaimEvent { ordinal, warning } => {
+                let reason = if warning { "ProvisioningFailed" } else { "Provisioning" };
+                let (reason, message) = (reason.into(), "words".into());
+                let reason = ClaimReason { reason, message, warning, last: created };
+                let event = ClaimEvent { claim: claim(ordinal), uid: uid(ordinal), reason };
+                (Kind::Event, Object::ClaimEvent(event))
+            }
+        }
+    }
+}
+
+impl Input {
+    fn event(self, state: &State, sequence: u64, now: Moment) -> Event {
+        let of = |kind: Kind, told| Event::Cluster { watch: watch(kind), told };
+        let change = |kind, change| of(kind, crate::model::Told::Change(Box::new(change)));
+        match self {
+            Self::Sampled { target, ordinal, answered } => {
+                let sample = Box::new(sample(sequence, ordinal, answered, now));
+                Event::Sampled { target: TargetId(target), sample, late: Duration::ZERO }
+            }
+            Self::Skipped { target } => Event::Skipped { target: TargetId(target), count: 1 },
+            Self::PodProbed { target, ordinal, answered } => {
+                let sample = sample(0, ordinal, answered, now);
+                let sample = Box::new(DirectSample { pod: pod(ordinal, 0), purpose: Purpose::Replica, sample });
+                Event::PodProbed { target: TargetId(target), sample }
+            }
+            Self::Told { object, live } => {
+                let (kind, object) = object.object(now);
+                change(kind, Change::Applied(object, if live { Receipt::Live } else { Receipt::Listed }))
+            }
+            Self::Deleted { kind, ordinal } => {
+                let kind = KINDS[kind];
+                let gone = match kind {
+                    Kind::Pod => name(&format!("mysql-{ordinal}")),
+                    Kind::Claim => name(&format!("data-mysql-{ordinal}")),
+                    Kind::Slice => name("mysql-read-x"),
+                    Kind::StatefulSet => name("mysql"),
+                    _ => name("mysql-read"),
+                };
+                change(kind, Change::Deleted(kind, gone, Receipt::Live))
+            }
+            Self::Listed { kind } => of(KINDS[kind], crate::model::Told::Listed),
+            Self::Broken { kind, forbidden, text } => {
+                of(KINDS[kind], crate::model::Told::Broken(problem(forbidden, text)))
+            }
+            Self::Recorded { problem: told } => Event::Recorded(told.map(|(forbidden, text)| problem(forbidden, text))),
+            Self::Loaded { refused } => {
+                Event::ConfigLoaded(refused.map_or(Ok(()), |text| Err(format!("refusal {text}").into())))
+            }
+            Self::Targets { count } => Event::TargetsChanged(targets(state, count)),
+            Self::Caption { text } => Event::Caption(format!("caption {text}").into()),
+            Self::Tick { .. } => Event::Tick,
+        }
+    }
+}
+
+impl State {
+    /// The snapshot without any cached rendering.
+    fn fresh(&self, now: Moment) -> Snapshot {
+        let target = |id| Some(Arc::new(self.targets.get(id)?.get().snapshot()));
+        Snapshot {
+            taken: now,
+            targets: self.order.iter().filter_map(target).collect(),
+            cluster: self.cluster.as_ref().map(|cluster| Arc::new(cluster.get().snapshot(now))),
+            caption: self.caption.clone(),
+            configured: self.config_status.clone(),
+            lateness: self.start_delay.clone(),
+        }
+    }
+
+    /// Targets whose current plan was not handed out.
+    fn with_another_plan(&mut self, now: Moment) -> Vec<TargetId> {
+        let mut found = Vec::new();
+        for (id, target) in &mut self.targets {
+            target.change(|target| {
+                found.extend(target.new_plan(now).map(|_| *id));
+                false
+            });
+        }
+        found
+    }
+}
+
+/// Three targets and a cluster with three replicas, before any read.
+fn beginning() -> Vec<Input> {
+    let told = |object| Input::Told { object, live: false };
+    let pod = |ordinal| Told::Pod { ordinal, uid: 0, ready: true, terminates: false };
+    let mut inputs = vec![Input::Targets { count: 3 }, told(Told::Service { local_only: false })];
+    inputs.extend((0..3).map(pod).map(told));
+    inputs.extend((0..3).map(|ordinal| told(Told::Claim { ordinal, bound: true })));
+    inputs.push(told(Told::Slice { ready: [true; 3] }));
+    inputs.push(told(Told::StatefulSet { replicas: 3 }));
+    inputs.extend((0..KINDS.len()).map(|kind| Input::Listed { kind }));
+    inputs
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn a_snapshot_and_plans_are_what_they_would_be_if_nothing_were_kept(
+        inputs in proptest::collection::vec(input(), 1..50),
+    ) {
+        let mut state = State::default();
+        for input in beginning() {
+            let event = input.event(&state, 0, Moment::START);
+            state.apply(event, Moment::START);
+        }
+        let (mut sequences, mut second) = ([0; 3], 0.0);
+        for input in inputs {
+            let mut sequence = 0;
+            match input {
+                Input::Tick { seconds } => second += f64::from(seconds),
+                Input::Sampled { target, .. } => {
+                    sequence = sequences[target as usize];
+                    sequences[target as usize] += 1;
+                }
+                _ => {}
+            }
+            let now = Moment::at(second);
+            let event = input.clone().event(&state, sequence, now);
+            state.apply(event, now);
+            if let Input::Tick { .. } = input {
+                // A target with recent events shows the effect of time one tick later.
+                state.apply(Event::Tick, now);
+            }
+            prop_assert_eq!(
+                format!("{:#?}", state.snapshot(now)),
+                format!("{:#?}", state.fresh(now)),
+                "after {:?}", input
+            );
+            state.new_plans(now);
+            prop_assert_eq!(state.with_another_plan(now), [], "after {:?}", input);
+        }
+    }
+}

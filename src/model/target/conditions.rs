@@ -1,0 +1,142 @@
+//! Conditions of a target: failed probes by reason, skipped probes, reads of servers that should get no traffic, and
+//! anomalies by kind.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::notice::TargetNotice;
+use crate::model::{
+    base::{Condition, Moment, Progress, TOLD_EVERY},
+    probe::{Anomaly, AnomalyKind, AnomalySeen, FailureReason, Unrouted},
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    /// The most serious first.
+    open: BTreeMap<Kind, Condition>,
+    seen: Seen,
+}
+
+/// The most serious first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Anomaly(AnomalyKind),
+    Failing(FailureReason),
+    /// The condition's text is the name of the latest server.
+    Unrouted(Unrouted),
+    Skipping,
+}
+
+/// Anomalies since the start, by `AnomalyKind as usize`.
+#[derive(Debug, Default)]
+struct Seen {
+    counts: [u64; AnomalyKind::ALL.len()],
+    latest: [Option<Anomaly>; AnomalyKind::ALL.len()],
+}
+
+impl Conditions {
+    /// `samples` includes this probe.
+    pub(crate) fn failed(
+        &mut self,
+        reason: FailureReason,
+        text: &str,
+        samples: u64,
+        now: Moment,
+        notices: &mut Vec<TargetNotice>,
+    ) {
+        let begins = Condition::begin(samples - 1, now);
+        self.occurred(Kind::Failing(reason), (1, text), samples, now, begins, notices);
+    }
+
+    pub(crate) fn skipped(&mut self, count: u64, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        self.occurred(Kind::Skipping, (count, ""), samples, now, Condition::begin(samples, now), notices);
+    }
+
+    pub(crate) fn unrouted(
+        &mut self,
+        unrouted: Unrouted,
+        name: &str,
+        samples: u64,
+        now: Moment,
+        notices: &mut Vec<TargetNotice>,
+    ) {
+        let begins = Condition::begin(samples, now);
+        self.occurred(Kind::Unrouted(unrouted), (1, name), samples, now, begins, notices);
+    }
+
+    pub(crate) fn anomaly(&mut self, anomaly: Anomaly, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        let kind = anomaly.kind();
+        self.seen.counts[kind as usize] += 1;
+        self.seen.latest[kind as usize] = Some(anomaly);
+        self.occurred(Kind::Anomaly(kind), (1, ""), samples, now, Condition::begin(samples, now), notices);
+    }
+
+    fn occurred(
+        &mut self,
+        kind: Kind,
+        (count, text): (u64, &str),
+        samples: u64,
+        now: Moment,
+        begins: Condition,
+        notices: &mut Vec<TargetNotice>,
+    ) {
+        let is_new = !self.open.contains_key(&kind);
+        let condition = self.open.entry(kind).or_insert(begins);
+        condition.occurred(count, text, now);
+        if is_new {
+            notices.extend(lasting(kind, condition, &self.seen, samples));
+        }
+    }
+
+    pub(crate) fn tick(&mut self, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        let seen = &self.seen;
+        self.open.retain(|kind, condition| match condition.progress(now) {
+            Progress::Nothing => true,
+            Progress::GoesOn => {
+                notices.extend(lasting(*kind, condition, seen, samples));
+                true
+            }
+            Progress::Over => {
+                notices.extend(over(*kind, condition));
+                false
+            }
+        });
+    }
+
+    /// The most serious first.
+    pub(crate) fn notices(&self, samples: u64) -> impl Iterator<Item = TargetNotice> + '_ {
+        self.open.iter().filter_map(move |(kind, condition)| lasting(*kind, condition, &self.seen, samples))
+    }
+
+    pub(crate) fn anomalies(&self) -> impl Iterator<Item = AnomalySeen> + '_ {
+        AnomalyKind::ALL.into_iter().map(|kind| AnomalySeen {
+            kind: kind.name(),
+            answers: self.seen.counts[kind as usize],
+            latest: self.seen.latest[kind as usize].as_ref().map(ToString::to_string),
+        })
+    }
+}
+
+fn lasting(kind: Kind, condition: &Condition, seen: &Seen, samples: u64) -> Option<TargetNotice> {
+    let count = condition.count;
+    Some(match kind {
+        Kind::Anomaly(kind) => TargetNotice::Anomaly { anomaly: seen.latest[kind as usize].clone()?, answers: count },
+        Kind::Failing(reason) => {
+            let samples = samples - condition.samples_before;
+            TargetNotice::Failing { reason, failed: count, samples, text: condition.text.clone() }
+        }
+        Kind::Unrouted(stranger) => {
+            TargetNotice::Strange { replica: Arc::from(&*condition.text), stranger, answers: count }
+        }
+        Kind::Skipping => TargetNotice::Skipping { skipped: count },
+    })
+}
+
+fn over(kind: Kind, condition: &Condition) -> Option<TargetNotice> {
+    let count = condition.count;
+    match kind {
+        Kind::Anomaly(_) => None,
+        Kind::Failing(reason) => Some(TargetNotice::Recovered { reason, failed: count, quiet: TOLD_EVERY }),
+        Kind::Unrouted(stranger) => Some(TargetNotice::StrangeNoMore { stranger, answers: count }),
+        Kind::Skipping => Some(TargetNotice::OnTime { skipped: count }),
+    }
+}

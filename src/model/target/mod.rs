@@ -1,0 +1,24 @@
+//! One target: its replicas, conditions and snapshot.
+
+mod burst;
+mod conditions;
+mod expected_replicas;
+mod notice;
+mod read_counters;
+mod read_history;
+mod replica;
+mod replicas;
+mod resequencer;
+mod share_reason;
+mod snapshot;
+mod spec;
+mod target;
+mod trend;
+
+pub use notice::TargetNotice;
+pub use share_reason::{ShareBasis, ShareReason};
+pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
+pub use spec::{TargetId, TargetSpec};
+pub use trend::{Trend, TrendPoint};
+
+pub(crate) use target::Target;

@@ -1,0 +1,168 @@
+//! Notices about a target. Each says what is the case and, if something is wrong, what to do.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use crate::model::{
+    base::{OTHER, REPLICAS_MAX, Severity},
+    cluster::Rule,
+    probe::{Anomaly, FailureReason, Role, Unrouted},
+    verdict::{FewSamples, Verdict},
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetNotice {
+    Verdict(Verdict),
+    Anomaly {
+        anomaly: Anomaly,
+        /// Reads since the condition began.
+        answers: u64,
+    },
+    VersionSkew {
+        versions: BTreeMap<String, Vec<Arc<str>>>,
+    },
+    FewSamples(FewSamples),
+    Appeared {
+        replica: Arc<str>,
+        server_id: u32,
+        role: Role,
+        version: String,
+    },
+    Forgotten {
+        replica: Arc<str>,
+        after: Duration,
+    },
+    Silent {
+        replica: Arc<str>,
+        /// Expected share, 0 to 1.
+        share: f64,
+        /// Reads of others since its last one.
+        missed: u64,
+    },
+    Returned {
+        replica: Arc<str>,
+    },
+    Failing {
+        reason: FailureReason,
+        /// Since the condition began.
+        failed: u64,
+        /// Probes since the condition began.
+        samples: u64,
+        text: String,
+    },
+    Recovered {
+        reason: FailureReason,
+        failed: u64,
+        /// Time since the last failure.
+        quiet: Duration,
+    },
+    Skipping {
+        /// Since the condition began.
+        skipped: u64,
+    },
+    OnTime {
+        skipped: u64,
+    },
+    TooManyReplicas,
+    Strange {
+        replica: Arc<str>,
+        stranger: Unrouted,
+        /// Reads of servers with this standing since the condition began.
+        answers: u64,
+    },
+    StrangeNoMore {
+        stranger: Unrouted,
+        answers: u64,
+    },
+    /// The Service routes nothing to the location of readscope, because of this rule.
+    NothingRouted {
+        rule: Rule,
+    },
+}
+
+impl TargetNotice {
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Verdict(verdict) if verdict.is_unbalanced() => Severity::Warning,
+            Self::Verdict(_)
+            | Self::VersionSkew { .. }
+            | Self::Appeared { .. }
+            | Self::Forgotten { .. }
+            | Self::Returned { .. }
+            | Self::Recovered { .. }
+            | Self::OnTime { .. }
+            | Self::StrangeNoMore { .. } => Severity::Info,
+            Self::Anomaly { .. }
+            | Self::FewSamples(_)
+            | Self::Silent { .. }
+            | Self::Failing { .. }
+            | Self::Skipping { .. }
+            | Self::TooManyReplicas
+            | Self::Strange { .. }
+            | Self::NothingRouted { .. } => Severity::Warning,
+        }
+    }
+}
+
+impl fmt::Display for TargetNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verdict(verdict) => verdict.fmt(f),
+            Self::Anomaly { anomaly, answers } => write!(f, "{anomaly} ({answers} such answers)"),
+            Self::VersionSkew { versions } => {
+                f.write_str("the replicas are not all of one version: ")?;
+                for (index, (version, replicas)) in versions.iter().enumerate() {
+                    write!(f, "{}{} {version}", if index > 0 { "; " } else { "" }, replicas.join(", "))?;
+                }
+                Ok(())
+            }
+            Self::FewSamples(few) => few.fmt(f),
+            Self::Appeared { replica, server_id, role, version } => {
+                write!(f, "{replica} gave its first answer: server_id {server_id}, {}, version {version}", role.name())
+            }
+            Self::Forgotten { replica, after } => {
+                write!(f, "{replica} has not answered for {} s and is forgotten: its series end here", after.as_secs())
+            }
+            Self::Silent { replica, share, missed } => write!(
+                f,
+                "{replica} should give {:.0} % of the answers but gave none of the last {missed}; \
+                 check that it runs, is ready, and that the Service selects it",
+                share * 100.0
+            ),
+            Self::Returned { replica } => write!(f, "{replica} answers again"),
+            Self::Failing { reason, failed: 1, samples: 1, text } => {
+                write!(f, "a sample failed ({reason}): {text}; {}", reason.advice())
+            }
+            Self::Failing { reason, failed, samples, text } => {
+                write!(f, "{failed} of the last {samples} samples failed ({reason}): {text}; {}", reason.advice())
+            }
+            Self::Recovered { reason, failed, quiet } => {
+                write!(f, "no sample has failed ({reason}) for {} s, after {failed} that did", quiet.as_secs())
+            }
+            Self::Skipping { skipped } => write!(
+                f,
+                "samples were not taken when they were due ({skipped} so far), because others were still under way or \
+                 the program came late; raise --interval or --max-in-flight, or lower --timeout"
+            ),
+            Self::OnTime { skipped } => {
+                write!(f, "samples are taken on time again, after {skipped} that were not taken")
+            }
+            Self::TooManyReplicas => {
+                write!(f, "more than {REPLICAS_MAX} replicas answer; those past that are counted together as {OTHER:?}")
+            }
+            Self::Strange { replica, stranger, answers } => write!(
+                f,
+                "{replica} answered through the Service although it {stranger} ({answers} such answers); check \
+                 kube-proxy on the probe's node, and whether the address is really this Service's"
+            ),
+            Self::StrangeNoMore { stranger, answers } => {
+                write!(f, "no server that {stranger} answers any more, after {answers} answers of such")
+            }
+            Self::NothingRouted { rule: Rule::Ready | Rule::Headless } => f.write_str(
+                "nothing is expected to answer here: no pod behind the Service is ready; check the pods, and that the \
+                 Service's selector finds them",
+            ),
+            Self::NothingRouted { rule } => write!(f, "nothing is expected to answer here: {rule}"),
+        }
+    }
+}

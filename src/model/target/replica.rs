@@ -1,0 +1,101 @@
+//! One MySQL server behind a target: identity, reads and lag.
+
+use std::sync::Arc;
+
+use crate::model::{
+    base::Moment,
+    freshness::Lag,
+    probe::{Answer, Identity},
+    verdict::Expectation,
+};
+
+/// Identifies a server: the `server_uuid`; without one (`MariaDB`), host name and `server_id`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ServerKey {
+    Uuid(String),
+    Host(String, u32),
+}
+
+/// Exists from its first read, or from the start if it is expected.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    pub(crate) name: Arc<str>,
+    pub(crate) identity: Option<Arc<Identity>>,
+    /// Former keys, the latest last; see `Replicas::recognise`.
+    pub(crate) former: Vec<ServerKey>,
+    pub(crate) reads: u64,
+    /// Weighted by age, as of the target's last read; see `Replicas::record`.
+    pub(crate) recent_reads: f64,
+    pub(crate) first_answer: Option<Moment>,
+    pub(crate) last_answer: Option<Moment>,
+    /// The pod at the last read, if it was known.
+    pub(crate) pod_uid: Option<Arc<str>>,
+    /// Number of the target's reads at the last read of this replica.
+    pub(crate) answers_then: u64,
+    /// A notice reported its silence, and none its return.
+    pub(crate) silent: bool,
+    pub(crate) pod_gone: Option<Moment>,
+    pub(crate) direct_up: Option<bool>,
+    /// Lag at the start of the last answered probe or pod probe.
+    pub(crate) lag: Option<(Moment, Lag)>,
+    pub(crate) stale_reads: u64,
+}
+
+impl ServerKey {
+    pub(crate) fn of(identity: &Identity) -> Self {
+        match &identity.server_uuid {
+            Some(uuid) => Self::Uuid(uuid.clone()),
+            None => Self::Host(identity.host_name.clone(), identity.server_id),
+        }
+    }
+}
+
+impl Replica {
+    pub(crate) fn expected(name: Arc<str>) -> Self {
+        Self {
+            name,
+            identity: None,
+            former: Vec::new(),
+            reads: 0,
+            recent_reads: 0.0,
+            first_answer: None,
+            last_answer: None,
+            pod_uid: None,
+            answers_then: 0,
+            silent: false,
+            pod_gone: None,
+            direct_up: None,
+            lag: None,
+            stale_reads: 0,
+        }
+    }
+
+    pub(crate) fn answered(&mut self, answer: Answer, answers: u64, now: Moment) {
+        self.identity = Some(Arc::new(answer.identity));
+        self.reads += 1;
+        self.recent_reads += 1.0;
+        self.first_answer.get_or_insert(now);
+        self.last_answer = Some(now);
+        self.answers_then = answers;
+    }
+
+    /// `asked` is the start of the probe. Results may arrive in another order.
+    pub(crate) fn lags(&mut self, lag: Option<Lag>, asked: Moment) {
+        if self.lag.is_none_or(|(before, _)| before <= asked) {
+            self.lag = lag.map(|lag| (asked, lag));
+        }
+    }
+
+    /// True if `answers` reads without this replica are beyond chance. With the expected share `share`, so long a
+    /// silence must be less likely than 1e-9 divided among all replicas: `(1 - share)^answers <= 1e-9 / replicas`.
+    pub(crate) fn is_silent(&self, answers: u64, expectation: &Expectation, replicas: usize) -> bool {
+        const CHANCE: f64 = 1e-9;
+        let share = expectation.share(&self.name, replicas);
+        if replicas < 2 || share <= 0.0 {
+            return false;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+        let (missed, replicas) = ((answers - self.answers_then) as f64, replicas as f64);
+        missed * -(-share).ln_1p() >= (replicas / CHANCE).ln()
+    }
+}

@@ -1,0 +1,364 @@
+//! The replicas of one target: which replica answered, and how reads divide among them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    expected_replicas::ExpectedReplicas,
+    notice::TargetNotice,
+    replica::{Replica, ServerKey},
+};
+use crate::model::{
+    base::{GRACE, Moment, OTHER, REPLICAS_MAX, SHARE_HALF_LIFE},
+    probe::{Anomaly, Answer, Identity},
+    verdict::{Expectation, server_name},
+};
+
+/// A replica is forgotten this long after its pod disappeared.
+const POD_GONE_FOR: Duration = Duration::from_secs(300);
+
+const FORMER_MAX: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Replicas {
+    /// Names are unique and give every view its order. Boxed: spare slots of the map then cost a pointer each.
+    by_name: BTreeMap<Arc<str>, Box<Replica>>,
+    /// One entry for each replica that has answered, except [`OTHER`].
+    by_key: HashMap<ServerKey, Arc<str>>,
+    answers: u64,
+    /// Sum of the squared weights of the reads in `recent_reads`.
+    recent_squares: f64,
+    last_answer: Option<Moment>,
+}
+
+impl Replicas {
+    /// Expected replicas exist from the start, without reads.
+    pub(crate) fn new(expectation: &Expectation) -> Self {
+        let expected = expectation.entries().iter().map(|entry| Arc::clone(&entry.name));
+        Self {
+            by_name: expected.map(|name| (Arc::clone(&name), Box::new(Replica::expected(name)))).collect(),
+            by_key: HashMap::new(),
+            answers: 0,
+            recent_squares: 0.0,
+            last_answer: None,
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Replica> + Clone {
+        self.by_name.values().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Replica> {
+        self.by_name.get_mut(name).map(AsMut::as_mut)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
+        self.by_name.values_mut().map(AsMut::as_mut)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Weighted like the shares.
+    pub(crate) fn recent_reads(&self) -> f64 {
+        self.by_name.values().map(|replica| replica.recent_reads).sum()
+    }
+
+    /// Number of reads with equal weight that say as much about the shares; 0 before the first read.
+    pub(crate) fn effective_answers(&self) -> f64 {
+        let recent = self.recent_reads();
+        if self.recent_squares > 0.0 { recent * recent / self.recent_squares } else { 0.0 }
+    }
+
+    /// Returns the replica, and an anomaly if its identity changed.
+    ///
+    /// `recent_reads` of every replica halves every [`SHARE_HALF_LIFE`]; then the read adds 1 to its own replica.
+    pub(crate) fn record(
+        &mut self,
+        answer: Answer,
+        expected_replicas: &ExpectedReplicas,
+        now: Moment,
+    ) -> (&Replica, Option<Anomaly>) {
+        let name = self.recognise(&answer.identity, expected_replicas);
+        if let Some(last) = self.last_answer {
+            let half_lives = now.since(last).as_secs_f64() / SHARE_HALF_LIFE.as_secs_f64();
+            let decay = (-half_lives).exp2();
+            for replica in self.by_name.values_mut() {
+                replica.recent_reads *= decay;
+            }
+            self.recent_squares *= decay * decay;
+        }
+        self.recent_squares += 1.0;
+        self.last_answer = Some(now);
+        self.answers += 1;
+        let replica =
+            self.by_name.entry(Arc::clone(&name)).or_insert_with(|| Box::new(Replica::expected(Arc::clone(&name))));
+        let pod = expected_replicas.pod(&name).map(|pod| Arc::clone(&pod.uid));
+        // A new pod of the same name may be another server.
+        let before = replica.identity.as_ref().filter(|_| replica.pod_uid == pod && &*name != OTHER);
+        let changed = before.and_then(|before| Anomaly::change(&name, before, &answer.identity));
+        replica.pod_uid = pod;
+        replica.answered(answer, self.answers, now);
+        (replica, changed)
+    }
+
+    /// Finds another replica with the same `server_id`. Each of the two has answered recently, and more than [`GRACE`]
+    /// after the first read of the other.
+    pub(crate) fn shares_id(&self, name: &str, now: Moment) -> Option<Anomaly> {
+        const LATELY: Duration = Duration::from_secs(300);
+        let own = self.by_name.get(name).filter(|own| &*own.name != OTHER)?;
+        let (server_id, first) = (own.identity.as_ref()?.server_id, own.first_answer?);
+        let other = self.by_name.values().find(|other| {
+            let same = other.identity.as_ref().is_some_and(|identity| identity.server_id == server_id);
+            let after = |later: Option<Moment>, first: Option<Moment>| {
+                later.zip(first).is_some_and(|(later, first)| later.since(first) >= GRACE)
+            };
+            let lately = other.last_answer.is_some_and(|last| now.since(last) < LATELY);
+            let others = *other.name != *own.name && &*other.name != OTHER;
+            others && same && lately && after(other.last_answer, Some(first)) && after(Some(now), other.first_answer)
+        })?;
+        Some(Anomaly::SharedServerId { server_id, replicas: [Arc::clone(&own.name), Arc::clone(&other.name)] })
+    }
+
+    pub(crate) fn meet(&mut self, name: &Arc<str>) {
+        if self.by_name.len() < REPLICAS_MAX && !self.by_name.contains_key(name) {
+            self.by_name.insert(Arc::clone(name), Box::new(Replica::expected(Arc::clone(name))));
+        }
+    }
+
+    /// Earlier reads do not count as missed.
+    pub(crate) fn expect_from_now(&mut self, names: &[Arc<str>]) {
+        for name in names {
+            if let Some(replica) = self.by_name.get_mut(name) {
+                replica.answers_then = self.answers;
+            }
+        }
+    }
+
+    pub(crate) fn pod(&mut self, name: &str, gone: Option<Moment>) {
+        if let Some(replica) = self.by_name.get_mut(name) {
+            replica.pod_gone = gone;
+        }
+    }
+
+    /// Returns the forgotten replicas: the pod has been gone for [`POD_GONE_FOR`], or the last read is older than
+    /// `after`. Configured replicas and endpoints stay.
+    pub(crate) fn forget(
+        &mut self,
+        after: Duration,
+        expected_replicas: &ExpectedReplicas,
+        now: Moment,
+    ) -> Vec<Arc<str>> {
+        let over = |replica: &Replica| match replica.pod_gone {
+            Some(gone) => now.since(gone) >= POD_GONE_FOR,
+            None => replica.last_answer.is_some_and(|last| now.since(last) >= after),
+        };
+        let gone: Vec<Arc<str>> = self
+            .by_name
+            .values()
+            .filter(|replica| !expected_replicas.keeps(&replica.name) && over(replica))
+            .map(|replica| Arc::clone(&replica.name))
+            .collect();
+        for name in &gone {
+            self.by_name.remove(name);
+            self.by_key.retain(|_, owner| owner != name);
+        }
+        gone
+    }
+
+    pub(crate) fn version_skew(&self) -> Option<TargetNotice> {
+        let known = self.iter().filter_map(|replica| Some((&replica.identity.as_ref()?.version, &replica.name)));
+        let (first, _) = known.clone().next()?;
+        if known.clone().all(|(version, _)| version == first) {
+            return None;
+        }
+        let mut versions: BTreeMap<String, Vec<Arc<str>>> = BTreeMap::new();
+        for (version, name) in known {
+            versions.entry(version.clone()).or_default().push(Arc::clone(name));
+        }
+        Some(TargetNotice::VersionSkew { versions })
+    }
+
+    /// The name of the server with this identity.
+    ///
+    /// The key identifies a server, so it keeps its name whatever else changes. A new key with the host and the name of
+    /// a known replica is that replica after the loss of its data directory, and keeps the name. If the old key answers
+    /// again, there are two servers, and each gets a name.
+    fn recognise(&mut self, identity: &Identity, expected_replicas: &ExpectedReplicas) -> Arc<str> {
+        let key = ServerKey::of(identity);
+        let named = expected_replicas.name_of(identity);
+        if let Some(name) = self.by_key.get(&key) {
+            // A server that answered before its pod was known takes the name of the pod.
+            match &named {
+                Some(pod) if pod != name && expected_replicas.pod(pod).is_some() => {}
+                _ => return Arc::clone(name),
+            }
+        }
+        let base: Arc<str> = named.unwrap_or_else(|| server_name(identity.server_id).into());
+        let name = match self.by_name.get_mut(&base) {
+            None => base,
+            Some(holder) => match &holder.identity {
+                None => base,
+                Some(before) if before.host_name == identity.host_name && !holder.former.contains(&key) => {
+                    let old = ServerKey::of(before);
+                    self.by_key.remove(&old);
+                    if holder.former.len() == FORMER_MAX {
+                        holder.former.remove(0);
+                    }
+                    holder.former.push(old);
+                    base
+                }
+                Some(_) => self.second_name(&base, identity),
+            },
+        };
+        if !self.by_name.contains_key(&name) && self.by_name.len() >= REPLICAS_MAX {
+            return OTHER.into();
+        }
+        self.by_key.insert(key, Arc::clone(&name));
+        name
+    }
+
+    fn second_name(&self, base: &str, identity: &Identity) -> Arc<str> {
+        let with_host: Arc<str> = format!("{base}-{}", identity.host_name).into();
+        match (self.by_name.contains_key(&with_host), &identity.server_uuid) {
+            (true, Some(uuid)) => {
+                let start: String = uuid.chars().take(8).collect();
+                format!("{base}-{start}").into()
+            }
+            _ => with_host,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::probe::Timings;
+
+    fn identity(server_id: u32, host: &str, uuid: &str) -> Identity {
+        Identity {
+            server_id,
+            server_uuid: (!uuid.is_empty()).then(|| uuid.to_owned()),
+            host_name: host.to_owned(),
+            read_only: true,
+            version: "9.7.1".to_owned(),
+            server_time: None,
+            gtid_executed: None,
+        }
+    }
+
+    fn record(replicas: &mut Replicas, expectation: &Expectation, identity: Identity, at: f64) -> String {
+        let answer = Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() };
+        replicas.record(answer, &ExpectedReplicas::new(expectation.clone()), Moment::at(at)).0.name.to_string()
+    }
+
+    fn seen(replicas: &mut Replicas, identity: Identity) -> String {
+        record(replicas, &Expectation::Seen, identity, 1.0)
+    }
+
+    fn listed(names: &[&str]) -> Expectation {
+        Expectation::listed(names.iter().map(|n| n.parse().unwrap()).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_server_is_named_by_its_id_unless_an_entry_names_its_host_or_id() {
+        let expectation = listed(&["mysql-1", "server-102"]);
+        let mut replicas = Replicas::new(&expectation);
+        assert_eq!(record(&mut replicas, &expectation, identity(101, "mysql-1", "a"), 1.0), "mysql-1");
+        assert_eq!(record(&mut replicas, &expectation, identity(102, "mysql-2", "b"), 1.0), "server-102");
+        assert_eq!(record(&mut replicas, &expectation, identity(103, "mysql-3", "c"), 1.0), "server-103");
+    }
+
+    #[test]
+    fn a_server_keeps_its_name_when_its_server_id_changes() {
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        assert_eq!(seen(&mut replicas, identity(101, "h", "a")), "server-101");
+        assert_eq!(seen(&mut replicas, identity(202, "h", "a")), "server-101");
+        assert_eq!(replicas.len(), 1);
+    }
+
+    #[test]
+    fn two_servers_with_one_server_id_are_two_replicas() {
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        assert_eq!(seen(&mut replicas, identity(1, "mysql-0", "a")), "server-1");
+        assert_eq!(seen(&mut replicas, identity(1, "mysql-1", "b")), "server-1-mysql-1");
+        assert_eq!(seen(&mut replicas, identity(1, "mysql-0", "a")), "server-1");
+    }
+
+    #[test]
+    fn a_replica_made_anew_goes_on_under_its_name() {
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        seen(&mut replicas, identity(103, "mysql-3", "old"));
+        assert_eq!(seen(&mut replicas, identity(103, "mysql-3", "new")), "server-103");
+        assert_eq!(replicas.iter().next().unwrap().reads, 2);
+    }
+
+    #[test]
+    fn servers_of_one_host_and_one_id_that_take_turns_are_two_replicas() {
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        seen(&mut replicas, identity(1, "box", "aaaaaaaaaaaa"));
+        seen(&mut replicas, identity(1, "box", "bbbbbbbbbbbb"));
+        assert_eq!(seen(&mut replicas, identity(1, "box", "aaaaaaaaaaaa")), "server-1-box");
+        assert_eq!(seen(&mut replicas, identity(1, "box", "bbbbbbbbbbbb")), "server-1");
+        assert_eq!(seen(&mut replicas, identity(1, "box", "aaaaaaaaaaaa")), "server-1-box");
+        assert_eq!(replicas.len(), 2);
+    }
+
+    #[test]
+    fn servers_without_a_uuid_are_told_by_host_and_id() {
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
+        assert_eq!(seen(&mut replicas, identity(2, "maria-0", "")), "server-2");
+        assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
+    }
+
+    #[test]
+    fn replicas_past_the_limit_count_as_other() {
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        for id in 0..100 {
+            seen(&mut replicas, identity(id, "h", &format!("uuid-{id}")));
+        }
+        assert_eq!(replicas.len(), REPLICAS_MAX + 1);
+        let other = replicas.iter().find(|r| &*r.name == OTHER).unwrap();
+        assert_eq!(other.reads, 100 - REPLICAS_MAX as u64);
+    }
+
+    #[test]
+    fn recent_reads_halve_in_five_minutes() {
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        record(&mut replicas, &Expectation::Seen, identity(1, "a", "a"), 0.0);
+        record(&mut replicas, &Expectation::Seen, identity(2, "b", "b"), 300.0);
+        let recent: Vec<f64> = replicas.iter().map(|r| r.recent_reads).collect();
+        assert_eq!(recent, [0.5, 1.0]);
+        assert!((replicas.effective_answers() - 1.5 * 1.5 / 1.25).abs() < 1e-12, "{}", replicas.effective_answers());
+    }
+
+    #[test]
+    fn a_replica_that_stopped_answering_is_forgotten_but_an_expected_one_stays() {
+        let expectation = listed(&["server-1"]);
+        let mut replicas = Replicas::new(&expectation);
+        record(&mut replicas, &expectation, identity(1, "a", "a"), 0.0);
+        record(&mut replicas, &expectation, identity(2, "b", "b"), 0.0);
+        let expected_replicas = ExpectedReplicas::new(expectation.clone());
+        assert!(replicas.forget(Duration::from_secs(10), &expected_replicas, Moment::at(9.9)).is_empty());
+        assert_eq!(replicas.forget(Duration::from_secs(10), &expected_replicas, Moment::at(10.0)), ["server-2".into()]);
+        assert_eq!(record(&mut replicas, &expectation, identity(2, "b", "b"), 11.0), "server-2");
+        assert_eq!(replicas.iter().find(|r| &*r.name == "server-2").unwrap().reads, 1);
+    }
+
+    #[test]
+    fn silence_is_told_when_chance_cannot_explain_it() {
+        let expectation = listed(&["server-1", "server-2", "server-3"]);
+        let replica = Replica::expected("server-3".into());
+        assert!(!replica.is_silent(53, &expectation, 3));
+        assert!(replica.is_silent(54, &expectation, 3));
+    }
+}

@@ -1,0 +1,132 @@
+//! Why a replica has its expected share, in words.
+
+use std::fmt;
+
+use crate::model::{
+    base::{GRACE, SHARE_HALF_LIFE},
+    cluster::EndpointRouting,
+    verdict::Long,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ShareReason {
+    /// Neither configuration nor routing names the expected replicas.
+    Seen {
+        replicas: usize,
+    },
+    Configured {
+        /// Relative to the weights of the others.
+        weight: f64,
+    },
+    NotConfigured,
+    Routed {
+        /// Expected replicas with the same share.
+        alike: usize,
+    },
+    /// Routed to, but not expected yet.
+    Joining,
+    Unrouted {
+        standing: EndpointRouting,
+    },
+    NoEndpoint,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ShareBasis {
+    /// Number of reads with equal weight that say as much about the shares.
+    pub answers: f64,
+    /// Reads behind the intervals; absent without intervals.
+    pub interval_answers: Option<u64>,
+}
+
+impl fmt::Display for ShareBasis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let half_life = Long(SHARE_HALF_LIFE.as_secs_f64());
+        let answers = format!("{:.0}", self.answers);
+        let plural = if answers == "1" { "" } else { "s" };
+        write!(f, "Shares rest on {answers} answer{plural}, each of which weighs half after {half_life}")?;
+        self.interval_answers.map_or(Ok(()), |answers| {
+            write!(f, "; intervals on {answers} since the alarm, or who is expected, last changed")
+        })
+    }
+}
+
+impl fmt::Display for ShareReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seen { replicas } => {
+                write!(f, "nothing says who should answer, so each of the {replicas} replicas seen should alike")
+            }
+            Self::Configured { weight } => write!(f, "the configuration expects it with the weight {weight}"),
+            Self::NotConfigured => f.write_str("the configuration expects others"),
+            Self::Routed { alike: 1 } => f.write_str("the Service routes to it alone"),
+            Self::Routed { alike } => write!(f, "the Service routes to {alike} endpoints alike, and it is one of them"),
+            Self::Joining => write!(
+                f,
+                "it is a new endpoint, expected from its first answer on or after {} s, whichever comes first",
+                GRACE.as_secs()
+            ),
+            Self::Unrouted { standing } => write!(f, "the Service does not route to it from here: it is {standing}"),
+            Self::NoEndpoint => f.write_str("it is no endpoint of the Service"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{
+        base::Moment,
+        cluster::{Routed, Routing, Rule},
+        target::expected_replicas::ExpectedReplicas,
+        verdict::Expectation,
+    };
+
+    fn routing(endpoints: &[(&str, EndpointRouting)]) -> Routing {
+        let endpoint = |(name, standing): &(&str, EndpointRouting)| {
+            let name = Arc::from(*name);
+            Routed { pod: None, name, addresses: Vec::new(), serving: true, standing: *standing }
+        };
+        Routing { rule: Rule::Ready, affinity: None, endpoints: endpoints.iter().map(endpoint).collect() }
+    }
+
+    #[test]
+    fn every_share_has_its_reason() {
+        let mut expected_replicas = ExpectedReplicas::new(Expectation::Seen);
+        assert_eq!(expected_replicas.why("a", 2), ShareReason::Seen { replicas: 2 });
+        expected_replicas.routed(
+            Some(routing(&[("a", EndpointRouting::Routed), ("b", EndpointRouting::NotReady)])),
+            Moment::at(0.0),
+        );
+        assert_eq!(expected_replicas.why("a", 2), ShareReason::Routed { alike: 1 });
+        assert_eq!(expected_replicas.why("b", 2), ShareReason::Unrouted { standing: EndpointRouting::NotReady });
+        assert_eq!(expected_replicas.why("c", 2), ShareReason::NoEndpoint);
+        expected_replicas
+            .routed(Some(routing(&[("a", EndpointRouting::Routed), ("b", EndpointRouting::Routed)])), Moment::at(1.0));
+        assert_eq!(expected_replicas.why("b", 2), ShareReason::Joining);
+        expected_replicas.answered("b");
+        assert_eq!(expected_replicas.why("b", 2), ShareReason::Routed { alike: 2 });
+    }
+
+    #[test]
+    fn what_shares_and_intervals_rest_on_is_said_in_whole_answers() {
+        let said = |answers, interval_answers| ShareBasis { answers, interval_answers }.to_string();
+        assert_eq!(said(1.0, None), "Shares rest on 1 answer, each of which weighs half after 5 minutes");
+        assert_eq!(
+            said(311.7, Some(44)),
+            "Shares rest on 312 answers, each of which weighs half after 5 minutes; intervals on 44 since the alarm, or \
+             who is expected, last changed"
+        );
+    }
+
+    #[test]
+    fn a_configured_share_is_the_configurations() {
+        let listed = Expectation::listed(vec!["a=2".parse().unwrap()]).unwrap();
+        let mut expected_replicas = ExpectedReplicas::new(listed);
+        expected_replicas.routed(Some(routing(&[("b", EndpointRouting::Routed)])), Moment::at(0.0));
+        assert_eq!(expected_replicas.why("a", 2), ShareReason::Configured { weight: 2.0 });
+        assert_eq!(expected_replicas.why("b", 2), ShareReason::NotConfigured);
+    }
+}

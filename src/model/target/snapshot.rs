@@ -1,0 +1,135 @@
+//! The snapshot of one target.
+
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    notice::TargetNotice,
+    share_reason::{ShareBasis, ShareReason},
+    trend::Trend,
+};
+use crate::model::{
+    base::{Moment, ObjectName},
+    cluster::Routing,
+    freshness::Lag,
+    probe::{AnomalySeen, DirectCounts, Failure, FailureReason, Identity, Latency, Role, Unrouted},
+    verdict::{
+        Culprit, CulpritKind, Outcome, Verdict,
+        evidence::{Indices, ShareInterval},
+    },
+};
+
+#[derive(Clone, Debug)]
+pub struct TargetSnapshot {
+    /// The `target` label.
+    pub name: Arc<str>,
+    /// Absent if the target is not known as a Service.
+    pub service: Option<ObjectName>,
+    /// False after 10 failures in a row.
+    pub up: bool,
+    pub samples: u64,
+    /// By `FailureReason as usize`.
+    pub failures: [u64; FailureReason::ALL.len()],
+    pub skipped: u64,
+    pub primary_reads: u64,
+    /// Reads of servers that should get no traffic, by `Unrouted as usize`.
+    pub strangers: [u64; Unrouted::ALL.len()],
+    pub anomalies: Vec<AnomalySeen>,
+    pub verdict: Verdict,
+    /// Evidence this large occurs by chance at most about once in this many seconds.
+    pub evidence_seconds: f64,
+    /// The evidence of an alarm: the false-alarm period times the number of targets.
+    pub threshold_seconds: f64,
+    pub alarms: u64,
+    /// Partial restarts of the evidence: the expected replicas or their weights changed.
+    pub restarts: u64,
+    /// Distance of the recent reads from the expected shares; absent before the first read and with fewer than two
+    /// replicas.
+    pub indices: Option<Indices>,
+    pub trend: Arc<Trend>,
+    pub latency: Latency,
+    pub direct: Option<DirectCounts>,
+    /// Sorted by name.
+    pub replicas: Vec<ReplicaSnapshot>,
+    pub share_basis: ShareBasis,
+    /// Absent without a Service, and until the routing is known.
+    pub routing: Option<Routing>,
+    /// Newest first, bounded.
+    pub last_answers: Arc<VecDeque<AnswerSeen>>,
+    /// Newest first, bounded.
+    pub last_failures: Vec<FailureSeen>,
+    /// Conditions that last now.
+    pub notices: Vec<TargetNotice>,
+    pub check: Option<Outcome>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ReplicaSnapshot {
+    /// Unique in the target.
+    pub name: Arc<str>,
+    pub identity: Option<Arc<Identity>>,
+    pub reads: u64,
+    pub last_answer: Option<Moment>,
+    /// Of the recent reads, 0 to 1; a read has half the weight after 5 minutes. Absent before the first read.
+    pub share: Option<f64>,
+    /// 0 to 1.
+    pub expected_share: f64,
+    /// Interval of the share among the expected replicas, valid at all times at once for 95 % of targets. It assumes a
+    /// constant share since the expectation or the alarm last changed. Absent if the replica is not compared.
+    pub share_interval: Option<ShareInterval>,
+    pub why: ShareReason,
+    /// Result of the last pod probe; absent before the first.
+    pub direct_up: Option<bool>,
+    /// As of its last answer to a probe or pod probe; absent while unknown.
+    pub lag: Option<Lag>,
+    /// Through the Service; absent until stale reads can be recognised.
+    pub stale_reads: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct AnswerSeen {
+    pub time: Timestamp,
+    pub replica: Arc<str>,
+    pub server_id: u32,
+    /// The server's own clock.
+    pub server_time: Option<Timestamp>,
+    pub duration: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct FailureSeen {
+    pub time: Timestamp,
+    pub reason: FailureReason,
+    pub text: String,
+    pub address: Option<SocketAddr>,
+    pub duration: Duration,
+}
+
+impl TargetSnapshot {
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failures.iter().sum()
+    }
+
+    #[must_use]
+    pub fn is_silent(&self, replica: &ReplicaSnapshot) -> bool {
+        let missed = |notice: &TargetNotice| matches!(notice, TargetNotice::Silent { replica: name, .. } if *name == replica.name);
+        let dead = |culprit: &Culprit| culprit.replica == replica.name && culprit.kind == CulpritKind::Dead;
+        self.notices.iter().any(missed) || self.verdict.culprits().iter().any(dead)
+    }
+}
+
+impl ReplicaSnapshot {
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.identity.as_ref().map(|identity| Role::of(identity.read_only))
+    }
+}
+
+impl FailureSeen {
+    pub(crate) fn new(failure: Failure, started: Moment, finished: Moment) -> Self {
+        let Failure { reason, text, address } = failure;
+        Self { time: finished.wall, reason, text, address, duration: finished.since(started) }
+    }
+}

@@ -1,0 +1,429 @@
+//! One target, built from its probes and the routing of its Service.
+
+#[cfg(test)]
+mod verdicts;
+
+use std::sync::Arc;
+
+use super::{
+    burst::Bursts,
+    conditions::Conditions,
+    expected_replicas::ExpectedReplicas,
+    notice::TargetNotice,
+    read_counters::ReadCounters,
+    read_history::ReadHistory,
+    replica::Replica,
+    replicas::Replicas,
+    resequencer::Resequencer,
+    share_reason::ShareBasis,
+    snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
+    spec::TargetSpec,
+};
+use crate::model::{
+    base::{Moment, OTHER, ObjectName},
+    cluster::{Reachable, Routing},
+    freshness::PodProbes,
+    probe::{
+        Anomaly, AnomalySeen, Answer, DirectSample, FailureReason, Latency, PodRead, ProbePlan, Role, Sample, Unrouted,
+    },
+    verdict::{Check, Evaluator, Expectation, Verdict, VerdictKind},
+};
+
+#[derive(Debug)]
+pub(crate) struct Target {
+    spec: TargetSpec,
+    expected_replicas: ExpectedReplicas,
+    replicas: Replicas,
+    bursts: Bursts,
+    pod_probes: Option<PodProbes>,
+    plan: ProbePlan,
+    counters: ReadCounters,
+    history: ReadHistory,
+    latency: Latency,
+    conditions: Conditions,
+    skewed: bool,
+    few_samples: bool,
+    /// Start and result of each probe, on the way to the evaluator and the check.
+    resequencer: Resequencer<(Moment, Result<Arc<str>, FailureReason>)>,
+    evaluator: Evaluator,
+    /// The verdict of the last notice.
+    told: Option<VerdictKind>,
+    check: Option<Check>,
+}
+
+impl Target {
+    pub(crate) fn new(spec: TargetSpec) -> Self {
+        let mut target = Self {
+            expected_replicas: ExpectedReplicas::new(spec.expectation.clone()),
+            replicas: Replicas::new(&spec.expectation),
+            bursts: Bursts::new(&spec.pace),
+            pod_probes: PodProbes::new(&spec.pace),
+            plan: ProbePlan::default(),
+            counters: ReadCounters::default(),
+            history: ReadHistory::default(),
+            latency: Latency::default(),
+            conditions: Conditions::default(),
+            skewed: false,
+            few_samples: false,
+            resequencer: Resequencer::default(),
+            evaluator: Evaluator::new(&spec.verdict),
+            told: None,
+            check: None,
+            spec,
+        };
+        target.expect(Moment::START);
+        target
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.spec.name
+    }
+
+    pub(crate) fn service(&self) -> Option<&ObjectName> {
+        self.spec.service.as_ref()
+    }
+
+    pub(crate) fn statefulset(&self) -> Option<&ObjectName> {
+        self.spec.statefulset.as_ref()
+    }
+
+    pub(crate) fn pod_probe_port(&self) -> Option<u16> {
+        self.pod_probes.as_ref().map(|_| self.spec.port)
+    }
+
+    /// Returns details if a pod answered.
+    pub(crate) fn sampled(&mut self, sample: Sample, now: Moment, notices: &mut Vec<TargetNotice>) -> Option<PodRead> {
+        let Sample { sequence, started, finished, outcome } = sample;
+        let (answered_by, read) = match outcome {
+            Ok(answer) => {
+                let name = self.answered(answer, started, finished, now, notices);
+                let read = self.read(&name, started, now);
+                (Ok(name), read)
+            }
+            Err(failure) => {
+                let reason = failure.reason;
+                self.counters.failed(reason);
+                self.conditions.failed(reason, &failure.text, self.counters.samples, now, notices);
+                self.history.failed(FailureSeen::new(failure, started, finished));
+                (Err(reason), None)
+            }
+        };
+        self.expect(now);
+        if let (Some(rules), None) = (&self.spec.check, &self.check) {
+            let affinity = self.expected_replicas.routing().and_then(|routing| routing.affinity);
+            // Created with the first probe, when the routing is known.
+            self.check = Some(Check::new(rules.clone(), self.expected_replicas.expectation(), affinity));
+        }
+        self.resequencer.insert(sequence, (started, answered_by));
+        while let Some((started, answered_by)) = self.resequencer.pop() {
+            let answered_by = answered_by.as_ref().map_err(|reason| *reason);
+            self.evaluator.observe(started, answered_by);
+            if let Some(check) = &mut self.check {
+                check.observe(answered_by);
+            }
+        }
+        notices.extend(self.new_verdict());
+        read
+    }
+
+    pub(crate) fn skipped(&mut self, count: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        self.counters.skipped += count;
+        self.conditions.skipped(count, self.counters.samples, now, notices);
+    }
+
+    pub(crate) fn pod_probed(&mut self, probed: &DirectSample, now: Moment) {
+        let Some(pod_probes) = &mut self.pod_probes else { return };
+        pod_probes.probed(probed, now);
+        if let Ok(answer) = &probed.sample.outcome {
+            let started = probed.sample.started;
+            let judged = pod_probes.assess(&answer.identity, started, now);
+            if let Some(replica) = self.replicas.get_mut(&probed.pod.name) {
+                replica.lags(judged.lag, started);
+            }
+        }
+        self.update_pods();
+    }
+
+    pub(crate) fn reach(&mut self, reachable: Vec<Reachable>, now: Moment) {
+        if let Some(pod_probes) = &mut self.pod_probes {
+            pod_probes.reach(reachable, now);
+            self.update_pods();
+        }
+    }
+
+    pub(crate) fn set_endpoints_known(&mut self, known: bool) {
+        self.expected_replicas.set_endpoints_known(known);
+    }
+
+    pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) {
+        if let Some(routing) = &routing {
+            self.bursts.routed(routing, now);
+        }
+        let newly_expected = self.expected_replicas.routed(routing, now);
+        let pods = self.expected_replicas.routing().into_iter().flat_map(|routing| &routing.endpoints);
+        for endpoint in pods.filter(|endpoint| endpoint.pod.is_some()) {
+            self.replicas.meet(&endpoint.name);
+            self.replicas.pod(&endpoint.name, None);
+        }
+        self.replicas.expect_from_now(&newly_expected);
+        self.expect(now);
+    }
+
+    pub(crate) fn pod_gone(&mut self, name: &str, now: Moment) {
+        self.replicas.pod(name, Some(now));
+    }
+
+    pub(crate) fn tick(&mut self, now: Moment, notices: &mut Vec<TargetNotice>) {
+        self.bursts.tick(now);
+        self.forget_lags(now);
+        let newly_expected = self.expected_replicas.tick(now);
+        self.replicas.expect_from_now(&newly_expected);
+        self.conditions.tick(self.counters.samples, now, notices);
+        let after = self.spec.forget_after;
+        let forgotten = self.replicas.forget(after, &self.expected_replicas, now);
+        notices.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
+        self.expect(now);
+        self.silence(notices);
+        notices.extend(self.new_verdict());
+        self.history.tick(self.evaluator.evidence_seconds(), &self.counters, now);
+        let skew = self.replicas.version_skew();
+        let few = self.few_samples();
+        let skewed = std::mem::replace(&mut self.skewed, skew.is_some());
+        let had_few = std::mem::replace(&mut self.few_samples, few.is_some());
+        notices.extend(skew.filter(|_| !skewed));
+        notices.extend(few.filter(|_| !had_few));
+    }
+
+    /// `targets` share the false-alarm period of the process. Returns true if the threshold changed.
+    pub(crate) fn share_period(&mut self, targets: u32) -> bool {
+        let before = self.evaluator.threshold_seconds();
+        self.evaluator.set_threshold(self.spec.verdict.false_alarm_period.saturating_mul(targets.max(1)));
+        self.evaluator.threshold_seconds().total_cmp(&before).is_ne()
+    }
+
+    pub(crate) fn knows_freshness(&self, now: Moment) -> bool {
+        self.pod_probes.as_ref().is_some_and(|pod_probes| pod_probes.knows_freshness(now))
+    }
+
+    pub(crate) fn new_plan(&mut self, now: Moment) -> Option<ProbePlan> {
+        let direct = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
+        let plan = ProbePlan { burst: self.bursts.is_on(), direct };
+        if plan == self.plan {
+            return None;
+        }
+        self.plan = plan.clone();
+        Some(plan)
+    }
+
+    pub(crate) fn snapshot(&self) -> TargetSnapshot {
+        let counters = &self.counters;
+        TargetSnapshot {
+            name: Arc::clone(&self.spec.name),
+            service: self.spec.service.clone(),
+            up: counters.is_up(),
+            samples: counters.samples,
+            failures: counters.failures,
+            skipped: counters.skipped,
+            primary_reads: counters.primary_reads,
+            strangers: counters.strangers,
+            anomalies: self.anomalies(),
+            verdict: self.evaluator.verdict(),
+            evidence_seconds: self.evaluator.evidence_seconds(),
+            threshold_seconds: self.evaluator.threshold_seconds(),
+            alarms: self.evaluator.alarms(),
+            restarts: self.evaluator.restarts(),
+            indices: self.evaluator.indices(),
+            trend: self.history.trend(),
+            latency: self.latency.clone(),
+            direct: self.pod_probes.as_ref().map(PodProbes::counts),
+            replicas: self.replica_snapshots(),
+            share_basis: ShareBasis {
+                answers: self.replicas.effective_answers(),
+                interval_answers: self.evaluator.interval_answers(),
+            },
+            routing: self.expected_replicas.routing().cloned(),
+            last_answers: self.history.last_answers(),
+            last_failures: self.history.last_failures(),
+            notices: self.notices(),
+            check: self.check.as_ref().and_then(Check::outcome),
+        }
+    }
+
+    fn replica_snapshots(&self) -> Vec<ReplicaSnapshot> {
+        let recent = self.replicas.recent_reads();
+        let seen = self.replicas.iter().filter(|replica| replica.reads > 0).count();
+        let knew_freshness = self.pod_probes.as_ref().is_some_and(PodProbes::knew_freshness);
+        let snapshot = |replica: &Replica| ReplicaSnapshot {
+            name: Arc::clone(&replica.name),
+            identity: replica.identity.clone(),
+            reads: replica.reads,
+            last_answer: replica.last_answer,
+            share: (recent > 0.0).then(|| replica.recent_reads / recent),
+            expected_share: self.expected_replicas.expectation().share(&replica.name, seen),
+            why: self.expected_replicas.why(&replica.name, seen),
+            direct_up: replica.direct_up,
+            lag: replica.lag.map(|(_, lag)| lag),
+            stale_reads: knew_freshness.then_some(replica.stale_reads),
+            share_interval: self.evaluator.interval(&replica.name),
+        };
+        self.replicas.iter().map(snapshot).collect()
+    }
+
+    fn anomalies(&self) -> Vec<AnomalySeen> {
+        let unrouted = Unrouted::ALL.into_iter().zip(self.counters.strangers);
+        let unrouted = unrouted.map(|(kind, answers)| AnomalySeen { kind: kind.name(), answers, latest: None });
+        unrouted.chain(self.conditions.anomalies()).collect()
+    }
+
+    fn notices(&self) -> Vec<TargetNotice> {
+        let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
+        let silent = self.replicas.iter().filter(|replica| replica.silent);
+        let silent = silent.map(|replica| silence(replica, answers, self.expected_replicas.expectation(), replicas));
+        let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
+        let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
+        let nowhere = self.expected_replicas.routing().filter(|routing| routing.routed().next().is_none());
+        let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
+        let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
+        let wrong = alarm.into_iter().chain(self.conditions.notices(self.counters.samples));
+        let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
+        wrong.chain(self.few_samples()).chain(self.replicas.version_skew()).collect()
+    }
+
+    fn answered(
+        &mut self,
+        answer: Answer,
+        started: Moment,
+        finished: Moment,
+        now: Moment,
+        notices: &mut Vec<TargetNotice>,
+    ) -> Arc<str> {
+        self.latency.record(&answer.timings);
+        let role = Role::of(answer.identity.read_only);
+        self.counters.answered(role);
+        let samples = self.counters.samples;
+        let (server_id, server_time, total) =
+            (answer.identity.server_id, answer.identity.server_time, answer.timings.total);
+        let (replica, changed) = self.replicas.record(answer, &self.expected_replicas, now);
+        let name = Arc::clone(&replica.name);
+        if let (1, Some(identity)) = (replica.reads, &replica.identity) {
+            notices.push(match &*name {
+                OTHER => TargetNotice::TooManyReplicas,
+                _ => TargetNotice::Appeared {
+                    replica: Arc::clone(&name),
+                    server_id,
+                    role,
+                    version: identity.version.clone(),
+                },
+            });
+        }
+        let left_out = self.expected_replicas.leaves_out(&name).then(|| match role {
+            Role::Primary => Anomaly::Primary { replica: Arc::clone(&name) },
+            Role::Replica => Anomaly::Unexpected { replica: Arc::clone(&name) },
+        });
+        for anomaly in [changed, left_out, self.replicas.shares_id(&name, now)].into_iter().flatten() {
+            if let Some(check) = &mut self.check {
+                check.anomaly(&anomaly);
+            }
+            self.conditions.anomaly(anomaly, samples, now, notices);
+        }
+        self.expected_replicas.answered(&name);
+        if let Some(unrouted) = self.expected_replicas.unrouted(&name, started) {
+            self.counters.strangers[unrouted as usize] += 1;
+            self.conditions.unrouted(unrouted, &name, samples, now, notices);
+        }
+        self.history.answered(AnswerSeen {
+            time: finished.wall,
+            replica: Arc::clone(&name),
+            server_id,
+            server_time,
+            duration: total,
+        });
+        name
+    }
+
+    /// `started` is the start of the probe. Returns details if a pod answered.
+    fn read(&mut self, name: &Arc<str>, started: Moment, now: Moment) -> Option<PodRead> {
+        let pod = self.expected_replicas.pod(name).cloned();
+        let uncertainty = pod.as_ref().map(|pod| self.bursts.answered(&pod.uid, started));
+        let mut fresh = false;
+        if let (Some(pod_probes), Some(replica)) = (&mut self.pod_probes, self.replicas.get_mut(name))
+            && let Some(identity) = &replica.identity
+        {
+            if let Some(pod) = &pod {
+                pod_probes.answered(&pod.uid, identity, started, now);
+            }
+            let judged = pod_probes.assess(identity, started, now);
+            fresh = judged.stale == Some(false);
+            replica.stale_reads += u64::from(judged.stale == Some(true));
+            replica.lags(judged.lag, started);
+        }
+        Some(PodRead { pod: pod?, started, fresh, uncertainty: uncertainty? })
+    }
+
+    fn forget_lags(&mut self, now: Moment) {
+        let Some(lasting) = self.pod_probes.as_ref().map(PodProbes::lag_lasts) else { return };
+        for replica in self.replicas.iter_mut() {
+            replica.lag = replica.lag.filter(|(asked, _)| now.since(*asked) < lasting);
+        }
+    }
+
+    fn update_pods(&mut self) {
+        let Some(pod_probes) = &self.pod_probes else { return };
+        for replica in self.replicas.iter_mut() {
+            replica.direct_up = self.expected_replicas.pod(&replica.name).and_then(|pod| pod_probes.is_up(&pod.uid));
+        }
+    }
+
+    fn expect(&mut self, now: Moment) {
+        self.evaluator.pin(self.expected_replicas.routing().and_then(|routing| routing.affinity));
+        match self.expected_replicas.expectation() {
+            Expectation::Listed(entries) => {
+                self.evaluator.expect(entries.iter().map(|entry| (&entry.name, entry.weight)), true, now);
+            }
+            Expectation::Seen => {
+                let seen = self.replicas.iter().filter(|replica| replica.reads > 0 && &*replica.name != OTHER);
+                self.evaluator.expect(seen.map(|replica| (&replica.name, 1.0)), false, now);
+            }
+        }
+    }
+
+    /// `None` if the last notice reported the same verdict.
+    fn new_verdict(&mut self) -> Option<TargetNotice> {
+        let kind = self.evaluator.kind();
+        let beginning = self.told.is_none() && matches!(kind, VerdictKind::FewReplicas | VerdictKind::FewAnswers);
+        // A suspicion becomes an alarm or ends within a few reads.
+        if beginning || kind == VerdictKind::Suspicion || self.told == Some(kind) {
+            return None;
+        }
+        self.told = Some(kind);
+        Some(TargetNotice::Verdict(self.evaluator.verdict()))
+    }
+
+    fn few_samples(&self) -> Option<TargetNotice> {
+        self.evaluator.few_samples().map(TargetNotice::FewSamples)
+    }
+
+    fn silence(&mut self, notices: &mut Vec<TargetNotice>) {
+        let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
+        let expectation = self.expected_replicas.expectation();
+        for replica in self.replicas.iter_mut() {
+            let silent = replica.is_silent(answers, expectation, replicas);
+            if silent != replica.silent {
+                replica.silent = silent;
+                notices.push(if silent {
+                    silence(replica, answers, expectation, replicas)
+                } else {
+                    TargetNotice::Returned { replica: Arc::clone(&replica.name) }
+                });
+            }
+        }
+    }
+}
+
+fn silence(replica: &Replica, answers: u64, expectation: &Expectation, replicas: usize) -> TargetNotice {
+    TargetNotice::Silent {
+        replica: Arc::clone(&replica.name),
+        share: expectation.share(&replica.name, replicas),
+        missed: answers - replica.answers_then,
+    }
+}

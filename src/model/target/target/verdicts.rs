@@ -1,0 +1,216 @@
+//! Verdicts of a whole target on scripted probes.
+
+use std::time::Duration;
+
+use crate::model::{
+    base::Moment,
+    probe::{Answer, Failure, FailureReason, Identity, Sample, Timings},
+    target::{spec::TargetSpec, target::Target},
+    verdict::{CulpritKind, Expectation, Undecided, Verdict, VerdictKind},
+};
+
+struct Course {
+    target: Target,
+    sequence: u64,
+    second: f64,
+    news: Vec<String>,
+}
+
+impl Course {
+    fn new(expected: &[&str]) -> Self {
+        let expected = expected.iter().map(|entry| entry.parse().unwrap()).collect();
+        let spec = TargetSpec::regular("mysql/mysql-read", Expectation::listed(expected).unwrap());
+        Self { target: Target::new(spec), sequence: 0, second: 0.0, news: Vec::new() }
+    }
+
+    fn answer(&mut self, ordinal: u32) {
+        self.answer_as(ordinal, 100 + ordinal);
+    }
+
+    fn answer_as(&mut self, ordinal: u32, server_id: u32) {
+        self.sample(Ok(answer(ordinal, server_id)));
+    }
+
+    fn fail(&mut self) {
+        let text = "cannot connect".to_owned();
+        self.sample(Err(Failure { reason: FailureReason::Refused, text, address: None }));
+    }
+
+    fn sample(&mut self, outcome: Result<Answer, Failure>) {
+        self.second += 1.0;
+        let at = Moment::at(self.second);
+        let sample = Sample { sequence: self.sequence, started: at, finished: at, outcome };
+        self.sequence += 1;
+        let mut notices = Vec::new();
+        self.target.sampled(sample, at, &mut notices);
+        self.target.tick(at, &mut notices);
+        self.news.extend(notices.iter().map(ToString::to_string));
+    }
+
+    /// Random reads among `ordinals`; the generator is the same on every platform.
+    fn answers(&mut self, ordinals: &[u32], count: usize) {
+        for _ in 0..count {
+            self.answer(drawn(self.sequence, ordinals));
+        }
+    }
+
+    /// `count` balanced probes, one a second, applied in order of arrival: replica k answers after `seconds[k]`.
+    fn overlapping(&mut self, seconds: [f64; 3], count: u64) {
+        let sample = |sequence: u64| {
+            let ordinal = drawn(sequence, &[0, 1, 2]);
+            let started = self.second + f64::from(u32::try_from(sequence).unwrap());
+            let finished = started + seconds[ordinal as usize];
+            let outcome = Ok(answer(ordinal, 100 + ordinal));
+            (finished, Sample { sequence, started: Moment::at(started), finished: Moment::at(finished), outcome })
+        };
+        let mut samples: Vec<_> = (0..count).map(sample).collect();
+        samples.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        for (finished, sample) in samples {
+            self.target.sampled(sample, Moment::at(finished), &mut Vec::new());
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.target.snapshot().verdict
+    }
+}
+
+fn answer(ordinal: u32, server_id: u32) -> Answer {
+    let identity = Identity {
+        server_id,
+        server_uuid: Some(format!("uuid-{ordinal}")),
+        host_name: format!("mysql-{ordinal}"),
+        read_only: ordinal > 0,
+        version: "9.7.0".to_owned(),
+        server_time: None,
+        gtid_executed: None,
+    };
+    Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() }
+}
+
+fn drawn(sequence: u64, ordinals: &[u32]) -> u32 {
+    let random = (sequence + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let random = ((random ^ (random >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)) >> 33;
+    ordinals[usize::try_from(random).unwrap() % ordinals.len()]
+}
+
+const THREE: [&str; 3] = ["mysql-0", "mysql-1", "mysql-2"];
+
+#[test]
+fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
+    let mut course = Course::new(&THREE);
+    assert!(matches!(course.verdict(), Verdict::Undecided(Undecided::FewAnswers { .. })));
+    course.answers(&[0, 1, 2], 500);
+    assert_eq!(course.verdict().to_string(), "Balanced: 3 of 3 replicas answer, chance alone explains the differences");
+    course.answers(&[0, 1], 60);
+    let snapshot = course.target.snapshot();
+    let [culprit] = snapshot.verdict.culprits() else { panic!("{:?}", snapshot.verdict) };
+    assert_eq!((&*culprit.replica, culprit.kind), ("mysql-2", CulpritKind::Dead));
+    assert_eq!((snapshot.alarms, snapshot.restarts), (1, 0));
+    course.answers(&[0, 1, 2], 30);
+    assert_eq!(course.verdict().name(), "balanced");
+    let said = |start: &str| course.news.iter().filter(|line| line.starts_with(start)).count();
+    assert_eq!((said("Unbalanced: mysql-2 gets none of the reads where 33 % is expected"), said("Balanced: ")), (1, 2));
+}
+
+/// In order of arrival, a slow replica is always missing from the newest reads. 50 s at one probe a second are as many
+/// reads as it takes to find a dead replica.
+#[test]
+fn samples_that_overlap_are_judged_as_if_they_had_come_in_turn() {
+    let mut slow = Course::new(&THREE);
+    slow.overlapping([0.001, 0.001, 60.0], 3000);
+    let mut quick = Course::new(&THREE);
+    quick.overlapping([0.001; 3], 3000);
+    let (slow, quick) = (slow.target.snapshot(), quick.target.snapshot());
+    assert_eq!((slow.alarms, slow.samples), (0, 3000));
+    assert_eq!(slow.evidence_seconds.to_bits(), quick.evidence_seconds.to_bits());
+    assert_eq!(slow.verdict.name(), "balanced");
+}
+
+#[test]
+fn a_killed_server_leaves_it_undecided_and_accuses_nobody() {
+    let mut course = Course::new(&THREE);
+    course.answers(&[0, 1, 2], 300);
+    for n in 0..600 {
+        if n % 3 == 0 {
+            course.fail();
+        } else {
+            course.answers(&[0, 1], 1);
+        }
+        assert!(!course.verdict().is_unbalanced());
+    }
+    assert!(matches!(course.verdict(), Verdict::Undecided(Undecided::Failures { .. })));
+    assert!(course.verdict().to_string().contains("samples failed (refused)"));
+    course.answers(&[0, 1, 2], 400);
+    assert_eq!((course.verdict().name(), course.target.snapshot().alarms), ("balanced", 0));
+}
+
+/// The failures are few enough for three replicas, but they may all belong to one.
+#[test]
+fn a_killed_server_of_fifty_accuses_nobody_either_and_one_without_reads_is_still_named() {
+    const KILLED: u32 = 7;
+    let all: Vec<u32> = (0..50).collect();
+    let names: Vec<String> = all.iter().map(|ordinal| format!("mysql-{ordinal}")).collect();
+    let mut course = Course::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    course.answers(&all, 1000);
+    for _ in 0..5000 {
+        match drawn(course.sequence, &all) {
+            KILLED => course.fail(),
+            other => course.answer(other),
+        }
+        assert_ne!(course.target.evaluator.kind(), VerdictKind::Unbalanced);
+    }
+    assert_eq!(course.target.evaluator.alarms(), 0);
+    let verdict = course.verdict();
+    assert!(matches!(verdict, Verdict::Undecided(Undecided::Failures { .. })), "{verdict}");
+    let said = "and at most 3 of 1000 may; a failed sample has no replica";
+    assert!(verdict.to_string().contains(said), "{verdict}");
+
+    let others: Vec<u32> = all.into_iter().filter(|ordinal| *ordinal != KILLED).collect();
+    course.answers(&others, 2000);
+    let verdict = course.verdict();
+    let [culprit] = verdict.culprits() else { panic!("{verdict}") };
+    assert_eq!((&*culprit.replica, culprit.kind), ("mysql-7", CulpritKind::Dead));
+}
+
+#[test]
+fn without_a_list_a_newcomer_joins_with_its_first_answer() {
+    let mut course = Course::new(&[]);
+    course.answers(&[0, 1, 2], 300);
+    assert!(course.verdict().to_string().starts_with("Balanced: 3 of the 3 replicas seen answer"));
+    course.answers(&[0, 1, 2, 3], 400);
+    let snapshot = course.target.snapshot();
+    assert_eq!((snapshot.verdict.name(), snapshot.alarms, snapshot.restarts), ("balanced", 0, 3));
+}
+
+#[test]
+fn anomalies_are_counted_by_kind_and_name_both_sides() {
+    let mut course = Course::new(&["mysql-1", "mysql-2"]);
+    for _ in 0..40 {
+        course.answer_as(1, 101);
+        course.answer_as(2, 101);
+    }
+    course.answer_as(1, 111);
+    course.answer(0);
+    course.answer(3);
+    let seen = course.target.snapshot().anomalies;
+    let of = |kind: &str| seen.iter().find(|seen| seen.kind == kind).unwrap();
+    assert!(of("shared_server_id").answers > 0);
+    let both = of("shared_server_id").latest.as_ref().unwrap();
+    assert!(both.contains("mysql-1") && both.contains("mysql-2") && both.contains("101"), "{both}");
+    assert_eq!(of("changed_server_id").answers, 1);
+    assert!(
+        of("changed_server_id").latest.as_ref().unwrap().starts_with("mysql-1 answered with server_id 111 after 101")
+    );
+    assert_eq!((of("primary").answers, of("unexpected").answers), (1, 1));
+}
+
+#[test]
+fn too_few_samples_for_the_period_are_told_with_numbers() {
+    let mut course = Course::new(&THREE);
+    assert!(course.target.evaluator.few_samples().is_none());
+    course.target.evaluator.set_threshold(Duration::from_secs(3600));
+    let notice = course.target.evaluator.few_samples().unwrap().to_string();
+    assert!(notice.starts_with("only 3600 samples fit into 60 minutes, "), "{notice}");
+    assert!(notice.contains("200000 should") && notice.contains("every 18 ms"), "{notice}");
+}

@@ -1,0 +1,311 @@
+//! The bounded test of a target's reads for `check`: when it ends, and its result.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use super::{
+    expectation::Expectation,
+    fairness::Fairness,
+    verdict::{AllAnswer, Undecided, Verdict},
+};
+use crate::model::probe::{Anomaly, FailureReason};
+
+/// Part of failed probes above which the result is undecided. A failed probe has no replica, so failures of one replica
+/// look like reads that it does not get.
+const FAILURES_MAX: f64 = 0.01;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckRules {
+    pub samples: u64,
+    /// Probability of a false `Unbalanced`; above 0, below 1.
+    pub alpha: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Balanced,
+    Unbalanced,
+    Undecided,
+}
+
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub decision: Decision,
+    pub finding: CheckResult,
+    /// Probes before the decision.
+    pub samples: u64,
+    /// Probability that chance alone ever looks this uneven.
+    pub p_value: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum CheckResult {
+    AllAnswer {
+        replicas: usize,
+        /// False: the replicas were seen, not configured.
+        listed: bool,
+    },
+    Uneven {
+        /// The replica that fits its share least.
+        replica: Arc<str>,
+        /// 0 to 1.
+        share: f64,
+        /// 0 to 1.
+        expected: f64,
+        p_value: f64,
+    },
+    Missing {
+        replicas: Vec<Arc<str>>,
+        answers: u64,
+    },
+    Unexpected {
+        replicas: BTreeMap<Arc<str>, u64>,
+        answers: u64,
+    },
+    Anomaly(Anomaly),
+    /// The Service pins a client to an endpoint for this time.
+    Affinity(Duration),
+    Failures {
+        /// By reason, the most frequent first.
+        failed: Vec<(FailureReason, u64)>,
+        samples: u64,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Check {
+    rules: CheckRules,
+    listed: bool,
+    fairness: Fairness,
+    answers: BTreeMap<Arc<str>, u64>,
+    expected: Vec<Arc<str>>,
+    samples: u64,
+    /// By `FailureReason as usize`.
+    failed: [u64; FailureReason::ALL.len()],
+    affinity: Option<Duration>,
+    anomaly: Option<Anomaly>,
+    decision: Option<Decision>,
+}
+
+impl Check {
+    /// `affinity` says how long the Service pins a client to an endpoint.
+    pub(crate) fn new(rules: CheckRules, expectation: &Expectation, affinity: Option<Duration>) -> Self {
+        Self {
+            rules,
+            listed: matches!(expectation, Expectation::Listed(_)),
+            fairness: Fairness::new(expectation),
+            answers: BTreeMap::new(),
+            expected: expectation.entries().iter().map(|entry| Arc::clone(&entry.name)).collect(),
+            samples: 0,
+            failed: Default::default(),
+            affinity,
+            anomaly: None,
+            decision: None,
+        }
+    }
+
+    /// Expects probes in start order. Probes after the decision do not count.
+    pub(crate) fn observe(&mut self, answered_by: Result<&Arc<str>, FailureReason>) {
+        if self.decision.is_some() {
+            return;
+        }
+        self.samples += 1;
+        match answered_by {
+            Err(reason) => self.failed[reason as usize] += 1,
+            Ok(replica) => {
+                *self.answers.entry(Arc::clone(replica)).or_default() += 1;
+                self.fairness.observe(replica);
+            }
+        }
+        self.decision = self.decide();
+    }
+
+    pub(crate) fn anomaly(&mut self, anomaly: &Anomaly) {
+        self.anomaly.get_or_insert_with(|| anomaly.clone());
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        let decision = self.decision?;
+        let finding = match decision {
+            Decision::Balanced => CheckResult::AllAnswer { replicas: self.fairness.replicas(), listed: self.listed },
+            Decision::Undecided if self.affinity.is_some() => CheckResult::Affinity(self.affinity.unwrap_or_default()),
+            Decision::Undecided => {
+                let mut failed: Vec<_> =
+                    FailureReason::ALL.into_iter().zip(self.failed).filter(|(_, count)| *count > 0).collect();
+                failed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+                CheckResult::Failures { failed, samples: self.samples }
+            }
+            Decision::Unbalanced => self.fault(),
+        };
+        Some(Outcome { decision, finding, samples: self.samples, p_value: self.fairness.p_value() })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+    fn decide(&self) -> Option<Decision> {
+        if self.affinity.is_some() || self.failed.iter().sum::<u64>() as f64 > FAILURES_MAX * self.rules.samples as f64
+        {
+            Some(Decision::Undecided)
+        } else if self.fairness.p_value() <= self.rules.alpha {
+            Some(Decision::Unbalanced)
+        } else if self.samples < self.rules.samples {
+            None
+        } else if self.missing().next().is_some() || !self.unexpected().is_empty() || self.anomaly.is_some() {
+            Some(Decision::Unbalanced)
+        } else {
+            Some(Decision::Balanced)
+        }
+    }
+
+    fn fault(&self) -> CheckResult {
+        let answers = self.answers.values().sum();
+        let p_value = self.fairness.p_value();
+        let missing: Vec<_> = self.missing().collect();
+        match self.fairness.worst() {
+            _ if !missing.is_empty() => CheckResult::Missing { replicas: missing, answers },
+            Some(worst) if p_value <= self.rules.alpha => {
+                CheckResult::Uneven { replica: worst.replica, share: worst.share, expected: worst.expected, p_value }
+            }
+            _ => match &self.anomaly {
+                Some(anomaly) if self.unexpected().is_empty() => CheckResult::Anomaly(anomaly.clone()),
+                _ => CheckResult::Unexpected { replicas: self.unexpected(), answers },
+            },
+        }
+    }
+
+    fn missing(&self) -> impl Iterator<Item = Arc<str>> + '_ {
+        self.expected.iter().filter(|name| !self.answers.contains_key(*name)).cloned()
+    }
+
+    fn unexpected(&self) -> BTreeMap<Arc<str>, u64> {
+        let outside = |name: &Arc<str>| self.listed && !self.expected.contains(name);
+        self.answers.iter().filter(|(name, _)| outside(name)).map(|(n, c)| (Arc::clone(n), *c)).collect()
+    }
+}
+
+impl fmt::Display for CheckResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AllAnswer { replicas: 1, listed: false } => {
+                f.write_str("Balanced: 1 of the 1 replica seen answers; with one there is nothing to compare")
+            }
+            Self::AllAnswer { replicas, listed } => {
+                let all = AllAnswer { answering: *replicas, replicas: *replicas, listed: *listed };
+                write!(f, "{}", Verdict::Balanced(all))
+            }
+            Self::Anomaly(anomaly) => write!(f, "Anomaly: {anomaly}"),
+            Self::Affinity(stays) => write!(f, "Could not tell: {}", Undecided::Affinity { stays: *stays }),
+            Self::Uneven { replica, share, expected, p_value } => write!(
+                f,
+                "Unbalanced: {replica} gets {:.0} % of the reads where {:.0} % is expected; chance alone would look \
+                 like this in {} of such checks",
+                share * 100.0,
+                expected * 100.0,
+                OneIn(*p_value)
+            ),
+            Self::Missing { replicas, answers } => write!(
+                f,
+                "Missing: {} gave none of {answers} answers; check that it runs, is ready, and that the Service \
+                 selects it",
+                replicas.join(", ")
+            ),
+            Self::Unexpected { replicas, answers } => {
+                f.write_str("Unexpected: ")?;
+                for (index, (name, count)) in replicas.iter().enumerate() {
+                    write!(f, "{}{name} gave {count}", if index > 0 { ", " } else { "" })?;
+                }
+                write!(f, " of {answers} answers but is not expected; check the Service's selector or --expect")
+            }
+            Self::Failures { failed, samples } => {
+                let all: u64 = failed.iter().map(|(_, count)| count).sum();
+                write!(f, "Could not tell: {all} of {samples} samples failed (")?;
+                for (index, (reason, count)) in failed.iter().enumerate() {
+                    write!(f, "{}{reason}: {count}", if index > 0 { ", " } else { "" })?;
+                }
+                f.write_str(")")?;
+                failed.first().map_or(Ok(()), |(reason, _)| write!(f, "; {}", reason.advice()))
+            }
+        }
+    }
+}
+
+struct OneIn(f64);
+
+impl fmt::Display for OneIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match 1.0 / self.0 {
+            times if times < 1e6 => write!(f, "1 in {times:.0}"),
+            _ => f.write_str("fewer than 1 in a million"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(names: &[&str]) -> Expectation {
+        Expectation::listed(names.iter().map(|n| n.parse().unwrap()).collect()).unwrap()
+    }
+
+    fn run(expectation: &Expectation, samples: u64, answers: &[Option<&str>]) -> Outcome {
+        let mut trial = Check::new(CheckRules { samples, alpha: 0.001 }, expectation, None);
+        for answer in answers.iter().cycle().take(usize::try_from(samples).unwrap()) {
+            trial.observe(answer.map(Arc::from).as_ref().ok_or(FailureReason::Refused));
+        }
+        trial.outcome().unwrap()
+    }
+
+    #[test]
+    fn balanced_answers_of_all_expected_replicas_are_balanced() {
+        let outcome = run(&listed(&["a", "b"]), 600, &[Some("a"), Some("b")]);
+        assert_eq!(outcome.decision, Decision::Balanced);
+        assert_eq!(outcome.samples, 600);
+        assert_eq!(
+            outcome.finding.to_string(),
+            "Balanced: 2 of 2 replicas answer, chance alone explains the differences"
+        );
+    }
+
+    #[test]
+    fn a_missing_replica_ends_it_early_and_is_named() {
+        let outcome = run(&listed(&["a", "b", "c"]), 600, &[Some("a"), Some("b")]);
+        assert_eq!(outcome.decision, Decision::Unbalanced);
+        assert!(outcome.samples < 60);
+        assert!(matches!(outcome.finding, CheckResult::Missing { replicas, .. } if replicas == ["c".into()]));
+    }
+
+    #[test]
+    fn a_replica_missing_from_too_few_answers_for_the_test_is_missing_at_the_end() {
+        let outcome = run(&listed(&["a", "b", "c"]), 6, &[Some("a"), Some("b")]);
+        assert!(matches!(outcome.finding, CheckResult::Missing { answers: 6, .. }));
+    }
+
+    #[test]
+    fn an_uneven_weight_is_found_and_named() {
+        let outcome = run(&listed(&["a", "b", "c"]), 600, &["a", "a", "b", "c"].map(Some));
+        assert_eq!(outcome.decision, Decision::Unbalanced);
+        let sentence = outcome.finding.to_string();
+        assert!(sentence.starts_with("Unbalanced: a gets 5"), "{sentence}");
+        assert!(sentence.contains("% of the reads where 33 % is expected; chance alone"), "{sentence}");
+    }
+
+    #[test]
+    fn an_answer_from_outside_the_expected_set_is_told_at_the_end() {
+        let outcome = run(&listed(&["a", "b"]), 90, &["a", "b", "c"].map(Some));
+        assert_eq!(outcome.decision, Decision::Unbalanced);
+        let sentence = outcome.finding.to_string();
+        assert!(sentence.starts_with("Unexpected: c gave 30 of 90 answers"), "{sentence}");
+    }
+
+    #[test]
+    fn more_than_one_failure_in_a_hundred_leaves_it_undecided() {
+        let outcome = run(&Expectation::Seen, 100, &[Some("a"), None]);
+        assert_eq!((outcome.decision, outcome.samples), (Decision::Undecided, 4));
+        assert!(outcome.finding.to_string().starts_with("Could not tell: 2 of 4 samples failed (refused: 2); "));
+    }
+
+    #[test]
+    fn without_a_list_it_speaks_of_the_replicas_seen() {
+        let outcome = run(&Expectation::Seen, 100, &[Some("a"), Some("b"), Some("c")]);
+        assert!(outcome.finding.to_string().starts_with("Balanced: 3 of the 3 replicas seen answer"));
+    }
+}

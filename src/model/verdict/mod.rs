@@ -1,0 +1,20 @@
+//! Verdicts: whether the reads of a target are balanced.
+
+mod check;
+mod evaluator;
+pub mod evidence;
+mod expectation;
+mod failure_window;
+mod fairness;
+mod verdict;
+
+pub use check::{CheckResult, CheckRules, Decision, Outcome};
+pub use evaluator::VerdictRules;
+pub use expectation::{Expectation, ExpectationError, Expected};
+pub use fairness::dirichlet_ln_evidence;
+pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewSamples, Undecided, Verdict};
+
+pub(crate) use check::Check;
+pub(crate) use evaluator::Evaluator;
+pub(crate) use expectation::server_name;
+pub(crate) use verdict::{Long, VerdictKind};

@@ -1,0 +1,39 @@
+//! Metrics of readscope itself: its configuration and its version.
+
+use super::{
+    Definition, Kind,
+    family::{Family, Value},
+    seconds,
+};
+use crate::model::{ConfigStatus, Snapshot};
+
+pub(super) const METRICS: &[Definition] = &[
+    Definition {
+        name: "readscope_config_last_reload_successful",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "1 if the last configuration that was loaded is in force, 0 if it was refused and the one before still \
+               is.",
+        read: |snapshot, family| configured(snapshot, family, |configured| configured.refused.is_none()),
+    },
+    Definition {
+        name: "readscope_config_last_reload_success_timestamp_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "When the configuration in force was loaded.",
+        read: |snapshot, family| configured(snapshot, family, |configured| seconds(configured.since.wall)),
+    },
+    Definition {
+        name: "readscope_build_info",
+        kind: Kind::Gauge,
+        labels: &["version"],
+        help: "The version of readscope; always 1.",
+        read: |_, family| family.series(&[env!("CARGO_PKG_VERSION")], true),
+    },
+];
+
+fn configured<V: Into<Value>>(snapshot: &Snapshot, family: &mut Family, value: fn(&ConfigStatus) -> V) {
+    if let Some(configured) = &snapshot.configured {
+        family.series(&[], value(configured));
+    }
+}
