@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
-# The exporter alone: one static program in an empty image, as a user without a name. The same sources make the same image:
-# `Cargo.lock` names every crate with its checksum, and no time of the build is in it, given SOURCE_DATE_EPOCH.
+# One static binary in an empty image, run by a numeric user. Builds are reproducible: Cargo.lock pins every crate by checksum,
+# and with SOURCE_DATE_EPOCH the image contains no build time.
 ARG RUST=1.95
 
 FROM docker.io/library/rust:${RUST}-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-# A static glibc: nothing of the distribution is needed at run time.
+# Static glibc: the image needs no files of a distribution.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 RUN triple="$(uname -m)-unknown-linux-gnu" \
  && cargo build --profile dist --locked --target "$triple" \
@@ -18,7 +18,7 @@ FROM scratch
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="readscope" \
-      org.opencontainers.image.description="Shows where the reads of a replicated MySQL go, and when a new replica really serves." \
+      org.opencontainers.image.description="Shows where the reads of a replicated MySQL go, and when a new replica serves its first read." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.source="https://github.com/readscope/readscope" \
       org.opencontainers.image.version="${VERSION}" \

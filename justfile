@@ -1,4 +1,4 @@
-# The commands of every day; `just` lists them. Each does only what stands here, so that nobody needs just.
+# Shortcuts for daily commands; `just` lists them. Every recipe is a plain command, so just is optional.
 
 # List the recipes
 default:
@@ -8,7 +8,7 @@ default:
 fmt:
     cargo fmt
 
-# The tests that need nothing but cargo
+# The tests that need only cargo
 unit:
     tests/run unit
 
@@ -20,7 +20,7 @@ all:
 page:
     tests/run page
 
-# In a whole Kubernetes (as root), or in the one of KUBECONFIG
+# The tests in a whole Kubernetes (as root), or in the cluster of KUBECONFIG
 cluster:
     tests/run cluster
 

@@ -1,10 +1,14 @@
-//! What the documentation says of the program is what the program does.
+//! Compares the documentation with the program.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use readscope::{
     model::cluster::{Milestone, ScalePhase},
@@ -12,48 +16,49 @@ use readscope::{
 };
 use support::{fixtures, golden, program::call};
 
-/// What stands above the table of `docs/metrics.md`.
+/// The text above the table of `docs/metrics.md`.
 const METRICS_HEAD: &str = "\
 # Metrics
 
-`/metrics` serves these in Prometheus' text format, version 0.0.4, with gzip for clients that take it, and beside them
-the `process_*` metrics of the process itself. The page is made from the code; `tests/documentation.rs` compares them.
+`/metrics` serves these metrics in Prometheus' text format 0.0.4, with gzip for clients that accept it, and the
+`process_*` metrics of the process. This page is generated from the code; `tests/documentation.rs` compares it.
 
-Series of a replica begin with its first answer, or at 0 from the start if `--expect` names it. They end when the
-replica has not answered for `--forget-after`, unless `--expect` names it. Every reason of
-`readscope_probe_failures_total` is there at 0 from the start.
+The series of a replica start with its first read, or at 0 if `--expect` names it. They end 5 minutes after its pod is
+gone, or without a pod when it has had no read for `--forget-after`. Replicas that `--expect` names stay. Every reason of
+`readscope_probe_failures_total` starts at 0.
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |
 ";
 
-/// What stands above its table of milestones.
+/// The text above its table of milestones.
 const MILESTONES_HEAD: &str = "
 ## Milestones
 
-The steps in the life of a replica, as the label `milestone`, in `/api/v1/scale-events` and for `readscope wait --for`. Each
-is dated by readscope's own clock when it is seen; what happened before, or while a watch was interrupted, is shown with the
-date that the API server wrote, in whole seconds, where there is one. A replica with several claims has the first one
-created and provisioned, and the last one bound. Their order is partial: with `WaitForFirstConsumer` the pod is there before
-its claim is provisioned, and a replica may answer directly before its pod is ready.
+Milestones are the steps in the life of a replica: the label `milestone`, the keys in `/api/v1/scale-events`, and the
+argument of `readscope wait --for`. readscope dates a milestone by its own clock when it sees it. A milestone from before
+readscope's start, or from a time without a watch, has the API server's date in whole seconds, if there is one. With
+several PVCs, the first one counts for `pvc_created` and `pvc_provisioning`, and the last one for `pvc_bound`. The order
+may vary: with `WaitForFirstConsumer` the pod exists before its volume is provisioned, and a replica may answer pod
+probes before its pod is ready.
 
-| milestone | a replica |
+| milestone | meaning |
 | --- | --- |
 ";
 
-/// What stands above its table of phases.
+/// The text above its table of phases.
 const PHASES_HEAD: &str = "
 ## Phases
 
-The time between two milestones, as the label `phase` and in `/api/v1/scale-events`. They may overlap and are never to be
-summed. A phase is counted only when both of its ends were seen as they happened; a claim that is used again gives no
-`provision`, and a pod that is restarted is no new replica.
+A phase is the time between two milestones: the label `phase` and the keys in `/api/v1/scale-events`. Phases may overlap:
+do not add them up. readscope counts a phase only when it saw both ends as they happened. A reused PVC has no
+`provision`, and a restarted pod is not a new replica.
 
 | phase | from | to |
 | --- | --- | --- |
 ";
 
-/// `docs/metrics.md`, made from the definitions.
+/// `docs/metrics.md`, generated from the definitions.
 fn metrics_page() -> String {
     let row = |metric: &Definition| {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
@@ -90,14 +95,60 @@ fn metrics_follow_the_rules_of_their_names() {
     }
 }
 
+/// The pages that a user reads, by their paths.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let top = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(|name| root.join(name));
+    let markdown = docs.chain(top).filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let page = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), text)
+    };
+    markdown.map(page).collect()
+}
+
+/// The only block of YAML in a page.
+fn yaml(page: &str) -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+    let blocks: Vec<&str> = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [block] = blocks[..] else { panic!("{} blocks in {page}", blocks.len()) };
+    block.to_owned()
+}
+
+/// The anchors of a page, as GitHub makes them of its headings.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| heading.trim_start_matches('#').trim().chars().filter(kept).collect::<String>();
+    headings.map(|heading| anchor(heading).to_lowercase().replace(' ', "-")).collect()
+}
+
 #[test]
-fn the_configuration_files_of_the_readme_are_valid() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let blocks: Vec<&str> = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    let [configuration, web] = blocks[..] else { panic!("{} files in README.md", blocks.len()) };
+fn links_lead_to_files_and_headings_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut links = 0;
+    for (path, text) in pages() {
+        let targets = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+        for target in targets.filter(|target| !target.contains("://")) {
+            links += 1;
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { root.join(&path) } else { root.join(&path).parent().unwrap().join(file) };
+            assert!(file.exists(), "{path} links to {target}");
+            if !anchor.is_empty() {
+                assert!(anchors(&fs::read_to_string(file).unwrap()).contains(anchor), "{path} links to {target}");
+            }
+        }
+    }
+    assert!(links > 30, "{links} links found");
+}
+
+#[test]
+fn the_configuration_files_of_the_documentation_are_valid() {
+    let (configuration, web) = (yaml("docs/targets.md"), yaml("docs/http.md"));
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    for (name, content) in [("readscope.yaml", configuration), ("web.yaml", web), ("password", "secret\n")] {
+    for (name, content) in [("readscope.yaml", &*configuration), ("web.yaml", &web), ("password", "secret\n")] {
         fs::write(path(name), content).unwrap();
     }
     for (fixture, name) in [
@@ -115,16 +166,23 @@ fn the_configuration_files_of_the_readme_are_valid() {
 }
 
 #[test]
-fn the_readme_uses_options_that_exist() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let help: String =
-        ["run", "watch", "check", "wait", "demo"].map(|command| call(&[command, "--help"]).stdout).concat();
-    let ours = readme.lines().filter(|line| line.contains("readscope") || line.contains("cargo run"));
-    let words = ours.flat_map(|line| line.split(|c: char| c.is_whitespace() || "`[]()|=,;".contains(c)));
-    // An option of cargo's stands before the `--` alone.
-    let cargos = ["--release", "--features", "--locked", "--target", "--bin"];
-    for option in words.filter(|word| word.starts_with("--") && word.len() > 2 && !cargos.contains(word)) {
-        let known = help.split(|c: char| c.is_whitespace() || c == ',').any(|word| word == option);
-        assert!(known || option == "--version" || option == "--help", "README.md names {option}");
+fn the_documentation_uses_options_that_exist() {
+    let commands = ["run", "watch", "check", "wait", "demo"];
+    let help: String = commands.map(|command| call(&[command, "--help"]).stdout).concat();
+    let known: BTreeSet<&str> = help.split(|c: char| c.is_whitespace() || c == ',').collect();
+    let mut seen = BTreeSet::new();
+    // The changelog names options that were renamed.
+    for (path, text) in pages().into_iter().filter(|(path, _)| path != "CHANGELOG.md") {
+        // Code that starts with an option, and the arguments of a call.
+        let alone = text.split('`').filter(|code| code.starts_with("--"));
+        let call = |line| commands.map(|command| str::split_once(line, &format!("readscope {command} ")));
+        let calls = text.lines().flat_map(call).flatten().map(|(_, rest)| rest.split('`').next().unwrap());
+        for word in alone.chain(calls).flat_map(|code| code.split([' ', '=', '\n'])) {
+            if word.len() > 2 && word.starts_with("--") {
+                assert!(known.contains(word), "{path} names {word}");
+                seen.insert(word.to_owned());
+            }
+        }
     }
+    assert!(seen.len() > 20, "{seen:?}");
 }

@@ -134,7 +134,7 @@ fn rates_are_taken_of_counters_over_grafanas_own_interval() {
         for expression in expressions(panel) {
             assert_known(expression, &kinds);
             for window in expression.split('[').skip(1).map(|rest| rest.split(']').next().unwrap()) {
-                // "Replicas answering" says its five minutes.
+                // The panel "Replicas with reads" counts over five minutes.
                 let said = text(panel, "description").contains("five minutes") && window == "5m";
                 assert!(said || ["$__rate_interval", "$__range"].contains(&window), "{expression}");
             }

@@ -71,7 +71,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 
-const CHECK: &str = "The tag is the version, and CHANGELOG.md says what is new in it";
+const CHECK: &str = "Check the tag against Cargo.toml and CHANGELOG.md";
 
 #[test]
 fn the_notes_of_a_release_are_its_section_of_the_changelog() {
@@ -85,7 +85,7 @@ fn the_notes_of_a_release_are_its_section_of_the_changelog() {
 #[test]
 fn a_tag_of_another_version_and_a_version_without_notes_are_refused() {
     let other = Machine::of_tag("v99.0.0").with_notes().runs("check", CHECK);
-    assert!(!other.status.success() && said(&other).contains("the tag is v99.0.0, and Cargo.toml has"), "{other:?}");
+    assert!(!other.status.success() && said(&other).contains("the tag is v99.0.0, but Cargo.toml has"), "{other:?}");
     let silent = Machine::of_tag(&format!("v{VERSION}"));
     // What the next release brings is not in this one.
     let changes = fs::read_to_string(silent.file("CHANGELOG.md")).unwrap();
@@ -100,9 +100,9 @@ fn a_changed_program_does_not_pass_its_checksum() {
     fs::write(machine.file("a.tar.gz"), "as it was").unwrap();
     let sum = Command::new("sha256sum").arg("a.tar.gz").current_dir(machine.checkout.path()).output().unwrap();
     fs::write(machine.file("a.tar.gz.sha256"), sum.stdout).unwrap();
-    machine.runs_well("release", "One list of checksums");
+    machine.runs_well("release", "Merge the checksums");
     fs::write(machine.file("a.tar.gz"), "as it is").unwrap();
-    assert!(!machine.runs("release", "One list of checksums").status.success());
+    assert!(!machine.runs("release", "Merge the checksums").status.success());
 }
 
 /// What is put into a script by the forge would be part of it, whatever characters it has.

@@ -116,7 +116,7 @@ test("it says that the server is gone, and goes on by itself when it is back", a
   await close(page, /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/);
 });
 
-test("it is told of a stop, and says so", async () => {
+test("it shows that the server stops", async () => {
   const server = await Readscope.demo();
   const page = await open(server.url);
   await live(page);

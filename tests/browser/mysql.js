@@ -1,4 +1,4 @@
-// A server that speaks just enough of MySQL's protocol to be sampled, and says of itself what it is told to.
+// A server with just enough of MySQL's protocol for a probe; its identity is configurable.
 
 import { createServer } from "node:net";
 

@@ -8,7 +8,7 @@ import { Readscope, close, launch, live, open, quit, text, waitFor } from "./sup
 const folder = process.argv[2];
 const BYTES_MAX = 250_000;
 
-// The demo's story takes a few minutes; each picture waits for what it is to show.
+// The demo's scenario takes a few minutes; each picture waits for its subject.
 const LONG = 400_000;
 
 await launch();

@@ -1,11 +1,11 @@
-# What the scripts beside it share: the cache of the test servers, how to get into a running cluster, how its components are
-# started and stopped. Sourced.
-# shellcheck disable=SC2034 # what is not used here is used where this is sourced
+# Shared by the scripts beside it, which source it: the cache of the test servers, how to enter a running cluster, how to start
+# and stop its components.
+# shellcheck disable=SC2034 # the scripts that source this file use the variables
 cluster=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/servers/cache.bash
 . "$cluster/../servers/cache.bash"
 
-# Every cluster has a network of its own, so all of them use the same addresses.
+# Every cluster has its own network, so all of them use the same addresses.
 node_address=10.250.0.1
 pod_addresses=10.244.0.0/24
 service_addresses=10.96.0.0/16
@@ -13,7 +13,7 @@ first_service_address=10.96.0.1
 dns_address=10.96.0.10
 api_server=https://$node_address:6443
 
-# attach DIR: names what the other functions need: $directory, $programs and $node, the process that holds the namespaces.
+# attach DIR: sets the variables of the other functions: $directory, $programs and $node, the process that holds the namespaces.
 attach() {
   [[ -n ${1-} && -f $1/pid ]] || die "no cluster in ${1:-the directory that was not named}; start one with tests/cluster/up DIR"
   directory=$(realpath "$1")
@@ -24,11 +24,11 @@ attach() {
 }
 
 be_administrator() {
-  # All clusters have the same address, by which kubectl would keep what it learned from one for the next.
+  # kubectl caches by address, and all clusters have the same one.
   export KUBECONFIG=$directory/kubeconfig KUBECACHEDIR=$directory/kubectl
 }
 
-# By its name too, since its number may be somebody else's by now.
+# By its name too, because the process id may have been reused.
 is_running() { grep -qsxzF "readscope-node $directory" "/proc/$node/cmdline"; }
 
 # node_enter COMMAND...: as on the node, with its own /var/lib, /run and process numbers.
@@ -75,8 +75,8 @@ check_component() {
   [[ " ${components[*]} " == *" ${1-} "* ]] || die "no component is called ${1:-(nothing)}: ${components[*]}"
 }
 
-# component_signal SIGNAL NAME: to the component and to what would start it again, a process group whose number counts only
-# among the node's processes.
+# component_signal SIGNAL NAME: signals the process group of the component and of the script that restarts it. Its id is one of
+# the node's process namespace.
 component_signal() {
   local group
   group=$(cat "$directory/component/$2.pid" 2>/dev/null) || return 1
@@ -88,7 +88,7 @@ component_start() {
   check_component "$name"
   ! component_signal 0 "$name" || die "$name is running already"
   rm -f "$directory/component/$name.pid"
-  # A session of its own, so that nothing that ends the caller ends the component; process 1 of the node inherits it.
+  # Its own session, so that the end of the caller does not end the component; process 1 of the node inherits it.
   node_enter setsid --fork "$directory/component/$name" </dev/null >>"$directory/log/$name.log" 2>&1 7>&-
   await 10 "$name to start" test -s "$directory/component/$name.pid"
   [[ $name != kube-apiserver ]] || await 60 "the API server" kubectl get --raw /readyz --request-timeout=2s

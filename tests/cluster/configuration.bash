@@ -2,13 +2,13 @@
 # shellcheck source=tests/cluster/cluster.bash
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.bash"
 
-# certificate NAME SUBJECT EXTENSION...: signed by the authority `ca`, or by itself when that is its name.
+# certificate NAME SUBJECT EXTENSION...: signed by `ca`; `ca` itself is self-signed.
 certificate() {
   local name=$1 subject=$2 extension arguments=()
   shift 2
   for extension; do arguments+=(-addext "$extension"); done
   [[ $name == *ca ]] || arguments+=(-CA ca.crt -CAkey ca.key)
-  # The machine's own configuration of OpenSSL would add extensions.
+  # The machine's OpenSSL configuration would add extensions.
   openssl req -x509 -config <(printf '[req]\ndistinguished_name=subject\n[subject]\n') -newkey ec \
     -pkeyopt ec_paramgen_curve:P-256 -noenc -days 30 -subj "$subject" -keyout "$name.key" -out "$name.crt" \
     "${arguments[@]}" 2>/dev/null
@@ -43,13 +43,13 @@ configuration() (
   cgroup=$1 proxy_mode=$2 certificates=$directory/certificates
   cd "$directory/etc"
 
-  # Nobody may raise a limit or lower an OOM score in many a container, and nothing here has to.
+  # Many containers forbid raising a limit or lowering an OOM score, and nothing here needs it.
   cat >containerd.toml <<END
 version = 3
 imports = []
 root = "/var/lib/containerd"
 state = "/run/containerd"
-# What this kernel may lack, and what would make folders outside of the node's own.
+# Features that this kernel may lack, and plugins that would create folders outside of the node's.
 disabled_plugins = [
   "io.containerd.snapshotter.v1.blockfile",
   "io.containerd.snapshotter.v1.btrfs",
@@ -79,8 +79,8 @@ bin_dirs = ["$programs/cni"]
 conf_dir = "$directory/etc/cni"
 END
 
-  # Routed, without a bridge: an answer that went straight from pod to pod would pass nobody who puts the Service's address
-  # back into it.
+  # Routed, without a bridge: a response that goes straight from pod to pod would skip the translation back to the Service's
+  # address.
   mkdir cni
   cat >cni/pods.conflist <<END
 {"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "ptp", "mtu": 1500, "ipam": {"type": "host-local",
@@ -108,13 +108,13 @@ volumePluginDir: /var/lib/kubelet/volume-plugins
 maxOpenFiles: 20000
 oomScoreAdj: 0
 failSwapOn: false
-# A machine that is nearly full is no reason to remove the images, which cannot be pulled again, or the pods.
+# No eviction on a full disk: the images cannot be pulled again.
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
 evictionHard: {memory.available: 50Mi, nodefs.available: 1%, nodefs.inodesFree: 1%, imagefs.available: 1%}
 END
 
-  # Connection tracking of a namespace follows the machine's limits and refuses to be set.
+  # The limits of connection tracking are the machine's and cannot be set in a namespace.
   cat >kube-proxy.yaml <<END
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -126,13 +126,13 @@ oomScoreAdj: 0
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 END
 
-  # For programs of this machine that `enter` runs: what a pod of the namespace default has.
+  # For programs that `enter` runs: the resolv.conf of a pod in the namespace default.
   printf 'nameserver %s\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n' "$dns_address" \
     >resolv.conf
 )
 
-# component NAME ARGUMENT...: writes what `component_start` starts. What ends by itself is started again, as it would be
-# elsewhere: the scheduler, for one, ends when a pod is not where it remembers it, which happens after an outage.
+# component NAME ARGUMENT...: writes the script that `component_start` starts. It restarts a component that ends by itself, as
+# other clusters do: the scheduler, for example, may end after an outage of the API server.
 component() {
   cat >"$directory/component/$1" <<END
 #!/usr/bin/env bash
@@ -147,7 +147,7 @@ END
   chmod +x "$directory/component/$1"
 }
 
-# The only one of its kind need not be elected, for which a new one would wait until the old one's lease is over.
+# No leader election: each component runs once, and a new one would wait for the lease of the old one to expire.
 authenticated() {
   printf -- "--%s=$directory/certificates/$1.conf " kubeconfig authentication-kubeconfig authorization-kubeconfig
   echo --leader-elect=false --bind-address=127.0.0.1
@@ -156,7 +156,7 @@ authenticated() {
 # shellcheck disable=SC2046 # `authenticated` prints words
 components() {
   local certificates=$directory/certificates
-  # Nothing has to survive a power failure.
+  # Data need not survive a power failure.
   component etcd --data-dir=/var/lib/etcd --unsafe-no-fsync --log-level=warn --listen-peer-urls=http://127.0.0.1:2380 \
     --listen-client-urls=http://127.0.0.1:2379 --advertise-client-urls=http://127.0.0.1:2379
   component containerd --config="$directory/etc/containerd.toml"
@@ -173,7 +173,7 @@ components() {
     --service-account-issuer=https://kubernetes.default.svc.cluster.local \
     --service-account-key-file="$certificates/service-accounts.pub" \
     --service-account-signing-key-file="$certificates/service-accounts.key"
-  # Each controller as its own account, or the binder of claims lacks rights; more requests a second, or the first
+  # One account for each controller: the PVC binder needs its permissions. More requests a second: otherwise the first
   # ServiceAccount takes seven seconds.
   component kube-controller-manager $(authenticated kube-controller-manager) --use-service-account-credentials \
     --kube-api-qps=300 --kube-api-burst=600 --pvclaimbinder-sync-period=2s --root-ca-file="$certificates/ca.crt" \

@@ -76,7 +76,7 @@ pub(crate) fn svg() -> String {
     .unwrap();
     picture += &words(across(DEAD.0) + 4.0, 14.0, "one of three replicas gets no reads");
     picture += &words(LEFT, HEIGHT - 8.0, "balanced");
-    let after = format!("alarm after {} answers, over {} answers after its cause", from + 1 - DEAD.0, to + 1 - DEAD.1);
+    let after = format!("alarm after {} reads, cleared {} reads after its cause", from + 1 - DEAD.0, to + 1 - DEAD.1);
     picture += &words(across(DEAD.0), HEIGHT - 8.0, &after);
     picture + "</svg>\n"
 }

@@ -66,7 +66,7 @@ pub(crate) fn rows(runs: impl Fn(&Case) -> usize + Sync) -> Vec<Row> {
 /// The rows as Markdown.
 pub(crate) fn markdown(rows: &[Row]) -> String {
     let mut page =
-        "| imbalance | answers to the alarm: mean (19 of 20 within) | the least possible | at 1 a second | at \
+        "| imbalance | reads to the alarm: mean (19 of 20 within) | the least possible | at 1 a second | at \
                     10 a second |\n| --- | --- | --- | --- | --- |\n"
             .to_owned();
     for Row { case, mean, late, oracle } in rows {

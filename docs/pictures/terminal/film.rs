@@ -4,21 +4,21 @@ use std::{collections::HashMap, fmt::Write, time::Duration};
 
 use crate::picture::{document, top, width};
 
-/// Screens with the time at which each was there.
+/// Screens, each with its time.
 #[derive(Debug, Default)]
 pub(crate) struct Film {
     frames: Vec<(Duration, Vec<String>)>,
 }
 
 impl Film {
-    /// Takes the rows of a screen, unless they are those of the frame before.
+    /// Adds the rows of a screen, unless they equal the previous frame.
     pub(crate) fn take(&mut self, at: Duration, rows: Vec<String>) {
         if self.frames.last().is_none_or(|(_, before)| *before != rows) {
             self.frames.push((at, rows));
         }
     }
 
-    /// The film, which begins anew after `lasts`. Who wants nothing to move sees its end.
+    /// The film, which restarts after `lasts`. Readers who prefer reduced motion see its last frame.
     pub(crate) fn svg(&self, size: (u16, u16), lasts: Duration) -> String {
         let step = width(size.0);
         let mut names: HashMap<&str, usize> = HashMap::new();
@@ -28,7 +28,7 @@ impl Film {
             write!(strip, "<g transform=\"translate({x:.0} 0)\">").unwrap();
             for (index, row) in rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {
                 let next = names.len();
-                // Most rows are in many frames.
+                // Most rows appear in many frames.
                 let name = *names.entry(row).or_insert_with(|| {
                     write!(defined, "<g id=\"r{next}\">{row}</g>").unwrap();
                     next

@@ -31,13 +31,13 @@ const SIZE: (u16, u16) = (100, 28);
 /// A round of the demo takes less.
 const ROUND: Duration = Duration::from_secs(240);
 
-/// Between two looks at the screen; it changes ten times a second, which nobody can read.
+/// Time between two frames. The screen changes ten times a second, which is too fast to read.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
-/// What is on the screen at the end of the film stays so long.
+/// How long the last frame stays.
 const END_STAYS: Duration = Duration::from_secs(4);
 
-/// A picture for a page that people load should not be larger.
+/// Largest size of a picture in a web page.
 const BYTES_MAX: usize = 1_000_000;
 
 fn main() {
@@ -56,13 +56,13 @@ fn main() {
     write(Path::new(folder), "terminal-scale.svg", &film);
 
     wait_until("the alarm", ROUND, || has("Unbalanced: mysql-2"));
-    // The bars and the tape show it as well a moment later.
+    // The bars and the latest reads follow a moment later.
     std::thread::sleep(Duration::from_secs(2));
     let alarm = terminal.look(picture::still);
     write(Path::new(folder), "terminal.svg", &alarm);
 }
 
-/// What is on the screen until `over`, and a moment longer.
+/// Records the screen until `over`, and a moment longer.
 fn film(terminal: &Pseudo, over: impl Fn() -> bool) -> String {
     let began = Instant::now();
     let mut film = Film::default();

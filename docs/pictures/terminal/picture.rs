@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use vt100::{Cell, Color, Screen};
 
-/// Of a character, in pixels.
+/// Size of a character, in pixels.
 const WIDTH: f64 = 8.4;
 const HEIGHT: f64 = 18.0;
 
-/// Around the screen.
+/// Margin around the screen.
 const MARGIN: f64 = 14.0;
 
 const PAPER: &str = "#10161b";
@@ -17,7 +17,7 @@ const INK: &str = "#d7dee4";
 /// The terminal's colours 1 to 6 on a dark ground.
 const COLOURS: [&str; 6] = ["#ff8577", "#57d38c", "#e8bb4a", "#7db8ff", "#cda6f5", "#5fcfdd"];
 
-/// What cells have in common that are drawn together.
+/// Style that cells drawn together have in common.
 #[derive(Clone, Copy, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "as terminals have them")]
 struct Style {
@@ -28,7 +28,7 @@ struct Style {
     inverse: bool,
 }
 
-/// The whole screen as a picture of its own.
+/// The whole screen as one picture.
 pub(crate) fn still(screen: &Screen) -> String {
     let (rows, columns) = screen.size();
     let mut body = String::new();
@@ -48,19 +48,19 @@ pub(crate) fn rows(screen: &Screen) -> Vec<String> {
     (0..rows).map(row).collect()
 }
 
-/// Where a row is.
+/// Position of a row.
 pub(crate) fn top(row: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a screen has few rows")]
     let row = row as f64;
     row * HEIGHT
 }
 
-/// Of a picture of so many columns.
+/// Width of a picture with this number of columns.
 pub(crate) fn width(columns: u16) -> f64 {
     2.0 * MARGIN + f64::from(columns) * WIDTH
 }
 
-/// A whole SVG around what is drawn, whose origin is the first character.
+/// A complete SVG around a drawing; its origin is the first character.
 pub(crate) fn document((columns, rows): (u16, u16), style: &str, body: &str) -> String {
     let (width, height) = (width(columns), 2.0 * MARGIN + f64::from(rows) * HEIGHT);
     let mut colours = String::new();
@@ -111,7 +111,7 @@ impl Style {
             _ => None,
         };
         let (bold, dim, underline, inverse) = (cell.bold(), cell.dim(), cell.underline(), cell.inverse());
-        // Of a blank cell the lines are seen alone.
+        // A blank cell shows only its lines.
         match cell.contents().trim() {
             "" => Self { colour, bold: false, dim: false, underline, inverse },
             _ => Self { colour, bold, dim, underline, inverse },

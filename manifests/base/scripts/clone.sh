@@ -1,10 +1,10 @@
-# Fills the claim of a new member: an empty server for the primary, a clone of the primary for a replica. Run by bash, before
-# the server. Whatever interrupts it, /var/lib/mysql/data is there only when it is complete.
+# Fills the PVC of a new server: an empty data directory for the primary, a clone of the primary for a replica. bash runs it
+# before the server. /var/lib/mysql/data exists only when it is complete, even after an interruption.
 set -euo pipefail
 
 cd /var/lib/mysql
 if [[ -d data ]]; then
-  echo "the claim has data already; nothing to clone"
+  echo "the PVC has data already; nothing to clone"
   exit 0
 fi
 rm -rf partial recipient
@@ -12,13 +12,13 @@ rm -rf partial recipient
 # empty DIRECTORY
 empty() { mysqld --no-defaults --initialize-insecure --datadir="$PWD/$1"; }
 
-# sql <STATEMENTS: on the server that receives.
+# sql <STATEMENTS: runs them on the receiving server.
 sql() { mysql --no-defaults --user=root --socket=/tmp/recipient.sock; }
 
 if [[ $HOSTNAME == *-0 ]]; then
   if timeout 5 bash -c 'exec 3<>/dev/tcp/mysql-read/3306' 2>/dev/null; then
-    echo "This claim of the primary is empty, while replicas serve what the primary had; an empty primary would part from" \
-      "them for good. Put the primary's data back, or delete the other claims as well to start anew." >&2
+    echo "The primary's PVC is empty, but replicas still serve its data; an empty primary would diverge from them." \
+      "Restore the primary's data, or delete the other PVCs as well to start from scratch." >&2
     exit 1
   fi
   empty partial

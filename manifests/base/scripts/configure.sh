@@ -1,21 +1,21 @@
-# Writes this member's configuration and passwords into /conf, which is memory. Run by bash, before the server.
+# Writes this server's configuration and passwords into /conf, which is in memory. bash runs it before the server.
 set -euo pipefail
 
 for account in ROOT REPLICATION READSCOPE LAB; do
   variable=${account}_PASSWORD
   [[ -n ${!variable-} ]] || {
-    echo "The Secret mysql-passwords has no ${account,,}, or is not there. Make it, and this pod goes on by itself:"
+    echo "The Secret mysql-passwords is missing or has no key ${account,,}. Create it, and this pod continues by itself:"
     echo "  for account in root replication readscope lab; do echo \"\$account=\$(openssl rand -hex 16)\"; done |"
     echo "    kubectl --namespace mysql create secret generic mysql-passwords --from-env-file=/dev/stdin"
     exit 1
   } >&2
 done
 ((${#REPLICATION_PASSWORD} <= 32)) || {
-  echo "The Secret mysql-passwords has a password of more than 32 characters for replication, which MySQL does not take." >&2
+  echo "The key replication of the Secret mysql-passwords has more than 32 characters, which MySQL does not accept." >&2
   exit 1
 }
 
-# quoted TEXT: as a string of SQL.
+# quoted TEXT: prints it as an SQL string.
 quoted() {
   local text=${1//\\/\\\\}
   printf "'%s'" "${text//\'/\'\'}"
@@ -29,10 +29,10 @@ ordinal=${HOSTNAME##*-}
   printf '%s\n' "server-id = $((100 + ordinal))" "report-host = $HOSTNAME.mysql"
 } >/conf/my.cnf
 
-# For `mysql` in this pod: root, through the socket.
+# For `mysql` in this pod: root through the socket.
 printf '[client]\nuser = root\nsocket = /run/mysqld/mysqld.sock\npassword = "%s"\n' "${ROOT_PASSWORD//\\/\\\\}" >/conf/.my.cnf
 
-# Its root is a member's own: a new password is everywhere only when every pod has been started anew.
+# root exists on each server separately: a new password is in use everywhere only after every pod has restarted.
 cat >/conf/start.sql <<SQL
 SET GLOBAL super_read_only = OFF;
 SET SESSION sql_log_bin = OFF;
@@ -40,8 +40,8 @@ ALTER USER root@localhost IDENTIFIED BY $(quoted "$ROOT_PASSWORD");
 SET SESSION sql_log_bin = ON;
 SQL
 if [[ $role == primary ]]; then
-  # Into the log, so that the replicas have it too. The password before this one stays good, so that nobody is locked out
-  # while a new one goes round.
+  # In the binary log, so that replicas get it too. The previous password stays valid, so that no client fails during the
+  # change.
   cat >>/conf/start.sql <<SQL
 CREATE USER IF NOT EXISTS replication@'%' IDENTIFIED BY $(quoted "$REPLICATION_PASSWORD") REQUIRE SSL;
 ALTER USER replication@'%' IDENTIFIED BY $(quoted "$REPLICATION_PASSWORD") RETAIN CURRENT PASSWORD;
@@ -65,7 +65,7 @@ CLONE INSTANCE FROM replication@'mysql-0.mysql':3306 IDENTIFIED BY $(quoted "$RE
 SELECT CONCAT('cloned in ', TIMESTAMPDIFF(SECOND, BEGIN_TIME, END_TIME), ' s') FROM performance_schema.clone_status;
 SHUTDOWN;
 SQL
-  # For what clone.sh and ready.sh ask the primary.
+  # How clone.sh and ready.sh connect to the primary.
   printf '[client]\nuser = replication\nhost = mysql-0.mysql\nssl-mode = REQUIRED\nconnect-timeout = 3\npassword = "%s"\n' \
     "${REPLICATION_PASSWORD//\\/\\\\}" >/conf/primary-client.cnf
 fi

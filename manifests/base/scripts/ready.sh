@@ -1,5 +1,5 @@
-# Whether reads from this member are as good as from the primary; run by bash, as the readiness probe. What it prints is in
-# `kubectl describe pod`.
+# Readiness probe, run by bash: are reads from this server as fresh as from the primary? `kubectl describe pod` shows its
+# output.
 set -euo pipefail
 longest_lag=30
 
@@ -10,8 +10,8 @@ if [[ $HOSTNAME == *-0 ]]; then
   exit 0
 fi
 
-# Once after each start: everything that the primary has now. Later the primary may be away: to take away every replica with
-# it would help nobody.
+# After each start, the replica must have every transaction that the primary has now. It is not checked again later: when the
+# primary is down, the replicas must stay ready.
 caught_up=/run/mysqld/caught-up
 if [[ ! $caught_up -nt /run/mysqld/mysqld.pid ]]; then
   gtids=$(mysql --defaults-file=/conf/primary-client.cnf --batch --skip-column-names --execute='SELECT @@global.gtid_executed')
@@ -25,7 +25,7 @@ if [[ ! $caught_up -nt /run/mysqld/mysqld.pid ]]; then
   touch "$caught_up"
 fi
 
-# Afterwards: the applier runs, and what it is at was committed a short time ago.
+# After that, the applier must run and must not lag.
 problem=$(sql "SELECT CONCAT('the applier has stopped: error ', LAST_ERROR_NUMBER, ', ', LAST_ERROR_MESSAGE)
     FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER LIMIT 1;
   SELECT 'the applier does not run' FROM performance_schema.replication_applier_status WHERE SERVICE_STATE <> 'ON';

@@ -48,7 +48,7 @@ const OF_EVENTS: [&str; 5] = [
     "From the request to each milestone",
     "Phases: median of the scale events in the range",
     "Uncertainty of the first read",
-    "Time until a claim is bound",
+    "Time to bind a PVC",
 ];
 
 /// What it has nothing to show for while nothing fails.

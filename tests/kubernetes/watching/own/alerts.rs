@@ -141,13 +141,19 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         let mut said = |alert| self.alertmanager.description(alert);
         let both = said("DuplicateServerId");
         assert!(
-            both.contains("server_id 101 is that of") && both.contains("mysql-1") && both.contains("mysql-2"),
+            both.contains("server_id 101 is used by") && both.contains("mysql-1") && both.contains("mysql-2"),
             "{both}"
         );
         assert!(
-            said("StaleReads").contains("of the answers of mysql-2 lack what the primary had committed. It lags by")
+            said("StaleReads").contains(
+                "of the reads of mysql-2 lack transactions that the primary had committed. Replication lag: "
+            )
         );
-        assert!(said("ScaleStuck").starts_with("mysql/mysql: mysql-3 got as far as "), "{}", said("ScaleStuck"));
+        assert!(
+            said("ScaleStuck").starts_with("mysql/mysql: mysql-3 is stuck after milestone "),
+            "{}",
+            said("ScaleStuck")
+        );
 
         fs::write(&configuration, CONFIGURATION).unwrap();
         self.lab.sql("mysql-2", "SET GLOBAL server_id = 102; START REPLICA SQL_THREAD");
@@ -162,7 +168,7 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         frozen.starve_first_endpoint();
         self.fire(&["ReadsUnbalanced"]);
         let said = self.alertmanager.description("ReadsUnbalanced");
-        assert!(said.contains("% of the reads go to the wrong replica. mysql-"), "{said}");
+        assert!(said.contains("% of the reads go to a replica other than expected. Culprit: mysql-"), "{said}");
         drop(frozen);
         self.clear(&["ReadsUnbalanced"]);
     }
@@ -185,8 +191,8 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         let mut unreachable = vec![Unreachable::new(self.lab, "mysql-1")];
         self.fire(&some);
         let said = self.alertmanager.description("ReplicaNeverAnswers");
-        assert!(said.starts_with("mysql/mysql-read: mysql-1 gave none of the last"), "{said}");
-        assert!(self.alertmanager.description("ReadsFailing").ends_with("Most with reason timeout."));
+        assert!(said.starts_with("mysql/mysql-read: mysql-1 got no reads in the last"), "{said}");
+        assert!(self.alertmanager.description("ReadsFailing").ends_with("Most frequent reason: timeout."));
         unreachable.extend(["mysql-0", "mysql-2", "mysql-3"].map(|pod| Unreachable::new(self.lab, pod)));
         self.fire(&["TargetDown"]);
         drop(unreachable);
