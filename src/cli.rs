@@ -46,7 +46,7 @@ const ONE_TARGET: [&str; 18] = [
     "interval",
     "burst_interval",
     "burst_for",
-    "direct_interval",
+    "pod_probe_interval",
     "max_lag",
     "timeout",
     "max_in_flight",
@@ -71,7 +71,7 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the exporter: sample and serve until it is stopped
+    /// Run the exporter: probe and serve until it is stopped
     Run(RunArgs),
     /// Show it live on the terminal; one line an answer where the output is none
     Watch(WatchArgs),
@@ -94,7 +94,7 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct RunArgs {
-    /// Where to sample.
+    /// Where to probe.
     #[command(flatten)]
     pub target: TargetArgs,
     /// Where to serve HTTP; may be given more than once
@@ -106,11 +106,11 @@ pub struct RunArgs {
     /// By which part of itself a replica's share may be off before it counts as unbalanced, 0 to 0.5 [default: 0.02]
     #[arg(long = "imbalance.tolerance", value_name = "PART", allow_negative_numbers = true)]
     pub tolerance: Option<Tolerance>,
-    /// Probe only: no scale events and claims, for one probe on each node beside a Deployment
+    /// Probe only: no scale events and PVCs, for one probe on each node beside a Deployment
     #[arg(long)]
-    pub no_lifecycle: bool,
+    pub no_scale_events: bool,
     /// Write scale events and milestones as Kubernetes Events on the StatefulSet too, for `kubectl describe`
-    #[arg(long = "kubernetes.events", requires = "of_kubernetes", conflicts_with = "no_lifecycle")]
+    #[arg(long = "kubernetes.events", requires = "of_kubernetes", conflicts_with = "no_scale_events")]
     pub kubernetes_events: bool,
     /// TLS, client certificates and users of the web side, in the form of Prometheus' exporter-toolkit; read again when it
     /// or a file in it changes
@@ -127,14 +127,14 @@ pub struct RunArgs {
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Where to sample.
+    /// Where to probe.
     #[command(flatten)]
     pub target: TargetArgs,
-    /// How many samples to take
+    /// How many probes to take
     #[arg(long, value_name = "N", default_value_t = 600, conflicts_with = "lasting", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    pub samples: u64,
-    /// How long to sample, instead of a number of samples
+    pub probes: u64,
+    /// How long to probe, instead of a number of probes
     #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_some_time, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
     /// How often chance alone may make it exit 1, however often it looks while it runs
@@ -151,7 +151,7 @@ pub struct CheckArgs {
 /// Options of `wait`.
 #[derive(Debug, Args)]
 #[command(mut_group(WHERE, |group| group.arg("attach")))]
-#[command(mut_arg("timeout", |arg| arg.long("sample-timeout")))]
+#[command(mut_arg("timeout", |arg| arg.long("probe-timeout")))]
 pub struct WaitArgs {
     /// The replica, by its pod's name, such as mysql-3
     #[arg(value_name = "REPLICA")]
@@ -165,7 +165,7 @@ pub struct WaitArgs {
     /// A running exporter instead.
     #[command(flatten)]
     pub attach: AttachArgs,
-    /// Where to sample.
+    /// Where to probe.
     #[command(flatten)]
     pub target: TargetArgs,
 }
@@ -179,7 +179,7 @@ pub struct DemoArgs {
     /// End by itself after this time
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
-    /// How fast the story goes, and the samples with it, from 0.1 to 20; one round takes 116 s at 1
+    /// How fast the story goes, and the probes with it, from 0.1 to 20; one round takes 116 s at 1
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = parse_speed, allow_negative_numbers = true)]
     pub speed: f64,
     /// Repeats the choices of an earlier run's load balancer [default: others each time]
@@ -190,7 +190,7 @@ pub struct DemoArgs {
     pub listen: Vec<Listen>,
 }
 
-/// One target and how to sample it.
+/// One target and how to probe it.
 #[derive(Clone, Debug, Args)]
 #[command(group = ArgGroup::new("of_kubernetes").args(["service", "config_file"]).multiple(true))]
 #[command(group = ArgGroup::new(WHERE).args(["service", "address", "config_file"]).multiple(true).required(true))]
@@ -225,16 +225,16 @@ pub struct TargetArgs {
     /// Key of the client certificate, PEM
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// Between samples, at least 2.5ms [default: 1s; check: 50ms]
+    /// Between probes, at least 2.5ms [default: 1s; check: 50ms]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub interval: Option<Interval>,
-    /// How to sample beyond that.
+    /// How to probe beyond that.
     #[command(flatten)]
     pub pacing: PacingArgs,
-    /// For one whole sample
+    /// For one whole probe
     #[arg(long, value_name = "DURATION", default_value_t, allow_hyphen_values = true)]
     pub timeout: Timeout,
-    /// How many samples may be under way at once; samples due beyond that are dropped and counted
+    /// How many probes may be under way at once; probes due beyond that are dropped and counted
     #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_in_flight, allow_negative_numbers = true)]
     pub max_in_flight: NonZeroUsize,
     /// A replica that should answer, by host name or `server-<SERVER_ID>`; repeat it for each [default: those seen]
@@ -248,18 +248,18 @@ pub struct TargetArgs {
     pub kubernetes_context: Option<String>,
 }
 
-/// How to sample a target beyond its regular samples.
+/// How to probe a target beyond its regular probes.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct PacingArgs {
-    /// Between samples while a new endpoint has not answered yet; 0 turns it off
+    /// Between probes while a new endpoint has not answered yet; 0 turns it off
     #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().burst_interval, allow_hyphen_values = true)]
     pub burst_interval: Every,
-    /// How long to sample so, at most, for one endpoint; 0 turns it off
+    /// How long to probe so, at most, for one endpoint; 0 turns it off
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, allow_hyphen_values = true)]
     pub burst_for: Duration,
-    /// Between direct samples of each replica, by pod address; 0 turns them off, and with them lag and stale reads
-    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().direct_interval, allow_hyphen_values = true)]
-    pub direct_interval: Every,
+    /// Between direct probes of each replica, by pod address; 0 turns them off, and with them lag and stale reads
+    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().pod_probe_interval, allow_hyphen_values = true)]
+    pub pod_probe_interval: Every,
     /// An answer that lacks what the primary had so long ago is stale
     #[arg(long = "freshness.max-lag", value_name = "DURATION", default_value_t, allow_hyphen_values = true)]
     pub max_lag: MaxLag,
@@ -282,7 +282,7 @@ pub enum TargetError {
     Expect(#[from] ExpectationError),
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error("say what to sample: --service NAMESPACE/NAME or --address HOST[:PORT]")]
+    #[error("say what to probe: --service NAMESPACE/NAME or --address HOST[:PORT]")]
     Nowhere,
     #[error("--statefulset: {set} is in another namespace than the Service {service}, which cannot select its pods")]
     Elsewhere { set: ObjectName, service: ObjectName },
@@ -349,8 +349,8 @@ impl TargetArgs {
 impl PacingArgs {
     #[must_use]
     pub fn pacing(self) -> Pacing {
-        let Self { burst_interval, burst_for, direct_interval, max_lag } = self;
-        Pacing { burst_interval, burst_for, direct_interval, max_lag }
+        let Self { burst_interval, burst_for, pod_probe_interval, max_lag } = self;
+        Pacing { burst_interval, burst_for, pod_probe_interval, max_lag }
     }
 }
 
@@ -371,7 +371,7 @@ impl CheckArgs {
             let slots = lasting.as_nanos() / interval.get().as_nanos();
             u64::try_from(slots).unwrap_or(u64::MAX).max(1)
         };
-        CheckRules { samples: self.lasting.map_or(self.samples, in_time), alpha: self.alpha }
+        CheckRules { probes: self.lasting.map_or(self.probes, in_time), alpha: self.alpha }
     }
 }
 

@@ -242,7 +242,7 @@ fn every_form_of_an_import_from_a_room_above_or_beside_is_found() {
     for code in [
         "use super::milestones::Milestone;",
         "use super::super::cluster::Milestone;",
-        "use crate::model::{base::Moment, cluster::Milestone, probe::Sample};",
+        "use crate::model::{base::Moment, cluster::Milestone, probe::Probe};",
         "use std::fmt;",
         "#[cfg(test)] mod tests { use crate::model::State; }",
     ] {

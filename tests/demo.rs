@@ -77,7 +77,7 @@ fn the_story_is_told_from_act_to_act() {
     let announced = get(address, "/api/v1/targets").json()["announcement"].clone();
     assert!(announced.as_str().is_some_and(|act| act.starts_with("Demo, act ")), "{announced}");
 
-    // Up with a new claim, down, up with the claim that stayed, down.
+    // Up with a new PVC, down, up with the PVC that stayed, down.
     wait_until("four scale events", PATIENCE, || scale_events(address).len() >= 4);
     let events = scale_events(address);
     let sizes: Vec<_> = events.iter().map(|event| (event["from"].as_u64(), event["to"].as_u64())).collect();
@@ -86,7 +86,7 @@ fn the_story_is_told_from_act_to_act() {
     for replica in [new, gone, reused] {
         assert_eq!(replica["replica"], "mysql-3");
     }
-    assert_eq!((&new["claim_reused"], &reused["claim_reused"]), (&Value::from(false), &Value::from(true)));
+    assert_eq!((&new["pvc_reused"], &reused["pvc_reused"]), (&Value::from(false), &Value::from(true)));
     for up in [new, reused] {
         assert_in_order(
             up,
@@ -96,14 +96,14 @@ fn the_story_is_told_from_act_to_act() {
         assert_in_order(up, &["initialized", "direct_read"]);
         assert!(up["milestones"]["first_read"].is_string(), "{up:#}");
     }
-    assert_in_order(new, &["requested", "claim_created", "claim_provisioning", "claim_bound", "pod_scheduled"]);
+    assert_in_order(new, &["requested", "pvc_created", "pvc_provisioning", "pvc_bound", "pod_scheduled"]);
     assert!(new["phases"]["provision"].is_number() && reused["phases"]["provision"].is_null(), "{events:#?}");
     assert_in_order(gone, &["terminating", "endpoint_gone", "pod_gone"]);
     assert_in_order(gone, &["last_read", "pod_gone"]);
 
     // A machine that stands still for a whole act sees nothing of it before the next round.
     for told in [
-        &["a sample failed (too_many_connections)", "ERROR 1040"][..],
+        &["a probe failed (too_many_connections)", "ERROR 1040"][..],
         &["Unbalanced: mysql-2 gets none of the reads"],
         &["Undecided: ", "too_many_connections"],
     ] {
@@ -126,7 +126,7 @@ fn its_counters_agree_with_each_other() {
     let arguments = [&["demo", "--no-tui", "--for", "120s", "--speed", "16"], &listen[..]].concat();
     let mut program = Program::start(&mut readscope(&arguments));
     let address = page(&mut program);
-    let binds = "readscope_claim_bind_seconds_count{statefulset=\"mysql/mysql\",storage_class=\"standard\",\
+    let binds = "readscope_persistentvolumeclaim_bind_seconds_count{statefulset=\"mysql/mysql\",storage_class=\"standard\",\
                  bind_mode=\"WaitForFirstConsumer\"}";
     // The second time that the replica comes it finds its PVC: one PVC is bound in each round of the story.
     wait_until("the second scale-up", PATIENCE, || scale_events(address).len() >= 3);
@@ -135,8 +135,8 @@ fn its_counters_agree_with_each_other() {
     assert!((1.0..=f64::from(rounds)).contains(&bound), "{bound} in {rounds} rounds");
     let told = target(address);
     let reads: u64 = members(&told).map(|replica| replica["reads"].as_u64().unwrap()).sum();
-    let (samples, failures) = (told["samples"].as_u64().unwrap(), told["failures"].as_u64().unwrap());
-    assert_eq!(reads, samples - failures, "{told:#}");
+    let (probes, failures) = (told["probes"].as_u64().unwrap(), told["failures"].as_u64().unwrap());
+    assert_eq!(reads, probes - failures, "{told:#}");
     let by_reason: u64 = told["failures_by_reason"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
     assert_eq!(by_reason, failures, "{told:#}");
     assert!(told["failures_by_reason"]["too_many_connections"].as_u64() > Some(0), "{told:#}");

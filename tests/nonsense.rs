@@ -1,4 +1,4 @@
-//! Whatever samples bring, in whatever order and at whatever time: every view goes on showing numbers that are numbers.
+//! Whatever probes bring, in whatever order and at whatever time: every view goes on showing numbers that are numbers.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -13,8 +13,8 @@ use proptest::{
 };
 use readscope::{
     model::{
-        Answer, CheckRules, Event, Expectation, Expected, Failure, FailureReason, Identity, Moment, ProbeIntervals,
-        Sample, Snapshot, State, TargetId, TargetSpec, Timings, VerdictRules,
+        Answer, CheckRules, Event, Expectation, Expected, Failure, FailureReason, Identity, Moment, Probe,
+        ProbeIntervals, Snapshot, State, TargetId, TargetSpec, Timings, VerdictRules,
     },
     view::{api::Targets, metrics::Exposition},
 };
@@ -88,10 +88,10 @@ fn spec(expected: Vec<Expected>, check: bool) -> TargetSpec {
         service: None,
         statefulset: None,
         port: 3306,
-        pace: ProbeIntervals { interval: second, burst: None, direct: None, max_lag: second },
+        pace: ProbeIntervals { interval: second, burst: None, pod_interval: None, max_lag: second },
         forget_after: Duration::from_secs(60),
         verdict: VerdictRules { interval: second, ..VerdictRules::default() },
-        check: check.then_some(CheckRules { samples: 300, alpha: 0.001 }),
+        check: check.then_some(CheckRules { probes: 300, alpha: 0.001 }),
     }
 }
 
@@ -140,21 +140,21 @@ proptest! {
         let mut sequence = 0;
         for (step, second) in steps {
             let now = at(second);
-            let mut sampled = |outcome, lasted| {
+            let mut probed = |outcome, lasted| {
                 sequence += 1;
                 let started = Moment { elapsed: now.elapsed.saturating_sub(lasted), ..now };
-                let sample = Sample { sequence: sequence - 1, started, finished: now, outcome };
-                Event::Sampled { target: TARGET, sample: Box::new(sample), late: Duration::ZERO }
+                let probe = Probe { sequence: sequence - 1, started, finished: now, outcome };
+                Event::Probed { target: TARGET, probe: Box::new(probe), late: Duration::ZERO }
             };
             let event = match step {
                 Step::Answer(identity, milliseconds) => {
                     let total = Duration::from_millis(milliseconds);
                     let timings = Timings { total, query: total, ..Timings::default() };
                     let address = ([127, 0, 0, 1], 3306).into();
-                    sampled(Ok(Answer { identity: *identity, timings, address }), total)
+                    probed(Ok(Answer { identity: *identity, timings, address }), total)
                 }
                 Step::Failure(reason) => {
-                    sampled(Err(Failure { reason, text: "it failed".to_owned(), address: None }), Duration::ZERO)
+                    probed(Err(Failure { reason, text: "it failed".to_owned(), address: None }), Duration::ZERO)
                 }
                 Step::Skipped(count) => Event::Skipped { target: TARGET, count },
                 Step::Tick => Event::Tick,
@@ -175,8 +175,8 @@ proptest! {
             let now = at(second);
             let address = ([127, 0, 0, 1], 3306).into();
             let outcome = Ok(Answer { identity: identity.clone(), timings: Timings::default(), address });
-            let sample = Box::new(Sample { sequence, started: now, finished: now, outcome });
-            state.apply(Event::Sampled { target: TARGET, sample, late: Duration::ZERO }, now);
+            let probe = Box::new(Probe { sequence, started: now, finished: now, outcome });
+            state.apply(Event::Probed { target: TARGET, probe, late: Duration::ZERO }, now);
         }
         let snapshot = state.snapshot(at(1));
         let target = &snapshot.targets[0];

@@ -1,4 +1,4 @@
-//! An API server that tells of as many pods and claims as wanted, as much of one as readscope asks for: lists in pages,
+//! An API server that tells of as many pods and PVCs as wanted, as much of one as readscope asks for: lists in pages,
 //! and watches.
 
 use std::{
@@ -20,7 +20,7 @@ use crate::objects;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Amount {
     pub(crate) pods: usize,
-    pub(crate) claims: usize,
+    pub(crate) pvcs: usize,
 }
 
 pub(crate) struct ApiServer {

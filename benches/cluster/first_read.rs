@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use readscope::{
     config::{Interval, Pacing},
     model::{
-        Answer, Event, Expectation, Identity, Moment, Sample, State, TargetId, TargetSpec, Timings, Told, VerdictRules,
+        Answer, Event, Expectation, Identity, Moment, Probe, State, TargetId, TargetSpec, Timings, Told, VerdictRules,
         cluster::{
             Change, Endpoint, Kind, Milestone, Object, ObjectName, Pod, PodConditions, PodRef, Receipt, Service, Slice,
             StatefulSet, WatchName,
@@ -21,8 +21,8 @@ const TARGET: TargetId = TargetId(0);
 /// When the new endpoint is told.
 const TOLD: f64 = 20.0;
 
-/// How long a sample takes.
-const SAMPLE: f64 = 0.002;
+/// How long a probe takes.
+const PROBE: f64 = 0.002;
 
 /// What the first read of a new replica came to.
 pub(crate) struct Late {
@@ -54,7 +54,7 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
         check: None,
     };
     let state = State::new([(TARGET, spec)], KINDS.map(watch).to_vec());
-    let mut story = Story { state, samples: 0, newest: replicas - 1, newest_answered: false };
+    let mut story = Story { state, probes: 0, newest: replicas - 1, newest_answered: false };
     story.begins(replicas - 1);
     story.tells(set(replicas), Receipt::Live, 5.0);
     story.tells(pod(replicas - 1), Receipt::Live, 6.0);
@@ -68,7 +68,7 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
             quick = plan.burst;
         }
         let routed = if moment >= in_force { replicas } else { replicas - 1 };
-        story.samples(random.random_range(0..routed), moment);
+        story.probes(random.random_range(0..routed), moment);
         if let Some(first_read) = story.first_read() {
             let misses = (0.01_f64.ln() / (-1.0 / f64::from(replicas)).ln_1p()).ceil();
             return Late { seconds: first_read - in_force, bound: misses * burst + 0.05 };
@@ -80,7 +80,7 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
 /// The model, and what it is told.
 struct Story {
     state: State,
-    samples: u64,
+    probes: u64,
     /// The place of the replica that comes.
     newest: u32,
     newest_answered: bool,
@@ -98,7 +98,7 @@ impl Story {
         for kind in KINDS {
             self.state.apply(Event::Cluster { watch: watch(kind), told: Told::Listed }, at(0.0));
         }
-        (0..replicas).for_each(|place| self.samples(place, 1.0 + f64::from(place)));
+        (0..replicas).for_each(|place| self.probes(place, 1.0 + f64::from(place)));
     }
 
     fn tells(&mut self, object: Object, receipt: Receipt, moment: f64) {
@@ -113,7 +113,7 @@ impl Story {
     }
 
     /// The replica at this place answers.
-    fn samples(&mut self, place: u32, moment: f64) {
+    fn probes(&mut self, place: u32, moment: f64) {
         let identity = Identity {
             server_id: 100 + place,
             server_uuid: None,
@@ -124,18 +124,16 @@ impl Story {
             gtid_executed: None,
         };
         let address = SocketAddr::from(([10, 0, 0, 1], 3306));
-        let sample = Sample {
-            sequence: self.samples,
+        let probe = Probe {
+            sequence: self.probes,
             started: at(moment),
-            finished: at(moment + SAMPLE),
+            finished: at(moment + PROBE),
             outcome: Ok(Answer { identity, timings: Timings::default(), address }),
         };
-        self.samples += 1;
+        self.probes += 1;
         self.newest_answered |= place == self.newest;
-        self.state.apply(
-            Event::Sampled { target: TARGET, sample: Box::new(sample), late: Duration::ZERO },
-            at(moment + SAMPLE),
-        );
+        self.state
+            .apply(Event::Probed { target: TARGET, probe: Box::new(probe), late: Duration::ZERO }, at(moment + PROBE));
     }
 
     /// When the new replica was read for the first time, in seconds.
@@ -170,7 +168,7 @@ fn set(replicas: u32) -> Object {
         uid: "set".into(),
         replicas,
         first_ordinal: 0,
-        claim_templates: Vec::new(),
+        pvc_templates: Vec::new(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What it costs to know a large namespace, and how late first reads are told: one table, nothing asserted.
 //!
-//! The program as it is shipped watches an API server that tells of 5,000 pods and claims; what the process occupies with
+//! The program as it is shipped watches an API server that tells of 5,000 pods and PVCs; what the process occupies with
 //! them and without them is what they take, in the model, in the watches and in what the allocator keeps.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
@@ -43,26 +43,26 @@ fn progress(what: &str) -> io::Result<()> {
     writeln!(io::stderr(), "{what} ...")
 }
 
-/// What each pod and each claim occupies.
+/// What each pod and each PVC occupies.
 fn memory() -> io::Result<Vec<Row>> {
     progress("memory")?;
-    let occupied = |pods, claims| -> io::Result<u64> { Ok(Watching::start(Amount { pods, claims })?.occupied()) };
+    let occupied = |pods, pvcs| -> io::Result<u64> { Ok(Watching::start(Amount { pods, pvcs })?.occupied()) };
     let without = occupied(0, 0)?;
     let row = |what: &str, with: u64, wanted: &str| {
         let each = with.saturating_sub(without) / MANY as u64;
         [format!("resident bytes a {what}, of {MANY}"), each.to_string(), wanted.to_owned()]
     };
     let pods = row("pod", occupied(MANY, 0)?, "<= 4096");
-    let claims = row("claim", occupied(0, MANY)?, "<= 2048");
-    let both = row("pod with its claim", occupied(MANY, MANY)?, "<= 6144");
-    Ok(vec![pods, claims, both, ["resident without them".to_owned(), format!("{} kB", without / 1000), String::new()]])
+    let pvcs = row("pvc", occupied(0, MANY)?, "<= 2048");
+    let both = row("pod with its pvc", occupied(MANY, MANY)?, "<= 6144");
+    Ok(vec![pods, pvcs, both, ["resident without them".to_owned(), format!("{} kB", without / 1000), String::new()]])
 }
 
 /// What a hundred events a second take of a processor.
 fn processor() -> io::Result<Row> {
     const LASTING: Duration = Duration::from_secs(10);
     progress("processor time")?;
-    let watching = Watching::start(Amount { pods: MANY, claims: MANY })?;
+    let watching = Watching::start(Amount { pods: MANY, pvcs: MANY })?;
     let used = |busy| {
         watching.server.be_busy(busy);
         let before = watching.seconds();
@@ -105,7 +105,7 @@ impl Watching {
         std::fs::write(&path, format!("apiVersion: v1\nkind: Config\n{clusters}\n{rest}\ncurrent-context: x\n"))?;
         // Nobody answers there, and nobody is asked again.
         let options = ["run", "--service", "mysql/mysql-read", "--address", "127.0.0.1:9", "--interval", "1h"];
-        let quiet = ["--burst-interval", "0", "--direct-interval", "0", "--web.listen-address", "127.0.0.1:0"];
+        let quiet = ["--burst-interval", "0", "--pod-probe-interval", "0", "--web.listen-address", "127.0.0.1:0"];
         let exporter = Exporter::start(readscope(&options).args(quiet).env("KUBECONFIG", &path));
         let watches = || exporter.metrics().sum("readscope_kube_watch_up", "");
         wait_until("every list", Duration::from_secs(120), || watches() == 8);

@@ -12,7 +12,7 @@ pub(crate) fn count(resource: &str, amount: Amount) -> usize {
     match resource {
         "services" | "endpointslices" | "statefulsets" | "storageclasses" => 1,
         "pods" => REPLICAS + amount.pods,
-        "persistentvolumeclaims" | "persistentvolumes" => REPLICAS + amount.claims,
+        "persistentvolumeclaims" | "persistentvolumes" => REPLICAS + amount.pvcs,
         _ => 0,
     }
 }
@@ -43,13 +43,13 @@ pub(crate) fn object(resource: &str, index: usize, ready: bool) -> Option<Value>
             "volumeBindingMode": "WaitForFirstConsumer",
         }),
         "pods" => pod(index, ready),
-        "persistentvolumeclaims" => claim(index),
+        "persistentvolumeclaims" => pvc(index),
         "persistentvolumes" => volume(index),
         _ => return None,
     })
 }
 
-/// The `StatefulSet` of a pod or claim, and its place there: after the first ones, those of others with five replicas.
+/// The `StatefulSet` of a pod or PVC, and its place there: after the first ones, those of others with five replicas.
 fn place(index: usize) -> (String, usize) {
     match index.checked_sub(REPLICAS) {
         None => ("mysql".to_owned(), index),
@@ -111,32 +111,32 @@ fn pod(index: usize, ready: bool) -> Value {
     managed(pod, "kubelet")
 }
 
-fn claim(index: usize) -> Value {
-    let mut claim = json!({
+fn pvc(index: usize) -> Value {
+    let mut pvc = json!({
         "metadata": metadata(&format!("data-{}", pod_name(index)), &json!({"app": "mysql"})),
         "spec": {
             "accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "volumeMode": "Filesystem",
-            "volumeName": format!("pvc-{}", uid("claim", index)), "resources": {"requests": {"storage": "10Gi"}},
+            "volumeName": format!("pvc-{}", uid("pvc", index)), "resources": {"requests": {"storage": "10Gi"}},
         },
         "status": {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "10Gi"}},
     });
-    claim["metadata"]["uid"] = uid("claim", index).into();
-    claim["metadata"]["annotations"] = json!({
+    pvc["metadata"]["uid"] = uid("pvc", index).into();
+    pvc["metadata"]["annotations"] = json!({
         "pv.kubernetes.io/bind-completed": "yes", "volume.kubernetes.io/selected-node": "node1",
         "volume.kubernetes.io/storage-provisioner": "example.com/disks",
     });
-    managed(claim, "kube-controller-manager")
+    managed(pvc, "kube-controller-manager")
 }
 
-/// The volume of a claim.
+/// The volume of a PVC.
 fn volume(index: usize) -> Value {
-    let claim = format!("data-{}", pod_name(index));
+    let pvc = format!("data-{}", pod_name(index));
     let mut volume = json!({
-        "metadata": metadata(&format!("pvc-{}", uid("claim", index)), &json!({})),
+        "metadata": metadata(&format!("pvc-{}", uid("pvc", index)), &json!({})),
         "spec": {
             "accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "volumeMode": "Filesystem",
-            "capacity": {"storage": "10Gi"}, "persistentVolumeReclaimPolicy": "Delete",
-            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": "mysql", "name": claim, "uid": uid("claim", index)},
+            "capacity": {"storage": "10Gi"}, "persistentVolumeRepvcPolicy": "Delete",
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": "mysql", "name": pvc, "uid": uid("pvc", index)},
             "csi": {"driver": "example.com", "fsType": "ext4", "volumeHandle": format!("disk-{index}")},
         },
         "status": {"phase": "Bound", "lastPhaseTransitionTime": "2026-01-01T00:00:03Z"},

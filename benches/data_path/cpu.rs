@@ -1,4 +1,4 @@
-//! Processor time, user and system, a sample. Machines are shared and get slower and faster by themselves, so two
+//! Processor time, user and system, a probe. Machines are shared and get slower and faster by themselves, so two
 //! clients are only ever compared in slices that follow each other, and what counts is the median of the ratios.
 
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
-/// One client that takes samples.
+/// One client that takes probes.
 pub(crate) struct Client<'a> {
-    /// How many samples make one slice: enough for some tenths of a second.
+    /// How many probes make one slice: enough for some tenths of a second.
     pub(crate) slice: u32,
-    /// Takes so many samples.
+    /// Takes so many probes.
     pub(crate) take: Box<dyn FnMut(u32) + 'a>,
     /// Where its processor time is counted.
     pub(crate) place: Place,
@@ -26,7 +26,7 @@ pub(crate) enum Place {
 
 /// Two clients side by side.
 pub(crate) struct Comparison {
-    /// Seconds a sample, the median.
+    /// Seconds a probe, the median.
     pub(crate) ours: f64,
     pub(crate) theirs: f64,
     /// Ours by theirs: the median, and the quartiles around it.
@@ -35,7 +35,7 @@ pub(crate) struct Comparison {
 }
 
 impl Client<'_> {
-    /// The processor time a sample of one slice, in seconds.
+    /// The processor time a probe of one slice, in seconds.
     pub(crate) fn measure(&mut self) -> f64 {
         let before = used(self.place);
         (self.take)(self.slice);
@@ -45,7 +45,7 @@ impl Client<'_> {
 
 /// Compares by slices: ours, theirs, theirs, ours, and so on.
 pub(crate) fn compare(ours: &mut Client<'_>, theirs: &mut Client<'_>, pairs: usize) -> Comparison {
-    // What is made once (caches, connections of other ports, code read from disk) belongs to no sample.
+    // What is made once (caches, connections of other ports, code read from disk) belongs to no probe.
     ours.measure();
     theirs.measure();
     let measured: Vec<(f64, f64)> = (0..pairs)

@@ -68,16 +68,16 @@ impl Exporter {
         exporter
     }
 
-    /// Returns when so many samples are over, with their number.
-    pub(crate) fn wait_for_samples(&self, enough: f64) -> f64 {
-        wait_for("samples", Duration::from_secs(120), || Some(self.samples()).filter(|samples| *samples >= enough))
+    /// Returns when so many probes are over, with their number.
+    pub(crate) fn wait_for_probes(&self, enough: f64) -> f64 {
+        wait_for("probes", Duration::from_secs(120), || Some(self.probes()).filter(|probes| *probes >= enough))
     }
 
-    fn samples(&self) -> f64 {
+    fn probes(&self) -> f64 {
         let scraped = scrapes(self.http, 1, "identity").remove(0);
         let text = String::from_utf8(scraped.body).expect("metrics are text");
         let mut values = text.lines().filter_map(|line| line.strip_prefix("readscope_probes_total{")?.split_once("} "));
-        values.next().and_then(|(_, value)| value.parse().ok()).expect("a scrape tells the number of samples")
+        values.next().and_then(|(_, value)| value.parse().ok()).expect("a scrape tells the number of probes")
     }
 
     /// Scrapes over one connection, as Prometheus does.

@@ -53,20 +53,20 @@ fn main() -> io::Result<()> {
     io::stdout().write_all(table::table(&rows).as_bytes())
 }
 
-/// Processor time of clients that take samples as quickly as they can.
+/// Processor time of clients that take probes as quickly as they can.
 fn processor(server: &Server) -> io::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (concurrency, wanted) in [(1, "<= 1.25"), (8, "<= 1.35"), (64, "<= 1.35")] {
-        let what = format!("CPU a sample, {concurrency} at once");
+        let what = format!("CPU a probe, {concurrency} at once");
         progress(&what)?;
-        let mut ours = clients::sampler(server, concurrency, 640);
+        let mut ours = clients::prober(server, concurrency, 640);
         let mut against = |name: &str, mut theirs: Client<'_>, pairs: usize, wanted| {
             let before = server.connections();
             let comparison = compare(&mut ours, &mut theirs, pairs);
             // A client that is quick because it does not do what it should would make a fine ratio.
             let taken = (u64::from(ours.slice) + u64::from(theirs.slice)) * (pairs as u64 + 1);
             let seen = server.connections() - before;
-            assert!(seen >= taken, "{taken} samples against {name} took {seen} connections");
+            assert!(seen >= taken, "{taken} probes against {name} took {seen} connections");
             rows.push(Row::compared(&what, name, &comparison).wanted(wanted));
         };
         against("raw client", clients::raw(server, concurrency, 640), 25, wanted);
@@ -92,28 +92,28 @@ fn start(server: &Server) -> io::Result<Vec<Row>> {
     Ok(vec![row("first answer after the start, median of 20", 2), row("first answer after the start, last of 20", 4)])
 }
 
-/// What the whole program takes while it samples as quickly as it may.
+/// What the whole program takes while it probes as quickly as it may.
 fn running(server: &Server) -> io::Result<Vec<Row>> {
     const INTERVAL: Duration = Duration::from_micros(2500);
-    const SAMPLES: u32 = 10_000;
+    const PROBES: u32 = 10_000;
 
-    progress("10,000 samples of the whole program")?;
+    progress("10,000 probes of the whole program")?;
     let start = |(port, program)| Exporter::start(program, server, port, "2.5ms");
     let (dynamic, static_one) = (built(), built_static());
     let exporter = start((10306, &dynamic));
     let static_exporter = static_one.as_ref().map(|program| start((10307, program)));
-    let raw = clients::paced_raw(server, INTERVAL, SAMPLES);
-    let samples = exporter.wait_for_samples(SAMPLES.into());
+    let raw = clients::paced_raw(server, INTERVAL, PROBES);
+    let probes = exporter.wait_for_probes(PROBES.into());
 
-    let what = "CPU a sample, the whole program at 400 a second";
+    let what = "CPU a probe, the whole program at 400 a second";
     let compared_with = (raw, format!("{} (raw client at the same pace)", time(raw).1));
     let mut rows = vec![
-        Row::single(what, time(exporter.processor() / samples), compared_with),
-        memory("memory after 10,000 samples", &exporter),
+        Row::single(what, time(exporter.processor() / probes), compared_with),
+        memory("memory after 10,000 probes", &exporter),
     ];
     if let Some(exporter) = static_exporter {
-        exporter.wait_for_samples(SAMPLES.into());
-        rows.push(memory("memory after 10,000 samples, static build", &exporter));
+        exporter.wait_for_probes(PROBES.into());
+        rows.push(memory("memory after 10,000 probes, static build", &exporter));
     }
     Ok(rows)
 }
@@ -144,7 +144,7 @@ fn scraping(server: &Server) -> io::Result<Vec<Row>> {
         ));
     }
     let exporter = Exporter::start(&built(), server, 10306, "1s");
-    exporter.wait_for_samples(1.0);
+    exporter.wait_for_probes(1.0);
     for (what, encoding, alone) in [("plain", "identity", one.plain), ("gzip", "gzip", one.gzip)] {
         let seconds = quantile(exporter.scrapes(200, encoding).iter().map(|scraped| scraped.seconds), 2);
         let compared_with = (alone, format!("{} (rendering alone)", time(alone).1));

@@ -1,4 +1,4 @@
-//! The least that a client can do for one sample: connect, log in by `caching_sha2_password`'s fast path, ask the
+//! The least that a client can do for one probe: connect, log in by `caching_sha2_password`'s fast path, ask the
 //! identity query, read its row, quit. No TLS, no options, no errors told apart. What readscope spends is measured
 //! against this.
 
@@ -47,8 +47,8 @@ impl RawClient {
         Self { address, user: user.to_owned(), password: password.to_owned(), question }
     }
 
-    /// Takes one sample and returns the row's fields.
-    pub(crate) async fn sample(&self) -> io::Result<Vec<Option<String>>> {
+    /// Takes one probe and returns the row's fields.
+    pub(crate) async fn probe(&self) -> io::Result<Vec<Option<String>>> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let mut wire = Wire { stream, buffer: Vec::with_capacity(1024), next: 0 };

@@ -10,7 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use readscope::{
     clock::Clock,
     model::{
-        Answer, Event, Expectation, Identity, ProbeIntervals, Sample, Snapshot, State, TargetId, TargetSpec, Timings,
+        Answer, Event, Expectation, Identity, Probe, ProbeIntervals, Snapshot, State, TargetId, TargetSpec, Timings,
         VerdictRules,
     },
     view::metrics::Exposition,
@@ -83,11 +83,8 @@ fn snapshot(targets: u32) -> Snapshot {
         for number in 0..REPLICAS * ANSWERS_OF_EACH {
             let now = clock.now();
             let outcome = Ok(answer(target, number));
-            let sample = Sample { sequence: number.into(), started: now, finished: now, outcome };
-            state.apply(
-                Event::Sampled { target: TargetId(target), sample: Box::new(sample), late: Duration::ZERO },
-                now,
-            );
+            let probe = Probe { sequence: number.into(), started: now, finished: now, outcome };
+            state.apply(Event::Probed { target: TargetId(target), probe: Box::new(probe), late: Duration::ZERO }, now);
         }
     }
     state.snapshot(clock.now())

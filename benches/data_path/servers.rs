@@ -19,7 +19,7 @@ use crate::{
 pub(crate) const IDENTITY: &str = "SELECT @@server_id, @@hostname, @@read_only, @@version, UTC_TIMESTAMP(6)\
                                    /*!80000 , @@server_uuid, @@global.gtid_executed, @@global.gtid_mode */";
 
-/// The client closes first, so each sample leaves its port in `TIME_WAIT`; on loopback the kernel uses it again after a
+/// The client closes first, so each probe leaves its port in `TIME_WAIT`; on loopback the kernel uses it again after a
 /// second, in which a quick client needs thousands. None of them is a port that readscope listens on.
 const PORTS: &str = "12000 65535";
 
@@ -53,7 +53,7 @@ impl Server {
         obtained::mysql()
     }
 
-    /// How readscope's own sampler is told of it.
+    /// How readscope's own prober is told of it.
     pub(crate) fn target(&self) -> Target {
         let second = Duration::from_secs(1);
         Target {

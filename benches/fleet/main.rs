@@ -1,7 +1,7 @@
 //! What a thousand targets with five replicas each cost in one process, whether each of them costs what one does, and what
 //! a hundred open pages cost: one table of ratios, nothing asserted.
 //!
-//! The program as it is shipped samples read Services that are in another process, on loopback. The table goes to standard
+//! The program as it is shipped probes read Services that are in another process, on loopback. The table goes to standard
 //! output, progress to standard error.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has failed")]
@@ -32,7 +32,7 @@ use table::{Row, size, time};
 
 const MANY: usize = 1000;
 
-/// How long each number of targets is sampled for the figures.
+/// How long each number of targets is probed for the figures.
 const LASTING: Duration = Duration::from_secs(30);
 
 /// How often it is scraped, and its configuration loaded; the median counts.
@@ -50,13 +50,13 @@ fn main() -> io::Result<()> {
         return Ok(());
     }
     let mut rows = Vec::new();
-    // As many samples a second of few targets as of many, as far as one target can be asked so often.
+    // As many probes a second of few targets as of many, as far as one target can be asked so often.
     let fewer = [(1, Duration::from_micros(2500)), (10, Duration::from_millis(10)), (100, Duration::from_millis(100))];
     let (mut one, mut hundred) = (None, None);
     for (targets, interval) in fewer {
         progress(&format!("{targets} targets"))?;
         let observer = Observer::start(targets, interval)?;
-        let taken = observer.sample(LASTING);
+        let taken = observer.probe(LASTING);
         let each = *one.get_or_insert(taken.each);
         rows.push(cost(targets, taken.each, each));
         hundred = Some((median(&observer.scrapes(TIMES, "identity")?), observer.series()));
@@ -65,12 +65,12 @@ fn main() -> io::Result<()> {
     let pages = pages::pages(LASTING)?;
     progress(&format!("{MANY} targets"))?;
     let mut observer = Observer::start(MANY, Duration::from_secs(1))?;
-    let taken = observer.sample(LASTING);
+    let taken = observer.probe(LASTING);
     rows.push(cost(MANY, taken.each, one.unwrap()));
     let limit = |limit: f64, text: &str| (limit, text.to_owned());
     let percent = |part: f64| (part, format!("{:.1} % of a core", 100.0 * part));
-    rows.push(Row::single("processor, 1,000 samples a second", percent(taken.processor), percent(0.45)).wanted("<= 1"));
-    rows.push(Row::single("samples start late, p99", time(taken.delay), limit(0.02, "20 ms")).wanted("<= 1"));
+    rows.push(Row::single("processor, 1,000 probes a second", percent(taken.processor), percent(0.45)).wanted("<= 1"));
+    rows.push(Row::single("probes start late, p99", time(taken.delay), limit(0.02, "20 ms")).wanted("<= 1"));
     rows.extend(scraping(&observer, hundred.unwrap())?);
     rows.extend(reloading(&mut observer)?);
     rows.push(Row::single("memory in the end", size(observer.resident()), size(96_000_000)).wanted("<= 1"));
@@ -80,7 +80,7 @@ fn main() -> io::Result<()> {
 
 fn cost(targets: usize, each: f64, of_one: f64) -> Row {
     let with = (of_one, format!("{} (1 target)", time(of_one).1));
-    Row::single(&format!("processor time a sample, targets: {targets}"), time(each), with).wanted("0.9-1.1")
+    Row::single(&format!("processor time a probe, targets: {targets}"), time(each), with).wanted("0.9-1.1")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no size comes near 2^52")]
@@ -113,7 +113,7 @@ fn reloading(observer: &mut Observer) -> io::Result<[Row; 3]> {
     let row =
         |what, quarters| Row::single(what, time(quantile(seconds.iter().copied(), quarters)), limit()).wanted("<= 1");
     #[expect(clippy::cast_precision_loss, reason = "as few as may be")]
-    let lost = Row::single("samples lost by the reloads", (lost as f64, lost.to_string()), (1.0, "1".to_owned()));
+    let lost = Row::single("probes lost by the reloads", (lost as f64, lost.to_string()), (1.0, "1".to_owned()));
     Ok([row("reload of 1,000 targets, one changed, median", 2), row("the same, slowest", 4), lost.wanted("0")])
 }
 

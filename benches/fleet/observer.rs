@@ -37,13 +37,13 @@ pub(crate) struct Observer {
     _folder: TempDir,
 }
 
-/// What a time of sampling took.
+/// What a time of probing took.
 pub(crate) struct Taken {
     /// The part of one processor.
     pub(crate) processor: f64,
-    /// Processor time of each sample, in seconds.
+    /// Processor time of each probe, in seconds.
     pub(crate) each: f64,
-    /// Of 100 samples 99 started so soon after their time, in seconds.
+    /// Of 100 probes 99 started so soon after their time, in seconds.
     pub(crate) delay: f64,
 }
 
@@ -63,21 +63,21 @@ impl Observer {
         let arguments = ["run", "--config.file", file.to_str().unwrap(), "--web.listen-address", "127.0.0.1:0"];
         let exporter = Exporter::start(readscope(&arguments).arg("--web.enable-lifecycle"));
         let observer = Self { services, exporter, file, interval, changed: None, _folder: folder };
-        let least = || observer.samples().into_values().min().unwrap_or_default();
-        wait_until("samples of every target", SOON, || least() >= 5);
+        let least = || observer.probes().into_values().min().unwrap_or_default();
+        wait_until("probes of every target", SOON, || least() >= 5);
         Ok(observer)
     }
 
-    /// Lets it sample for a time.
-    pub(crate) fn sample(&self, lasting: Duration) -> Taken {
+    /// Lets it probe for a time.
+    pub(crate) fn probe(&self, lasting: Duration) -> Taken {
         let (before, used) = (self.exporter.metrics(), self.processor());
         let began = Instant::now();
         sleep(lasting);
         let (used, lasted) = (self.processor() - used, began.elapsed());
         let after = self.exporter.metrics();
-        let samples = |metrics: &Metrics| metrics.sum("readscope_probes_total", "");
+        let probes = |metrics: &Metrics| metrics.sum("readscope_probes_total", "");
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
-        let taken = (samples(&after) - samples(&before)) as f64;
+        let taken = (probes(&after) - probes(&before)) as f64;
         Taken {
             processor: used / lasted.as_secs_f64(),
             each: used / taken,
@@ -128,14 +128,14 @@ impl Observer {
         Ok(began.elapsed().as_secs_f64())
     }
 
-    /// How many samples were not taken, failed, or were taken and not counted, of those targets that never changed.
+    /// How many probes were not taken, failed, or were taken and not counted, of those targets that never changed.
     pub(crate) fn lost(&mut self, changed: &[usize]) -> io::Result<u64> {
         let metrics = self.exporter.metrics();
-        let samples = self.samples();
+        let probes = self.probes();
         let connections = self.services.connections()?;
         let kept = connections.iter().enumerate().filter(|(target, _)| !changed.contains(target));
         // One may be under way, or over and not shown yet.
-        let uncounted = |(target, connections): (usize, &u64)| (connections - samples[&target]).saturating_sub(1);
+        let uncounted = |(target, connections): (usize, &u64)| (connections - probes[&target]).saturating_sub(1);
         let sum = |name| metrics.sum(name, "");
         Ok(sum("readscope_probes_skipped_total")
             + sum("readscope_probe_failures_total")
@@ -148,10 +148,10 @@ impl Observer {
     }
 
     /// By the number of the target.
-    fn samples(&self) -> BTreeMap<usize, u64> {
+    fn probes(&self) -> BTreeMap<usize, u64> {
         let metrics = self.exporter.metrics();
         let number = |labels: &str| labels.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
-        metrics.series("readscope_probes_total").map(|(labels, samples)| (number(labels), samples)).collect()
+        metrics.series("readscope_probes_total").map(|(labels, probes)| (number(labels), probes)).collect()
     }
 }
 
@@ -164,7 +164,7 @@ fn configuration(ports: &[u16], interval: Duration, changed: Option<usize>) -> S
     format!("defaults: {{tls: {{mode: disabled}}, interval: {interval:?}}}\ntargets:\n{targets}")
 }
 
-/// How many samples started at most so late, in seconds; the last one counts all.
+/// How many probes started at most so late, in seconds; the last one counts all.
 fn delays(metrics: &Metrics) -> Vec<(f64, u64)> {
     let bound = |labels: &str| labels.trim_start_matches("le=").trim_matches('"').parse::<f64>().unwrap();
     let buckets = metrics.series("readscope_probe_delay_seconds_bucket");

@@ -15,14 +15,14 @@ use crate::{
 /// So many are open at once.
 const PAGES: usize = 100;
 
-/// Has one target sampled once a second for a time without pages, and as long with them.
+/// Has one target probed once a second for a time without pages, and as long with them.
 pub(crate) fn pages(lasting: Duration) -> io::Result<[Row; 2]> {
     let observer = Observer::start(1, Duration::from_secs(1))?;
-    let (alone, before) = (observer.sample(lasting).processor, observer.resident());
+    let (alone, before) = (observer.probe(lasting).processor, observer.resident());
     for _ in 0..PAGES {
         open(observer.address())?;
     }
-    let taken = observer.sample(lasting).processor - alone;
+    let taken = observer.probe(lasting).processor - alone;
     let each = observer.resident().saturating_sub(before) / PAGES;
     let percent = |part: f64| (part, format!("{:.1} % of a core", 100.0 * part));
     Ok([

@@ -9,7 +9,7 @@ use crate::source::exporter::ExporterUrl;
 /// Which exporter, and how to ask it.
 #[derive(Debug, Args)]
 pub struct AttachArgs {
-    /// Ask a running exporter instead of watching and sampling, such as `http://127.0.0.1:10306`
+    /// Ask a running exporter instead of watching and probing, such as `http://127.0.0.1:10306`
     #[arg(long, value_name = "URL")]
     pub attach: Option<ExporterUrl>,
     /// Whom to trust and who to be with --attach, in the form of Prometheus' tools: `basic_auth`, authorization,

@@ -11,12 +11,12 @@ pub struct WatchArgs {
     /// A running exporter instead.
     #[command(flatten)]
     pub attach: AttachArgs,
-    /// Where to sample.
+    /// Where to probe.
     #[command(flatten)]
     pub target: TargetArgs,
-    /// Sample only: no scale events and claims
+    /// Probe only: no scale events and PVCs
     #[arg(long)]
-    pub no_lifecycle: bool,
+    pub no_scale_events: bool,
     /// Validate the options, print what would run, and exit
     #[arg(long = "config.check", conflicts_with = "attach")]
     pub config_check: bool,

@@ -31,7 +31,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const FALSE_ALARM_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
 /// Short enough to detect a stopped server within one step.
-const DIRECT_INTERVAL: Duration = Duration::from_secs(2);
+const POD_PROBE_INTERVAL: Duration = Duration::from_secs(2);
 
 const MAX_LAG: Duration = Duration::from_secs(1);
 
@@ -99,9 +99,9 @@ fn imbalance(speed: f64) -> Imbalance {
 }
 
 fn pacing(speed: f64) -> anyhow::Result<Pacing> {
-    let direct = Interval::try_from(quickened(DIRECT_INTERVAL, speed))?;
+    let pod_probes = Interval::try_from(quickened(POD_PROBE_INTERVAL, speed))?;
     let max_lag = quickened(MAX_LAG, speed).max(MAX_LAG_MIN).try_into()?;
-    Ok(Pacing { direct_interval: Every::from(direct), max_lag, ..Pacing::default() })
+    Ok(Pacing { pod_probe_interval: Every::from(pod_probes), max_lag, ..Pacing::default() })
 }
 
 /// Every timing of the target scales with the speed of the scenario.

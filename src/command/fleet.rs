@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     observation::{Observation, Plans},
-    sampling::Sampling,
+    probing::Probing,
 };
 use crate::{
     config::{Imbalance, Target},
@@ -19,7 +19,7 @@ use crate::{
     model::{CheckRules, ProbeIntervals, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
     source::{
         kubernetes::{Namespaces, Record, Watcher},
-        mysql::{Sampler, SamplerError},
+        mysql::{Prober, ProberError},
         schedule::Schedule,
     },
 };
@@ -114,17 +114,17 @@ impl Fleet {
         // All fallible steps come first.
         let goes_on = |running: &Running, wanted: &Wanted| same_rules && running.wanted == *wanted;
         let is_new = |wanted: &&Wanted| before.get(&wanted.0.name).is_none_or(|running| !goes_on(running, wanted));
-        let samplers: Result<Vec<_>, SamplerError> =
-            wanted.iter().filter(is_new).map(|(target, _)| Sampler::new(target.clone(), clock)).collect();
-        let samplers = match samplers {
-            Ok(samplers) => samplers,
+        let probers: Result<Vec<_>, ProberError> =
+            wanted.iter().filter(is_new).map(|(target, _)| Prober::new(target.clone(), clock)).collect();
+        let probers = match probers {
+            Ok(probers) => probers,
             Err(error) => {
                 self.running = before.into_values().collect();
                 self.running.sort_by_key(|running| running.id);
                 return Err(error.into());
             }
         };
-        let new = samplers.len();
+        let new = probers.len();
         let namespaces: Namespaces =
             wanted.iter().filter_map(|(target, _)| Some(Arc::clone(&target.service.as_ref()?.namespace))).collect();
         let watches = match &self.cluster {
@@ -133,7 +133,7 @@ impl Fleet {
             None => Vec::new(),
         };
         let mut lineup = TargetSet { watches, ..TargetSet::default() };
-        let (mut plans, mut starting, mut samplers) = (Plans::new(), Vec::new(), samplers.into_iter());
+        let (mut plans, mut starting, mut probers) = (Plans::new(), Vec::new(), probers.into_iter());
         for wanted in wanted {
             if let Some(running) = before.remove(&wanted.0.name) {
                 if goes_on(&running, &wanted) {
@@ -143,7 +143,7 @@ impl Fleet {
                 }
                 before.insert(Arc::clone(&wanted.0.name), running);
             }
-            let Some(sampler) = samplers.next() else { continue };
+            let Some(prober) = probers.next() else { continue };
             let id = TargetId(self.next);
             self.next += 1;
             let (spec, schedule) = plan(&wanted, imbalance);
@@ -153,8 +153,8 @@ impl Fleet {
             lineup.new.push((id, spec));
             let service = wanted.0.service.clone();
             let delay = share_of(schedule.interval.get(), starting.len(), new);
-            let sampling = Sampling { id, service, delay, schedule, sampler: Arc::new(sampler), plan };
-            starting.push((sampling, wanted));
+            let probing = Probing { id, service, delay, schedule, prober: Arc::new(prober), plan };
+            starting.push((probing, wanted));
         }
         self.observation.line_up(lineup, plans, self.records.clone()).await?;
         self.imbalance = imbalance;
@@ -170,8 +170,8 @@ impl Fleet {
             self.release(gone.task);
             gone.stop.cancel();
         }
-        for (sampling, wanted) in starting {
-            self.start(sampling, wanted);
+        for (probing, wanted) in starting {
+            self.start(probing, wanted);
         }
         Ok(())
     }
@@ -187,10 +187,10 @@ impl Fleet {
         self.names.remove(&task);
     }
 
-    fn start(&mut self, sampling: Sampling, wanted: Wanted) {
-        let (id, stop) = (sampling.id, self.stop.child_token());
-        let task = sampling.run(self.observation.events.clone(), self.observation.shown.clone(), stop.clone());
-        let task = self.spawn(format!("sampling {}", wanted.0.name), task);
+    fn start(&mut self, probing: Probing, wanted: Wanted) {
+        let (id, stop) = (probing.id, self.stop.child_token());
+        let task = probing.run(self.observation.events.clone(), self.observation.shown.clone(), stop.clone());
+        let task = self.spawn(format!("probing {}", wanted.0.name), task);
         self.running.push(Running { id, wanted, task, stop });
     }
 
@@ -207,7 +207,7 @@ impl Fleet {
                 (Ok(_), None) => {}
                 (Ok(_), Some(name)) => return anyhow!("the task {name} ended by itself"),
                 (Err(error), name) => {
-                    let name = name.unwrap_or_else(|| "sampling a target that is gone".to_owned());
+                    let name = name.unwrap_or_else(|| "probing a target that is gone".to_owned());
                     return anyhow!("the task {name} panicked: {}", super::supervisor::panic_message(error));
                 }
             }
@@ -258,7 +258,7 @@ fn plan((target, check): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule
         interval: target.interval,
         max_in_flight: target.max_in_flight,
         burst_interval: pace.burst.map(|burst| burst.interval).filter(|burst| *burst < pace.interval),
-        limit: check.as_ref().map(|rules| rules.samples),
+        limit: check.as_ref().map(|rules| rules.probes),
     };
     (spec, schedule)
 }

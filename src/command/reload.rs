@@ -95,7 +95,7 @@ impl Reloader {
     pub(super) async fn apply(&mut self, Loaded { configuration, shown }: Loaded) -> anyhow::Result<()> {
         if configuration.needs_kubernetes() && self.fleet.watcher().is_none() {
             let client = kubernetes::connect(self.args.target.kubernetes_context.as_deref()).await?;
-            let watcher = Watcher::new(client, !self.args.no_lifecycle);
+            let watcher = Watcher::new(client, !self.args.no_scale_events);
             if self.args.kubernetes_events {
                 self.fleet.record(&watcher);
             }
@@ -182,7 +182,7 @@ impl Reloader {
         let wanted = wanted.into_iter().map(|target| (target, None)).collect();
         let set = self.fleet.set(wanted, self.configuration.imbalance).await;
         if let Err(error) = set {
-            tracing::warn!(error = format!("{error:#}"), "discovered Services cannot be sampled");
+            tracing::warn!(error = format!("{error:#}"), "discovered Services cannot be probed");
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Reloader {
             for service in places.filter_map(|place| self.discoveries.get(&place)).flat_map(|there| &there.services) {
                 match discovery.target(service) {
                     Ok(target) if wanted.len() >= Configuration::TARGETS_MAX => {
-                        tracing::warn!(target = %target.name, "not sampled: there are {} targets", wanted.len());
+                        tracing::warn!(target = %target.name, "not probed: there are {} targets", wanted.len());
                     }
                     Ok(target) => {
                         if names.insert(Arc::clone(&target.name)) {

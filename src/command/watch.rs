@@ -57,7 +57,7 @@ fn own(args: &WatchArgs) -> Result<u8, CommandError> {
         let snapshots = observation.shown.clone();
         let mut fleet = Fleet::new(observation, stop.clone());
         if let Some(client) = client {
-            fleet.watch(Watcher::new(client, !args.no_lifecycle));
+            fleet.watch(Watcher::new(client, !args.no_scale_events));
         }
         fleet.set(targets, configuration.imbalance).await.map_err(CommandError::usage)?;
         supervisor.spawn("targets", fleet.keep());

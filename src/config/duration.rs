@@ -19,8 +19,8 @@ pub enum DurationError {
     #[error("must be longer than 0; write a duration such as 3s")]
     Zero,
     #[error(
-        "shorter than 2.5ms: each sample leaves a client port in TIME_WAIT for 60 s, and the usual 28,232 ports allow \
-         about 470 samples a second to one address; write a duration such as 10ms"
+        "shorter than 2.5ms: each probe leaves a client port in TIME_WAIT for 60 s, and the usual 28,232 ports allow \
+         about 470 probes a second to one address; write a duration such as 10ms"
     )]
     IntervalTooShort,
 }

@@ -34,7 +34,7 @@ pub struct Pacing {
     /// Maximum length of a burst for one endpoint; 0 disables bursts.
     pub burst_for: Duration,
     /// Between probes of one pod.
-    pub direct_interval: Every,
+    pub pod_probe_interval: Every,
     pub max_lag: MaxLag,
 }
 
@@ -46,7 +46,7 @@ impl Pacing {
         ProbeIntervals {
             interval: interval.get(),
             burst: burst.map(|interval| Burst { interval, lasting: self.burst_for }),
-            direct: self.direct_interval.get(),
+            pod_interval: self.pod_probe_interval.get(),
             max_lag: self.max_lag.0,
         }
     }
@@ -58,7 +58,7 @@ impl Default for Pacing {
         Self {
             burst_interval: every(Duration::from_millis(20)),
             burst_for: Duration::from_secs(30),
-            direct_interval: every(Duration::from_secs(10)),
+            pod_probe_interval: every(Duration::from_secs(10)),
             max_lag: MaxLag::default(),
         }
     }

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::script::{ClaimStep, Cue, PodStep};
+use super::script::{Cue, PodStep, PvcStep};
 use crate::model::cluster::{
-    AccessModes, Change, Claim, ClaimPhase, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port,
-    Receipt, Service, Slice, StatefulSet, StorageClass, Volume, WatchName,
+    AccessModes, Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Pvc, PvcPhase, Receipt,
+    Service, Slice, StatefulSet, StorageClass, Volume, WatchName,
 };
 
 const NAMESPACE: &str = "mysql";
@@ -27,7 +27,7 @@ const AGE: SignedDuration = SignedDuration::from_hours(3);
 #[derive(Debug)]
 pub(super) struct Cluster {
     set: StatefulSet,
-    claims: BTreeMap<u32, Claim>,
+    pvcs: BTreeMap<u32, Pvc>,
     pods: BTreeMap<u32, Pod>,
     /// Number of objects made; it makes uids unique.
     made: u32,
@@ -43,8 +43,7 @@ pub(super) fn service_name() -> ObjectName {
 
 /// The same watches as for a real cluster.
 pub(super) fn watches() -> Vec<WatchName> {
-    let kinds =
-        [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Claim, Kind::StorageClass, Kind::Volume];
+    let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Pvc, Kind::StorageClass, Kind::Volume];
     kinds.map(watch_of).to_vec()
 }
 
@@ -58,14 +57,14 @@ impl Cluster {
     /// Starts with replicas that have served for hours.
     pub(super) fn new(replicas: u32, now: Timestamp, address: fn(u32) -> Option<IpAddr>, port: u16) -> Self {
         let name = ObjectName::new(NAMESPACE, "mysql");
-        let claim_templates = vec!["data".into()];
-        let set = StatefulSet { name, uid: uid(0), replicas, first_ordinal: 0, claim_templates };
+        let pvc_templates = vec!["data".into()];
+        let set = StatefulSet { name, uid: uid(0), replicas, first_ordinal: 0, pvc_templates };
         let ports = Arc::new([Port { name: "mysql".into(), number: port }]);
-        let mut cluster = Self { ports, set, claims: BTreeMap::new(), pods: BTreeMap::new(), made: 0, address };
+        let mut cluster = Self { ports, set, pvcs: BTreeMap::new(), pods: BTreeMap::new(), made: 0, address };
         let then = now.checked_sub(AGE).unwrap_or(now);
         for ordinal in 0..replicas {
-            for step in [ClaimStep::Created, ClaimStep::NodeSelected, ClaimStep::Bound] {
-                cluster.claim(ordinal, step, then);
+            for step in [PvcStep::Created, PvcStep::NodeSelected, PvcStep::Bound] {
+                cluster.pvc(ordinal, step, then);
             }
             for step in [PodStep::Created, PodStep::Scheduled, PodStep::Sandbox, PodStep::Initialized, PodStep::Ready] {
                 cluster.pod(ordinal, step, then);
@@ -90,16 +89,12 @@ impl Cluster {
             (Kind::StatefulSet, Object::StatefulSet(self.set.clone())),
             (Kind::Slice, Object::Slice(self.slice())),
         ];
-        let claims = self.claims.values().map(|claim| (Kind::Claim, Object::Claim(claim.clone())));
-        let volume = |claim: &Claim| Volume {
-            claim: claim.name.clone(),
-            claim_uid: Arc::clone(&claim.uid),
-            bound: claim.created,
-        };
-        let volumes = self.claims.values().map(|claim| (Kind::Volume, Object::Volume(volume(claim))));
+        let pvcs = self.pvcs.values().map(|pvc| (Kind::Pvc, Object::Pvc(pvc.clone())));
+        let volume = |pvc: &Pvc| Volume { pvc: pvc.name.clone(), pvc_uid: Arc::clone(&pvc.uid), bound: pvc.created };
+        let volumes = self.pvcs.values().map(|pvc| (Kind::Volume, Object::Volume(volume(pvc))));
         let pods = self.pods.values().map(|pod| (Kind::Pod, Object::Pod(pod.clone())));
         let listed = |(kind, object)| (watch_of(kind), Change::Applied(object, Receipt::Listed));
-        single.into_iter().chain(claims).chain(volumes).chain(pods).map(listed).collect()
+        single.into_iter().chain(pvcs).chain(volumes).chain(pods).map(listed).collect()
     }
 
     /// Applies a step of the script and returns the change. Times have whole seconds, as in the API server.
@@ -112,8 +107,8 @@ impl Cluster {
                 applied(Kind::StatefulSet, Object::StatefulSet(self.set.clone()))
             }
             Cue::Publish => applied(Kind::Slice, Object::Slice(self.slice())),
-            Cue::Claim(ordinal, ClaimStep::Deleted) => deleted(Kind::Claim, self.claims.remove(ordinal)?.name),
-            Cue::Claim(ordinal, step) => applied(Kind::Claim, Object::Claim(self.claim(*ordinal, *step, now)?)),
+            Cue::Pvc(ordinal, PvcStep::Deleted) => deleted(Kind::Pvc, self.pvcs.remove(ordinal)?.name),
+            Cue::Pvc(ordinal, step) => applied(Kind::Pvc, Object::Pvc(self.pvc(*ordinal, *step, now)?)),
             Cue::Pod(ordinal, PodStep::Gone) => deleted(Kind::Pod, self.pods.remove(ordinal)?.name),
             Cue::Pod(ordinal, step) => applied(Kind::Pod, Object::Pod(self.pod(*ordinal, *step, now)?)),
             Cue::Announce(_) | Cue::Route(..) | Cue::Server(..) => return None,
@@ -123,17 +118,17 @@ impl Cluster {
 
     /// The `server_uuid` is part of the data: a new PVC has a new one.
     pub(super) fn server_uuid(&self, ordinal: u32) -> Option<String> {
-        let claim = &self.claims.get(&ordinal)?.uid;
-        Some(claim.replacen(UID_PREFIX, "5e12e120", 1))
+        let pvc = &self.pvcs.get(&ordinal)?.uid;
+        Some(pvc.replacen(UID_PREFIX, "5e12e120", 1))
     }
 
-    fn claim(&mut self, ordinal: u32, step: ClaimStep, now: Timestamp) -> Option<Claim> {
-        if step == ClaimStep::Created {
-            let claim = Claim {
+    fn pvc(&mut self, ordinal: u32, step: PvcStep, now: Timestamp) -> Option<Pvc> {
+        if step == PvcStep::Created {
+            let pvc = Pvc {
                 name: ObjectName::new(NAMESPACE, &format!("data-mysql-{ordinal}")),
                 uid: self.next_uid(),
                 created: whole_second(now),
-                phase: ClaimPhase::Pending,
+                phase: PvcPhase::Pending,
                 node_selected: false,
                 storage_class: Some(STORAGE_CLASS.into()),
                 volume: None,
@@ -142,20 +137,20 @@ impl Cluster {
                 access_modes: AccessModes::default(),
                 resizing: false,
             };
-            self.claims.insert(ordinal, claim);
+            self.pvcs.insert(ordinal, pvc);
         }
-        let claim = self.claims.get_mut(&ordinal)?;
+        let pvc = self.pvcs.get_mut(&ordinal)?;
         match step {
-            ClaimStep::Created | ClaimStep::Deleted => {}
-            ClaimStep::NodeSelected => claim.node_selected = true,
-            ClaimStep::Bound => {
-                claim.phase = ClaimPhase::Bound;
-                claim.volume = Some(format!("pvc-{}", claim.uid).into());
-                claim.capacity.clone_from(&claim.requested);
-                claim.access_modes = AccessModes::named(["ReadWriteOnce"]);
+            PvcStep::Created | PvcStep::Deleted => {}
+            PvcStep::NodeSelected => pvc.node_selected = true,
+            PvcStep::Bound => {
+                pvc.phase = PvcPhase::Bound;
+                pvc.volume = Some(format!("pvc-{}", pvc.uid).into());
+                pvc.capacity.clone_from(&pvc.requested);
+                pvc.access_modes = AccessModes::named(["ReadWriteOnce"]);
             }
         }
-        Some(claim.clone())
+        Some(pvc.clone())
     }
 
     fn pod(&mut self, ordinal: u32, step: PodStep, now: Timestamp) -> Option<Pod> {

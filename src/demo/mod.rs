@@ -176,7 +176,7 @@ impl Performance<'_> {
                 self.behave(ordinal, behaviour).await;
                 None
             }
-            Cue::Scale(_) | Cue::Claim(..) | Cue::Pod(..) | Cue::Publish => {
+            Cue::Scale(_) | Cue::Pvc(..) | Cue::Pod(..) | Cue::Publish => {
                 let (watch, change) = self.cluster.take(&cue, self.clock.now().wall)?;
                 Some(change_event(watch, change))
             }
@@ -250,11 +250,11 @@ mod tests {
     use super::*;
     use crate::{
         config::{Address, Pacing, PasswordSource, Target, Tls},
-        model::{Expectation, FailureReason, Sample},
-        source::mysql::Sampler,
+        model::{Expectation, FailureReason, Probe},
+        source::mysql::Prober,
     };
 
-    fn sampler(host: IpAddr, port: u16, clock: Clock) -> Sampler {
+    fn prober(host: IpAddr, port: u16, clock: Clock) -> Prober {
         let target = Target {
             name: "demo".into(),
             service: None,
@@ -270,11 +270,11 @@ mod tests {
             expectation: Expectation::Seen,
             forget_after: Duration::from_secs(3600),
         };
-        Sampler::new(target, clock).unwrap()
+        Prober::new(target, clock).unwrap()
     }
 
-    fn server_id(sample: &Sample) -> u32 {
-        sample.outcome.as_ref().unwrap().identity.server_id
+    fn server_id(probe: &Probe) -> u32 {
+        probe.outcome.as_ref().unwrap().identity.server_id
     }
 
     /// The replicas that the first connections reach, in order.
@@ -282,14 +282,14 @@ mod tests {
         let clock = Clock::start();
         // At this pace the first step outlasts the test.
         let stage = Stage::open(seed, 0.1, clock).await.unwrap();
-        let sampler = sampler(Ipv4Addr::LOCALHOST.into(), stage.port(), clock);
+        let prober = prober(Ipv4Addr::LOCALHOST.into(), stage.port(), clock);
         let (events, mut told) = mpsc::channel(100);
         let stop = CancellationToken::new();
         let playing = tokio::spawn(stage.play(events, stop.clone()));
         told.recv().await.unwrap();
         let mut chosen = Vec::new();
         for sequence in 0..30 {
-            chosen.push(server_id(&sampler.sample(sequence).await));
+            chosen.push(server_id(&prober.probe(sequence).await));
         }
         stop.cancel();
         playing.await.unwrap();
@@ -308,7 +308,7 @@ mod tests {
     async fn a_server_that_refuses_connections_says_why_and_one_that_stopped_is_not_there() {
         let clock = Clock::start();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let sampler = sampler(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port(), clock);
+        let prober = prober(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port(), clock);
         let servers = Arc::new(Mutex::new(Servers::new(clock, 1.0)));
         lock(&servers).behave(0, Behaviour::Starts(Duration::ZERO), "a");
         let listening = {
@@ -317,13 +317,13 @@ mod tests {
                 accept(&listener, || Some(Handle { ordinal: 0, servers: Arc::clone(&servers) })).await;
             })
         };
-        assert_eq!(server_id(&sampler.sample(0).await), 100);
+        assert_eq!(server_id(&prober.probe(0).await), 100);
         lock(&servers).behave(0, Behaviour::Refusing, "");
-        let failure = sampler.sample(1).await.outcome.unwrap_err();
+        let failure = prober.probe(1).await.outcome.unwrap_err();
         assert_eq!(failure.reason, FailureReason::TooManyConnections);
         assert!(failure.text.ends_with("Too many connections"), "{}", failure.text);
         lock(&servers).behave(0, Behaviour::Stops, "");
-        assert!(sampler.sample(2).await.outcome.is_err());
+        assert!(prober.probe(2).await.outcome.is_err());
         listening.abort();
     }
 }

@@ -28,7 +28,7 @@ pub(super) enum Cue {
     Announce(Act),
     /// `spec.replicas` changes.
     Scale(u32),
-    Claim(u32, ClaimStep),
+    Pvc(u32, PvcStep),
     Pod(u32, PodStep),
     /// The controller updates the endpoints.
     Publish,
@@ -38,7 +38,7 @@ pub(super) enum Cue {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClaimStep {
+pub(super) enum PvcStep {
     /// Waits for its consumer.
     Created,
     /// The consumer has a node.
@@ -97,7 +97,7 @@ pub(super) fn round() -> Vec<Beat> {
     act(84.0, Act::ScaleDown { replica: name(COMING), to: REPLICAS }, &falls(COMING));
     act(94.0, Act::Return { replica: name(COMING), to: REPLICAS + 1 }, &returns(COMING));
     let mut reset = falls(COMING);
-    reset.push((5.5, Cue::Claim(COMING, ClaimStep::Deleted)));
+    reset.push((5.5, Cue::Pvc(COMING, PvcStep::Deleted)));
     act(108.0, Act::Reset { replica: name(COMING), to: REPLICAS }, &reset);
     beats
 }
@@ -106,10 +106,10 @@ pub(super) fn round() -> Vec<Beat> {
 fn rises_anew(ordinal: u32) -> Vec<(f64, Cue)> {
     vec![
         (0.5, Cue::Scale(ordinal + 1)),
-        (0.7, Cue::Claim(ordinal, ClaimStep::Created)),
+        (0.7, Cue::Pvc(ordinal, PvcStep::Created)),
         (0.9, Cue::Pod(ordinal, PodStep::Created)),
-        (1.4, Cue::Claim(ordinal, ClaimStep::NodeSelected)),
-        (3.2, Cue::Claim(ordinal, ClaimStep::Bound)),
+        (1.4, Cue::Pvc(ordinal, PvcStep::NodeSelected)),
+        (3.2, Cue::Pvc(ordinal, PvcStep::Bound)),
         (3.6, Cue::Pod(ordinal, PodStep::Scheduled)),
         (5.4, Cue::Pod(ordinal, PodStep::Sandbox)),
         (5.6, Cue::Publish),
@@ -188,7 +188,7 @@ mod tests {
             assert!(last(&server).is_none_or(|server| server == at_end));
             assert!(last(&route).is_none_or(|route| route == routed));
         }
-        let claim = |cue: &Cue| if let Cue::Claim(_, step) = cue { Some(format!("{step:?}")) } else { None };
-        assert_eq!(last(&claim).as_deref(), Some("Deleted"));
+        let pvc = |cue: &Cue| if let Cue::Pvc(_, step) = cue { Some(format!("{step:?}")) } else { None };
+        assert_eq!(last(&pvc).as_deref(), Some("Deleted"));
     }
 }

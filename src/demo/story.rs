@@ -75,7 +75,7 @@ impl fmt::Display for Act {
             }
             Self::ScaleUp { replica, to } => write!(
                 f,
-                "kubectl scale --replicas={to}; {replica} gets a claim, a pod, its first read, and when it has caught \
+                "kubectl scale --replicas={to}; {replica} gets a PVC, a pod, its first read, and when it has caught \
                  up its first fresh read"
             ),
             Self::Starved { replica } => write!(
@@ -96,15 +96,15 @@ impl fmt::Display for Act {
             ),
             Self::Recovered { replica } => write!(f, "{replica} is well again"),
             Self::ScaleDown { replica, to } => {
-                write!(f, "kubectl scale --replicas={to}; {replica} terminates, and its claim stays")
+                write!(f, "kubectl scale --replicas={to}; {replica} terminates, and its PVC stays")
             }
             Self::Return { replica, to } => write!(
                 f,
-                "kubectl scale --replicas={to}; {replica} finds the claim that it had, so nothing is provisioned"
+                "kubectl scale --replicas={to}; {replica} finds the PVC that it had, so nothing is provisioned"
             ),
             Self::Reset { replica, to } => write!(
                 f,
-                "kubectl scale --replicas={to}, and the claim of {replica} is deleted; then the story begins anew"
+                "kubectl scale --replicas={to}, and the PVC of {replica} is deleted; then the story begins anew"
             ),
         }
     }

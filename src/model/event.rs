@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use crate::model::{
     cluster::{Change, Problem, WatchName},
-    probe::{DirectSample, Sample},
+    probe::{PodProbeResult, Probe},
     target::{TargetId, TargetSpec},
 };
 
 #[derive(Debug)]
 pub enum Event {
-    Sampled {
+    Probed {
         target: TargetId,
-        sample: Box<Sample>,
+        probe: Box<Probe>,
         late: Duration,
     },
     Skipped {
@@ -22,7 +22,7 @@ pub enum Event {
     /// A pod probe ended. It does not count as a read.
     PodProbed {
         target: TargetId,
-        sample: Box<DirectSample>,
+        probe: Box<PodProbeResult>,
     },
     Cluster {
         watch: WatchName,

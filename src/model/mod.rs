@@ -20,8 +20,8 @@ pub use event::{Event, TargetSet, Told};
 pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, Lag};
 pub use notice::{Notice, Notification, Subject};
 pub use probe::{
-    Anomaly, AnomalyKind, AnomalySeen, Answer, Burst, DirectCounts, DirectSample, Failure, FailureReason, Identity,
-    Latency, Phase, PodProbe, ProbeIntervals, ProbePlan, Purpose, Role, Sample, StartDelay, Timings, Unrouted,
+    Anomaly, AnomalyKind, AnomalySeen, Answer, Burst, Failure, FailureReason, Identity, Latency, Phase, PodProbe,
+    PodProbeCounts, PodProbeResult, Probe, ProbeIntervals, ProbePlan, Purpose, Role, StartDelay, Timings, Unrouted,
 };
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;
@@ -32,5 +32,5 @@ pub use target::{
 pub use verdict::evidence;
 pub use verdict::{
     AllAnswer, CheckResult, CheckRules, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError,
-    Expected, FewSamples, Outcome, Undecided, Verdict, VerdictRules, dirichlet_ln_evidence,
+    Expected, FewProbes, Outcome, Undecided, Verdict, VerdictRules, dirichlet_ln_evidence,
 };

@@ -16,7 +16,7 @@ use super::{
 use crate::model::{
     base::{Cached, Moment, ObjectName},
     cluster::{Change, Cluster, ClusterSnapshot, Kind, Updates, WatchName},
-    probe::{DirectSample, ProbePlan, Sample, StartDelay},
+    probe::{PodProbeResult, Probe, ProbePlan, StartDelay},
     target::{Target, TargetId, TargetNotice, TargetSnapshot, TargetSpec},
 };
 
@@ -55,14 +55,14 @@ impl State {
     pub fn apply(&mut self, event: Event, now: Moment) -> Vec<Notification> {
         let mut news = Vec::new();
         match event {
-            Event::Sampled { target, sample, late } => {
+            Event::Probed { target, probe, late } => {
                 self.start_delay.record(late);
-                self.sampled(target, *sample, now, &mut news);
+                self.probed(target, *probe, now, &mut news);
             }
             Event::Skipped { target, count } => {
                 self.change(target, &mut news, |target, notices| target.skipped(count, now, notices));
             }
-            Event::PodProbed { target, sample } => self.pod_probed(target, &sample, now, &mut news),
+            Event::PodProbed { target, probe } => self.pod_probed(target, &probe, now, &mut news),
             Event::Cluster { watch, told } => self.watched(&watch, told, now, &mut news),
             Event::Caption(caption) => self.caption = Some(caption),
             Event::Recorded(problem) => {
@@ -113,24 +113,24 @@ impl State {
         self.targets.len().div_ceil(TICKED_AT_ONCE).max(1)
     }
 
-    fn sampled(&mut self, id: TargetId, sample: Sample, now: Moment, news: &mut Vec<Notification>) {
-        let finished = sample.finished;
-        let read = self
-            .change(id, news, |target, notices| target.sampled(sample, now, notices).zip(target.service().cloned()));
+    fn probed(&mut self, id: TargetId, probe: Probe, now: Moment, news: &mut Vec<Notification>) {
+        let finished = probe.finished;
+        let read =
+            self.change(id, news, |target, notices| target.probed(probe, now, notices).zip(target.service().cloned()));
         if let Some((read, service)) = read.flatten() {
             self.in_cluster(news, |cluster, updates| cluster.read(&service, &read, finished, updates));
         }
     }
 
-    fn pod_probed(&mut self, id: TargetId, probed: &DirectSample, now: Moment, news: &mut Vec<Notification>) {
+    fn pod_probed(&mut self, id: TargetId, probed: &PodProbeResult, now: Moment, news: &mut Vec<Notification>) {
         let service = self.change(id, news, |target, _| {
             target.pod_probed(probed, now);
             target.service().cloned()
         });
-        let sample = &probed.sample;
-        if let (Some(service), Ok(_)) = (service.flatten(), &sample.outcome) {
+        let probe = &probed.probe;
+        if let (Some(service), Ok(_)) = (service.flatten(), &probe.outcome) {
             self.in_cluster(news, |cluster, updates| {
-                cluster.direct_read(&service, &probed.pod, sample.started, sample.finished, updates);
+                cluster.direct_read(&service, &probed.pod, probe.started, probe.finished, updates);
             });
         }
         self.know_freshness(id, now, news);

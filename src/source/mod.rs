@@ -1,10 +1,10 @@
 //! Sources of facts: each observes one thing and sends [`Event`](crate::model::Event)s to the model.
 
 mod cause;
-pub mod direct;
 pub mod exporter;
 pub mod kubernetes;
 pub mod mysql;
+pub mod pod_probes;
 mod resolve;
 pub mod schedule;
 

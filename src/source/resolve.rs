@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    const SAMPLES: usize = 3;
+    const PROBES: usize = 3;
 
     /// End of the question for `ab.test.`: header (12), name (9), type (2), class (2).
     const QUESTION_END: usize = 25;
@@ -152,7 +152,7 @@ mod tests {
             } else {
                 socket.send_to(&answer(&question, NO_ERROR, &[]), client).await.unwrap();
             }
-            if asked.len() == SAMPLES {
+            if asked.len() == PROBES {
                 for (number, (question, client)) in asked.drain(..).enumerate() {
                     let address = Ipv4Addr::new(10, 0, 0, u8::try_from(number).unwrap());
                     socket.send_to(&answer(&question, NO_ERROR, &[address]), client).await.unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn samples_that_overlap_have_an_answer_each() {
+    async fn probes_that_overlap_have_an_answer_each() {
         let (socket, resolver) = name_server().await;
         let resolving = async { tokio::join!(resolver.resolve(), resolver.resolve(), resolver.resolve()) };
         let (first, second, third) = tokio::select! {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Interval,
-    model::{Event, ProbePlan, Sample, TargetId},
+    model::{Event, Probe, ProbePlan, TargetId},
 };
 
 /// Part of a slot in which its probe may start.
@@ -40,7 +40,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Calls `sample` with the numbers 0, 1, 2, … and sends the results to `events`, until `stop` is cancelled, the
+    /// Calls `probe` with the numbers 0, 1, 2, … and sends the results to `events`, until `stop` is cancelled, the
     /// limit is reached or `events` is closed. `plan` starts and ends bursts. At the end, it waits for probes in
     /// flight.
     ///
@@ -50,12 +50,12 @@ impl Schedule {
         self,
         target: TargetId,
         mut plan: watch::Receiver<ProbePlan>,
-        sample: S,
+        probe: S,
         events: mpsc::Sender<Event>,
         stop: CancellationToken,
     ) where
         S: Fn(u64) -> F,
-        F: Future<Output = Sample> + Send + 'static,
+        F: Future<Output = Probe> + Send + 'static,
     {
         let interval = self.interval.get();
         let began = Instant::now();
@@ -72,13 +72,13 @@ impl Schedule {
                 biased;
                 () = stop.cancelled() => break,
                 Some(done) = in_flight.join_next() => {
-                    if !tell_sample(&events, target, done).await {
+                    if !tell_probe(&events, target, done).await {
                         return;
                     }
                     continue;
                 }
                 Some(done) = in_burst.join_next() => {
-                    if !tell_sample(&events, target, done).await {
+                    if !tell_probe(&events, target, done).await {
                         return;
                     }
                     continue;
@@ -92,7 +92,7 @@ impl Schedule {
                 () = sleep_until(due) => {}
                 () = sleep_until(burst.unwrap_or(due)), if burst.is_some() => {
                     if in_burst.len() < self.max_in_flight.get() * BURST_IN_FLIGHT {
-                        in_burst.spawn(timed(burst.unwrap_or(due), sample(taken)));
+                        in_burst.spawn(timed(burst.unwrap_or(due), probe(taken)));
                         taken += 1;
                     }
                     // Missed burst probes are not made up for.
@@ -105,7 +105,7 @@ impl Schedule {
             slot = now_in + 1;
             let was_due = std::mem::replace(&mut due, due_in(slot));
             if in_flight.len() < self.max_in_flight.get() {
-                in_flight.spawn(timed(was_due, sample(taken)));
+                in_flight.spawn(timed(was_due, probe(taken)));
                 taken += 1;
             } else {
                 dropped += 1;
@@ -115,12 +115,12 @@ impl Schedule {
             }
         }
         while let Some(done) = in_flight.join_next().await {
-            if !tell_sample(&events, target, done).await {
+            if !tell_probe(&events, target, done).await {
                 return;
             }
         }
         while let Some(done) = in_burst.join_next().await {
-            if !tell_sample(&events, target, done).await {
+            if !tell_probe(&events, target, done).await {
                 return;
             }
         }
@@ -132,19 +132,19 @@ async fn tell(events: &mpsc::Sender<Event>, event: Event) -> bool {
 }
 
 /// Measures the start delay.
-async fn timed(due: Instant, sample: impl Future<Output = Sample>) -> (Sample, Duration) {
+async fn timed(due: Instant, probe: impl Future<Output = Probe>) -> (Probe, Duration) {
     let late = due.elapsed();
-    (sample.await, late)
+    (probe.await, late)
 }
 
-async fn tell_sample(
+async fn tell_probe(
     events: &mpsc::Sender<Event>,
     target: TargetId,
-    done: Result<(Sample, Duration), JoinError>,
+    done: Result<(Probe, Duration), JoinError>,
 ) -> bool {
     // Probes are not aborted, so a join error is a panic. It continues in the schedule's supervisor.
-    let (sample, late) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    tell(events, Event::Sampled { target, sample: Box::new(sample), late }).await
+    let (probe, late) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    tell(events, Event::Probed { target, probe: Box::new(probe), late }).await
 }
 
 /// One interval after `last`, or after now if that has passed.
@@ -190,7 +190,7 @@ mod tests {
         let (planned, plan) = watch::channel(ProbePlan::default());
         let planning = async move {
             tokio::time::sleep(burst.start).await;
-            planned.send_replace(ProbePlan { burst: true, direct: Vec::new() });
+            planned.send_replace(ProbePlan { burst: true, pod_probes: Vec::new() });
             tokio::time::sleep(burst.end.saturating_sub(burst.start)).await;
             planned.send_replace(ProbePlan::default());
         };
@@ -203,13 +203,13 @@ mod tests {
             burst_interval: Some(Duration::from_millis(20)),
             limit: Some(limit),
         };
-        let sample = move |sequence| async move {
+        let probe = move |sequence| async move {
             let started = clock.now();
             tokio::time::sleep(lasting).await;
             let failure = Failure { reason: FailureReason::Other, text: String::new(), address: None };
-            Sample { sequence, started, finished: clock.now(), outcome: Err(failure) }
+            Probe { sequence, started, finished: clock.now(), outcome: Err(failure) }
         };
-        let running = schedule.run(TARGET, plan, sample, events, stop.clone());
+        let running = schedule.run(TARGET, plan, probe, events, stop.clone());
         let stopping = async {
             tokio::time::sleep(stop_after).await;
             stop.cancel();
@@ -218,12 +218,12 @@ mod tests {
         std::iter::from_fn(|| told.try_recv().ok()).collect()
     }
 
-    fn samples(events: &[Event]) -> Vec<(u64, Duration)> {
-        let sampled = events.iter().filter_map(|event| match event {
-            Event::Sampled { sample, .. } => Some((sample.sequence, sample.started.elapsed)),
+    fn probes(events: &[Event]) -> Vec<(u64, Duration)> {
+        let probed = events.iter().filter_map(|event| match event {
+            Event::Probed { probe, .. } => Some((probe.sequence, probe.started.elapsed)),
             _ => None,
         });
-        sampled.collect()
+        probed.collect()
     }
 
     fn skipped(events: &[Event]) -> u64 {
@@ -237,11 +237,11 @@ mod tests {
     const LONG: Duration = Duration::from_secs(1000);
 
     #[tokio::test(start_paused = true)]
-    async fn every_slot_has_its_sample_in_its_first_quarter() {
+    async fn every_slot_has_its_probe_in_its_first_quarter() {
         let events = told(50, 8, Duration::from_millis(5), LONG).await;
-        let samples = samples(&events);
-        assert_eq!((samples.len(), skipped(&events)), (50, 0));
-        for (sequence, started) in samples {
+        let probes = probes(&events);
+        assert_eq!((probes.len(), skipped(&events)), (50, 0));
+        for (sequence, started) in probes {
             let slot = Duration::from_millis(100 * sequence);
             // The runtime's timer has a resolution of 1 ms.
             assert!(started >= slot && started <= slot + Duration::from_millis(27), "{sequence}: {started:?}");
@@ -249,11 +249,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn samples_that_take_too_long_are_dropped_and_counted_not_queued() {
+    async fn probes_that_take_too_long_are_dropped_and_counted_not_queued() {
         let events = told(20, 2, Duration::from_secs(1), LONG).await;
-        let samples = samples(&events);
-        assert_eq!(samples.len(), 20);
-        let last = samples.iter().map(|(_, started)| *started).max().unwrap();
+        let probes = probes(&events);
+        assert_eq!(probes.len(), 20);
+        let last = probes.iter().map(|(_, started)| *started).max().unwrap();
         // Two at a time, 1 s each: the last two of twenty start in the tenth second.
         assert!(last >= Duration::from_millis(8900) && last <= Duration::from_millis(10_100), "{last:?}");
         let slots = last.as_millis() / 100 + 1;
@@ -261,20 +261,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_comes_between_the_regular_samples_and_leaves_them_as_they_are() {
+    async fn a_burst_comes_between_the_regular_probes_and_leaves_them_as_they_are() {
         let milliseconds = Duration::from_millis;
         let burst = milliseconds(1050)..milliseconds(2050);
         let events = told_with_burst(1000, 8, milliseconds(5), milliseconds(2995), burst).await;
-        let samples = samples(&events);
+        let probes = probes(&events);
         assert_eq!(skipped(&events), 0);
         let during = |from, to| {
             let span = milliseconds(from)..milliseconds(to);
-            samples.iter().filter(|(_, at)| span.contains(at)).count()
+            probes.iter().filter(|(_, at)| span.contains(at)).count()
         };
         assert_eq!(during(0, 1050), 11);
         assert!((58..=62).contains(&during(1050, 2050)), "{}", during(1050, 2050));
         assert!((9..=11).contains(&during(2050, 3000)), "{}", during(2050, 3000));
-        let gaps = samples.windows(2).filter(|pair| pair[1].0 != pair[0].0 + 1);
+        let gaps = probes.windows(2).filter(|pair| pair[1].0 != pair[0].0 + 1);
         assert_eq!(gaps.count(), 0, "numbers follow each other");
     }
 
@@ -284,14 +284,14 @@ mod tests {
         let events = told_with_burst(1000, 8, Duration::from_millis(700), Duration::from_secs(4), burst).await;
         assert_eq!(skipped(&events), 0);
         // 24 burst probes at once beside the regular ones, 0.7 s each.
-        let during = samples(&events).iter().filter(|(_, at)| (1.0..3.0).contains(&at.as_secs_f64())).count();
+        let during = probes(&events).iter().filter(|(_, at)| (1.0..3.0).contains(&at.as_secs_f64())).count();
         assert!((80..=100).contains(&during), "{during}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stop_waits_for_the_samples_under_way() {
+    async fn a_stop_waits_for_the_probes_under_way() {
         let events = told(1000, 8, Duration::from_millis(350), Duration::from_millis(950)).await;
-        assert_eq!(samples(&events).len(), 10);
+        assert_eq!(probes(&events).len(), 10);
     }
 
     #[tokio::test(start_paused = true)]
@@ -304,13 +304,13 @@ mod tests {
             limit: Some(2),
         };
         let clock = Clock::start();
-        let sample = move |sequence| async move {
+        let probe = move |sequence| async move {
             let failure = Failure { reason: FailureReason::Other, text: String::new(), address: None };
-            Sample { sequence, started: clock.now(), finished: clock.now(), outcome: Err(failure) }
+            Probe { sequence, started: clock.now(), finished: clock.now(), outcome: Err(failure) }
         };
         let stop = CancellationToken::new();
         let mut running =
-            std::pin::pin!(schedule.run(TARGET, watch::channel(ProbePlan::default()).1, sample, events, stop));
+            std::pin::pin!(schedule.run(TARGET, watch::channel(ProbePlan::default()).1, probe, events, stop));
         // Nothing polls the schedule for half a second after its first probe.
         tokio::select! { () = &mut running => {} , first = told.recv() => assert!(first.is_some()) }
         tokio::time::advance(Duration::from_millis(500)).await;
@@ -319,7 +319,7 @@ mod tests {
             while let Some(event) = told.recv().await {
                 match event {
                     Event::Skipped { count, .. } => dropped += count,
-                    Event::Sampled { late, .. } => delays.push(late.as_millis()),
+                    Event::Probed { late, .. } => delays.push(late.as_millis()),
                     _ => {}
                 }
             }

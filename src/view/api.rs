@@ -36,7 +36,7 @@ pub struct Target<'a> {
     up: bool,
     verdict: Option<&'static str>,
     reason: Option<String>,
-    samples: u64,
+    probes: u64,
     failures: u64,
     failures_by_reason: Failures<'a>,
     skipped: u64,
@@ -53,12 +53,12 @@ pub struct Target<'a> {
     imbalance: Option<verdict::Indices>,
     notices: Vec<String>,
     routing: Option<cluster::Routing<'a>>,
-    claims: Option<Vec<cluster::Claim<'a>>>,
+    pvcs: Option<Vec<cluster::Pvc<'a>>>,
     mean_duration_seconds: MeanDurations,
     duration_quantiles_seconds: live::Quantiles<'a>,
     /// Left out for a reader that receives new reads as events.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_answers: Option<Vec<Answer<'a>>>,
+    last_reads: Option<Vec<Answer<'a>>>,
     last_failures: Vec<Failure<'a>>,
 }
 
@@ -88,7 +88,7 @@ struct Replica<'a> {
     lag_seconds: Option<f64>,
     lag_resolution_seconds: Option<f64>,
     stale_reads: Option<u64>,
-    direct_up: Option<bool>,
+    pod_probe_up: Option<bool>,
     gtid_executed: Option<&'a str>,
     #[serde(serialize_with = "optional_time")]
     last_answer: Option<Timestamp>,
@@ -152,7 +152,7 @@ impl<'a> Target<'a> {
         let here = |set: &&StatefulSetSnapshot| {
             target.service.as_ref().is_some_and(|service| service.namespace == set.name.namespace)
         };
-        let claims = told.map(|told| cluster::Claim::of(told.statefulsets.iter().filter(here)));
+        let pvcs = told.map(|told| cluster::Pvc::of(told.statefulsets.iter().filter(here)));
         let of_kubernetes = told.into_iter().flat_map(|told| &told.notices);
         let (seconds, threshold_seconds) = (target.evidence_seconds, target.threshold_seconds);
         let expected = || target.replicas.iter().filter(|replica| replica.expected_share > 0.0);
@@ -161,7 +161,7 @@ impl<'a> Target<'a> {
             up: target.up,
             verdict: Some(target.verdict.name()),
             reason: Some(target.verdict.to_string()),
-            samples: target.samples,
+            probes: target.probes,
             failures: target.failed(),
             failures_by_reason: Failures(target),
             skipped: target.skipped,
@@ -183,10 +183,10 @@ impl<'a> Target<'a> {
                 .chain(of_kubernetes.map(ToString::to_string))
                 .collect(),
             routing: target.routing.as_ref().map(cluster::Routing::of),
-            claims,
+            pvcs,
             mean_duration_seconds: MeanDurations::of(target),
             duration_quantiles_seconds: live::Quantiles(&target.latency),
-            last_answers: Some(target.last_answers.iter().map(Answer::of).collect()),
+            last_reads: Some(target.last_reads.iter().map(Answer::of).collect()),
             last_failures: target.last_failures.iter().map(Failure::of).collect(),
         }
     }
@@ -229,7 +229,7 @@ impl<'a> Replica<'a> {
                 .and_then(|lag| lag.resolution)
                 .map(|resolution| resolution.as_secs_f64()),
             stale_reads: replica.stale_reads,
-            direct_up: replica.direct_up,
+            pod_probe_up: replica.pod_probe_up,
             gtid_executed: identity.and_then(|identity| identity.gtid_executed.as_deref()),
             last_answer: replica.last_answer.map(|moment| moment.wall),
         }

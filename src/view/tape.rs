@@ -20,8 +20,8 @@ impl Tape {
         let several = snapshot.targets.len() > 1;
         let mut lines = Vec::new();
         for target in &snapshot.targets {
-            let new = self.new_answers(&target.name, target.samples - target.failed());
-            let answers = target.last_answers.iter().take(new).rev();
+            let new = self.new_answers(&target.name, target.probes - target.failed());
+            let answers = target.last_reads.iter().take(new).rev();
             let of = several.then_some(&*target.name);
             lines.extend(answers.map(|answer| line(answer.time, answer.server_id, &answer.replica, of)));
         }
@@ -33,8 +33,8 @@ impl Tape {
         let mut lines = Vec::new();
         for target in documents.targets() {
             let name = target.target.as_str();
-            let new = self.new_answers(name, target.samples.saturating_sub(target.failures));
-            let answers = target.last_answers.iter().take(new).rev();
+            let new = self.new_answers(name, target.probes.saturating_sub(target.failures));
+            let answers = target.last_reads.iter().take(new).rev();
             let of = several.then_some(name);
             lines.extend(answers.map(|answer| line(answer.time, answer.server_id, answer.replica.as_str(), of)));
         }

@@ -43,11 +43,11 @@ after(async () => {
 async function play(scene, ...pages) {
   stage.play(scene);
   for (const page of pages) {
-    const taken = `${scene.snapshot.taken}, ${scene.target.samples}`;
-    await page.waitForFunction(([act, samples]) => {
-      const shown = document.getElementById("fig-samples").textContent.replaceAll("\u202f", "");
-      return document.getElementById("act").textContent === act && shown === samples;
-    }, [scene.snapshot.announcement, String(scene.target.samples)], { timeout: SOON }).catch((error) => {
+    const taken = `${scene.snapshot.taken}, ${scene.target.probes}`;
+    await page.waitForFunction(([act, probes]) => {
+      const shown = document.getElementById("fig-probes").textContent.replaceAll("\u202f", "");
+      return document.getElementById("act").textContent === act && shown === probes;
+    }, [scene.snapshot.announcement, String(scene.target.probes)], { timeout: SOON }).catch((error) => {
       throw new Error(`${scene.name} (${taken}) is not shown: ${error.message}`);
     });
   }
@@ -64,7 +64,7 @@ test("every act is announced, and shows what its words promise", async () => {
   await play(scene("begun"), page);
   assert.equal(await text(page, "#verdict-word"), "Balanced");
   assert.match(await text(page, "#fig-replicas"), /^3 of 3$/);
-  assert.deepEqual((await cells(page, "claims")).map((row) => [row[0], row[1], row[3], row[4]]),
+  assert.deepEqual((await cells(page, "pvcs")).map((row) => [row[0], row[1], row[3], row[4]]),
     ["mysql-0", "mysql-1", "mysql-2"].map((pod) => [`data-${pod}`, "Bound", "10Gi", "RWO"]));
 
   await play(scene("scaling"), page);
@@ -81,7 +81,7 @@ test("every act is announced, and shows what its words promise", async () => {
   assert.equal(await page.locator("#shares tr[data-wrong]").count(), 0);
 
   await play(scene("refusing"), page);
-  assert.match(await reason(), /samples failed \(too_many_connections\)/);
+  assert.match(await reason(), /probes failed \(too_many_connections\)/);
   assert.match(await text(page, "#failures"), /too_many_connections after [^]*ERROR 1040/);
 
   await play(scene("fewer"), page);
@@ -167,17 +167,17 @@ test("a page that is open for a day stays as small as it was", async () => {
   const hours = async (from, to) => {
     for (let at = from * 60; at < to * 60; at += 1) {
       const time = new Date(begin + at * 60_000).toISOString();
-      const { last_answers: [answer], ...target } = first.target;
+      const { last_reads: [answer], ...target } = first.target;
       const replicas = target.replicas.map((replica) => ({ ...replica, replica: `${replica.replica}-of-${at >> 3}`, last_answer: time }));
-      const changed = { ...target, replicas, samples: at, evidence_seconds: 1 + (at % 1000) };
-      const { last_answers: _, trend, ...rest } = { ...first.snapshot, taken: time, targets: [changed] };
+      const changed = { ...target, replicas, probes: at, evidence_seconds: 1 + (at % 1000) };
+      const { last_reads: _, trend, ...rest } = { ...first.snapshot, taken: time, targets: [changed] };
       const answers = [{ ...answer, time, replica: replicas[0].replica }];
       await stage.send(event("answers", { target: target.target, answers }) + event("snapshot", rest));
       if (at % 4 === 3) await stage.renew();
     }
     const last = String(to * 60);
-    stage.play({ ...first, snapshot: { ...first.snapshot, targets: [{ ...first.target, samples: Number(last) }] } });
-    await waitFor("the last frame", async () => (await text(page, "#fig-samples")).replaceAll("\u202f", "") === last);
+    stage.play({ ...first, snapshot: { ...first.snapshot, targets: [{ ...first.target, probes: Number(last) }] } });
+    await waitFor("the last frame", async () => (await text(page, "#fig-probes")).replaceAll("\u202f", "") === last);
     return size();
   };
   const early = await hours(0, 8);

@@ -31,9 +31,9 @@ after(async () => {
 });
 
 test("what servers say of themselves is shown harmlessly, and cut where needed", async () => {
-  await waitFor("samples of every kind", async () => {
+  await waitFor("probes of every kind", async () => {
     const target = await exporter.target();
-    return target.samples >= 40 && target.last_failures.length > 3 && target.last_answers.length > 3;
+    return target.probes >= 40 && target.last_failures.length > 3 && target.last_reads.length > 3;
   });
   const page = await open(exporter.url);
   await live(page);
@@ -69,8 +69,8 @@ test("a page that stays open does not grow", async () => {
   await waitFor("a full tape", async () => (await cells(page, "tape")).length === 50);
   const nodes = () => page.evaluate(() => document.querySelectorAll("*").length);
   const before = await nodes();
-  const { samples } = await exporter.target();
-  await waitFor("some hundred samples", async () => (await exporter.target()).samples > samples + 300, 2 * SOON);
+  const { probes } = await exporter.target();
+  await waitFor("some hundred probes", async () => (await exporter.target()).probes > probes + 300, 2 * SOON);
   assert.ok((await nodes()) <= before * 1.25, `${before} elements became ${await nodes()}`);
   assert.equal((await cells(page, "tape")).length, 50);
   await close(page);

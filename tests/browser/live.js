@@ -26,7 +26,7 @@ test("what the page shows is what the API says", async () => {
   const [target, shown] = await waitFor("a quiet moment", async () => {
     const target = await demo.target();
     const shown = await page.evaluate(() => ({
-      samples: document.getElementById("fig-samples").textContent,
+      probes: document.getElementById("fig-probes").textContent,
       verdict: document.getElementById("verdict-word").textContent,
       reason: document.getElementById("reason").textContent,
       replicas: [...document.getElementById("replicas").rows].map((row) => [...row.cells].map((cell) => cell.textContent)),
@@ -36,7 +36,7 @@ test("what the page shows is what the API says", async () => {
       title: document.title,
     }));
     const again = await demo.target();
-    const same = target.samples === again.samples && shown.samples === spaced(target.samples);
+    const same = target.probes === again.probes && shown.probes === spaced(target.probes);
     return same && [target, shown];
   });
   assert.equal(shown.verdict.toLowerCase(), target.verdict ?? "no verdict yet");
@@ -47,7 +47,7 @@ test("what the page shows is what the API says", async () => {
     [replica.replica, String(replica.server_id ?? "–"), replica.role ?? "–", replica.version ?? "–", spaced(replica.reads)]));
   assert.deepEqual(shown.shares.map((row) => [row[0], row[2], row[4]]), target.replicas.map((replica) =>
     [replica.replica, replica.share === null ? "–" : percent(replica.share), percent(replica.expected_share)]));
-  assert.deepEqual(shown.tape.map((row) => row.slice(0, 3)), target.last_answers.map((answer) =>
+  assert.deepEqual(shown.tape.map((row) => row.slice(0, 3)), target.last_reads.map((answer) =>
     [answer.time.slice(11, 23), String(answer.server_id), answer.replica]));
   // The bar of the largest share is the longest, and nothing reaches out of its track.
   const widths = shown.marks.map(([fill]) => parseFloat(fill[1]));
@@ -105,12 +105,12 @@ test("it says that the server is gone, and goes on by itself when it is back", a
   await page.waitForSelector("#link[data-state=lost]");
   assert.match(await text(page, "#link-text"), /^Disconnected: .*; trying again, shown is \d\d:\d\d:\d\d$/);
   assert.ok((await cells(page, "tape")).length > 3, "what was known stays in view");
-  const before = await text(page, "#fig-samples");
+  const before = await text(page, "#fig-probes");
   server = await Readscope.start(["demo", "--no-tui"], server.address);
   await live(page);
   await waitFor("the new server's figures", async () => {
-    const [shown, target] = [await text(page, "#fig-samples"), await server.target()];
-    return shown !== before && shown === spaced(target.samples);
+    const [shown, target] = [await text(page, "#fig-probes"), await server.target()];
+    return shown !== before && shown === spaced(target.probes);
   });
   await server.stop();
   await close(page, /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/);

@@ -22,7 +22,7 @@ const target = (name, at) => ({
   up: at !== 5,
   verdict: at === 250 ? "unbalanced" : at % 50 === 3 ? "undecided" : at % 50 === 4 ? null : "balanced",
   reason: at === 250 ? "mysql-2 gives too little" : null,
-  samples: 1000,
+  probes: 1000,
   failures: at === 3 ? 50 : 0,
   evidence_seconds: at,
   threshold_seconds: 2592000,

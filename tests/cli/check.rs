@@ -17,7 +17,7 @@ use crate::support::{
     waiting::wait_until,
 };
 
-/// `check` of quick samples, which end early only where the verdict is known.
+/// `check` of quick probes, which end early only where the verdict is known.
 fn check(address: SocketAddr, further: &[&str]) -> Ended {
     let address = address.to_string();
     let usual = ["check", "--address", &address, "--tls", "disabled", "--interval", "2.5ms"];
@@ -36,7 +36,7 @@ fn check_against_nothing_listening_exits_2_soon_with_one_sentence() {
     let address = reserved.local_addr().unwrap();
     let began = Instant::now();
     let ended = check(address, &[]);
-    assert!(began.elapsed() < Duration::from_secs(10), "600 samples at 2.5 ms need not all be taken");
+    assert!(began.elapsed() < Duration::from_secs(10), "600 probes at 2.5 ms need not all be taken");
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
     assert!(ended.stdout.starts_with("Could not tell: "), "{ended:?}");
@@ -49,16 +49,16 @@ fn check_against_nothing_listening_exits_2_soon_with_one_sentence() {
 #[test]
 fn check_of_balanced_replicas_exits_0() {
     let replicas = Replicas::of(&[0, 1, 2], 1);
-    let seen = check(replicas.address, &["--samples", "300"]);
+    let seen = check(replicas.address, &["--probes", "300"]);
     assert_eq!(seen.code, Some(0), "{seen:?}");
     assert_eq!(seen.stdout, "Balanced: 3 of the 3 replicas seen answer, chance alone explains the differences\n");
 
     let expect = ["--expect", "mysql-0", "--expect", "mysql-1", "--expect", "server-102"];
-    let expected = check(replicas.address, &[&["--samples", "300", "--output", "json"], &expect[..]].concat());
+    let expected = check(replicas.address, &[&["--probes", "300", "--output", "json"], &expect[..]].concat());
     assert_eq!(expected.code, Some(0), "{expected:?}");
     let told = json(&expected);
     assert_eq!(told["exit_code"], 0);
-    assert_eq!(told["samples"], 300);
+    assert_eq!(told["probes"], 300);
     assert_eq!(told["failures"], 0);
     assert_eq!(told["verdict"], "balanced");
     assert_eq!(told["target"], replicas.address.to_string());
@@ -66,7 +66,7 @@ fn check_of_balanced_replicas_exits_0() {
     let p_value = told["p_value"].as_f64().unwrap();
     assert!(p_value > 0.001 && p_value <= 1.0, "{p_value}");
     for field in
-        ["evidence_seconds", "threshold_seconds", "culprits", "anomalies", "notices", "last_answers", "last_failures"]
+        ["evidence_seconds", "threshold_seconds", "culprits", "anomalies", "notices", "last_reads", "last_failures"]
     {
         assert!(told.get(field).is_some(), "{field} is not in {told}");
     }
@@ -86,8 +86,8 @@ fn check_exits_1_where_an_expected_replica_never_answers() {
     assert!(ended.stdout.starts_with("Missing: mysql-2 gave none of "), "{ended:?}");
     assert!(ended.stdout.contains("check that it runs"), "{ended:?}");
     // Too few for the test to say, and still not there.
-    let few = check(replicas.address, &[&["--samples", "4", "--output", "json"], &expect[..]].concat());
-    assert_eq!((few.code, &json(&few)["samples"]), (Some(1), &Value::from(4)));
+    let few = check(replicas.address, &[&["--probes", "4", "--output", "json"], &expect[..]].concat());
+    assert_eq!((few.code, &json(&few)["probes"]), (Some(1), &Value::from(4)));
 }
 
 #[test]
@@ -99,27 +99,27 @@ fn check_exits_1_where_a_replica_gets_twice_its_share() {
     assert_eq!((&told["exit_code"], &told["verdict"]), (&Value::from(1), &Value::from("unbalanced")));
     assert!(told["p_value"].as_f64().unwrap() <= 0.001, "{told}");
     assert!(told["reason"].as_str().unwrap().starts_with("Unbalanced: server-100 gets "), "{told}");
-    assert!(told["samples"].as_u64().unwrap() < 600, "it ends as soon as it is sure: {told}");
+    assert!(told["probes"].as_u64().unwrap() < 600, "it ends as soon as it is sure: {told}");
 
     let weights = ["--expect", "mysql-0=2", "--expect", "mysql-1", "--expect", "mysql-2"];
-    let weighted = check(replicas.address, &[&["--samples", "400"], &weights[..]].concat());
+    let weighted = check(replicas.address, &[&["--probes", "400"], &weights[..]].concat());
     assert_eq!(weighted.code, Some(0), "{weighted:?}");
 }
 
 #[test]
 fn check_exits_1_where_a_server_answers_that_is_not_expected() {
     let replicas = Replicas::of(&[0, 1, 2], 4);
-    let ended = check(replicas.address, &["--samples", "100", "--expect", "mysql-0", "--expect", "mysql-1"]);
+    let ended = check(replicas.address, &["--probes", "100", "--expect", "mysql-0", "--expect", "mysql-1"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stdout.starts_with("Unexpected: server-102 gave "), "{ended:?}");
 }
 
 #[test]
-fn check_for_a_time_takes_the_samples_of_that_time() {
+fn check_for_a_time_takes_the_probes_of_that_time() {
     let replicas = Replicas::of(&[0], 5);
     let ended = check(replicas.address, &["--for", "250ms", "--output", "json"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(json(&ended)["samples"], 100);
+    assert_eq!(json(&ended)["probes"], 100);
 }
 
 #[test]
@@ -127,9 +127,9 @@ fn an_interrupted_check_exits_2_and_says_so() {
     for (signal, output) in [(Signal::SIGINT, "text"), (Signal::SIGTERM, "json")] {
         let server = Server::playing(Script::good());
         let address = server.address.to_string();
-        let usual = ["check", "--address", &address, "--tls", "disabled", "--samples", "1000000", "--output", output];
+        let usual = ["check", "--address", &address, "--tls", "disabled", "--probes", "1000000", "--output", output];
         let program = Program::start(&mut readscope(&usual));
-        wait_until("a few samples", SOON, || server.opened() >= 3);
+        wait_until("a few probes", SOON, || server.opened() >= 3);
         program.signal(signal);
         let ended = program.ended(Duration::from_secs(10));
         assert_eq!(ended.code, Some(2), "{ended:?}");

@@ -79,7 +79,7 @@ fn a_password_file_that_holds_no_password_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_password_file_that_vanishes_and_comes_back_loses_no_sample() {
+fn a_password_file_that_vanishes_and_comes_back_loses_no_probe() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("password");
     fs::write(&path, "hunter2\n").unwrap();

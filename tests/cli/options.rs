@@ -103,12 +103,12 @@ fn the_values_of_check_are_refused_alike() {
     for alpha in ["0", "1", "-0.1", "2", "NaN", "often"] {
         check(&[&format!("--alpha={alpha}")]).assert_refused(&["--alpha", "above 0 and below 1", "such as 0.001"]);
     }
-    for samples in ["0", "-5", "some"] {
-        check(&["--samples", samples]).assert_refused(&[&format!("'{samples}'"), "--samples"]);
+    for probes in ["0", "-5", "some"] {
+        check(&["--probes", probes]).assert_refused(&[&format!("'{probes}'"), "--probes"]);
     }
-    check(&["--samples", "0"]).assert_refused(&["--samples", "1..=10000000"]);
+    check(&["--probes", "0"]).assert_refused(&["--probes", "1..=10000000"]);
     check(&["--for", "0"]).assert_refused(&["--for", "longer than 0", "such as 3s"]);
-    check(&["--samples", "10", "--for", "1s"]).assert_refused(&["--samples", "--for"]);
+    check(&["--probes", "10", "--for", "1s"]).assert_refused(&["--probes", "--for"]);
     check(&["--for", "1"]).assert_refused(&["--for", "such as 500ms"]);
     check(&["--output", "yaml"]).assert_refused(&["--output", "text, json"]);
 }

@@ -79,7 +79,7 @@ fn an_exporter_that_is_none_is_exit_code_1() {
 fn a_milestone_that_is_none_is_refused_with_the_list() {
     let ended = call(&["wait", "--attach", "http://127.0.0.1:1", "--for", "fresh_reed", "mysql-1"]);
     assert_eq!(ended.code, Some(2));
-    for part in ["fresh_read", "claim_provisioning", "pod_gone"] {
+    for part in ["fresh_read", "pvc_provisioning", "pod_gone"] {
         assert!(ended.stderr.contains(part), "{part} is not in {}", ended.stderr);
     }
 }

@@ -8,7 +8,7 @@ use readscope::{
         FailureReason::{Protocol, Query, Timeout},
         Identity,
     },
-    source::mysql::Sampler,
+    source::mysql::Prober,
 };
 
 use crate::{
@@ -75,8 +75,8 @@ async fn a_connection_whose_query_is_given_up_is_closed_without_a_goodbye() {
     {
         let server = Server::playing(script.then_silence());
         let patience = Duration::from_secs(1);
-        let sampler = Sampler::new(target(server.address, patience), Clock::start()).unwrap();
-        let failure = take(&sampler, patience).await.unwrap().outcome.unwrap_err();
+        let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
+        let failure = take(&prober, patience).await.unwrap().outcome.unwrap_err();
         assert_eq!(failure.reason, Timeout, "{}", failure.text);
         server.wait_until_closed(0);
         assert!(server.heard(b"readscope"));
@@ -90,8 +90,8 @@ async fn every_conversation_that_comes_to_its_end_has_a_goodbye() {
     for result in [answer(), nonsense, packet(1, &wire::error(1105, Some("HY000"), "no")), packet(1, &wire::ok())] {
         let server = Server::playing(Script::login().send(result));
         let patience = Duration::from_secs(10);
-        let sampler = Sampler::new(target(server.address, patience), Clock::start()).unwrap();
-        let _ = take(&sampler, patience).await.unwrap();
+        let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
+        let _ = take(&prober, patience).await.unwrap();
         server.wait_until_closed(0);
         assert!(server.heard(COM_QUIT));
     }
@@ -156,8 +156,8 @@ async fn a_server_gets_no_file_of_the_client() {
     let wish = [&[0xfb], path.to_str().unwrap().as_bytes()].concat();
     let server = Server::playing(Script::login().send(packet(1, &wish)).receive_within(Duration::from_millis(200)));
     let patience = Duration::from_secs(10);
-    let sampler = Sampler::new(target(server.address, patience), Clock::start()).unwrap();
-    assert_eq!(take(&sampler, patience).await.unwrap().outcome.unwrap_err().reason, Protocol);
+    let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
+    assert_eq!(take(&prober, patience).await.unwrap().outcome.unwrap_err().reason, Protocol);
     server.wait_until_closed(0);
     assert!(!server.heard(b"what only the client knows"));
 }
@@ -166,8 +166,8 @@ async fn a_server_gets_no_file_of_the_client() {
 async fn identity_of(script: Script) -> Identity {
     let server = Server::playing(script);
     let patience = Duration::from_secs(10);
-    let sampler = Sampler::new(target(server.address, patience), Clock::start()).unwrap();
-    let answer = take(&sampler, patience).await.unwrap().outcome.unwrap();
+    let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
+    let answer = take(&prober, patience).await.unwrap().outcome.unwrap();
     server.wait_until_closed(0);
     answer.identity
 }

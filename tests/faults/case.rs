@@ -1,12 +1,12 @@
-//! One faulty server, the sample that meets it, and what should come of that.
+//! One faulty server, the probe that meets it, and what should come of that.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use readscope::{
     clock::Clock,
     config::{Address, Pacing, PasswordSource, Secret, Target, Tls},
-    model::{Expectation, FailureReason, Sample},
-    source::mysql::Sampler,
+    model::{Expectation, FailureReason, Probe},
+    source::mysql::Prober,
 };
 use tokio::{task::JoinSet, time::timeout};
 
@@ -18,7 +18,7 @@ const SHORT: Duration = Duration::from_millis(300);
 /// For all others: a machine that other programs keep busy is no reason to fail.
 const LONG: Duration = Duration::from_secs(10);
 
-/// What a sample may take beyond its timeout, on such a machine.
+/// What a probe may take beyond its timeout, on such a machine.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -108,15 +108,15 @@ pub(crate) async fn judge(cases: Vec<Case>) {
 
 async fn happen(case: Case) -> (Server, Result<(), String>) {
     let server = Server::playing(case.script.clone());
-    let sampler = Sampler::new(case.target(server.address), Clock::start()).unwrap();
-    let result = examine(&case, &server, &sampler).await;
+    let prober = Prober::new(case.target(server.address), Clock::start()).unwrap();
+    let result = examine(&case, &server, &prober).await;
     (server, result)
 }
 
-async fn examine(case: &Case, server: &Server, sampler: &Sampler) -> Result<(), String> {
+async fn examine(case: &Case, server: &Server, prober: &Prober) -> Result<(), String> {
     let patience = case.target(server.address).timeout.get();
-    let sample = take(sampler, patience).await?;
-    let failure = match sample.outcome {
+    let probe = take(prober, patience).await?;
+    let failure = match probe.outcome {
         Err(failure) => failure,
         Ok(answer) => return Err(format!("an answer came of it: {:?}", answer.identity)),
     };
@@ -131,17 +131,17 @@ async fn examine(case: &Case, server: &Server, sampler: &Sampler) -> Result<(), 
     server.play(recovered.clone());
     // A busy machine may be late for the short timeout.
     for _ in 0..10 {
-        if take(sampler, patience).await?.outcome.is_ok_and(|answer| answer.identity.server_id == 101) {
+        if take(prober, patience).await?.outcome.is_ok_and(|answer| answer.identity.server_id == 101) {
             return Ok(());
         }
     }
     Err("it does not recover".to_owned())
 }
 
-/// One sample, which must be over soon after its time.
-pub(crate) async fn take(sampler: &Sampler, patience: Duration) -> Result<Sample, String> {
+/// One probe, which must be over soon after its time.
+pub(crate) async fn take(prober: &Prober, patience: Duration) -> Result<Probe, String> {
     let within = patience + GRACE;
-    timeout(within, sampler.sample(0)).await.map_err(|_| format!("the sample is not over after {within:?}"))
+    timeout(within, prober.probe(0)).await.map_err(|_| format!("the probe is not over after {within:?}"))
 }
 
 /// Whether a text can be shown: it says something, is no book, and has no control characters.

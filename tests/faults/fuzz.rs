@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use readscope::{
     clock::Clock,
     config::{PasswordSource, Secret, Target},
-    source::mysql::Sampler,
+    source::mysql::Prober,
 };
 use tokio::task::JoinSet;
 
@@ -69,22 +69,22 @@ async fn converse(lane: u64) -> Vec<String> {
         PasswordSource::Given(Secret::new(PASSWORD.to_owned()))
     };
     let target = Target { password, ..target(server.address, PATIENCE) };
-    let sampler = Arc::new(Sampler::new(target, Clock::start()).unwrap());
+    let prober = Arc::new(Prober::new(target, Clock::start()).unwrap());
     let mut wrong = Vec::new();
     for seed in (lane..CONVERSATIONS).step_by(usize::try_from(LANES).unwrap()) {
         let script = conversation(&mut Random::seeded(seed));
         server.play(script.clone());
-        let its_sampler = Arc::clone(&sampler);
-        let taken = tokio::spawn(async move { take(&its_sampler, PATIENCE).await }).await;
+        let its_prober = Arc::clone(&prober);
+        let taken = tokio::spawn(async move { take(&its_prober, PATIENCE).await }).await;
         let fault = match taken {
             Err(error) => Some(error.to_string()),
             Ok(Err(overdue)) => Some(overdue),
-            Ok(Ok(sample)) => sample.outcome.err().and_then(|failure| assert_readable(&failure.text).err()),
+            Ok(Ok(probe)) => probe.outcome.err().and_then(|failure| assert_readable(&failure.text).err()),
         };
         wrong.extend(fault.map(|fault| format!("seed {seed}: {fault}\n    {:02x?}", script.steps)));
     }
     server.play(Script::good());
-    if take(&sampler, PATIENCE).await.unwrap().outcome.is_err() {
+    if take(&prober, PATIENCE).await.unwrap().outcome.is_err() {
         wrong.push(format!("lane {lane} does not recover"));
     }
     tokio::task::spawn_blocking(move || server.wait_until_closed(0)).await.unwrap();
@@ -92,7 +92,7 @@ async fn converse(lane: u64) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_nonsense_makes_a_sample_panic_or_hang() {
+async fn no_nonsense_makes_a_probe_panic_or_hang() {
     let lanes: JoinSet<_> = (0..LANES).map(converse).collect();
     let wrong = lanes.join_all().await.concat();
     assert!(wrong.is_empty(), "{} of {CONVERSATIONS}:\n{}", wrong.len(), wrong.join("\n"));

@@ -9,7 +9,7 @@ use readscope::{
         Auth, HostBlocked, Other, Protocol, Refused, Resolve, Timeout, Tls as TlsFailed, TooManyConnections,
         Unreachable,
     },
-    source::mysql::Sampler,
+    source::mysql::Prober,
 };
 
 use crate::{
@@ -168,8 +168,8 @@ async fn the_password_is_never_sent_in_the_clear() {
         let given = readscope::config::PasswordSource::Given(password);
         let patience = Duration::from_secs(10);
         let target = readscope::config::Target { password: given, ..target(server.address, patience) };
-        let sampler = Sampler::new(target, Clock::start()).unwrap();
-        assert!(take(&sampler, patience).await.unwrap().outcome.is_err());
+        let prober = Prober::new(target, Clock::start()).unwrap();
+        assert!(take(&prober, patience).await.unwrap().outcome.is_err());
     }
     server.wait_until_closed(0);
     assert!(server.heard(b"readscope"));
@@ -222,8 +222,8 @@ async fn an_address_without_a_server_fails_as_the_network_says() {
     let unknown = Address { host: "no-such-name.invalid.".to_owned(), port: 3306 };
     let unresolvable = readscope::config::Target { address: unknown, ..unreachable.clone() };
     for (target, reason) in [(refused, Refused), (unreachable, Unreachable), (unresolvable, Resolve)] {
-        let sampler = Sampler::new(target, Clock::start()).unwrap();
-        let failure = take(&sampler, patience).await.unwrap().outcome.unwrap_err();
+        let prober = Prober::new(target, Clock::start()).unwrap();
+        let failure = take(&prober, patience).await.unwrap().outcome.unwrap_err();
         assert_eq!(failure.reason, reason, "{}", failure.text);
     }
 }

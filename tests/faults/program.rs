@@ -18,7 +18,7 @@ use crate::support::{
     wire::{self, packet, packets, result_set},
 };
 
-/// Samples under way at any moment, and the scrape that counts.
+/// Probes under way at any moment, and the scrape that counts.
 const UNDER_WAY: usize = 4;
 
 /// Asserts that the failures of a reason were told once, with what to do about them.
@@ -96,11 +96,11 @@ fn a_hanging_server_holds_no_more_connections_than_allowed() {
     let server = Server::playing(Script::nothing().then_silence());
     let further = ["--tls", "disabled", "--interval", "5ms", "--timeout", "1s", "--max-in-flight", "3"];
     let mut exporter = Exporter::with(server.address, &further);
-    exporter.wait_until("skipped samples", |metrics| metrics.sum("readscope_probes_skipped_total", "") >= 20);
-    // A timed-out sample's connection may still be on its way to the server's count.
+    exporter.wait_until("skipped probes", |metrics| metrics.sum("readscope_probes_skipped_total", "") >= 20);
+    // A timed-out probe's connection may still be on its way to the server's count.
     server.wait_until_closed(3);
     exporter.wait_for_failures("timeout", 6);
-    assert_eq!(exporter.program.logged(&["samples were not taken when they were due"]), 1);
+    assert_eq!(exporter.program.logged(&["probes were not taken when they were due"]), 1);
     server.play(Script::good());
     exporter.wait_for_reads(5);
 }

@@ -31,7 +31,7 @@ fn the_exposition_of_a_snapshot_is_this_text() {
 }
 
 #[test]
-fn before_the_first_sample_every_reason_is_there_and_no_replica() {
+fn before_the_first_probe_every_reason_is_there_and_no_replica() {
     let exposition = exposition(&nothing());
     let failures = "readscope_probe_failures_total{";
     assert_eq!(exposition.lines().filter(|line| line.starts_with(failures) && line.ends_with(" 0")).count(), 11);
@@ -58,30 +58,30 @@ fn the_api_has_every_field_of_the_contract() {
     let site = served();
     let answer = get(site.address, "/api/v1/targets").json();
     let target = &answer["targets"][0];
-    let fields = ["target", "verdict", "reason", "samples", "failures", "evidence_seconds", "threshold_seconds"];
+    let fields = ["target", "verdict", "reason", "probes", "failures", "evidence_seconds", "threshold_seconds"];
     assert_has(target, &fields);
-    assert_has(target, &["replicas", "culprits", "anomalies", "notices", "last_answers", "last_failures"]);
+    assert_has(target, &["replicas", "culprits", "anomalies", "notices", "last_reads", "last_failures"]);
     assert_eq!(target["target"], "mysql/mysql-read");
-    assert_eq!((&target["samples"], &target["failures"]), (&Value::from(4), &Value::from(1)));
+    assert_eq!((&target["probes"], &target["failures"]), (&Value::from(4), &Value::from(1)));
 
     let replicas = target["replicas"].as_array().unwrap();
     assert_eq!(replicas.len(), 3);
     for replica in replicas {
         assert_has(replica, &["replica", "server_id", "server_uuid", "role", "version", "reads", "share"]);
-        assert_has(replica, &["expected_share", "share_lower", "share_upper", "lag_seconds", "direct_up"]);
+        assert_has(replica, &["expected_share", "share_lower", "share_upper", "lag_seconds", "pod_probe_up"]);
     }
     let [mysql_1, mysql_2, server_100] = replicas.as_slice() else { unreachable!("there are three") };
     assert_eq!((&mysql_1["replica"], &mysql_1["server_id"]), (&Value::from("mysql-1"), &Value::from(101)));
     assert_eq!((&mysql_1["role"], &mysql_1["reads"]), (&Value::from("replica"), &Value::from(2)));
     assert!((mysql_1["share"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-9);
     assert!((mysql_2["expected_share"].as_f64().unwrap() - 1.0 / 3.0).abs() < 1e-9);
-    for field in ["server_id", "server_uuid", "role", "version", "lag_seconds", "direct_up"] {
+    for field in ["server_id", "server_uuid", "role", "version", "lag_seconds", "pod_probe_up"] {
         assert_eq!(mysql_2[field], Value::Null, "{field} of a replica that has not answered");
     }
     assert_eq!((&mysql_2["replica"], &mysql_2["reads"]), (&Value::from("mysql-2"), &Value::from(0)));
     assert_eq!((&server_100["role"], &server_100["server_uuid"]), (&Value::from("primary"), &Value::Null));
 
-    let answers = target["last_answers"].as_array().unwrap();
+    let answers = target["last_reads"].as_array().unwrap();
     assert_eq!(answers.len(), 3);
     for answer in answers {
         assert_has(answer, &["time", "replica", "server_id", "duration_seconds"]);
@@ -96,15 +96,15 @@ fn the_api_has_every_field_of_the_contract() {
 }
 
 #[test]
-fn before_the_first_sample_the_api_says_null_and_nothing_is_ready() {
+fn before_the_first_probe_the_api_says_null_and_nothing_is_ready() {
     let site = Served::showing(nothing(), CONFIGURATION);
     let target = get(site.address, "/api/v1/targets").json()["targets"][0].clone();
-    assert_eq!((&target["samples"], &target["verdict"]), (&Value::from(0), &Value::from("undecided")));
+    assert_eq!((&target["probes"], &target["verdict"]), (&Value::from(0), &Value::from("undecided")));
     assert_eq!(target["replicas"], Value::Array(Vec::new()));
     for path in ["/-/ready", "/readyz"] {
         let answer = get(site.address, path);
         assert_eq!(answer.status, 503);
-        assert_eq!(answer.text(), "The first sample of mysql/mysql-read is not over yet.\n");
+        assert_eq!(answer.text(), "The first probe of mysql/mysql-read is not over yet.\n");
         assert_guarded(&answer);
     }
     assert_eq!(get(site.address, "/-/healthy").status, 200);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[test]
-fn fifty_clients_scrape_at_once_and_no_sample_fails_for_it() {
+fn fifty_clients_scrape_at_once_and_no_probe_fails_for_it() {
     let server = Server::playing(Script::good());
     let mut exporter = Exporter::with(server.address, &PATIENT);
     exporter.wait_for_reads(5);

@@ -88,7 +88,7 @@ fn a_stream_begins_with_what_the_api_says() {
 fn each_answer_comes_once_with_the_picture_that_it_makes() {
     let site = Served::showing(nothing(), CONFIGURATION);
     let mut events = Events::open(site.address, "");
-    assert_eq!(events.next_named("snapshot")["targets"][0]["last_answers"], Value::Array(Vec::new()));
+    assert_eq!(events.next_named("snapshot")["targets"][0]["last_reads"], Value::Array(Vec::new()));
     for answers in [1, 2, 4] {
         site.show(answered(&[("mysql/mysql-read", answers)], answers.try_into().unwrap()));
         let new = events.next_named("answers");
@@ -97,8 +97,8 @@ fn each_answer_comes_once_with_the_picture_that_it_makes() {
         let newest = format!("1970-01-01T00:00:{:02}.000Z", answers - 1);
         assert_eq!(new["answers"][0]["time"].as_str(), Some(newest.as_str()));
         let picture = events.next_named("snapshot");
-        assert_eq!(picture["targets"][0]["samples"], answers);
-        assert!(picture["targets"][0].get("last_answers").is_none(), "the reader has them");
+        assert_eq!(picture["targets"][0]["probes"], answers);
+        assert!(picture["targets"][0].get("last_reads").is_none(), "the reader has them");
     }
 }
 
@@ -116,7 +116,7 @@ fn of_many_targets_the_stream_tells_those_that_changed() {
     let mut events = Events::open(site.address, "");
     let whole = events.next_named("overview");
     assert_eq!((names(&whole), &whole["whole"]), (vec!["a/b".to_owned(), "c/d".to_owned()], &Value::Bool(true)));
-    assert_eq!(whole["targets"][1]["samples"], 1);
+    assert_eq!(whole["targets"][1]["probes"], 1);
 
     let mut second = Events::open(site.address, "?target=c/d");
     assert_eq!(names(&second.next_named("snapshot")), ["c/d"]);

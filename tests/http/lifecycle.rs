@@ -17,18 +17,18 @@ use crate::support::{
     waiting::wait_until,
 };
 
-/// Longer than any sample here takes, so that one is under way whenever the program is to end.
+/// Longer than any probe here takes, so that one is under way whenever the program is to end.
 const HANGING: [&str; 8] = ["--tls", "disabled", "--interval", "20ms", "--timeout", "60s", "--max-in-flight", "4"];
 
 /// A stop takes at most 5 s, and a busy machine may be late.
 const DRAINED_WITHIN: Duration = Duration::from_secs(9);
 
 #[test]
-fn it_is_ready_once_the_first_sample_is_over() {
+fn it_is_ready_once_the_first_probe_is_over() {
     let server = Server::playing(Script::nothing().then_silence());
     let slow = ["--tls", "disabled", "--interval", "20ms", "--timeout", "60s", "--max-in-flight", "1000"];
     let mut exporter = Exporter::with(server.address, &slow);
-    wait_until("the first sample", SOON, || server.opened() > 0);
+    wait_until("the first probe", SOON, || server.opened() > 0);
     assert_eq!(get(exporter.address, "/-/ready").status, 503);
     assert_eq!(get(exporter.address, "/healthz").status, 200);
     server.play(Script::good());
@@ -59,7 +59,7 @@ fn without_free_files_it_waits_tells_once_and_recovers() {
     // The kernel takes them all; the program has files for some.
     let idle: Vec<TcpStream> = (0..60).map(|_| connect(exporter.address)).collect();
     let failing = ["failed (other)", "Too many open files"];
-    wait_until("samples without a file", SOON, || exporter.program.logged(&failing) == 1);
+    wait_until("probes without a file", SOON, || exporter.program.logged(&failing) == 1);
     wait_until("accepts without a file", SOON, || exporter.program.logged(&["cannot accept HTTP connections"]) == 1);
     drop(idle);
 
@@ -97,10 +97,10 @@ fn a_signal_drains_at_once_where_nothing_but_an_idle_client_is_left() {
 }
 
 #[test]
-fn samples_under_way_are_finished_before_it_ends() {
+fn probes_under_way_are_finished_before_it_ends() {
     let server = Server::playing(Script::nothing().receive_within(Duration::from_secs(1)).then_close());
     let exporter = Exporter::with(server.address, &["--tls", "disabled", "--interval", "50ms", "--timeout", "3s"]);
-    wait_until("a sample", SOON, || server.opened() >= 1);
+    wait_until("a probe", SOON, || server.opened() >= 1);
     exporter.program.signal(Signal::SIGTERM);
     let ended = exporter.program.ended(DRAINED_WITHIN);
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -111,14 +111,14 @@ fn samples_under_way_are_finished_before_it_ends() {
 fn a_stop_is_cut_off_after_its_time() {
     let server = Server::playing(Script::nothing().then_silence());
     let exporter = Exporter::with(server.address, &HANGING);
-    wait_until("a sample", SOON, || server.opened() >= 1);
-    // Half a request is not waited for longer than a sample is.
+    wait_until("a probe", SOON, || server.opened() >= 1);
+    // Half a request is not waited for longer than a probe is.
     let mut half = connect(exporter.address);
     half.write_all(b"GET /metrics HTTP/1.1\r\nHo").unwrap();
     let began = Instant::now();
     exporter.program.signal(Signal::SIGTERM);
     let ended = exporter.program.ended(DRAINED_WITHIN);
-    assert!(began.elapsed() >= Duration::from_secs(4), "samples under way are waited for: {ended:?}");
+    assert!(began.elapsed() >= Duration::from_secs(4), "probes under way are waited for: {ended:?}");
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.stderr.contains("not everything under way ended within 5s"), "{ended:?}");
     server.wait_until_closed(0);
@@ -142,7 +142,7 @@ fn half_a_request_does_not_hold_up_a_stop_of_an_idle_program() {
 fn a_second_signal_ends_it_at_once() {
     let server = Server::playing(Script::nothing().then_silence());
     let mut exporter = Exporter::with(server.address, &HANGING);
-    wait_until("a sample", SOON, || server.opened() >= 1);
+    wait_until("a probe", SOON, || server.opened() >= 1);
     exporter.program.signal(Signal::SIGTERM);
     wait_until("the stop", SOON, || exporter.program.logged(&["a second signal stops at once"]) == 1);
     let began = Instant::now();

@@ -29,19 +29,19 @@ pub(crate) fn exporter(path: &Path, further: &[&str]) -> Exporter {
     Exporter::start(readscope(&arguments).args(further))
 }
 
-/// The targets' names, in their order, and their samples.
+/// The targets' names, in their order, and their probes.
 fn targets(exporter: &Exporter) -> Vec<(String, u64)> {
     let shown = http::get(exporter.address, "/api/v1/targets").json();
     let targets = shown["targets"].as_array().unwrap().iter();
-    targets.map(|t| (t["target"].as_str().unwrap().to_owned(), t["samples"].as_u64().unwrap())).collect()
+    targets.map(|t| (t["target"].as_str().unwrap().to_owned(), t["probes"].as_u64().unwrap())).collect()
 }
 
 fn names(exporter: &Exporter) -> Vec<String> {
     targets(exporter).into_iter().map(|(name, _)| name).collect()
 }
 
-fn samples(exporter: &Exporter, name: &str) -> u64 {
-    targets(exporter).into_iter().find(|(other, _)| other == name).map_or(0, |(_, samples)| samples)
+fn probes(exporter: &Exporter, name: &str) -> u64 {
+    targets(exporter).into_iter().find(|(other, _)| other == name).map_or(0, |(_, probes)| probes)
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn a_changed_file_changes_its_targets_and_leaves_the_others_alone() {
     let [one, two, three] = [servers[0].address, servers[1].address, servers[2].address];
     write(&path, &[("stays", one), ("changes", two), ("goes", three)]);
     let exporter = exporter(&path, &[]);
-    wait_until("samples of all", SOON, || targets(&exporter).iter().all(|(_, samples)| *samples > 20));
-    let before = samples(&exporter, "stays");
+    wait_until("probes of all", SOON, || targets(&exporter).iter().all(|(_, probes)| *probes > 20));
+    let before = probes(&exporter, "stays");
 
     write(
         &path,
@@ -63,7 +63,7 @@ fn a_changed_file_changes_its_targets_and_leaves_the_others_alone() {
         }),
     );
     wait_until("the new targets", SOON, || names(&exporter) == ["comes", "stays", "changes"]);
-    assert!(samples(&exporter, "stays") >= before, "it goes on counting");
+    assert!(probes(&exporter, "stays") >= before, "it goes on counting");
     let reads = exporter.metrics().sum("readscope_reads_total", "target=\"changes\"");
     assert_eq!(reads, 0, "it is another one, and nobody answers there");
     let text = exporter.metrics().text().to_owned();

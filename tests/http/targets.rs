@@ -42,7 +42,7 @@ fn a_name_of_odd_characters_is_the_same_everywhere() {
 
 #[test]
 fn targets_that_do_not_work_delay_no_other() {
-    const SAMPLES: u64 = 300;
+    const PROBES: u64 = 300;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("readscope.yaml");
     let good = Server::playing(Script::good());
@@ -63,7 +63,7 @@ fn targets_that_do_not_work_delay_no_other() {
     let of =
         |exporter: &Exporter, name: &str, target: &str| exporter.metrics().sum(name, &format!("target=\"{target}\""));
     let now = exporter
-        .wait_until("reads of the good one", |now| now.sum("readscope_reads_total", "target=\"good\"") >= SAMPLES);
+        .wait_until("reads of the good one", |now| now.sum("readscope_reads_total", "target=\"good\"") >= PROBES);
     assert_eq!(now.sum("readscope_probe_failures_total", "target=\"good\""), 0, "{:#?}", exporter.program.log());
     for bad in ["silent", "unresolvable", "refusing", "unreachable"] {
         wait_for(&format!("failures of {bad}"), crate::support::exporter::SOON, || {

@@ -148,5 +148,5 @@ fn every_component_goes_with_every_other() {
         |kind, name: &str| named(&objects, kind, name)["spec"]["template"]["spec"]["containers"][0]["args"].clone();
     let web = "--web.config.file=/etc/readscope-web/web.yaml";
     assert_eq!(named("Deployment", "readscope"), json!(["run", "--kubernetes.events", web]));
-    assert_eq!(named("DaemonSet", "readscope-node"), json!(["run", "--no-lifecycle", web]));
+    assert_eq!(named("DaemonSet", "readscope-node"), json!(["run", "--no-scale-events", web]));
 }

@@ -21,12 +21,12 @@ const WITHIN: Duration = Duration::from_secs(60);
 const NEVER: &str = "0.000000001";
 
 #[test]
-fn three_thousand_samples_are_counted_exactly_as_the_servers_count_them() {
+fn three_thousand_probes_are_counted_exactly_as_the_servers_count_them() {
     let service = Service::of(3);
     let checked =
-        service.call().with(&["--samples", "3000", "--interval", "5ms", "--alpha", NEVER, "--output", "json"]).check();
+        service.call().with(&["--probes", "3000", "--interval", "5ms", "--alpha", NEVER, "--output", "json"]).check();
     assert_eq!(checked.code, Some(0), "{checked:?}");
-    assert_eq!(checked.target()["samples"], 3000);
+    assert_eq!(checked.target()["probes"], 3000);
     let mut sum = 0;
     for server in service.fleet.members() {
         let logins = server.logins();
@@ -37,7 +37,7 @@ fn three_thousand_samples_are_counted_exactly_as_the_servers_count_them() {
 }
 
 #[test]
-fn the_counters_of_run_agree_with_the_servers_once_no_sample_can_reach_them() {
+fn the_counters_of_run_agree_with_the_servers_once_no_probe_can_reach_them() {
     let service = Service::of(3);
     let mut probe = service.call().with(&["--interval", "5ms"]).run();
     probe.wait_for("500 reads", |now| now.reads() >= 500);
@@ -60,7 +60,7 @@ fn no_server_counts_an_aborted_connection() {
     };
     let before = aborted();
     for tls in ["disabled", "required"] {
-        let call = service.password.call(READ_ADDRESS).with(&["--tls", tls, "--samples", "200", "--interval", "5ms"]);
+        let call = service.password.call(READ_ADDRESS).with(&["--tls", tls, "--probes", "200", "--interval", "5ms"]);
         let checked = call.with(&["--alpha", NEVER]).check();
         assert_eq!(checked.code, Some(0), "{checked:?}");
     }
@@ -88,12 +88,12 @@ fn a_server_knows_whose_connections_these_are() {
 }
 
 #[test]
-fn a_sample_is_a_greeting_a_login_a_query_and_a_goodbye() {
+fn a_probe_is_a_greeting_a_login_a_query_and_a_goodbye() {
     let service = Service::of(1);
     let recorder = Recorder::before(service.fleet.primary().address);
     let call = service.password.call(&recorder.address.to_string());
     let one_by_one = call.with(&["--tls", "disabled", "--interval", "20ms", "--max-in-flight", "1"]);
-    let checked = one_by_one.with(&["--samples", "20"]).check();
+    let checked = one_by_one.with(&["--probes", "20"]).check();
     assert_eq!(checked.code, Some(0), "{checked:?}");
 
     let conversations = recorder.conversations(20);
@@ -114,7 +114,7 @@ fn mariadb_answers_the_same_query() {
     route_to(&servers.each_ref().map(|server| server.address));
     let checked = PasswordFile::new(PASSWORD)
         .call(READ_ADDRESS)
-        .with(&["--tls", "disabled", "--samples", "400", "--interval", "5ms", "--alpha", NEVER, "--output", "json"])
+        .with(&["--tls", "disabled", "--probes", "400", "--interval", "5ms", "--alpha", NEVER, "--output", "json"])
         .check();
     assert_eq!(checked.code, Some(0), "{checked:?}");
     for server in &servers {

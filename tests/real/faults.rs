@@ -1,4 +1,4 @@
-//! One of three servers fails: its share of the samples fails for the right reason, the counts of the others stay exact,
+//! One of three servers fails: its share of the probes fails for the right reason, the counts of the others stay exact,
 //! and everything is well again without a restart.
 
 use std::{net::TcpStream, time::Duration};
@@ -19,7 +19,7 @@ const THIRD: f64 = 1.0 / 3.0;
 /// It takes a moment, but the machine may be busy.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// Waits until as many samples have failed for the reason since `before`, and checks that they are the share of one
+/// Waits until as many probes have failed for the reason since `before`, and checks that they are the share of one
 /// server out of three. Returns the scrape that was checked.
 fn wait_for_third(probe: &mut Exporter, before: &Metrics, reason: &str, enough: u64) -> Metrics {
     let now = probe.wait_for(reason, |now| now.failures(reason) >= before.failures(reason) + enough);
@@ -67,7 +67,7 @@ fn a_frozen_server_costs_its_share_of_timeouts() {
 
     let frozen = &service.fleet.members()[1];
     frozen.freeze();
-    // From the first timeout on, samples end at the rate at which they start.
+    // From the first timeout on, probes end at the rate at which they start.
     let first = probe.wait_for("a timeout", |now| now.failures("timeout") >= 1);
     wait_for_third(&mut probe, &first, "timeout", 60);
     frozen.thaw();
@@ -185,7 +185,7 @@ fn an_unknown_user_fails_to_authenticate_everywhere() {
     assert_eq!(now.all_failures(), now.failures("auth"));
     assert_eq!(now.reads(), 0);
     assert_eq!(now.up(), 0);
-    assert_eq!(call.with(&["--samples", "10"]).check().code, Some(2));
+    assert_eq!(call.with(&["--probes", "10"]).check().code, Some(2));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_fault_leaves_no_connection_and_no_file_open() {
     let replica = service.fleet.members()[1].replica();
     wait_for_recovery(&mut probe, &replica);
 
-    // Two samples and their scrape may be open at any moment.
+    // Two probes and their scrape may be open at any moment.
     wait_until("the sockets to be closed", WITHIN, || probe.program.open_files() <= before + 4);
 }
 

@@ -15,10 +15,10 @@ use readscope::{
     clock::Clock,
     config::{Address, Pacing, PasswordSource, Secret, Target, Tls},
     model::{
-        DirectSample, Event, Expectation, Lag, PodProbe, ProbePlan, Purpose, ReplicaSnapshot, Sample, State, TargetId,
+        Event, Expectation, Lag, PodProbe, PodProbeResult, Probe, ProbePlan, Purpose, ReplicaSnapshot, State, TargetId,
         TargetSpec, VerdictRules, cluster::PodRef,
     },
-    source::{direct, mysql::Sampler},
+    source::{mysql::Prober, pod_probes},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -37,10 +37,10 @@ const TARGET: TargetId = TargetId(0);
 
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// The model with direct samples of real servers, as Kubernetes would name them; stopped when it is dropped.
+/// The model with direct probes of real servers, as Kubernetes would name them; stopped when it is dropped.
 struct Observed {
     state: Arc<Mutex<State>>,
-    sampler: Arc<Sampler>,
+    prober: Arc<Prober>,
     clock: Clock,
     stop: CancellationToken,
     asking: Option<JoinHandle<()>>,
@@ -68,14 +68,14 @@ impl Observed {
             state.apply(event, clock.now());
         }
         let state = Arc::new(Mutex::new(state));
-        let sampler = Arc::new(Sampler::new(target, clock).unwrap());
+        let prober = Arc::new(Prober::new(target, clock).unwrap());
         let stop = CancellationToken::new();
         // The thread is in the test's network namespace, as what starts it is.
         let asking = thread::spawn({
-            let (state, sampler, stop) = (Arc::clone(&state), Arc::clone(&sampler), stop.clone());
-            move || runtime().block_on(ask(&state, &sampler, clock, stop))
+            let (state, prober, stop) = (Arc::clone(&state), Arc::clone(&prober), stop.clone());
+            move || runtime().block_on(ask(&state, &prober, clock, stop))
         });
-        Self { state, sampler, clock, stop, asking: Some(asking), sequence: 0 }
+        Self { state, prober, clock, stop, asking: Some(asking), sequence: 0 }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -87,25 +87,25 @@ impl Observed {
         snapshot.targets[0].replicas.iter().find(|replica| *replica.name == *name).cloned()
     }
 
-    fn sample(&self, server: &Mysql) -> Sample {
-        runtime().block_on(self.sampler.sample_at(&[(server.address, 3306).into()]))
+    fn probe(&self, server: &Mysql) -> Probe {
+        runtime().block_on(self.prober.probe_at(&[(server.address, 3306).into()]))
     }
 
-    /// How far the server is behind, as a direct sample that was just taken shows it.
-    fn lag(&self, server: &Mysql, sample: Sample) -> Option<Lag> {
+    /// How far the server is behind, as a direct probe that was just taken shows it.
+    fn lag(&self, server: &Mysql, probe: Probe) -> Option<Lag> {
         let pod = PodRef { name: server.name.as_str().into(), uid: server.name.as_str().into() };
-        let sample = Box::new(DirectSample { pod, purpose: Purpose::Replica, sample });
-        self.state().apply(Event::PodProbed { target: TARGET, sample }, self.clock.now());
+        let probe = Box::new(PodProbeResult { pod, purpose: Purpose::Replica, probe });
+        self.state().apply(Event::PodProbed { target: TARGET, probe }, self.clock.now());
         self.replica(&server.name)?.lag
     }
 
-    /// Takes a sample as if it had come through the Service.
+    /// Takes a probe as if it had come through the Service.
     fn read(&mut self, server: &Mysql) {
-        let sample = Sample { sequence: self.sequence, ..self.sample(server) };
-        assert!(sample.outcome.is_ok(), "{:?}", sample.outcome);
+        let probe = Probe { sequence: self.sequence, ..self.probe(server) };
+        assert!(probe.outcome.is_ok(), "{:?}", probe.outcome);
         self.sequence += 1;
         self.state()
-            .apply(Event::Sampled { target: TARGET, sample: Box::new(sample), late: Duration::ZERO }, self.clock.now());
+            .apply(Event::Probed { target: TARGET, probe: Box::new(probe), late: Duration::ZERO }, self.clock.now());
     }
 }
 
@@ -113,7 +113,7 @@ impl Drop for Observed {
     fn drop(&mut self) {
         self.stop.cancel();
         let ended = self.asking.take().map(JoinHandle::join);
-        assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the direct samples ended");
+        assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the direct probes ended");
     }
 }
 
@@ -140,17 +140,17 @@ fn target() -> Target {
 }
 
 /// Asks the servers directly, as the plan says, until `stop`.
-async fn ask(state: &Mutex<State>, sampler: &Arc<Sampler>, clock: Clock, stop: CancellationToken) {
+async fn ask(state: &Mutex<State>, prober: &Arc<Prober>, clock: Clock, stop: CancellationToken) {
     let (events, mut told) = mpsc::channel(1000);
     let (planned, plan) = watch::channel(ProbePlan::default());
-    let sample = {
-        let sampler = Arc::clone(sampler);
+    let probe = {
+        let prober = Arc::clone(prober);
         move |ask: &PodProbe| {
-            let (sampler, addresses) = (Arc::clone(&sampler), ask.addresses.clone());
-            async move { sampler.sample_at(&addresses).await }
+            let (prober, addresses) = (Arc::clone(&prober), ask.addresses.clone());
+            async move { prober.probe_at(&addresses).await }
         }
     };
-    let asking = tokio::spawn(direct::run(TARGET, plan, sample, events, stop));
+    let asking = tokio::spawn(pod_probes::run(TARGET, plan, probe, events, stop));
     let mut tick = interval(Duration::from_secs(1));
     loop {
         for (_, plan) in state.lock().unwrap().new_plans(clock.now()) {
@@ -201,19 +201,19 @@ fn a_replica_that_replicates_late_lags_by_the_age_of_what_it_lacks() {
         });
         let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             wait_for("a lag of four seconds", WITHIN, || {
-                let lag = observed.lag(late, observed.sample(late))?;
+                let lag = observed.lag(late, observed.probe(late))?;
                 (lag.behind >= Duration::from_secs(4)).then_some(())
             });
             let mut compared = 0;
             wait_for("ten comparisons", WITHIN, || {
                 let has = newest(late);
-                let sample = observed.sample(late);
+                let probe = observed.probe(late);
                 if newest(late) != has {
                     return None; // Something was applied meanwhile.
                 }
                 let lacks = written_after(primary, &has)?;
-                let truth = Duration::try_from(sample.started.wall.duration_since(lacks)).ok()?;
-                let lag = observed.lag(late, sample).expect("one primary answers");
+                let truth = Duration::try_from(probe.started.wall.duration_since(lacks)).ok()?;
+                let lag = observed.lag(late, probe).expect("one primary answers");
                 let resolution = lag.resolution.expect("the history reaches back that far");
                 // The row was committed a little after it took its time.
                 let committed = Duration::from_millis(slowest.load(Ordering::Relaxed));
@@ -229,7 +229,7 @@ fn a_replica_that_replicates_late_lags_by_the_age_of_what_it_lacks() {
                 assert_eq!((replica.reads, replica.stale_reads), (reads, Some(reads)));
             }
             for name in ["mysql-0", "mysql-1", "mysql-2"] {
-                assert_eq!(observed.replica(name).and_then(|replica| replica.direct_up), Some(true), "{name}");
+                assert_eq!(observed.replica(name).and_then(|replica| replica.pod_probe_up), Some(true), "{name}");
             }
         }));
         writing.store(false, Ordering::Relaxed);
@@ -241,7 +241,7 @@ fn a_replica_that_replicates_late_lags_by_the_age_of_what_it_lacks() {
 
     // Its set stands for nothing any more, although it is still there.
     primary.query("SET GLOBAL gtid_mode = ON_PERMISSIVE");
-    wait_for("the end of what is known", WITHIN, || observed.lag(late, observed.sample(late)).is_none().then_some(()));
+    wait_for("the end of what is known", WITHIN, || observed.lag(late, observed.probe(late)).is_none().then_some(()));
     let stale = observed.replica(&late.name).and_then(|replica| replica.stale_reads);
     observed.read(late);
     assert_eq!(observed.replica(&late.name).and_then(|replica| replica.stale_reads), stale, "unknown is not stale");

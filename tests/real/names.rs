@@ -1,4 +1,4 @@
-//! A name is resolved for every sample, and its addresses are tried as a client tries them.
+//! A name is resolved for every probe, and its addresses are tried as a client tries them.
 
 use std::net::Ipv4Addr;
 
@@ -29,7 +29,7 @@ fn the_next_address_is_tried_only_where_one_refuses() {
     service.fleet.member(0).kill();
     let now = probe.wait_for("reads of the second", |now| now.reads_of(&second) >= 30);
     assert_eq!(now.reads_of(&third), 0);
-    // A machine that is busy lets samples time out, whoever they were to reach.
+    // A machine that is busy lets probes time out, whoever they were to reach.
     let cut = now.all_failures() - now.failures("timeout");
     assert!(cut <= 8, "only what was in flight fails: {cut}");
 
@@ -55,10 +55,10 @@ fn a_name_that_changes_its_address_is_followed_at_once() {
 }
 
 #[test]
-fn the_name_server_is_asked_for_every_sample() {
+fn the_name_server_is_asked_for_every_probe() {
     let service = Service::of(1);
     let names = NameServer::new(&service.fleet.addresses());
-    let checked = call(&service.password, &names).with(&["--samples", "50"]).check();
+    let checked = call(&service.password, &names).with(&["--probes", "50"]).check();
     assert_eq!(checked.code, Some(0), "{checked:?}");
     assert!(names.queries() >= 50, "{} queries", names.queries());
 }

@@ -98,7 +98,7 @@ impl Site {
 /// readscope behind another program, without this machine's own proxies.
 fn call(before: &[&str]) -> Command {
     let service =
-        ["run", "--service", "mysql/mysql-read", "--no-lifecycle", "--address", "127.0.0.1:9", "--interval", "1h"];
+        ["run", "--service", "mysql/mysql-read", "--no-scale-events", "--address", "127.0.0.1:9", "--interval", "1h"];
     let own = readscope(&service);
     let mut command = mortal("env");
     command.args(before).arg(own.get_program()).args(own.get_args()).args(["--web.listen-address", "127.0.0.1:0"]);

@@ -1,4 +1,4 @@
-//! The configuration file changed while real servers are sampled: what it says counts, and what it leaves alone loses
+//! The configuration file changed while real servers are probed: what it says counts, and what it leaves alone loses
 //! nothing.
 
 use std::{fs, net::Ipv4Addr, path::Path};

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// A sample is over when its timeout is, but the machine may be busy.
+/// A probe is over when its timeout is, but the machine may be busy.
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// The fleet is dropped before its namespace is left.
@@ -44,13 +44,13 @@ impl Service {
     }
 }
 
-/// Lets no further sample reach a server, and returns the metrics when the last answer is in them.
+/// Lets no further probe reach a server, and returns the metrics when the last answer is in them.
 pub(crate) fn cut_off(probe: &mut Exporter) -> Metrics {
     route_to(&[]);
-    wait_until("the last sample that reached a server", WITHIN, || open_connections() == 0);
-    // What is refused from here on is counted after that sample.
+    wait_until("the last probe that reached a server", WITHIN, || open_connections() == 0);
+    // What is refused from here on is counted after that probe.
     let cut = probe.metrics().failures("refused");
-    probe.wait_for("refused samples", |now| now.failures("refused") >= cut + 20)
+    probe.wait_for("refused probes", |now| now.failures("refused") >= cut + 20)
 }
 
 /// How many clients in this namespace are connected through the balancer.

@@ -51,7 +51,7 @@ impl Secured {
     }
 }
 
-/// Runs until ten samples have failed, and checks that all of them did for the reason. Returns what it logged.
+/// Runs until ten probes have failed, and checks that all of them did for the reason. Returns what it logged.
 fn assert_all_fail(call: &Call, reason: &str) -> Vec<String> {
     let mut probe = call.run();
     let now = probe.wait_for(reason, |now| now.all_failures() >= 10);
@@ -61,7 +61,7 @@ fn assert_all_fail(call: &Call, reason: &str) -> Vec<String> {
 }
 
 fn assert_all_answer(call: &Call) {
-    let checked = call.clone().with(&["--samples", "20"]).check();
+    let checked = call.clone().with(&["--probes", "20"]).check();
     assert_eq!(checked.code, Some(0), "{checked:?}");
 }
 
@@ -153,7 +153,7 @@ fn an_account_that_logs_in_by_ed25519_does() {
 #[test]
 fn a_certificate_is_checked_again_after_a_second() {
     let service = Service::of(1);
-    let call = service.password.call(READ_ADDRESS).with(&["--tls", "required", "--interval", "2s", "--samples", "4"]);
+    let call = service.password.call(READ_ADDRESS).with(&["--tls", "required", "--interval", "2s", "--probes", "4"]);
     let checked = call.check();
     assert_eq!(checked.code, Some(0), "{checked:?}");
     let primary = service.fleet.primary();
@@ -187,7 +187,7 @@ fn swap(folder: &Path, version: &str, files: [(&str, &[u8]); 3]) {
 }
 
 #[test]
-fn rotated_files_are_taken_up_without_a_failed_sample() {
+fn rotated_files_are_taken_up_without_a_failed_probe() {
     let secured = Secured::of(1);
     let server = secured.service.fleet.primary();
     server.query(&format!("ALTER USER {USER} REQUIRE X509"));

@@ -1,6 +1,6 @@
 //! The verdict on real servers behind the kernel's balancer: who is named, how soon, and who is not.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::{
 
 const EXPECTED: [&str; 6] = ["--expect", "mysql-0", "--expect", "mysql-1", "--expect", "mysql-2"];
 
-/// Three servers, and an exporter that expects them and takes fifty samples a second.
+/// Three servers, and an exporter that expects them and takes fifty probes a second.
 fn observed() -> (Service, Exporter) {
     let service = Service::of(3);
     let exporter = service.call().with(&["--interval", "20ms"]).with(&EXPECTED).run();
@@ -37,7 +37,7 @@ fn wait_for_verdict(exporter: &mut Exporter, verdict: &str) -> Value {
 
 /// The answers of all replicas.
 fn answers(target: &Value) -> u64 {
-    target["samples"].as_u64().unwrap() - target["failures"].as_u64().unwrap()
+    target["probes"].as_u64().unwrap() - target["failures"].as_u64().unwrap()
 }
 
 /// The only culprit, its kind, and whether the sentence names it.
@@ -52,6 +52,17 @@ fn assert_accused(target: &Value, replica: &str, kind: &str) {
     assert!(target["reason"].as_str().unwrap().starts_with(&format!("Unbalanced: {replica} gets ")), "{target}");
 }
 
+#[allow(clippy::cast_precision_loss, reason = "the seconds of one day")]
+fn seconds_of_today(time: SystemTime) -> f64 {
+    (time.duration_since(UNIX_EPOCH).unwrap().as_millis() % 86_400_000) as f64 / 1000.0
+}
+
+/// Of a line that begins with `ts=2026-01-31T23:59:59.123Z`.
+fn logged_seconds_of_today(line: &str) -> f64 {
+    let time = line.split('T').nth(1).and_then(|rest| rest.split('Z').next()).unwrap();
+    time.split(':').fold(0.0, |seconds, part| seconds * 60.0 + part.parse::<f64>().unwrap())
+}
+
 #[test]
 fn a_server_that_the_balancer_forgets_is_named_dead_within_the_promised_delay() {
     let (service, mut exporter) = observed();
@@ -59,14 +70,17 @@ fn a_server_that_the_balancer_forgets_is_named_dead_within_the_promised_delay() 
     wait_for_verdict(&mut exporter, "balanced");
     let addresses = service.fleet.addresses();
     route_to(&addresses[..2]);
-    let before = exporter.target();
+    let (before, since) = (answers(&exporter.target()), seconds_of_today(SystemTime::now()));
     let target = wait_for_verdict(&mut exporter, "unbalanced");
     assert_accused(&target, "mysql-2", "dead");
-    // The table promises 51 in 19 of 20 cases. Reads that were under way when either target was read come on top.
-    let silent = exporter.program.logged(&["Unbalanced: mysql-2 gets none of the reads where 33 % is expected"]);
-    assert_eq!(silent, 1, "{:?}", exporter.program.log());
-    let delay = answers(&target) - answers(&before);
-    assert!(delay <= 80, "{delay} reads");
+    let accused = "Unbalanced: mysql-2 gets none of the reads where 33 % is expected";
+    assert_eq!(exporter.program.logged(&[accused]), 1, "{:?}", exporter.program.log());
+    // The table promises 51 reads in 19 of 20 cases. On a busy machine the test sees the alarm late, or probes start late:
+    // the reads until the test saw it and the probes that were due until it was logged are both upper bounds.
+    let line = exporter.program.log().into_iter().find(|line| line.contains(accused)).unwrap();
+    let due = (logged_seconds_of_today(&line) - since).rem_euclid(86_400.0) / 0.02;
+    let seen = answers(&target) - before;
+    assert!(seen < 100 || due < 100.0, "{seen} reads, {due} probes: {line}");
 
     route_to(&addresses);
     let target = wait_for_verdict(&mut exporter, "balanced");
@@ -97,14 +111,14 @@ fn a_killed_server_leaves_it_undecided_and_accuses_nobody() {
     // Connections that the end of the server cuts fail otherwise, and may be enough for an undecided verdict.
     exporter.wait_for_failures("refused", 100);
     let target = wait_for_verdict(&mut exporter, "undecided");
-    assert!(target["reason"].as_str().unwrap().contains("samples failed (refused)"), "{target}");
+    assert!(target["reason"].as_str().unwrap().contains("probes failed (refused)"), "{target}");
     let metrics = exporter.metrics();
     assert_eq!((metrics.sum("readscope_undecided", ""), metrics.sum("readscope_imbalance_alarms_total", "")), (1, 0));
     assert_eq!(exporter.target()["culprits"], Value::Array(Vec::new()));
 }
 
 #[test]
-fn thousands_of_balanced_samples_raise_no_alarm() {
+fn thousands_of_balanced_probes_raise_no_alarm() {
     let service = Service::of(3);
     let exporter = service.call().with(&["--interval", "3ms"]).with(&EXPECTED).run();
     // A minute at that pace, and longer where the machine cannot keep it.

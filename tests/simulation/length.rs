@@ -98,7 +98,7 @@ pub(crate) fn situations() -> Vec<Situation> {
         steady("the edge of 2 %: one above", &even, &[1.02, 0.99, 0.99], 0.02),
         steady("the edge of 2 %: one above, one below", &even, &[1.02, 0.98, 1.0], 0.02),
         steady("the edge of 5 %: one below", &even, &[0.95, 1.025, 1.025], 0.05),
-        // Half of the samples that may fail, all of them of one replica.
+        // Half of the probes that may fail, all of them of one replica.
         steady("failures below the tolerance", &even, &[0.9704, 1.0, 1.0], 0.02),
         Situation {
             laws: vec![Law::of(&[1.05, 0.95, 1.0]), Law::of(&[0.95, 1.05, 1.0])],

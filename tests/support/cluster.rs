@@ -35,7 +35,7 @@ pub(crate) fn lists(addresses: &[IpAddr]) -> Vec<Event> {
     };
     let replicas = u32::try_from(addresses.len()).unwrap();
     let set =
-        StatefulSet { name: name("mysql"), uid: "set".into(), replicas, first_ordinal: 0, claim_templates: Vec::new() };
+        StatefulSet { name: name("mysql"), uid: "set".into(), replicas, first_ordinal: 0, pvc_templates: Vec::new() };
     lists(Kind::StatefulSet, Object::StatefulSet(set));
     let since = Some(Timestamp::UNIX_EPOCH);
     let mut endpoints = Vec::new();

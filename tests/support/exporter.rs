@@ -21,10 +21,10 @@ pub(crate) struct Exporter {
 /// One scrape.
 pub(crate) struct Metrics(String);
 
-/// Many samples in little time, and a hanging server is given up soon.
+/// Many probes in little time, and a hanging server is given up soon.
 pub(crate) const QUICK: [&str; 6] = ["--tls", "disabled", "--interval", "10ms", "--timeout", "300ms"];
 
-/// Many samples in little time, none of which fails because the machine is busy.
+/// Many probes in little time, none of which fails because the machine is busy.
 pub(crate) const PATIENT: [&str; 6] = ["--tls", "disabled", "--interval", "10ms", "--timeout", "30s"];
 
 /// The arguments of an exporter of `target` that listens at a free port, and further ones.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use readscope::{
     model::{
-        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, ProbeIntervals, Sample, Snapshot, State,
+        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Probe, ProbeIntervals, Snapshot, State,
         TargetId, TargetSpec, Timings, VerdictRules,
     },
     view::web::{Access, Site},
@@ -81,7 +81,7 @@ pub(crate) fn second(elapsed: u32) -> Moment {
 }
 
 /// A picture with something of everything: three answers of two servers, one of them not expected and a primary, a
-/// failure, skipped samples, and an expected replica that has not answered.
+/// failure, skipped probes, and an expected replica that has not answered.
 pub(crate) fn snapshot() -> Snapshot {
     const TARGET: TargetId = TargetId(0);
     let expected = ["mysql-1=2", "mysql-2"].map(|entry| entry.parse().unwrap());
@@ -113,8 +113,8 @@ pub(crate) fn snapshot() -> Snapshot {
         };
         let address = ([10, 0, 0, 1], 3306).into();
         let outcome = outcome.map(|identity| Answer { identity, timings, address });
-        let sample = Box::new(Sample { sequence, started: second(1), finished: second(2), outcome });
-        state.apply(Event::Sampled { target: TARGET, sample, late: Duration::from_millis(3) }, second(2));
+        let probe = Box::new(Probe { sequence, started: second(1), finished: second(2), outcome });
+        state.apply(Event::Probed { target: TARGET, probe, late: Duration::from_millis(3) }, second(2));
     }
     state.apply(Event::Skipped { target: TARGET, count: 3 }, second(2));
     state.apply(Event::Tick, second(3));
@@ -141,14 +141,14 @@ pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
             let answer =
                 Answer { identity: identity(1), timings: Timings::default(), address: ([10, 0, 0, 1], 3306).into() };
             let finished = second(u32::try_from(sequence).unwrap());
-            let sample = Box::new(Sample { sequence, started: finished, finished, outcome: Ok(answer) });
-            state.apply(Event::Sampled { target, sample, late: Duration::ZERO }, finished);
+            let probe = Box::new(Probe { sequence, started: finished, finished, outcome: Ok(answer) });
+            state.apply(Event::Probed { target, probe, late: Duration::ZERO }, finished);
         }
     }
     state.snapshot(second(at))
 }
 
-/// What is known before the first sample is over.
+/// What is known before the first probe is over.
 pub(crate) fn nothing() -> Snapshot {
     let spec = TargetSpec {
         name: "mysql/mysql-read".into(),

@@ -152,7 +152,7 @@ impl<'a> Entries<'a> {
         }
         let interval = Key { name: "interval", example: "    interval: 1s" };
         let burst_interval = Key { name: "burst_interval", example: "    burst_interval: 20ms" };
-        let direct_interval = Key { name: "direct_interval", example: "    direct_interval: 10s" };
+        let pod_probe_interval = Key { name: "pod_probe_interval", example: "    pod_probe_interval: 10s" };
         let timeout = Key { name: "timeout", example: "    timeout: 3s" };
         Ok(Target {
             name: Arc::default(),
@@ -167,8 +167,8 @@ impl<'a> Entries<'a> {
                 burst_interval: said!(burst_interval)
                     .map_or(Ok(Pacing::default().burst_interval), |text| burst_interval.parse(text))?,
                 burst_for: said!(burst_for).map_or(Ok(Pacing::default().burst_for), burst_for)?,
-                direct_interval: said!(direct_interval)
-                    .map_or(Ok(Pacing::default().direct_interval), |text| direct_interval.parse(text))?,
+                pod_probe_interval: said!(pod_probe_interval)
+                    .map_or(Ok(Pacing::default().pod_probe_interval), |text| pod_probe_interval.parse(text))?,
                 max_lag: self.common.max_lag,
             },
             timeout: said!(timeout).map_or(Ok(Timeout::default()), |text| timeout.parse(text))?,
@@ -228,7 +228,7 @@ fn target(entry: &raw::Entry, line: u64, pattern: Target) -> Result<Target, Wron
         (Some(address), _) => ADDRESS.parse::<Address>(address)?,
         (None, Some(service)) => Address::of_service(service).map_err(|error| SERVICE.wrong(line, error))?,
         (None, None) => {
-            let problem = "the entry says nowhere what to sample; write service, address or discover";
+            let problem = "the entry says nowhere what to probe; write service, address or discover";
             return Err(SERVICE.wrong(line, problem));
         }
     };

@@ -120,7 +120,7 @@ impl Configuration {
         let text = text.trim_start_matches('\u{feff}');
         let nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
         if text.lines().all(nothing) {
-            let problem = "the file says nothing; name what to sample".to_owned();
+            let problem = "the file says nothing; name what to probe".to_owned();
             return Err(Wrong { line: 1, key: "targets".to_owned(), problem, example: EXAMPLE });
         }
         let file: raw::File = serde_saphyr::from_str_with_options(text, options())
@@ -128,7 +128,7 @@ impl Configuration {
         let line = file.targets.referenced.line();
         let wrong = |problem: String| Err(Wrong { line, key: "targets".to_owned(), problem, example: EXAMPLE });
         match file.targets.value.len() {
-            0 => return wrong("the list is empty; name what to sample".to_owned()),
+            0 => return wrong("the list is empty; name what to probe".to_owned()),
             n if n > Self::TARGETS_MAX => {
                 let problem = format!("{n} entries, at most {} are possible in one process", Self::TARGETS_MAX);
                 return wrong(problem);

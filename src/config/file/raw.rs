@@ -32,7 +32,7 @@ pub(super) struct Entry {
     pub(super) interval: Text,
     pub(super) burst_interval: Text,
     pub(super) burst_for: Text,
-    pub(super) direct_interval: Text,
+    pub(super) pod_probe_interval: Text,
     pub(super) timeout: Text,
     pub(super) max_in_flight: Text,
     pub(super) forget_after: Text,

@@ -11,7 +11,7 @@ pub(crate) const TOLD_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct Condition {
     pub(crate) count: u64,
     /// Probes of the target that ended before the first occurrence.
-    pub(crate) samples_before: u64,
+    pub(crate) probes_before: u64,
     pub(crate) last: Moment,
     /// The latest error; empty without one.
     pub(crate) text: String,
@@ -26,8 +26,8 @@ pub(crate) enum Progress {
 }
 
 impl Condition {
-    pub(crate) fn begin(samples_before: u64, now: Moment) -> Self {
-        Self { count: 0, samples_before, last: now, text: String::new(), told: now }
+    pub(crate) fn begin(probes_before: u64, now: Moment) -> Self {
+        Self { count: 0, probes_before, last: now, text: String::new(), told: now }
     }
 
     pub(crate) fn occurred(&mut self, count: u64, text: &str, now: Moment) {

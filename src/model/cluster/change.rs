@@ -2,7 +2,7 @@
 
 use super::{
     milestones::Receipt,
-    objects::{Claim, ClaimEvent, Pod, Service, Slice, StatefulSet, StorageClass, Vantage, Volume},
+    objects::{Pod, Pvc, PvcEvent, Service, Slice, StatefulSet, StorageClass, Vantage, Volume},
 };
 use crate::model::base::ObjectName;
 
@@ -12,7 +12,7 @@ pub enum Kind {
     Slice,
     Pod,
     StatefulSet,
-    Claim,
+    Pvc,
     StorageClass,
     Volume,
     /// Only the node that readscope runs on.
@@ -31,7 +31,7 @@ impl Kind {
             Self::Slice => "endpointslices",
             Self::Pod => "pods",
             Self::StatefulSet => "statefulsets",
-            Self::Claim => "persistentvolumeclaims",
+            Self::Pvc => "persistentvolumeclaims",
             Self::StorageClass => "storageclasses",
             Self::Volume => "persistentvolumes",
             Self::Node => "nodes",
@@ -46,11 +46,11 @@ pub enum Object {
     Slice(Slice),
     Pod(Pod),
     StatefulSet(StatefulSet),
-    Claim(Claim),
+    Pvc(Pvc),
     StorageClass(StorageClass),
     Volume(Volume),
     Vantage(Vantage),
-    ClaimEvent(ClaimEvent),
+    PvcEvent(PvcEvent),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

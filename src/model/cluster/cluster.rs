@@ -7,20 +7,20 @@ use std::{
 
 use super::{
     change::{Change, Kind},
-    claim_waits::{self, Pending, pending_for},
-    claims::TrackedClaim,
     index::Index,
     measures::BindLabels,
     milestone_status::Reached,
     milestones::{Milestone, ScalePhase},
     notice::ClusterNotice,
     objects::StatefulSet,
+    pvc_waits::{self, Pending, pending_for},
+    pvcs::TrackedPvc,
     reach::Reachable,
     routing::{Routing, Rule},
     scale_events::ScaleEvents,
     scale_step::ScaleStep,
     scaled_replica::Direction,
-    snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot},
+    snapshot::{ClusterSnapshot, PvcSnapshot, StatefulSetSnapshot},
     updates::Updates,
     watches::{Problem, WatchName, Watches},
 };
@@ -85,8 +85,8 @@ impl Cluster {
         if watch.kind == Kind::StatefulSet {
             updates.tell(self.absent(&watch.namespace));
         }
-        if watch.kind == Kind::Claim {
-            self.index.claims_listed(&watch.namespace);
+        if watch.kind == Kind::Pvc {
+            self.index.pvcs_listed(&watch.namespace);
         }
         if matches!(watch.kind, Kind::Service | Kind::Slice) {
             let here = self.services.iter().filter(|service| service.namespace == watch.namespace);
@@ -137,10 +137,10 @@ impl Cluster {
     /// Only how long PVCs have been pending changes with time alone.
     pub(crate) fn tick(&mut self, now: Moment, updates: &mut Updates) {
         let mut pending = std::mem::take(&mut self.pending);
-        updates.tell(pending.settle(|claim| self.index.tracked().claim(claim)));
-        for (set, tracked) in self.claims().filter(|(_, tracked)| tracked.is_pending()) {
+        updates.tell(pending.settle(|pvc| self.index.tracked().pvc(pvc)));
+        for (set, tracked) in self.pvcs().filter(|(_, tracked)| tracked.is_pending()) {
             updates.dirty = true;
-            updates.tell_of(Some(set), pending.tick(tracked, self.index.reason(&tracked.claim), now));
+            updates.tell_of(Some(set), pending.tick(tracked, self.index.reason(&tracked.pvc), now));
         }
         self.pending = pending;
     }
@@ -163,9 +163,8 @@ impl Cluster {
     }
 
     pub(crate) fn snapshot(&self, now: Moment) -> ClusterSnapshot {
-        let pending = self
-            .claims()
-            .filter_map(|(_, tracked)| claim_waits::notice(tracked, self.index.reason(&tracked.claim), now));
+        let pending =
+            self.pvcs().filter_map(|(_, tracked)| pvc_waits::notice(tracked, self.index.reason(&tracked.pvc), now));
         let namespaces: BTreeSet<_> = self.named.keys().map(|service| &service.namespace).collect();
         let absent = namespaces.into_iter().flat_map(|namespace| self.absent(namespace));
         ClusterSnapshot {
@@ -194,21 +193,21 @@ impl Cluster {
     }
 
     fn binds(&self) -> Vec<(BindLabels, Histogram)> {
-        let classes = self.claims().filter_map(|(set, tracked)| Some((set, tracked.class()?)));
+        let classes = self.pvcs().filter_map(|(set, tracked)| Some((set, tracked.class()?)));
         let labels = classes.map(|(set, class)| self.index.bind_labels(set.clone(), Arc::clone(class)));
         self.index.measures().binds(labels, |set| self.sets.contains_key(set))
     }
 
     fn statefulset(&self, events: &ScaleEvents, now: Moment) -> StatefulSetSnapshot {
         let name = events.name();
-        let claim = |tracked: &TrackedClaim| ClaimSnapshot {
-            claim: tracked.claim.clone(),
+        let pvc = |tracked: &TrackedPvc| PvcSnapshot {
+            pvc: tracked.pvc.clone(),
             pending: pending_for(tracked, now),
-            bound: tracked.milestones.get(Milestone::ClaimBound).map(|date| date.wall),
-            reason: self.index.reason(&tracked.claim).cloned(),
+            bound: tracked.milestones.get(Milestone::PvcBound).map(|date| date.wall),
+            reason: self.index.reason(&tracked.pvc).cloned(),
         };
         // No replica waits for these PVCs.
-        let left = |tracked: &TrackedClaim| ClaimSnapshot { pending: None, ..claim(tracked) };
+        let left = |tracked: &TrackedPvc| PvcSnapshot { pending: None, ..pvc(tracked) };
         let listed = self.watches.has_listed(Kind::Pod, &name.namespace);
         StatefulSetSnapshot {
             name: name.clone(),
@@ -220,30 +219,30 @@ impl Cluster {
                 .collect(),
             reached: listed.then(|| Reached::of(events, self.index.tracked())),
             began: self.began.get(name).copied().unwrap_or_default(),
-            claims: self.claims_of(events).map(claim).chain(self.claims_left_by(events).map(left)).collect(),
+            pvcs: self.pvcs_of(events).map(pvc).chain(self.pvcs_left_by(events).map(left)).collect(),
         }
     }
 
-    fn claims(&self) -> impl Iterator<Item = (&ObjectName, &TrackedClaim)> {
-        self.scale_events().flat_map(|events| self.claims_of(events).map(|tracked| (events.name(), tracked)))
+    fn pvcs(&self) -> impl Iterator<Item = (&ObjectName, &TrackedPvc)> {
+        self.scale_events().flat_map(|events| self.pvcs_of(events).map(|tracked| (events.name(), tracked)))
     }
 
     /// The PVCs of the ordinals that the `StatefulSet` should have.
-    fn claims_of<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedClaim> {
+    fn pvcs_of<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedPvc> {
         let names = events.set().into_iter().flat_map(|set| {
-            set.ordinals().flat_map(|ordinal| set.claim_names(ordinal)).map(|claim| set.name.sibling(&claim))
+            set.ordinals().flat_map(|ordinal| set.pvc_names(ordinal)).map(|pvc| set.name.sibling(&pvc))
         });
-        names.filter_map(|claim| self.index.tracked().claim(&claim))
+        names.filter_map(|pvc| self.index.tracked().pvc(&pvc))
     }
 
     /// The PVCs that stay when their replicas go: the ordinals after the last one, up to the first without a PVC.
-    fn claims_left_by<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedClaim> {
+    fn pvcs_left_by<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedPvc> {
         let of_ordinal = |set: &'a StatefulSet, ordinal| -> Vec<_> {
-            set.claim_names(ordinal).filter_map(|claim| self.index.tracked().claim(&set.name.sibling(&claim))).collect()
+            set.pvc_names(ordinal).filter_map(|pvc| self.index.tracked().pvc(&set.name.sibling(&pvc))).collect()
         };
         events.set().into_iter().flat_map(move |set| {
             let after = (set.ordinals().end..).map(move |ordinal| of_ordinal(set, ordinal));
-            after.take_while(|claims| !claims.is_empty()).flatten()
+            after.take_while(|pvcs| !pvcs.is_empty()).flatten()
         })
     }
 

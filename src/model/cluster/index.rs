@@ -7,13 +7,13 @@ use std::{
 
 use super::{
     change::{Change, Kind, Object},
-    claim_waits::{Reasons, Volumes},
-    claims::TrackedClaim,
     endpoints::{Endpoints, Turned},
     measures::{BindLabels, Measures},
     milestones::Receipt,
-    objects::{Claim, ClaimPhase, ClaimReason, Pod, StatefulSet, StorageClass, Volume},
+    objects::{Pod, Pvc, PvcPhase, PvcReason, StatefulSet, StorageClass, Volume},
     pods::TrackedPod,
+    pvc_waits::{Reasons, Volumes},
+    pvcs::TrackedPvc,
     reach::{Reachable, reachable},
     routing::Routing,
     scale_events::ScaleEvents,
@@ -94,9 +94,9 @@ impl Index {
     }
 
     /// Drops the reasons and volume dates of PVCs that the list does not contain.
-    pub(crate) fn claims_listed(&mut self, namespace: &str) {
-        let pending = |claim: &ObjectName| self.tracked.claim(claim).is_some_and(TrackedClaim::is_pending);
-        let stays = |claim: &ObjectName| *claim.namespace != *namespace || pending(claim);
+    pub(crate) fn pvcs_listed(&mut self, namespace: &str) {
+        let pending = |pvc: &ObjectName| self.tracked.pvc(pvc).is_some_and(TrackedPvc::is_pending);
+        let stays = |pvc: &ObjectName| *pvc.namespace != *namespace || pending(pvc);
         self.reasons.retain(stays);
         self.volumes.retain(stays);
     }
@@ -130,8 +130,8 @@ impl Index {
         &self.measures
     }
 
-    pub(crate) fn reason(&self, claim: &Claim) -> Option<&ClaimReason> {
-        self.reasons.of(&claim.name, &claim.uid)
+    pub(crate) fn reason(&self, pvc: &Pvc) -> Option<&PvcReason> {
+        self.reasons.of(&pvc.name, &pvc.uid)
     }
 
     pub(crate) fn bind_labels(&self, statefulset: ObjectName, storage_class: Arc<str>) -> BindLabels {
@@ -164,9 +164,9 @@ impl Index {
             Object::Volume(volume) => self.volume_applied(volume, now, updates),
             Object::StatefulSet(set) => self.set_applied(set, receipt, now, updates),
             Object::Pod(pod) => self.pod_applied(pod, receipt, now, updates),
-            Object::Claim(claim) => self.claim_applied(claim, receipt, now, updates),
-            Object::ClaimEvent(event) => {
-                if self.tracked.claim(&event.claim).is_none_or(TrackedClaim::is_pending) {
+            Object::Pvc(pvc) => self.pvc_applied(pvc, receipt, now, updates),
+            Object::PvcEvent(event) => {
+                if self.tracked.pvc(&event.pvc).is_none_or(TrackedPvc::is_pending) {
                     self.reasons.applied(event);
                 }
             }
@@ -190,11 +190,11 @@ impl Index {
                     self.sync_replica(name, receipt, now, updates);
                 }
             }
-            Kind::Claim => {
-                self.tracked.remove_claim(name);
+            Kind::Pvc => {
+                self.tracked.remove_pvc(name);
                 self.reasons.forget(name);
                 self.volumes.forget(name);
-                self.sync_claim(name, receipt, now, updates);
+                self.sync_pvc(name, receipt, now, updates);
             }
             Kind::StorageClass => {
                 self.classes.remove(&name.name);
@@ -210,7 +210,7 @@ impl Index {
         let events = self.scale_events.entry(name.clone()).or_insert_with(|| ScaleEvents::new(name.clone()));
         if events.set().is_none_or(|known| known.uid != set.uid) {
             self.stems.retain(|_, of| *of != name);
-            let stems = set.claim_templates.iter().map(|template| format!("{template}-{}", name.name).into());
+            let stems = set.pvc_templates.iter().map(|template| format!("{template}-{}", name.name).into());
             self.stems.extend(stems.map(|stem| (name.sibling(&stem), name.clone())));
             self.deleted.retain(|deleted| *deleted != name);
             self.record_early_binds(&name);
@@ -256,36 +256,36 @@ impl Index {
         self.sync_replica(&name, receipt, now, updates);
     }
 
-    fn claim_applied(&mut self, claim: Claim, receipt: Receipt, now: Moment, updates: &mut Updates) {
-        let name = claim.name.clone();
+    fn pvc_applied(&mut self, pvc: Pvc, receipt: Receipt, now: Moment, updates: &mut Updates) {
+        let name = pvc.name.clone();
         let mut bound = None;
-        if claim.phase != ClaimPhase::Pending {
+        if pvc.phase != PvcPhase::Pending {
             self.reasons.forget(&name);
-            bound = self.volumes.take(&name, &claim.uid);
+            bound = self.volumes.take(&name, &pvc.uid);
         }
-        let class = claim.storage_class.as_ref().and_then(|class| self.classes.get(class));
-        match self.tracked.claim_mut(&name) {
-            Some(tracked) if tracked.claim.uid == claim.uid => tracked.changed(claim, class, receipt, now),
-            _ => self.tracked.add_claim(TrackedClaim::begin(claim, class, receipt, now)),
+        let class = pvc.storage_class.as_ref().and_then(|class| self.classes.get(class));
+        match self.tracked.pvc_mut(&name) {
+            Some(tracked) if tracked.pvc.uid == pvc.uid => tracked.changed(pvc, class, receipt, now),
+            _ => self.tracked.add_pvc(TrackedPvc::begin(pvc, class, receipt, now)),
         }
-        if let (Some(since), Some(tracked)) = (bound, self.tracked.claim_mut(&name)) {
+        if let (Some(since), Some(tracked)) = (bound, self.tracked.pvc_mut(&name)) {
             tracked.bound_since(since);
         }
         self.record_bind(&name);
-        self.sync_claim(&name, receipt, now, updates);
+        self.sync_pvc(&name, receipt, now, updates);
     }
 
     fn volume_applied(&mut self, volume: Volume, now: Moment, updates: &mut Updates) {
-        if !self.endpoints.are_observed_in(&volume.claim.namespace) {
+        if !self.endpoints.are_observed_in(&volume.pvc.namespace) {
             return;
         }
-        let known = self.tracked.claim_mut(&volume.claim).filter(|tracked| tracked.claim.uid == volume.claim_uid);
+        let known = self.tracked.pvc_mut(&volume.pvc).filter(|tracked| tracked.pvc.uid == volume.pvc_uid);
         let Some(tracked) = known.filter(|tracked| !tracked.is_pending()) else {
             self.volumes.applied(volume);
             return;
         };
         if volume.bound.is_some_and(|since| tracked.bound_since(since)) {
-            self.sync_claim(&volume.claim, Receipt::Listed, now, updates);
+            self.sync_pvc(&volume.pvc, Receipt::Listed, now, updates);
         }
     }
 
@@ -315,9 +315,9 @@ impl Index {
     }
 
     /// Counts how long the PVC took to bind, if that was seen and its `StatefulSet` is known.
-    fn record_bind(&mut self, claim: &ObjectName) {
-        let Some((set, _)) = self.set_of_claim(claim) else { return };
-        let Some(tracked) = self.tracked.claim_mut(claim) else { return };
+    fn record_bind(&mut self, pvc: &ObjectName) {
+        let Some((set, _)) = self.set_of_pvc(pvc) else { return };
+        let Some(tracked) = self.tracked.pvc_mut(pvc) else { return };
         let Some(bind) = tracked.take_bind() else { return };
         let class = tracked.class().cloned().unwrap_or_default();
         self.measures.record_bind(self.bind_labels(set, class), bind);
@@ -325,18 +325,18 @@ impl Index {
 
     /// Counts the PVCs that were received before their `StatefulSet`.
     fn record_early_binds(&mut self, set: &ObjectName) {
-        let claims = self.tracked.claims().map(|tracked| &tracked.claim.name);
-        let own = claims.filter(|claim| self.set_of_claim(claim).is_some_and(|(of, _)| of == *set));
-        for claim in own.cloned().collect::<Vec<_>>() {
-            self.record_bind(&claim);
+        let pvcs = self.tracked.pvcs().map(|tracked| &tracked.pvc.name);
+        let own = pvcs.filter(|pvc| self.set_of_pvc(pvc).is_some_and(|(of, _)| of == *set));
+        for pvc in own.cloned().collect::<Vec<_>>() {
+            self.record_bind(&pvc);
         }
     }
 
     /// The `StatefulSet` and the ordinal of a PVC. The `StatefulSet` controller names PVCs
     /// `<template>-<set>-<ordinal>`.
-    fn set_of_claim(&self, claim: &ObjectName) -> Option<(ObjectName, u32)> {
-        let (stem, ordinal) = claim.place()?;
-        let set = self.stems.get(&claim.sibling(&stem.into()))?;
+    fn set_of_pvc(&self, pvc: &ObjectName) -> Option<(ObjectName, u32)> {
+        let (stem, ordinal) = pvc.place()?;
+        let set = self.stems.get(&pvc.sibling(&stem.into()))?;
         Some((set.clone(), ordinal))
     }
 
@@ -346,8 +346,8 @@ impl Index {
         }
     }
 
-    fn sync_claim(&mut self, claim: &ObjectName, receipt: Receipt, now: Moment, updates: &mut Updates) {
-        if let Some((set, ordinal)) = self.set_of_claim(claim) {
+    fn sync_pvc(&mut self, pvc: &ObjectName, receipt: Receipt, now: Moment, updates: &mut Updates) {
+        if let Some((set, ordinal)) = self.set_of_pvc(pvc) {
             self.sync(&set, Some(ordinal), receipt, now, updates);
         }
     }

@@ -30,7 +30,7 @@ pub struct ReplicaReached {
 
 const GONE: [Milestone; 4] = [Milestone::Terminating, Milestone::EndpointGone, Milestone::LastRead, Milestone::PodGone];
 
-const OF_CLAIM: [Milestone; 3] = [Milestone::ClaimCreated, Milestone::ClaimProvisioning, Milestone::ClaimBound];
+const OF_PVC: [Milestone; 3] = [Milestone::PvcCreated, Milestone::PvcProvisioning, Milestone::PvcBound];
 
 impl Reached {
     /// A replica that was never seen and that the `StatefulSet` should not have counts as gone.
@@ -71,15 +71,15 @@ impl ReplicaReached {
         let awaited = member.filter(|member| member.direction == Direction::Up && !member.has_arrived());
         let own = life.filter(|life| awaited.is_none_or(|member| member.has_pod(&life.uid)));
         let leaving = member.filter(|member| member.direction == Direction::Down);
-        let claims: Vec<_> = match events.set() {
-            Some(set) => set.claim_names(ordinal).map(|claim| tracked.claim(&name.sibling(&claim))).collect(),
+        let pvcs: Vec<_> = match events.set() {
+            Some(set) => set.pvc_names(ordinal).map(|pvc| tracked.pvc(&name.sibling(&pvc))).collect(),
             None => Vec::new(),
         };
         let has = |milestone: Milestone| {
-            if OF_CLAIM.contains(&milestone) {
+            if OF_PVC.contains(&milestone) {
                 let has = |member: &ScaledReplica| member.milestones.has(milestone);
-                let all = claims.iter().all(|life| life.is_some_and(|life| life.milestones.has(milestone)));
-                return awaited.is_some_and(has) || (awaited.is_none() && !claims.is_empty() && all);
+                let all = pvcs.iter().all(|life| life.is_some_and(|life| life.milestones.has(milestone)));
+                return awaited.is_some_and(has) || (awaited.is_none() && !pvcs.is_empty() && all);
             }
             match milestone {
                 Milestone::Requested => events.set().is_some_and(|set| set.ordinals().contains(&ordinal)),

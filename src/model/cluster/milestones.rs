@@ -13,12 +13,12 @@ pub enum Milestone {
     /// `spec.replicas` changed.
     Requested,
     /// The first PVC of the replica was created.
-    ClaimCreated,
+    PvcCreated,
     /// Provisioning of the first PVC could start: a node was selected, or the PVC was created and does not wait for
     /// one.
-    ClaimProvisioning,
+    PvcProvisioning,
     /// The last PVC of the replica was bound.
-    ClaimBound,
+    PvcBound,
     PodCreated,
     PodScheduled,
     /// Volumes are mounted and the pod network exists.
@@ -99,9 +99,9 @@ impl Milestone {
     /// In the order of the discriminants.
     pub const ALL: [Self; 17] = [
         Self::Requested,
-        Self::ClaimCreated,
-        Self::ClaimProvisioning,
-        Self::ClaimBound,
+        Self::PvcCreated,
+        Self::PvcProvisioning,
+        Self::PvcBound,
         Self::PodCreated,
         Self::PodScheduled,
         Self::SandboxReady,
@@ -122,9 +122,9 @@ impl Milestone {
     pub fn name(self) -> &'static str {
         match self {
             Self::Requested => "requested",
-            Self::ClaimCreated => "claim_created",
-            Self::ClaimProvisioning => "claim_provisioning",
-            Self::ClaimBound => "claim_bound",
+            Self::PvcCreated => "pvc_created",
+            Self::PvcProvisioning => "pvc_provisioning",
+            Self::PvcBound => "pvc_bound",
             Self::PodCreated => "pod_created",
             Self::PodScheduled => "pod_scheduled",
             Self::SandboxReady => "sandbox_ready",
@@ -147,9 +147,9 @@ impl fmt::Display for Milestone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Requested => "was asked for",
-            Self::ClaimCreated => "had its claim created",
-            Self::ClaimProvisioning => "had its volume on the way",
-            Self::ClaimBound => "had its claim bound",
+            Self::PvcCreated => "had its PVC created",
+            Self::PvcProvisioning => "had its volume on the way",
+            Self::PvcBound => "had its PVC bound",
             Self::PodCreated => "had its pod created",
             Self::PodScheduled => "had its pod scheduled",
             Self::SandboxReady => "had volumes and network",
@@ -211,7 +211,7 @@ impl ScalePhase {
     #[must_use]
     pub fn ends(self) -> (Milestone, Milestone) {
         match self {
-            Self::Provision => (Milestone::ClaimProvisioning, Milestone::ClaimBound),
+            Self::Provision => (Milestone::PvcProvisioning, Milestone::PvcBound),
             Self::Schedule => (Milestone::PodCreated, Milestone::PodScheduled),
             Self::Start => (Milestone::PodScheduled, Milestone::SandboxReady),
             Self::Initialize => (Milestone::SandboxReady, Milestone::Initialized),

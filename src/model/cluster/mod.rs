@@ -1,8 +1,6 @@
 //! Kubernetes objects as plain facts, and what follows from them for reads.
 
 mod change;
-mod claim_waits;
-mod claims;
 #[expect(clippy::module_inception, reason = "the room is named after what it is about")]
 mod cluster;
 mod endpoints;
@@ -13,6 +11,8 @@ mod milestones;
 mod notice;
 mod objects;
 mod pods;
+mod pvc_waits;
+mod pvcs;
 mod reach;
 mod routing;
 mod scale_events;
@@ -31,14 +31,14 @@ pub use milestone_status::{Reached, ReplicaReached};
 pub use milestones::{Dated, Milestone, Milestones, Receipt, ScalePhase};
 pub use notice::ClusterNotice;
 pub use objects::{
-    AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Pod, PodConditions, Port, Service, Slice,
-    StatefulSet, StorageClass, Vantage, Volume,
+    AccessModes, Endpoint, Pod, PodConditions, Port, Pvc, PvcEvent, PvcPhase, PvcReason, Service, Slice, StatefulSet,
+    StorageClass, Vantage, Volume,
 };
 
 pub use routing::{EndpointRouting, Routed, Routing, Rule, route};
 pub use scale_events::ScaleEvent;
 pub use scaled_replica::{Direction, ScaledReplica};
-pub use snapshot::{ClaimSnapshot, ClusterSnapshot, StatefulSetSnapshot};
+pub use snapshot::{ClusterSnapshot, PvcSnapshot, StatefulSetSnapshot};
 pub use watches::{Problem, Watch, WatchName};
 
 pub use crate::model::base::{ObjectName, ObjectNameError, PodRef};

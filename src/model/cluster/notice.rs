@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{change::Kind, milestones::Milestone, objects::ClaimReason};
+use super::{change::Kind, milestones::Milestone, objects::PvcReason};
 use crate::model::base::{ObjectName, Severity};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -23,14 +23,14 @@ pub enum ClusterNotice {
         /// Empty for the whole cluster.
         namespace: Arc<str>,
     },
-    /// A PVC is pending for at least `claim_waits::PATIENCE`.
-    ClaimPending {
-        claim: ObjectName,
+    /// A PVC is pending for at least `pvc_waits::PATIENCE`.
+    PvcPending {
+        pvc: ObjectName,
         pending: Duration,
-        reason: Option<ClaimReason>,
+        reason: Option<PvcReason>,
     },
-    ClaimBound {
-        claim: ObjectName,
+    PvcBound {
+        pvc: ObjectName,
     },
     /// A `StatefulSet` that the user named does not exist.
     NoStatefulSet {
@@ -70,14 +70,14 @@ impl ClusterNotice {
     pub fn severity(&self) -> Severity {
         match self {
             Self::WatchMended { .. }
-            | Self::ClaimBound { .. }
+            | Self::PvcBound { .. }
             | Self::Recorded
             | Self::ScaleBegan { .. }
             | Self::Reached { .. }
             | Self::ScaleOver { .. } => Severity::Info,
             Self::Forbidden { .. }
             | Self::WatchBroken { .. }
-            | Self::ClaimPending { .. }
+            | Self::PvcPending { .. }
             | Self::NoStatefulSet { .. }
             | Self::NotRecorded { .. } => Severity::Warning,
         }
@@ -89,7 +89,7 @@ impl ClusterNotice {
         match self {
             Self::ScaleBegan { .. } => Some("Scaling".to_owned()),
             Self::ScaleOver { .. } => Some("Scaled".to_owned()),
-            Self::ClaimPending { .. } => Some("ClaimPending".to_owned()),
+            Self::PvcPending { .. } => Some("PvcPending".to_owned()),
             Self::Reached { milestone, .. } => Some(camel_case(milestone.name())),
             _ => None,
         }
@@ -115,21 +115,21 @@ impl fmt::Display for ClusterNotice {
                 write!(f, "cannot watch {}, and tries again: {text}", Objects(*kind, namespace))
             }
             Self::WatchMended { kind, namespace } => write!(f, "{} are watched again", Objects(*kind, namespace)),
-            Self::ClaimPending { claim, pending, reason: Some(reason) } => write!(
+            Self::PvcPending { pvc, pending, reason: Some(reason) } => write!(
                 f,
-                "claim {} has been pending for {} s: {reason}; {}",
-                claim.name,
+                "PVC {} has been pending for {} s: {reason}; {}",
+                pvc.name,
                 pending.as_secs(),
                 reason.advice()
             ),
-            Self::ClaimPending { claim, pending, reason: None } => write!(
+            Self::PvcPending { pvc, pending, reason: None } => write!(
                 f,
-                "claim {0} has been pending for {1} s; `kubectl --namespace {2} describe pvc {0}` tells why",
-                claim.name,
+                "PVC {0} has been pending for {1} s; `kubectl --namespace {2} describe pvc {0}` tells why",
+                pvc.name,
                 pending.as_secs(),
-                claim.namespace
+                pvc.namespace
             ),
-            Self::ClaimBound { claim } => write!(f, "claim {} is bound at last", claim.name),
+            Self::PvcBound { pvc } => write!(f, "PVC {} is bound at last", pvc.name),
             Self::NoStatefulSet { set } => {
                 write!(f, "there is no StatefulSet {set}; check --statefulset, or leave it out to have it found")
             }

@@ -76,16 +76,16 @@ pub struct StatefulSet {
     pub replicas: u32,
     /// From `spec.ordinals.start`.
     pub first_ordinal: u32,
-    pub claim_templates: Vec<Arc<str>>,
+    pub pvc_templates: Vec<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct Pvc {
     pub name: ObjectName,
     pub uid: Arc<str>,
     /// By the clock of the API server.
     pub created: Option<Timestamp>,
-    pub phase: ClaimPhase,
+    pub phase: PvcPhase,
     /// A node was chosen for the consumer, so provisioning can start (`WaitForFirstConsumer`).
     pub node_selected: bool,
     /// Kubernetes may set it after creation.
@@ -100,7 +100,7 @@ pub struct Claim {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimPhase {
+pub enum PvcPhase {
     Pending,
     Bound,
     Lost,
@@ -109,9 +109,9 @@ pub enum ClaimPhase {
 /// What a `PersistentVolume` says about its PVC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
-    pub claim: ObjectName,
+    pub pvc: ObjectName,
     /// A PVC that is deleted and created again has another uid.
-    pub claim_uid: Arc<str>,
+    pub pvc_uid: Arc<str>,
     /// By the clock of the API server; absent while not bound.
     pub bound: Option<Timestamp>,
 }
@@ -170,15 +170,15 @@ impl StatefulSet {
         format!("{}-{ordinal}", self.name.name).into()
     }
 
-    /// One name per claim template.
-    pub fn claim_names(&self, ordinal: u32) -> impl Iterator<Item = Arc<str>> + '_ {
-        self.claim_templates.iter().map(move |template| format!("{template}-{}-{ordinal}", self.name.name).into())
+    /// One name per PVC template.
+    pub fn pvc_names(&self, ordinal: u32) -> impl Iterator<Item = Arc<str>> + '_ {
+        self.pvc_templates.iter().map(move |template| format!("{template}-{}-{ordinal}", self.name.name).into())
     }
 }
 
 /// What an Event says about a PVC.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimReason {
+pub struct PvcReason {
     /// One word, such as `ProvisioningFailed`.
     pub reason: Arc<str>,
     pub message: Arc<str>,
@@ -187,14 +187,14 @@ pub struct ClaimReason {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimEvent {
-    pub claim: ObjectName,
+pub struct PvcEvent {
+    pub pvc: ObjectName,
     /// A PVC that is deleted and created again has another uid.
     pub uid: Arc<str>,
-    pub reason: ClaimReason,
+    pub reason: PvcReason,
 }
 
-impl ClaimReason {
+impl PvcReason {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match &*self.reason {
@@ -205,13 +205,13 @@ impl ClaimReason {
             "WaitForFirstConsumer" | "WaitForPodScheduled" => {
                 "it waits for its pod to have a node: check the pod's Events"
             }
-            "FailedBinding" => "name a storage class in the claim template, set a default one, or make a volume for it",
-            _ => "check the Events of the claim and of its pod",
+            "FailedBinding" => "name a storage class in the PVC template, set a default one, or make a volume for it",
+            _ => "check the Events of the PVC and of its pod",
         }
     }
 }
 
-impl fmt::Display for ClaimReason {
+impl fmt::Display for PvcReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.reason, self.message)
     }

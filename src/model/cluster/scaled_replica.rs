@@ -7,10 +7,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    claims::TrackedClaim,
     milestones::{Dated, Milestone, Milestones, ScalePhase},
     objects::StatefulSet,
     pods::TrackedPod,
+    pvcs::TrackedPvc,
     scale_step::ScaleStep,
     tracked::{CROSSING, TrackedObjects},
 };
@@ -26,7 +26,7 @@ pub struct ScaledReplica {
     pub replica: Arc<str>,
     pub direction: Direction,
     /// Whether all PVCs existed before the request; absent without PVCs, for a removed replica, and while unknown.
-    pub claim_reused: Option<bool>,
+    pub pvc_reused: Option<bool>,
     pub milestones: Milestones,
     /// How late the first read may have been seen, at the 99th percentile; absent if it was not seen.
     pub first_read_uncertainty: Option<Duration>,
@@ -34,7 +34,7 @@ pub struct ScaledReplica {
     /// The uid: another pod may get the same name later.
     pub(super) pod: Option<Arc<str>>,
     /// The new PVCs whose milestones are recorded.
-    pub(super) claims: Vec<Arc<str>>,
+    pub(super) pvcs: Vec<Arc<str>>,
     /// The uids of the pod and PVCs that belong to an earlier event.
     former: Vec<Arc<str>>,
     /// One bit per phase that was counted, so that no phase is counted twice.
@@ -104,7 +104,7 @@ impl ScaledReplica {
             member.milestones.reach(Milestone::Requested, Some(request.date));
         }
         let pod = scene.tracked.pod(&scene.name.sibling(&member.replica)).map(|life| &life.uid);
-        let there = scene.claims(ordinal).flatten().map(|life| &life.claim.uid).chain(pod);
+        let there = scene.pvcs(ordinal).flatten().map(|life| &life.pvc.uid).chain(pod);
         let had = |uid: &&Arc<str>| earlier.iter().any(|member| member.had(uid));
         member.former = there.filter(had).cloned().collect();
         member
@@ -129,19 +129,19 @@ impl ScaledReplica {
             ordinal,
             replica: format!("{}-{ordinal}", scene.name.name).into(),
             direction,
-            claim_reused: None,
+            pvc_reused: None,
             milestones: Milestones::default(),
             first_read_uncertainty: None,
             taken_over: false,
             pod: None,
-            claims: Vec::new(),
+            pvcs: Vec::new(),
             former: Vec::new(),
             measured: 0,
         }
     }
 
     fn had(&self, uid: &Arc<str>) -> bool {
-        self.pod.as_ref() == Some(uid) || self.claims.contains(uid)
+        self.pod.as_ref() == Some(uid) || self.pvcs.contains(uid)
     }
 
     /// Another pod of this name is a replacement once the replica has answered.
@@ -179,7 +179,7 @@ impl ScaledReplica {
     pub(super) fn sync(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
         match self.direction {
             Direction::Up => {
-                self.sync_claims(request, scene, steps);
+                self.sync_pvcs(request, scene, steps);
                 self.rise(request, scene, steps);
             }
             Direction::Down => self.fall(scene, steps),
@@ -249,54 +249,54 @@ impl ScaledReplica {
         }
     }
 
-    fn sync_claims(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
-        if self.milestones.has(Milestone::ClaimBound) {
+    fn sync_pvcs(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
+        if self.milestones.has(Milestone::PvcBound) {
             self.date_binding(scene);
             return;
         }
-        let claims: Vec<_> = scene.claims(self.ordinal).collect();
-        if claims.is_empty() {
+        let pvcs: Vec<_> = scene.pvcs(self.ordinal).collect();
+        if pvcs.is_empty() {
             return;
         }
-        let is_new = |life: &&TrackedClaim| {
-            request.explains(life.milestones.get(Milestone::ClaimCreated)) && !self.former.contains(&life.claim.uid)
+        let is_new = |life: &&TrackedPvc| {
+            request.explains(life.milestones.get(Milestone::PvcCreated)) && !self.former.contains(&life.pvc.uid)
         };
-        let new: Vec<_> = claims.iter().copied().flatten().filter(is_new).collect();
+        let new: Vec<_> = pvcs.iter().copied().flatten().filter(is_new).collect();
         if !new.is_empty() {
-            self.claim_reused = Some(false);
-        } else if claims.iter().all(Option::is_some) {
-            self.claim_reused = Some(true);
+            self.pvc_reused = Some(false);
+        } else if pvcs.iter().all(Option::is_some) {
+            self.pvc_reused = Some(true);
         }
-        if self.claims.iter().any(|uid| new.iter().all(|life| life.claim.uid != *uid)) {
+        if self.pvcs.iter().any(|uid| new.iter().all(|life| life.pvc.uid != *uid)) {
             // A PVC was deleted and created again: the milestones of the old one do not count.
-            self.milestones.forget(&[Milestone::ClaimCreated, Milestone::ClaimProvisioning]);
+            self.milestones.forget(&[Milestone::PvcCreated, Milestone::PvcProvisioning]);
         }
-        self.claims = new.iter().map(|life| Arc::clone(&life.claim.uid)).collect();
-        for milestone in [Milestone::ClaimCreated, Milestone::ClaimProvisioning] {
+        self.pvcs = new.iter().map(|life| Arc::clone(&life.pvc.uid)).collect();
+        for milestone in [Milestone::PvcCreated, Milestone::PvcProvisioning] {
             let reached: Vec<_> = new.iter().copied().filter(|life| life.milestones.has(milestone)).collect();
             if !reached.is_empty() {
                 let first = dates(&reached, milestone).and_then(|dates| dates.first().copied());
                 self.take(milestone, first, steps);
             }
         }
-        let is_bound = |life: &&TrackedClaim| life.milestones.has(Milestone::ClaimBound);
-        if !new.is_empty() && claims.iter().all(|life| life.as_ref().is_some_and(is_bound)) {
-            let last = dates(&new, Milestone::ClaimBound).and_then(|dates| dates.last().copied());
-            self.take(Milestone::ClaimBound, last, steps);
+        let is_bound = |life: &&TrackedPvc| life.milestones.has(Milestone::PvcBound);
+        if !new.is_empty() && pvcs.iter().all(|life| life.as_ref().is_some_and(is_bound)) {
+            let last = dates(&new, Milestone::PvcBound).and_then(|dates| dates.last().copied());
+            self.take(Milestone::PvcBound, last, steps);
         }
     }
 
     /// Dates an unseen binding from the volumes, which may arrive later.
     fn date_binding(&mut self, scene: Scene<'_>) {
-        if self.milestones.get(Milestone::ClaimBound).is_some() {
+        if self.milestones.get(Milestone::PvcBound).is_some() {
             return;
         }
-        let is_own = |life: &&TrackedClaim| self.claims.contains(&life.claim.uid);
-        let own: Vec<_> = scene.claims(self.ordinal).flatten().filter(is_own).collect();
-        let last = dates(&own, Milestone::ClaimBound).and_then(|dates| dates.last().copied());
+        let is_own = |life: &&TrackedPvc| self.pvcs.contains(&life.pvc.uid);
+        let own: Vec<_> = scene.pvcs(self.ordinal).flatten().filter(is_own).collect();
+        let last = dates(&own, Milestone::PvcBound).and_then(|dates| dates.last().copied());
         // A PVC that is listed again after a false deletion may be seen to bind, but it was bound before.
-        if let Some(last) = last.filter(|last| own.len() == self.claims.len() && last.live.is_none()) {
-            self.milestones.backfill(Milestone::ClaimBound, last);
+        if let Some(last) = last.filter(|last| own.len() == self.pvcs.len() && last.live.is_none()) {
+            self.milestones.backfill(Milestone::PvcBound, last);
         }
     }
 
@@ -319,10 +319,10 @@ impl<'a> Scene<'a> {
         life.statefulset.as_ref() == Some(&self.name.name)
     }
 
-    /// One per claim template; `None` if not known.
-    fn claims(self, ordinal: u32) -> impl Iterator<Item = Option<&'a TrackedClaim>> {
-        let names = self.set.into_iter().flat_map(move |set| set.claim_names(ordinal));
-        names.map(move |name| self.tracked.claim(&self.name.sibling(&name)))
+    /// One per PVC template; `None` if not known.
+    fn pvcs(self, ordinal: u32) -> impl Iterator<Item = Option<&'a TrackedPvc>> {
+        let names = self.set.into_iter().flat_map(move |set| set.pvc_names(ordinal));
+        names.map(move |name| self.tracked.pvc(&self.name.sibling(&name)))
     }
 }
 
@@ -339,8 +339,8 @@ const RISING: [Milestone; 9] = [
 ];
 
 /// The dates of a milestone, ascending. `None` if one date is unknown, because it may be the first or the last.
-fn dates(claims: &[&TrackedClaim], milestone: Milestone) -> Option<Vec<Dated>> {
-    let mut dates: Vec<_> = claims.iter().map(|life| life.milestones.get(milestone)).collect::<Option<_>>()?;
+fn dates(pvcs: &[&TrackedPvc], milestone: Milestone) -> Option<Vec<Dated>> {
+    let mut dates: Vec<_> = pvcs.iter().map(|life| life.milestones.get(milestone)).collect::<Option<_>>()?;
     // Dates from lists precede live dates, whatever the clocks say.
     dates.sort_by_key(|date| (date.live.map(|live| live.elapsed), date.wall));
     Some(dates)

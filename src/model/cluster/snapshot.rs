@@ -9,7 +9,7 @@ use super::{
     milestone_status::Reached,
     milestones::ScalePhase,
     notice::ClusterNotice,
-    objects::{Claim, ClaimReason},
+    objects::{Pvc, PvcReason},
     scale_events::ScaleEvent,
     watches::{Watch, WatchName},
 };
@@ -48,16 +48,16 @@ pub struct StatefulSetSnapshot {
     /// With or without a scale event; absent until the pods were listed.
     pub reached: Option<Reached>,
     /// The PVCs of the expected ordinals, then the PVCs that stayed when their replicas went.
-    pub claims: Vec<ClaimSnapshot>,
+    pub pvcs: Vec<PvcSnapshot>,
 }
 
 #[derive(Clone, Debug)]
-pub struct ClaimSnapshot {
-    pub claim: Claim,
+pub struct PvcSnapshot {
+    pub pvc: Pvc,
     /// How long a replica has been waiting for the volume; absent once bound.
     pub pending: Option<Duration>,
     /// Absent if the time of binding is unknown.
     pub bound: Option<Timestamp>,
     /// From the last Event about the PVC.
-    pub reason: Option<ClaimReason>,
+    pub reason: Option<PvcReason>,
 }

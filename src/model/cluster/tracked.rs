@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{claims::TrackedClaim, milestones::Receipt, objects::Pod, pods::TrackedPod};
+use super::{milestones::Receipt, objects::Pod, pods::TrackedPod, pvcs::TrackedPvc};
 use crate::model::base::{Moment, ObjectName};
 
 /// Watches of different kinds are separate streams: a later fact may arrive this long before an earlier one.
@@ -16,7 +16,7 @@ pub(super) const CROSSING: Duration = Duration::from_secs(2);
 pub(crate) struct TrackedObjects {
     /// Boxed: the nodes of a map are half empty.
     pods: BTreeMap<ObjectName, Box<TrackedPod>>,
-    claims: BTreeMap<ObjectName, Box<TrackedClaim>>,
+    pvcs: BTreeMap<ObjectName, Box<TrackedPvc>>,
     /// Pods that are gone, while other watches may still deliver events about them.
     departed: BTreeMap<ObjectName, Box<TrackedPod>>,
     /// When the pods went, oldest first.
@@ -68,24 +68,24 @@ impl TrackedObjects {
         true
     }
 
-    pub(crate) fn claim(&self, name: &ObjectName) -> Option<&TrackedClaim> {
-        self.claims.get(name).map(Box::as_ref)
+    pub(crate) fn pvc(&self, name: &ObjectName) -> Option<&TrackedPvc> {
+        self.pvcs.get(name).map(Box::as_ref)
     }
 
-    pub(crate) fn claim_mut(&mut self, name: &ObjectName) -> Option<&mut TrackedClaim> {
-        self.claims.get_mut(name).map(Box::as_mut)
+    pub(crate) fn pvc_mut(&mut self, name: &ObjectName) -> Option<&mut TrackedPvc> {
+        self.pvcs.get_mut(name).map(Box::as_mut)
     }
 
-    pub(crate) fn claims(&self) -> impl Iterator<Item = &TrackedClaim> {
-        self.claims.values().map(Box::as_ref)
+    pub(crate) fn pvcs(&self) -> impl Iterator<Item = &TrackedPvc> {
+        self.pvcs.values().map(Box::as_ref)
     }
 
-    pub(crate) fn add_claim(&mut self, life: TrackedClaim) {
-        self.claims.insert(life.claim.name.clone(), Box::new(life));
+    pub(crate) fn add_pvc(&mut self, life: TrackedPvc) {
+        self.pvcs.insert(life.pvc.name.clone(), Box::new(life));
     }
 
-    pub(crate) fn remove_claim(&mut self, name: &ObjectName) {
-        self.claims.remove(name);
+    pub(crate) fn remove_pvc(&mut self, name: &ObjectName) {
+        self.pvcs.remove(name);
     }
 
     /// Forgets the pods that went more than [`CROSSING`] ago.

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_in_while_the_sample_was_under_way_is_not_held_against_it() {
+    fn what_came_in_while_the_probe_was_under_way_is_not_held_against_it() {
         let mut freshness = freshness();
         freshness.told_throughout("A:1-9", 1, 10);
         freshness.told("A:1-99", 10.25);

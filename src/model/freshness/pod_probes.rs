@@ -9,7 +9,7 @@ use super::{
 use crate::model::{
     base::Moment,
     cluster::Reachable,
-    probe::{DirectCounts, DirectSample, Identity, PodProbe, ProbeIntervals, Purpose},
+    probe::{Identity, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, Purpose},
 };
 
 /// Interval for a new pod that has not answered yet.
@@ -28,7 +28,7 @@ pub(crate) struct PodProbes {
     reachable: Vec<Reachable>,
     /// The latest answer of each pod, by uid.
     heard: BTreeMap<Arc<str>, Heard>,
-    counts: DirectCounts,
+    counts: PodProbeCounts,
     freshness: Freshness,
     /// When the primary was lost; `None` while there is one.
     lost: Option<Moment>,
@@ -54,10 +54,10 @@ impl PodProbes {
     /// `None` if pods are not probed.
     pub(crate) fn new(pace: &ProbeIntervals) -> Option<Self> {
         Some(Self {
-            interval: pace.direct?,
+            interval: pace.pod_interval?,
             reachable: Vec::new(),
             heard: BTreeMap::new(),
-            counts: DirectCounts::default(),
+            counts: PodProbeCounts::default(),
             freshness: Freshness::new(pace.max_lag),
             lost: None,
             knew: false,
@@ -74,20 +74,20 @@ impl PodProbes {
         }
     }
 
-    pub(crate) fn probed(&mut self, direct: &DirectSample, now: Moment) {
-        let DirectSample { pod, purpose, sample } = direct;
+    pub(crate) fn probed(&mut self, direct: &PodProbeResult, now: Moment) {
+        let PodProbeResult { pod, purpose, probe } = direct;
         self.counts.taken[*purpose as usize] += 1;
         if self.is_reachable(&pod.uid) {
-            self.heard.entry(Arc::clone(&pod.uid)).or_default().up = Some(sample.outcome.is_ok());
+            self.heard.entry(Arc::clone(&pod.uid)).or_default().up = Some(probe.outcome.is_ok());
         }
-        match &sample.outcome {
+        match &probe.outcome {
             Ok(answer) => {
                 let identity = &answer.identity;
-                self.answered(&pod.uid, identity, sample.started, now);
+                self.answered(&pod.uid, identity, probe.started, now);
                 if let (false, Some(server)) = (identity.read_only, &identity.server_uuid)
                     && let Some(set) = self.parse(identity)
                 {
-                    self.freshness.primary_answered(server, set, sample.started, sample.finished);
+                    self.freshness.primary_answered(server, set, probe.started, probe.finished);
                 }
             }
             Err(_) => self.counts.failed[*purpose as usize] += 1,
@@ -131,7 +131,7 @@ impl PodProbes {
         self.heard.get(uid).and_then(|heard| heard.up)
     }
 
-    pub(crate) fn counts(&self) -> DirectCounts {
+    pub(crate) fn counts(&self) -> PodProbeCounts {
         self.counts
     }
 
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::model::{
         base::PodRef,
-        probe::{Answer, Failure, FailureReason, Sample, Timings},
+        probe::{Answer, Failure, FailureReason, Probe, Timings},
     };
 
     const SOURCE: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
@@ -222,12 +222,14 @@ mod tests {
         }
     }
 
-    fn direct() -> PodProbes {
-        let pace =
-            ProbeIntervals { direct: Some(Duration::from_secs(10)), ..ProbeIntervals::regular(Duration::from_secs(1)) };
-        let mut direct = PodProbes::new(&pace).unwrap();
-        direct.reach(vec![reachable("a", None), reachable("b", None)], Moment::at(1.0));
-        direct
+    fn pod_probes() -> PodProbes {
+        let pace = ProbeIntervals {
+            pod_interval: Some(Duration::from_secs(10)),
+            ..ProbeIntervals::regular(Duration::from_secs(1))
+        };
+        let mut pod_probes = PodProbes::new(&pace).unwrap();
+        pod_probes.reach(vec![reachable("a", None), reachable("b", None)], Moment::at(1.0));
+        pod_probes
     }
 
     impl PodProbes {
@@ -239,9 +241,9 @@ mod tests {
                 let address = ([10, 0, 0, 1], 3306).into();
                 Answer { identity, timings: Timings::default(), address }
             };
-            let sample = Sample { sequence: 0, started, finished, outcome: identity.map(answer).ok_or_else(failure) };
+            let probe = Probe { sequence: 0, started, finished, outcome: identity.map(answer).ok_or_else(failure) };
             let pod = PodRef { name: uid.into(), uid: uid.into() };
-            self.probed(&DirectSample { pod, purpose: Purpose::Replica, sample }, finished);
+            self.probed(&PodProbeResult { pod, purpose: Purpose::Replica, probe }, finished);
         }
 
         /// Pod `a` is the primary with `transactions` transactions, probed every 0.25 s.
@@ -266,94 +268,94 @@ mod tests {
 
     #[test]
     fn the_primary_is_asked_often_and_the_others_slowly() {
-        let mut direct = direct();
-        assert_eq!(direct.planned(1.0), [SLOWLY, SLOWLY]);
-        direct.gets("a", 1.0, Some(identity("a", false, 9)));
-        direct.gets("b", 1.0, Some(identity("b", true, 9)));
-        assert_eq!(direct.planned(1.1), [(Purpose::Primary, 0.25), SLOWLY]);
-        assert_eq!((direct.is_up("a"), direct.is_up("b")), (Some(true), Some(true)));
+        let mut pod_probes = pod_probes();
+        assert_eq!(pod_probes.planned(1.0), [SLOWLY, SLOWLY]);
+        pod_probes.gets("a", 1.0, Some(identity("a", false, 9)));
+        pod_probes.gets("b", 1.0, Some(identity("b", true, 9)));
+        assert_eq!(pod_probes.planned(1.1), [(Purpose::Primary, 0.25), SLOWLY]);
+        assert_eq!((pod_probes.is_up("a"), pod_probes.is_up("b")), (Some(true), Some(true)));
     }
 
     #[test]
     fn a_replica_that_lacks_what_the_primary_had_lags_and_its_answers_are_stale() {
-        let mut direct = direct();
-        direct.led_by_a(1, 5, 9);
-        assert!(direct.knows_freshness(Moment::at(5.1)) && direct.knew_freshness());
-        assert_eq!(direct.judged(&identity("b", true, 9), 5.1), (Some(0.0), Some(false)));
-        direct.led_by_a(6, 20, 10);
-        let (lag, stale) = direct.judged(&identity("b", true, 9), 20.1);
+        let mut pod_probes = pod_probes();
+        pod_probes.led_by_a(1, 5, 9);
+        assert!(pod_probes.knows_freshness(Moment::at(5.1)) && pod_probes.knew_freshness());
+        assert_eq!(pod_probes.judged(&identity("b", true, 9), 5.1), (Some(0.0), Some(false)));
+        pod_probes.led_by_a(6, 20, 10);
+        let (lag, stale) = pod_probes.judged(&identity("b", true, 9), 20.1);
         assert!((lag.unwrap() - 14.09).abs() < 1e-9, "{lag:?}");
         assert_eq!(stale, Some(true));
     }
 
     #[test]
     fn with_two_primaries_nothing_is_known_and_nobody_is_asked_more_often() {
-        let mut direct = direct();
-        direct.led_by_a(1, 5, 9);
-        direct.gets("b", 5.1, Some(identity("b", false, 9)));
-        assert_eq!(direct.planned(5.2), [(Purpose::Replica, 1.0); 2], "the primary is looked for");
-        assert_eq!(direct.judged(&identity("b", true, 9), 5.2), (None, None));
-        assert!(!direct.knows_freshness(Moment::at(5.2)));
-        direct.gets("b", 6.0, Some(identity("b", true, 9)));
-        direct.led_by_a(6, 8, 9);
-        assert_eq!(direct.planned(8.1), [(Purpose::Primary, 0.25), SLOWLY]);
-        assert_eq!(direct.judged(&identity("b", true, 9), 8.1), (Some(0.0), Some(false)));
+        let mut pod_probes = pod_probes();
+        pod_probes.led_by_a(1, 5, 9);
+        pod_probes.gets("b", 5.1, Some(identity("b", false, 9)));
+        assert_eq!(pod_probes.planned(5.2), [(Purpose::Replica, 1.0); 2], "the primary is looked for");
+        assert_eq!(pod_probes.judged(&identity("b", true, 9), 5.2), (None, None));
+        assert!(!pod_probes.knows_freshness(Moment::at(5.2)));
+        pod_probes.gets("b", 6.0, Some(identity("b", true, 9)));
+        pod_probes.led_by_a(6, 8, 9);
+        assert_eq!(pod_probes.planned(8.1), [(Purpose::Primary, 0.25), SLOWLY]);
+        assert_eq!(pod_probes.judged(&identity("b", true, 9), 8.1), (Some(0.0), Some(false)));
     }
 
     #[test]
     fn a_lost_primary_is_looked_for_for_a_while() {
-        let mut direct = direct();
-        direct.led_by_a(1, 5, 9);
-        direct.gets("a", 5.5, None);
-        assert_eq!(direct.planned(5.6), [(Purpose::Primary, 0.25), SLOWLY], "it may be back at once");
-        direct.gets("a", 9.0, None);
-        assert_eq!(direct.planned(9.1), [(Purpose::Replica, 1.0); 2]);
-        assert_eq!(direct.planned(70.0), [SLOWLY, SLOWLY]);
-        assert_eq!(direct.judged(&identity("b", true, 9), 9.1), (None, None));
-        direct.gets("b", 10.0, Some(identity("b", false, 9)));
-        assert_eq!(direct.planned(10.1), [SLOWLY, (Purpose::Primary, 0.25)]);
+        let mut pod_probes = pod_probes();
+        pod_probes.led_by_a(1, 5, 9);
+        pod_probes.gets("a", 5.5, None);
+        assert_eq!(pod_probes.planned(5.6), [(Purpose::Primary, 0.25), SLOWLY], "it may be back at once");
+        pod_probes.gets("a", 9.0, None);
+        assert_eq!(pod_probes.planned(9.1), [(Purpose::Replica, 1.0); 2]);
+        assert_eq!(pod_probes.planned(70.0), [SLOWLY, SLOWLY]);
+        assert_eq!(pod_probes.judged(&identity("b", true, 9), 9.1), (None, None));
+        pod_probes.gets("b", 10.0, Some(identity("b", false, 9)));
+        assert_eq!(pod_probes.planned(10.1), [SLOWLY, (Purpose::Primary, 0.25)]);
     }
 
     #[test]
     fn an_answer_through_the_service_shows_another_primary_too() {
-        let mut direct = direct();
-        direct.answered(&"b".into(), &identity("b", false, 9), Moment::at(1.0), Moment::at(1.1));
-        assert_eq!(direct.planned(1.2), [SLOWLY, (Purpose::Primary, 0.25)]);
-        direct.answered(&"b".into(), &identity("b", true, 9), Moment::at(0.9), Moment::at(1.3));
-        assert_eq!(direct.planned(1.3)[1].0, Purpose::Primary, "that sample began before");
-        direct.answered(&"stranger".into(), &identity("c", false, 9), Moment::at(1.0), Moment::at(1.4));
-        assert_eq!(direct.planned(1.4)[1].0, Purpose::Primary);
+        let mut pod_probes = pod_probes();
+        pod_probes.answered(&"b".into(), &identity("b", false, 9), Moment::at(1.0), Moment::at(1.1));
+        assert_eq!(pod_probes.planned(1.2), [SLOWLY, (Purpose::Primary, 0.25)]);
+        pod_probes.answered(&"b".into(), &identity("b", true, 9), Moment::at(0.9), Moment::at(1.3));
+        assert_eq!(pod_probes.planned(1.3)[1].0, Purpose::Primary, "that probe began before");
+        pod_probes.answered(&"stranger".into(), &identity("c", false, 9), Moment::at(1.0), Moment::at(1.4));
+        assert_eq!(pod_probes.planned(1.4)[1].0, Purpose::Primary);
     }
 
     #[test]
     fn a_new_pod_is_asked_often_and_less_often_the_longer_it_takes() {
-        let mut direct = direct();
-        direct.reach(vec![reachable("a", Some(0.0))], Moment::at(1.0));
+        let mut pod_probes = pod_probes();
+        pod_probes.reach(vec![reachable("a", Some(0.0))], Moment::at(1.0));
         for (second, every) in [(1.0, 0.2), (20.0, 0.2), (64.5, 0.5), (640.0, 5.0), (5000.0, 10.0)] {
-            assert_eq!(direct.planned(second), [(Purpose::Replica, every)], "{second}");
+            assert_eq!(pod_probes.planned(second), [(Purpose::Replica, every)], "{second}");
         }
     }
 
     #[test]
     fn without_gtid_nothing_is_known() {
-        let mut direct = direct();
+        let mut pod_probes = pod_probes();
         let without = |server| Identity { gtid_executed: Some(String::new()), ..identity(server, false, 9) };
-        direct.gets("a", 1.0, Some(without("a")));
-        assert!(!direct.knows_freshness(Moment::at(1.1)) && !direct.knew_freshness());
-        assert_eq!(direct.judged(&identity("b", true, 9), 1.1), (None, None));
-        assert_eq!(direct.judged(&without("b"), 1.1), (None, None));
+        pod_probes.gets("a", 1.0, Some(without("a")));
+        assert!(!pod_probes.knows_freshness(Moment::at(1.1)) && !pod_probes.knew_freshness());
+        assert_eq!(pod_probes.judged(&identity("b", true, 9), 1.1), (None, None));
+        assert_eq!(pod_probes.judged(&without("b"), 1.1), (None, None));
     }
 
     #[test]
     fn a_pod_is_up_as_long_as_it_answers_and_unknown_before() {
-        let mut direct = direct();
-        assert_eq!(direct.is_up("a"), None);
-        direct.gets("a", 1.0, None);
-        assert_eq!(direct.is_up("a"), Some(false));
-        direct.gets("a", 2.0, Some(identity("a", true, 9)));
-        assert_eq!(direct.is_up("a"), Some(true));
-        direct.reach(vec![reachable("b", None)], Moment::at(3.0));
-        assert_eq!(direct.is_up("a"), None, "it is gone");
-        assert_eq!(direct.counts(), DirectCounts { taken: [2, 0], failed: [1, 0] });
+        let mut pod_probes = pod_probes();
+        assert_eq!(pod_probes.is_up("a"), None);
+        pod_probes.gets("a", 1.0, None);
+        assert_eq!(pod_probes.is_up("a"), Some(false));
+        pod_probes.gets("a", 2.0, Some(identity("a", true, 9)));
+        assert_eq!(pod_probes.is_up("a"), Some(true));
+        pod_probes.reach(vec![reachable("b", None)], Moment::at(3.0));
+        assert_eq!(pod_probes.is_up("a"), None, "it is gone");
+        assert_eq!(pod_probes.counts(), PodProbeCounts { taken: [2, 0], failed: [1, 0] });
     }
 }

@@ -33,7 +33,7 @@ struct Course {
     transactions: Vec<Transaction>,
     /// Of the primary, in the order of arrival.
     polls: Vec<Exchange>,
-    samples: Vec<Exchange>,
+    probes: Vec<Exchange>,
 }
 
 fn moment(ms: u64) -> Moment {
@@ -52,31 +52,31 @@ impl Course {
     }
 
     /// Includes a transaction of the replica's own, which does no harm.
-    fn of_replica(&self, sample: &Exchange) -> GtidSet {
-        numbers(self.transactions.iter().map(|one| one.applied <= sample.answered), ":errant:1")
+    fn of_replica(&self, probe: &Exchange) -> GtidSet {
+        numbers(self.transactions.iter().map(|one| one.applied <= probe.answered), ":errant:1")
     }
 
     /// Age of the oldest missing transaction at the start of the probe.
-    fn true_lag(&self, sample: &Exchange) -> Duration {
-        let missing = self.transactions.iter().find(|one| one.applied > sample.answered);
-        Duration::from_millis(missing.map_or(0, |one| sample.asked.saturating_sub(one.committed)))
+    fn true_lag(&self, probe: &Exchange) -> Duration {
+        let missing = self.transactions.iter().find(|one| one.applied > probe.answered);
+        Duration::from_millis(missing.map_or(0, |one| probe.asked.saturating_sub(one.committed)))
     }
 
     /// The contract's own words, on every answer of the primary.
-    fn lacks_what_was_received_by(&self, deadline: Option<u64>, sample: &Exchange) -> bool {
+    fn lacks_what_was_received_by(&self, deadline: Option<u64>, probe: &Exchange) -> bool {
         let known = self.polls.iter().filter(|poll| deadline.is_some_and(|deadline| poll.received <= deadline));
         let known_until = known.map(|poll| poll.answered).max().unwrap_or(0);
-        self.transactions.iter().any(|one| one.committed <= known_until && one.applied > sample.answered)
+        self.transactions.iter().any(|one| one.committed <= known_until && one.applied > probe.answered)
     }
 
     fn judge(&self, mut each: impl FnMut(&Freshness, &Exchange, &GtidSet)) {
         let mut freshness = Freshness::new(MAX_LAG);
         let mut polls = self.polls.iter().peekable();
-        for sample in &self.samples {
-            while let Some(poll) = polls.next_if(|poll| poll.received <= sample.received) {
+        for probe in &self.probes {
+            while let Some(poll) = polls.next_if(|poll| poll.received <= probe.received) {
                 freshness.primary_answered(PRIMARY, self.of_primary(poll), moment(poll.asked), moment(poll.received));
             }
-            each(&freshness, sample, &self.of_replica(sample));
+            each(&freshness, probe, &self.of_replica(probe));
         }
     }
 }
@@ -93,7 +93,7 @@ prop_compose! {
         jitters in prop::collection::vec(0..600_u64, 120),
         stopped in prop_oneof![Just(u64::MAX), 1000..30_000_u64],
         polls in prop::collection::vec((0..60_u64, 1..=poll_ms, 0..=100_u64, 0..100_u64), 160),
-        samples in prop::collection::vec((0..40_000_u64, 0..900_u64, 0..=100_u64), 40),
+        probes in prop::collection::vec((0..40_000_u64, 0..900_u64, 0..=100_u64), 40),
     ) -> Course {
         let committed = gaps.iter().scan(100, |at, gap| { *at += gap; Some(*at) });
         let transactions = committed.zip(jitters).map(|(committed, jitter)| {
@@ -103,10 +103,10 @@ prop_compose! {
         let polls = (1..).zip(polls).filter(|(_, poll)| poll.3 >= lost);
         let polls = polls.map(|(nth, (jitter, took, part, _))| exchange(nth * INTERVAL_MS + jitter, took, part));
         let (transactions, mut polls): (Vec<_>, Vec<_>) = (transactions.collect(), polls.collect());
-        let mut samples: Vec<_> = samples.into_iter().map(|(at, took, part)| exchange(at, took, part)).collect();
+        let mut probes: Vec<_> = probes.into_iter().map(|(at, took, part)| exchange(at, took, part)).collect();
         polls.sort_by_key(|poll| poll.received);
-        samples.sort_by_key(|sample| sample.received);
-        Course { transactions, polls, samples }
+        probes.sort_by_key(|probe| probe.received);
+        Course { transactions, polls, probes }
     }
 }
 
@@ -116,19 +116,19 @@ proptest! {
     #[test]
     fn what_is_said_is_true_even_if_polls_are_slow_overlap_or_get_lost(course in courses(1500, 30)) {
         let mut wrong = Vec::new();
-        course.judge(|freshness, sample, set| {
-            let (asked, truth) = (moment(sample.asked), course.true_lag(sample));
+        course.judge(|freshness, probe, set| {
+            let (asked, truth) = (moment(probe.asked), course.true_lag(probe));
             if let Some(lag) = freshness.lag(set, asked) {
                 let most = lag.resolution.map_or(Duration::MAX, |resolution| lag.behind + resolution);
                 if truth < lag.behind || truth > most {
-                    wrong.push(format!("{sample:?}: {lag:?}, in truth {truth:?}"));
+                    wrong.push(format!("{probe:?}: {lag:?}, in truth {truth:?}"));
                 }
             }
-            let literally = course.lacks_what_was_received_by(sample.asked.checked_sub(MAX_LAG_MS), sample);
+            let literally = course.lacks_what_was_received_by(probe.asked.checked_sub(MAX_LAG_MS), probe);
             match freshness.is_stale(set, asked) {
-                Some(stale) if stale != literally => wrong.push(format!("{sample:?}: stale is {stale}")),
+                Some(stale) if stale != literally => wrong.push(format!("{probe:?}: stale is {stale}")),
                 Some(false) if truth > MAX_LAG + freshness.poll_interval() * 8 => {
-                    wrong.push(format!("{sample:?}: called fresh, in truth {truth:?} behind"));
+                    wrong.push(format!("{probe:?}: called fresh, in truth {truth:?} behind"));
                 }
                 _ => {}
             }
@@ -143,20 +143,20 @@ proptest! {
         // The first transaction commits 0.1 s to 9.1 s after the start.
         let begun = course.transactions[0].committed + INTERVAL_MS + 60 + 20;
         let mut wrong = Vec::new();
-        course.judge(|freshness, sample, set| {
-            if sample.asked < begun {
+        course.judge(|freshness, probe, set| {
+            if probe.asked < begun {
                 return;
             }
-            let asked = moment(sample.asked);
+            let asked = moment(probe.asked);
             let resolution = freshness.lag(set, asked).map(|lag| lag.resolution);
             match resolution {
                 Some(Some(resolution)) if resolution <= step => {}
                 // The replica's transactions were never the primary's whole set.
                 Some(None) => {}
-                _ => wrong.push(format!("{sample:?}: resolution {resolution:?}")),
+                _ => wrong.push(format!("{probe:?}: resolution {resolution:?}")),
             }
-            if sample.asked > begun + MAX_LAG_MS && freshness.is_stale(set, asked).is_none() {
-                wrong.push(format!("{sample:?}: unknown"));
+            if probe.asked > begun + MAX_LAG_MS && freshness.is_stale(set, asked).is_none() {
+                wrong.push(format!("{probe:?}: unknown"));
             }
         });
         prop_assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::sample::Identity;
+use super::probe::Identity;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anomaly {

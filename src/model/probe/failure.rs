@@ -73,7 +73,7 @@ impl FailureReason {
             Self::Resolve => "check the name in --address and that the name server answers",
             Self::Refused => "check that MySQL listens there and that the Service has ready endpoints",
             Self::Unreachable => "check routes and network policies between readscope and the address",
-            Self::Timeout => "check whether a server hangs or packets are dropped; --timeout bounds one sample",
+            Self::Timeout => "check whether a server hangs or packets are dropped; --timeout bounds one probe",
             Self::Tls => "check the server's certificate against --tls, --tls-ca and the name in --address",
             Self::Auth => "check --user, the password and the account's hosts and state on every replica",
             Self::TooManyConnections => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::sample::Timings;
+use super::probe::Timings;
 use crate::model::base::Histogram;
 
 /// In seconds. The bounds reach past 1 s and 3 s, where a lost SYN and its retransmission show.

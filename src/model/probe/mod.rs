@@ -4,13 +4,13 @@ mod anomaly;
 mod failure;
 mod latency;
 mod plan;
-mod sample;
+mod probe;
 
 pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen, Unrouted};
 pub use failure::{Failure, FailureReason};
 pub use latency::{Latency, Phase, StartDelay};
-pub use plan::{Burst, DirectCounts, DirectSample, PodProbe, ProbeIntervals, ProbePlan, Purpose};
-pub use sample::{Answer, Identity, Role, Sample, Timings};
+pub use plan::{Burst, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePlan, Purpose};
+pub use probe::{Answer, Identity, Probe, Role, Timings};
 
 pub(crate) use plan::first_read_uncertainty;
-pub(crate) use sample::PodRead;
+pub(crate) use probe::PodRead;

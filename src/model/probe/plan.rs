@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::sample::Sample;
+use super::probe::Probe;
 use crate::model::base::PodRef;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct ProbeIntervals {
     /// For a new endpoint that has not answered yet; absent: the regular interval stays.
     pub burst: Option<Burst>,
     /// Between pod probes of one replica; absent: no pod probes.
-    pub direct: Option<Duration>,
+    pub pod_interval: Option<Duration>,
     /// A read is stale if it lacks what the primary had this long ago.
     pub max_lag: Duration,
 }
@@ -26,7 +26,7 @@ pub struct Burst {
 pub struct ProbePlan {
     /// A new endpoint has not answered yet: [`Burst`] applies.
     pub burst: bool,
-    pub direct: Vec<PodProbe>,
+    pub pod_probes: Vec<PodProbe>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,15 +48,15 @@ pub enum Purpose {
 }
 
 #[derive(Clone, Debug)]
-pub struct DirectSample {
+pub struct PodProbeResult {
     pub pod: PodRef,
     pub purpose: Purpose,
     /// Its `sequence` has no meaning.
-    pub sample: Sample,
+    pub probe: Probe,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DirectCounts {
+pub struct PodProbeCounts {
     /// Ended probes, by `Purpose as usize`.
     pub taken: [u64; Purpose::ALL.len()],
     pub failed: [u64; Purpose::ALL.len()],
@@ -66,7 +66,7 @@ impl ProbeIntervals {
     /// Without bursts and pod probes.
     #[must_use]
     pub fn regular(interval: Duration) -> Self {
-        Self { interval, burst: None, direct: None, max_lag: Duration::from_secs(1) }
+        Self { interval, burst: None, pod_interval: None, max_lag: Duration::from_secs(1) }
     }
 }
 
@@ -97,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_read_is_known_to_the_time_of_the_samples_that_may_miss_it() {
+    fn a_first_read_is_known_to_the_time_of_the_probes_that_may_miss_it() {
         let interval = Duration::from_millis(20);
-        for (endpoints, samples) in [(0, 1), (1, 1), (2, 7), (3, 12), (4, 17), (5, 21), (8, 35)] {
-            assert_eq!(first_read_uncertainty(endpoints, interval), interval * samples, "{endpoints}");
+        for (endpoints, probes) in [(0, 1), (1, 1), (2, 7), (3, 12), (4, 17), (5, 21), (8, 35)] {
+            assert_eq!(first_read_uncertainty(endpoints, interval), interval * probes, "{endpoints}");
         }
     }
 }

@@ -8,11 +8,11 @@ use super::*;
 use crate::model::{
     base::{Moment, ObjectName, PodRef},
     cluster::{
-        AccessModes, Change, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, Pod, PodConditions,
-        Problem, Receipt, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
+        AccessModes, Change, Endpoint, Kind, Object, Pod, PodConditions, Problem, Pvc, PvcEvent, PvcPhase, PvcReason,
+        Receipt, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
     },
     event::Event,
-    probe::{Answer, DirectSample, Failure, FailureReason, Identity, ProbeIntervals, Purpose, Timings},
+    probe::{Answer, Failure, FailureReason, Identity, PodProbeResult, ProbeIntervals, Purpose, Timings},
     snapshot::Snapshot,
     state::State,
     target::TargetId,
@@ -24,7 +24,7 @@ const KINDS: [Kind; 10] = [
     Kind::Slice,
     Kind::Pod,
     Kind::StatefulSet,
-    Kind::Claim,
+    Kind::Pvc,
     Kind::StorageClass,
     Kind::Volume,
     Kind::Node,
@@ -35,7 +35,7 @@ const KINDS: [Kind; 10] = [
 /// Ordinals are those of pods and their PVCs.
 #[derive(Clone, Debug)]
 enum Input {
-    Sampled { target: u32, ordinal: u32, answered: bool },
+    Probed { target: u32, ordinal: u32, answered: bool },
     Skipped { target: u32 },
     PodProbed { target: u32, ordinal: u32, answered: bool },
     Told { object: Told, live: bool },
@@ -55,11 +55,11 @@ enum Told {
     Slice { ready: [bool; 3] },
     Pod { ordinal: u32, uid: u8, ready: bool, terminates: bool },
     StatefulSet { replicas: u32 },
-    Claim { ordinal: u32, bound: bool },
+    Pvc { ordinal: u32, bound: bool },
     StorageClass,
     Volume { ordinal: u32 },
     Vantage { node: bool },
-    ClaimEvent { ordinal: u32, warning: bool },
+    PvcEvent { ordinal: u32, warning: bool },
 }
 
 fn told() -> impl Strategy<Value = Told> {
@@ -70,11 +70,11 @@ fn told() -> impl Strategy<Value = Told> {
         (ordinal.clone(), 0..2_u8, any::<bool>(), any::<bool>())
             .prop_map(|(ordinal, uid, ready, terminates)| { Told::Pod { ordinal, uid, ready, terminates } }),
         (0..4_u32).prop_map(|replicas| Told::StatefulSet { replicas }),
-        (ordinal.clone(), any::<bool>()).prop_map(|(ordinal, bound)| Told::Claim { ordinal, bound }),
+        (ordinal.clone(), any::<bool>()).prop_map(|(ordinal, bound)| Told::Pvc { ordinal, bound }),
         Just(Told::StorageClass),
         ordinal.clone().prop_map(|ordinal| Told::Volume { ordinal }),
         any::<bool>().prop_map(|node| Told::Vantage { node }),
-        (ordinal, any::<bool>()).prop_map(|(ordinal, warning)| Told::ClaimEvent { ordinal, warning }),
+        (ordinal, any::<bool>()).prop_map(|(ordinal, warning)| Told::PvcEvent { ordinal, warning }),
     ]
 }
 
@@ -82,7 +82,7 @@ fn input() -> impl Strategy<Value = Input> {
     let (target, ordinal, kind) = (0..3_u32, 0..3_u32, 0..KINDS.len());
     let probed = (target.clone(), ordinal.clone(), any::<bool>());
     prop_oneof![
-        4 => probed.clone().prop_map(|(target, ordinal, answered)| Input::Sampled { target, ordinal, answered }),
+        4 => probed.clone().prop_map(|(target, ordinal, answered)| Input::Probed { target, ordinal, answered }),
         1 => target.prop_map(|target| Input::Skipped { target }),
         2 => probed.prop_map(|(target, ordinal, answered)| Input::PodProbed { target, ordinal, answered }),
         8 => (told(), any::<bool>()).prop_map(|(object, live)| Input::Told { object, live }),
@@ -109,8 +109,10 @@ fn watch(kind: Kind) -> WatchName {
 
 fn spec(target: u32) -> TargetSpec {
     let service = (target < 2).then(|| name("mysql-read"));
-    let pace =
-        ProbeIntervals { direct: Some(Duration::from_secs(10)), ..ProbeIntervals::regular(Duration::from_secs(1)) };
+    let pace = ProbeIntervals {
+        pod_interval: Some(Duration::from_secs(10)),
+        ..ProbeIntervals::regular(Duration::from_secs(1))
+    };
     TargetSpec { service, pace, ..TargetSpec::regular(&format!("mysql/{target}"), Expectation::Seen) }
 }
 
@@ -128,7 +130,7 @@ fn problem(forbidden: bool, text: u8) -> Problem {
     Problem { forbidden, text: format!("problem {text}").into() }
 }
 
-fn sample(sequence: u64, ordinal: u32, answered: bool, now: Moment) -> Sample {
+fn probe(sequence: u64, ordinal: u32, answered: bool, now: Moment) -> Probe {
     let identity = Identity {
         server_id: 100 + ordinal,
         server_uuid: Some(format!("{ordinal}aaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee")),
@@ -141,13 +143,12 @@ fn sample(sequence: u64, ordinal: u32, answered: bool, now: Moment) -> Sample {
     let address = (Ipv4Addr::LOCALHOST, 3306).into();
     let answer = Answer { identity, timings: Timings::default(), address };
     let failure = Failure { reason: FailureReason::Refused, text: String::new(), address: None };
-    Sample { sequence, started: now, finished: now, outcome: if answered { Ok(answer) } else { Err(failure) } }
+    Probe { sequence, started: now, finished: now, outcome: if answered { Ok(answer) } else { Err(failure) } }
 }
 
 impl Told {
     fn object(self, now: Moment) -> (Kind, Object) {
-        let (uid, claim) =
-            (|ordinal| format!("claim-{ordinal}").into(), |ordinal| name(&format!("data-mysql-{ordinal}")));
+        let (uid, pvc) = (|ordinal| format!("pvc-{ordinal}").into(), |ordinal| name(&format!("data-mysql-{ordinal}")));
         let created = Some(now.wall);
         match self {
             Self::Service { local_only } => {
@@ -186,17 +187,17 @@ impl Told {
                 (Kind::Pod, Object::Pod(pod))
             }
             Self::StatefulSet { replicas } => {
-                let claim_templates = vec!["data".into()];
+                let pvc_templates = vec!["data".into()];
                 let (name, uid) = (name("mysql"), "set".into());
-                let set = StatefulSet { name, uid, replicas, first_ordinal: 0, claim_templates };
+                let set = StatefulSet { name, uid, replicas, first_ordinal: 0, pvc_templates };
                 (Kind::StatefulSet, Object::StatefulSet(set))
             }
-            Self::Claim { ordinal, bound } => {
-                let claim = Claim {
-                    name: claim(ordinal),
+            Self::Pvc { ordinal, bound } => {
+                let pvc = Pvc {
+                    name: pvc(ordinal),
                     uid: uid(ordinal),
                     created,
-                    phase: if bound { ClaimPhase::Bound } else { ClaimPhase::Pending },
+                    phase: if bound { PvcPhase::Bound } else { PvcPhase::Pending },
                     node_selected: bound,
                     storage_class: Some("fast".into()),
                     volume: None,
@@ -205,26 +206,26 @@ impl Told {
                     access_modes: AccessModes::default(),
                     resizing: false,
                 };
-                (Kind::Claim, Object::Claim(claim))
+                (Kind::Pvc, Object::Pvc(pvc))
             }
             Self::StorageClass => {
                 let class = StorageClass { name: "fast".into(), waits_for_consumer: true };
                 (Kind::StorageClass, Object::StorageClass(class))
             }
             Self::Volume { ordinal } => {
-                let volume = Volume { claim: claim(ordinal), claim_uid: uid(ordinal), bound: created };
+                let volume = Volume { pvc: pvc(ordinal), pvc_uid: uid(ordinal), bound: created };
                 (Kind::Volume, Object::Volume(volume))
             }
             Self::Vantage { node } => {
                 let vantage = Vantage { node: node.then(|| "node".into()), zone: None };
                 (Kind::Node, Object::Vantage(vantage))
             }
-            Self::ClaimEvent { ordinal, warning } => {
+            Self::PvcEvent { ordinal, warning } => {
                 let reason = if warning { "ProvisioningFailed" } else { "Provisioning" };
                 let (reason, message) = (reason.into(), "words".into());
-                let reason = ClaimReason { reason, message, warning, last: created };
-                let event = ClaimEvent { claim: claim(ordinal), uid: uid(ordinal), reason };
-                (Kind::Event, Object::ClaimEvent(event))
+                let reason = PvcReason { reason, message, warning, last: created };
+                let event = PvcEvent { pvc: pvc(ordinal), uid: uid(ordinal), reason };
+                (Kind::Event, Object::PvcEvent(event))
             }
         }
     }
@@ -235,15 +236,15 @@ impl Input {
         let of = |kind: Kind, told| Event::Cluster { watch: watch(kind), told };
         let change = |kind, change| of(kind, crate::model::Told::Change(Box::new(change)));
         match self {
-            Self::Sampled { target, ordinal, answered } => {
-                let sample = Box::new(sample(sequence, ordinal, answered, now));
-                Event::Sampled { target: TargetId(target), sample, late: Duration::ZERO }
+            Self::Probed { target, ordinal, answered } => {
+                let probe = Box::new(probe(sequence, ordinal, answered, now));
+                Event::Probed { target: TargetId(target), probe, late: Duration::ZERO }
             }
             Self::Skipped { target } => Event::Skipped { target: TargetId(target), count: 1 },
             Self::PodProbed { target, ordinal, answered } => {
-                let sample = sample(0, ordinal, answered, now);
-                let sample = Box::new(DirectSample { pod: pod(ordinal, 0), purpose: Purpose::Replica, sample });
-                Event::PodProbed { target: TargetId(target), sample }
+                let probe = probe(0, ordinal, answered, now);
+                let probe = Box::new(PodProbeResult { pod: pod(ordinal, 0), purpose: Purpose::Replica, probe });
+                Event::PodProbed { target: TargetId(target), probe }
             }
             Self::Told { object, live } => {
                 let (kind, object) = object.object(now);
@@ -253,7 +254,7 @@ impl Input {
                 let kind = KINDS[kind];
                 let gone = match kind {
                     Kind::Pod => name(&format!("mysql-{ordinal}")),
-                    Kind::Claim => name(&format!("data-mysql-{ordinal}")),
+                    Kind::Pvc => name(&format!("data-mysql-{ordinal}")),
                     Kind::Slice => name("mysql-read-x"),
                     Kind::StatefulSet => name("mysql"),
                     _ => name("mysql-read"),
@@ -308,7 +309,7 @@ fn beginning() -> Vec<Input> {
     let pod = |ordinal| Told::Pod { ordinal, uid: 0, ready: true, terminates: false };
     let mut inputs = vec![Input::Targets { count: 3 }, told(Told::Service { local_only: false })];
     inputs.extend((0..3).map(pod).map(told));
-    inputs.extend((0..3).map(|ordinal| told(Told::Claim { ordinal, bound: true })));
+    inputs.extend((0..3).map(|ordinal| told(Told::Pvc { ordinal, bound: true })));
     inputs.push(told(Told::Slice { ready: [true; 3] }));
     inputs.push(told(Told::StatefulSet { replicas: 3 }));
     inputs.extend((0..KINDS.len()).map(|kind| Input::Listed { kind }));
@@ -332,7 +333,7 @@ proptest! {
             let mut sequence = 0;
             match input {
                 Input::Tick { seconds } => second += f64::from(seconds),
-                Input::Sampled { target, .. } => {
+                Input::Probed { target, .. } => {
                     sequence = sequences[target as usize];
                     sequences[target as usize] += 1;
                 }

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_a_sample_from_before_is_that_of_another_pod() {
+    fn an_answer_to_a_probe_from_before_is_that_of_another_pod() {
         let mut bursts = bursts();
         bursts.routed(&routing(&NEW), Moment::at(10.0));
         bursts.answered("b", Moment::at(9.9));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn without_bursts_a_first_read_is_known_to_the_regular_samples() {
+    fn without_bursts_a_first_read_is_known_to_the_regular_probes() {
         let mut bursts = Bursts::new(&ProbeIntervals::regular(Duration::from_secs(1)));
         bursts.routed(&routing(&NEW[..1]), Moment::at(0.0));
         bursts.routed(&routing(&NEW), Moment::at(10.0));

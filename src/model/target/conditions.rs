@@ -34,47 +34,47 @@ struct Seen {
 }
 
 impl Conditions {
-    /// `samples` includes this probe.
+    /// `probes` includes this probe.
     pub(crate) fn failed(
         &mut self,
         reason: FailureReason,
         text: &str,
-        samples: u64,
+        probes: u64,
         now: Moment,
         notices: &mut Vec<TargetNotice>,
     ) {
-        let begins = Condition::begin(samples - 1, now);
-        self.occurred(Kind::Failing(reason), (1, text), samples, now, begins, notices);
+        let begins = Condition::begin(probes - 1, now);
+        self.occurred(Kind::Failing(reason), (1, text), probes, now, begins, notices);
     }
 
-    pub(crate) fn skipped(&mut self, count: u64, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
-        self.occurred(Kind::Skipping, (count, ""), samples, now, Condition::begin(samples, now), notices);
+    pub(crate) fn skipped(&mut self, count: u64, probes: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        self.occurred(Kind::Skipping, (count, ""), probes, now, Condition::begin(probes, now), notices);
     }
 
     pub(crate) fn unrouted(
         &mut self,
         unrouted: Unrouted,
         name: &str,
-        samples: u64,
+        probes: u64,
         now: Moment,
         notices: &mut Vec<TargetNotice>,
     ) {
-        let begins = Condition::begin(samples, now);
-        self.occurred(Kind::Unrouted(unrouted), (1, name), samples, now, begins, notices);
+        let begins = Condition::begin(probes, now);
+        self.occurred(Kind::Unrouted(unrouted), (1, name), probes, now, begins, notices);
     }
 
-    pub(crate) fn anomaly(&mut self, anomaly: Anomaly, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+    pub(crate) fn anomaly(&mut self, anomaly: Anomaly, probes: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
         let kind = anomaly.kind();
         self.seen.counts[kind as usize] += 1;
         self.seen.latest[kind as usize] = Some(anomaly);
-        self.occurred(Kind::Anomaly(kind), (1, ""), samples, now, Condition::begin(samples, now), notices);
+        self.occurred(Kind::Anomaly(kind), (1, ""), probes, now, Condition::begin(probes, now), notices);
     }
 
     fn occurred(
         &mut self,
         kind: Kind,
         (count, text): (u64, &str),
-        samples: u64,
+        probes: u64,
         now: Moment,
         begins: Condition,
         notices: &mut Vec<TargetNotice>,
@@ -83,16 +83,16 @@ impl Conditions {
         let condition = self.open.entry(kind).or_insert(begins);
         condition.occurred(count, text, now);
         if is_new {
-            notices.extend(lasting(kind, condition, &self.seen, samples));
+            notices.extend(lasting(kind, condition, &self.seen, probes));
         }
     }
 
-    pub(crate) fn tick(&mut self, samples: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+    pub(crate) fn tick(&mut self, probes: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
         let seen = &self.seen;
         self.open.retain(|kind, condition| match condition.progress(now) {
             Progress::Nothing => true,
             Progress::GoesOn => {
-                notices.extend(lasting(*kind, condition, seen, samples));
+                notices.extend(lasting(*kind, condition, seen, probes));
                 true
             }
             Progress::Over => {
@@ -103,8 +103,8 @@ impl Conditions {
     }
 
     /// The most serious first.
-    pub(crate) fn notices(&self, samples: u64) -> impl Iterator<Item = TargetNotice> + '_ {
-        self.open.iter().filter_map(move |(kind, condition)| lasting(*kind, condition, &self.seen, samples))
+    pub(crate) fn notices(&self, probes: u64) -> impl Iterator<Item = TargetNotice> + '_ {
+        self.open.iter().filter_map(move |(kind, condition)| lasting(*kind, condition, &self.seen, probes))
     }
 
     pub(crate) fn anomalies(&self) -> impl Iterator<Item = AnomalySeen> + '_ {
@@ -116,13 +116,13 @@ impl Conditions {
     }
 }
 
-fn lasting(kind: Kind, condition: &Condition, seen: &Seen, samples: u64) -> Option<TargetNotice> {
+fn lasting(kind: Kind, condition: &Condition, seen: &Seen, probes: u64) -> Option<TargetNotice> {
     let count = condition.count;
     Some(match kind {
         Kind::Anomaly(kind) => TargetNotice::Anomaly { anomaly: seen.latest[kind as usize].clone()?, answers: count },
         Kind::Failing(reason) => {
-            let samples = samples - condition.samples_before;
-            TargetNotice::Failing { reason, failed: count, samples, text: condition.text.clone() }
+            let probes = probes - condition.probes_before;
+            TargetNotice::Failing { reason, failed: count, probes, text: condition.text.clone() }
         }
         Kind::Unrouted(stranger) => {
             TargetNotice::Strange { replica: Arc::from(&*condition.text), stranger, answers: count }

@@ -6,7 +6,7 @@ use crate::model::{
     base::{OTHER, REPLICAS_MAX, Severity},
     cluster::Rule,
     probe::{Anomaly, FailureReason, Role, Unrouted},
-    verdict::{FewSamples, Verdict},
+    verdict::{FewProbes, Verdict},
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +20,7 @@ pub enum TargetNotice {
     VersionSkew {
         versions: BTreeMap<String, Vec<Arc<str>>>,
     },
-    FewSamples(FewSamples),
+    FewProbes(FewProbes),
     Appeared {
         replica: Arc<str>,
         server_id: u32,
@@ -46,7 +46,7 @@ pub enum TargetNotice {
         /// Since the condition began.
         failed: u64,
         /// Probes since the condition began.
-        samples: u64,
+        probes: u64,
         text: String,
     },
     Recovered {
@@ -93,7 +93,7 @@ impl TargetNotice {
             | Self::OnTime { .. }
             | Self::StrangeNoMore { .. } => Severity::Info,
             Self::Anomaly { .. }
-            | Self::FewSamples(_)
+            | Self::FewProbes(_)
             | Self::Silent { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
@@ -116,7 +116,7 @@ impl fmt::Display for TargetNotice {
                 }
                 Ok(())
             }
-            Self::FewSamples(few) => few.fmt(f),
+            Self::FewProbes(few) => few.fmt(f),
             Self::Appeared { replica, server_id, role, version } => {
                 write!(f, "{replica} gave its first answer: server_id {server_id}, {}, version {version}", role.name())
             }
@@ -130,22 +130,22 @@ impl fmt::Display for TargetNotice {
                 share * 100.0
             ),
             Self::Returned { replica } => write!(f, "{replica} answers again"),
-            Self::Failing { reason, failed: 1, samples: 1, text } => {
-                write!(f, "a sample failed ({reason}): {text}; {}", reason.advice())
+            Self::Failing { reason, failed: 1, probes: 1, text } => {
+                write!(f, "a probe failed ({reason}): {text}; {}", reason.advice())
             }
-            Self::Failing { reason, failed, samples, text } => {
-                write!(f, "{failed} of the last {samples} samples failed ({reason}): {text}; {}", reason.advice())
+            Self::Failing { reason, failed, probes, text } => {
+                write!(f, "{failed} of the last {probes} probes failed ({reason}): {text}; {}", reason.advice())
             }
             Self::Recovered { reason, failed, quiet } => {
-                write!(f, "no sample has failed ({reason}) for {} s, after {failed} that did", quiet.as_secs())
+                write!(f, "no probe has failed ({reason}) for {} s, after {failed} that did", quiet.as_secs())
             }
             Self::Skipping { skipped } => write!(
                 f,
-                "samples were not taken when they were due ({skipped} so far), because others were still under way or \
+                "probes were not taken when they were due ({skipped} so far), because others were still under way or \
                  the program came late; raise --interval or --max-in-flight, or lower --timeout"
             ),
             Self::OnTime { skipped } => {
-                write!(f, "samples are taken on time again, after {skipped} that were not taken")
+                write!(f, "probes are taken on time again, after {skipped} that were not taken")
             }
             Self::TooManyReplicas => {
                 write!(f, "more than {REPLICAS_MAX} replicas answer; those past that are counted together as {OTHER:?}")

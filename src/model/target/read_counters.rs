@@ -7,7 +7,7 @@ const DOWN_AFTER: u64 = 10;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadCounters {
-    pub(crate) samples: u64,
+    pub(crate) probes: u64,
     /// By `FailureReason as usize`.
     pub(crate) failures: [u64; FailureReason::ALL.len()],
     failures_in_a_row: u64,
@@ -19,18 +19,18 @@ pub(crate) struct ReadCounters {
 
 impl ReadCounters {
     pub(crate) fn answered(&mut self, role: Role) {
-        self.samples += 1;
+        self.probes += 1;
         self.failures_in_a_row = 0;
         self.primary_reads += u64::from(role == Role::Primary);
     }
 
     pub(crate) fn failed(&mut self, reason: FailureReason) {
-        self.samples += 1;
+        self.probes += 1;
         self.failures[reason as usize] += 1;
         self.failures_in_a_row += 1;
     }
 
     pub(crate) fn is_up(&self) -> bool {
-        self.failures_in_a_row < self.samples.min(DOWN_AFTER)
+        self.failures_in_a_row < self.probes.min(DOWN_AFTER)
     }
 }

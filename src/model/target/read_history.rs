@@ -41,7 +41,7 @@ impl ReadHistory {
     pub(crate) fn tick(&mut self, evidence_seconds: f64, counters: &ReadCounters, now: Moment) {
         if self.trend.is_due(now) {
             let failures = counters.failures.iter().sum();
-            Arc::make_mut(&mut self.trend).take(evidence_seconds, counters.samples, failures, now);
+            Arc::make_mut(&mut self.trend).take(evidence_seconds, counters.probes, failures, now);
         }
     }
 
@@ -49,7 +49,7 @@ impl ReadHistory {
         Arc::clone(&self.trend)
     }
 
-    pub(crate) fn last_answers(&self) -> Arc<VecDeque<AnswerSeen>> {
+    pub(crate) fn last_reads(&self) -> Arc<VecDeque<AnswerSeen>> {
         Arc::clone(&self.tape)
     }
 

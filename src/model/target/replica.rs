@@ -35,7 +35,7 @@ pub(crate) struct Replica {
     /// A notice reported its silence, and none its return.
     pub(crate) silent: bool,
     pub(crate) pod_gone: Option<Moment>,
-    pub(crate) direct_up: Option<bool>,
+    pub(crate) pod_probe_up: Option<bool>,
     /// Lag at the start of the last answered probe or pod probe.
     pub(crate) lag: Option<(Moment, Lag)>,
     pub(crate) stale_reads: u64,
@@ -64,7 +64,7 @@ impl Replica {
             answers_then: 0,
             silent: false,
             pod_gone: None,
-            direct_up: None,
+            pod_probe_up: None,
             lag: None,
             stale_reads: 0,
         }

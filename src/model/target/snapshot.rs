@@ -13,7 +13,7 @@ use crate::model::{
     base::{Moment, ObjectName},
     cluster::Routing,
     freshness::Lag,
-    probe::{AnomalySeen, DirectCounts, Failure, FailureReason, Identity, Latency, Role, Unrouted},
+    probe::{AnomalySeen, Failure, FailureReason, Identity, Latency, PodProbeCounts, Role, Unrouted},
     verdict::{
         Culprit, CulpritKind, Outcome, Verdict,
         evidence::{Indices, ShareInterval},
@@ -28,7 +28,7 @@ pub struct TargetSnapshot {
     pub service: Option<ObjectName>,
     /// False after 10 failures in a row.
     pub up: bool,
-    pub samples: u64,
+    pub probes: u64,
     /// By `FailureReason as usize`.
     pub failures: [u64; FailureReason::ALL.len()],
     pub skipped: u64,
@@ -49,14 +49,14 @@ pub struct TargetSnapshot {
     pub indices: Option<Indices>,
     pub trend: Arc<Trend>,
     pub latency: Latency,
-    pub direct: Option<DirectCounts>,
+    pub pod_probes: Option<PodProbeCounts>,
     /// Sorted by name.
     pub replicas: Vec<ReplicaSnapshot>,
     pub share_basis: ShareBasis,
     /// Absent without a Service, and until the routing is known.
     pub routing: Option<Routing>,
     /// Newest first, bounded.
-    pub last_answers: Arc<VecDeque<AnswerSeen>>,
+    pub last_reads: Arc<VecDeque<AnswerSeen>>,
     /// Newest first, bounded.
     pub last_failures: Vec<FailureSeen>,
     /// Conditions that last now.
@@ -80,7 +80,7 @@ pub struct ReplicaSnapshot {
     pub share_interval: Option<ShareInterval>,
     pub why: ShareReason,
     /// Result of the last pod probe; absent before the first.
-    pub direct_up: Option<bool>,
+    pub pod_probe_up: Option<bool>,
     /// As of its last answer to a probe or pod probe; absent while unknown.
     pub lag: Option<Lag>,
     /// Through the Service; absent until stale reads can be recognised.

@@ -24,7 +24,7 @@ use crate::model::{
     cluster::{Reachable, Routing},
     freshness::PodProbes,
     probe::{
-        Anomaly, AnomalySeen, Answer, DirectSample, FailureReason, Latency, PodRead, ProbePlan, Role, Sample, Unrouted,
+        Anomaly, AnomalySeen, Answer, FailureReason, Latency, PodProbeResult, PodRead, Probe, ProbePlan, Role, Unrouted,
     },
     verdict::{Check, Evaluator, Expectation, Verdict, VerdictKind},
 };
@@ -42,7 +42,7 @@ pub(crate) struct Target {
     latency: Latency,
     conditions: Conditions,
     skewed: bool,
-    few_samples: bool,
+    few_probes: bool,
     /// Start and result of each probe, on the way to the evaluator and the check.
     resequencer: Resequencer<(Moment, Result<Arc<str>, FailureReason>)>,
     evaluator: Evaluator,
@@ -64,7 +64,7 @@ impl Target {
             latency: Latency::default(),
             conditions: Conditions::default(),
             skewed: false,
-            few_samples: false,
+            few_probes: false,
             resequencer: Resequencer::default(),
             evaluator: Evaluator::new(&spec.verdict),
             told: None,
@@ -92,8 +92,8 @@ impl Target {
     }
 
     /// Returns details if a pod answered.
-    pub(crate) fn sampled(&mut self, sample: Sample, now: Moment, notices: &mut Vec<TargetNotice>) -> Option<PodRead> {
-        let Sample { sequence, started, finished, outcome } = sample;
+    pub(crate) fn probed(&mut self, probe: Probe, now: Moment, notices: &mut Vec<TargetNotice>) -> Option<PodRead> {
+        let Probe { sequence, started, finished, outcome } = probe;
         let (answered_by, read) = match outcome {
             Ok(answer) => {
                 let name = self.answered(answer, started, finished, now, notices);
@@ -103,7 +103,7 @@ impl Target {
             Err(failure) => {
                 let reason = failure.reason;
                 self.counters.failed(reason);
-                self.conditions.failed(reason, &failure.text, self.counters.samples, now, notices);
+                self.conditions.failed(reason, &failure.text, self.counters.probes, now, notices);
                 self.history.failed(FailureSeen::new(failure, started, finished));
                 (Err(reason), None)
             }
@@ -128,14 +128,14 @@ impl Target {
 
     pub(crate) fn skipped(&mut self, count: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
         self.counters.skipped += count;
-        self.conditions.skipped(count, self.counters.samples, now, notices);
+        self.conditions.skipped(count, self.counters.probes, now, notices);
     }
 
-    pub(crate) fn pod_probed(&mut self, probed: &DirectSample, now: Moment) {
+    pub(crate) fn pod_probed(&mut self, probed: &PodProbeResult, now: Moment) {
         let Some(pod_probes) = &mut self.pod_probes else { return };
         pod_probes.probed(probed, now);
-        if let Ok(answer) = &probed.sample.outcome {
-            let started = probed.sample.started;
+        if let Ok(answer) = &probed.probe.outcome {
+            let started = probed.probe.started;
             let judged = pod_probes.assess(&answer.identity, started, now);
             if let Some(replica) = self.replicas.get_mut(&probed.pod.name) {
                 replica.lags(judged.lag, started);
@@ -178,7 +178,7 @@ impl Target {
         self.forget_lags(now);
         let newly_expected = self.expected_replicas.tick(now);
         self.replicas.expect_from_now(&newly_expected);
-        self.conditions.tick(self.counters.samples, now, notices);
+        self.conditions.tick(self.counters.probes, now, notices);
         let after = self.spec.forget_after;
         let forgotten = self.replicas.forget(after, &self.expected_replicas, now);
         notices.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
@@ -187,9 +187,9 @@ impl Target {
         notices.extend(self.new_verdict());
         self.history.tick(self.evaluator.evidence_seconds(), &self.counters, now);
         let skew = self.replicas.version_skew();
-        let few = self.few_samples();
+        let few = self.few_probes();
         let skewed = std::mem::replace(&mut self.skewed, skew.is_some());
-        let had_few = std::mem::replace(&mut self.few_samples, few.is_some());
+        let had_few = std::mem::replace(&mut self.few_probes, few.is_some());
         notices.extend(skew.filter(|_| !skewed));
         notices.extend(few.filter(|_| !had_few));
     }
@@ -206,8 +206,8 @@ impl Target {
     }
 
     pub(crate) fn new_plan(&mut self, now: Moment) -> Option<ProbePlan> {
-        let direct = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
-        let plan = ProbePlan { burst: self.bursts.is_on(), direct };
+        let pod_probes = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
+        let plan = ProbePlan { burst: self.bursts.is_on(), pod_probes };
         if plan == self.plan {
             return None;
         }
@@ -221,7 +221,7 @@ impl Target {
             name: Arc::clone(&self.spec.name),
             service: self.spec.service.clone(),
             up: counters.is_up(),
-            samples: counters.samples,
+            probes: counters.probes,
             failures: counters.failures,
             skipped: counters.skipped,
             primary_reads: counters.primary_reads,
@@ -235,14 +235,14 @@ impl Target {
             indices: self.evaluator.indices(),
             trend: self.history.trend(),
             latency: self.latency.clone(),
-            direct: self.pod_probes.as_ref().map(PodProbes::counts),
+            pod_probes: self.pod_probes.as_ref().map(PodProbes::counts),
             replicas: self.replica_snapshots(),
             share_basis: ShareBasis {
                 answers: self.replicas.effective_answers(),
                 interval_answers: self.evaluator.interval_answers(),
             },
             routing: self.expected_replicas.routing().cloned(),
-            last_answers: self.history.last_answers(),
+            last_reads: self.history.last_reads(),
             last_failures: self.history.last_failures(),
             notices: self.notices(),
             check: self.check.as_ref().and_then(Check::outcome),
@@ -261,7 +261,7 @@ impl Target {
             share: (recent > 0.0).then(|| replica.recent_reads / recent),
             expected_share: self.expected_replicas.expectation().share(&replica.name, seen),
             why: self.expected_replicas.why(&replica.name, seen),
-            direct_up: replica.direct_up,
+            pod_probe_up: replica.pod_probe_up,
             lag: replica.lag.map(|(_, lag)| lag),
             stale_reads: knew_freshness.then_some(replica.stale_reads),
             share_interval: self.evaluator.interval(&replica.name),
@@ -284,9 +284,9 @@ impl Target {
         let nowhere = self.expected_replicas.routing().filter(|routing| routing.routed().next().is_none());
         let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
         let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
-        let wrong = alarm.into_iter().chain(self.conditions.notices(self.counters.samples));
+        let wrong = alarm.into_iter().chain(self.conditions.notices(self.counters.probes));
         let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
-        wrong.chain(self.few_samples()).chain(self.replicas.version_skew()).collect()
+        wrong.chain(self.few_probes()).chain(self.replicas.version_skew()).collect()
     }
 
     fn answered(
@@ -300,7 +300,7 @@ impl Target {
         self.latency.record(&answer.timings);
         let role = Role::of(answer.identity.read_only);
         self.counters.answered(role);
-        let samples = self.counters.samples;
+        let probes = self.counters.probes;
         let (server_id, server_time, total) =
             (answer.identity.server_id, answer.identity.server_time, answer.timings.total);
         let (replica, changed) = self.replicas.record(answer, &self.expected_replicas, now);
@@ -324,12 +324,12 @@ impl Target {
             if let Some(check) = &mut self.check {
                 check.anomaly(&anomaly);
             }
-            self.conditions.anomaly(anomaly, samples, now, notices);
+            self.conditions.anomaly(anomaly, probes, now, notices);
         }
         self.expected_replicas.answered(&name);
         if let Some(unrouted) = self.expected_replicas.unrouted(&name, started) {
             self.counters.strangers[unrouted as usize] += 1;
-            self.conditions.unrouted(unrouted, &name, samples, now, notices);
+            self.conditions.unrouted(unrouted, &name, probes, now, notices);
         }
         self.history.answered(AnswerSeen {
             time: finished.wall,
@@ -370,7 +370,7 @@ impl Target {
     fn update_pods(&mut self) {
         let Some(pod_probes) = &self.pod_probes else { return };
         for replica in self.replicas.iter_mut() {
-            replica.direct_up = self.expected_replicas.pod(&replica.name).and_then(|pod| pod_probes.is_up(&pod.uid));
+            replica.pod_probe_up = self.expected_replicas.pod(&replica.name).and_then(|pod| pod_probes.is_up(&pod.uid));
         }
     }
 
@@ -399,8 +399,8 @@ impl Target {
         Some(TargetNotice::Verdict(self.evaluator.verdict()))
     }
 
-    fn few_samples(&self) -> Option<TargetNotice> {
-        self.evaluator.few_samples().map(TargetNotice::FewSamples)
+    fn few_probes(&self) -> Option<TargetNotice> {
+        self.evaluator.few_probes().map(TargetNotice::FewProbes)
     }
 
     fn silence(&mut self, notices: &mut Vec<TargetNotice>) {

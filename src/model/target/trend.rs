@@ -37,16 +37,16 @@ impl Trend {
         self.last.is_none_or(|(last, ..)| now.since(last) >= STEP)
     }
 
-    pub(crate) fn take(&mut self, evidence_seconds: f64, samples: u64, failures: u64, now: Moment) {
-        let (samples_then, failures_then) = self.last.map_or((0, 0), |(_, samples, failures)| (samples, failures));
-        let (new, failed) = (samples.saturating_sub(samples_then), failures.saturating_sub(failures_then));
+    pub(crate) fn take(&mut self, evidence_seconds: f64, probes: u64, failures: u64, now: Moment) {
+        let (probes_then, failures_then) = self.last.map_or((0, 0), |(_, probes, failures)| (probes, failures));
+        let (new, failed) = (probes.saturating_sub(probes_then), failures.saturating_sub(failures_then));
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
         let failing = (new > 0).then(|| failed as f64 / new as f64);
         if self.points.len() == POINTS_MAX {
             self.points.pop_front();
         }
         self.points.push_back(TrendPoint { time: now.wall, evidence_seconds, failing });
-        self.last = Some((now, samples, failures));
+        self.last = Some((now, probes, failures));
     }
 }
 

@@ -15,7 +15,7 @@ const FAILURES_MAX: f64 = 0.01;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckRules {
-    pub samples: u64,
+    pub probes: u64,
     /// Probability of a false `Unbalanced`; above 0, below 1.
     pub alpha: f64,
 }
@@ -32,7 +32,7 @@ pub struct Outcome {
     pub decision: Decision,
     pub finding: CheckResult,
     /// Probes before the decision.
-    pub samples: u64,
+    pub probes: u64,
     /// Probability that chance alone ever looks this uneven.
     pub p_value: f64,
 }
@@ -67,7 +67,7 @@ pub enum CheckResult {
     Failures {
         /// By reason, the most frequent first.
         failed: Vec<(FailureReason, u64)>,
-        samples: u64,
+        probes: u64,
     },
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Check {
     fairness: Fairness,
     answers: BTreeMap<Arc<str>, u64>,
     expected: Vec<Arc<str>>,
-    samples: u64,
+    probes: u64,
     /// By `FailureReason as usize`.
     failed: [u64; FailureReason::ALL.len()],
     affinity: Option<Duration>,
@@ -95,7 +95,7 @@ impl Check {
             fairness: Fairness::new(expectation),
             answers: BTreeMap::new(),
             expected: expectation.entries().iter().map(|entry| Arc::clone(&entry.name)).collect(),
-            samples: 0,
+            probes: 0,
             failed: Default::default(),
             affinity,
             anomaly: None,
@@ -108,7 +108,7 @@ impl Check {
         if self.decision.is_some() {
             return;
         }
-        self.samples += 1;
+        self.probes += 1;
         match answered_by {
             Err(reason) => self.failed[reason as usize] += 1,
             Ok(replica) => {
@@ -132,21 +132,20 @@ impl Check {
                 let mut failed: Vec<_> =
                     FailureReason::ALL.into_iter().zip(self.failed).filter(|(_, count)| *count > 0).collect();
                 failed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-                CheckResult::Failures { failed, samples: self.samples }
+                CheckResult::Failures { failed, probes: self.probes }
             }
             Decision::Unbalanced => self.fault(),
         };
-        Some(Outcome { decision, finding, samples: self.samples, p_value: self.fairness.p_value() })
+        Some(Outcome { decision, finding, probes: self.probes, p_value: self.fairness.p_value() })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     fn decide(&self) -> Option<Decision> {
-        if self.affinity.is_some() || self.failed.iter().sum::<u64>() as f64 > FAILURES_MAX * self.rules.samples as f64
-        {
+        if self.affinity.is_some() || self.failed.iter().sum::<u64>() as f64 > FAILURES_MAX * self.rules.probes as f64 {
             Some(Decision::Undecided)
         } else if self.fairness.p_value() <= self.rules.alpha {
             Some(Decision::Unbalanced)
-        } else if self.samples < self.rules.samples {
+        } else if self.probes < self.rules.probes {
             None
         } else if self.missing().next().is_some() || !self.unexpected().is_empty() || self.anomaly.is_some() {
             Some(Decision::Unbalanced)
@@ -214,9 +213,9 @@ impl fmt::Display for CheckResult {
                 }
                 write!(f, " of {answers} answers but is not expected; check the Service's selector or --expect")
             }
-            Self::Failures { failed, samples } => {
+            Self::Failures { failed, probes } => {
                 let all: u64 = failed.iter().map(|(_, count)| count).sum();
-                write!(f, "Could not tell: {all} of {samples} samples failed (")?;
+                write!(f, "Could not tell: {all} of {probes} probes failed (")?;
                 for (index, (reason, count)) in failed.iter().enumerate() {
                     write!(f, "{}{reason}: {count}", if index > 0 { ", " } else { "" })?;
                 }
@@ -246,9 +245,9 @@ mod tests {
         Expectation::listed(names.iter().map(|n| n.parse().unwrap()).collect()).unwrap()
     }
 
-    fn run(expectation: &Expectation, samples: u64, answers: &[Option<&str>]) -> Outcome {
-        let mut trial = Check::new(CheckRules { samples, alpha: 0.001 }, expectation, None);
-        for answer in answers.iter().cycle().take(usize::try_from(samples).unwrap()) {
+    fn run(expectation: &Expectation, probes: u64, answers: &[Option<&str>]) -> Outcome {
+        let mut trial = Check::new(CheckRules { probes, alpha: 0.001 }, expectation, None);
+        for answer in answers.iter().cycle().take(usize::try_from(probes).unwrap()) {
             trial.observe(answer.map(Arc::from).as_ref().ok_or(FailureReason::Refused));
         }
         trial.outcome().unwrap()
@@ -258,7 +257,7 @@ mod tests {
     fn balanced_answers_of_all_expected_replicas_are_balanced() {
         let outcome = run(&listed(&["a", "b"]), 600, &[Some("a"), Some("b")]);
         assert_eq!(outcome.decision, Decision::Balanced);
-        assert_eq!(outcome.samples, 600);
+        assert_eq!(outcome.probes, 600);
         assert_eq!(
             outcome.finding.to_string(),
             "Balanced: 2 of 2 replicas answer, chance alone explains the differences"
@@ -269,7 +268,7 @@ mod tests {
     fn a_missing_replica_ends_it_early_and_is_named() {
         let outcome = run(&listed(&["a", "b", "c"]), 600, &[Some("a"), Some("b")]);
         assert_eq!(outcome.decision, Decision::Unbalanced);
-        assert!(outcome.samples < 60);
+        assert!(outcome.probes < 60);
         assert!(matches!(outcome.finding, CheckResult::Missing { replicas, .. } if replicas == ["c".into()]));
     }
 
@@ -299,8 +298,8 @@ mod tests {
     #[test]
     fn more_than_one_failure_in_a_hundred_leaves_it_undecided() {
         let outcome = run(&Expectation::Seen, 100, &[Some("a"), None]);
-        assert_eq!((outcome.decision, outcome.samples), (Decision::Undecided, 4));
-        assert!(outcome.finding.to_string().starts_with("Could not tell: 2 of 4 samples failed (refused: 2); "));
+        assert_eq!((outcome.decision, outcome.probes), (Decision::Undecided, 4));
+        assert!(outcome.finding.to_string().starts_with("Could not tell: 2 of 4 probes failed (refused: 2); "));
     }
 
     #[test]

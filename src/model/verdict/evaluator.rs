@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     evidence::{Detector, DetectorRules, Indices, ShareInterval, ShareStats, Suspect},
     failure_window::FailureWindow,
-    verdict::{AllAnswer, Culprit, CulpritKind, FewSamples, Undecided, Verdict, VerdictKind},
+    verdict::{AllAnswer, Culprit, CulpritKind, FewProbes, Undecided, Verdict, VerdictKind},
 };
 use crate::model::{
     base::{Moment, SHARE_HALF_LIFE},
@@ -200,16 +200,16 @@ impl Evaluator {
 
     /// Set if the threshold holds too few probes: ordinary noise then comes near the level that clears an alarm.
     #[expect(clippy::cast_precision_loss, reason = "at most 64 replicas")]
-    pub(crate) fn few_samples(&self) -> Option<FewSamples> {
+    pub(crate) fn few_probes(&self) -> Option<FewProbes> {
         /// For up to ten replicas. Fifty need ten times as many; a power law gives the numbers between and beyond.
         const NEEDED: f64 = 2e5;
         const POWER: f64 = std::f64::consts::LN_10 / 1.609_437_912_434_100_4;
         let replicas = self.names.len();
         let needed = NEEDED * (replicas as f64 / 10.0).max(1.0).powf(POWER);
         let (threshold_seconds, interval_seconds) = (self.threshold_seconds(), self.interval.as_secs_f64());
-        let samples = threshold_seconds / interval_seconds;
-        let few = replicas > 1 && samples < needed;
-        few.then_some(FewSamples { samples, needed, replicas, threshold_seconds, interval_seconds })
+        let probes = threshold_seconds / interval_seconds;
+        let few = replicas > 1 && probes < needed;
+        few.then_some(FewProbes { probes, needed, replicas, threshold_seconds, interval_seconds })
     }
 
     pub(crate) fn restarts(&self) -> u64 {

@@ -89,7 +89,7 @@ impl FailureWindow {
     pub(super) fn told(&self) -> Undecided {
         Undecided::Failures {
             failed: self.count,
-            samples: self.latest.len(),
+            probes: self.latest.len(),
             allowed: self.allowed(),
             window: self.window,
             reason: self.reason,

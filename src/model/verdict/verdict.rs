@@ -29,7 +29,7 @@ pub enum Undecided {
     },
     Failures {
         failed: usize,
-        samples: usize,
+        probes: usize,
         /// Failures that `window` may hold.
         allowed: usize,
         window: usize,
@@ -78,8 +78,8 @@ pub struct AllAnswer {
 
 /// The period holds too few probes: ordinary noise can keep an alarm from clearing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FewSamples {
-    pub samples: f64,
+pub struct FewProbes {
+    pub probes: f64,
     pub needed: f64,
     pub replicas: usize,
     /// The false-alarm period times the number of targets.
@@ -184,10 +184,10 @@ impl fmt::Display for Undecided {
                  (sessionAffinity: ClientIP), so that one client's answers do not show the shares",
                 stays.as_secs()
             ),
-            Self::Failures { failed, samples, allowed, window, reason } => write!(
+            Self::Failures { failed, probes, allowed, window, reason } => write!(
                 f,
-                "{failed} of the last {samples} samples failed ({reason}), and at most {allowed} of {window} may; a \
-                 failed sample has no replica, so the failures of one would look like reads that it does not get; {}",
+                "{failed} of the last {probes} probes failed ({reason}), and at most {allowed} of {window} may; a \
+                 failed probe has no replica, so the failures of one would look like reads that it does not get; {}",
                 reason.advice()
             ),
             Self::FewAnswers { answers, needed, replicas } => write!(
@@ -234,13 +234,13 @@ impl fmt::Display for AllAnswer {
     }
 }
 
-impl fmt::Display for FewSamples {
+impl fmt::Display for FewProbes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { samples, needed, replicas, threshold_seconds, interval_seconds } = self;
+        let Self { probes, needed, replicas, threshold_seconds, interval_seconds } = self;
         write!(
             f,
-            "only {samples:.0} samples fit into {}, the false-alarm period times the number of targets; with {replicas} \
-             replicas {needed:.0} should, or healthy reads may hold an alarm up: sample every {:.0} ms, or let \
+            "only {probes:.0} probes fit into {}, the false-alarm period times the number of targets; with {replicas} \
+             replicas {needed:.0} should, or healthy reads may hold an alarm up: probe every {:.0} ms, or let \
              --imbalance.false-alarm-period times the number of targets be {}",
             Long(*threshold_seconds),
             threshold_seconds / needed * 1000.0,

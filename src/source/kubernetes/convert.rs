@@ -14,8 +14,8 @@ use k8s_openapi::{
 use kube::{Resource, core::PartialObjectMeta};
 
 use crate::model::cluster::{
-    AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Kind, Object, ObjectName, Pod, PodConditions,
-    PodRef, Port, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
+    AccessModes, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Pvc, PvcEvent, PvcPhase,
+    PvcReason, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
 };
 
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
@@ -112,13 +112,13 @@ impl Observed for apps::StatefulSet {
             // The API server fills in 1 if the field is missing.
             replicas: spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1),
             first_ordinal: spec.ordinals.and_then(|ordinals| u32::try_from(ordinals.start?).ok()).unwrap_or(0),
-            claim_templates: kept(templates.into_iter().filter_map(|claim| Some(claim.metadata.name?.into()))),
+            pvc_templates: kept(templates.into_iter().filter_map(|pvc| Some(pvc.metadata.name?.into()))),
         }))
     }
 }
 
 impl Observed for core::PersistentVolumeClaim {
-    const KIND: Kind = Kind::Claim;
+    const KIND: Kind = Kind::Pvc;
 
     fn fact(self, name: ObjectName) -> Option<Object> {
         let annotations = self.metadata.annotations.unwrap_or_default();
@@ -129,14 +129,14 @@ impl Observed for core::PersistentVolumeClaim {
             condition.status == "True" && ["Resizing", "FileSystemResizePending"].contains(&condition.type_.as_str())
         };
         let storage = |amounts: Option<BTreeMap<String, Quantity>>| Some(amounts?.remove("storage")?.0.into());
-        Some(Object::Claim(Claim {
+        Some(Object::Pvc(Pvc {
             name,
             uid: self.metadata.uid?.into(),
             created: time(self.metadata.creation_timestamp),
             phase: match status.phase.as_deref() {
-                Some("Bound") => ClaimPhase::Bound,
-                Some("Lost") => ClaimPhase::Lost,
-                _ => ClaimPhase::Pending,
+                Some("Bound") => PvcPhase::Bound,
+                Some("Lost") => PvcPhase::Lost,
+                _ => PvcPhase::Pending,
             },
             node_selected: annotations.contains_key(SELECTED_NODE),
             storage_class: spec.storage_class_name.filter(|class| !class.is_empty()).map(Into::into),
@@ -156,12 +156,12 @@ impl Observed for core::PersistentVolume {
     const ENDS: bool = false;
 
     fn fact(self, _: ObjectName) -> Option<Object> {
-        let claim = self.spec?.claim_ref?;
+        let pvc = self.spec?.claim_ref?;
         let status = self.status.unwrap_or_default();
         let is_bound = status.phase.as_deref() == Some("Bound");
         Some(Object::Volume(Volume {
-            claim: ObjectName::new(claim.namespace.as_deref()?, claim.name.as_deref()?),
-            claim_uid: claim.uid?.into(),
+            pvc: ObjectName::new(pvc.namespace.as_deref()?, pvc.name.as_deref()?),
+            pvc_uid: pvc.uid?.into(),
             bound: time(status.last_phase_transition_time).filter(|_| is_bound),
         }))
     }
@@ -202,10 +202,10 @@ impl Observed for core::Event {
         let series = self.series.and_then(|series| series.last_observed_time);
         let dates = [series, self.event_time].map(|date| date.map(|date| date.0));
         let last = dates.into_iter().chain([time(self.last_timestamp), time(self.first_timestamp)]).flatten().max();
-        Some(Object::ClaimEvent(ClaimEvent {
-            claim: ObjectName::new(about.namespace.as_deref()?, about.name.as_deref()?),
+        Some(Object::PvcEvent(PvcEvent {
+            pvc: ObjectName::new(about.namespace.as_deref()?, about.name.as_deref()?),
             uid: about.uid?.into(),
-            reason: ClaimReason {
+            reason: PvcReason {
                 reason: self.reason.filter(|reason| !reason.is_empty())?.into(),
                 message: one_line(&self.message.unwrap_or_default()).into(),
                 warning: self.type_.as_deref() == Some("Warning"),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     /// With the older dates or the newer one.
-    fn event(kind: &str, dates: &Value) -> Option<ClaimEvent> {
+    fn event(kind: &str, dates: &Value) -> Option<PvcEvent> {
         let mut event = json!({
             "involvedObject": {"kind": kind, "namespace": "mysql", "name": "data-mysql-3", "uid": "u"},
             "metadata": {"name": "data-mysql-3.18ea", "namespace": "mysql"},
@@ -297,13 +297,13 @@ mod tests {
         });
         event.as_object_mut()?.extend(dates.as_object()?.clone());
         match fact::<core::Event>(event, "data-mysql-3.18ea")? {
-            Object::ClaimEvent(event) => Some(event),
+            Object::PvcEvent(event) => Some(event),
             _ => None,
         }
     }
 
     #[test]
-    fn an_event_about_a_claim_is_dated_by_whatever_date_it_has() {
+    fn an_event_about_a_pvc_is_dated_by_whatever_date_it_has() {
         let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
         let older = json!({"firstTimestamp": "2026-11-22T10:00:00Z", "lastTimestamp": "2026-11-22T10:00:07Z"});
         let event_of = |dates: &Value| event("PersistentVolumeClaim", dates).unwrap().reason;
@@ -354,12 +354,12 @@ mod tests {
     }
 
     #[test]
-    fn a_claims_access_modes_are_written_as_kubectl_writes_them() {
+    fn a_pvcs_access_modes_are_written_as_kubectl_writes_them() {
         let modes = |names: &[&str]| {
-            let claim = json!({"metadata": {"namespace": "mysql", "name": "data", "uid": "u"},
+            let pvc = json!({"metadata": {"namespace": "mysql", "name": "data", "uid": "u"},
                 "status": {"phase": "Bound", "accessModes": names}});
-            match fact::<core::PersistentVolumeClaim>(claim, "data") {
-                Some(Object::Claim(claim)) => claim.access_modes.to_string(),
+            match fact::<core::PersistentVolumeClaim>(pvc, "data") {
+                Some(Object::Pvc(pvc)) => pvc.access_modes.to_string(),
                 other => panic!("{other:?}"),
             }
         };

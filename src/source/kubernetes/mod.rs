@@ -143,7 +143,7 @@ impl Watcher {
         let mut kinds = vec![Kind::Service, Kind::Slice, Kind::Pod];
         let mut whole = Vec::new();
         if self.lifecycle {
-            kinds.extend([Kind::StatefulSet, Kind::Claim, Kind::Event]);
+            kinds.extend([Kind::StatefulSet, Kind::Pvc, Kind::Event]);
             whole.extend([Kind::StorageClass, Kind::Volume]);
         }
         if self.node.is_some() {
@@ -216,7 +216,7 @@ impl Watcher {
             Kind::Slice => running.spawn(self.namespaced::<EndpointSlice>(watch, events, leave)),
             Kind::Pod => running.spawn(self.namespaced::<core::Pod>(watch, events, leave)),
             Kind::StatefulSet => running.spawn(self.namespaced::<StatefulSet>(watch, events, leave)),
-            Kind::Claim => running.spawn(self.namespaced::<core::PersistentVolumeClaim>(watch, events, leave)),
+            Kind::Pvc => running.spawn(self.namespaced::<core::PersistentVolumeClaim>(watch, events, leave)),
             Kind::Event => running.spawn(self.namespaced::<core::Event>(watch, events, leave)),
             Kind::StorageClass => running.spawn(self.whole::<StorageClass>(watch, events, leave)),
             Kind::Volume => running.spawn(self.whole::<core::PersistentVolume>(watch, events, leave)),

@@ -21,7 +21,7 @@ use super::resolve::{Resolver, ResolverError};
 use crate::{
     clock::Clock,
     config::{PasswordError, Target},
-    model::{Answer, Failure, FailureReason, Sample, Timings},
+    model::{Answer, Failure, FailureReason, Probe, Timings},
     panics::contain,
 };
 
@@ -29,7 +29,7 @@ use crate::{
 const ROWS_MAX: usize = 16;
 
 #[derive(Debug)]
-pub struct Sampler {
+pub struct Prober {
     target: Target,
     clock: Clock,
     resolver: Resolver,
@@ -37,41 +37,41 @@ pub struct Sampler {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum SamplerError {
+pub enum ProberError {
     #[error(transparent)]
     Password(#[from] PasswordError),
     #[error(transparent)]
     Resolver(#[from] ResolverError),
 }
 
-impl Sampler {
+impl Prober {
     /// # Errors
     /// When the password file or the resolver's configuration cannot be read.
-    pub fn new(target: Target, clock: Clock) -> Result<Self, SamplerError> {
+    pub fn new(target: Target, clock: Clock) -> Result<Self, ProberError> {
         let resolver = Resolver::new(&target.address, target.timeout.get())?;
         let rotation = Rotation::of(&target)?;
         Ok(Self { target, clock, resolver, rotation })
     }
 
     /// A failed probe is data, not an error.
-    pub async fn sample(&self, sequence: u64) -> Sample {
+    pub async fn probe(&self, sequence: u64) -> Probe {
         self.dated(sequence, self.attempt(None)).await
     }
 
     /// Probes the first of `addresses` that does not refuse. The certificate must be valid for the target's name, as
     /// for clients of the Service. The sequence number of the result has no meaning.
-    pub async fn sample_at(&self, addresses: &[SocketAddr]) -> Sample {
+    pub async fn probe_at(&self, addresses: &[SocketAddr]) -> Probe {
         self.dated(0, self.attempt(Some(addresses))).await
     }
 
-    async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Sample {
+    async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Probe {
         let started = self.clock.now();
         let outcome = attempt.await;
         // Also after a refused login: the account may require another certificate.
         if matches!(&outcome, Err(Failure { reason: FailureReason::Auth | FailureReason::Tls, .. })) {
             self.rotation.look(&self.target);
         }
-        Sample { sequence, started, finished: self.clock.now(), outcome }
+        Probe { sequence, started, finished: self.clock.now(), outcome }
     }
 
     /// Without `given` addresses, resolves the target's name.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{optional_time, time};
 use crate::model::{
     Snapshot, TargetSnapshot,
-    cluster::{self, ClaimPhase, ClaimReason, ScaleEvent, ScalePhase, StatefulSetSnapshot},
+    cluster::{self, PvcPhase, PvcReason, ScaleEvent, ScalePhase, StatefulSetSnapshot},
 };
 
 /// `/api/v1/scale-events`.
@@ -47,7 +47,7 @@ struct Event<'a> {
 struct ScaledReplica<'a> {
     replica: &'a str,
     direction: &'static str,
-    claim_reused: Option<bool>,
+    pvc_reused: Option<bool>,
     taken_over: bool,
     milestones: BTreeMap<&'static str, Time>,
     phases: BTreeMap<&'static str, f64>,
@@ -76,9 +76,9 @@ struct Endpoint<'a> {
 
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "named as the other objects are")]
-pub(super) struct Claim<'a> {
+pub(super) struct Pvc<'a> {
     statefulset: String,
-    claim: &'a str,
+    pvc: &'a str,
     phase: &'static str,
     storage_class: Option<&'a str>,
     volume: Option<&'a str>,
@@ -149,7 +149,7 @@ impl<'a> ScaledReplica<'a> {
         Self {
             replica: &member.replica,
             direction: member.direction.name(),
-            claim_reused: member.claim_reused,
+            pvc_reused: member.pvc_reused,
             taken_over: member.taken_over,
             milestones: milestones.reached().map(|(milestone, date)| (milestone.name(), Time(date.wall))).collect(),
             phases: ScalePhase::ALL.into_iter().filter_map(duration).collect(),
@@ -175,30 +175,30 @@ impl<'a> Routing<'a> {
     }
 }
 
-impl<'a> Claim<'a> {
+impl<'a> Pvc<'a> {
     pub(super) fn of(sets: impl Iterator<Item = &'a StatefulSetSnapshot>) -> Vec<Self> {
         let of_set = |set: &'a StatefulSetSnapshot| {
-            set.claims.iter().map(|shown| {
-                let (claim, reason) = (&shown.claim, shown.reason.as_ref());
+            set.pvcs.iter().map(|shown| {
+                let (pvc, reason) = (&shown.pvc, shown.reason.as_ref());
                 Self {
                     statefulset: set.name.to_string(),
-                    claim: &claim.name.name,
-                    phase: match claim.phase {
-                        ClaimPhase::Pending => "Pending",
-                        ClaimPhase::Bound => "Bound",
-                        ClaimPhase::Lost => "Lost",
+                    pvc: &pvc.name.name,
+                    phase: match pvc.phase {
+                        PvcPhase::Pending => "Pending",
+                        PvcPhase::Bound => "Bound",
+                        PvcPhase::Lost => "Lost",
                     },
-                    storage_class: claim.storage_class.as_deref(),
-                    volume: claim.volume.as_deref(),
-                    requested: claim.requested.as_deref(),
-                    capacity: claim.capacity.as_deref(),
-                    access_modes: (!claim.access_modes.is_empty()).then(|| claim.access_modes.to_string()),
-                    resizing: claim.resizing,
+                    storage_class: pvc.storage_class.as_deref(),
+                    volume: pvc.volume.as_deref(),
+                    requested: pvc.requested.as_deref(),
+                    capacity: pvc.capacity.as_deref(),
+                    access_modes: (!pvc.access_modes.is_empty()).then(|| pvc.access_modes.to_string()),
+                    resizing: pvc.resizing,
                     pending_seconds: shown.pending.map(|pending| pending.as_secs_f64()),
                     reason: reason.map(|reason| &*reason.reason),
                     message: reason.map(|reason| &*reason.message),
-                    advice: reason.map(ClaimReason::advice),
-                    created: claim.created,
+                    advice: reason.map(PvcReason::advice),
+                    created: pvc.created,
                     bound: shown.bound,
                 }
             })

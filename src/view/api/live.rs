@@ -55,7 +55,7 @@ struct Short<'a> {
     up: bool,
     verdict: Option<&'static str>,
     reason: Option<String>,
-    samples: u64,
+    probes: u64,
     failures: u64,
     evidence_seconds: Option<f64>,
     threshold_seconds: Option<f64>,
@@ -108,7 +108,7 @@ impl<'a> Picture<'a> {
     #[must_use]
     pub fn without_answers(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         let mut picture = Self::whole(snapshot, target);
-        picture.targets[0].last_answers = None;
+        picture.targets[0].last_reads = None;
         picture.trend = None;
         picture
     }
@@ -124,10 +124,10 @@ impl<'a> NewAnswers<'a> {
     /// The reads in `after` that `before` lacks, limited by the length of the tape. `None` without any.
     #[must_use]
     pub fn between(before: &TargetSnapshot, after: &'a TargetSnapshot) -> Option<Self> {
-        let answers = |target: &TargetSnapshot| target.samples - target.failed();
+        let answers = |target: &TargetSnapshot| target.probes - target.failed();
         let new = answers(after).saturating_sub(answers(before));
         let new = usize::try_from(new).unwrap_or(usize::MAX);
-        let answers = after.last_answers.iter().take(new).map(Answer::of).collect();
+        let answers = after.last_reads.iter().take(new).map(Answer::of).collect();
         (new > 0).then_some(Self { target: &after.name, answers })
     }
 }
@@ -171,7 +171,7 @@ impl<'a> Short<'a> {
             up: target.up,
             verdict,
             reason,
-            samples: target.samples,
+            probes: target.probes,
             failures: target.failed(),
             evidence_seconds,
             threshold_seconds,

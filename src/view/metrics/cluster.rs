@@ -45,25 +45,25 @@ pub(super) const METRICS: &[Definition] = &[
         },
     },
     Definition {
-        name: "readscope_claim_bind_seconds",
+        name: "readscope_persistentvolumeclaim_bind_seconds",
         kind: Kind::Histogram,
         labels: &["statefulset", "storage_class", "bind_mode"],
-        help: "How long new claims took from their creation to a bound volume; only those seen at both ends.",
-        read: claim_binds,
+        help: "How long new PVCs took from their creation to a bound volume; only those seen at both ends.",
+        read: pvc_binds,
     },
     Definition {
-        name: "readscope_claim_pending_seconds",
+        name: "readscope_persistentvolumeclaim_pending_seconds",
         kind: Kind::Gauge,
-        labels: &["statefulset", "claim"],
-        help: "How long a claim has been waiting for its volume; 0 once it is bound.",
-        read: pending_claims,
+        labels: &["statefulset", "persistentvolumeclaim"],
+        help: "How long a PVC has been waiting for its volume; 0 once it is bound.",
+        read: pending_pvcs,
     },
     Definition {
         name: "readscope_scale_phase_seconds",
         kind: Kind::Histogram,
         labels: &["statefulset", "phase"],
         help: "How long each phase of a replica's coming or going took; phases may overlap and are never to be summed. \
-               provision: claim; schedule, start, initialize, become_ready: pod; publish: endpoint; route: first read; \
+               provision: PVC; schedule, start, initialize, become_ready: pod; publish: endpoint; route: first read; \
                catch_up: first fresh read; to_ready, to_first_read, to_fresh_read: from the scale request; withdraw, \
                drain, terminate: from the start of termination to the endpoint's end, the last read, the pod's end.",
         read: scale_phases,
@@ -80,7 +80,7 @@ pub(super) const METRICS: &[Definition] = &[
         kind: Kind::Gauge,
         labels: &["statefulset", "replica"],
         help: "How much earlier than its milestone says a replica may have been ready to answer its first read, at the \
-               99th percentile: the time of the samples that may miss it.",
+               99th percentile: the time of the probes that may miss it.",
         read: first_read_uncertainty,
     },
     Definition {
@@ -139,16 +139,16 @@ fn each_set<V: Into<Value>>(
     }
 }
 
-fn claim_binds(snapshot: &Snapshot, family: &mut Family) {
+fn pvc_binds(snapshot: &Snapshot, family: &mut Family) {
     for (labels, times) in snapshot.cluster.iter().flat_map(|cluster| &cluster.binds) {
         family.histogram(&[&labels.statefulset.to_string(), &labels.storage_class, labels.bind_mode], times);
     }
 }
 
-fn pending_claims(snapshot: &Snapshot, family: &mut Family) {
+fn pending_pvcs(snapshot: &Snapshot, family: &mut Family) {
     for (name, set) in sets(snapshot) {
-        for shown in &set.claims {
-            family.series(&[&name, &shown.claim.name.name], shown.pending.unwrap_or_default().as_secs_f64());
+        for shown in &set.pvcs {
+            family.series(&[&name, &shown.pvc.name.name], shown.pending.unwrap_or_default().as_secs_f64());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics of targets and their replicas, except the verdict.
 
 use super::{Definition, Kind, each, each_replica, family::Family};
-use crate::model::{DirectCounts, FailureReason, Phase, Purpose, Snapshot};
+use crate::model::{FailureReason, Phase, PodProbeCounts, Purpose, Snapshot};
 
 pub(super) const METRICS: &[Definition] = &[
     Definition {
@@ -22,35 +22,35 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_probes_total",
         kind: Kind::Counter,
         labels: &["target"],
-        help: "Samples that are over, answered or failed.",
-        read: |snapshot, family| each(snapshot, family, |target| Some(target.samples)),
+        help: "Probes that are over, answered or failed.",
+        read: |snapshot, family| each(snapshot, family, |target| Some(target.probes)),
     },
     Definition {
         name: "readscope_probe_failures_total",
         kind: Kind::Counter,
         labels: &["target", "reason"],
-        help: "Samples that got no answer, by reason.",
+        help: "Probes that got no answer, by reason.",
         read: probe_failures,
     },
     Definition {
         name: "readscope_probes_skipped_total",
         kind: Kind::Counter,
         labels: &["target"],
-        help: "Samples that were due and not taken, because too many were under way or readscope came late.",
+        help: "Probes that were due and not taken, because too many were under way or readscope came late.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.skipped)),
     },
     Definition {
         name: "readscope_probe_duration_seconds",
         kind: Kind::Histogram,
         labels: &["target", "phase"],
-        help: "How long answered samples took, by phase: resolve (the name), login (TCP, TLS, login), query, total.",
+        help: "How long answered probes took, by phase: resolve (the name), login (TCP, TLS, login), query, total.",
         read: probe_duration,
     },
     Definition {
         name: "readscope_target_up",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "1 if any of the last 10 samples got an answer, otherwise 0.",
+        help: "1 if any of the last 10 probes got an answer, otherwise 0.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.up)),
     },
     Definition {
@@ -75,15 +75,15 @@ pub(super) const METRICS: &[Definition] = &[
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.expected_share)),
     },
     Definition {
-        name: "readscope_direct_up",
+        name: "readscope_pod_probe_up",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
         help: "1 if the replica answered the last connection to its pod's own address, whether or not it is routed to; \
                otherwise 0.",
-        read: |snapshot, family| each_replica(snapshot, family, |replica| replica.direct_up),
+        read: |snapshot, family| each_replica(snapshot, family, |replica| replica.pod_probe_up),
     },
     Definition {
-        name: "readscope_direct_probes_total",
+        name: "readscope_pod_probes_total",
         kind: Kind::Counter,
         labels: &["target", "purpose"],
         help: "Connections to pods' own addresses that are over; none of them is a read. purpose: replica (can it \
@@ -91,7 +91,7 @@ pub(super) const METRICS: &[Definition] = &[
         read: |snapshot, family| by_purpose(snapshot, family, |counts| counts.taken),
     },
     Definition {
-        name: "readscope_direct_probe_failures_total",
+        name: "readscope_pod_probe_failures_total",
         kind: Kind::Counter,
         labels: &["target", "purpose"],
         help: "Connections to pods' own addresses that got no answer, by purpose.",
@@ -127,7 +127,7 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_probe_delay_seconds",
         kind: Kind::Histogram,
         labels: &[],
-        help: "How long after their time samples started, of all targets. More than some milliseconds mean that \
+        help: "How long after their time probes started, of all targets. More than some milliseconds mean that \
                readscope does not get the processor time that it needs.",
         read: |snapshot, family| family.histogram(&[], snapshot.lateness.histogram()),
     },
@@ -169,9 +169,9 @@ fn replica_info(snapshot: &Snapshot, family: &mut Family) {
     }
 }
 
-fn by_purpose(snapshot: &Snapshot, family: &mut Family, count: fn(DirectCounts) -> [u64; 2]) {
+fn by_purpose(snapshot: &Snapshot, family: &mut Family, count: fn(PodProbeCounts) -> [u64; 2]) {
     for target in &snapshot.targets {
-        let counts = target.direct.map(|counts| Purpose::ALL.into_iter().zip(count(counts)));
+        let counts = target.pod_probes.map(|counts| Purpose::ALL.into_iter().zip(count(counts)));
         for (purpose, count) in counts.into_iter().flatten() {
             family.series(&[&target.name, purpose.name()], count);
         }

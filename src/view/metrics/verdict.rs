@@ -31,7 +31,7 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_undecided",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "1 while it cannot be told whether reads are balanced, because samples fail, a client is pinned, or \
+        help: "1 while it cannot be told whether reads are balanced, because probes fail, a client is pinned, or \
                there are too few answers or replicas; /api/v1/targets says which. Otherwise 0.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.verdict.is_undecided())),
     },

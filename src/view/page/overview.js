@@ -17,9 +17,9 @@ export function take(known, data) {
   data.targets.forEach((target, index) => {
     const before = targets.get(target.target);
     const line = target.failing_shares?.map((part) => part ?? 0) ?? before?.line ?? [];
-    const samples = target.samples - (before?.samples ?? target.samples);
-    if (samples > 0 && !target.failing_shares) {
-      line.push((target.failures - before.failures) / samples);
+    const probes = target.probes - (before?.probes ?? target.probes);
+    if (probes > 0 && !target.failing_shares) {
+      line.push((target.failures - before.failures) / probes);
       if (line.length > POINTS) line.shift();
     }
     targets.set(target.target, { ...target, failing_shares: null, line, order: before?.order ?? (data.whole ? index : targets.size) });
@@ -52,15 +52,15 @@ function make(target) {
 }
 
 function show(line, target) {
-  const [, verdict, replicas, failing, spark, evidence, samples] = line.cells;
+  const [, verdict, replicas, failing, spark, evidence, probes] = line.cells;
   const word = target.up ? target.verdict ?? "no verdict" : "down";
   put(attribute(verdict.firstChild, "data-verdict", word), word);
   attribute(verdict, "title", target.reason && plain(target.reason));
   put(replicas, `${target.replicas_answering} of ${target.replicas_expected}`);
   replicas.classList.toggle("bad", target.replicas_answering < target.replicas_expected);
-  put(failing, percent(target.samples ? target.failures / target.samples : null));
+  put(failing, percent(target.probes ? target.failures / target.probes : null));
   put(evidence, duration(target.evidence_seconds));
-  put(samples, count(target.samples));
+  put(probes, count(target.probes));
   const height = (part) => (14.5 - 13 * Math.min(1, part)).toFixed(1);
   const points = target.line.map((part, at) => `${(at * 80) / (POINTS - 1)},${height(part)}`);
   attribute(spark.firstChild.firstChild, "d", points.length > 1 ? `M${points.join("L")}` : "M0,14.5H2");

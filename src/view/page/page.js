@@ -50,7 +50,7 @@ const takes = {
     if (known.picture && known.picture.target !== picture.target) forget();
     known.picture = picture;
     known.announcement = data.announcement ?? null;
-    if (picture.last_answers) known.answers = picture.last_answers;
+    if (picture.last_reads) known.answers = picture.last_reads;
     target.remember(known, data);
   },
   answers(data) {

@@ -41,7 +41,7 @@ export function draw(known, now) {
   evidence(known, target);
   latency(target);
   replicas(target, now);
-  claims(target, now);
+  pvcs(target, now);
   failures(target);
   timeline.draw(known.scaleEvents, now, $("evidence").clientWidth);
 }
@@ -59,11 +59,11 @@ function verdict(target) {
   put($("verdict-word"), word[0].toUpperCase() + word.slice(1));
   // The sentence begins with the verdict, which is the headline here.
   const reason = target.reason?.replace(/^(Balanced|Unbalanced|Undecided): /, "");
-  put($("reason"), reason ?? (target.samples === 0 ? "The first sample is not over yet." : ""), 1000);
+  put($("reason"), reason ?? (target.probes === 0 ? "The first probe is not over yet." : ""), 1000);
   put($("fig-replicas"), `${target.replicas_answering} of ${target.replicas_expected}`);
   put($("fig-evidence"), target.evidence_seconds === null ? "–" : `${duration(target.evidence_seconds)} of ${duration(target.threshold_seconds)}`);
-  put($("fig-failing"), percent(target.samples ? target.failures / target.samples : null));
-  put($("fig-samples"), count(target.samples));
+  put($("fig-failing"), percent(target.probes ? target.failures / target.probes : null));
+  put($("fig-probes"), count(target.probes));
 }
 
 function notices(target) {
@@ -209,7 +209,7 @@ function latency(target) {
   });
 }
 
-// ---- replicas, claims, failures ----
+// ---- replicas, pvcs, failures ----
 
 function replicas(target, now) {
   const standing = new Map((target.routing?.endpoints ?? []).map((endpoint) => [endpoint.replica, endpoint]));
@@ -226,7 +226,7 @@ function replicas(target, now) {
     attribute(version, "title", replica.version && plain(replica.version));
     put(reads, count(replica.reads));
     put(lag, duration(replica.lag_seconds));
-    state(serves, replica.direct_up, replica.direct_up === null ? "not asked" : replica.direct_up ? "yes" : "no");
+    state(serves, replica.pod_probe_up, replica.pod_probe_up === null ? "not asked" : replica.pod_probe_up ? "yes" : "no");
     if (endpoint) state(routed, endpoint.routed, endpoint.routed ? "yes" : endpoint.standing);
     else state(routed, target.routing ? false : null, target.routing ? "no endpoint" : "not known");
   });
@@ -245,21 +245,21 @@ function ages(target, now) {
   });
 }
 
-function claims(target, now) {
-  const all = target.claims ?? [];
-  shown($("claims-panel"), all.length > 0);
-  each($("claims"), all, (claim) => `${claim.statefulset} ${claim.claim}`, () => row("", "", "cut", "n", "", "", "n"), (line, claim) => {
+function pvcs(target, now) {
+  const all = target.pvcs ?? [];
+  shown($("pvcs-panel"), all.length > 0);
+  each($("pvcs"), all, (pvc) => `${pvc.statefulset} ${pvc.pvc}`, () => row("", "", "cut", "n", "", "", "n"), (line, pvc) => {
     const [name, status, volume, capacity, modes, storage, old] = line.cells;
-    put(name, claim.claim);
-    state(status, claim.phase === "Bound" ? true : claim.phase === "Lost" ? false : null, claim.resizing ? `${claim.phase}, resizing` : claim.phase);
-    const pending = claim.message && `${claim.reason}: ${claim.message}; ${claim.advice}`;
-    put(volume, claim.volume ?? pending ?? "", 600);
-    volume.className = claim.volume ? "cut" : "why";
-    attribute(volume, "title", claim.volume && plain(claim.volume));
-    put(capacity, claim.capacity);
-    put(modes, claim.access_modes);
-    put(storage, claim.storage_class);
-    put(old, claim.created ? age(now - seconds(claim.created)) : "");
+    put(name, pvc.pvc);
+    state(status, pvc.phase === "Bound" ? true : pvc.phase === "Lost" ? false : null, pvc.resizing ? `${pvc.phase}, resizing` : pvc.phase);
+    const pending = pvc.message && `${pvc.reason}: ${pvc.message}; ${pvc.advice}`;
+    put(volume, pvc.volume ?? pending ?? "", 600);
+    volume.className = pvc.volume ? "cut" : "why";
+    attribute(volume, "title", pvc.volume && plain(pvc.volume));
+    put(capacity, pvc.capacity);
+    put(modes, pvc.access_modes);
+    put(storage, pvc.storage_class);
+    put(old, pvc.created ? age(now - seconds(pvc.created)) : "");
   });
 }
 

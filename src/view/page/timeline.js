@@ -14,9 +14,9 @@ const RISE = [
   ["first_read", "route"],
   ["fresh_read", "catch"],
 ];
-const CLAIM = ["claim_created", "claim_provisioning", "claim_bound"];
+const PVC = ["pvc_created", "pvc_provisioning", "pvc_bound"];
 const FALL = ["terminating", "endpoint_gone", "last_read", "pod_gone"];
-const STEPS = ["requested", ...CLAIM, ...RISE.slice(1).map(([name]) => name).toSpliced(6, 0, "direct_read"), ...FALL];
+const STEPS = ["requested", ...PVC, ...RISE.slice(1).map(([name]) => name).toSpliced(6, 0, "direct_read"), ...FALL];
 
 const LANE = 40;
 const HEAD = 22;
@@ -121,8 +121,8 @@ function strip(event, now) {
 }
 
 function rise(replica, at, bar, drawing, x, top, until, event) {
-  const [created, , bound] = CLAIM.map((name) => at(name, replica));
-  if (created !== null) bar(replica.claim_reused ? "reused" : "claim", created, bound ?? until, top + 8, 5, `claim ${bound === null ? "pending" : `bound after ${duration(bound - created)}`}`);
+  const [created, , bound] = PVC.map((name) => at(name, replica));
+  if (created !== null) bar(replica.pvc_reused ? "reused" : "pvc", created, bound ?? until, top + 8, 5, `PVC ${bound === null ? "pending" : `bound after ${duration(bound - created)}`}`);
   let before = at("requested", replica) ?? 0;
   let last = null;
   for (const [name, kind] of RISE.slice(1)) {
@@ -161,16 +161,16 @@ function steps(table, event) {
   const reached = STEPS.filter((name) => members.some((replica) => replica.milestones[name]));
   const since = (time) => `+${(seconds(time) - began).toFixed(2)}`;
   const line = (replica) => {
-    const claim = replica.claim_reused === null ? "" : replica.claim_reused ? "reused" : "new";
+    const pvc = replica.pvc_reused === null ? "" : replica.pvc_reused ? "reused" : "new";
     const doubt = replica.first_read_uncertainty_seconds;
     const cells = reached.map((name) => {
       const time = replica.milestones[name];
       const less = name === "first_read" && doubt ? ` −${doubt.toFixed(2)}` : "";
       return el("td", { class: "n", title: time ? clock(time) : null }, time ? since(time) + less : "");
     });
-    return el("tr", {}, el("th", { scope: "row" }, plain(replica.replica, 60)), el("td", {}, claim), ...cells);
+    return el("tr", {}, el("th", { scope: "row" }, plain(replica.replica, 60)), el("td", {}, pvc), ...cells);
   };
-  const head = ["s since the request", "claim", ...reached].map((name, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, name.replaceAll("_", " ")));
+  const head = ["s since the request", "pvc", ...reached].map((name, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, name.replaceAll("_", " ")));
   table.tHead.replaceChildren(el("tr", {}, ...head));
   table.tBodies[0].replaceChildren(...members.map(line));
 }

@@ -17,16 +17,16 @@ pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: 
     let longest = targets.iter().map(|target| columns(target.target.as_str())).max().unwrap_or(0);
     let name_width = longest.clamp(6, (width / 3).max(6));
     let mut lines: Vec<_> = screen.stale.iter().flat_map(|text| marked("! ", text, width, 3, palette)).collect();
-    let head = format!("  {} {:>8} {:>6}  verdict", fit("target", name_width), "samples", "failed");
+    let head = format!("  {} {:>8} {:>6}  verdict", fit("target", name_width), "probes", "failed");
     lines.push(Line::styled(cut(&head, width), palette.heading()));
     let room = room.saturating_sub(lines.len()).max(1);
     let chosen = screen.look.place.checked_rem(targets.len()).unwrap_or(0);
     let first = (chosen + 1).saturating_sub(room);
     for (place, target) in targets.iter().enumerate().skip(first).take(room) {
         let (mark, style) = verdict_style(target.verdict.as_ref(), palette);
-        let Short { target: name, reason, samples, failures, .. } = target;
+        let Short { target: name, reason, probes, failures, .. } = target;
         let reason = reason.as_ref().map_or("", |reason| reason.as_str());
-        let rest = format!(" {} {samples:>8} {failures:>6}  {reason}", fit(name.as_str(), name_width));
+        let rest = format!(" {} {probes:>8} {failures:>6}  {reason}", fit(name.as_str(), name_width));
         let rest = cut(&rest, width.saturating_sub(1));
         let rest_style = if place == chosen { palette.chosen() } else { palette.plain() };
         lines.push(Line::from(vec![Span::styled(mark, style), Span::styled(rest, rest_style)]));

@@ -125,10 +125,10 @@ fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target, screen: &
     let room = usize::from(rows.area.height).saturating_sub(middle_rows);
     let mut notices = panels::notices(target, width, if room > 2 * EVERY_PART { 5 } else { 2 }, palette);
     notices.truncate(room.div_ceil(2));
-    let claims = panels::claims(target, screen.now, width, room - notices.len(), palette);
-    let mut below = Rows { area: rows.bottom(length(notices.len() + claims.len()).min(length(room))) };
+    let pvcs = panels::pvcs(target, screen.now, width, room - notices.len(), palette);
+    let mut below = Rows { area: rows.bottom(length(notices.len() + pvcs.len()).min(length(room))) };
     below.put_top(frame, notices);
-    below.put_top(frame, claims);
+    below.put_top(frame, pvcs);
 
     let mut middle = rows.area;
     let wide = middle.width >= SIDE_BY_SIDE;

@@ -5,15 +5,15 @@ use ratatui::text::{Line, Span};
 
 use super::{
     Palette,
-    picture::{Claim, Picture, ScaleEvent, Target},
+    picture::{Picture, Pvc, ScaleEvent, Target},
     text::{Text, columns, cut, fit, wrapped},
 };
 use crate::model::cluster::{ClusterNotice, Milestone};
 
-const CLAIM_COLUMNS: usize = 9 + 9 + 13 + 13 + 6;
+const PVC_COLUMNS: usize = 9 + 9 + 13 + 13 + 6;
 
 /// Minimum width that shows every column of a PVC.
-const EVERY_CLAIM_COLUMN: usize = 100;
+const EVERY_PVC_COLUMN: usize = 100;
 
 /// The column to drop on a narrower screen.
 const ACCESS_MODES: usize = 4;
@@ -21,7 +21,7 @@ const ACCESS_MODES: usize = 4;
 /// The last reads, newest first: time, `server_id`, replica, in the format of the lab's loop.
 pub(super) fn tape(target: &Target, width: usize, palette: Palette) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(cut("time         server_id replica", width), palette.heading())];
-    lines.extend(target.last_answers.iter().map(|answer| {
+    lines.extend(target.last_reads.iter().map(|answer| {
         let time = answer.time.strftime("%H:%M:%S.%3f");
         Line::raw(cut(&format!("{time} {:>9} {}", answer.server_id, answer.replica.as_str()), width))
     }));
@@ -81,9 +81,9 @@ fn milestones(event: &ScaleEvent, width: usize) -> Vec<Line<'static>> {
     for member in &event.replicas {
         for (name, time) in &member.milestones {
             let milestone = known(name.as_str());
-            let reused = milestone == Some(Milestone::Requested) && member.claim_reused == Some(true);
+            let reused = milestone == Some(Milestone::Requested) && member.pvc_reused == Some(true);
             let what = milestone.map_or_else(|| name.as_str().to_owned(), |milestone| milestone.to_string());
-            let note = if reused { ", claim reused" } else { "" };
+            let note = if reused { ", PVC reused" } else { "" };
             let text = format!("{:>8}  {} {what}{note}", since(event.started, *time), member.replica.as_str());
             reached.push((*time, milestone, text));
         }
@@ -128,16 +128,10 @@ pub(super) fn marked(
 }
 
 /// The PVCs, as `kubectl get pvc` shows them. PVCs without a volume come first when space runs out.
-pub(super) fn claims(
-    target: &Target,
-    now: Timestamp,
-    width: usize,
-    room: usize,
-    palette: Palette,
-) -> Vec<Line<'static>> {
-    let Some(claims) = target.claims.as_ref().filter(|claims| !claims.is_empty()) else { return Vec::new() };
-    let every_column = width >= EVERY_CLAIM_COLUMN;
-    let names = width.saturating_sub(CLAIM_COLUMNS + 2) + if every_column { 0 } else { 13 };
+pub(super) fn pvcs(target: &Target, now: Timestamp, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
+    let Some(pvcs) = target.pvcs.as_ref().filter(|pvcs| !pvcs.is_empty()) else { return Vec::new() };
+    let every_column = width >= EVERY_PVC_COLUMN;
+    let names = width.saturating_sub(PVC_COLUMNS + 2) + if every_column { 0 } else { 13 };
     let (name, volume) = (names / 2, names - names / 2);
     let row = |cells: [&str; 7]| {
         let widths = [name, 8, volume, 8, 12, 12, 6];
@@ -147,17 +141,17 @@ pub(super) fn claims(
     };
     let head = row(["NAME", "STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "AGE"]);
     let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default();
-    let of = |claim: &Claim| {
-        let age = claim.created.map(|created| age(now.duration_since(created))).unwrap_or_default();
+    let of = |pvc: &Pvc| {
+        let age = pvc.created.map(|created| age(now.duration_since(created))).unwrap_or_default();
         let [volume, capacity, modes, class] =
-            [&claim.volume, &claim.capacity, &claim.access_modes, &claim.storage_class].map(text);
-        Line::raw(row([claim.claim.as_str(), claim.phase.as_str(), &volume, &capacity, &modes, &class, &age]))
+            [&pvc.volume, &pvc.capacity, &pvc.access_modes, &pvc.storage_class].map(text);
+        Line::raw(row([pvc.pvc.as_str(), pvc.phase.as_str(), &volume, &capacity, &modes, &class, &age]))
     };
-    let mut claims: Vec<_> = claims.iter().collect();
-    if claims.len() >= room {
-        claims.sort_by_key(|claim| claim.phase.as_str() == "Bound");
+    let mut pvcs: Vec<_> = pvcs.iter().collect();
+    if pvcs.len() >= room {
+        pvcs.sort_by_key(|pvc| pvc.phase.as_str() == "Bound");
     }
-    [Line::styled(head, palette.heading())].into_iter().chain(claims.into_iter().map(of)).take(room).collect()
+    [Line::styled(head, palette.heading())].into_iter().chain(pvcs.into_iter().map(of)).take(room).collect()
 }
 
 fn since(from: Timestamp, to: Timestamp) -> String {

@@ -34,7 +34,7 @@ pub struct Short {
     pub target: Text,
     pub verdict: Option<Text>,
     pub reason: Option<Text>,
-    pub samples: u64,
+    pub probes: u64,
     pub failures: u64,
 }
 
@@ -45,7 +45,7 @@ pub struct Target {
     pub target: Text,
     pub verdict: Option<Text>,
     pub reason: Option<Text>,
-    pub samples: u64,
+    pub probes: u64,
     pub failures: u64,
     #[serde(default)]
     pub evidence: Option<Text>,
@@ -55,9 +55,9 @@ pub struct Target {
     #[serde(default)]
     pub notices: Vec<Text>,
     #[serde(default)]
-    pub claims: Option<Vec<Claim>>,
+    pub pvcs: Option<Vec<Pvc>>,
     #[serde(default)]
-    pub last_answers: Vec<Answer>,
+    pub last_reads: Vec<Answer>,
     #[serde(default)]
     pub last_failures: Vec<Failure>,
 }
@@ -78,7 +78,7 @@ pub struct Replica {
     pub share_upper: Option<f64>,
     pub lag_seconds: Option<f64>,
     pub stale_reads: Option<u64>,
-    pub direct_up: Option<bool>,
+    pub pod_probe_up: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -98,8 +98,8 @@ pub struct Failure {
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the API's names")]
-pub struct Claim {
-    pub claim: Text,
+pub struct Pvc {
+    pub pvc: Text,
     pub phase: Text,
     pub storage_class: Option<Text>,
     pub volume: Option<Text>,
@@ -122,7 +122,7 @@ pub struct ScaleEvent {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Member {
     pub replica: Text,
-    pub claim_reused: Option<bool>,
+    pub pvc_reused: Option<bool>,
     pub milestones: BTreeMap<Text, Timestamp>,
 }
 
@@ -195,8 +195,8 @@ impl Documents {
 
 impl Short {
     fn of(target: &Target) -> Self {
-        let Target { target, verdict, reason, samples, failures, .. } = target.clone();
-        Self { target, verdict, reason, samples, failures }
+        let Target { target, verdict, reason, probes, failures, .. } = target.clone();
+        Self { target, verdict, reason, probes, failures }
     }
 }
 

@@ -82,7 +82,7 @@ fn figures_of(replica: &Replica) -> String {
         None => "-".to_owned(),
     };
     let lag = replica.lag_seconds.map_or_else(|| "-".to_owned(), |lag| format!("{lag:.1} s"));
-    let up = match replica.direct_up {
+    let up = match replica.pod_probe_up {
         Some(true) => "yes",
         Some(false) => "no",
         None => "-",

@@ -57,8 +57,8 @@ fn eighty_by_twenty_four_shows_something_of_everything() {
             "evidence: chance alone brings it once in 40 days, an alarm once in 30 days",
             "00:00:29.750       103 mysql-3",
             "00:00:10 scaling from 3 to 4 replicas for 20.0 s",
-            "3.2 s  mysql-3 had its claim bound",
-            "! claim data-mysql-3 has been pending",
+            "3.2 s  mysql-3 had its PVC bound",
+            "! PVC data-mysql-3 has been pending",
             "NAME ",
             "data-mysql-3         Pending",
             "q quit",
@@ -131,7 +131,7 @@ fn the_chosen_one_of_many_targets_is_in_sight() {
 fn every_pane_shows_its_part() {
     let picture = documents().picture(0);
     let scaling = shown(&picture, &in_pane(Pane::Scaling), (100, 40));
-    assert_has(&scaling, &["scaled from 2 to 3 replicas in 12.0 s", "mysql-2 answered its first read", "claim reused"]);
+    assert_has(&scaling, &["scaled from 2 to 3 replicas in 12.0 s", "mysql-2 answered its first read", "PVC reused"]);
     let details = shown(&picture, &in_pane(Pane::Details), (100, 40));
     assert_has(
         &details,

@@ -125,8 +125,8 @@ impl Site {
         if let Some((name, _)) = watches.clone().find(|(_, watch)| !watch.settled()) {
             return Some(format!("The first list of {} is not received yet.\n", name.kind.resource()));
         }
-        let waiting = snapshot.targets.iter().find(|target| target.samples == 0)?;
-        Some(format!("The first sample of {} is not over yet.\n", waiting.name))
+        let waiting = snapshot.targets.iter().find(|target| target.probes == 0)?;
+        Some(format!("The first probe of {} is not over yet.\n", waiting.name))
     }
 }
 

@@ -66,7 +66,7 @@ fn granted(cluster: &Cluster, account: &str) -> BTreeSet<String> {
     list.lines().map(words).filter(|line| !line.is_empty()).collect()
 }
 
-/// readscope, and something to tell: a replica that was just asked for waits for its claim.
+/// readscope, and something to tell: a replica that was just asked for waits for its PVC.
 fn prepare(cluster: &Cluster, deploy: &Deploy) {
     deployed::apply_from(cluster, deploy);
     deployed::make_secret(cluster);
@@ -175,15 +175,15 @@ fn is_missed(cluster: &Cluster, right: &Right) {
 fn is_shown(cluster: &Cluster, right: &Right) -> bool {
     let target = target(cluster);
     let has = |name: &str, label: &str| !metric(cluster, name, label).is_empty();
-    let claims = target["claims"].as_array().cloned().unwrap_or_default();
+    let pvcs = target["pvcs"].as_array().cloned().unwrap_or_default();
     match right.qualified().as_str() {
         "services" | "endpointslices.discovery.k8s.io" => target["routing"].is_object(),
         // Their pods lead to the StatefulSet.
         "pods" | "statefulsets.apps" => has("readscope_statefulset_replicas", ""),
-        "persistentvolumeclaims" => !claims.is_empty(),
-        "events" => claims.iter().any(|claim| claim["reason"].is_string()),
+        "persistentvolumeclaims" => !pvcs.is_empty(),
+        "events" => pvcs.iter().any(|pvc| pvc["reason"].is_string()),
         "storageclasses.storage.k8s.io" => {
-            has("readscope_claim_bind_seconds_count", "bind_mode=\"WaitForFirstConsumer\"")
+            has("readscope_persistentvolumeclaim_bind_seconds_count", "bind_mode=\"WaitForFirstConsumer\"")
         }
         "events.events.k8s.io" => {
             let replicas = cluster.kubectl("-n mysql get statefulset/mysql -o jsonpath={.spec.replicas}");
@@ -191,7 +191,7 @@ fn is_shown(cluster: &Cluster, right: &Right) -> bool {
             told.contains(&format!(" to {replicas} replicas"))
         }
         // They were bound before it was started.
-        "persistentvolumes" => claims.iter().any(|claim| claim["bound"].is_string()),
+        "persistentvolumes" => pvcs.iter().any(|pvc| pvc["bound"].is_string()),
         // What a node tells, an endpoint on it does too.
         "nodes" => metric(cluster, "readscope_kube_watch_up", "kind=\"nodes\"") == [1.0],
         other => panic!("nothing is known of {other}"),

@@ -22,7 +22,7 @@ fn passwords_change_under_it_and_a_wrong_one_is_told() {
     replace(&cluster, "wrong");
     wait_until("a word about the password", WITHIN, || {
         let told = target(&cluster)["notices"].to_string();
-        told.contains("samples failed (auth)") && told.contains(AUTH)
+        told.contains("probes failed (auth)") && told.contains(AUTH)
     });
     wait_until("the target to be down", WITHIN, || metric(&cluster, "readscope_target_up", "") == [0.0]);
     replace(&cluster, &mysql::password(&cluster, "readscope"));

@@ -27,12 +27,12 @@ use super::{page::Page, runbook};
 /// What a step may take on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Every milestone of a new replica with a new claim.
+/// Every milestone of a new replica with a new PVC.
 const UP: [&str; 11] = [
     "requested",
-    "claim_created",
-    "claim_provisioning",
-    "claim_bound",
+    "pvc_created",
+    "pvc_provisioning",
+    "pvc_bound",
     "pod_created",
     "pod_scheduled",
     "sandbox_ready",
@@ -134,12 +134,12 @@ fn the_lab_shows_at_each_step_what_it_should() {
     let steps = Steps(Instant::now());
     steps.done("the cluster is up");
 
-    storage_is_claimed(&cluster);
+    storage_is_pvced(&cluster);
     let ready = Instant::now();
     let mut dashboard = Dashboard::start(&cluster);
     let mut page = Page::open(&cluster);
-    page.shows(3, "#claims tr", r"data-mysql-[012]\s+Bound");
-    steps.done("A: three claims are bound");
+    page.shows(3, "#pvcs tr", r"data-mysql-[012]\s+Bound");
+    steps.done("A: three PVCs are bound");
     a_write_is_read_back(&cluster);
     steps.done("B: a write on the primary is read through mysql-read");
     three_servers_answer(&cluster);
@@ -169,7 +169,7 @@ fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / 1_048_576.0
 }
 
-fn storage_is_claimed(cluster: &Cluster) {
+fn storage_is_pvced(cluster: &Cluster) {
     // Without passwords, both say what is missing.
     mysql::apply(cluster);
     deployed::apply(cluster);
@@ -183,14 +183,14 @@ fn storage_is_claimed(cluster: &Cluster) {
     mysql::roll_out(cluster);
     deployed::roll_out(cluster);
 
-    let claims = cluster.kubectl("-n mysql get pvc --no-headers");
-    assert_eq!(claims.lines().filter(|line| line.contains("Bound")).count(), 3, "{claims}");
-    wait_until("three bound claims", PATIENCE, || {
+    let pvcs = cluster.kubectl("-n mysql get pvc --no-headers");
+    assert_eq!(pvcs.lines().filter(|line| line.contains("Bound")).count(), 3, "{pvcs}");
+    wait_until("three bound pvcs", PATIENCE, || {
         let target = target(cluster);
-        let claims = target["claims"].as_array();
-        claims.is_some_and(|claims| claims.len() == 3 && claims.iter().all(|claim| claim["phase"] == "Bound"))
+        let pvcs = target["pvcs"].as_array();
+        pvcs.is_some_and(|pvcs| pvcs.len() == 3 && pvcs.iter().all(|pvc| pvc["phase"] == "Bound"))
     });
-    assert_eq!(metric(cluster, "readscope_claim_pending_seconds", "claim="), [0.0; 3]);
+    assert_eq!(metric(cluster, "readscope_persistentvolumeclaim_pending_seconds", "pvc="), [0.0; 3]);
 }
 
 fn a_write_is_read_back(cluster: &Cluster) {
@@ -229,14 +229,14 @@ fn a_fourth_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
     let event = scaled(cluster, 4);
     page.shows(1, "#events summary", r"^3 → 4 replicas\s+in [0-9.]+ s");
     page.shows(1, "#replicas tr", r"mysql-3\s+103\s+replica");
-    page.shows(1, "#claims tr", r"data-mysql-3\s+Bound");
+    page.shows(1, "#pvcs tr", r"data-mysql-3\s+Bound");
     let new = replica(&event, "mysql-3");
-    assert_eq!(new["claim_reused"], false, "{new}");
+    assert_eq!(new["pvc_reused"], false, "{new}");
     for milestone in UP {
         assert!(new["milestones"][milestone].is_string(), "{milestone} in {new}");
     }
     let times =
-        ["claim_created", "claim_bound", "pod_ready", "endpoint_ready"].map(|name| new["milestones"][name].as_str());
+        ["pvc_created", "pvc_bound", "pod_ready", "endpoint_ready"].map(|name| new["milestones"][name].as_str());
     assert!(times.is_sorted(), "{new}");
     eprintln!("          from 3 to 4 replicas: {}", new["phases"]);
     assert!(ids(&target(cluster)).contains(&103));
@@ -245,14 +245,14 @@ fn a_fourth_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
     let event = scaled(cluster, 3);
     let old = replica(&event, "mysql-3");
     assert!(old["milestones"]["pod_gone"].is_string(), "{old}");
-    assert!(cluster.kubectl("-n mysql get pvc data-mysql-3 --no-headers").contains("Bound"), "the claim stays");
+    assert!(cluster.kubectl("-n mysql get pvc data-mysql-3 --no-headers").contains("Bound"), "the PVC stays");
     page.shows(1, "#events summary", r"^4 → 3 replicas\s+in [0-9.]+ s");
 
     mysql::query(cluster, "mysql-0.mysql", "INSERT INTO test.messages VALUES ('while mysql-3 was away')");
     mysql::scale(cluster, 5);
     let event = scaled(cluster, 5);
-    assert_eq!(replica(&event, "mysql-3")["claim_reused"], true, "{event}");
-    assert_eq!(replica(&event, "mysql-4")["claim_reused"], false, "{event}");
+    assert_eq!(replica(&event, "mysql-3")["pvc_reused"], true, "{event}");
+    assert_eq!(replica(&event, "mysql-4")["pvc_reused"], false, "{event}");
     wait_until("five ids", PATIENCE, || ids(&target(cluster)) == (100..105).collect());
     page.shows(1, "#events summary", r"^3 → 5 replicas\s+in [0-9.]+ s");
     page.shows(5, "#replicas tr", r"mysql-[0-4]\s+10[0-4]\s");
@@ -265,14 +265,14 @@ fn a_fourth_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
 
 fn nothing_is_left(cluster: &Cluster, page: &mut Page) {
     cluster.kubectl("delete namespace mysql --timeout=180s");
-    wait_until("the end of everything about claims", PATIENCE, || {
-        target(cluster)["claims"].as_array().is_none_or(Vec::is_empty)
-            && metric(cluster, "readscope_claim_pending_seconds", "").is_empty()
+    wait_until("the end of everything about pvcs", PATIENCE, || {
+        target(cluster)["pvcs"].as_array().is_none_or(Vec::is_empty)
+            && metric(cluster, "readscope_persistentvolumeclaim_pending_seconds", "").is_empty()
     });
     wait_until("the target to be down", PATIENCE, || {
         metric(cluster, "readscope_target_up", "mysql/mysql-read") == [0.0]
     });
-    page.shows(0, "#claims tr", "data-mysql");
+    page.shows(0, "#pvcs tr", "data-mysql");
     page.shows(1, "#verdict-word", "^Undecided$");
     assert!(metric(cluster, "readscope_statefulset_replicas", "").is_empty());
     wait_until("that nobody is expected to answer", PATIENCE, || {
@@ -289,5 +289,5 @@ fn nothing_is_left(cluster: &Cluster, page: &mut Page) {
     assert!(metric(cluster, "readscope_replica_info", "").is_empty());
     assert_eq!(metric(cluster, "readscope_replica_expected_share", ""), [0.0; 0]);
     assert_eq!(target(cluster)["replicas"], serde_json::json!([]));
-    page.shows(0, "#replicas tr, #shares tr, #claims tr", "mysql");
+    page.shows(0, "#replicas tr, #shares tr, #pvcs tr", "mysql");
 }

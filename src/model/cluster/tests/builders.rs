@@ -1,5 +1,5 @@
 //! Builders for objects and stories: the `StatefulSet` `mysql` in the namespace `mysql`, read through `mysql-read`,
-//! with the claim template `data` of the class `fast`, which waits for a consumer.
+//! with the PVC template `data` of the class `fast`, which waits for a consumer.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,8 +13,8 @@ use crate::model::{
         measures::BindLabels,
         milestones::{Milestone, Receipt, ScalePhase},
         objects::{
-            AccessModes, Claim, ClaimEvent, ClaimPhase, ClaimReason, Endpoint, Pod, PodConditions, Service, Slice,
-            StatefulSet, StorageClass, Volume,
+            AccessModes, Endpoint, Pod, PodConditions, Pvc, PvcEvent, PvcPhase, PvcReason, Service, Slice, StatefulSet,
+            StorageClass, Volume,
         },
         scale_events::{ScaleEvent, ScaleEvents},
         scale_step::ScaleStep,
@@ -57,7 +57,7 @@ pub(super) fn set(replicas: u32) -> Fact<StatefulSet> {
         uid: "set-a".into(),
         replicas,
         first_ordinal: 0,
-        claim_templates: vec!["data".into()],
+        pvc_templates: vec!["data".into()],
     })
 }
 
@@ -73,12 +73,12 @@ pub(super) fn pod(pod: &str) -> Fact<Pod> {
     })
 }
 
-pub(super) fn claim(claim: &str) -> Fact<Claim> {
-    Fact(Claim {
-        name: name(claim),
-        uid: format!("{claim}-a").into(),
+pub(super) fn pvc(pvc: &str) -> Fact<Pvc> {
+    Fact(Pvc {
+        name: name(pvc),
+        uid: format!("{pvc}-a").into(),
         created: None,
-        phase: ClaimPhase::Pending,
+        phase: PvcPhase::Pending,
         node_selected: false,
         storage_class: Some("fast".into()),
         volume: None,
@@ -89,10 +89,10 @@ pub(super) fn claim(claim: &str) -> Fact<Claim> {
     })
 }
 
-pub(super) fn event(of: &str, reason: &str, message: &str) -> Fact<ClaimEvent> {
+pub(super) fn event(of: &str, reason: &str, message: &str) -> Fact<PvcEvent> {
     let warning = reason.ends_with("Failed");
-    let reason = ClaimReason { reason: reason.into(), message: message.into(), warning, last: None };
-    Fact(ClaimEvent { claim: name(of), uid: claim(of).0.uid, reason })
+    let reason = PvcReason { reason: reason.into(), message: message.into(), warning, last: None };
+    Fact(PvcEvent { pvc: name(of), uid: pvc(of).0.uid, reason })
 }
 
 /// The class waits for a consumer.
@@ -133,7 +133,7 @@ impl Fact<StatefulSet> {
     }
 
     pub(super) fn templates(mut self, templates: &[&str]) -> Self {
-        self.0.claim_templates = templates.iter().map(|template| Arc::from(*template)).collect();
+        self.0.pvc_templates = templates.iter().map(|template| Arc::from(*template)).collect();
         self
     }
 }
@@ -187,7 +187,7 @@ impl Fact<Pod> {
     }
 }
 
-impl Fact<Claim> {
+impl Fact<Pvc> {
     pub(super) fn uid(mut self, uid: &str) -> Self {
         self.0.uid = format!("{}-{uid}", self.0.name.name).into();
         self
@@ -204,12 +204,12 @@ impl Fact<Claim> {
     }
 
     pub(super) fn bound(mut self) -> Self {
-        self.0.phase = ClaimPhase::Bound;
+        self.0.phase = PvcPhase::Bound;
         self
     }
 
     pub(super) fn lost(mut self) -> Self {
-        self.0.phase = ClaimPhase::Lost;
+        self.0.phase = PvcPhase::Lost;
         self
     }
 
@@ -245,7 +245,7 @@ macro_rules! object {
     )*};
 }
 
-object!(StatefulSet, Pod, Claim, Volume, StorageClass, Slice, ClaimEvent);
+object!(StatefulSet, Pod, Pvc, Volume, StorageClass, Slice, PvcEvent);
 
 impl Story {
     /// Only the Service and the class are known.
@@ -270,7 +270,7 @@ impl Story {
         story.at(5000.0).lists(set(replicas));
         for ordinal in 0..replicas {
             let pod_name = format!("mysql-{ordinal}");
-            story.at(5000.0).lists(claim(&format!("data-{pod_name}")).created_at(1000.0).selected().bound());
+            story.at(5000.0).lists(pvc(&format!("data-{pod_name}")).created_at(1000.0).selected().bound());
             story.at(5000.0).lists(pod(&pod_name).running_since(1000.0));
             story.ready.insert(pod_name.clone(), format!("{pod_name}-a").into());
         }
@@ -285,11 +285,11 @@ impl Story {
     /// A replica comes up. Seconds after `begin`: PVC created 0.1, pod created 0.2, node selected for the PVC 0.5, PVC
     /// bound 2.5, pod scheduled 3, network 5, initialized 15, ready 20, endpoint 20.5, first read 21.
     pub(super) fn rises(&mut self, pod_name: &str, begin: f64) {
-        let claim_name = format!("data-{pod_name}");
-        self.at(begin + 0.1).sees(claim(&claim_name).created_at(begin));
+        let pvc_name = format!("data-{pod_name}");
+        self.at(begin + 0.1).sees(pvc(&pvc_name).created_at(begin));
         self.at(begin + 0.2).sees(pod(pod_name).created_at(begin));
-        self.at(begin + 0.5).sees(claim(&claim_name).selected());
-        self.at(begin + 2.5).sees(claim(&claim_name).selected().bound());
+        self.at(begin + 0.5).sees(pvc(&pvc_name).selected());
+        self.at(begin + 2.5).sees(pvc(&pvc_name).selected().bound());
         self.rises_reusing(pod_name, "a", begin);
     }
 
@@ -406,7 +406,7 @@ impl At<'_> {
         self.story.read(pod, self.now, self.now, true);
     }
 
-    pub(super) fn reads_directly(self, pod: &str) {
+    pub(super) fn answers_pod_probe(self, pod: &str) {
         let uid = self.story.index.tracked().pod(&name(pod)).map(|pod| Arc::clone(&pod.uid)).unwrap_or_default();
         self.story.takes(|index, updates| index.direct_read(&name(pod), &uid, self.now, self.now, updates));
     }

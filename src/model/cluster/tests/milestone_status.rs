@@ -15,7 +15,7 @@ fn has(story: &Story, replica: &str, milestone: Milestone) -> bool {
 #[test]
 fn what_was_there_before_anybody_looked_counts_at_once() {
     let mut story = Story::of(3);
-    for milestone in [Milestone::Requested, Milestone::ClaimBound, Milestone::PodReady, Milestone::EndpointReady] {
+    for milestone in [Milestone::Requested, Milestone::PvcBound, Milestone::PodReady, Milestone::EndpointReady] {
         assert!(has(&story, "mysql-2", milestone), "{milestone:?}");
     }
     assert!(!has(&story, "mysql-2", Milestone::FirstRead));
@@ -42,7 +42,7 @@ fn a_replica_on_its_way_up_reaches_one_after_the_other() {
     assert!(has(&story, "mysql-3", Milestone::Requested));
     assert!(!has(&story, "mysql-3", Milestone::PodGone), "it is on its way");
     story.rises("mysql-3", 6000.0);
-    assert!(has(&story, "mysql-3", Milestone::ClaimBound) && has(&story, "mysql-3", Milestone::FirstRead));
+    assert!(has(&story, "mysql-3", Milestone::PvcBound) && has(&story, "mysql-3", Milestone::FirstRead));
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Stories of milestones and scale events.
 
 mod builders;
-mod claim_waits;
-mod claims;
 mod endpoints;
 mod milestone_status;
 mod orders;
 mod outages;
 mod properties;
+mod pvc_waits;
+mod pvcs;
 mod reach;
 mod replacements;
 mod scaling;

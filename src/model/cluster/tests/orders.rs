@@ -3,20 +3,20 @@
 use crate::model::cluster::{
     change::Kind,
     milestones::{Milestone, ScalePhase},
-    tests::builders::{Story, claim, pod, set},
+    tests::builders::{Story, pod, pvc, set},
 };
 
 #[test]
-fn a_request_may_be_received_after_the_claim_and_the_pod_that_it_asked_for() {
+fn a_request_may_be_received_after_the_pvc_and_the_pod_that_it_asked_for() {
     let mut story = Story::of(3);
-    story.at(6000.0).sees(claim("data-mysql-3").created_at(6000.0));
+    story.at(6000.0).sees(pvc("data-mysql-3").created_at(6000.0));
     story.at(6000.1).sees(pod("mysql-3").created_at(6000.0));
-    story.at(6000.3).sees(claim("data-mysql-3").selected());
+    story.at(6000.3).sees(pvc("data-mysql-3").selected());
     story.at(6001.0).sees(set(4));
-    assert_eq!(story.member(3).claim_reused, Some(false));
+    assert_eq!(story.member(3).pvc_reused, Some(false));
     assert_eq!(story.reached(3, Milestone::PodCreated), Some(6000.1));
-    assert_eq!(story.reached(3, Milestone::ClaimProvisioning), Some(6000.3));
-    story.at(6002.3).sees(claim("data-mysql-3").selected().bound());
+    assert_eq!(story.reached(3, Milestone::PvcProvisioning), Some(6000.3));
+    story.at(6002.3).sees(pvc("data-mysql-3").selected().bound());
     story.rises_reusing("mysql-3", "a", 6000.0);
     assert_eq!(story.measured(ScalePhase::Provision), [2.0]);
     assert_eq!(story.measured(ScalePhase::ToFirstRead), [20.0]);
@@ -24,11 +24,11 @@ fn a_request_may_be_received_after_the_claim_and_the_pod_that_it_asked_for() {
 }
 
 #[test]
-fn a_new_statefulset_may_be_received_after_its_claim_is_bound() {
+fn a_new_statefulset_may_be_received_after_its_pvc_is_bound() {
     let mut story = Story::empty();
-    story.at(6000.0).sees(claim("data-mysql-0"));
-    story.at(6000.25).sees(claim("data-mysql-0").selected());
-    story.at(6000.5).sees(claim("data-mysql-0").selected().bound());
+    story.at(6000.0).sees(pvc("data-mysql-0"));
+    story.at(6000.25).sees(pvc("data-mysql-0").selected());
+    story.at(6000.5).sees(pvc("data-mysql-0").selected().bound());
     story.at(6000.75).sees(set(1));
     assert_eq!(story.measured(ScalePhase::Provision), [0.25]);
     assert_eq!(story.binds(), [("fast".to_owned(), "WaitForFirstConsumer", 1, 0.5)]);
@@ -101,7 +101,7 @@ fn what_is_told_long_after_the_end_of_an_event_does_not_belong_to_it() {
     story.at(6020.0).reads("mysql-3");
     let event = story.event().clone();
     story.at(6030.0).joins("mysql-3", "a");
-    story.at(6031.0).reads_directly("mysql-3");
+    story.at(6031.0).answers_pod_probe("mysql-3");
     assert_eq!(*story.event(), event);
 }
 
@@ -155,7 +155,7 @@ fn facts_that_come_twice_say_nothing_new() {
     let mut story = Story::of(3);
     for _ in 0..2 {
         story.at(6000.0).sees(set(4));
-        story.at(6000.1).sees(claim("data-mysql-3"));
+        story.at(6000.1).sees(pvc("data-mysql-3"));
         story.at(6000.2).sees(pod("mysql-3"));
         story.at(6003.0).sees(pod("mysql-3").scheduled_at(6003.0));
         story.at(6020.0).joins("mysql-3", "a");
@@ -181,7 +181,7 @@ fn what_was_not_watched_from_its_start_is_not_dated_as_if_it_had_just_happened()
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     // A watch delivers the objects for the first time when everything is over.
-    story.at(6030.0).sees(claim("data-mysql-3").created_at(6000.0).selected().bound());
+    story.at(6030.0).sees(pvc("data-mysql-3").created_at(6000.0).selected().bound());
     story.at(6030.0).sees(pod("mysql-3").running_since(6001.0));
     assert!(story.measures().is_empty());
     assert!(story.binds().is_empty());

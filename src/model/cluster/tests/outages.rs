@@ -4,7 +4,7 @@ use crate::model::cluster::{
     change::Kind,
     milestones::{Dated, Milestone, ScalePhase},
     scale_step::ScaleStep,
-    tests::builders::{Story, claim, pod, set, wall},
+    tests::builders::{Story, pod, pvc, set, wall},
 };
 
 #[test]
@@ -28,16 +28,16 @@ fn what_was_over_at_the_first_list_is_never_measured() {
 fn a_scale_up_that_only_a_list_told_is_shown_and_not_measured_from_the_request() {
     let mut story = Story::of(3);
     story.at(6060.0).lists(set(4));
-    story.at(6060.1).lists(claim("data-mysql-3").created_at(6001.0).selected());
+    story.at(6060.1).lists(pvc("data-mysql-3").created_at(6001.0).selected());
     story.at(6060.1).lists(pod("mysql-3").created_at(6001.0).scheduled_at(6003.0).sandbox_at(6005.0));
     let milestones = &story.member(3).milestones;
     assert_eq!(story.event().started, Dated::told(wall(6060.0)));
     assert!(!milestones.has(Milestone::Requested), "nobody knows when");
     assert_eq!(milestones.get(Milestone::PodScheduled), Some(Dated::told(wall(6003.0))));
-    assert_eq!(milestones.get(Milestone::ClaimCreated), Some(Dated::told(wall(6001.0))));
-    assert_eq!(milestones.get(Milestone::ClaimProvisioning), None, "the API server dates no annotation");
-    assert!(milestones.has(Milestone::ClaimProvisioning));
-    assert_eq!(story.member(3).claim_reused, Some(false));
+    assert_eq!(milestones.get(Milestone::PvcCreated), Some(Dated::told(wall(6001.0))));
+    assert_eq!(milestones.get(Milestone::PvcProvisioning), None, "the API server dates no annotation");
+    assert!(milestones.has(Milestone::PvcProvisioning));
+    assert_eq!(story.member(3).pvc_reused, Some(false));
     assert!(story.measures().is_empty());
     // The rest is seen live.
     let initialized = pod("mysql-3").created_at(6001.0).scheduled_at(6003.0).sandbox_at(6005.0).initialized_at(6070.0);
@@ -53,7 +53,7 @@ fn a_scale_up_that_only_a_list_told_is_shown_and_not_measured_from_the_request()
 fn a_replica_that_served_already_when_a_list_told_of_it_has_arrived_at_its_next_read() {
     let mut story = Story::of(3);
     story.at(6060.0).lists(set(4));
-    story.at(6060.1).lists(claim("data-mysql-3").created_at(6001.0).selected().bound());
+    story.at(6060.1).lists(pvc("data-mysql-3").created_at(6001.0).selected().bound());
     story.at(6060.1).lists(pod("mysql-3").running_since(6001.0));
     story.ready.insert("mysql-3".into(), "mysql-3-a".into());
     story.at(6060.2).lists_endpoints();
@@ -71,10 +71,10 @@ fn a_replica_that_served_already_when_a_list_told_of_it_has_arrived_at_its_next_
 fn a_step_that_happened_while_the_watch_was_down_ends_and_begins_no_measurement() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
-    story.at(6000.1).sees(claim("data-mysql-3"));
+    story.at(6000.1).sees(pvc("data-mysql-3"));
     story.at(6000.2).sees(pod("mysql-3"));
-    story.at(6000.5).sees(claim("data-mysql-3").selected());
-    story.at(6040.0).lists(claim("data-mysql-3").selected().bound());
+    story.at(6000.5).sees(pvc("data-mysql-3").selected());
+    story.at(6040.0).lists(pvc("data-mysql-3").selected().bound());
     story.at(6040.0).lists(pod("mysql-3").scheduled_at(6003.0).sandbox_at(6005.0));
     story.at(6040.1).lists(set(4));
     story.rises_reusing("mysql-3", "a", 6040.0);
@@ -92,7 +92,7 @@ fn a_relist_of_what_is_known_changes_nothing() {
     let (event, steps) = (story.event().clone(), story.steps.clone());
     for seconds in [6030.0, 6031.0] {
         story.at(seconds).lists(set(4));
-        story.at(seconds).lists(claim("data-mysql-3").created_at(6000.0).selected().bound());
+        story.at(seconds).lists(pvc("data-mysql-3").created_at(6000.0).selected().bound());
         story.at(seconds).lists(pod("mysql-3").running_since(6000.0));
         story.at(seconds).lists_endpoints();
         story.at(seconds).reads("mysql-3");
@@ -136,7 +136,7 @@ fn a_scale_down_that_only_a_list_told_finds_its_pod_gone() {
 fn a_pod_made_anew_while_the_watch_was_down_is_another_pod() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
-    story.at(6000.1).sees(claim("data-mysql-3"));
+    story.at(6000.1).sees(pvc("data-mysql-3"));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6003.0).sees(pod("mysql-3").scheduled_at(6003.0));
     story.at(6060.0).lists(pod("mysql-3").uid("b").created_at(6050.0).scheduled_at(6051.0));

@@ -46,7 +46,7 @@ struct Trial {
 struct Measured {
     phase: ScalePhase,
     pod: Option<Arc<str>>,
-    claims: Vec<Arc<str>>,
+    pvcs: Vec<Arc<str>>,
 }
 
 /// The receipt of the event, its `from` and `to`, and the ordinal of the member.
@@ -93,7 +93,7 @@ impl Trial {
             Happening::Set(_) | Happening::SetGone => live("set".to_owned()),
             Happening::Endpoints(_) => live("endpoints".to_owned()),
             Happening::PodGone(of) => live(self.uids.get(of).cloned().unwrap_or_default()),
-            Happening::ClaimGone(_) | Happening::Volume(_) => {}
+            Happening::PvcGone(_) | Happening::Volume(_) => {}
             Happening::Pod(fact) => {
                 let bare = fact.0.conditions == PodConditions::default() && fact.0.deleted.is_none();
                 let known = self.uids.get(&*fact.0.name.name).is_some_and(|uid| **uid == *fact.0.uid);
@@ -101,7 +101,7 @@ impl Trial {
                     live(fact.0.uid.to_string());
                 }
             }
-            Happening::Claim(fact) => {
+            Happening::Pvc(fact) => {
                 let known = self.uids.get(&*fact.0.name.name).is_some_and(|uid| **uid == *fact.0.uid);
                 if !fact.0.node_selected || known {
                     live(fact.0.uid.to_string());
@@ -110,8 +110,8 @@ impl Trial {
         }
         match happening {
             Happening::Pod(fact) => drop(self.uids.insert(fact.0.name.name.to_string(), fact.0.uid.to_string())),
-            Happening::Claim(fact) => drop(self.uids.insert(fact.0.name.name.to_string(), fact.0.uid.to_string())),
-            Happening::PodGone(of) | Happening::ClaimGone(of) => drop(self.uids.remove(of)),
+            Happening::Pvc(fact) => drop(self.uids.insert(fact.0.name.name.to_string(), fact.0.uid.to_string())),
+            Happening::PodGone(of) | Happening::PvcGone(of) => drop(self.uids.remove(of)),
             _ => {}
         }
     }
@@ -134,18 +134,18 @@ impl Trial {
                 for phase in ScalePhase::ALL {
                     if (member.measured & !measured) & (1 << phase as u32) != 0 {
                         self.check_measured(event, member, phase)?;
-                        new.push(Measured { phase, pod: member.pod.clone(), claims: member.claims.clone() });
+                        new.push(Measured { phase, pod: member.pod.clone(), pvcs: member.pvcs.clone() });
                     }
                 }
                 // With the same pod and PVCs, reached milestones stay.
-                if let Some(before) = before.filter(|it| (&it.pod, &it.claims) == (&member.pod, &member.claims)) {
+                if let Some(before) = before.filter(|it| (&it.pod, &it.pvcs) == (&member.pod, &member.pvcs)) {
                     for milestone in Milestone::ALL.into_iter().filter(|milestone| *milestone != Milestone::LastRead) {
                         let (was, is) = (before.milestones.get(milestone), member.milestones.get(milestone));
                         // A volume may date the binding of its PVC later.
                         let told = was.is_none() && is.is_some_and(|date| date.live.is_none());
                         let kept = !before.milestones.has(milestone)
                             || was == is
-                            || (milestone == Milestone::ClaimBound && told);
+                            || (milestone == Milestone::PvcBound && told);
                         prop_assert!(kept, "{member:?} {}: {was:?} became {is:?}", milestone.name());
                     }
                 }
@@ -159,7 +159,7 @@ impl Trial {
             self.story.index.measures().phases().values().map(crate::model::base::Histogram::count).sum();
         prop_assert_eq!(told as u64, counted);
         prop_assert_eq!(told, self.measured.len());
-        prop_assert!(self.story.index.tracked().claims().count() <= PLACES as usize);
+        prop_assert!(self.story.index.tracked().pvcs().count() <= PLACES as usize);
         Ok(())
     }
 
@@ -179,8 +179,8 @@ impl Trial {
             let seen = |of: &str| self.seen.get(of).is_some_and(|moments| moments.contains(&key(live)));
             let found = match milestone {
                 Milestone::Requested => seen("set"),
-                Milestone::ClaimCreated | Milestone::ClaimProvisioning | Milestone::ClaimBound => {
-                    member.claims.iter().any(|uid| seen(uid))
+                Milestone::PvcCreated | Milestone::PvcProvisioning | Milestone::PvcBound => {
+                    member.pvcs.iter().any(|uid| seen(uid))
                 }
                 Milestone::EndpointReady | Milestone::EndpointGone => seen("endpoints"),
                 Milestone::FirstRead | Milestone::FreshRead | Milestone::LastRead => {
@@ -229,8 +229,8 @@ fn wishes() -> impl Strategy<Value = Vec<(f64, Wish)>> {
 fn habits() -> impl Strategy<Value = Habits> {
     let evicts_after = prop::option::weighted(0.3, 0.3..30.0);
     let overlooks = prop_oneof![3 => Just(0.0), 1 => 0.0..5.0];
-    (any::<bool>(), evicts_after, overlooks).prop_map(|(claims_go, evicts_after, overlooks)| Habits {
-        claims_go,
+    (any::<bool>(), evicts_after, overlooks).prop_map(|(pvcs_go, evicts_after, overlooks)| Habits {
+        pvcs_go,
         evicts_after,
         overlooks,
     })
@@ -266,7 +266,7 @@ fn with_outage(all: Vec<Received>, kind: Kind, from: f64, until: f64) -> Vec<Rec
 }
 
 fn outage() -> impl Strategy<Value = (Kind, f64, f64)> {
-    let kind = prop::sample::select(vec![Kind::StatefulSet, Kind::Pod, Kind::Claim, Kind::Volume, Kind::Slice]);
+    let kind = prop::sample::select(vec![Kind::StatefulSet, Kind::Pod, Kind::Pvc, Kind::Volume, Kind::Slice]);
     (kind, BEGIN..BEGIN + 100.0, 1.0..60.0).prop_map(|(kind, from, length)| (kind, from, from + length))
 }
 
@@ -285,13 +285,13 @@ const OWN: [ScalePhase; 9] = [
 
 fn check_own_once(trial: &Trial) -> Result<(), TestCaseError> {
     let mut once = BTreeSet::new();
-    for Measured { phase, pod, claims } in &trial.measured {
+    for Measured { phase, pod, pvcs } in &trial.measured {
         if OWN.contains(phase) {
             prop_assert!(once.insert((*phase, pod.clone().unwrap_or_default())), "{phase:?} of {pod:?} twice");
         }
         if *phase == ScalePhase::Provision {
-            for claim in claims {
-                prop_assert!(once.insert((*phase, Arc::clone(claim))), "{phase:?} of {claim} twice");
+            for pvc in pvcs {
+                prop_assert!(once.insert((*phase, Arc::clone(pvc))), "{phase:?} of {pvc} twice");
             }
         }
     }
@@ -374,7 +374,7 @@ fn a_simulation_tells_what_a_cluster_does() {
     let simulation = Simulation::new(&[(BEGIN, Wish::Replicas(4)), (BEGIN + 60.0, Wish::Deleted)], Habits::default());
     let kinds = |kind: Kind| simulation.facts.iter().filter(|(_, fact)| fact.kind() == Some(kind)).count();
     assert_eq!(kinds(Kind::StatefulSet), 2);
-    assert_eq!(kinds(Kind::Claim), 3);
+    assert_eq!(kinds(Kind::Pvc), 3);
     assert_eq!(kinds(Kind::Pod), 5 + 4 * 2);
     assert_eq!(kinds(Kind::Slice), 1 + 4);
     let last = simulation.facts.iter().rev().find_map(|(_, fact)| match fact.change(Receipt::Live) {

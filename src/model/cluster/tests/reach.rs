@@ -74,7 +74,7 @@ fn a_new_pod_is_coming_until_it_has_answered_or_terminates() {
     let mut leaving = self::story(true);
     leaving.at(12.0).sees(at(pod("mysql-2").deleted_at(12.0), 12));
     assert_eq!(coming(&leaving), Some(false));
-    story.at(13.0).reads_directly("mysql-2");
+    story.at(13.0).answers_pod_probe("mysql-2");
     assert_eq!(coming(&story), Some(false));
 }
 

@@ -6,7 +6,7 @@ use crate::model::{
         change::Kind,
         milestones::{Milestone, ScalePhase},
         scale_step::ScaleStep,
-        tests::builders::{Story, claim, pod, set},
+        tests::builders::{Story, pod, pvc, set},
     },
 };
 
@@ -46,7 +46,7 @@ fn a_pod_that_flaps_on_its_way_up_is_dated_once() {
 fn another_uid_on_the_way_up_is_another_pod_and_starts_over() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
-    story.at(6000.1).sees(claim("data-mysql-3"));
+    story.at(6000.1).sees(pvc("data-mysql-3"));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6003.0).sees(pod("mysql-3").scheduled_at(6003.0));
     story.at(6005.0).sees(pod("mysql-3").scheduled_at(6003.0).sandbox_at(6005.0));
@@ -55,7 +55,7 @@ fn another_uid_on_the_way_up_is_another_pod_and_starts_over() {
     story.rises_reusing("mysql-3", "b", 6010.0);
     assert_eq!(story.reached(3, Milestone::PodCreated), Some(6010.2));
     assert_eq!(story.reached(3, Milestone::SandboxReady), Some(6015.0));
-    assert_eq!(story.reached(3, Milestone::ClaimCreated), Some(6000.1), "the claim is the same");
+    assert_eq!(story.reached(3, Milestone::PvcCreated), Some(6000.1), "the PVC is the same");
     assert_eq!(story.measured(ScalePhase::Schedule).len(), 1, "once an event and a replica");
     assert_eq!(story.measured(ScalePhase::Initialize), [10.0]);
     assert_eq!(story.measured(ScalePhase::ToFirstRead), [31.0]);
@@ -117,17 +117,17 @@ fn a_namespace_deleted_and_made_anew_is_down_and_up_again() {
     story.at(6010.0).sees_gone(Kind::Pod, "mysql-1");
     story.at(6010.5).sees_gone(Kind::StatefulSet, "mysql");
     story.at(6010.7).sees_gone(Kind::Pod, "mysql-0");
-    story.at(6011.0).sees_gone(Kind::Claim, "data-mysql-0");
-    story.at(6011.0).sees_gone(Kind::Claim, "data-mysql-1");
+    story.at(6011.0).sees_gone(Kind::Pvc, "data-mysql-0");
+    story.at(6011.0).sees_gone(Kind::Pvc, "data-mysql-1");
     assert!(story.event().finished.is_some());
     assert_eq!(story.measured(ScalePhase::Terminate).len(), 2, "also of the one that went a moment before");
     story.at(6100.0).sees(set(1).uid("b"));
-    story.at(6100.1).sees(claim("data-mysql-0").uid("b"));
-    story.at(6100.5).sees(claim("data-mysql-0").uid("b").selected());
-    story.at(6102.5).sees(claim("data-mysql-0").uid("b").selected().bound());
+    story.at(6100.1).sees(pvc("data-mysql-0").uid("b"));
+    story.at(6100.5).sees(pvc("data-mysql-0").uid("b").selected());
+    story.at(6102.5).sees(pvc("data-mysql-0").uid("b").selected().bound());
     story.rises_reusing("mysql-0", "b", 6100.0);
     assert_eq!((story.event().from, story.event().to), (0, 1));
-    assert_eq!(story.member(0).claim_reused, Some(false));
+    assert_eq!(story.member(0).pvc_reused, Some(false));
     assert_eq!(story.measured(ScalePhase::Provision), [2.0]);
     assert_eq!(story.measured(ScalePhase::ToFirstRead), [21.0]);
 }

@@ -9,7 +9,7 @@ use crate::model::{
         milestones::{Milestone, ScalePhase},
         scale_step::ScaleStep,
         scaled_replica::Direction,
-        tests::builders::{Story, UNCERTAINTY, claim, class, name, pod, set},
+        tests::builders::{Story, UNCERTAINTY, class, name, pod, pvc, set},
     },
 };
 
@@ -20,17 +20,17 @@ fn a_new_replica_is_dated_at_every_step() {
     story.rises("mysql-3", 6000.0);
     let seen = |milestone| story.reached(3, milestone);
     assert_eq!(seen(Milestone::Requested), Some(6000.0));
-    assert_eq!(seen(Milestone::ClaimCreated), Some(6000.1));
+    assert_eq!(seen(Milestone::PvcCreated), Some(6000.1));
     assert_eq!(seen(Milestone::PodCreated), Some(6000.2));
-    assert_eq!(seen(Milestone::ClaimProvisioning), Some(6000.5));
-    assert_eq!(seen(Milestone::ClaimBound), Some(6002.5));
+    assert_eq!(seen(Milestone::PvcProvisioning), Some(6000.5));
+    assert_eq!(seen(Milestone::PvcBound), Some(6002.5));
     assert_eq!(seen(Milestone::PodScheduled), Some(6003.0));
     assert_eq!(seen(Milestone::SandboxReady), Some(6005.0));
     assert_eq!(seen(Milestone::Initialized), Some(6015.0));
     assert_eq!(seen(Milestone::PodReady), Some(6020.0));
     assert_eq!(seen(Milestone::EndpointReady), Some(6020.5));
     assert_eq!(seen(Milestone::FirstRead), Some(6021.0));
-    assert_eq!(story.member(3).claim_reused, Some(false));
+    assert_eq!(story.member(3).pvc_reused, Some(false));
     assert_eq!(story.member(3).direction, Direction::Up);
 }
 
@@ -173,7 +173,7 @@ fn replicas_may_come_all_at_once() {
     // In parallel and in another order: all pods take a step before the next step begins.
     for (step, pods) in [(0.0, pods), (0.001, ["mysql-5", "mysql-3", "mysql-4"])] {
         for pod_name in pods {
-            story.at(6000.1 + step).sees(claim(&format!("data-{pod_name}")));
+            story.at(6000.1 + step).sees(pvc(&format!("data-{pod_name}")));
             story.at(6000.2 + step).sees(pod(pod_name));
         }
     }
@@ -204,7 +204,7 @@ fn ordinals_start_where_the_statefulset_says() {
 fn a_second_event_takes_over_the_ordinals_that_it_changes_and_no_others() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(5));
-    story.at(6000.1).sees(claim("data-mysql-3"));
+    story.at(6000.1).sees(pvc("data-mysql-3"));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6005.0).sees(set(4));
     assert_eq!(story.events().len(), 2);
@@ -252,7 +252,7 @@ fn a_pod_on_its_way_out_is_not_the_one_that_was_asked_for() {
     story.rises_reusing("mysql-3", "b", 6010.0);
     assert_eq!(story.reached(3, Milestone::PodCreated), Some(6010.2));
     assert_eq!(story.measured(ScalePhase::ToFirstRead), [29.0]);
-    assert_eq!(story.member(3).claim_reused, Some(true));
+    assert_eq!(story.member(3).pvc_reused, Some(true));
     assert!(story.event().finished.is_some());
 }
 
@@ -260,7 +260,7 @@ fn a_pod_on_its_way_out_is_not_the_one_that_was_asked_for() {
 fn a_pod_that_stays_through_down_and_up_is_measured_by_the_first_event_alone() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
-    story.at(6000.1).sees(claim("data-mysql-3"));
+    story.at(6000.1).sees(pvc("data-mysql-3"));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6000.3).sees(pod("mysql-3").scheduled_at(6000.0));
     // The controller is down and misses this.
@@ -313,7 +313,7 @@ fn direct_and_fresh_reads_are_milestones_of_their_own() {
     story.takes(|index, updates| index.know_freshness(&name("mysql"), true, Moment::at(5000.0), updates));
     story.at(6000.0).sees(set(4));
     story.at(6000.2).sees(pod("mysql-3"));
-    story.at(6015.0).reads_directly("mysql-3");
+    story.at(6015.0).answers_pod_probe("mysql-3");
     story.rises_reusing("mysql-3", "a", 6000.0);
     assert_eq!(story.reached(3, Milestone::DirectRead), Some(6015.0));
     assert_eq!(story.reached(3, Milestone::FirstRead), Some(6021.0));

@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::model::cluster::{
     change::{Change, Kind, Object},
     milestones::Receipt,
-    objects::{Claim, Pod, Slice, StatefulSet, Volume},
+    objects::{Pod, Pvc, Slice, StatefulSet, Volume},
     tests::{
-        builders::{Fact, claim, name, pod, set, slice},
+        builders::{Fact, name, pod, pvc, set, slice},
         volumes::volume,
     },
 };
@@ -29,8 +29,8 @@ pub(super) enum Wish {
 pub(super) enum Happening {
     Set(Fact<StatefulSet>),
     SetGone,
-    Claim(Fact<Claim>),
-    ClaimGone(String),
+    Pvc(Fact<Pvc>),
+    PvcGone(String),
     Volume(Fact<Volume>),
     Pod(Fact<Pod>),
     PodGone(String),
@@ -49,7 +49,7 @@ pub(super) struct Simulation {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Habits {
-    pub(super) claims_go: bool,
+    pub(super) pvcs_go: bool,
     /// A new pod is evicted once, this many seconds after its creation, and created again.
     pub(super) evicts_after: Option<f64>,
     /// The controller does not notice a removal shorter than this, in seconds.
@@ -61,7 +61,7 @@ impl Happening {
     pub(super) fn kind(&self) -> Option<Kind> {
         match self {
             Self::Set(_) | Self::SetGone => Some(Kind::StatefulSet),
-            Self::Claim(_) | Self::ClaimGone(_) => Some(Kind::Claim),
+            Self::Pvc(_) | Self::PvcGone(_) => Some(Kind::Pvc),
             Self::Volume(_) => Some(Kind::Volume),
             Self::Pod(_) | Self::PodGone(_) => Some(Kind::Pod),
             Self::Endpoints(_) => Some(Kind::Slice),
@@ -72,12 +72,12 @@ impl Happening {
     pub(super) fn change(&self, receipt: Receipt) -> Option<Change> {
         let object: Object = match self.clone() {
             Self::Set(fact) => fact.into(),
-            Self::Claim(fact) => fact.into(),
+            Self::Pvc(fact) => fact.into(),
             Self::Volume(fact) => fact.into(),
             Self::Pod(fact) => fact.into(),
             Self::Endpoints(fact) => fact.into(),
             Self::SetGone => return Some(Change::Deleted(Kind::StatefulSet, name("mysql"), receipt)),
-            Self::ClaimGone(of) => return Some(Change::Deleted(Kind::Claim, name(&of), receipt)),
+            Self::PvcGone(of) => return Some(Change::Deleted(Kind::Pvc, name(&of), receipt)),
             Self::PodGone(of) => return Some(Change::Deleted(Kind::Pod, name(&of), receipt)),
             Self::Read(_) => return None,
         };
@@ -89,10 +89,10 @@ impl Happening {
         match self {
             Self::Set(_) => ("mysql".to_owned(), false),
             Self::SetGone => ("mysql".to_owned(), true),
-            Self::Claim(fact) => (fact.0.name.name.to_string(), false),
-            Self::Volume(fact) => (fact.0.claim.name.to_string(), false),
+            Self::Pvc(fact) => (fact.0.name.name.to_string(), false),
+            Self::Volume(fact) => (fact.0.pvc.name.to_string(), false),
             Self::Pod(fact) => (fact.0.name.name.to_string(), false),
-            Self::ClaimGone(of) | Self::PodGone(of) => (of.clone(), true),
+            Self::PvcGone(of) | Self::PodGone(of) => (of.clone(), true),
             Self::Endpoints(fact) => (fact.0.name.name.to_string(), false),
             Self::Read(of) => (of.clone(), false),
         }
@@ -130,7 +130,7 @@ impl Simulation {
     fn place(&mut self, ordinal: u32, wishes: &[(f64, Wish)], end: f64) {
         let pod_name = format!("mysql-{ordinal}");
         let mut uids = ('a'..='z').map(|uid| uid.to_string());
-        let mut has_claim = ordinal < 3;
+        let mut has_pvc = ordinal < 3;
         let mut free = BEGIN;
         for (from, until) in wanted(ordinal, wishes, self.habits.overlooks) {
             let mut begin = from.map_or(1000.0, |from| from.max(free));
@@ -138,9 +138,9 @@ impl Simulation {
                 continue;
             }
             let mut uid = uids.next().unwrap();
-            if !has_claim {
+            if !has_pvc {
                 self.provision(&format!("data-{pod_name}"), &uid, begin, until.unwrap_or(end));
-                has_claim = true;
+                has_pvc = true;
             }
             if let Some(after) = self.habits.evicts_after.filter(|after| from.is_some() && *after > 0.2) {
                 let evicted = begin + after;
@@ -155,21 +155,21 @@ impl Simulation {
             if let Some(until) = until {
                 self.fall(&pod_name, &uid, begin, until);
                 free = until + 2.1;
-                if self.habits.claims_go {
-                    self.push(until + 2.05, Happening::ClaimGone(format!("data-{pod_name}")));
-                    has_claim = false;
+                if self.habits.pvcs_go {
+                    self.push(until + 2.05, Happening::PvcGone(format!("data-{pod_name}")));
+                    has_pvc = false;
                 }
             }
         }
     }
 
-    fn provision(&mut self, claim_name: &str, uid: &str, begin: f64, until: f64) {
-        let claim = || claim(claim_name).uid(uid).created_at(begin);
-        self.push(begin + 0.1, Happening::Claim(claim()));
-        self.push(begin + 0.5, Happening::Claim(claim().selected()));
-        if begin + 2.5 < until + 2.0 || !self.habits.claims_go {
-            self.push(begin + 2.4, Happening::Volume(volume(claim_name, begin + 2.4).uid(uid)));
-            self.push(begin + 2.5, Happening::Claim(claim().selected().bound()));
+    fn provision(&mut self, pvc_name: &str, uid: &str, begin: f64, until: f64) {
+        let pvc = || pvc(pvc_name).uid(uid).created_at(begin);
+        self.push(begin + 0.1, Happening::Pvc(pvc()));
+        self.push(begin + 0.5, Happening::Pvc(pvc().selected()));
+        if begin + 2.5 < until + 2.0 || !self.habits.pvcs_go {
+            self.push(begin + 2.4, Happening::Volume(volume(pvc_name, begin + 2.4).uid(uid)));
+            self.push(begin + 2.5, Happening::Pvc(pvc().selected().bound()));
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::{
     base::Moment,
-    probe::{Answer, Failure, FailureReason, Identity, Sample, Timings},
+    probe::{Answer, Failure, FailureReason, Identity, Probe, Timings},
     target::{spec::TargetSpec, target::Target},
     verdict::{CulpritKind, Expectation, Undecided, Verdict, VerdictKind},
 };
@@ -28,21 +28,21 @@ impl Course {
     }
 
     fn answer_as(&mut self, ordinal: u32, server_id: u32) {
-        self.sample(Ok(answer(ordinal, server_id)));
+        self.probe(Ok(answer(ordinal, server_id)));
     }
 
     fn fail(&mut self) {
         let text = "cannot connect".to_owned();
-        self.sample(Err(Failure { reason: FailureReason::Refused, text, address: None }));
+        self.probe(Err(Failure { reason: FailureReason::Refused, text, address: None }));
     }
 
-    fn sample(&mut self, outcome: Result<Answer, Failure>) {
+    fn probe(&mut self, outcome: Result<Answer, Failure>) {
         self.second += 1.0;
         let at = Moment::at(self.second);
-        let sample = Sample { sequence: self.sequence, started: at, finished: at, outcome };
+        let probe = Probe { sequence: self.sequence, started: at, finished: at, outcome };
         self.sequence += 1;
         let mut notices = Vec::new();
-        self.target.sampled(sample, at, &mut notices);
+        self.target.probed(probe, at, &mut notices);
         self.target.tick(at, &mut notices);
         self.news.extend(notices.iter().map(ToString::to_string));
     }
@@ -56,17 +56,17 @@ impl Course {
 
     /// `count` balanced probes, one a second, applied in order of arrival: replica k answers after `seconds[k]`.
     fn overlapping(&mut self, seconds: [f64; 3], count: u64) {
-        let sample = |sequence: u64| {
+        let probe = |sequence: u64| {
             let ordinal = drawn(sequence, &[0, 1, 2]);
             let started = self.second + f64::from(u32::try_from(sequence).unwrap());
             let finished = started + seconds[ordinal as usize];
             let outcome = Ok(answer(ordinal, 100 + ordinal));
-            (finished, Sample { sequence, started: Moment::at(started), finished: Moment::at(finished), outcome })
+            (finished, Probe { sequence, started: Moment::at(started), finished: Moment::at(finished), outcome })
         };
-        let mut samples: Vec<_> = (0..count).map(sample).collect();
-        samples.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-        for (finished, sample) in samples {
-            self.target.sampled(sample, Moment::at(finished), &mut Vec::new());
+        let mut probes: Vec<_> = (0..count).map(probe).collect();
+        probes.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        for (finished, probe) in probes {
+            self.target.probed(probe, Moment::at(finished), &mut Vec::new());
         }
     }
 
@@ -116,13 +116,13 @@ fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
 /// In order of arrival, a slow replica is always missing from the newest reads. 50 s at one probe a second are as many
 /// reads as it takes to find a dead replica.
 #[test]
-fn samples_that_overlap_are_judged_as_if_they_had_come_in_turn() {
+fn probes_that_overlap_are_judged_as_if_they_had_come_in_turn() {
     let mut slow = Course::new(&THREE);
     slow.overlapping([0.001, 0.001, 60.0], 3000);
     let mut quick = Course::new(&THREE);
     quick.overlapping([0.001; 3], 3000);
     let (slow, quick) = (slow.target.snapshot(), quick.target.snapshot());
-    assert_eq!((slow.alarms, slow.samples), (0, 3000));
+    assert_eq!((slow.alarms, slow.probes), (0, 3000));
     assert_eq!(slow.evidence_seconds.to_bits(), quick.evidence_seconds.to_bits());
     assert_eq!(slow.verdict.name(), "balanced");
 }
@@ -140,7 +140,7 @@ fn a_killed_server_leaves_it_undecided_and_accuses_nobody() {
         assert!(!course.verdict().is_unbalanced());
     }
     assert!(matches!(course.verdict(), Verdict::Undecided(Undecided::Failures { .. })));
-    assert!(course.verdict().to_string().contains("samples failed (refused)"));
+    assert!(course.verdict().to_string().contains("probes failed (refused)"));
     course.answers(&[0, 1, 2], 400);
     assert_eq!((course.verdict().name(), course.target.snapshot().alarms), ("balanced", 0));
 }
@@ -163,7 +163,7 @@ fn a_killed_server_of_fifty_accuses_nobody_either_and_one_without_reads_is_still
     assert_eq!(course.target.evaluator.alarms(), 0);
     let verdict = course.verdict();
     assert!(matches!(verdict, Verdict::Undecided(Undecided::Failures { .. })), "{verdict}");
-    let said = "and at most 3 of 1000 may; a failed sample has no replica";
+    let said = "and at most 3 of 1000 may; a failed probe has no replica";
     assert!(verdict.to_string().contains(said), "{verdict}");
 
     let others: Vec<u32> = all.into_iter().filter(|ordinal| *ordinal != KILLED).collect();
@@ -206,11 +206,11 @@ fn anomalies_are_counted_by_kind_and_name_both_sides() {
 }
 
 #[test]
-fn too_few_samples_for_the_period_are_told_with_numbers() {
+fn too_few_probes_for_the_period_are_told_with_numbers() {
     let mut course = Course::new(&THREE);
-    assert!(course.target.evaluator.few_samples().is_none());
+    assert!(course.target.evaluator.few_probes().is_none());
     course.target.evaluator.set_threshold(Duration::from_secs(3600));
-    let notice = course.target.evaluator.few_samples().unwrap().to_string();
-    assert!(notice.starts_with("only 3600 samples fit into 60 minutes, "), "{notice}");
+    let notice = course.target.evaluator.few_probes().unwrap().to_string();
+    assert!(notice.starts_with("only 3600 probes fit into 60 minutes, "), "{notice}");
     assert!(notice.contains("200000 should") && notice.contains("every 18 ms"), "{notice}");
 }

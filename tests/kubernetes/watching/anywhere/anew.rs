@@ -15,18 +15,18 @@ fn a_namespace_made_anew_has_its_replicas_go_and_come() {
     let target = probe.target_until("the end of the Service", |target| {
         target["routing"]["endpoints"].as_array().is_none_or(Vec::is_empty).then(|| target.clone())
     });
-    assert_eq!(target["claims"], Value::Array(Vec::new()));
+    assert_eq!(target["pvcs"], Value::Array(Vec::new()));
 
     let before = probe.metrics().reads();
     lab.make();
     let events = probe.finished_events(2);
     assert_eq!((&events[0]["from"], &events[0]["to"]), (&Value::from(0), &Value::from(3)));
     for member in events[0]["replicas"].as_array().unwrap() {
-        assert_eq!(member["claim_reused"], false, "{member:#?}");
+        assert_eq!(member["pvc_reused"], false, "{member:#?}");
         assert!(member["milestones"]["first_read"].is_string(), "{member:#?}");
     }
     let now = probe.scrape_until("reads of the new servers", |now| now.reads() >= before + 100);
-    assert_eq!(now.count("readscope_claim_bind_seconds", &[]), 3);
+    assert_eq!(now.count("readscope_persistentvolumeclaim_bind_seconds", &[]), 3);
     assert_eq!(now.count("readscope_scale_phase_seconds", &["phase=\"to_first_read\""]), 3);
     let shares: Vec<f64> = probe.target_until("the expected shares", |target| {
         let replicas = target["replicas"].as_array()?;

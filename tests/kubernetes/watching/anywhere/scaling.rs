@@ -19,7 +19,7 @@ const BESIDE: f64 = 1.5;
 const BY_SERVER: f64 = 1.5;
 
 #[test]
-fn every_milestone_is_told_and_a_claim_that_is_used_again_is_not_bound_again() {
+fn every_milestone_is_told_and_a_pvc_that_is_used_again_is_not_bound_again() {
     let lab = Lab::anywhere();
     let mut probe = lab.readscope("mysql/mysql-read", &["--interval", "20ms", "--kubernetes.events"]);
     probe.scrape_until("every replica's reads", |now| {
@@ -37,10 +37,10 @@ fn every_milestone_is_told_and_a_claim_that_is_used_again_is_not_bound_again() {
         (member.value()["replica"].as_str(), member.value()["direction"].as_str()),
         (Some("mysql-3"), Some("up"))
     );
-    assert_eq!(member.value()["claim_reused"], false);
+    assert_eq!(member.value()["pvc_reused"], false);
     member.assert_reached(&RISING);
-    member.assert_reached(&["requested", "claim_created", "claim_provisioning", "claim_bound"]);
-    member.assert_in_order(&["requested", "claim_created", "claim_provisioning", "claim_bound"], BESIDE);
+    member.assert_reached(&["requested", "pvc_created", "pvc_provisioning", "pvc_bound"]);
+    member.assert_in_order(&["requested", "pvc_created", "pvc_provisioning", "pvc_bound"], BESIDE);
     member.assert_in_order(&[&["requested"][..], &RISING].concat(), BESIDE);
     assert_beside(&member, &witness);
     assert_dated_by_the_server(&member, &lab);
@@ -49,7 +49,7 @@ fn every_milestone_is_told_and_a_claim_that_is_used_again_is_not_bound_again() {
         assert!(phases[phase].as_f64().is_some_and(|seconds| seconds >= 0.0), "{phase} in {phases:#?}");
     }
     let bind = ["statefulset=\"mysql/mysql\""];
-    assert_eq!(probe.metrics().count("readscope_claim_bind_seconds", &bind), 1);
+    assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &bind), 1);
     let described = lab.kubectl("-n mysql describe statefulset/mysql");
     assert!(described.contains("mysql-3 answered its first read"), "{described}");
 
@@ -63,12 +63,16 @@ fn every_milestone_is_told_and_a_claim_that_is_used_again_is_not_bound_again() {
 
     lab.scale(4);
     let again = Member::only(&probe.finished_events(3)[0]);
-    assert_eq!(again.value()["claim_reused"], true);
+    assert_eq!(again.value()["pvc_reused"], true);
     again.assert_reached(&RISING);
-    let of_claims = again.milestones().keys().any(|name| name.starts_with("claim"));
-    assert!(!of_claims, "nothing was provisioned: {:#?}", again.value());
+    let of_pvcs = again.milestones().keys().any(|name| name.starts_with("pvc"));
+    assert!(!of_pvcs, "nothing was provisioned: {:#?}", again.value());
     let now = probe.metrics();
-    assert_eq!(now.count("readscope_claim_bind_seconds", &bind), 1, "what was bound before is not bound again");
+    assert_eq!(
+        now.count("readscope_persistentvolumeclaim_bind_seconds", &bind),
+        1,
+        "what was bound before is not bound again"
+    );
     assert_eq!(now.count("readscope_scale_phase_seconds", &["phase=\"provision\""]), 1);
     assert_eq!(now.count("readscope_scale_phase_seconds", &["phase=\"to_first_read\""]), 2);
     assert_eq!(now.sum("readscope_scale_events_total", "direction=\"up\""), 2);
@@ -78,7 +82,7 @@ fn every_milestone_is_told_and_a_claim_that_is_used_again_is_not_bound_again() {
 
 /// Asserts that what another watch saw was told at the same time.
 fn assert_beside(member: &Member, witness: &Witness) {
-    let claim = |object: &Value| is(object, "PersistentVolumeClaim", "data-mysql-3");
+    let pvc = |object: &Value| is(object, "PersistentVolumeClaim", "data-mysql-3");
     let pod = |object: &Value| is(object, "Pod", "mysql-3");
     let pod_is = |kind: &'static str| witness.first(move |object| pod(object) && condition(object, kind).is_some());
     let is_endpoint = |object: &Value| {
@@ -88,13 +92,13 @@ fn assert_beside(member: &Member, witness: &Witness) {
         ours && third.any(|endpoint| endpoint["conditions"]["ready"] == true)
     };
     let selected = |object: &Value| {
-        claim(object) && object["metadata"]["annotations"]["volume.kubernetes.io/selected-node"].is_string()
+        pvc(object) && object["metadata"]["annotations"]["volume.kubernetes.io/selected-node"].is_string()
     };
     let seen: [(&str, Option<Timestamp>); 10] = [
         ("requested", witness.first(|object| is(object, "StatefulSet", "mysql") && object["spec"]["replicas"] == 4)),
-        ("claim_created", witness.first(claim)),
-        ("claim_provisioning", witness.first(selected)),
-        ("claim_bound", witness.first(|object| claim(object) && object["status"]["phase"] == "Bound")),
+        ("pvc_created", witness.first(pvc)),
+        ("pvc_provisioning", witness.first(selected)),
+        ("pvc_bound", witness.first(|object| pvc(object) && object["status"]["phase"] == "Bound")),
         ("pod_created", witness.first(pod)),
         ("pod_scheduled", pod_is("PodScheduled")),
         ("sandbox_ready", pod_is("PodReadyToStartContainers")),
@@ -112,11 +116,11 @@ fn assert_beside(member: &Member, witness: &Witness) {
 
 /// Asserts that milestones are where the API server's own dates are, which are whole seconds.
 fn assert_dated_by_the_server(member: &Member, lab: &Lab) {
-    let (pod, claim) = (lab.object("pod/mysql-3"), lab.object("pvc/data-mysql-3"));
+    let (pod, pvc) = (lab.object("pod/mysql-3"), lab.object("pvc/data-mysql-3"));
     let created = |object: &Value| object["metadata"]["creationTimestamp"].as_str().unwrap().parse().unwrap();
     let since = |kind| condition(&pod, kind).unwrap();
     let dated: [(&str, Timestamp); 6] = [
-        ("claim_created", created(&claim)),
+        ("pvc_created", created(&pvc)),
         ("pod_created", created(&pod)),
         ("pod_scheduled", since("PodScheduled")),
         ("sandbox_ready", since("PodReadyToStartContainers")),

@@ -26,7 +26,7 @@ const QUICKER: u64 = 15;
 /// Where readscope is scraped, before and after it was gone.
 const ADDRESS: &str = "127.0.0.1:10306";
 
-/// Five samples a second, of which sixteen may be under way: only those that wait for a server that says nothing use them up,
+/// Five probes a second, of which sixteen may be under way: only those that wait for a server that says nothing use them up,
 /// however busy the machine is.
 const CONFIGURATION: &str = "
 defaults: {password_file: password, interval: 200ms, burst_interval: 0s, timeout: 20s, max_in_flight: 16}
@@ -128,7 +128,7 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
     }
 
     /// A configuration that is refused, a `server_id` that is another's, a replica that no longer replicates, and a new one
-    /// whose claim nobody provisions.
+    /// whose PVC nobody provisions.
     fn five_things_at_once(&mut self) {
         let configuration = self.folder.path().join("readscope.yaml");
         fs::write(&configuration, "targets: [{service: mysql}]").unwrap();
@@ -136,7 +136,7 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.lab.sql("mysql-0", "DROP DATABASE alerts");
         self.lab.script("provisioner", &["stop"]);
         self.lab.scale(4);
-        let five = ["ReloadFailed", "DuplicateServerId", "StaleReads", "ClaimPending", "ScaleStuck"];
+        let five = ["ReloadFailed", "DuplicateServerId", "StaleReads", "PvcPending", "ScaleStuck"];
         self.fire(&five);
         let mut said = |alert| self.alertmanager.description(alert);
         let both = said("DuplicateServerId");
@@ -185,7 +185,7 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.probe.as_mut().unwrap().balanced(4);
     }
 
-    /// One replica is ready and cannot be reached, which keeps samples waiting; then no replica can be.
+    /// One replica is ready and cannot be reached, which keeps probes waiting; then no replica can be.
     fn nobody_reaches_one_and_then_all(&mut self) {
         let some = ["ReadsFailing", "ReplicaNeverAnswers", "BehindSchedule"];
         let mut unreachable = vec![Unreachable::new(self.lab, "mysql-1")];

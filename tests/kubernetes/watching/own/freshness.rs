@@ -19,7 +19,7 @@ const RESOLUTION: f64 = 2.0;
 #[test]
 fn a_late_replica_gives_stale_reads_and_a_new_one_is_fresh_only_when_it_has_caught_up() {
     let lab = Lab::own();
-    let options = ["--interval", "50ms", "--direct-interval", "1s", "--freshness.max-lag", "1s"];
+    let options = ["--interval", "50ms", "--pod-probe-interval", "1s", "--freshness.max-lag", "1s"];
     let mut probe = lab.readscope("mysql/mysql-read", &options);
     lab.sql("mysql-0", "CREATE DATABASE IF NOT EXISTS lab; CREATE TABLE IF NOT EXISTS lab.written (id INT)");
     let writing = writes(&lab);

@@ -33,7 +33,7 @@ fn after_an_outage_everything_is_right_and_nothing_was_counted_twice() {
     assert_eq!(now.sum("readscope_target_up", ""), 1);
     lab.script("component", &["start", "kube-apiserver"]);
     lab.script("component", &["restart", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"]);
-    // readscope does not hear of any of this: a pod and a claim go, and others come under their names.
+    // readscope does not hear of any of this: a pod and a PVC go, and others come under their names.
     lab.kubectl("-n mysql delete pvc data-mysql-3 --timeout=120s");
     lab.kubectl("-n mysql delete pod mysql-1 --timeout=120s");
     lab.settle();
@@ -50,7 +50,7 @@ fn after_an_outage_everything_is_right_and_nothing_was_counted_twice() {
         endpoint(target, "mysql-1").filter(|address| *address != first_address)
     });
     assert_eq!(lab.object("pod/mysql-1")["status"]["podIP"], *address_now);
-    probe.target_until("the claim made anew", |target| volume_of(target).filter(|now| *now != first_volume));
+    probe.target_until("the PVC made anew", |target| volume_of(target).filter(|now| *now != first_volume));
     probe.target_until("four expected replicas", |target| {
         let replicas = target["replicas"].as_array()?;
         let quarter = |replica: &&Value| replica["expected_share"] == 0.25;
@@ -61,7 +61,7 @@ fn after_an_outage_everything_is_right_and_nothing_was_counted_twice() {
     });
     assert_eq!(now.sum("readscope_scale_events_total", "direction=\"up\""), 2);
     for (name, labels) in [
-        ("readscope_claim_bind_seconds", ""),
+        ("readscope_persistentvolumeclaim_bind_seconds", ""),
         ("readscope_scale_phase_seconds", "phase=\"provision\""),
         ("readscope_scale_phase_seconds", "phase=\"become_ready\""),
         ("readscope_scale_phase_seconds", "phase=\"to_ready\""),
@@ -75,14 +75,14 @@ fn after_an_outage_everything_is_right_and_nothing_was_counted_twice() {
 
 fn volume(probe: &Exporter) -> String {
     let events = probe.scale_events();
-    assert_eq!(Member::only(&events[1]).value()["claim_reused"], false);
-    volume_of(&probe.target()).expect("the claim stays when its replica goes")
+    assert_eq!(Member::only(&events[1]).value()["pvc_reused"], false);
+    volume_of(&probe.target()).expect("the PVC stays when its replica goes")
 }
 
 fn volume_of(target: &Value) -> Option<String> {
-    let claims = target["claims"].as_array()?;
-    let claim = claims.iter().find(|claim| claim["claim"] == "data-mysql-3" && claim["phase"] == "Bound")?;
-    Some(claim["volume"].as_str()?.to_owned())
+    let pvcs = target["pvcs"].as_array()?;
+    let pvc = pvcs.iter().find(|pvc| pvc["pvc"] == "data-mysql-3" && pvc["phase"] == "Bound")?;
+    Some(pvc["volume"].as_str()?.to_owned())
 }
 
 fn address(probe: &Exporter, replica: &str) -> String {

@@ -30,7 +30,7 @@ subjects: [{kind: ServiceAccount, name: probe, namespace: mysql}]
 ";
 
 #[test]
-fn without_permission_it_samples_and_with_a_role_of_the_namespace_it_knows_everything_there() {
+fn without_permission_it_probes_and_with_a_role_of_the_namespace_it_knows_everything_there() {
     let lab = Lab::own();
     lab.kubectl("-n mysql delete rolebinding probe --ignore-not-found");
     lab.apply(ACCOUNT);
@@ -55,12 +55,12 @@ fn without_permission_it_samples_and_with_a_role_of_the_namespace_it_knows_every
         (!target["notices"].as_array()?.iter().any(here) && three_expected(target)).then(|| target.clone())
     });
     assert!(forbids(&target, "storageclasses of the cluster"), "{:#?}", target["notices"]);
-    assert_eq!(target["claims"].as_array().map(Vec::len), Some(3));
+    assert_eq!(target["pvcs"].as_array().map(Vec::len), Some(3));
     lab.scale(4);
     let event = probe.finished_events(1).remove(0);
     let member = Member::only(&event);
-    member.assert_reached(&["requested", "claim_created", "claim_bound", "pod_ready", "endpoint_ready", "first_read"]);
-    assert_eq!(probe.metrics().count("readscope_claim_bind_seconds", &["bind_mode=\"unknown\""]), 1);
+    member.assert_reached(&["requested", "pvc_created", "pvc_bound", "pod_ready", "endpoint_ready", "first_read"]);
+    assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &["bind_mode=\"unknown\""]), 1);
     assert_unwritten(&mut probe);
 }
 

@@ -23,8 +23,8 @@ fn each_kind_is_listed_once_and_watched_once_and_nothing_is_polled() {
     }
     // The server may end a watch after a minute, which is begun anew without a list.
     let reads = probe.metrics().reads();
-    let samples = Duration::from_secs(10).as_millis() / 20;
-    probe.scrape_until("10 s of reads", |now| u128::from(now.reads() - reads) >= samples);
+    let probes = Duration::from_secs(10).as_millis() / 20;
+    probe.scrape_until("10 s of reads", |now| u128::from(now.reads() - reads) >= probes);
     assert_eq!(lists(), listed, "nothing is polled");
     assert_eq!(watches(), [1; 6], "one watch each");
 }

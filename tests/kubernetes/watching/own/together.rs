@@ -1,4 +1,4 @@
-//! Replicas that come at the same time, from an ordinal of their own, with several claims each; and a second request before
+//! Replicas that come at the same time, from an ordinal of their own, with several PVCs each; and a second request before
 //! the first is over.
 
 use jiff::Timestamp;
@@ -49,9 +49,9 @@ items:
 
 const RISING: [&str; 9] = [
     "requested",
-    "claim_created",
-    "claim_provisioning",
-    "claim_bound",
+    "pvc_created",
+    "pvc_provisioning",
+    "pvc_bound",
     "pod_created",
     "pod_scheduled",
     "sandbox_ready",
@@ -64,14 +64,14 @@ fn replicas_that_come_together_are_dated_each_by_itself_and_a_later_request_take
     let lab = Lab::own();
     lab.apply(MANY);
     lab.kubectl("-n mysql rollout status statefulset/many --timeout=400s");
-    let mut probe = lab.readscope("mysql/many-read", &["--direct-interval", "0"]);
-    let claims = probe.target_until("the claims from before", |target| {
-        let claims = target["claims"].as_array()?;
-        let dated = claims.len() == 2 && claims.iter().all(|claim| claim["bound"].is_string());
-        dated.then(|| claims.clone())
+    let mut probe = lab.readscope("mysql/many-read", &["--pod-probe-interval", "0"]);
+    let pvcs = probe.target_until("the PVCs from before", |target| {
+        let pvcs = target["pvcs"].as_array()?;
+        let dated = pvcs.len() == 2 && pvcs.iter().all(|pvc| pvc["bound"].is_string());
+        dated.then(|| pvcs.clone())
     });
-    assert_bound_as_their_volumes_say(&lab, &claims);
-    assert_eq!(probe.metrics().count("readscope_claim_bind_seconds", &[]), 0, "nobody saw it");
+    assert_bound_as_their_volumes_say(&lab, &pvcs);
+    assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &[]), 0, "nobody saw it");
 
     let scale = |replicas: u32| lab.kubectl(&format!("-n mysql scale statefulset/many --replicas={replicas}"));
     scale(3);
@@ -88,12 +88,12 @@ fn replicas_that_come_together_are_dated_each_by_itself_and_a_later_request_take
     assert_eq!(names, ["many-6", "many-7"]);
     for member in &members {
         member.assert_reached(&RISING);
-        assert_eq!(member.value()["claim_reused"], false);
+        assert_eq!(member.value()["pvc_reused"], false);
     }
     let [first, second] = [0, 1].map(|index| members[index].milestones());
     assert!(second["pod_created"] < first["pod_ready"], "{first:#?} {second:#?}");
-    assert_eq!(probe.metrics().count("readscope_claim_bind_seconds", &[]), 4);
-    assert_eq!(probe.target()["claims"].as_array().map(Vec::len), Some(6));
+    assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &[]), 4);
+    assert_eq!(probe.target()["pvcs"].as_array().map(Vec::len), Some(6));
 
     // The first event waits for first reads; the second takes one of its replicas away.
     scale(2);
@@ -111,14 +111,14 @@ fn replicas_that_come_together_are_dated_each_by_itself_and_a_later_request_take
     lab.kubectl("-n mysql delete statefulset/many service/many-read --timeout=120s");
 }
 
-/// Asserts that claims which were bound before readscope started are dated as their volumes are.
-fn assert_bound_as_their_volumes_say(lab: &Lab, claims: &[Value]) {
-    for claim in claims {
-        let told: Timestamp = claim["bound"].as_str().unwrap().parse().unwrap();
-        let volume = lab.object(&format!("persistentvolume/{}", claim["volume"].as_str().unwrap()));
+/// Asserts that PVCs which were bound before readscope started are dated as their volumes are.
+fn assert_bound_as_their_volumes_say(lab: &Lab, pvcs: &[Value]) {
+    for pvc in pvcs {
+        let told: Timestamp = pvc["bound"].as_str().unwrap().parse().unwrap();
+        let volume = lab.object(&format!("persistentvolume/{}", pvc["volume"].as_str().unwrap()));
         let since = volume["status"]["lastPhaseTransitionTime"].as_str().unwrap();
-        assert_eq!(told, since.parse().unwrap(), "{claim:#?}");
-        let created: Timestamp = claim["created"].as_str().unwrap().parse().unwrap();
-        assert!(told >= created, "{claim:#?}");
+        assert_eq!(told, since.parse().unwrap(), "{pvc:#?}");
+        let created: Timestamp = pvc["created"].as_str().unwrap().parse().unwrap();
+        assert!(told >= created, "{pvc:#?}");
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{DirectSample, Event, PodProbe, ProbePlan, Purpose, Sample, TargetId};
+use crate::model::{Event, PodProbe, PodProbeResult, Probe, ProbePlan, Purpose, TargetId};
 
 /// Maximum number of pods probed at once, without the primary.
 const AT_ONCE: usize = 8;
@@ -41,15 +41,15 @@ struct Asked {
 pub async fn run<S, F>(
     target: TargetId,
     mut plan: watch::Receiver<ProbePlan>,
-    sample: S,
+    probe: S,
     events: mpsc::Sender<Event>,
     stop: CancellationToken,
 ) where
     S: Fn(&PodProbe) -> F,
-    F: Future<Output = Sample> + Send + 'static,
+    F: Future<Output = Probe> + Send + 'static,
 {
     let mut asked: HashMap<Arc<str>, Asked> = HashMap::new();
-    let mut in_flight: JoinSet<DirectSample> = JoinSet::new();
+    let mut in_flight: JoinSet<PodProbeResult> = JoinSet::new();
     loop {
         let next = next(&plan.borrow_and_update(), &asked, in_flight.len());
         let due = next.as_ref().map_or_else(|| Instant::now() + IDLE, |(due, _)| *due);
@@ -68,15 +68,15 @@ pub async fn run<S, F>(
             // If the sender is gone, the plan stays as it is.
             Ok(()) = plan.changed() => {
                 let plan = plan.borrow();
-                asked.retain(|uid, asked| asked.under_way || plan.direct.iter().any(|ask| ask.pod.uid == *uid));
+                asked.retain(|uid, asked| asked.under_way || plan.pod_probes.iter().any(|ask| ask.pod.uid == *uid));
             }
             () = sleep_until(due) => {
                 let Some((_, ask)) = next else { continue };
                 let began = Instant::now();
                 let state = Asked { began, place: rand::random(), under_way: true };
                 asked.insert(Arc::clone(&ask.pod.uid), state);
-                let sample = sample(&ask);
-                in_flight.spawn(async move { DirectSample { pod: ask.pod, purpose: ask.purpose, sample: sample.await } });
+                let probe = probe(&ask);
+                in_flight.spawn(async move { PodProbeResult { pod: ask.pod, purpose: ask.purpose, probe: probe.await } });
             }
         }
     }
@@ -88,8 +88,8 @@ pub async fn run<S, F>(
     }
 }
 
-async fn tell(events: &mpsc::Sender<Event>, target: TargetId, sample: DirectSample) -> bool {
-    events.send(Event::PodProbed { target, sample: Box::new(sample) }).await.is_ok()
+async fn tell(events: &mpsc::Sender<Event>, target: TargetId, probe: PodProbeResult) -> bool {
+    events.send(Event::PodProbed { target, probe: Box::new(probe) }).await.is_ok()
 }
 
 /// The pod to probe next, and when.
@@ -104,7 +104,7 @@ fn next(plan: &ProbePlan, asked: &HashMap<Arc<str>, Asked>, in_flight: usize) ->
         Some(asked) => Some((true, asked.began + ask.every.mul_f64(1.0 + JITTER * (asked.place - 0.5)))),
     };
     let allowed = |ask: &&PodProbe| ask.purpose == Purpose::Primary || in_flight < AT_ONCE;
-    let candidates = plan.direct.iter().filter(allowed).filter_map(|ask| Some((due(ask)?, ask)));
+    let candidates = plan.pod_probes.iter().filter(allowed).filter_map(|ask| Some((due(ask)?, ask)));
     candidates.min_by_key(|(due, _)| *due).map(|((_, due), ask)| (due, ask.clone()))
 }
 
@@ -131,7 +131,7 @@ mod tests {
         let (planned, plan) = watch::channel(ProbePlan::default());
         let stop = CancellationToken::new();
         let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let sample = {
+        let probe = {
             let most = Arc::clone(&most);
             move |_: &PodProbe| {
                 let (under_way, most) = (Arc::clone(&under_way), Arc::clone(&most));
@@ -141,14 +141,14 @@ mod tests {
                     tokio::time::sleep(lasting).await;
                     under_way.fetch_sub(1, Ordering::Relaxed);
                     let failure = Failure { reason: FailureReason::Other, text: String::new(), address: None };
-                    Sample { sequence: 0, started, finished: clock.now(), outcome: Err(failure) }
+                    Probe { sequence: 0, started, finished: clock.now(), outcome: Err(failure) }
                 }
             }
         };
-        let running = run(TargetId(0), plan, sample, events, stop.clone());
+        let running = run(TargetId(0), plan, probe, events, stop.clone());
         let planning = async {
             for (direct, seconds) in plans {
-                planned.send_replace(ProbePlan { burst: false, direct });
+                planned.send_replace(ProbePlan { burst: false, pod_probes: direct });
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
             stop.cancel();
@@ -156,8 +156,8 @@ mod tests {
         tokio::join!(running, planning);
         let mut counts = HashMap::new();
         while let Ok(event) = told.try_recv() {
-            let Event::PodProbed { sample, .. } = event else { panic!("{event:?}") };
-            *counts.entry(sample.pod.name.to_string()).or_default() += 1;
+            let Event::PodProbed { probe, .. } = event else { panic!("{event:?}") };
+            *counts.entry(probe.pod.name.to_string()).or_default() += 1;
         }
         (counts, most.load(Ordering::Relaxed))
     }

@@ -9,7 +9,7 @@ use crate::model::{
         cluster::Cluster,
         milestones::Receipt,
         routing::Rule,
-        tests::builders::{claim, event, name, pod, set, slice},
+        tests::builders::{event, name, pod, pvc, set, slice},
         updates::Updates,
         watches::{Problem, WatchName},
     },
@@ -33,7 +33,7 @@ impl Told {
     }
 
     fn new() -> Self {
-        let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Claim, Kind::Event];
+        let kinds = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet, Kind::Pvc, Kind::Event];
         let mut told = Self::of("mysql-read", [], &kinds);
         let service = crate::model::cluster::Service {
             name: name("mysql-read"),
@@ -47,7 +47,7 @@ impl Told {
         told.at(5000.0, pod("mysql-0").running_since(1000.0));
         told.at(5000.0, slice("mysql-read", [("mysql-0", &Arc::from("mysql-0-a"))]));
         told.at(6000.0, set(4));
-        told.at(6000.0, claim("data-mysql-3").created_at(6000.0));
+        told.at(6000.0, pvc("data-mysql-3").created_at(6000.0));
         told
     }
 
@@ -55,12 +55,12 @@ impl Told {
         self.takes(Change::Applied(object.into(), Receipt::Live), seconds);
     }
 
-    fn gone(&mut self, seconds: f64, claim: &ObjectName) {
-        self.takes(Change::Deleted(Kind::Claim, claim.clone(), Receipt::Live), seconds);
+    fn gone(&mut self, seconds: f64, pvc: &ObjectName) {
+        self.takes(Change::Deleted(Kind::Pvc, pvc.clone(), Receipt::Live), seconds);
     }
 
     fn takes(&mut self, change: Change, seconds: f64) {
-        self.news(|cluster, updates| cluster.apply(&watch(Kind::Claim), change, Moment::at(seconds), updates));
+        self.news(|cluster, updates| cluster.apply(&watch(Kind::Pvc), change, Moment::at(seconds), updates));
     }
 
     fn lists(&mut self, kind: Kind, seconds: f64) -> Vec<String> {
@@ -88,76 +88,76 @@ impl Told {
 }
 
 #[test]
-fn a_claim_that_is_pending_for_long_is_told_with_its_reason_and_what_to_do() {
+fn a_pvc_that_is_pending_for_long_is_told_with_its_reason_and_what_to_do() {
     let mut told = Told::new();
     told.at(6010.0, event("data-mysql-3", "ProvisioningFailed", "no space left in the zone"));
     assert!(told.tick(6029.0).is_empty() && told.notices(6029.0).is_empty());
-    let sentence = "claim data-mysql-3 has been pending for 75 s: ProvisioningFailed: no space left in the zone; check \
+    let sentence = "PVC data-mysql-3 has been pending for 75 s: ProvisioningFailed: no space left in the zone; check \
                     the storage class, its quota, and the log of its provisioner";
     assert_eq!(told.tick(6075.0), [sentence]);
     assert_eq!(told.notices(6075.0), [sentence]);
     assert!(told.tick(6076.0).is_empty(), "it is told once");
-    assert_eq!(told.notices(6080.5)[0].split(':').next(), Some("claim data-mysql-3 has been pending for 80 s"));
+    assert_eq!(told.notices(6080.5)[0].split(':').next(), Some("PVC data-mysql-3 has been pending for 80 s"));
     assert_eq!(told.tick(6135.0).len(), 1, "and again after a minute");
     told.at(6140.0, event("data-mysql-3", "QuotaCheckFailed", "none is left"));
     assert_eq!(told.tick(6141.0).len(), 1, "and when there is another reason");
-    told.at(6150.0, claim("data-mysql-3").selected().bound());
-    assert_eq!(told.tick(6151.0), ["claim data-mysql-3 is bound at last"]);
+    told.at(6150.0, pvc("data-mysql-3").selected().bound());
+    assert_eq!(told.tick(6151.0), ["PVC data-mysql-3 is bound at last"]);
     assert!(told.tick(6152.0).is_empty() && told.notices(6152.0).is_empty());
 }
 
 #[test]
-fn a_reason_may_be_known_before_its_claim_and_without_permission_there_is_none() {
+fn a_reason_may_be_known_before_its_pvc_and_without_permission_there_is_none() {
     let mut told = Told::new();
     let early = event("data-mysql-4", "WaitForPodScheduled", "waiting for pod mysql-4 to be scheduled");
     told.at(6000.0, early);
     told.at(6000.5, set(5));
-    told.at(6001.0, claim("data-mysql-4").created_at(6001.0));
+    told.at(6001.0, pvc("data-mysql-4").created_at(6001.0));
     let notices = told.notices(6040.0);
     assert!(notices[0].ends_with("`kubectl --namespace mysql describe pvc data-mysql-3` tells why"), "{notices:?}");
     assert!(notices[1].contains("WaitForPodScheduled: waiting for pod mysql-4"), "{notices:?}");
 }
 
 #[test]
-fn a_claim_that_is_deleted_or_made_anew_is_not_bound_at_last() {
+fn a_pvc_that_is_deleted_or_made_anew_is_not_bound_at_last() {
     let mut told = Told::new();
     assert_eq!(told.tick(6060.0).len(), 1);
     told.gone(6061.0, &name("data-mysql-3"));
     assert!(told.tick(6061.0).is_empty());
-    told.at(6062.0, claim("data-mysql-3").uid("b").created_at(6062.0));
-    told.at(6063.0, claim("data-mysql-3").uid("b").selected().bound());
+    told.at(6062.0, pvc("data-mysql-3").uid("b").created_at(6062.0));
+    told.at(6063.0, pvc("data-mysql-3").uid("b").selected().bound());
     assert!(told.tick(6063.0).is_empty());
 }
 
 #[test]
-fn a_claim_stays_in_view_when_its_replica_goes_and_waits_for_nobody() {
+fn a_pvc_stays_in_view_when_its_replica_goes_and_waits_for_nobody() {
     let mut told = Told::new();
-    let claims = |told: &Told, seconds: f64| -> Vec<(String, bool)> {
+    let pvcs = |told: &Told, seconds: f64| -> Vec<(String, bool)> {
         let snapshot = told.0.snapshot(Moment::at(seconds));
-        let claims = snapshot.statefulsets.iter().flat_map(|set| &set.claims);
-        claims.map(|claim| (claim.claim.name.name.to_string(), claim.pending.is_some())).collect()
+        let pvcs = snapshot.statefulsets.iter().flat_map(|set| &set.pvcs);
+        pvcs.map(|pvc| (pvc.pvc.name.name.to_string(), pvc.pending.is_some())).collect()
     };
-    assert_eq!(claims(&told, 6040.0), [("data-mysql-3".to_owned(), true)]);
+    assert_eq!(pvcs(&told, 6040.0), [("data-mysql-3".to_owned(), true)]);
     told.at(6050.0, set(3));
-    told.at(6051.0, claim("data-mysql-5").created_at(6000.0));
-    assert_eq!(claims(&told, 6100.0), [("data-mysql-3".to_owned(), false)]);
+    told.at(6051.0, pvc("data-mysql-5").created_at(6000.0));
+    assert_eq!(pvcs(&told, 6100.0), [("data-mysql-3".to_owned(), false)]);
     assert_eq!(told.notices(6100.0), Vec::<String>::new());
 }
 
 #[test]
-fn of_claims_of_others_nobody_is_told() {
+fn of_pvcs_of_others_nobody_is_told() {
     let mut told = Told::new();
-    told.at(6000.0, claim("scratch").created_at(6000.0));
-    told.at(6001.0, claim("data-mysql-3").selected().bound());
+    told.at(6000.0, pvc("scratch").created_at(6000.0));
+    told.at(6001.0, pvc("data-mysql-3").selected().bound());
     assert!(told.tick(7000.0).is_empty() && told.notices(7000.0).is_empty());
 }
 
 #[test]
-fn a_list_of_the_claims_ends_what_was_said_of_others() {
+fn a_list_of_the_pvcs_ends_what_was_said_of_others() {
     let mut told = Told::new();
     told.at(6001.0, event("data-mysql-9", "ProvisioningFailed", "long ago"));
     told.at(6001.0, event("data-mysql-3", "ProvisioningFailed", "now"));
-    told.lists(Kind::Claim, 6002.0);
+    told.lists(Kind::Pvc, 6002.0);
     let debug = format!("{:?}", told.0);
     assert!(!debug.contains("long ago") && debug.contains("\"now\""), "{debug}");
 }

@@ -10,10 +10,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    claims::TrackedClaim,
     milestones::Milestone,
     notice::ClusterNotice,
-    objects::{ClaimEvent, ClaimPhase, ClaimReason, Volume},
+    objects::{PvcEvent, PvcPhase, PvcReason, Volume},
+    pvcs::TrackedPvc,
 };
 use crate::model::base::{Moment, ObjectName, TOLD_EVERY};
 
@@ -21,32 +21,32 @@ use crate::model::base::{Moment, ObjectName, TOLD_EVERY};
 const UNKNOWN_MAX: usize = 1000;
 
 #[derive(Debug, Default)]
-pub(super) struct Reasons(BTreeMap<ObjectName, (Arc<str>, ClaimReason)>);
+pub(super) struct Reasons(BTreeMap<ObjectName, (Arc<str>, PvcReason)>);
 
 impl Reasons {
     /// Keeps the reason of a PVC that is pending or not known yet.
-    pub(super) fn applied(&mut self, event: ClaimEvent) {
-        if self.0.len() >= UNKNOWN_MAX && !self.0.contains_key(&event.claim) {
+    pub(super) fn applied(&mut self, event: PvcEvent) {
+        if self.0.len() >= UNKNOWN_MAX && !self.0.contains_key(&event.pvc) {
             return;
         }
-        let ClaimEvent { claim, uid, reason } = event;
-        let known = self.0.get(&claim).filter(|(of, _)| *of == uid).map(|(_, known)| known);
-        let rank = |reason: &ClaimReason| (reason.warning, reason.last);
+        let PvcEvent { pvc, uid, reason } = event;
+        let known = self.0.get(&pvc).filter(|(of, _)| *of == uid).map(|(_, known)| known);
+        let rank = |reason: &PvcReason| (reason.warning, reason.last);
         if known.is_none_or(|known| rank(&reason) >= rank(known)) {
-            self.0.insert(claim, (uid, reason));
+            self.0.insert(pvc, (uid, reason));
         }
     }
 
-    pub(super) fn of(&self, claim: &ObjectName, uid: &str) -> Option<&ClaimReason> {
-        self.0.get(claim).filter(|(of, _)| **of == *uid).map(|(_, reason)| reason)
+    pub(super) fn of(&self, pvc: &ObjectName, uid: &str) -> Option<&PvcReason> {
+        self.0.get(pvc).filter(|(of, _)| **of == *uid).map(|(_, reason)| reason)
     }
 
-    pub(super) fn forget(&mut self, claim: &ObjectName) {
-        self.0.remove(claim);
+    pub(super) fn forget(&mut self, pvc: &ObjectName) {
+        self.0.remove(pvc);
     }
 
     pub(super) fn retain(&mut self, is_pending: impl Fn(&ObjectName) -> bool) {
-        self.0.retain(|claim, _| is_pending(claim));
+        self.0.retain(|pvc, _| is_pending(pvc));
     }
 }
 
@@ -59,28 +59,28 @@ pub(super) struct Volumes(BTreeMap<ObjectName, (Arc<str>, Timestamp)>);
 
 impl Volumes {
     pub(super) fn applied(&mut self, volume: Volume) {
-        let Volume { claim, claim_uid, bound } = volume;
+        let Volume { pvc, pvc_uid, bound } = volume;
         match bound {
-            None => self.forget(&claim),
+            None => self.forget(&pvc),
             Some(bound) if self.0.len() < WAITING_MAX => {
-                self.0.insert(claim, (claim_uid, bound));
+                self.0.insert(pvc, (pvc_uid, bound));
             }
             Some(_) => {}
         }
     }
 
     /// Since when the PVC is bound; returned once.
-    pub(super) fn take(&mut self, claim: &ObjectName, uid: &str) -> Option<Timestamp> {
-        let (of, bound) = self.0.remove(claim)?;
+    pub(super) fn take(&mut self, pvc: &ObjectName, uid: &str) -> Option<Timestamp> {
+        let (of, bound) = self.0.remove(pvc)?;
         (*of == *uid).then_some(bound)
     }
 
-    pub(super) fn forget(&mut self, claim: &ObjectName) {
-        self.0.remove(claim);
+    pub(super) fn forget(&mut self, pvc: &ObjectName) {
+        self.0.remove(pvc);
     }
 
     pub(super) fn retain(&mut self, is_awaited: impl Fn(&ObjectName) -> bool) {
-        self.0.retain(|claim, _| is_awaited(claim));
+        self.0.retain(|pvc, _| is_awaited(pvc));
     }
 }
 
@@ -98,50 +98,45 @@ struct Told {
     reason: Option<Arc<str>>,
 }
 
-pub(super) fn pending_for(life: &TrackedClaim, now: Moment) -> Option<Duration> {
+pub(super) fn pending_for(life: &TrackedPvc, now: Moment) -> Option<Duration> {
     if !life.is_pending() {
         return None;
     }
-    let created = life.milestones.get(Milestone::ClaimCreated)?;
+    let created = life.milestones.get(Milestone::PvcCreated)?;
     Some(match created.live {
         Some(created) => now.since(created),
         None => Duration::try_from(now.wall.duration_since(created.wall)).unwrap_or_default(),
     })
 }
 
-pub(super) fn notice(life: &TrackedClaim, reason: Option<&ClaimReason>, now: Moment) -> Option<ClusterNotice> {
+pub(super) fn notice(life: &TrackedPvc, reason: Option<&PvcReason>, now: Moment) -> Option<ClusterNotice> {
     let pending = pending_for(life, now).filter(|pending| *pending >= PATIENCE)?;
-    Some(ClusterNotice::ClaimPending { claim: life.claim.name.clone(), pending, reason: reason.cloned() })
+    Some(ClusterNotice::PvcPending { pvc: life.pvc.name.clone(), pending, reason: reason.cloned() })
 }
 
 impl Pending {
     /// Returns the notice if it is the first one, has a new reason, or is due again.
-    pub(super) fn tick(
-        &mut self,
-        life: &TrackedClaim,
-        reason: Option<&ClaimReason>,
-        now: Moment,
-    ) -> Option<ClusterNotice> {
+    pub(super) fn tick(&mut self, life: &TrackedPvc, reason: Option<&PvcReason>, now: Moment) -> Option<ClusterNotice> {
         let notice = notice(life, reason, now)?;
         let reason = reason.map(|reason| Arc::clone(&reason.reason));
-        let uid = Arc::clone(&life.claim.uid);
-        let known = self.0.get(&life.claim.name).filter(|told| told.uid == uid);
+        let uid = Arc::clone(&life.pvc.uid);
+        let known = self.0.get(&life.pvc.name).filter(|told| told.uid == uid);
         if known.is_some_and(|told| told.reason == reason && now.since(told.when) < TOLD_EVERY) {
             return None;
         }
-        self.0.insert(life.claim.name.clone(), Told { uid, when: now, reason });
+        self.0.insert(life.pvc.name.clone(), Told { uid, when: now, reason });
         Some(notice)
     }
 
     /// Forgets the PVCs that no longer wait and returns the notices of those that were bound.
-    pub(super) fn settle<'a>(&mut self, claim: impl Fn(&ObjectName) -> Option<&'a TrackedClaim>) -> Vec<ClusterNotice> {
+    pub(super) fn settle<'a>(&mut self, pvc: impl Fn(&ObjectName) -> Option<&'a TrackedPvc>) -> Vec<ClusterNotice> {
         let mut bound = Vec::new();
         self.0.retain(|name, told| {
-            let life = claim(name).filter(|life| life.claim.uid == told.uid);
-            if let Some(ClaimPhase::Bound) = life.map(|life| life.claim.phase) {
-                bound.push(ClusterNotice::ClaimBound { claim: name.clone() });
+            let life = pvc(name).filter(|life| life.pvc.uid == told.uid);
+            if let Some(PvcPhase::Bound) = life.map(|life| life.pvc.phase) {
+                bound.push(ClusterNotice::PvcBound { pvc: name.clone() });
             }
-            life.is_some_and(TrackedClaim::is_pending)
+            life.is_some_and(TrackedPvc::is_pending)
         });
         bound
     }
@@ -151,11 +146,11 @@ impl Pending {
 mod tests {
     use super::*;
 
-    fn event(claim: &str, reason: &str, warning: bool, second: i64) -> ClaimEvent {
-        ClaimEvent {
-            claim: ObjectName::new("mysql", claim),
+    fn event(pvc: &str, reason: &str, warning: bool, second: i64) -> PvcEvent {
+        PvcEvent {
+            pvc: ObjectName::new("mysql", pvc),
             uid: "a".into(),
-            reason: ClaimReason {
+            reason: PvcReason {
                 reason: reason.into(),
                 message: "words".into(),
                 warning,
@@ -181,22 +176,22 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_made_anew_does_not_inherit_the_reason() {
+    fn a_pvc_made_anew_does_not_inherit_the_reason() {
         let mut reasons = Reasons::default();
         reasons.applied(event("data-mysql-3", "ProvisioningFailed", true, 13));
         assert_eq!(reasons.of(&ObjectName::new("mysql", "data-mysql-3"), "b"), None);
-        reasons.applied(ClaimEvent { uid: "b".into(), ..event("data-mysql-3", "Provisioning", false, 1) });
+        reasons.applied(PvcEvent { uid: "b".into(), ..event("data-mysql-3", "Provisioning", false, 1) });
         assert_eq!(said(&reasons), None, "it is the new one's");
     }
 
     #[test]
-    fn events_of_countless_claims_take_no_room() {
+    fn events_of_countless_pvcs_take_no_room() {
         let mut reasons = Reasons::default();
         for number in 0..3000 {
             reasons.applied(event(&format!("data-{number}"), "Provisioning", false, 10));
         }
         assert_eq!(reasons.0.len(), UNKNOWN_MAX);
-        reasons.retain(|claim| &*claim.name == "data-7");
+        reasons.retain(|pvc| &*pvc.name == "data-7");
         assert_eq!(reasons.0.len(), 1);
     }
 }

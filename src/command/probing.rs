@@ -13,31 +13,31 @@ use crate::{
         Event, PodProbe, ProbePlan, Snapshot, TargetId,
         cluster::{Kind, ObjectName},
     },
-    source::{direct, mysql::Sampler, schedule::Schedule},
+    source::{mysql::Prober, pod_probes, schedule::Schedule},
 };
 
 /// Maximum wait for the first list of endpoints, so that replicas do not change their names later.
 const ENDPOINTS_WITHIN: Duration = Duration::from_secs(5);
 
-pub(super) struct Sampling {
+pub(super) struct Probing {
     pub(super) id: TargetId,
     pub(super) service: Option<ObjectName>,
     /// Start delay that spreads the probes of many targets over the interval.
     pub(super) delay: Duration,
     pub(super) schedule: Schedule,
-    pub(super) sampler: Arc<Sampler>,
+    pub(super) prober: Arc<Prober>,
     pub(super) plan: watch::Receiver<ProbePlan>,
 }
 
-impl Sampling {
+impl Probing {
     pub(super) async fn run(
         self,
         events: mpsc::Sender<Event>,
         shown: watch::Receiver<Snapshot>,
         stop: CancellationToken,
     ) {
-        let direct = self.direct(events.clone(), stop.clone());
-        tokio::join!(direct, self.routed(events, shown, stop));
+        let pod_probes = self.pod_probes(events.clone(), stop.clone());
+        tokio::join!(pod_probes, self.routed(events, shown, stop));
     }
 
     async fn routed(self, events: mpsc::Sender<Event>, shown: watch::Receiver<Snapshot>, stop: CancellationToken) {
@@ -51,23 +51,27 @@ impl Sampling {
                 () = stop.cancelled() => return,
             }
         }
-        let sampler = self.sampler;
-        let sample = move |sequence| {
-            let sampler = Arc::clone(&sampler);
-            async move { sampler.sample(sequence).await }
+        let prober = self.prober;
+        let probe = move |sequence| {
+            let prober = Arc::clone(&prober);
+            async move { prober.probe(sequence).await }
         };
-        self.schedule.run(self.id, self.plan, sample, events, stop.clone()).await;
+        self.schedule.run(self.id, self.plan, probe, events, stop.clone()).await;
         // A schedule with a limit ends before the program does.
         stop.cancelled().await;
     }
 
-    fn direct(&self, events: mpsc::Sender<Event>, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        let (id, plan, sampler) = (self.id, self.plan.clone(), Arc::clone(&self.sampler));
-        let sample = move |ask: &PodProbe| {
-            let (sampler, addresses) = (Arc::clone(&sampler), ask.addresses.clone());
-            async move { sampler.sample_at(&addresses).await }
+    fn pod_probes(
+        &self,
+        events: mpsc::Sender<Event>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (id, plan, prober) = (self.id, self.plan.clone(), Arc::clone(&self.prober));
+        let probe = move |ask: &PodProbe| {
+            let (prober, addresses) = (Arc::clone(&prober), ask.addresses.clone());
+            async move { prober.probe_at(&addresses).await }
         };
-        direct::run(id, plan, sample, events, stop)
+        pod_probes::run(id, plan, probe, events, stop)
     }
 }
 

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use crate::model::base::{Moment, PodRef};
 
 #[derive(Clone, Debug)]
-pub struct Sample {
+pub struct Probe {
     /// Position in start order among the probes of the target: 0, 1, 2, … without gaps.
     pub sequence: u64,
     pub started: Moment,
