@@ -47,9 +47,21 @@ impl Deploy {
 
     /// What that would apply.
     pub(crate) fn rendered(&self) -> Vec<Value> {
+        Self::render(Path::new(&self.path()))
+    }
+
+    /// What an overlay beside it with this kustomization would apply.
+    pub(crate) fn overlaid(&self, kustomization: &str) -> Vec<Value> {
+        let overlay = self.folder.path().join("overlay");
+        fs::create_dir_all(&overlay).unwrap();
+        fs::write(overlay.join("kustomization.yaml"), kustomization).unwrap();
+        Self::render(&overlay)
+    }
+
+    fn render(directory: &Path) -> Vec<Value> {
         let programs = run(&mut Command::new(repository().join("tests/cluster/build")));
         let kubectl = Path::new(programs.trim()).join("kubectl");
-        let yaml = run(Command::new(kubectl).arg("kustomize").arg(self.path()));
+        let yaml = run(Command::new(kubectl).arg("kustomize").arg(directory));
         serde_saphyr::from_multiple(&yaml).unwrap()
     }
 }

@@ -1,9 +1,15 @@
 //! The directories that are given to `kubectl apply -k`, as kubectl renders them; and what a user sees who named the wrong
 //! Service.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
-use crate::{cluster::Cluster, deploy::Deploy, deployed, mysql, support::waiting::wait_until, turn::Turn};
+use crate::{
+    cluster::{Cluster, repository},
+    deploy::Deploy,
+    deployed, mysql,
+    support::waiting::wait_until,
+    turn::Turn,
+};
 
 /// How many objects readscope's directory has by itself.
 const OBJECTS: usize = 12;
@@ -22,6 +28,8 @@ fn every_directory_is_rendered_and_a_wrong_service_is_told() {
         let rendered = Deploy::with(&[component]).rendered();
         assert_eq!(rendered.len(), OBJECTS + adds, "{component}: {rendered:#?}");
     }
+
+    overlays_keep_the_role_where_the_service_is();
 
     // The operator is not there.
     let operated = Deploy::with(&["prometheus-operator"]);
@@ -45,6 +53,45 @@ fn every_directory_is_rendered_and_a_wrong_service_is_told() {
     let unnamed = Deploy::with(&[]).naming("");
     let _ = cluster.try_kubectl(&format!("apply -k {}", unnamed.path()));
     deployed::ends_saying(&cluster, "readscope", "--service");
+}
+
+/// The overlay of docs/install.md, with another Service and another namespace of its own.
+fn overlays_keep_the_role_where_the_service_is() {
+    let page = fs::read_to_string(repository().join("docs/install.md")).unwrap();
+    let documented = page.split("```yaml\n").find(|block| block.contains("resources: [../deploy]")).unwrap();
+    let documented = documented.split("```").next().unwrap();
+    let (service, own) = ("service=shop/db-read", "namespace: monitoring");
+    assert!(documented.contains(service) && documented.contains(own), "{documented}");
+    let overlay = documented.replace(service, "service=team-a/orders-read").replace(own, "namespace: observers");
+
+    let rendered = Deploy::with(&["per-node", "kubernetes-events"]).overlaid(&overlay);
+    let named = |kind: &str| {
+        let wanted =
+            rendered.iter().filter(|object| object["kind"] == kind && object["metadata"]["name"] == "readscope");
+        let found: Vec<_> = wanted.collect();
+        assert_eq!(found.len(), 1, "{kind}: {found:#?}");
+        found[0]
+    };
+    for kind in ["Role", "RoleBinding"] {
+        assert_eq!(named(kind)["metadata"]["namespace"], "team-a");
+    }
+    let subject = &named("RoleBinding")["subjects"][0];
+    assert_eq!((&subject["name"], &subject["namespace"]), (&"readscope".into(), &"observers".into()));
+    for kind in ["ServiceAccount", "Deployment", "Service", "NetworkPolicy"] {
+        assert_eq!(named(kind)["metadata"]["namespace"], "observers");
+    }
+    // OpenShift's restricted-v2 refuses fixed users and groups, and accepts any other pod of the Restricted standard.
+    for pods in rendered.iter().filter(|object| object["spec"]["template"]["spec"].is_object()) {
+        let spec = &pods["spec"]["template"]["spec"];
+        let of_containers =
+            spec["containers"].as_array().unwrap().iter().map(|container| &container["securityContext"]);
+        for context in of_containers.chain([&spec["securityContext"]]) {
+            for fixed in ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "seLinuxOptions"] {
+                assert!(context[fixed].is_null(), "{fixed} in {pods}");
+            }
+        }
+        assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
+    }
 }
 
 fn says(cluster: &Cluster, words: &str) {
