@@ -3,6 +3,7 @@
 mod cached;
 mod condition;
 mod histogram;
+mod human_duration;
 mod limits;
 mod moment;
 mod names;
@@ -16,4 +17,5 @@ pub use severity::Severity;
 
 pub(crate) use cached::Cached;
 pub(crate) use condition::{Condition, Progress, TOLD_EVERY};
+pub(crate) use human_duration::HumanDuration;
 pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};

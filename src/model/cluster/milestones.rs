@@ -142,27 +142,27 @@ impl Milestone {
     }
 }
 
-/// The predicate of a sentence about the replica.
+/// The noun phrase of log, terminal and documentation.
 impl fmt::Display for Milestone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Requested => "was asked for",
-            Self::PvcCreated => "had its PVC created",
-            Self::PvcProvisioning => "had its volume on the way",
-            Self::PvcBound => "had its PVC bound",
-            Self::PodCreated => "had its pod created",
-            Self::PodScheduled => "had its pod scheduled",
-            Self::SandboxReady => "had volumes and network",
-            Self::Initialized => "was initialized",
-            Self::PodReady => "had its pod ready",
-            Self::EndpointReady => "was a ready endpoint",
-            Self::DirectRead => "answered its first direct read",
-            Self::FirstRead => "answered its first read",
-            Self::FreshRead => "answered its first fresh read",
-            Self::Terminating => "began to terminate",
-            Self::EndpointGone => "was no endpoint any more",
-            Self::LastRead => "answered its last read",
-            Self::PodGone => "was gone",
+            Self::Requested => "replica requested",
+            Self::PvcCreated => "PVC created",
+            Self::PvcProvisioning => "volume provisioning started",
+            Self::PvcBound => "PVC bound",
+            Self::PodCreated => "pod created",
+            Self::PodScheduled => "pod scheduled",
+            Self::SandboxReady => "volumes and network ready",
+            Self::Initialized => "initialized",
+            Self::PodReady => "pod ready",
+            Self::EndpointReady => "endpoint ready",
+            Self::DirectRead => "first pod probe answered",
+            Self::FirstRead => "first read",
+            Self::FreshRead => "first fresh read",
+            Self::Terminating => "pod terminating",
+            Self::EndpointGone => "endpoint removed",
+            Self::LastRead => "last read",
+            Self::PodGone => "pod gone",
         })
     }
 }

@@ -92,25 +92,28 @@ impl fmt::Display for Anomaly {
         match self {
             Self::SharedServerId { server_id, replicas: [one, other] } => write!(
                 f,
-                "{one} and {other} both answer with server_id {server_id}; give each server its own, or replication \
+                "{one} and {other} both have server_id {server_id}; give each server its own, or replication \
                  between them loses transactions"
             ),
             Self::ChangedServerId { replica, before, after } => write!(
                 f,
-                "{replica} answered with server_id {after} after {before}; check what sets server_id on that server"
+                "{replica} changed its server_id from {before} to {after}; check what sets server_id on that server"
             ),
             Self::ChangedServerUuid { replica, before, after } => write!(
                 f,
-                "{replica} answered with server_uuid {after:?} after {before:?}; check whether its data directory was \
+                "{replica} changed its server_uuid from {before:?} to {after:?}; check whether its data directory was \
                  lost, or two servers share its name"
             ),
             Self::Unexpected { replica } => {
-                write!(f, "{replica} answers but is not expected; check the Service's selector or --expect")
+                write!(
+                    f,
+                    "{replica} answers reads, but is not expected; check the Service's selector or the expected replicas"
+                )
             }
             Self::Primary { replica } => write!(
                 f,
-                "{replica} is the primary and answers reads although --expect leaves it out; check the Service's \
-                 selector"
+                "{replica} is the primary and answers reads, but is not expected; check the Service's selector or the \
+                 expected replicas"
             ),
         }
     }
@@ -138,13 +141,25 @@ impl Unrouted {
             Self::Terminating => "terminating",
         }
     }
+
+    /// The subject of a sentence.
+    #[must_use]
+    pub fn servers(self) -> &'static str {
+        match self {
+            Self::NoEndpoint => "servers that are not endpoints of the Service",
+            Self::Elsewhere => "endpoints for clients on other nodes or in other zones",
+            Self::NotReady => "endpoints that are not ready",
+            Self::Terminating => "endpoints that are terminating",
+        }
+    }
 }
 
+/// The predicate of a sentence about one server.
 impl fmt::Display for Unrouted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoEndpoint => "is no endpoint of it",
-            Self::Elsewhere => "is an endpoint for clients elsewhere",
+            Self::NoEndpoint => "is not one of its endpoints",
+            Self::Elsewhere => "is an endpoint for clients on other nodes or in other zones",
             Self::NotReady => "is not ready",
             Self::Terminating => "is terminating",
         })

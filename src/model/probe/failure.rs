@@ -70,21 +70,23 @@ impl FailureReason {
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Resolve => "check the name in --address and that the name server answers",
+            Self::Resolve => "check the host name of the address, and that the DNS server answers",
             Self::Refused => "check that MySQL listens there and that the Service has ready endpoints",
             Self::Unreachable => "check routes and network policies between readscope and the address",
-            Self::Timeout => "check whether a server hangs or packets are dropped; --timeout bounds one probe",
-            Self::Tls => "check the server's certificate against --tls, --tls-ca and the name in --address",
-            Self::Auth => "check --user, the password and the account's hosts and state on every replica",
+            Self::Timeout => "check for servers that hang and for dropped packets, or raise the timeout",
+            Self::Tls => {
+                "check the server's certificate against the TLS mode, the CA file and the host name of the address"
+            }
+            Self::Auth => "check the user and the password, and the account's hosts and state on every replica",
             Self::TooManyConnections => {
-                "raise max_connections or MAX_USER_CONNECTIONS, or find who holds the connections"
+                "raise max_connections or MAX_USER_CONNECTIONS, or find the clients that hold the connections"
             }
             Self::HostBlocked => {
                 "run TRUNCATE performance_schema.host_cache on that server and find what interrupts handshakes"
             }
             Self::Query => "run SELECT @@server_id, @@hostname by hand on that server with the same account",
             Self::Protocol => {
-                "check that the address and port are a MySQL server's and that nothing in between cuts connections"
+                "check that a MySQL server listens at the address and port, and that nothing in between cuts connections"
             }
             Self::Other => "the message names the cause",
         }

@@ -84,7 +84,7 @@ fn milestones(event: &ScaleEvent, width: usize) -> Vec<Line<'static>> {
             let reused = milestone == Some(Milestone::Requested) && member.pvc_reused == Some(true);
             let what = milestone.map_or_else(|| name.as_str().to_owned(), |milestone| milestone.to_string());
             let note = if reused { ", PVC reused" } else { "" };
-            let text = format!("{:>8}  {} {what}{note}", since(event.started, *time), member.replica.as_str());
+            let text = format!("{:>8}  {}: {what}{note}", since(event.started, *time), member.replica.as_str());
             reached.push((*time, milestone, text));
         }
     }
