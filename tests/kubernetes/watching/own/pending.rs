@@ -18,7 +18,14 @@ fn a_pvc_that_stays_pending_is_told_with_its_reason_and_what_to_do() {
     });
     assert!(sentence.contains("ExternalProvisioning: Waiting for a volume to be created"), "{sentence}");
     assert!(sentence.contains("check that the provisioner of its storage class runs"), "{sentence}");
-    assert_eq!(probe.program.logged(&["level=warn", "PVC data-mysql-3 has been pending for", "check that the provisioner of its storage class runs"]), 1);
+    assert_eq!(
+        probe.program.logged(&[
+            "level=warn",
+            "PVC data-mysql-3 has been pending for",
+            "check that the provisioner of its storage class runs"
+        ]),
+        1
+    );
     let pvc = pvc(&probe.target()).unwrap();
     assert_eq!((&pvc["phase"], &pvc["reason"]), (&Value::from("Pending"), &Value::from("ExternalProvisioning")));
     assert_eq!((&pvc["requested"], &pvc["capacity"]), (&Value::from("1Gi"), &Value::Null));
