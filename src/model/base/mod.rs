@@ -6,6 +6,7 @@ mod histogram;
 mod human_duration;
 mod limits;
 mod moment;
+mod named_enum;
 mod names;
 mod severity;
 
@@ -19,3 +20,4 @@ pub(crate) use cached::Cached;
 pub(crate) use condition::{Condition, Progress, TOLD_EVERY};
 pub(crate) use human_duration::HumanDuration;
 pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};
+pub(crate) use named_enum::named_enum;

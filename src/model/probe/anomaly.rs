@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::probe::Identity;
+use crate::model::base::named_enum;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anomaly {
@@ -29,13 +30,14 @@ pub enum Anomaly {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AnomalyKind {
-    SharedServerId,
-    ChangedServerId,
-    ChangedServerUuid,
-    Unexpected,
-    Primary,
+named_enum! {
+    pub enum AnomalyKind {
+        SharedServerId = "shared_server_id",
+        ChangedServerId = "changed_server_id",
+        ChangedServerUuid = "changed_server_uuid",
+        Unexpected = "unexpected",
+        Primary = "primary",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,22 +46,6 @@ pub struct AnomalySeen {
     pub answers: u64,
     /// Absent if none was seen, or if only the name of the replica is known.
     pub latest: Option<String>,
-}
-
-impl AnomalyKind {
-    pub const ALL: [Self; 5] =
-        [Self::SharedServerId, Self::ChangedServerId, Self::ChangedServerUuid, Self::Unexpected, Self::Primary];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SharedServerId => "shared_server_id",
-            Self::ChangedServerId => "changed_server_id",
-            Self::ChangedServerUuid => "changed_server_uuid",
-            Self::Unexpected => "unexpected",
-            Self::Primary => "primary",
-        }
-    }
 }
 
 impl Anomaly {
@@ -119,29 +105,18 @@ impl fmt::Display for Anomaly {
     }
 }
 
-/// Why a server that answers should get no traffic from the Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unrouted {
-    NoEndpoint,
-    /// An endpoint for clients on other nodes or in other zones.
-    Elsewhere,
-    NotReady,
-    Terminating,
+named_enum! {
+    /// Why a server that answers should get no traffic from the Service.
+    pub enum Unrouted {
+        NoEndpoint = "no_endpoint",
+        /// An endpoint for clients on other nodes or in other zones.
+        Elsewhere = "elsewhere",
+        NotReady = "not_ready",
+        Terminating = "terminating",
+    }
 }
 
 impl Unrouted {
-    pub const ALL: [Self; 4] = [Self::NoEndpoint, Self::Elsewhere, Self::NotReady, Self::Terminating];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoEndpoint => "no_endpoint",
-            Self::Elsewhere => "elsewhere",
-            Self::NotReady => "not_ready",
-            Self::Terminating => "terminating",
-        }
-    }
-
     /// The subject of a sentence.
     #[must_use]
     pub fn servers(self) -> &'static str {

@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::evidence::Suspect;
-use crate::model::{base::HumanDuration, probe::FailureReason};
+use crate::model::{
+    base::{HumanDuration, named_enum},
+    probe::FailureReason,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
@@ -60,11 +63,12 @@ pub struct Culprit {
     pub expected: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CulpritKind {
-    Dead,
-    Starved,
-    Hot,
+named_enum! {
+    pub enum CulpritKind {
+        Dead = "dead",
+        Starved = "starved",
+        Hot = "hot",
+    }
 }
 
 /// Reads that chance alone explains.
@@ -135,22 +139,11 @@ impl Verdict {
 }
 
 impl CulpritKind {
-    pub const ALL: [Self; 3] = [Self::Dead, Self::Starved, Self::Hot];
-
     pub(crate) fn of(suspect: &Suspect) -> Self {
         match suspect.odds {
             odds if odds <= 0.0 => Self::Dead,
             odds if odds < 1.0 => Self::Starved,
             _ => Self::Hot,
-        }
-    }
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Dead => "dead",
-            Self::Starved => "starved",
-            Self::Hot => "hot",
         }
     }
 }
