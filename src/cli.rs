@@ -376,10 +376,8 @@ impl CheckArgs {
 }
 
 fn milestone_parser() -> impl TypedValueParser<Value = Milestone> {
-    PossibleValuesParser::new(Milestone::ALL.map(Milestone::name)).try_map(|name| {
-        let milestone = Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
-        milestone.ok_or("no milestone")
-    })
+    PossibleValuesParser::new(Milestone::ALL.map(Milestone::name))
+        .try_map(|name| Milestone::from_name(&name).ok_or("unknown milestone"))
 }
 
 fn parse_some_time(text: &str) -> Result<Duration, DurationError> {

@@ -1,4 +1,4 @@
-//! The demo, which needs nothing but the program: its story from act to act, as metrics, API and log tell it.
+//! The demo, which needs nothing but the program: its steps as metrics, API and log show them.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -49,8 +49,8 @@ fn names(target: &Value) -> Vec<&str> {
 
 /// The finished scale events, oldest first.
 fn scale_events(address: SocketAddr) -> Vec<Value> {
-    let told = get(address, "/api/v1/scale-events").json();
-    let events = told["scale_events"].as_array().unwrap().iter().rev();
+    let document = get(address, "/api/v1/scale-events").json();
+    let events = document["scale_events"].as_array().unwrap().iter().rev();
     events.filter(|event| !event["finished"].is_null()).cloned().collect()
 }
 
@@ -62,7 +62,7 @@ fn assert_in_order(replica: &Value, milestones: &[&str]) {
 }
 
 #[test]
-fn the_story_is_told_from_act_to_act() {
+fn metrics_api_and_log_show_every_step() {
     let listen = ["--web.listen-address", "127.0.0.1:0"];
     // It ends by itself long before the test's patience does; how it ends is another test's affair.
     let arguments = [&["demo", "--no-tui", "--for", "120s", "--speed", "16", "--seed", "1"], &listen[..]].concat();
@@ -75,7 +75,7 @@ fn the_story_is_told_from_act_to_act() {
     assert_eq!(roles, ["primary", "replica", "replica"]);
     assert_eq!(get(address, "/-/ready").status, 200);
     let announced = get(address, "/api/v1/targets").json()["announcement"].clone();
-    assert!(announced.as_str().is_some_and(|act| act.starts_with("Demo, act ")), "{announced}");
+    assert!(announced.as_str().is_some_and(|caption| caption.starts_with("Demo, step ")), "{announced}");
 
     // Up with a new PVC, down, up with the PVC that stayed, down.
     wait_until("four scale events", PATIENCE, || scale_events(address).len() >= 4);
@@ -101,23 +101,23 @@ fn the_story_is_told_from_act_to_act() {
     assert_in_order(gone, &["terminating", "endpoint_gone", "pod_gone"]);
     assert_in_order(gone, &["last_read", "pod_gone"]);
 
-    // A machine that stands still for a whole act sees nothing of it before the next round.
-    for told in [
+    // A machine that stands still for a whole step sees nothing of it before the next round.
+    for words in [
         &["a probe failed (too_many_connections)", "ERROR 1040"][..],
         &["Unbalanced: mysql-2 gets none of the reads"],
         &["Undecided: ", "too_many_connections"],
     ] {
-        wait_until(&format!("{told:?} in the log"), PATIENCE, || program.logged(told) >= 1);
+        wait_until(&format!("{words:?} in the log"), PATIENCE, || program.logged(words) >= 1);
     }
 
     program.signal(Signal::SIGTERM);
     assert_eq!(program.wait(PATIENCE).code(), Some(0));
     assert!(try_get(address, "/-/healthy").is_err());
     assert_eq!(program.output().len(), 1, "{:?}", program.output());
-    let act_of = |line: &String| line.split("Demo, act ").nth(1)?.split(' ').next()?.parse::<usize>().ok();
-    let acts: Vec<usize> = program.log().iter().filter_map(act_of).collect();
-    let round: Vec<usize> = (1..=10).cycle().take(acts.len()).collect();
-    assert!(acts.len() >= 10 && acts == round, "{acts:?}");
+    let step_of = |line: &String| line.split("Demo, step ").nth(1)?.split(' ').next()?.parse::<usize>().ok();
+    let steps: Vec<usize> = program.log().iter().filter_map(step_of).collect();
+    let round: Vec<usize> = (1..=10).cycle().take(steps.len()).collect();
+    assert!(steps.len() >= 10 && steps == round, "{steps:?}");
 }
 
 #[test]
@@ -128,18 +128,18 @@ fn its_counters_agree_with_each_other() {
     let address = page(&mut program);
     let binds = "readscope_persistentvolumeclaim_bind_seconds_count{statefulset=\"mysql/mysql\",storage_class=\"standard\",\
                  bind_mode=\"WaitForFirstConsumer\"}";
-    // The second time that the replica comes it finds its PVC: one PVC is bound in each round of the story.
+    // The second time that the replica comes it finds its PVC: one PVC is bound in each round of the scenario.
     wait_until("the second scale-up", PATIENCE, || scale_events(address).len() >= 3);
     let bound = metric(address, binds);
-    let rounds = u32::try_from(program.logged(&["Demo, act 1 of"])).unwrap();
+    let rounds = u32::try_from(program.logged(&["Demo, step 1 of"])).unwrap();
     assert!((1.0..=f64::from(rounds)).contains(&bound), "{bound} in {rounds} rounds");
-    let told = target(address);
-    let reads: u64 = members(&told).map(|replica| replica["reads"].as_u64().unwrap()).sum();
-    let (probes, failures) = (told["probes"].as_u64().unwrap(), told["failures"].as_u64().unwrap());
-    assert_eq!(reads, probes - failures, "{told:#}");
-    let by_reason: u64 = told["failures_by_reason"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
-    assert_eq!(by_reason, failures, "{told:#}");
-    assert!(told["failures_by_reason"]["too_many_connections"].as_u64() > Some(0), "{told:#}");
+    let target = target(address);
+    let reads: u64 = members(&target).map(|replica| replica["reads"].as_u64().unwrap()).sum();
+    let (probes, failures) = (target["probes"].as_u64().unwrap(), target["failures"].as_u64().unwrap());
+    assert_eq!(reads, probes - failures, "{target:#}");
+    let by_reason: u64 = target["failures_by_reason"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(by_reason, failures, "{target:#}");
+    assert!(target["failures_by_reason"]["too_many_connections"].as_u64() > Some(0), "{target:#}");
     let [up, down] = ["up", "down"].map(|direction| {
         let series = format!("readscope_scale_events_total{{statefulset=\"mysql/mysql\",direction=\"{direction}\"}}");
         metric(address, &series)
@@ -175,7 +175,7 @@ fn without_a_reader_it_goes_on() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_what_to_do() {
+fn a_taken_port_is_an_error_with_advice() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let ended = call(&["demo", "--no-tui", "--for", "1s", "--web.listen-address", &address]);

@@ -49,7 +49,7 @@ pub(crate) fn first_answer(program: &Path, server: &Server) -> f64 {
     let lines = BufReader::new(process.0.stderr.take().expect("it is a pipe")).lines().map_while(Result::ok);
     let mut told = Vec::new();
     for line in lines {
-        if line.contains("gave its first answer") {
+        if line.contains(": first read (server_id ") {
             return started.elapsed().as_secs_f64();
         }
         told.push(line);

@@ -38,7 +38,7 @@ pub enum TlsModeError {
     Preferred,
     #[error(
         "verify-ca is not possible: it would take any server that has a certificate of the authority; write \
-         verify-identity (and --tls-ca), or required"
+         verify-identity (with a CA file), or required"
     )]
     VerifyCa,
     #[error("write disabled, required or verify-identity")]
@@ -76,9 +76,9 @@ pub struct PemFile {
 
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("{option} is not used with --tls {mode}; leave it out, or write {instead}")]
-    NotUsed { option: &'static str, mode: TlsMode, instead: &'static str },
-    #[error("--tls-cert and --tls-key belong together; give both or neither")]
+    #[error("{file} is not used in TLS mode {mode}; remove it, or set the mode to {instead}")]
+    NotUsed { file: &'static str, mode: TlsMode, instead: &'static str },
+    #[error("the TLS client certificate and its key belong together; set both or neither")]
     HalfIdentity,
     #[error("cannot read {path:?}: {reason}; check that it exists and that this user may read it")]
     Unreadable { path: PathBuf, reason: std::io::Error },
@@ -90,9 +90,7 @@ pub enum TlsError {
         label: &'static str,
         reason: String,
     },
-    #[error(
-        "{path:?} cannot be used: {reason}; for a client certificate, check that {path:?} and --tls-key are a pair"
-    )]
+    #[error("{path:?} cannot be used: {reason}; for a client certificate, check that its key belongs to it")]
     Unusable { path: PathBuf, reason: String },
 }
 
@@ -107,12 +105,12 @@ impl Tls {
         certificate: Option<&Path>,
         key: Option<&Path>,
     ) -> Result<Self, TlsError> {
-        let not_used = |option, instead| TlsError::NotUsed { option, mode, instead };
+        let not_used = |file, instead| TlsError::NotUsed { file, mode, instead };
         if mode != TlsMode::VerifyIdentity && authorities.is_some() {
-            return Err(not_used("--tls-ca", "--tls verify-identity"));
+            return Err(not_used("the TLS CA file", "verify-identity"));
         }
         if mode == TlsMode::Disabled && certificate.or(key).is_some() {
-            return Err(not_used("--tls-cert", "--tls required or --tls verify-identity"));
+            return Err(not_used("the TLS client certificate", "required or verify-identity"));
         }
         let client = match (certificate, key) {
             (None, None) => None,
@@ -276,8 +274,11 @@ mod tests {
     fn files_that_a_mode_does_not_use_are_refused() {
         let file = Some(Path::new("x"));
         let refused = |mode, ca, cert, key| Tls::load(mode, ca, cert, key).unwrap_err().to_string();
-        assert!(refused(TlsMode::Required, file, None, None).starts_with("--tls-ca is not used with --tls required"));
-        assert!(refused(TlsMode::Disabled, None, file, file).starts_with("--tls-cert is not used"));
+        assert!(
+            refused(TlsMode::Required, file, None, None)
+                .starts_with("the TLS CA file is not used in TLS mode required")
+        );
+        assert!(refused(TlsMode::Disabled, None, file, file).starts_with("the TLS client certificate is not used"));
         assert!(refused(TlsMode::Required, None, file, None).contains("belong together"));
     }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::script::{Cue, PodStep, PvcStep};
+use super::script::{Action, PodStep, PvcStep};
 use crate::model::cluster::{
     AccessModes, Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Pvc, PvcPhase, Receipt,
     Service, Slice, StatefulSet, StorageClass, Volume, WatchName,
@@ -98,20 +98,20 @@ impl Cluster {
     }
 
     /// Applies a step of the script and returns the change. Times have whole seconds, as in the API server.
-    pub(super) fn take(&mut self, cue: &Cue, now: Timestamp) -> Option<(WatchName, Change)> {
+    pub(super) fn take(&mut self, action: &Action, now: Timestamp) -> Option<(WatchName, Change)> {
         let applied = |kind, object| (kind, Change::Applied(object, Receipt::Live));
         let deleted = |kind, name| (kind, Change::Deleted(kind, name, Receipt::Live));
-        let (kind, change) = match cue {
-            Cue::Scale(replicas) => {
+        let (kind, change) = match action {
+            Action::Scale(replicas) => {
                 self.set.replicas = *replicas;
                 applied(Kind::StatefulSet, Object::StatefulSet(self.set.clone()))
             }
-            Cue::Publish => applied(Kind::Slice, Object::Slice(self.slice())),
-            Cue::Pvc(ordinal, PvcStep::Deleted) => deleted(Kind::Pvc, self.pvcs.remove(ordinal)?.name),
-            Cue::Pvc(ordinal, step) => applied(Kind::Pvc, Object::Pvc(self.pvc(*ordinal, *step, now)?)),
-            Cue::Pod(ordinal, PodStep::Gone) => deleted(Kind::Pod, self.pods.remove(ordinal)?.name),
-            Cue::Pod(ordinal, step) => applied(Kind::Pod, Object::Pod(self.pod(*ordinal, *step, now)?)),
-            Cue::Announce(_) | Cue::Route(..) | Cue::Server(..) => return None,
+            Action::Publish => applied(Kind::Slice, Object::Slice(self.slice())),
+            Action::Pvc(ordinal, PvcStep::Deleted) => deleted(Kind::Pvc, self.pvcs.remove(ordinal)?.name),
+            Action::Pvc(ordinal, step) => applied(Kind::Pvc, Object::Pvc(self.pvc(*ordinal, *step, now)?)),
+            Action::Pod(ordinal, PodStep::Gone) => deleted(Kind::Pod, self.pods.remove(ordinal)?.name),
+            Action::Pod(ordinal, step) => applied(Kind::Pod, Object::Pod(self.pod(*ordinal, *step, now)?)),
+            Action::Begin(_) | Action::Route(..) | Action::Server(..) => return None,
         };
         Some((watch_of(kind), change))
     }

@@ -7,7 +7,7 @@ mod protocol;
 mod script;
 mod servers;
 mod service;
-mod story;
+mod steps;
 
 use std::{
     collections::HashMap,
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     balancer::Balancer,
     cluster::Cluster,
-    script::{Behaviour, Cue, REPLICAS},
+    script::{Action, Behaviour, REPLICAS},
     servers::{Handle, Servers},
     service::accept,
 };
@@ -46,7 +46,7 @@ pub use service::ReadService;
 /// Attempts to find a port that is free at every pod's address too.
 const PORTS_TRIED: usize = 20;
 
-/// All parts of the demo; the read Service already listens.
+/// The demo; its read Service already listens.
 #[derive(Debug)]
 pub struct Stage {
     service: TcpListener,
@@ -62,7 +62,7 @@ pub struct Stage {
 }
 
 /// The running scenario.
-struct Performance<'a> {
+struct Scenario<'a> {
     balancer: &'a Mutex<Balancer>,
     servers: &'a Arc<Mutex<Servers>>,
     cluster: Cluster,
@@ -70,7 +70,7 @@ struct Performance<'a> {
     /// Port at the pods' own addresses, if they have any.
     port: Option<u16>,
     /// Listeners at the pods' addresses, by ordinal.
-    doors: HashMap<u32, AbortHandle>,
+    listeners: HashMap<u32, AbortHandle>,
     listening: JoinSet<()>,
 }
 
@@ -116,26 +116,26 @@ impl Stage {
     pub async fn play(self, events: mpsc::Sender<Event>, stop: CancellationToken) {
         let (balancer, servers) = (&self.balancer, &self.servers);
         let choose = || Some(Handle { ordinal: lock(balancer).choose()?, servers: Arc::clone(servers) });
-        let mut performance = Performance {
+        let mut scenario = Scenario {
             balancer,
             servers,
             cluster: self.cluster,
             clock: self.clock,
             port: self.addresses.then_some(self.port),
-            doors: HashMap::new(),
+            listeners: HashMap::new(),
             listening: JoinSet::new(),
         };
         tokio::select! {
             () = stop.cancelled() => {}
             () = accept(&self.service, choose) => {}
-            () = performance.perform(&events, self.pace) => {}
+            () = scenario.repeat(&events, self.pace) => {}
         }
     }
 }
 
-impl Performance<'_> {
+impl Scenario<'_> {
     /// Returns when `events` is closed.
-    async fn perform(&mut self, events: &mpsc::Sender<Event>, pace: f64) {
+    async fn repeat(&mut self, events: &mpsc::Sender<Event>, pace: f64) {
         for ordinal in 0..REPLICAS {
             self.behave(ordinal, Behaviour::Starts(Duration::ZERO)).await;
         }
@@ -148,9 +148,9 @@ impl Performance<'_> {
         }
         let mut began = Instant::now();
         loop {
-            for beat in script::round() {
-                sleep_until(began + beat.at.div_f64(pace)).await;
-                if let Some(event) = self.take(beat.cue).await
+            for timed in script::round() {
+                sleep_until(began + timed.at.div_f64(pace)).await;
+                if let Some(event) = self.take(timed.action).await
                     && events.send(event).await.is_err()
                 {
                     return;
@@ -161,23 +161,23 @@ impl Performance<'_> {
         }
     }
 
-    /// Applies a cue and returns its immediate event. Announcements are also logged.
-    async fn take(&mut self, cue: Cue) -> Option<Event> {
-        match cue {
-            Cue::Announce(act) => {
-                tracing::info!("{act}");
-                Some(Event::Caption(act.to_string().into()))
+    /// Applies an action and returns its event. The caption of a step is also logged.
+    async fn take(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Begin(step) => {
+                tracing::info!("{step}");
+                Some(Event::Caption(step.to_string().into()))
             }
-            Cue::Route(ordinal, routed) => {
+            Action::Route(ordinal, routed) => {
                 lock(self.balancer).route(ordinal, routed);
                 None
             }
-            Cue::Server(ordinal, behaviour) => {
+            Action::Server(ordinal, behaviour) => {
                 self.behave(ordinal, behaviour).await;
                 None
             }
-            Cue::Scale(_) | Cue::Pvc(..) | Cue::Pod(..) | Cue::Publish => {
-                let (watch, change) = self.cluster.take(&cue, self.clock.now().wall)?;
+            Action::Scale(_) | Action::Pvc(..) | Action::Pod(..) | Action::Publish => {
+                let (watch, change) = self.cluster.take(&action, self.clock.now().wall)?;
                 Some(change_event(watch, change))
             }
         }
@@ -188,10 +188,10 @@ impl Performance<'_> {
         let server_uuid = self.cluster.server_uuid(ordinal).unwrap_or_default();
         lock(self.servers).behave(ordinal, behaviour, &server_uuid);
         match behaviour {
-            Behaviour::Starts(_) => self.open_door(ordinal).await,
+            Behaviour::Starts(_) => self.listen_at_pod_address(ordinal).await,
             Behaviour::Stops => {
-                if let Some(door) = self.doors.remove(&ordinal) {
-                    door.abort();
+                if let Some(listener) = self.listeners.remove(&ordinal) {
+                    listener.abort();
                 }
             }
             Behaviour::Well | Behaviour::Slow | Behaviour::Refusing => {}
@@ -201,7 +201,7 @@ impl Performance<'_> {
     }
 
     /// Starts the listener at the pod's own address.
-    async fn open_door(&mut self, ordinal: u32) {
+    async fn listen_at_pod_address(&mut self, ordinal: u32) {
         let Some(port) = self.port else { return };
         let address = SocketAddr::new(servers::address(ordinal), port);
         match TcpListener::bind(address).await {
@@ -209,7 +209,7 @@ impl Performance<'_> {
                 let servers = Arc::clone(self.servers);
                 let listening =
                     async move { accept(&listener, || Some(Handle { ordinal, servers: Arc::clone(&servers) })).await };
-                self.doors.insert(ordinal, self.listening.spawn(listening));
+                self.listeners.insert(ordinal, self.listening.spawn(listening));
             }
             Err(error) => tracing::warn!(%address, %error, "a server of the demo cannot listen at its own address"),
         }
@@ -283,10 +283,10 @@ mod tests {
         // At this pace the first step outlasts the test.
         let stage = Stage::open(seed, 0.1, clock).await.unwrap();
         let prober = prober(Ipv4Addr::LOCALHOST.into(), stage.port(), clock);
-        let (events, mut told) = mpsc::channel(100);
+        let (events, mut received) = mpsc::channel(100);
         let stop = CancellationToken::new();
         let playing = tokio::spawn(stage.play(events, stop.clone()));
-        told.recv().await.unwrap();
+        received.recv().await.unwrap();
         let mut chosen = Vec::new();
         for sequence in 0..30 {
             chosen.push(server_id(&prober.probe(sequence).await));
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_same_seed_plays_the_same_story() {
+    async fn the_same_seed_makes_the_same_choices() {
         let choices = first_choices(7).await;
         assert_eq!(choices, first_choices(7).await);
         assert_ne!(choices, first_choices(8).await);
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_refuses_connections_says_why_and_one_that_stopped_is_not_there() {
+    async fn a_refusing_server_gives_a_reason_and_a_stopped_server_is_unreachable() {
         let clock = Clock::start();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let prober = prober(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port(), clock);

@@ -5,27 +5,27 @@
 
 use std::time::Duration;
 
-use super::story::Act;
+use super::steps::Step;
 
 /// At the start and the end of a round.
 pub(super) const REPLICAS: u32 = 3;
 
 /// The replica that is added and removed.
-const COMING: u32 = REPLICAS;
+const ADDED: u32 = REPLICAS;
 
 /// The replica that receives no connections for a while.
 const STARVED: u32 = 2;
 
 /// The replica that becomes slow and then refuses connections.
-const ILL: u32 = 1;
+const SLOW: u32 = 1;
 
 /// Length of one round, in scenario time.
 pub const ROUND: Duration = Duration::from_secs(116);
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cue {
+pub(super) enum Action {
     /// A step of the scenario begins.
-    Announce(Act),
+    Begin(Step),
     /// `spec.replicas` changes.
     Scale(u32),
     Pvc(u32, PvcStep),
@@ -73,80 +73,80 @@ pub(super) enum Behaviour {
 
 /// `at` counts from the start of a round, in scenario time.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Beat {
+pub(super) struct TimedAction {
     pub(super) at: Duration,
-    pub(super) cue: Cue,
+    pub(super) action: Action,
 }
 
 /// In order of time.
-pub(super) fn round() -> Vec<Beat> {
+pub(super) fn round() -> Vec<TimedAction> {
     let name = |ordinal: u32| format!("mysql-{ordinal}").into();
-    let mut beats = Vec::new();
-    let mut act = |begins: f64, act: Act, then: &[(f64, Cue)]| {
-        let beat = |after: f64, cue| Beat { at: Duration::from_secs_f64(begins + after), cue };
-        beats.push(beat(0.0, Cue::Announce(act)));
-        beats.extend(then.iter().map(|(after, cue)| beat(*after, cue.clone())));
+    let mut actions = Vec::new();
+    let mut step = |begins: f64, step: Step, then: &[(f64, Action)]| {
+        let timed = |after: f64, action| TimedAction { at: Duration::from_secs_f64(begins + after), action };
+        actions.push(timed(0.0, Action::Begin(step)));
+        actions.extend(then.iter().map(|(after, action)| timed(*after, action.clone())));
     };
-    act(0.0, Act::Balanced { replicas: REPLICAS }, &[]);
-    act(10.0, Act::ScaleUp { replica: name(COMING), to: REPLICAS + 1 }, &rises_anew(COMING));
-    act(30.0, Act::Starved { replica: name(STARVED) }, &[(0.5, Cue::Route(STARVED, false))]);
-    act(44.0, Act::Healed { replica: name(STARVED) }, &[(0.5, Cue::Route(STARVED, true))]);
-    act(58.0, Act::Slow { replica: name(ILL) }, &[(0.5, Cue::Server(ILL, Behaviour::Slow))]);
-    act(66.0, Act::Refusing { replica: name(ILL) }, &[(0.5, Cue::Server(ILL, Behaviour::Refusing))]);
-    act(76.0, Act::Recovered { replica: name(ILL) }, &[(0.5, Cue::Server(ILL, Behaviour::Well))]);
-    act(84.0, Act::ScaleDown { replica: name(COMING), to: REPLICAS }, &falls(COMING));
-    act(94.0, Act::Return { replica: name(COMING), to: REPLICAS + 1 }, &returns(COMING));
-    let mut reset = falls(COMING);
-    reset.push((5.5, Cue::Pvc(COMING, PvcStep::Deleted)));
-    act(108.0, Act::Reset { replica: name(COMING), to: REPLICAS }, &reset);
-    beats
+    step(0.0, Step::Balanced { replicas: REPLICAS }, &[]);
+    step(10.0, Step::ScaleUp { replica: name(ADDED), to: REPLICAS + 1 }, &starts_with_new_pvc(ADDED));
+    step(30.0, Step::Starved { replica: name(STARVED) }, &[(0.5, Action::Route(STARVED, false))]);
+    step(44.0, Step::Healed { replica: name(STARVED) }, &[(0.5, Action::Route(STARVED, true))]);
+    step(58.0, Step::Slow { replica: name(SLOW) }, &[(0.5, Action::Server(SLOW, Behaviour::Slow))]);
+    step(66.0, Step::Refusing { replica: name(SLOW) }, &[(0.5, Action::Server(SLOW, Behaviour::Refusing))]);
+    step(76.0, Step::Recovered { replica: name(SLOW) }, &[(0.5, Action::Server(SLOW, Behaviour::Well))]);
+    step(84.0, Step::ScaleDown { replica: name(ADDED), to: REPLICAS }, &stops(ADDED));
+    step(94.0, Step::Return { replica: name(ADDED), to: REPLICAS + 1 }, &starts_with_old_pvc(ADDED));
+    let mut reset = stops(ADDED);
+    reset.push((5.5, Action::Pvc(ADDED, PvcStep::Deleted)));
+    step(108.0, Step::Reset { replica: name(ADDED), to: REPLICAS }, &reset);
+    actions
 }
 
 /// Start of a replica with a new PVC, whose data is cloned.
-fn rises_anew(ordinal: u32) -> Vec<(f64, Cue)> {
+fn starts_with_new_pvc(ordinal: u32) -> Vec<(f64, Action)> {
     vec![
-        (0.5, Cue::Scale(ordinal + 1)),
-        (0.7, Cue::Pvc(ordinal, PvcStep::Created)),
-        (0.9, Cue::Pod(ordinal, PodStep::Created)),
-        (1.4, Cue::Pvc(ordinal, PvcStep::NodeSelected)),
-        (3.2, Cue::Pvc(ordinal, PvcStep::Bound)),
-        (3.6, Cue::Pod(ordinal, PodStep::Scheduled)),
-        (5.4, Cue::Pod(ordinal, PodStep::Sandbox)),
-        (5.6, Cue::Publish),
-        (8.9, Cue::Pod(ordinal, PodStep::Initialized)),
-        (9.6, Cue::Server(ordinal, Behaviour::Starts(Duration::from_secs(6)))),
-        (10.9, Cue::Pod(ordinal, PodStep::Ready)),
-        (11.3, Cue::Publish),
-        (12.0, Cue::Route(ordinal, true)),
+        (0.5, Action::Scale(ordinal + 1)),
+        (0.7, Action::Pvc(ordinal, PvcStep::Created)),
+        (0.9, Action::Pod(ordinal, PodStep::Created)),
+        (1.4, Action::Pvc(ordinal, PvcStep::NodeSelected)),
+        (3.2, Action::Pvc(ordinal, PvcStep::Bound)),
+        (3.6, Action::Pod(ordinal, PodStep::Scheduled)),
+        (5.4, Action::Pod(ordinal, PodStep::Sandbox)),
+        (5.6, Action::Publish),
+        (8.9, Action::Pod(ordinal, PodStep::Initialized)),
+        (9.6, Action::Server(ordinal, Behaviour::Starts(Duration::from_secs(6)))),
+        (10.9, Action::Pod(ordinal, PodStep::Ready)),
+        (11.3, Action::Publish),
+        (12.0, Action::Route(ordinal, true)),
     ]
 }
 
 /// Start of a replica that has its data.
-fn returns(ordinal: u32) -> Vec<(f64, Cue)> {
+fn starts_with_old_pvc(ordinal: u32) -> Vec<(f64, Action)> {
     vec![
-        (0.5, Cue::Scale(ordinal + 1)),
-        (0.8, Cue::Pod(ordinal, PodStep::Created)),
-        (1.0, Cue::Pod(ordinal, PodStep::Scheduled)),
-        (2.2, Cue::Pod(ordinal, PodStep::Sandbox)),
-        (2.4, Cue::Publish),
-        (3.2, Cue::Pod(ordinal, PodStep::Initialized)),
-        (3.6, Cue::Server(ordinal, Behaviour::Starts(Duration::from_secs(5)))),
-        (5.0, Cue::Pod(ordinal, PodStep::Ready)),
-        (5.3, Cue::Publish),
-        (5.9, Cue::Route(ordinal, true)),
+        (0.5, Action::Scale(ordinal + 1)),
+        (0.8, Action::Pod(ordinal, PodStep::Created)),
+        (1.0, Action::Pod(ordinal, PodStep::Scheduled)),
+        (2.2, Action::Pod(ordinal, PodStep::Sandbox)),
+        (2.4, Action::Publish),
+        (3.2, Action::Pod(ordinal, PodStep::Initialized)),
+        (3.6, Action::Server(ordinal, Behaviour::Starts(Duration::from_secs(5)))),
+        (5.0, Action::Pod(ordinal, PodStep::Ready)),
+        (5.3, Action::Publish),
+        (5.9, Action::Route(ordinal, true)),
     ]
 }
 
 /// Removal of a replica.
-fn falls(ordinal: u32) -> Vec<(f64, Cue)> {
+fn stops(ordinal: u32) -> Vec<(f64, Action)> {
     vec![
-        (0.5, Cue::Scale(ordinal)),
-        (0.7, Cue::Pod(ordinal, PodStep::Terminating)),
-        (0.9, Cue::Publish),
-        (1.4, Cue::Route(ordinal, false)),
-        (4.0, Cue::Server(ordinal, Behaviour::Stops)),
-        (4.6, Cue::Pod(ordinal, PodStep::Gone)),
-        (4.8, Cue::Publish),
+        (0.5, Action::Scale(ordinal)),
+        (0.7, Action::Pod(ordinal, PodStep::Terminating)),
+        (0.9, Action::Publish),
+        (1.4, Action::Route(ordinal, false)),
+        (4.0, Action::Server(ordinal, Behaviour::Stops)),
+        (4.6, Action::Pod(ordinal, PodStep::Gone)),
+        (4.8, Action::Publish),
     ]
 }
 
@@ -155,40 +155,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn acts_come_in_their_order_and_every_one_is_seen_within_two_minutes() {
-        let beats = round();
-        assert!(beats.is_sorted_by_key(|beat| beat.at), "{beats:#?}");
-        assert!(beats.last().unwrap().at < ROUND && ROUND <= Duration::from_secs(120));
-        let numbers: Vec<usize> = beats
+    fn steps_come_in_order_and_within_two_minutes() {
+        let actions = round();
+        assert!(actions.is_sorted_by_key(|timed| timed.at), "{actions:#?}");
+        assert!(actions.last().unwrap().at < ROUND && ROUND <= Duration::from_secs(120));
+        let numbers: Vec<usize> = actions
             .iter()
-            .filter_map(|beat| match &beat.cue {
-                Cue::Announce(act) => Some(act.number()),
+            .filter_map(|timed| match &timed.action {
+                Action::Begin(step) => Some(step.number()),
                 _ => None,
             })
             .collect();
-        assert_eq!(numbers, (1..=Act::COUNT).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=Step::COUNT).collect::<Vec<_>>());
     }
 
     #[test]
-    fn a_round_leaves_everything_as_it_found_it() {
-        let beats = round();
-        let last = |of: &dyn Fn(&Cue) -> Option<String>| beats.iter().rev().find_map(|beat| of(&beat.cue));
-        let scale = |cue: &Cue| if let Cue::Scale(to) = cue { Some(to.to_string()) } else { None };
+    fn a_round_ends_as_it_began() {
+        let actions = round();
+        let last = |of: &dyn Fn(&Action) -> Option<String>| actions.iter().rev().find_map(|timed| of(&timed.action));
+        let scale = |action: &Action| if let Action::Scale(to) = action { Some(to.to_string()) } else { None };
         assert_eq!(last(&scale), Some(REPLICAS.to_string()));
-        for ordinal in 0..=COMING {
-            let server = |cue: &Cue| match cue {
-                Cue::Server(of, behaviour) if *of == ordinal => Some(format!("{behaviour:?}")),
+        for ordinal in 0..=ADDED {
+            let server = |action: &Action| match action {
+                Action::Server(of, behaviour) if *of == ordinal => Some(format!("{behaviour:?}")),
                 _ => None,
             };
-            let route = |cue: &Cue| match cue {
-                Cue::Route(of, routed) if *of == ordinal => Some(routed.to_string()),
+            let route = |action: &Action| match action {
+                Action::Route(of, routed) if *of == ordinal => Some(routed.to_string()),
                 _ => None,
             };
-            let (at_end, routed) = if ordinal == COMING { ("Stops", "false") } else { ("Well", "true") };
+            let (at_end, routed) = if ordinal == ADDED { ("Stops", "false") } else { ("Well", "true") };
             assert!(last(&server).is_none_or(|server| server == at_end));
             assert!(last(&route).is_none_or(|route| route == routed));
         }
-        let pvc = |cue: &Cue| if let Cue::Pvc(_, step) = cue { Some(format!("{step:?}")) } else { None };
+        let pvc = |action: &Action| if let Action::Pvc(_, step) = action { Some(format!("{step:?}")) } else { None };
         assert_eq!(last(&pvc).as_deref(), Some("Deleted"));
     }
 }

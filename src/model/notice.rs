@@ -62,8 +62,10 @@ impl fmt::Display for Notice {
         match self {
             Self::Target(notice) => notice.fmt(f),
             Self::Cluster(notice) => notice.fmt(f),
-            Self::Reconfigured { targets } => write!(f, "the configuration was loaded anew; targets now: {targets}"),
-            Self::ConfigurationRefused { why } => write!(f, "a new configuration was refused, the old stays: {why}"),
+            Self::Reconfigured { targets } => write!(f, "configuration reloaded; targets: {targets}"),
+            Self::ConfigurationRefused { why } => {
+                write!(f, "new configuration rejected, the previous one stays in use: {why}")
+            }
         }
     }
 }

@@ -165,7 +165,7 @@ fn read(body: &[u8]) -> Result<Vec<Reached>, String> {
     let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let replica = |known: Replica| {
         // Skip milestones of later versions: users of this version cannot wait for them.
-        let milestone = |name: String| Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
+        let milestone = |name: String| Milestone::from_name(&name);
         let milestones = known.milestones.into_iter().filter_map(milestone).collect();
         ReplicaReached { replica: known.replica.into(), milestones }
     };

@@ -37,7 +37,7 @@ export async function record(demo, wanted) {
   await waitFor("a whole round", async () => {
     const { snapshot, scaleEvents } = await picture(demo);
     const [target] = snapshot.targets;
-    const act = Number(/^Demo, act (\d+) of 10: /.exec(snapshot.announcement)?.[1]);
+    const act = Number(/^Demo, step (\d+) of 10: /.exec(snapshot.announcement)?.[1]);
     // Before the first act.
     if (!act) return false;
     if (acts.at(-1) !== act) acts.push(act);

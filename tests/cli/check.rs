@@ -39,7 +39,7 @@ fn check_against_nothing_listening_exits_2_soon_with_one_sentence() {
     assert!(began.elapsed() < Duration::from_secs(10), "600 probes at 2.5 ms need not all be taken");
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
-    assert!(ended.stdout.starts_with("Could not tell: "), "{ended:?}");
+    assert!(ended.stdout.starts_with("Undecided: "), "{ended:?}");
     assert!(ended.stdout.contains("refused"), "{ended:?}");
     let told = json(&check(address, &["--output", "json"]));
     assert_eq!((&told["exit_code"], &told["verdict"]), (&Value::from(2), &Value::from("undecided")));
@@ -134,7 +134,7 @@ fn an_interrupted_check_exits_2_and_says_so() {
         let ended = program.ended(Duration::from_secs(10));
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
-        assert!(ended.stdout.contains("Could not tell: it was interrupted after "), "{ended:?}");
+        assert!(ended.stdout.contains("Undecided: it was interrupted after "), "{ended:?}");
         if output == "json" {
             let told = json(&ended);
             assert_eq!((&told["exit_code"], &told["p_value"]), (&Value::from(2), &Value::Null));

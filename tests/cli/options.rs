@@ -43,7 +43,7 @@ fn a_value_that_is_wrong_is_refused_with_what_was_expected_and_an_example() {
         ("--expect", "mysql-0=", &["--expect", "not a number above 0", "such as mysql-0=2"]),
         ("--expect", "=2", &["--expect", "the name is empty", "such as mysql-0"]),
         ("--tls", "preferred", &["--tls", "preferred is not possible", "another replica", "verify-identity"]),
-        ("--tls", "verify-ca", &["--tls", "verify-ca is not possible", "verify-identity", "--tls-ca"]),
+        ("--tls", "verify-ca", &["--tls", "verify-ca is not possible", "verify-identity", "CA file"]),
         ("--tls", "on", &["--tls", "disabled, required or verify-identity"]),
         ("--web.listen-address", "10306", &["--web.listen-address", "such as :10306"]),
         ("--web.listen-address", ":65536", &["--web.listen-address", "from 0 to 65535", "such as :10306"]),
@@ -144,8 +144,8 @@ fn options_that_do_not_go_together_are_refused() {
     run(&many).assert_refused(&["--expect", "65 replicas", "at most 64"]);
     let authority = tls("authority.pem");
     let disabled = run(&["--tls", "disabled", "--tls-ca", text(&authority)]);
-    disabled.assert_refused(&["--tls-ca is not used with --tls disabled", "--tls verify-identity"]);
-    run(&["--tls-ca", text(&authority)]).assert_refused(&["--tls-ca is not used with --tls required"]);
+    disabled.assert_refused(&["the TLS CA file is not used in TLS mode disabled", "verify-identity"]);
+    run(&["--tls-ca", text(&authority)]).assert_refused(&["the TLS CA file is not used in TLS mode required"]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn wait(site: &Served, arguments: &[&str]) -> (Option<i32>, String, String) {
 fn what_is_true_already_ends_it_at_once() {
     let site = Served::showing(snapshot(3), "");
     let (code, stdout, stderr) = wait(&site, &["--for", "pod_ready", "mysql-2"]);
-    assert_eq!((code, &*stdout), (Some(0), "mysql-2 had its pod ready\n"), "{stderr}");
+    assert_eq!((code, &*stdout), (Some(0), "mysql-2: pod ready\n"), "{stderr}");
     assert_eq!(wait(&site, &["--for", "pod_gone", "mysql-3"]).0, Some(0), "nobody wants it");
 }
 
@@ -50,7 +50,7 @@ fn it_ends_when_the_milestone_is_reached() {
         let waiting = scope.spawn(|| wait(&site, &["--for", "endpoint_ready", "mysql-3"]));
         site.show(snapshot(4));
         let (code, stdout, stderr) = waiting.join().unwrap();
-        assert_eq!((code, &*stdout), (Some(0), "mysql-3 was a ready endpoint\n"), "{stderr}");
+        assert_eq!((code, &*stdout), (Some(0), "mysql-3: endpoint ready\n"), "{stderr}");
     });
 }
 

@@ -92,7 +92,12 @@ fn a_bad_file_changes_nothing_and_is_told_until_it_is_good_again() {
     let refused = http::request(exporter.address, "POST", "/-/reload", "");
     assert_eq!(refused.status, 500);
     assert!(refused.text().contains("readscope.yaml:2: addres"), "{refused:?}");
-    assert_eq!(exporter.program.logged(&["refused", "readscope.yaml:2: addres"]), 1, "{:#?}", exporter.program.log());
+    assert_eq!(
+        exporter.program.logged(&["new configuration rejected", "readscope.yaml:2: addres"]),
+        1,
+        "{:#?}",
+        exporter.program.log()
+    );
     exporter.wait_for_reads(3);
 
     write(
@@ -127,6 +132,6 @@ fn a_hangup_reads_the_options_again_and_ends_nothing() {
     let mut exporter = Exporter::of(server.address);
     let reads = exporter.wait_for_reads(3).reads();
     exporter.program.signal(Signal::SIGHUP);
-    wait_for("the reload", SOON, || (exporter.program.logged(&["loaded anew"]) == 1).then_some(()));
+    wait_for("the reload", SOON, || (exporter.program.logged(&["configuration reloaded"]) == 1).then_some(()));
     assert!(exporter.wait_for_reads(3).reads() > reads);
 }

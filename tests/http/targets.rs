@@ -35,7 +35,7 @@ fn a_name_of_odd_characters_is_the_same_everywhere() {
     let head = http::request(exporter.address, "HEAD", &format!("/api/v1/events?target={query}"), "");
     assert_eq!(head.status, 200);
     assert!(http::get(exporter.address, "/config").text().contains("it's"));
-    let first = exporter.program.log().into_iter().find(|line| line.contains("gave its first answer")).unwrap();
+    let first = exporter.program.log().into_iter().find(|line| line.contains(": first read (server_id ")).unwrap();
     assert!(first.contains("target="), "{first}");
     assert!(first.contains(r#"\"shop\""#) && !first.contains('\n'), "{first}");
 }

@@ -41,7 +41,7 @@ fn the_demo_is_drawn_follows_keys_and_sizes_and_ends_with_q() {
     terminal.wait_for(&[
         "readscope  mysql/mysql-read  who answers",
         "http://127.0.0.1:",
-        "Demo, act ",
+        "Demo, step ",
         "mysql-0 ",
         "mysql-2 ",
         "expected",
@@ -57,7 +57,7 @@ fn the_demo_is_drawn_follows_keys_and_sizes_and_ends_with_q() {
     terminal.types("\u{1b}[Z");
     terminal.wait_for(&["readscope  mysql/mysql-read  log", "level=info"]);
     terminal.types("\t");
-    terminal.wait_for(&["who answers", "Demo, act"]);
+    terminal.wait_for(&["who answers", "Demo, step"]);
     terminal.types("p");
     terminal.wait_for(&["PAUSED", "p go on"]);
     terminal.types("?");

@@ -51,7 +51,7 @@ fn main() {
     let terminal = Pseudo::start(&demo, SIZE);
     let has = |text: &str| terminal.text().contains(text);
 
-    wait_until("the scale-up", ROUND, || has("act 2 of 10"));
+    wait_until("the scale-up", ROUND, || has("step 2 of 10"));
     let film = film(&terminal, || has("scaled from 3 to 4 replicas in"));
     write(Path::new(folder), "terminal-scale.svg", &film);
 

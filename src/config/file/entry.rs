@@ -203,16 +203,10 @@ impl<'a> Entries<'a> {
         }
         let (_, authorities, certificate, key) = &files;
         let tls = Tls::load(mode, authorities.as_deref(), certificate.as_deref(), key.as_deref())
-            .map_err(|error| TLS.wrong(line, in_words_of_the_file(&error.to_string())))?;
+            .map_err(|error| TLS.wrong(line, error))?;
         self.common.tls.borrow_mut().insert(files, tls.clone());
         Ok(tls)
     }
-}
-
-/// Replaces the names of options in an error message by keys of the file.
-fn in_words_of_the_file(sentence: &str) -> String {
-    let words = [("--tls-ca", "ca_file"), ("--tls-cert", "cert_file"), ("--tls-key", "key_file"), ("--tls ", "mode: ")];
-    words.iter().fold(sentence.to_owned(), |said, (option, key)| said.replace(option, key))
 }
 
 fn target(entry: &raw::Entry, line: u64, pattern: Target) -> Result<Target, Wrong> {

@@ -3,8 +3,10 @@
 mod cached;
 mod condition;
 mod histogram;
+mod human_duration;
 mod limits;
 mod moment;
+mod named_enum;
 mod names;
 mod severity;
 
@@ -16,4 +18,6 @@ pub use severity::Severity;
 
 pub(crate) use cached::Cached;
 pub(crate) use condition::{Condition, Progress, TOLD_EVERY};
+pub(crate) use human_duration::HumanDuration;
 pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};
+pub(crate) use named_enum::named_enum;

@@ -130,7 +130,7 @@ impl Cluster {
         updates.dirty |= self.unrecorded != problem;
         self.unrecorded = problem;
         if known != now {
-            updates.tell([self.not_recorded().unwrap_or(ClusterNotice::Recorded)]);
+            updates.tell([self.events_not_written().unwrap_or(ClusterNotice::EventsWritten)]);
         }
     }
 
@@ -171,13 +171,13 @@ impl Cluster {
             watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
             statefulsets: self.scale_events().map(|events| self.statefulset(events, now)).collect(),
             binds: self.binds(),
-            notices: self.watches.notices().chain(self.not_recorded()).chain(absent).chain(pending).collect(),
+            notices: self.watches.notices().chain(self.events_not_written()).chain(absent).chain(pending).collect(),
         }
     }
 
-    fn not_recorded(&self) -> Option<ClusterNotice> {
+    fn events_not_written(&self) -> Option<ClusterNotice> {
         let Problem { forbidden, text } = self.unrecorded.clone()?;
-        Some(ClusterNotice::NotRecorded { forbidden, text })
+        Some(ClusterNotice::EventsNotWritten { forbidden, text })
     }
 
     /// The named `StatefulSet`s that do not exist; empty until `StatefulSet`s were listed.

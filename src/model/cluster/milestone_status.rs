@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    milestones::Milestone,
+    milestones::{Milestone, Subject},
     objects::StatefulSet,
     scale_events::ScaleEvents,
     scaled_replica::{Direction, ScaledReplica},
@@ -28,10 +28,6 @@ pub struct ReplicaReached {
     pub milestones: Vec<Milestone>,
 }
 
-const GONE: [Milestone; 4] = [Milestone::Terminating, Milestone::EndpointGone, Milestone::LastRead, Milestone::PodGone];
-
-const OF_PVC: [Milestone; 3] = [Milestone::PvcCreated, Milestone::PvcProvisioning, Milestone::PvcBound];
-
 impl Reached {
     /// A replica that was never seen and that the `StatefulSet` should not have counts as gone.
     #[must_use]
@@ -41,7 +37,8 @@ impl Reached {
                 return known.milestones.contains(&milestone);
             }
             let place = ObjectName::new(&set.statefulset.namespace, replica);
-            place.place().is_some_and(|(stem, _)| *stem == *set.statefulset.name) && GONE.contains(&milestone)
+            place.place().is_some_and(|(stem, _)| *stem == *set.statefulset.name)
+                && milestone.subject() == Subject::StoppingPod
         };
         sets.iter().any(of_set)
     }
@@ -76,14 +73,14 @@ impl ReplicaReached {
             None => Vec::new(),
         };
         let has = |milestone: Milestone| {
-            if OF_PVC.contains(&milestone) {
+            if milestone.subject() == Subject::Pvc {
                 let has = |member: &ScaledReplica| member.milestones.has(milestone);
                 let all = pvcs.iter().all(|life| life.is_some_and(|life| life.milestones.has(milestone)));
                 return awaited.is_some_and(has) || (awaited.is_none() && !pvcs.is_empty() && all);
             }
             match milestone {
                 Milestone::Requested => events.set().is_some_and(|set| set.ordinals().contains(&ordinal)),
-                _ if GONE.contains(&milestone) && life.is_none() && awaited.is_none() => true,
+                _ if milestone.subject() == Subject::StoppingPod && life.is_none() && awaited.is_none() => true,
                 _ => {
                     own.is_some_and(|life| life.milestones.has(milestone))
                         || leaving.is_some_and(|member| member.milestones.has(milestone))

@@ -4,71 +4,62 @@ use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::model::base::Moment;
+use crate::model::base::{Moment, named_enum};
 
-/// The order is partial: under `WaitForFirstConsumer` the pod exists before its PVC is provisioned, and a replica may
-/// answer a pod probe before its pod is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Milestone {
-    /// `spec.replicas` changed.
-    Requested,
-    /// The first PVC of the replica was created.
-    PvcCreated,
-    /// Provisioning of the first PVC could start: a node was selected, or the PVC was created and does not wait for
-    /// one.
-    PvcProvisioning,
-    /// The last PVC of the replica was bound.
-    PvcBound,
-    PodCreated,
-    PodScheduled,
-    /// Volumes are mounted and the pod network exists.
-    SandboxReady,
-    Initialized,
-    PodReady,
-    /// The pod is a ready endpoint of the Service.
-    EndpointReady,
-    /// First pod probe that was answered.
-    DirectRead,
-    /// First read through the Service.
-    FirstRead,
-    /// First read through the Service that was not stale.
-    FreshRead,
-    Terminating,
-    /// The pod stopped being a ready endpoint of the Service.
-    EndpointGone,
-    /// Last read through the Service.
-    LastRead,
-    PodGone,
+named_enum! {
+    /// The order is partial: under `WaitForFirstConsumer` the pod exists before its PVC is provisioned, and a replica may
+    /// answer a pod probe before its pod is ready.
+    pub enum Milestone {
+        /// `spec.replicas` changed.
+        Requested = "requested",
+        /// The first PVC of the replica was created.
+        PvcCreated = "pvc_created",
+        /// Provisioning of the first PVC could start: a node was selected, or the PVC was created and does not wait for
+        /// one.
+        PvcProvisioning = "pvc_provisioning",
+        /// The last PVC of the replica was bound.
+        PvcBound = "pvc_bound",
+        PodCreated = "pod_created",
+        PodScheduled = "pod_scheduled",
+        /// Volumes are mounted and the pod network exists.
+        SandboxReady = "sandbox_ready",
+        Initialized = "initialized",
+        PodReady = "pod_ready",
+        /// The pod is a ready endpoint of the Service.
+        EndpointReady = "endpoint_ready",
+        /// First pod probe that was answered.
+        DirectRead = "direct_read",
+        /// First read through the Service.
+        FirstRead = "first_read",
+        /// First read through the Service that was not stale.
+        FreshRead = "fresh_read",
+        Terminating = "terminating",
+        /// The pod stopped being a ready endpoint of the Service.
+        EndpointGone = "endpoint_gone",
+        /// Last read through the Service.
+        LastRead = "last_read",
+        PodGone = "pod_gone",
+    }
 }
 
-/// The time between two milestones. Phases may overlap and are never summed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ScalePhase {
-    /// From the start of provisioning of a new PVC to its binding.
-    Provision,
-    /// From the creation of the pod to its node.
-    Schedule,
-    /// From the node to mounted volumes and network.
-    Start,
-    /// From mounted volumes and network to the end of the init containers.
-    Initialize,
-    /// From the end of the init containers to the ready pod.
-    BecomeReady,
-    /// From the ready pod to the ready endpoint.
-    Publish,
-    /// From the ready endpoint to the first read.
-    Route,
-    /// From the first read to the first fresh read.
-    CatchUp,
-    ToReady,
-    ToFirstRead,
-    ToFreshRead,
-    /// From the start of termination to the removal of the endpoint.
-    Withdraw,
-    /// From the start of termination to the last read.
-    Drain,
-    /// From the start of termination to the end of the pod.
-    Terminate,
+named_enum! {
+    /// The time between two milestones. Phases may overlap and are never summed.
+    pub enum ScalePhase {
+        Provision = "provision",
+        Schedule = "schedule",
+        Start = "start",
+        Initialize = "initialize",
+        BecomeReady = "become_ready",
+        Publish = "publish",
+        Route = "route",
+        CatchUp = "catch_up",
+        ToReady = "to_ready",
+        ToFirstRead = "to_first_read",
+        ToFreshRead = "to_fresh_read",
+        Withdraw = "withdraw",
+        Drain = "drain",
+        Terminate = "terminate",
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,118 +86,51 @@ struct Date {
     live: Option<Duration>,
 }
 
-impl Milestone {
-    /// In the order of the discriminants.
-    pub const ALL: [Self; 17] = [
-        Self::Requested,
-        Self::PvcCreated,
-        Self::PvcProvisioning,
-        Self::PvcBound,
-        Self::PodCreated,
-        Self::PodScheduled,
-        Self::SandboxReady,
-        Self::Initialized,
-        Self::PodReady,
-        Self::EndpointReady,
-        Self::DirectRead,
-        Self::FirstRead,
-        Self::FreshRead,
-        Self::Terminating,
-        Self::EndpointGone,
-        Self::LastRead,
-        Self::PodGone,
-    ];
+/// What a milestone is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Request,
+    Pvc,
+    StartingPod,
+    StoppingPod,
+}
 
-    /// The name in metrics, API and `wait --for`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+impl Milestone {
+    pub(super) fn subject(self) -> Subject {
+        self.description().0
+    }
+
+    /// The subject, and the noun phrase of log, terminal and documentation.
+    fn description(self) -> (Subject, &'static str) {
         match self {
-            Self::Requested => "requested",
-            Self::PvcCreated => "pvc_created",
-            Self::PvcProvisioning => "pvc_provisioning",
-            Self::PvcBound => "pvc_bound",
-            Self::PodCreated => "pod_created",
-            Self::PodScheduled => "pod_scheduled",
-            Self::SandboxReady => "sandbox_ready",
-            Self::Initialized => "initialized",
-            Self::PodReady => "pod_ready",
-            Self::EndpointReady => "endpoint_ready",
-            Self::DirectRead => "direct_read",
-            Self::FirstRead => "first_read",
-            Self::FreshRead => "fresh_read",
-            Self::Terminating => "terminating",
-            Self::EndpointGone => "endpoint_gone",
-            Self::LastRead => "last_read",
-            Self::PodGone => "pod_gone",
+            Self::Requested => (Subject::Request, "replica requested"),
+            Self::PvcCreated => (Subject::Pvc, "PVC created"),
+            Self::PvcProvisioning => (Subject::Pvc, "volume provisioning started"),
+            Self::PvcBound => (Subject::Pvc, "PVC bound"),
+            Self::PodCreated => (Subject::StartingPod, "pod created"),
+            Self::PodScheduled => (Subject::StartingPod, "pod scheduled"),
+            Self::SandboxReady => (Subject::StartingPod, "volumes and network ready"),
+            Self::Initialized => (Subject::StartingPod, "initialized"),
+            Self::PodReady => (Subject::StartingPod, "pod ready"),
+            Self::EndpointReady => (Subject::StartingPod, "endpoint ready"),
+            Self::DirectRead => (Subject::StartingPod, "first pod probe answered"),
+            Self::FirstRead => (Subject::StartingPod, "first read"),
+            Self::FreshRead => (Subject::StartingPod, "first fresh read"),
+            Self::Terminating => (Subject::StoppingPod, "pod terminating"),
+            Self::EndpointGone => (Subject::StoppingPod, "endpoint removed"),
+            Self::LastRead => (Subject::StoppingPod, "last read"),
+            Self::PodGone => (Subject::StoppingPod, "pod gone"),
         }
     }
 }
 
-/// The predicate of a sentence about the replica.
 impl fmt::Display for Milestone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Requested => "was asked for",
-            Self::PvcCreated => "had its PVC created",
-            Self::PvcProvisioning => "had its volume on the way",
-            Self::PvcBound => "had its PVC bound",
-            Self::PodCreated => "had its pod created",
-            Self::PodScheduled => "had its pod scheduled",
-            Self::SandboxReady => "had volumes and network",
-            Self::Initialized => "was initialized",
-            Self::PodReady => "had its pod ready",
-            Self::EndpointReady => "was a ready endpoint",
-            Self::DirectRead => "answered its first direct read",
-            Self::FirstRead => "answered its first read",
-            Self::FreshRead => "answered its first fresh read",
-            Self::Terminating => "began to terminate",
-            Self::EndpointGone => "was no endpoint any more",
-            Self::LastRead => "answered its last read",
-            Self::PodGone => "was gone",
-        })
+        f.write_str(self.description().1)
     }
 }
 
 impl ScalePhase {
-    /// In the order of the discriminants.
-    pub const ALL: [Self; 14] = [
-        Self::Provision,
-        Self::Schedule,
-        Self::Start,
-        Self::Initialize,
-        Self::BecomeReady,
-        Self::Publish,
-        Self::Route,
-        Self::CatchUp,
-        Self::ToReady,
-        Self::ToFirstRead,
-        Self::ToFreshRead,
-        Self::Withdraw,
-        Self::Drain,
-        Self::Terminate,
-    ];
-
-    /// The name in metrics and API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Provision => "provision",
-            Self::Schedule => "schedule",
-            Self::Start => "start",
-            Self::Initialize => "initialize",
-            Self::BecomeReady => "become_ready",
-            Self::Publish => "publish",
-            Self::Route => "route",
-            Self::CatchUp => "catch_up",
-            Self::ToReady => "to_ready",
-            Self::ToFirstRead => "to_first_read",
-            Self::ToFreshRead => "to_fresh_read",
-            Self::Withdraw => "withdraw",
-            Self::Drain => "drain",
-            Self::Terminate => "terminate",
-        }
-    }
-
     /// The milestones at which the phase begins and ends.
     #[must_use]
     pub fn ends(self) -> (Milestone, Milestone) {
@@ -313,11 +237,11 @@ impl Milestones {
         }
     }
 
-    /// Removes milestones that belong to an earlier pod or PVC.
-    pub(crate) fn forget(&mut self, milestones: &[Milestone]) {
-        self.dates.retain(|(milestone, _)| !milestones.contains(milestone));
-        for milestone in milestones {
-            self.undated &= !bit(*milestone);
+    /// Removes the milestones of an earlier pod or PVC.
+    pub(super) fn forget(&mut self, subject: Subject) {
+        self.dates.retain(|(milestone, _)| milestone.subject() != subject);
+        for milestone in Milestone::ALL.into_iter().filter(|milestone| milestone.subject() == subject) {
+            self.undated &= !bit(milestone);
         }
     }
 
@@ -352,16 +276,6 @@ impl Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists_are_in_the_order_of_their_discriminants() {
-        for (index, milestone) in Milestone::ALL.into_iter().enumerate() {
-            assert_eq!(milestone as usize, index);
-        }
-        for (index, phase) in ScalePhase::ALL.into_iter().enumerate() {
-            assert_eq!(phase as usize, index);
-        }
-    }
 
     #[test]
     fn only_what_was_seen_live_at_both_ends_is_measured() {
@@ -401,11 +315,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_may_be_reached_anew() {
+    fn forgotten_milestones_can_be_reached_again() {
         let mut milestones = Milestones::default();
         milestones.reach(Milestone::PodReady, None);
         milestones.reach(Milestone::FirstRead, Some(Dated::told(Timestamp::from_second(7).unwrap())));
-        milestones.forget(&[Milestone::PodReady, Milestone::FirstRead]);
+        milestones.forget(Subject::Pvc);
+        assert!(milestones.has(Milestone::PodReady) && milestones.has(Milestone::FirstRead));
+        milestones.forget(Subject::StartingPod);
         assert_eq!(milestones, Milestones::default());
     }
 }

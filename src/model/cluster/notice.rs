@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{change::Kind, milestones::Milestone, objects::PvcReason};
-use crate::model::base::{ObjectName, Severity};
+use crate::model::base::{HumanDuration, ObjectName, Severity};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClusterNotice {
@@ -18,7 +18,7 @@ pub enum ClusterNotice {
         namespace: Arc<str>,
         text: Arc<str>,
     },
-    WatchMended {
+    WatchRecovered {
         kind: Kind,
         /// Empty for the whole cluster.
         namespace: Arc<str>,
@@ -36,12 +36,12 @@ pub enum ClusterNotice {
     NoStatefulSet {
         set: ObjectName,
     },
-    NotRecorded {
+    EventsNotWritten {
         /// The permission is missing.
         forbidden: bool,
         text: Arc<str>,
     },
-    Recorded,
+    EventsWritten,
     /// `spec.replicas` changed.
     ScaleBegan {
         from: u32,
@@ -69,9 +69,9 @@ impl ClusterNotice {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::WatchMended { .. }
+            Self::WatchRecovered { .. }
             | Self::PvcBound { .. }
-            | Self::Recorded
+            | Self::EventsWritten
             | Self::ScaleBegan { .. }
             | Self::Reached { .. }
             | Self::ScaleOver { .. } => Severity::Info,
@@ -79,7 +79,7 @@ impl ClusterNotice {
             | Self::WatchBroken { .. }
             | Self::PvcPending { .. }
             | Self::NoStatefulSet { .. }
-            | Self::NotRecorded { .. } => Severity::Warning,
+            | Self::EventsNotWritten { .. } => Severity::Warning,
         }
     }
 
@@ -107,52 +107,50 @@ impl fmt::Display for ClusterNotice {
         match self {
             Self::Forbidden { kind, namespace } => write!(
                 f,
-                "not allowed to read {}, so what they would tell is missing; grant list and watch on them to readscope's \
+                "not allowed to read {}, so their data is missing; grant list and watch on {} to readscope's \
                  ServiceAccount",
-                Objects(*kind, namespace)
+                Objects(*kind, namespace),
+                kind.resource()
             ),
             Self::WatchBroken { kind, namespace, text } => {
-                write!(f, "cannot watch {}, and tries again: {text}", Objects(*kind, namespace))
+                write!(f, "failed to watch {}, retrying: {text}", Objects(*kind, namespace))
             }
-            Self::WatchMended { kind, namespace } => write!(f, "{} are watched again", Objects(*kind, namespace)),
-            Self::PvcPending { pvc, pending, reason: Some(reason) } => write!(
-                f,
-                "PVC {} has been pending for {} s: {reason}; {}",
-                pvc.name,
-                pending.as_secs(),
-                reason.advice()
-            ),
-            Self::PvcPending { pvc, pending, reason: None } => write!(
-                f,
-                "PVC {0} has been pending for {1} s; `kubectl --namespace {2} describe pvc {0}` tells why",
-                pvc.name,
-                pending.as_secs(),
-                pvc.namespace
-            ),
-            Self::PvcBound { pvc } => write!(f, "PVC {} is bound at last", pvc.name),
-            Self::NoStatefulSet { set } => {
-                write!(f, "there is no StatefulSet {set}; check --statefulset, or leave it out to have it found")
+            Self::WatchRecovered { kind, namespace } => write!(f, "watching {} again", Objects(*kind, namespace)),
+            Self::PvcPending { pvc, pending, reason } => {
+                write!(f, "PVC {} has been pending for {}", pvc.name, HumanDuration(*pending))?;
+                match reason {
+                    Some(reason) => write!(f, ": {reason}; {}", reason.advice()),
+                    None => {
+                        write!(f, "; run `kubectl --namespace {} describe pvc {}` to see why", pvc.namespace, pvc.name)
+                    }
+                }
             }
-            Self::NotRecorded { forbidden: true, .. } => f.write_str(
+            Self::PvcBound { pvc } => write!(f, "PVC {} is bound", pvc.name),
+            Self::NoStatefulSet { set } => write!(
+                f,
+                "StatefulSet {set} does not exist; correct its name in the configuration, or remove it there: readscope \
+                 finds the StatefulSet of a Service by itself"
+            ),
+            Self::EventsNotWritten { forbidden: true, .. } => f.write_str(
                 "not allowed to write milestones as Kubernetes Events; grant create on events.events.k8s.io to \
-                 readscope's ServiceAccount, or leave --kubernetes.events out",
+                 readscope's ServiceAccount, or turn the writing of Events off",
             ),
-            Self::NotRecorded { forbidden: false, text } => {
-                write!(f, "cannot write milestones as Kubernetes Events: {text}; the log has them all the same")
+            Self::EventsNotWritten { forbidden: false, text } => {
+                write!(f, "failed to write milestones as Kubernetes Events: {text}; the log contains them")
             }
-            Self::Recorded => f.write_str("milestones are written as Kubernetes Events again"),
+            Self::EventsWritten => f.write_str("writing milestones as Kubernetes Events again"),
             Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {to} replicas"),
             Self::Reached { replica, milestone, since_request, known_to } => {
-                write!(f, "{replica} {milestone}")?;
-                if let Some(since) = since_request {
-                    write!(f, " {:.1} s after the request", since.as_secs_f64())?;
-                }
-                known_to.map_or(Ok(()), |known_to| write!(f, " (known to {:.2} s)", known_to.as_secs_f64()))
+                write!(f, "{replica}: {milestone}")?;
+                let since = since_request.map(|since| format!("+{:.1}", HumanDuration(since)));
+                let late = known_to.map(|late| format!("at most {:.2} late", HumanDuration(late)));
+                let details: Vec<_> = since.into_iter().chain(late).collect();
+                if details.is_empty() { Ok(()) } else { write!(f, " ({})", details.join(", ")) }
             }
-            Self::ScaleOver { from, to, lasted: Some(lasted) } => {
-                write!(f, "scaled from {from} to {to} replicas in {:.1} s", lasted.as_secs_f64())
+            Self::ScaleOver { from, to, lasted } => {
+                write!(f, "scaled from {from} to {to} replicas")?;
+                lasted.map_or(Ok(()), |lasted| write!(f, " in {:.1}", HumanDuration(lasted)))
             }
-            Self::ScaleOver { from, to, lasted: None } => write!(f, "scaled from {from} to {to} replicas"),
         }
     }
 }
@@ -164,7 +162,7 @@ impl fmt::Display for Objects<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.1 {
             "" => write!(f, "{} of the cluster", self.0.resource()),
-            namespace => write!(f, "{} in the namespace {namespace}", self.0.resource()),
+            namespace => write!(f, "{} in namespace {namespace}", self.0.resource()),
         }
     }
 }

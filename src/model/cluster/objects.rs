@@ -200,12 +200,14 @@ impl PvcReason {
         match &*self.reason {
             "ProvisioningFailed" => "check the storage class, its quota, and the log of its provisioner",
             "ExternalProvisioning" | "Provisioning" => {
-                "the provisioner of its storage class has not made it yet: check that it runs, and its log"
+                "check that the provisioner of its storage class runs, and its log"
             }
             "WaitForFirstConsumer" | "WaitForPodScheduled" => {
-                "it waits for its pod to have a node: check the pod's Events"
+                "the PVC waits until its pod has a node: check the pod's Events"
             }
-            "FailedBinding" => "name a storage class in the PVC template, set a default one, or make a volume for it",
+            "FailedBinding" => {
+                "name a storage class in the PVC template, set a default storage class, or create a volume"
+            }
             _ => "check the Events of the PVC and of its pod",
         }
     }

@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use super::objects::{Endpoint, Service, Slice, Vantage};
-use crate::model::base::PodRef;
+use crate::model::base::{HumanDuration, PodRef};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
@@ -186,14 +186,14 @@ impl fmt::Display for Routing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.rule.fmt(f)?;
         if self.routed().any(|endpoint| !endpoint.serving) {
-            f.write_str("; it publishes endpoints that are not ready too (publishNotReadyAddresses)")?;
+            f.write_str("; it also publishes endpoints that are not ready (publishNotReadyAddresses)")?;
         }
         match self.affinity {
             Some(stays) => write!(
                 f,
-                "; a client stays with the endpoint that it had until {} s after its last connection (sessionAffinity: \
-                 ClientIP), so that one client's answers do not show the shares",
-                stays.as_secs()
+                "; it keeps a client on one endpoint until {} after its last connection (sessionAffinity: ClientIP), so \
+                 the reads of one client do not show the shares",
+                HumanDuration(stays)
             ),
             None => Ok(()),
         }
@@ -205,21 +205,23 @@ impl fmt::Display for Rule {
         f.write_str(match self {
             Self::Ready => "the Service spreads connections evenly over its ready endpoints",
             Self::Headless => "the Service is headless: clients find its ready endpoints in DNS and choose among them",
-            Self::Terminating => "no endpoint is ready, so those that terminate and still serve are used",
+            Self::Terminating => "no endpoint is ready, so terminating endpoints that still serve are used",
             Self::SameNode => "the Service keeps connections on the client's node (internalTrafficPolicy: Local)",
-            Self::HintedNode => "every ready endpoint is hinted for nodes, and these are hinted for the probe's",
-            Self::HintedZone => "every ready endpoint is hinted for zones, and these are hinted for the probe's",
+            Self::HintedNode => {
+                "every ready endpoint has a hint for nodes; the Service routes to those for readscope's node"
+            }
+            Self::HintedZone => {
+                "every ready endpoint has a hint for zones; the Service routes to those for readscope's zone"
+            }
             Self::NoneLocal => {
-                "the Service keeps connections on the client's node (internalTrafficPolicy: Local), and none of its \
-                 endpoints is on the probe's: move the probe, or run one on each node"
+                "the Service keeps connections on the client's node (internalTrafficPolicy: Local), and readscope's \
+                 node has no endpoint; move readscope, or run it on each node"
             }
             Self::NodeUnknown => {
-                "the Service keeps connections on the client's node (internalTrafficPolicy: Local), and the probe does \
-                 not know its own: set the environment variable NODE_NAME from spec.nodeName"
+                "the Service keeps connections on the client's node (internalTrafficPolicy: Local), and readscope \
+                 does not know its node; set the environment variable NODE_NAME from spec.nodeName"
             }
-            Self::NoService => {
-                "there is no Service of this name; check the namespace and the name given with --service"
-            }
+            Self::NoService => "the Service does not exist; check its namespace and name",
         })
     }
 }
@@ -228,7 +230,7 @@ impl fmt::Display for EndpointRouting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Routed => "routed",
-            Self::Elsewhere => "ready, but for other clients",
+            Self::Elsewhere => "ready, but for clients on other nodes or in other zones",
             Self::NotReady => "not ready",
             Self::Terminating => "terminating",
         })
@@ -391,7 +393,7 @@ mod tests {
         let sticky = Service { affinity: Some(Duration::from_secs(90)), ..service() };
         let pinned = route(&sticky, &[slice(vec![endpoint(0)])], &Vantage::default());
         assert_eq!(pinned.affinity, Some(Duration::from_secs(90)));
-        assert!(pinned.to_string().contains("until 90 s after its last connection"), "{pinned}");
+        assert!(pinned.to_string().contains("until 1 min 30 s after its last connection"), "{pinned}");
         let unready = Endpoint { serving: false, ..endpoint(0) };
         let published = route(&service(), &[slice(vec![unready])], &Vantage::default());
         assert_eq!(published.routed().count(), 1);

@@ -7,14 +7,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    milestones::{Dated, Milestone, Milestones, ScalePhase},
+    milestones::{Dated, Milestone, Milestones, ScalePhase, Subject},
     objects::StatefulSet,
     pods::TrackedPod,
     pvcs::TrackedPvc,
     scale_step::ScaleStep,
     tracked::{CROSSING, TrackedObjects},
 };
-use crate::model::base::{Moment, ObjectName};
+use crate::model::base::{Moment, ObjectName, named_enum};
 
 /// An older pod that still answers this long after the request stays. When a `StatefulSet` is created again around its
 /// pods, the garbage collector has finished by then.
@@ -41,10 +41,11 @@ pub struct ScaledReplica {
     pub(super) measured: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    Up,
-    Down,
+named_enum! {
+    pub enum Direction {
+        Up = "up",
+        Down = "down",
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,17 +66,6 @@ pub(super) struct Scene<'a> {
     pub(super) tracked: &'a TrackedObjects,
     /// Whether an added replica arrives with its first fresh read.
     pub(super) freshness: bool,
-}
-
-impl Direction {
-    /// The name in metrics and API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-        }
-    }
 }
 
 impl Request {
@@ -215,12 +205,12 @@ impl ScaledReplica {
                 return;
             }
             // The milestones of a previous pod do not count for the new one.
-            self.milestones.forget(&RISING);
+            self.milestones.forget(Subject::StartingPod);
             self.pod = Some(Arc::clone(&life.uid));
         }
         self.first_read_uncertainty = life.first_read_uncertainty();
-        for milestone in RISING {
-            if life.milestones.has(milestone) {
+        for milestone in Milestone::ALL {
+            if milestone.subject() == Subject::StartingPod && life.milestones.has(milestone) {
                 self.take(milestone, life.milestones.get(milestone), steps);
             }
         }
@@ -233,7 +223,9 @@ impl ScaledReplica {
         if let Some(date) = last {
             self.milestones.renew(Milestone::LastRead, date);
         }
-        for milestone in [Milestone::Terminating, Milestone::EndpointGone, Milestone::PodGone] {
+        let stopping =
+            |milestone: &Milestone| milestone.subject() == Subject::StoppingPod && *milestone != Milestone::LastRead;
+        for milestone in Milestone::ALL.into_iter().filter(stopping) {
             if !life.milestones.has(milestone) {
                 continue;
             }
@@ -269,7 +261,7 @@ impl ScaledReplica {
         }
         if self.pvcs.iter().any(|uid| new.iter().all(|life| life.pvc.uid != *uid)) {
             // A PVC was deleted and created again: the milestones of the old one do not count.
-            self.milestones.forget(&[Milestone::PvcCreated, Milestone::PvcProvisioning]);
+            self.milestones.forget(Subject::Pvc);
         }
         self.pvcs = new.iter().map(|life| Arc::clone(&life.pvc.uid)).collect();
         for milestone in [Milestone::PvcCreated, Milestone::PvcProvisioning] {
@@ -325,18 +317,6 @@ impl<'a> Scene<'a> {
         names.map(move |name| self.tracked.pvc(&self.name.sibling(&name)))
     }
 }
-
-const RISING: [Milestone; 9] = [
-    Milestone::PodCreated,
-    Milestone::PodScheduled,
-    Milestone::SandboxReady,
-    Milestone::Initialized,
-    Milestone::PodReady,
-    Milestone::EndpointReady,
-    Milestone::DirectRead,
-    Milestone::FirstRead,
-    Milestone::FreshRead,
-];
 
 /// The dates of a milestone, ascending. `None` if one date is unknown, because it may be the first or the last.
 fn dates(pvcs: &[&TrackedPvc], milestone: Milestone) -> Option<Vec<Dated>> {

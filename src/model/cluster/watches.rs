@@ -63,8 +63,8 @@ impl Watches {
         }
         watch.listed = true;
         watch.last_event = Some(now);
-        let mended = watch.problem.take().is_some();
-        mended.then(|| ClusterNotice::WatchMended { kind: name.kind, namespace: Arc::clone(&name.namespace) })
+        let recovered = watch.problem.take().is_some();
+        recovered.then(|| ClusterNotice::WatchRecovered { kind: name.kind, namespace: Arc::clone(&name.namespace) })
     }
 
     /// Records a failure and returns a notice if it is new or of another kind.

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::probe::Identity;
+use crate::model::base::named_enum;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anomaly {
@@ -29,13 +30,14 @@ pub enum Anomaly {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AnomalyKind {
-    SharedServerId,
-    ChangedServerId,
-    ChangedServerUuid,
-    Unexpected,
-    Primary,
+named_enum! {
+    pub enum AnomalyKind {
+        SharedServerId = "shared_server_id",
+        ChangedServerId = "changed_server_id",
+        ChangedServerUuid = "changed_server_uuid",
+        Unexpected = "unexpected",
+        Primary = "primary",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,22 +46,6 @@ pub struct AnomalySeen {
     pub answers: u64,
     /// Absent if none was seen, or if only the name of the replica is known.
     pub latest: Option<String>,
-}
-
-impl AnomalyKind {
-    pub const ALL: [Self; 5] =
-        [Self::SharedServerId, Self::ChangedServerId, Self::ChangedServerUuid, Self::Unexpected, Self::Primary];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SharedServerId => "shared_server_id",
-            Self::ChangedServerId => "changed_server_id",
-            Self::ChangedServerUuid => "changed_server_uuid",
-            Self::Unexpected => "unexpected",
-            Self::Primary => "primary",
-        }
-    }
 }
 
 impl Anomaly {
@@ -92,59 +78,63 @@ impl fmt::Display for Anomaly {
         match self {
             Self::SharedServerId { server_id, replicas: [one, other] } => write!(
                 f,
-                "{one} and {other} both answer with server_id {server_id}; give each server its own, or replication \
+                "{one} and {other} both have server_id {server_id}; give each server its own, or replication \
                  between them loses transactions"
             ),
             Self::ChangedServerId { replica, before, after } => write!(
                 f,
-                "{replica} answered with server_id {after} after {before}; check what sets server_id on that server"
+                "{replica} changed its server_id from {before} to {after}; check what sets server_id on that server"
             ),
             Self::ChangedServerUuid { replica, before, after } => write!(
                 f,
-                "{replica} answered with server_uuid {after:?} after {before:?}; check whether its data directory was \
+                "{replica} changed its server_uuid from {before:?} to {after:?}; check whether its data directory was \
                  lost, or two servers share its name"
             ),
             Self::Unexpected { replica } => {
-                write!(f, "{replica} answers but is not expected; check the Service's selector or --expect")
+                write!(
+                    f,
+                    "{replica} answers reads, but is not expected; check the Service's selector or the expected replicas"
+                )
             }
             Self::Primary { replica } => write!(
                 f,
-                "{replica} is the primary and answers reads although --expect leaves it out; check the Service's \
-                 selector"
+                "{replica} is the primary and answers reads, but is not expected; check the Service's selector or the \
+                 expected replicas"
             ),
         }
     }
 }
 
-/// Why a server that answers should get no traffic from the Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unrouted {
-    NoEndpoint,
-    /// An endpoint for clients on other nodes or in other zones.
-    Elsewhere,
-    NotReady,
-    Terminating,
+named_enum! {
+    /// Why a server that answers should get no traffic from the Service.
+    pub enum Unrouted {
+        NoEndpoint = "no_endpoint",
+        /// An endpoint for clients on other nodes or in other zones.
+        Elsewhere = "elsewhere",
+        NotReady = "not_ready",
+        Terminating = "terminating",
+    }
 }
 
 impl Unrouted {
-    pub const ALL: [Self; 4] = [Self::NoEndpoint, Self::Elsewhere, Self::NotReady, Self::Terminating];
-
+    /// The subject of a sentence.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn servers(self) -> &'static str {
         match self {
-            Self::NoEndpoint => "no_endpoint",
-            Self::Elsewhere => "elsewhere",
-            Self::NotReady => "not_ready",
-            Self::Terminating => "terminating",
+            Self::NoEndpoint => "servers that are not endpoints of the Service",
+            Self::Elsewhere => "endpoints for clients on other nodes or in other zones",
+            Self::NotReady => "endpoints that are not ready",
+            Self::Terminating => "endpoints that are terminating",
         }
     }
 }
 
+/// The predicate of a sentence about one server.
 impl fmt::Display for Unrouted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoEndpoint => "is no endpoint of it",
-            Self::Elsewhere => "is an endpoint for clients elsewhere",
+            Self::NoEndpoint => "is not one of its endpoints",
+            Self::Elsewhere => "is an endpoint for clients on other nodes or in other zones",
             Self::NotReady => "is not ready",
             Self::Terminating => "is terminating",
         })

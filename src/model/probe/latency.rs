@@ -3,39 +3,26 @@
 use std::time::Duration;
 
 use super::probe::Timings;
-use crate::model::base::Histogram;
+use crate::model::base::{Histogram, named_enum};
 
 /// In seconds. The bounds reach past 1 s and 3 s, where a lost SYN and its retransmission show.
 const BUCKET_BOUNDS: [f64; 15] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The `phase` label of `readscope_probe_duration_seconds`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    Resolve,
-    /// TCP connection, TLS and login.
-    Login,
-    Query,
-    Total,
+named_enum! {
+    /// The `phase` label of `readscope_probe_duration_seconds`.
+    pub enum Phase {
+        Resolve = "resolve",
+        /// TCP connection, TLS and login.
+        Login = "login",
+        Query = "query",
+        Total = "total",
+    }
 }
 
 #[derive(Clone, Debug)]
 pub struct Latency {
     phases: [Histogram; Phase::ALL.len()],
-}
-
-impl Phase {
-    pub const ALL: [Self; 4] = [Self::Resolve, Self::Login, Self::Query, Self::Total];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Resolve => "resolve",
-            Self::Login => "login",
-            Self::Query => "query",
-            Self::Total => "total",
-        }
-    }
 }
 
 impl Default for Latency {

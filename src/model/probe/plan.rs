@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::probe::Probe;
-use crate::model::base::PodRef;
+use crate::model::base::{PodRef, named_enum};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeIntervals {
@@ -38,13 +38,14 @@ pub struct PodProbe {
     pub every: Duration,
 }
 
-/// Counted separately; a pod probe is never a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
-    /// Whether the replica can serve.
-    Replica,
-    /// What the primary has executed, to measure the lag of the others.
-    Primary,
+named_enum! {
+    /// Counted separately; a pod probe is never a read.
+    pub enum Purpose {
+        /// Whether the replica can serve.
+        Replica = "replica",
+        /// What the primary has executed, to measure the lag of the others.
+        Primary = "primary",
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -67,18 +68,6 @@ impl ProbeIntervals {
     #[must_use]
     pub fn regular(interval: Duration) -> Self {
         Self { interval, burst: None, pod_interval: None, max_lag: Duration::from_secs(1) }
-    }
-}
-
-impl Purpose {
-    pub const ALL: [Self; 2] = [Self::Replica, Self::Primary];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Replica => "replica",
-            Self::Primary => "primary",
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use crate::model::base::{Moment, PodRef};
+use crate::model::base::{Moment, PodRef, named_enum};
 
 #[derive(Clone, Debug)]
 pub struct Probe {
@@ -51,25 +51,18 @@ pub struct Timings {
     pub total: Duration,
 }
 
-/// From `@@read_only` at the time of the read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    Primary,
-    Replica,
+named_enum! {
+    /// From `@@read_only` at the time of the read.
+    pub enum Role {
+        Primary = "primary",
+        Replica = "replica",
+    }
 }
 
 impl Role {
     #[must_use]
     pub fn of(read_only: bool) -> Self {
         if read_only { Self::Replica } else { Self::Primary }
-    }
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Primary => "primary",
-            Self::Replica => "replica",
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::model::{
-    base::{OTHER, REPLICAS_MAX, Severity},
+    base::{HumanDuration, OTHER, REPLICAS_MAX, Severity},
     cluster::Rule,
     probe::{Anomaly, FailureReason, Role, Unrouted},
     verdict::{FewProbes, Verdict},
@@ -108,28 +108,28 @@ impl fmt::Display for TargetNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verdict(verdict) => verdict.fmt(f),
-            Self::Anomaly { anomaly, answers } => write!(f, "{anomaly} ({answers} such answers)"),
+            Self::Anomaly { anomaly, answers } => write!(f, "{anomaly} ({answers} reads so far)"),
             Self::VersionSkew { versions } => {
-                f.write_str("the replicas are not all of one version: ")?;
+                f.write_str("the replicas run different versions: ")?;
                 for (index, (version, replicas)) in versions.iter().enumerate() {
-                    write!(f, "{}{} {version}", if index > 0 { "; " } else { "" }, replicas.join(", "))?;
+                    write!(f, "{}{version} on {}", if index > 0 { "; " } else { "" }, replicas.join(", "))?;
                 }
                 Ok(())
             }
             Self::FewProbes(few) => few.fmt(f),
             Self::Appeared { replica, server_id, role, version } => {
-                write!(f, "{replica} gave its first answer: server_id {server_id}, {}, version {version}", role.name())
+                write!(f, "{replica}: first read (server_id {server_id}, {}, version {version})", role.name())
             }
             Self::Forgotten { replica, after } => {
-                write!(f, "{replica} has not answered for {} s and is forgotten: its series end here", after.as_secs())
+                write!(f, "{replica} has given no reads for {}; its metrics end here", HumanDuration(*after))
             }
             Self::Silent { replica, share, missed } => write!(
                 f,
-                "{replica} should give {:.0} % of the answers but gave none of the last {missed}; \
-                 check that it runs, is ready, and that the Service selects it",
+                "{replica} gave none of the last {missed} reads where {:.0} % is expected; check that it runs, is \
+                 ready, and that the Service selects it",
                 share * 100.0
             ),
-            Self::Returned { replica } => write!(f, "{replica} answers again"),
+            Self::Returned { replica } => write!(f, "{replica} gives reads again"),
             Self::Failing { reason, failed: 1, probes: 1, text } => {
                 write!(f, "a probe failed ({reason}): {text}; {}", reason.advice())
             }
@@ -137,32 +137,30 @@ impl fmt::Display for TargetNotice {
                 write!(f, "{failed} of the last {probes} probes failed ({reason}): {text}; {}", reason.advice())
             }
             Self::Recovered { reason, failed, quiet } => {
-                write!(f, "no probe has failed ({reason}) for {} s, after {failed} that did", quiet.as_secs())
+                write!(f, "no probe has failed ({reason}) for {} ({failed} failed before that)", HumanDuration(*quiet))
             }
             Self::Skipping { skipped } => write!(
                 f,
-                "probes were not taken when they were due ({skipped} so far), because others were still under way or \
-                 the program came late; raise --interval or --max-in-flight, or lower --timeout"
+                "{skipped} probes skipped: earlier probes were still in flight, or readscope was short of CPU; raise the \
+                 interval or the limit of probes in flight, or lower the timeout"
             ),
-            Self::OnTime { skipped } => {
-                write!(f, "probes are taken on time again, after {skipped} that were not taken")
-            }
+            Self::OnTime { skipped } => write!(f, "probes are on time again ({skipped} skipped before that)"),
             Self::TooManyReplicas => {
-                write!(f, "more than {REPLICAS_MAX} replicas answer; those past that are counted together as {OTHER:?}")
+                write!(f, "more than {REPLICAS_MAX} replicas answer; the others are counted together as {OTHER:?}")
             }
             Self::Strange { replica, stranger, answers } => write!(
                 f,
-                "{replica} answered through the Service although it {stranger} ({answers} such answers); check \
-                 kube-proxy on the probe's node, and whether the address is really this Service's"
+                "{replica} answers reads of the Service, but {stranger} ({answers} reads so far); check kube-proxy on \
+                 readscope's node, and that the address belongs to this Service"
             ),
             Self::StrangeNoMore { stranger, answers } => {
-                write!(f, "no server that {stranger} answers any more, after {answers} answers of such")
+                write!(f, "{} no longer answer ({answers} reads before that)", stranger.servers())
             }
             Self::NothingRouted { rule: Rule::Ready | Rule::Headless } => f.write_str(
-                "nothing is expected to answer here: no pod behind the Service is ready; check the pods, and that the \
-                 Service's selector finds them",
+                "the Service routes no reads: no pod behind it is ready; check the pods, and that the Service's \
+                 selector finds them",
             ),
-            Self::NothingRouted { rule } => write!(f, "nothing is expected to answer here: {rule}"),
+            Self::NothingRouted { rule } => write!(f, "no reads are routed here: {rule}"),
         }
     }
 }

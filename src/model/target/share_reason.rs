@@ -44,9 +44,9 @@ impl fmt::Display for ShareBasis {
         let half_life = Long(SHARE_HALF_LIFE.as_secs_f64());
         let answers = format!("{:.0}", self.answers);
         let plural = if answers == "1" { "" } else { "s" };
-        write!(f, "Shares rest on {answers} answer{plural}, each of which weighs half after {half_life}")?;
+        write!(f, "Shares rest on {answers} read{plural}; a read has half its weight after {half_life}")?;
         self.interval_answers.map_or(Ok(()), |answers| {
-            write!(f, "; intervals on {answers} since the alarm, or who is expected, last changed")
+            write!(f, ". Intervals rest on {answers} reads since the alarm or the expected replicas last changed")
         })
     }
 }
@@ -55,19 +55,22 @@ impl fmt::Display for ShareReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Seen { replicas } => {
-                write!(f, "nothing says who should answer, so each of the {replicas} replicas seen should alike")
+                write!(
+                    f,
+                    "nothing names the expected replicas, so each of the {replicas} replicas seen should get the same share"
+                )
             }
-            Self::Configured { weight } => write!(f, "the configuration expects it with the weight {weight}"),
-            Self::NotConfigured => f.write_str("the configuration expects others"),
+            Self::Configured { weight } => write!(f, "the configuration expects it with weight {weight}"),
+            Self::NotConfigured => f.write_str("the configuration does not expect it"),
             Self::Routed { alike: 1 } => f.write_str("the Service routes to it alone"),
-            Self::Routed { alike } => write!(f, "the Service routes to {alike} endpoints alike, and it is one of them"),
+            Self::Routed { alike } => write!(f, "it is one of {alike} endpoints to which the Service routes evenly"),
             Self::Joining => write!(
                 f,
-                "it is a new endpoint, expected from its first answer on or after {} s, whichever comes first",
+                "it is a new endpoint, expected from its first read or after {} s, whichever comes first",
                 GRACE.as_secs()
             ),
             Self::Unrouted { standing } => write!(f, "the Service does not route to it from here: it is {standing}"),
-            Self::NoEndpoint => f.write_str("it is no endpoint of the Service"),
+            Self::NoEndpoint => f.write_str("it is not an endpoint of the Service"),
         }
     }
 }
@@ -111,18 +114,18 @@ mod tests {
     }
 
     #[test]
-    fn what_shares_and_intervals_rest_on_is_said_in_whole_answers() {
-        let said = |answers, interval_answers| ShareBasis { answers, interval_answers }.to_string();
-        assert_eq!(said(1.0, None), "Shares rest on 1 answer, each of which weighs half after 5 minutes");
+    fn shares_and_intervals_rest_on_whole_numbers_of_reads() {
+        let sentence = |answers, interval_answers| ShareBasis { answers, interval_answers }.to_string();
+        assert_eq!(sentence(1.0, None), "Shares rest on 1 read; a read has half its weight after 5 minutes");
         assert_eq!(
-            said(311.7, Some(44)),
-            "Shares rest on 312 answers, each of which weighs half after 5 minutes; intervals on 44 since the alarm, or \
-             who is expected, last changed"
+            sentence(311.7, Some(44)),
+            "Shares rest on 312 reads; a read has half its weight after 5 minutes. Intervals rest on 44 reads since the \
+             alarm or the expected replicas last changed"
         );
     }
 
     #[test]
-    fn a_configured_share_is_the_configurations() {
+    fn a_configured_share_comes_from_the_configuration() {
         let listed = Expectation::listed(vec!["a=2".parse().unwrap()]).unwrap();
         let mut expected_replicas = ExpectedReplicas::new(listed);
         expected_replicas.routed(Some(routing(&[("b", EndpointRouting::Routed)])), Moment::at(0.0));

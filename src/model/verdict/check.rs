@@ -184,25 +184,25 @@ impl fmt::Display for CheckResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AllAnswer { replicas: 1, listed: false } => {
-                f.write_str("Balanced: 1 of the 1 replica seen answers; with one there is nothing to compare")
+                f.write_str("Balanced: 1 replica answers; a comparison needs two")
             }
             Self::AllAnswer { replicas, listed } => {
                 let all = AllAnswer { answering: *replicas, replicas: *replicas, listed: *listed };
                 write!(f, "{}", Verdict::Balanced(all))
             }
             Self::Anomaly(anomaly) => write!(f, "Anomaly: {anomaly}"),
-            Self::Affinity(stays) => write!(f, "Could not tell: {}", Undecided::Affinity { stays: *stays }),
+            Self::Affinity(stays) => write!(f, "{}", Verdict::Undecided(Undecided::Affinity { stays: *stays })),
             Self::Uneven { replica, share, expected, p_value } => write!(
                 f,
-                "Unbalanced: {replica} gets {:.0} % of the reads where {:.0} % is expected; chance alone would look \
-                 like this in {} of such checks",
+                "Unbalanced: {replica} gets {:.0} % of the reads where {:.0} % is expected; reads this \
+                 uneven occur by chance in {} checks",
                 share * 100.0,
                 expected * 100.0,
                 OneIn(*p_value)
             ),
             Self::Missing { replicas, answers } => write!(
                 f,
-                "Missing: {} gave none of {answers} answers; check that it runs, is ready, and that the Service \
+                "Missing: {} gave none of {answers} reads; check that it runs, is ready, and that the Service \
                  selects it",
                 replicas.join(", ")
             ),
@@ -211,11 +211,14 @@ impl fmt::Display for CheckResult {
                 for (index, (name, count)) in replicas.iter().enumerate() {
                     write!(f, "{}{name} gave {count}", if index > 0 { ", " } else { "" })?;
                 }
-                write!(f, " of {answers} answers but is not expected; check the Service's selector or --expect")
+                write!(
+                    f,
+                    " of {answers} reads but is not expected; check the Service's selector or the expected replicas"
+                )
             }
             Self::Failures { failed, probes } => {
                 let all: u64 = failed.iter().map(|(_, count)| count).sum();
-                write!(f, "Could not tell: {all} of {probes} probes failed (")?;
+                write!(f, "Undecided: {all} of {probes} probes failed (")?;
                 for (index, (reason, count)) in failed.iter().enumerate() {
                     write!(f, "{}{reason}: {count}", if index > 0 { ", " } else { "" })?;
                 }
@@ -231,8 +234,8 @@ struct OneIn(f64);
 impl fmt::Display for OneIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match 1.0 / self.0 {
-            times if times < 1e6 => write!(f, "1 in {times:.0}"),
-            _ => f.write_str("fewer than 1 in a million"),
+            times if times < 1e6 => write!(f, "1 of {times:.0}"),
+            _ => f.write_str("fewer than 1 of a million"),
         }
     }
 }
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_missing_from_too_few_answers_for_the_test_is_missing_at_the_end() {
+    fn a_replica_missing_from_few_reads_is_reported_at_the_end() {
         let outcome = run(&listed(&["a", "b", "c"]), 6, &[Some("a"), Some("b")]);
         assert!(matches!(outcome.finding, CheckResult::Missing { answers: 6, .. }));
     }
@@ -284,26 +287,29 @@ mod tests {
         assert_eq!(outcome.decision, Decision::Unbalanced);
         let sentence = outcome.finding.to_string();
         assert!(sentence.starts_with("Unbalanced: a gets 5"), "{sentence}");
-        assert!(sentence.contains("% of the reads where 33 % is expected; chance alone"), "{sentence}");
+        assert!(
+            sentence.contains("% of the reads where 33 % is expected; reads this uneven occur by chance in"),
+            "{sentence}"
+        );
     }
 
     #[test]
-    fn an_answer_from_outside_the_expected_set_is_told_at_the_end() {
+    fn a_read_from_an_unexpected_replica_is_reported_at_the_end() {
         let outcome = run(&listed(&["a", "b"]), 90, &["a", "b", "c"].map(Some));
         assert_eq!(outcome.decision, Decision::Unbalanced);
         let sentence = outcome.finding.to_string();
-        assert!(sentence.starts_with("Unexpected: c gave 30 of 90 answers"), "{sentence}");
+        assert!(sentence.starts_with("Unexpected: c gave 30 of 90 reads"), "{sentence}");
     }
 
     #[test]
     fn more_than_one_failure_in_a_hundred_leaves_it_undecided() {
         let outcome = run(&Expectation::Seen, 100, &[Some("a"), None]);
         assert_eq!((outcome.decision, outcome.probes), (Decision::Undecided, 4));
-        assert!(outcome.finding.to_string().starts_with("Could not tell: 2 of 4 probes failed (refused: 2); "));
+        assert!(outcome.finding.to_string().starts_with("Undecided: 2 of 4 probes failed (refused: 2); "));
     }
 
     #[test]
-    fn without_a_list_it_speaks_of_the_replicas_seen() {
+    fn without_a_list_the_sentence_counts_the_replicas_seen() {
         let outcome = run(&Expectation::Seen, 100, &[Some("a"), Some("b"), Some("c")]);
         assert!(outcome.finding.to_string().starts_with("Balanced: 3 of the 3 replicas seen answer"));
     }

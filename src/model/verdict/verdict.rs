@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::evidence::Suspect;
-use crate::model::probe::FailureReason;
+use crate::model::{
+    base::{HumanDuration, named_enum},
+    probe::FailureReason,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
@@ -60,11 +63,12 @@ pub struct Culprit {
     pub expected: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CulpritKind {
-    Dead,
-    Starved,
-    Hot,
+named_enum! {
+    pub enum CulpritKind {
+        Dead = "dead",
+        Starved = "starved",
+        Hot = "hot",
+    }
 }
 
 /// Reads that chance alone explains.
@@ -135,22 +139,11 @@ impl Verdict {
 }
 
 impl CulpritKind {
-    pub const ALL: [Self; 3] = [Self::Dead, Self::Starved, Self::Hot];
-
     pub(crate) fn of(suspect: &Suspect) -> Self {
         match suspect.odds {
             odds if odds <= 0.0 => Self::Dead,
             odds if odds < 1.0 => Self::Starved,
             _ => Self::Hot,
-        }
-    }
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Dead => "dead",
-            Self::Starved => "starved",
-            Self::Hot => "hot",
         }
     }
 }
@@ -164,7 +157,7 @@ impl fmt::Display for Verdict {
                 for (index, culprit) in culprits.iter().enumerate() {
                     write!(f, "{}{culprit}", if index > 0 { ", " } else { "" })?;
                 }
-                write!(f, "; chance alone would look like this once in {}", Long(*evidence_seconds))
+                write!(f, "; reads this uneven occur by chance once in {}", Long(*evidence_seconds))
             }
             Self::Undecided(why) => write!(f, "Undecided: {why}"),
         }
@@ -176,27 +169,27 @@ impl fmt::Display for Undecided {
         match self {
             Self::FewReplicas { replicas: 0 } => f.write_str("no replica is known yet"),
             Self::FewReplicas { replicas } => {
-                write!(f, "{replicas} replica is expected; with fewer than two there is nothing to compare")
+                write!(f, "{replicas} replica is expected; a comparison needs two")
             }
             Self::Affinity { stays } => write!(
                 f,
-                "the Service keeps a client with the endpoint that it had until {} s after its last connection \
-                 (sessionAffinity: ClientIP), so that one client's answers do not show the shares",
-                stays.as_secs()
+                "the Service keeps a client on one endpoint until {} after its last connection (sessionAffinity: \
+                 ClientIP), so the reads of one client do not show the shares",
+                HumanDuration(*stays)
             ),
             Self::Failures { failed, probes, allowed, window, reason } => write!(
                 f,
-                "{failed} of the last {probes} probes failed ({reason}), and at most {allowed} of {window} may; a \
-                 failed probe has no replica, so the failures of one would look like reads that it does not get; {}",
+                "{failed} of the last {probes} probes failed ({reason}), and a verdict allows {allowed} of {window}: the \
+                 failures of one replica look like reads that it does not get; {}",
                 reason.advice()
             ),
             Self::FewAnswers { answers, needed, replicas } => write!(
                 f,
-                "{answers} answers so far; it takes {needed} to tell that one of {replicas} replicas gets no reads"
+                "{answers} reads so far; it takes {needed} to tell that one of {replicas} replicas gets no reads"
             ),
             Self::Suspicion { evidence_seconds, threshold_seconds } => write!(
                 f,
-                "answers divide as chance alone would divide them once in {}; it is an alarm at once in {}",
+                "reads this uneven occur by chance once in {}; the alarm is set to once in {}",
                 Long(*evidence_seconds),
                 Long(*threshold_seconds)
             ),
@@ -217,12 +210,7 @@ impl fmt::Display for Culprit {
 
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "chance alone brings it once in {}, an alarm once in {}",
-            Long(self.seconds),
-            Long(self.threshold_seconds)
-        )
+        write!(f, "occurs by chance once in {}; alarm at once in {}", Long(self.seconds), Long(self.threshold_seconds))
     }
 }
 
@@ -239,9 +227,9 @@ impl fmt::Display for FewProbes {
         let Self { probes, needed, replicas, threshold_seconds, interval_seconds } = self;
         write!(
             f,
-            "only {probes:.0} probes fit into {}, the false-alarm period times the number of targets; with {replicas} \
-             replicas {needed:.0} should, or healthy reads may hold an alarm up: probe every {:.0} ms, or let \
-             --imbalance.false-alarm-period times the number of targets be {}",
+            "the false-alarm period times the number of targets is {} and holds {probes:.0} probes, but {replicas} \
+             replicas need {needed:.0}: ordinary noise can keep an alarm from clearing; lower the interval to {:.0} ms, \
+             or raise the false-alarm period until the product is {}",
             Long(*threshold_seconds),
             threshold_seconds / needed * 1000.0,
             Long(needed * interval_seconds)
@@ -283,18 +271,18 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_are_said_in_words() {
+    fn verdicts_are_sentences() {
         let unbalanced = |culprits| Verdict::Unbalanced { culprits, evidence_seconds: 41.2 * 86_400.0 }.to_string();
         assert_eq!(
             unbalanced(vec![culprit(CulpritKind::Starved, 0.08)]),
-            "Unbalanced: mysql-2 gets 8 % of the reads where 33 % is expected; chance alone would look like this once \
+            "Unbalanced: mysql-2 gets 8 % of the reads where 33 % is expected; reads this uneven occur by chance once \
              in 41 days"
         );
         let two = vec![culprit(CulpritKind::Dead, 0.001), culprit(CulpritKind::Starved, 0.041)];
         assert_eq!(
             unbalanced(two),
             "Unbalanced: mysql-2 gets none of the reads where 33 % is expected, mysql-2 gets 4.1 % of the reads where \
-             33 % is expected; chance alone would look like this once in 41 days"
+             33 % is expected; reads this uneven occur by chance once in 41 days"
         );
         let all = AllAnswer { answering: 3, replicas: 3, listed: true };
         assert_eq!(
@@ -304,13 +292,13 @@ mod tests {
         let few = Undecided::FewAnswers { answers: 12, needed: 54, replicas: 3 };
         assert_eq!(
             Verdict::Undecided(few).to_string(),
-            "Undecided: 12 answers so far; it takes 54 to tell that one of 3 replicas gets no reads"
+            "Undecided: 12 reads so far; it takes 54 to tell that one of 3 replicas gets no reads"
         );
     }
 
     #[test]
-    fn long_times_are_said_in_the_unit_that_fits() {
-        for (seconds, said) in [
+    fn long_times_have_the_largest_unit_that_fits_twice() {
+        for (seconds, text) in [
             (0.0, "0 seconds"),
             (1.4, "1 second"),
             (119.0, "119 seconds"),
@@ -318,7 +306,7 @@ mod tests {
             (3.5e6, "41 days"),
             (1e9, "32 years"),
         ] {
-            assert_eq!(Long(seconds).to_string(), said);
+            assert_eq!(Long(seconds).to_string(), text);
         }
     }
 }

@@ -76,15 +76,14 @@ fn headline(event: &ScaleEvent, now: Timestamp, width: usize, palette: Palette) 
 }
 
 fn milestones(event: &ScaleEvent, width: usize) -> Vec<Line<'static>> {
-    let known = |name: &str| Milestone::ALL.into_iter().find(|milestone| milestone.name() == name);
     let mut reached = Vec::new();
     for member in &event.replicas {
         for (name, time) in &member.milestones {
-            let milestone = known(name.as_str());
+            let milestone = Milestone::from_name(name.as_str());
             let reused = milestone == Some(Milestone::Requested) && member.pvc_reused == Some(true);
             let what = milestone.map_or_else(|| name.as_str().to_owned(), |milestone| milestone.to_string());
             let note = if reused { ", PVC reused" } else { "" };
-            let text = format!("{:>8}  {} {what}{note}", since(event.started, *time), member.replica.as_str());
+            let text = format!("{:>8}  {}: {what}{note}", since(event.started, *time), member.replica.as_str());
             reached.push((*time, milestone, text));
         }
     }

@@ -47,17 +47,17 @@ fn eighty_by_twenty_four_shows_something_of_everything() {
         &text,
         &[
             "▲ Unbalanced: mysql-2 gets none of the reads where 25 % is expected",
-            "Demo, act 3 of 10",
+            "Demo, step 3 of 10",
             "mysql-0 ",
             "33.4%",
             "25.0%",
             "31–36 %",
             "┃",
             "█",
-            "evidence: chance alone brings it once in 40 days, an alarm once in 30 days",
+            "evidence: occurs by chance once in 40 days; alarm at once in 30 days",
             "00:00:29.750       103 mysql-3",
             "00:00:10 scaling from 3 to 4 replicas for 20.0 s",
-            "3.2 s  mysql-3 had its PVC bound",
+            "3.2 s  mysql-3: PVC bound",
             "! PVC data-mysql-3 has been pending",
             "NAME ",
             "data-mysql-3         Pending",
@@ -76,7 +76,7 @@ fn a_larger_screen_shows_more() {
     assert!(!small.contains("pvc-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"), "{small}");
     assert_has(
         &large,
-        &["http://127.0.0.1:1/  00:00:30 UTC", "20.0 s  mysql/mysql", "mysql-3 was asked for", "Pending"],
+        &["http://127.0.0.1:1/  00:00:30 UTC", "20.0 s  mysql/mysql", "mysql-3: replica requested", "Pending"],
     );
     assert_eq!(large.matches("00:00:2").count(), 8, "every answer of the tape\n{large}");
 }
@@ -131,11 +131,11 @@ fn the_chosen_one_of_many_targets_is_in_sight() {
 fn every_pane_shows_its_part() {
     let picture = documents().picture(0);
     let scaling = shown(&picture, &in_pane(Pane::Scaling), (100, 40));
-    assert_has(&scaling, &["scaled from 2 to 3 replicas in 12.0 s", "mysql-2 answered its first read", "PVC reused"]);
+    assert_has(&scaling, &["scaled from 2 to 3 replicas in 12.0 s", "mysql-2: first read", "PVC reused"]);
     let details = shown(&picture, &in_pane(Pane::Details), (100, 40));
     assert_has(
         &details,
-        &["mysql-0  primary  server_id 100  version 9.7.0", "the Service routes to 4", "refused: cannot"],
+        &["mysql-0  primary  server_id 100  version 9.7.0", "it is one of 4 endpoints", "refused: cannot"],
     );
     assert_has(&shown(&picture, &in_pane(Pane::Log), (80, 24)), &["a line of the log"]);
     assert_has(&shown(&picture, &Look { help: true, ..Look::default() }, (80, 24)), &["Shift-Tab", "pause"]);

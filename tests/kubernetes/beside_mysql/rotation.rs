@@ -49,7 +49,7 @@ fn passwords_change_under_it_and_a_wrong_one_is_told() {
 }
 
 /// What to do about it.
-const AUTH: &str = "check --user, the password and the account's hosts and state on every replica";
+const AUTH: &str = "check the user and the password, and the account's hosts and state on every replica";
 
 /// Gives readscope another password.
 fn replace(cluster: &Cluster, password: &str) {

@@ -9,14 +9,14 @@ use crate::model::{
     verdict::{CulpritKind, Expectation, Undecided, Verdict, VerdictKind},
 };
 
-struct Course {
+struct Story {
     target: Target,
     sequence: u64,
     second: f64,
     news: Vec<String>,
 }
 
-impl Course {
+impl Story {
     fn new(expected: &[&str]) -> Self {
         let expected = expected.iter().map(|entry| entry.parse().unwrap()).collect();
         let spec = TargetSpec::regular("mysql/mysql-read", Expectation::listed(expected).unwrap());
@@ -98,28 +98,31 @@ const THREE: [&str; 3] = ["mysql-0", "mysql-1", "mysql-2"];
 
 #[test]
 fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
-    let mut course = Course::new(&THREE);
-    assert!(matches!(course.verdict(), Verdict::Undecided(Undecided::FewAnswers { .. })));
-    course.answers(&[0, 1, 2], 500);
-    assert_eq!(course.verdict().to_string(), "Balanced: 3 of 3 replicas answer, chance alone explains the differences");
-    course.answers(&[0, 1], 60);
-    let snapshot = course.target.snapshot();
+    let mut story = Story::new(&THREE);
+    assert!(matches!(story.verdict(), Verdict::Undecided(Undecided::FewAnswers { .. })));
+    story.answers(&[0, 1, 2], 500);
+    assert_eq!(story.verdict().to_string(), "Balanced: 3 of 3 replicas answer, chance alone explains the differences");
+    story.answers(&[0, 1], 60);
+    let snapshot = story.target.snapshot();
     let [culprit] = snapshot.verdict.culprits() else { panic!("{:?}", snapshot.verdict) };
     assert_eq!((&*culprit.replica, culprit.kind), ("mysql-2", CulpritKind::Dead));
     assert_eq!((snapshot.alarms, snapshot.restarts), (1, 0));
-    course.answers(&[0, 1, 2], 30);
-    assert_eq!(course.verdict().name(), "balanced");
-    let said = |start: &str| course.news.iter().filter(|line| line.starts_with(start)).count();
-    assert_eq!((said("Unbalanced: mysql-2 gets none of the reads where 33 % is expected"), said("Balanced: ")), (1, 2));
+    story.answers(&[0, 1, 2], 30);
+    assert_eq!(story.verdict().name(), "balanced");
+    let count = |start: &str| story.news.iter().filter(|line| line.starts_with(start)).count();
+    assert_eq!(
+        (count("Unbalanced: mysql-2 gets none of the reads where 33 % is expected"), count("Balanced: ")),
+        (1, 2)
+    );
 }
 
 /// In order of arrival, a slow replica is always missing from the newest reads. 50 s at one probe a second are as many
 /// reads as it takes to find a dead replica.
 #[test]
-fn probes_that_overlap_are_judged_as_if_they_had_come_in_turn() {
-    let mut slow = Course::new(&THREE);
+fn overlapping_probes_count_in_start_order() {
+    let mut slow = Story::new(&THREE);
     slow.overlapping([0.001, 0.001, 60.0], 3000);
-    let mut quick = Course::new(&THREE);
+    let mut quick = Story::new(&THREE);
     quick.overlapping([0.001; 3], 3000);
     let (slow, quick) = (slow.target.snapshot(), quick.target.snapshot());
     assert_eq!((slow.alarms, slow.probes), (0, 3000));
@@ -128,89 +131,92 @@ fn probes_that_overlap_are_judged_as_if_they_had_come_in_turn() {
 }
 
 #[test]
-fn a_killed_server_leaves_it_undecided_and_accuses_nobody() {
-    let mut course = Course::new(&THREE);
-    course.answers(&[0, 1, 2], 300);
+fn a_killed_server_leaves_the_verdict_undecided_without_culprits() {
+    let mut story = Story::new(&THREE);
+    story.answers(&[0, 1, 2], 300);
     for n in 0..600 {
         if n % 3 == 0 {
-            course.fail();
+            story.fail();
         } else {
-            course.answers(&[0, 1], 1);
+            story.answers(&[0, 1], 1);
         }
-        assert!(!course.verdict().is_unbalanced());
+        assert!(!story.verdict().is_unbalanced());
     }
-    assert!(matches!(course.verdict(), Verdict::Undecided(Undecided::Failures { .. })));
-    assert!(course.verdict().to_string().contains("probes failed (refused)"));
-    course.answers(&[0, 1, 2], 400);
-    assert_eq!((course.verdict().name(), course.target.snapshot().alarms), ("balanced", 0));
+    assert!(matches!(story.verdict(), Verdict::Undecided(Undecided::Failures { .. })));
+    assert!(story.verdict().to_string().contains("probes failed (refused)"));
+    story.answers(&[0, 1, 2], 400);
+    assert_eq!((story.verdict().name(), story.target.snapshot().alarms), ("balanced", 0));
 }
 
 /// The failures are few enough for three replicas, but they may all belong to one.
 #[test]
-fn a_killed_server_of_fifty_accuses_nobody_either_and_one_without_reads_is_still_named() {
+fn one_killed_server_of_fifty_is_undecided_and_a_replica_without_reads_is_still_named() {
     const KILLED: u32 = 7;
     let all: Vec<u32> = (0..50).collect();
     let names: Vec<String> = all.iter().map(|ordinal| format!("mysql-{ordinal}")).collect();
-    let mut course = Course::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    course.answers(&all, 1000);
+    let mut story = Story::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    story.answers(&all, 1000);
     for _ in 0..5000 {
-        match drawn(course.sequence, &all) {
-            KILLED => course.fail(),
-            other => course.answer(other),
+        match drawn(story.sequence, &all) {
+            KILLED => story.fail(),
+            other => story.answer(other),
         }
-        assert_ne!(course.target.evaluator.kind(), VerdictKind::Unbalanced);
+        assert_ne!(story.target.evaluator.kind(), VerdictKind::Unbalanced);
     }
-    assert_eq!(course.target.evaluator.alarms(), 0);
-    let verdict = course.verdict();
+    assert_eq!(story.target.evaluator.alarms(), 0);
+    let verdict = story.verdict();
     assert!(matches!(verdict, Verdict::Undecided(Undecided::Failures { .. })), "{verdict}");
-    let said = "and at most 3 of 1000 may; a failed probe has no replica";
-    assert!(verdict.to_string().contains(said), "{verdict}");
+    let sentence = "and a verdict allows 3 of 1000: the failures of one replica look like reads that it does not get";
+    assert!(verdict.to_string().contains(sentence), "{verdict}");
 
     let others: Vec<u32> = all.into_iter().filter(|ordinal| *ordinal != KILLED).collect();
-    course.answers(&others, 2000);
-    let verdict = course.verdict();
+    story.answers(&others, 2000);
+    let verdict = story.verdict();
     let [culprit] = verdict.culprits() else { panic!("{verdict}") };
     assert_eq!((&*culprit.replica, culprit.kind), ("mysql-7", CulpritKind::Dead));
 }
 
 #[test]
-fn without_a_list_a_newcomer_joins_with_its_first_answer() {
-    let mut course = Course::new(&[]);
-    course.answers(&[0, 1, 2], 300);
-    assert!(course.verdict().to_string().starts_with("Balanced: 3 of the 3 replicas seen answer"));
-    course.answers(&[0, 1, 2, 3], 400);
-    let snapshot = course.target.snapshot();
+fn without_a_list_a_new_replica_is_expected_from_its_first_read() {
+    let mut story = Story::new(&[]);
+    story.answers(&[0, 1, 2], 300);
+    assert!(story.verdict().to_string().starts_with("Balanced: 3 of the 3 replicas seen answer"));
+    story.answers(&[0, 1, 2, 3], 400);
+    let snapshot = story.target.snapshot();
     assert_eq!((snapshot.verdict.name(), snapshot.alarms, snapshot.restarts), ("balanced", 0, 3));
 }
 
 #[test]
 fn anomalies_are_counted_by_kind_and_name_both_sides() {
-    let mut course = Course::new(&["mysql-1", "mysql-2"]);
+    let mut story = Story::new(&["mysql-1", "mysql-2"]);
     for _ in 0..40 {
-        course.answer_as(1, 101);
-        course.answer_as(2, 101);
+        story.answer_as(1, 101);
+        story.answer_as(2, 101);
     }
-    course.answer_as(1, 111);
-    course.answer(0);
-    course.answer(3);
-    let seen = course.target.snapshot().anomalies;
+    story.answer_as(1, 111);
+    story.answer(0);
+    story.answer(3);
+    let seen = story.target.snapshot().anomalies;
     let of = |kind: &str| seen.iter().find(|seen| seen.kind == kind).unwrap();
     assert!(of("shared_server_id").answers > 0);
     let both = of("shared_server_id").latest.as_ref().unwrap();
     assert!(both.contains("mysql-1") && both.contains("mysql-2") && both.contains("101"), "{both}");
     assert_eq!(of("changed_server_id").answers, 1);
     assert!(
-        of("changed_server_id").latest.as_ref().unwrap().starts_with("mysql-1 answered with server_id 111 after 101")
+        of("changed_server_id").latest.as_ref().unwrap().starts_with("mysql-1 changed its server_id from 101 to 111")
     );
     assert_eq!((of("primary").answers, of("unexpected").answers), (1, 1));
 }
 
 #[test]
-fn too_few_probes_for_the_period_are_told_with_numbers() {
-    let mut course = Course::new(&THREE);
-    assert!(course.target.evaluator.few_probes().is_none());
-    course.target.evaluator.set_threshold(Duration::from_secs(3600));
-    let notice = course.target.evaluator.few_probes().unwrap().to_string();
-    assert!(notice.starts_with("only 3600 probes fit into 60 minutes, "), "{notice}");
-    assert!(notice.contains("200000 should") && notice.contains("every 18 ms"), "{notice}");
+fn too_few_probes_for_the_period_are_reported_with_numbers() {
+    let mut story = Story::new(&THREE);
+    assert!(story.target.evaluator.few_probes().is_none());
+    story.target.evaluator.set_threshold(Duration::from_secs(3600));
+    let notice = story.target.evaluator.few_probes().unwrap().to_string();
+    assert!(
+        notice.starts_with("the false-alarm period times the number of targets is 60 minutes and holds 3600 probes"),
+        "{notice}"
+    );
+    assert!(notice.contains("3 replicas need 200000") && notice.contains("lower the interval to 18 ms"), "{notice}");
 }

@@ -51,7 +51,7 @@ fn every_milestone_is_told_and_a_pvc_that_is_used_again_is_not_bound_again() {
     let bind = ["statefulset=\"mysql/mysql\""];
     assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &bind), 1);
     let described = lab.kubectl("-n mysql describe statefulset/mysql");
-    assert!(described.contains("mysql-3 answered its first read"), "{described}");
+    assert!(described.contains("mysql-3: first read"), "{described}");
 
     lab.scale(3);
     let events = probe.finished_events(2);

@@ -17,8 +17,15 @@ fn a_pvc_that_stays_pending_is_told_with_its_reason_and_what_to_do() {
         Some(notices.iter().find(about)?.as_str()?.to_owned())
     });
     assert!(sentence.contains("ExternalProvisioning: Waiting for a volume to be created"), "{sentence}");
-    assert!(sentence.contains("check that it runs"), "{sentence}");
-    assert_eq!(probe.program.logged(&["level=warn", "PVC data-mysql-3 has been pending for", "check that it runs"]), 1);
+    assert!(sentence.contains("check that the provisioner of its storage class runs"), "{sentence}");
+    assert_eq!(
+        probe.program.logged(&[
+            "level=warn",
+            "PVC data-mysql-3 has been pending for",
+            "check that the provisioner of its storage class runs"
+        ]),
+        1
+    );
     let pvc = pvc(&probe.target()).unwrap();
     assert_eq!((&pvc["phase"], &pvc["reason"]), (&Value::from("Pending"), &Value::from("ExternalProvisioning")));
     assert_eq!((&pvc["requested"], &pvc["capacity"]), (&Value::from("1Gi"), &Value::Null));
@@ -35,7 +42,7 @@ fn a_pvc_that_stays_pending_is_told_with_its_reason_and_what_to_do() {
     assert_eq!((&bound["capacity"], &bound["storage_class"]), (&Value::from("1Gi"), &Value::from("local-path")));
     assert_eq!(bound["access_modes"], "RWO");
     assert!(bound["volume"].is_string() && bound["pending_seconds"].is_null() && bound["reason"].is_null(), "{bound}");
-    assert_eq!(probe.program.logged(&["PVC data-mysql-3 is bound at last"]), 1);
+    assert_eq!(probe.program.logged(&["PVC data-mysql-3 is bound"]), 1);
     assert_eq!(
         probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &["bind_mode=\"WaitForFirstConsumer\""]),
         1

@@ -41,7 +41,7 @@ fn without_permission_it_probes_and_with_a_role_of_the_namespace_it_knows_everyt
     let target = probe.target();
     let missing = ["services", "endpointslices", "pods", "statefulsets", "persistentvolumeclaims", "events"];
     for kind in missing {
-        assert!(forbids(&target, &format!("{kind} in the namespace mysql")), "{kind}: {:#?}", target["notices"]);
+        assert!(forbids(&target, &format!("{kind} in namespace mysql")), "{kind}: {:#?}", target["notices"]);
     }
     for kind in ["storageclasses", "nodes"] {
         assert!(forbids(&target, &format!("{kind} of the cluster")), "{kind}: {:#?}", target["notices"]);
@@ -51,7 +51,7 @@ fn without_permission_it_probes_and_with_a_role_of_the_namespace_it_knows_everyt
 
     lab.apply(BINDING);
     let target = probe.target_until("everything of the namespace", |target| {
-        let here = |notice: &Value| notice.as_str().is_some_and(|notice| notice.contains("in the namespace mysql"));
+        let here = |notice: &Value| notice.as_str().is_some_and(|notice| notice.contains("in namespace mysql"));
         (!target["notices"].as_array()?.iter().any(here) && three_expected(target)).then(|| target.clone())
     });
     assert!(forbids(&target, "storageclasses of the cluster"), "{:#?}", target["notices"]);

@@ -41,7 +41,7 @@ fn expected_shares_are_those_of_kube_proxys_rules() {
     let why = |probe: &Exporter| probe.target()["routing"]["why"].as_str().unwrap().to_owned();
     let [plain, sticky, local, all] = probes.each_ref().map(|(_, probe)| probe);
     assert_eq!(why(plain), "the Service spreads connections evenly over its ready endpoints");
-    assert!(why(sticky).contains("10800 s after its last connection (sessionAffinity: ClientIP)"), "{}", why(sticky));
+    assert!(why(sticky).contains("until 3 h after its last connection (sessionAffinity: ClientIP)"), "{}", why(sticky));
     assert_eq!(sticky.target()["routing"]["affinity_seconds"], 10800.0);
     assert!(why(local).contains("internalTrafficPolicy: Local"), "{}", why(local));
 

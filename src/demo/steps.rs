@@ -1,10 +1,10 @@
-//! The steps of the demo's scenario, as sentences: what happens next, and what to watch.
+//! The steps of the demo's scenario and their captions: what happens next, and what to watch.
 
 use std::{fmt, sync::Arc};
 
-/// [`fmt::Display`] writes the sentence.
+/// [`fmt::Display`] writes the caption.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum Step {
     Balanced {
         replicas: u32,
     },
@@ -46,7 +46,7 @@ pub(super) enum Act {
     },
 }
 
-impl Act {
+impl Step {
     pub(super) const COUNT: usize = 10;
 
     /// From 1.
@@ -66,45 +66,44 @@ impl Act {
     }
 }
 
-impl fmt::Display for Act {
+impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Demo, act {} of {}: ", self.number(), Self::COUNT)?;
+        write!(f, "Demo, step {} of {}: ", self.number(), Self::COUNT)?;
         match self {
             Self::Balanced { replicas } => {
-                write!(f, "{replicas} replicas share the reads; each connection goes to one of them at random")
+                write!(f, "{replicas} replicas share the reads; each connection goes to a random one")
             }
             Self::ScaleUp { replica, to } => write!(
                 f,
-                "kubectl scale --replicas={to}; {replica} gets a PVC, a pod, its first read, and when it has caught \
-                 up its first fresh read"
+                "kubectl scale --replicas={to}; {replica} gets a PVC and a pod, gives its first read, and catches up to \
+                 its first fresh read"
             ),
             Self::Starved { replica } => write!(
                 f,
-                "nothing is routed to {replica} any more, although it is ready; evidence grows until the alarm names \
-                 it (by the demo's settings sooner than by those of an exporter)"
+                "{replica} is ready but gets no connections; the evidence grows until the alarm names it (sooner than \
+                 with the default settings)"
             ),
             Self::Healed { replica } => {
-                write!(f, "{replica} is routed to again; the evidence fades and the alarm ends")
+                write!(f, "{replica} gets connections again; the evidence fades and the alarm clears")
             }
             Self::Slow { replica } => {
-                write!(f, "{replica} answers slowly; that shows in the durations and is no imbalance")
+                write!(f, "{replica} answers slowly; the durations show that, and reads stay balanced")
             }
             Self::Refusing { replica } => write!(
                 f,
-                "{replica} refuses connections, too many are open; whose answers are missing nobody can tell, so the \
-                 verdict is undecided"
+                "{replica} refuses connections (too many connections); a failed probe names no replica, so the verdict \
+                 is undecided"
             ),
-            Self::Recovered { replica } => write!(f, "{replica} is well again"),
+            Self::Recovered { replica } => write!(f, "{replica} accepts connections again"),
             Self::ScaleDown { replica, to } => {
                 write!(f, "kubectl scale --replicas={to}; {replica} terminates, and its PVC stays")
             }
-            Self::Return { replica, to } => write!(
-                f,
-                "kubectl scale --replicas={to}; {replica} finds the PVC that it had, so nothing is provisioned"
-            ),
+            Self::Return { replica, to } => {
+                write!(f, "kubectl scale --replicas={to}; {replica} reuses its PVC, so no volume is provisioned")
+            }
             Self::Reset { replica, to } => write!(
                 f,
-                "kubectl scale --replicas={to}, and the PVC of {replica} is deleted; then the story begins anew"
+                "kubectl scale --replicas={to}; the PVC of {replica} is deleted too, then the scenario starts again"
             ),
         }
     }

@@ -1,0 +1,46 @@
+//! Enums whose variants have names in metrics, API and options.
+
+/// Defines an enum of unit variants with `ALL`, in the order of the discriminants, `name` and `from_name`.
+macro_rules! named_enum {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis enum $Enum:ident { $( $(#[$variant_meta:meta])* $Variant:ident = $name:literal, )+ }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        $visibility enum $Enum { $( $(#[$variant_meta])* $Variant, )+ }
+
+        impl $Enum {
+            $visibility const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
+
+            #[must_use]
+            $visibility fn name(self) -> &'static str {
+                match self { $(Self::$Variant => $name,)+ }
+            }
+
+            #[must_use]
+            $visibility fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|known| known.name() == name)
+            }
+        }
+    };
+}
+
+pub(crate) use named_enum;
+
+#[cfg(test)]
+mod tests {
+    named_enum! {
+        enum Letter {
+            A = "a",
+            B = "b",
+        }
+    }
+
+    #[test]
+    fn variants_are_found_by_name_and_listed_in_order() {
+        assert_eq!(Letter::from_name("b"), Some(Letter::B));
+        assert_eq!(Letter::from_name("c"), None);
+        assert_eq!(Letter::ALL.map(|letter| letter as usize), [0, 1]);
+    }
+}
