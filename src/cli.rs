@@ -8,18 +8,17 @@ pub use attach::AttachArgs;
 pub use log::{LogArgs, LogFormat, LogLevel};
 pub use watch::WatchArgs;
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
-    ArgGroup, Args, Parser, Subcommand, ValueEnum,
+    ArgGroup, Args, Id, Parser, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
 use crate::{
     config::{
-        Address, AddressError, Configuration, DurationError, Every, FalseAlarmPeriod, FileError, Interval, Listen,
-        MAX_IN_FLIGHT, MaxLag, Pacing, PasswordSource, Secret, Target, Timeout, Tls, TlsError, TlsMode, Tolerance,
-        USER, Unsaid, parse_duration, parse_in_flight,
+        Address, AddressError, Configuration, DurationError, FalseAlarmPeriod, FileError, Interval, Listen,
+        PasswordSource, Secret, Settings, Target, Tls, TlsError, TlsSettings, Tolerance, parse_duration,
     },
     model::{
         CheckRules, Expectation, ExpectationError, Expected,
@@ -31,28 +30,6 @@ const PASSWORD_VARIABLE: &str = "READSCOPE_PASSWORD";
 
 /// The argument group of which at least one option is required.
 const WHERE: &str = "where";
-
-/// Options that describe one target; `--config.file` excludes them.
-const ONE_TARGET: [&str; 18] = [
-    "service",
-    "statefulset",
-    "address",
-    "user",
-    "password_file",
-    "tls",
-    "tls_ca",
-    "tls_cert",
-    "tls_key",
-    "interval",
-    "burst_interval",
-    "burst_for",
-    "pod_probe_interval",
-    "max_lag",
-    "timeout",
-    "max_in_flight",
-    "expect",
-    "forget_after",
-];
 
 /// Shows where the reads of a replicated MySQL go, and when a new replica really serves.
 ///
@@ -124,8 +101,9 @@ pub struct RunArgs {
     pub config_check: bool,
 }
 
-/// Options of `check`.
+/// Options of `check`, which probes faster than `run`, because a script waits for the result.
 #[derive(Debug, Args)]
+#[command(mut_arg("interval", |arg| arg.default_value("50ms")))]
 pub struct CheckArgs {
     /// Where to probe.
     #[command(flatten)]
@@ -190,14 +168,24 @@ pub struct DemoArgs {
     pub listen: Vec<Listen>,
 }
 
-/// One target and how to probe it.
+/// What to probe: many targets or one.
 #[derive(Clone, Debug, Args)]
 #[command(group = ArgGroup::new("of_kubernetes").args(["service", "config_file"]).multiple(true))]
 #[command(group = ArgGroup::new(WHERE).args(["service", "address", "config_file"]).multiple(true).required(true))]
 pub struct TargetArgs {
     /// Many targets, in YAML; the options below describe one target and exclude it
-    #[arg(long = "config.file", env = "READSCOPE_CONFIG_FILE", value_name = "FILE", conflicts_with_all = ONE_TARGET)]
+    #[arg(long = "config.file", env = "READSCOPE_CONFIG_FILE", value_name = "FILE", conflicts_with_all = one_target())]
     pub config_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub one: OneTargetArgs,
+    /// Which context of the kubeconfig names the cluster [default: the current one, or the pod's own cluster]
+    #[arg(long = "kubernetes.context", value_name = "NAME", requires = "of_kubernetes")]
+    pub kubernetes_context: Option<String>,
+}
+
+/// One target and how to probe it.
+#[derive(Clone, Debug, Args)]
+pub struct OneTargetArgs {
     /// A Kubernetes Service; who should answer is found from its endpoints
     #[arg(long, env = "READSCOPE_SERVICE", value_name = "NAMESPACE/NAME")]
     pub service: Option<ObjectName>,
@@ -207,62 +195,16 @@ pub struct TargetArgs {
     /// The StatefulSet behind the Service, in its namespace [default: found from the endpoints' pods]
     #[arg(long, env = "READSCOPE_STATEFULSET", value_name = "NAMESPACE/NAME", requires = "service")]
     pub statefulset: Option<ObjectName>,
-    /// The account; it needs no privilege but to log in
-    #[arg(long, env = "READSCOPE_USER", value_name = "NAME", default_value = USER)]
-    pub user: String,
-    /// File with the account's password, read again when it changes; or set `READSCOPE_PASSWORD` to the password itself
-    #[arg(long, env = "READSCOPE_PASSWORD_FILE", value_name = "FILE")]
-    pub password_file: Option<PathBuf>,
-    /// How to encrypt: disabled, required (any certificate) or verify-identity
-    #[arg(long, env = "READSCOPE_TLS", value_name = "MODE", default_value_t)]
-    pub tls: TlsMode,
-    /// Authorities to trust with verify-identity, PEM; without it, those that browsers trust
-    #[arg(long, value_name = "FILE")]
-    pub tls_ca: Option<PathBuf>,
-    /// Client certificate, PEM
-    #[arg(long, value_name = "FILE")]
-    pub tls_cert: Option<PathBuf>,
-    /// Key of the client certificate, PEM
-    #[arg(long, value_name = "FILE")]
-    pub tls_key: Option<PathBuf>,
-    /// Between probes, at least 2.5ms [default: 1s; check: 50ms]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
-    pub interval: Option<Interval>,
-    /// How to probe beyond that.
-    #[command(flatten)]
-    pub pacing: PacingArgs,
-    /// For one whole probe
-    #[arg(long, value_name = "DURATION", default_value_t, allow_hyphen_values = true)]
-    pub timeout: Timeout,
-    /// How many probes may be under way at once; probes due beyond that are dropped and counted
-    #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_in_flight, allow_negative_numbers = true)]
-    pub max_in_flight: NonZeroUsize,
     /// A replica that should answer, by host name or `server-<SERVER_ID>`; repeat it for each [default: those seen]
     #[arg(long, value_name = "NAME[=WEIGHT]")]
     pub expect: Vec<Expected>,
-    /// Forget a replica that is not expected so long after its last answer
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration, allow_hyphen_values = true)]
-    pub forget_after: Duration,
-    /// Which context of the kubeconfig names the cluster [default: the current one, or the pod's own cluster]
-    #[arg(long = "kubernetes.context", value_name = "NAME", requires = "of_kubernetes")]
-    pub kubernetes_context: Option<String>,
-}
-
-/// How to probe a target beyond its regular probes.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct PacingArgs {
-    /// Between probes while a new endpoint has not answered yet; 0 turns it off
-    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().burst_interval, allow_hyphen_values = true)]
-    pub burst_interval: Every,
-    /// How long to probe so, at most, for one endpoint; 0 turns it off
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, allow_hyphen_values = true)]
-    pub burst_for: Duration,
-    /// Between direct probes of each replica, by pod address; 0 turns them off, and with them lag and stale reads
-    #[arg(long, value_name = "DURATION", default_value_t = Pacing::default().pod_probe_interval, allow_hyphen_values = true)]
-    pub pod_probe_interval: Every,
-    /// An answer that lacks what the primary had so long ago is stale
-    #[arg(long = "freshness.max-lag", value_name = "DURATION", default_value_t, allow_hyphen_values = true)]
-    pub max_lag: MaxLag,
+    /// File with the account's password, read again when it changes; or set `READSCOPE_PASSWORD` to the password itself
+    #[arg(long, env = "READSCOPE_PASSWORD_FILE", value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub tls: TlsSettings,
+    #[command(flatten)]
+    pub settings: Settings,
 }
 
 /// Forms of a result.
@@ -280,12 +222,15 @@ pub enum TargetError {
     File(#[from] FileError),
     #[error("--expect")]
     Expect(#[from] ExpectationError),
-    #[error(transparent)]
+    #[error("TLS")]
     Tls(#[from] TlsError),
-    #[error("say what to probe: --service NAMESPACE/NAME or --address HOST[:PORT]")]
+    #[error("no target; give --service NAMESPACE/NAME or --address HOST[:PORT]")]
     Nowhere,
-    #[error("--statefulset: {set} is in another namespace than the Service {service}, which cannot select its pods")]
-    Elsewhere { set: ObjectName, service: ObjectName },
+    #[error(
+        "--statefulset: {0} is not in the namespace of the Service, which selects pods of its own namespace only; name \
+         the StatefulSet behind the Service"
+    )]
+    Elsewhere(ObjectName),
     /// Every valid Service name gives a valid address, so this does not occur.
     #[error("--service")]
     Address(#[from] AddressError),
@@ -294,72 +239,54 @@ pub enum TargetError {
 }
 
 impl TargetArgs {
-    /// `interval` is the default where the options and the file set none.
-    ///
     /// # Errors
     /// When options contradict each other or a file is invalid.
-    pub fn configuration(&self, interval: Interval) -> Result<Configuration, TargetError> {
+    pub fn configuration(&self) -> Result<Configuration, TargetError> {
         let password = match std::env::var(PASSWORD_VARIABLE) {
             Ok(text) if !text.is_empty() => PasswordSource::Given(Secret::new(text)),
             Err(std::env::VarError::NotUnicode(_)) => return Err(TargetError::PasswordVariable),
             _ => PasswordSource::Empty,
         };
-        let unsaid = Unsaid { interval, password };
         match &self.config_file {
-            Some(path) => Ok(Configuration::load(path, &unsaid)?),
-            None => Ok(Configuration::of(self.target(unsaid)?)),
+            // The options have their defaults here, since the file excludes them.
+            Some(path) => Ok(Configuration::load(path, Settings { password, ..self.one.settings.clone() })?),
+            None => Ok(Configuration::of(self.one.target(password)?)),
         }
-    }
-
-    fn target(&self, unsaid: Unsaid) -> Result<Target, TargetError> {
-        let password = match &self.password_file {
-            Some(path) => PasswordSource::File(path.clone()),
-            None => unsaid.password,
-        };
-        let tls = Tls::load(self.tls, self.tls_ca.as_deref(), self.tls_cert.as_deref(), self.tls_key.as_deref())?;
-        let address = match (&self.address, &self.service) {
-            (Some(address), _) => address.clone(),
-            (None, Some(service)) => Address::of_service(service)?,
-            (None, None) => return Err(TargetError::Nowhere),
-        };
-        if let (Some(set), Some(service)) = (&self.statefulset, &self.service)
-            && set.namespace != service.namespace
-        {
-            return Err(TargetError::Elsewhere { set: set.clone(), service: service.clone() });
-        }
-        let label = self.service.as_ref().map_or_else(|| address.to_string(), ToString::to_string);
-        Ok(Target {
-            name: label.into(),
-            service: self.service.clone(),
-            statefulset: self.statefulset.clone(),
-            address,
-            user: self.user.clone(),
-            password,
-            tls,
-            interval: self.interval.unwrap_or(unsaid.interval),
-            pacing: self.pacing.pacing(),
-            timeout: self.timeout,
-            max_in_flight: self.max_in_flight,
-            expectation: Expectation::listed(self.expect.clone())?,
-            forget_after: self.forget_after,
-        })
     }
 }
 
-impl PacingArgs {
-    #[must_use]
-    pub fn pacing(self) -> Pacing {
-        let Self { burst_interval, burst_for, pod_probe_interval, max_lag } = self;
-        Pacing { burst_interval, burst_for, pod_probe_interval, max_lag }
+impl OneTargetArgs {
+    fn target(&self, password: PasswordSource) -> Result<Target, TargetError> {
+        let target = match (&self.service, &self.address) {
+            (Some(service), _) => Target::of_service(service.clone())?,
+            (None, Some(address)) => Target::at(address.clone()),
+            (None, None) => return Err(TargetError::Nowhere),
+        };
+        let settings = Settings {
+            password: self.password_file.clone().map_or(password, PasswordSource::File),
+            tls: Tls::load(&self.tls)?,
+            expectation: Expectation::listed(self.expect.clone())?,
+            ..self.settings.clone()
+        };
+        let address = self.address.clone().unwrap_or(target.address);
+        let target = Target { statefulset: self.statefulset.clone(), address, settings, ..target };
+        match &target.statefulset {
+            Some(set) if !target.can_select_statefulset() => Err(TargetError::Elsewhere(set.clone())),
+            _ => Ok(target),
+        }
     }
+}
+
+fn one_target() -> Vec<Id> {
+    let command = OneTargetArgs::augment_args(clap::Command::new(""));
+    command.get_arguments().map(|argument| argument.get_id().clone()).collect()
 }
 
 impl RunArgs {
     /// Options override the file.
     pub fn judge_by(&self, configuration: &mut Configuration) {
         let imbalance = &mut configuration.imbalance;
-        imbalance.false_alarm_period =
-            self.false_alarm_period.map_or(imbalance.false_alarm_period, FalseAlarmPeriod::get);
+        imbalance.false_alarm_period = self.false_alarm_period.unwrap_or(imbalance.false_alarm_period);
         imbalance.tolerance = self.tolerance.unwrap_or(imbalance.tolerance);
     }
 }

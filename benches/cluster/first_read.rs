@@ -6,7 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use readscope::{
-    config::{Interval, Pacing},
+    config::Settings,
     model::{
         Answer, Event, Expectation, Identity, Moment, Probe, State, TargetId, TargetSpec, Timings, Told, VerdictRules,
         cluster::{
@@ -39,8 +39,7 @@ pub(crate) fn first_reads(events: u32) -> Vec<Late> {
 }
 
 fn first_read(replicas: u32, random: &mut StdRng) -> Late {
-    let pacing = Pacing::default();
-    let pace = pacing.pace(Interval::try_from(Duration::from_secs(1)).expect("it is a valid interval"));
+    let pace = Settings::default().intervals();
     let burst = pace.burst.expect("bursts are usual").interval.as_secs_f64();
     let spec = TargetSpec {
         name: "mysql/mysql-read".into(),

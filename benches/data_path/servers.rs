@@ -1,11 +1,8 @@
 //! The MySQL server that every client is measured against: a real one, in a network namespace of its own, without TLS.
 
-use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
+use std::{net::SocketAddr, path::Path, process::Command};
 
-use readscope::{
-    config::{Address, Pacing, PasswordSource, Secret, Target, Tls},
-    model::Expectation,
-};
+use readscope::config::{PasswordSource, Secret, Settings, Target, Tls};
 
 use crate::{
     mysql::{Fleet, PASSWORD},
@@ -55,21 +52,12 @@ impl Server {
 
     /// How readscope's own prober is told of it.
     pub(crate) fn target(&self) -> Target {
-        let second = Duration::from_secs(1);
-        Target {
-            pacing: Pacing::default(),
-            service: None,
-            statefulset: None,
-            name: self.address().to_string().into(),
-            address: Address { host: self.address().ip().to_string(), port: self.address().port() },
+        let settings = Settings {
             user: USER.to_owned(),
             password: PasswordSource::Given(Secret::new(PASSWORD.to_owned())),
             tls: Tls::Disabled,
-            interval: second.try_into().expect("a second is an interval"),
-            timeout: (3 * second).try_into().expect("a timeout is longer than 0"),
-            max_in_flight: 8.try_into().expect("8 is not 0"),
-            expectation: Expectation::Seen,
-            forget_after: 3600 * second,
-        }
+            ..Settings::default()
+        };
+        Target { settings, ..Target::at(self.address().into()) }
     }
 }

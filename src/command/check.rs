@@ -10,7 +10,7 @@ use super::{
     fleet::{Fleet, Wanted},
     observation::Observation,
     output,
-    run::{config_check, interval_of, runtime},
+    run::{config_check, runtime},
     supervisor::{Signals, Supervisor},
 };
 use crate::{
@@ -22,15 +22,12 @@ use crate::{
     view::api::Checked,
 };
 
-/// Faster than `run`, because a script waits for the result.
-const INTERVAL: &str = "50ms";
-
 const EXIT_BALANCED: u8 = 0;
 const EXIT_UNBALANCED: u8 = 1;
 const EXIT_UNDECIDED: u8 = 2;
 
 pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
-    let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
+    let configuration = args.target.configuration().map_err(CommandError::usage)?;
     if args.config_check {
         return config_check(&configuration);
     }
@@ -40,7 +37,7 @@ pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
     // Exit code 1 means "unbalanced" to a script, so failures of the check itself exit with 2, like other undecided
     // results.
     runtime()?.block_on(async {
-        let with_rules = |target: &Target| (target.clone(), Some(args.rules(target.interval)));
+        let with_rules = |target: &Target| (target.clone(), Some(args.rules(target.settings.interval)));
         let targets: Vec<_> = configuration.targets().map(with_rules).collect();
         let client = if configuration.needs_kubernetes() {
             let context = args.target.kubernetes_context.as_deref();

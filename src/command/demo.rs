@@ -1,6 +1,9 @@
 //! `demo`: the embedded servers and the cluster of [`demo`](crate::demo), probed and watched like real ones.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::watch, time::sleep};
@@ -18,9 +21,8 @@ use super::{
 use crate::{
     cli::DemoArgs,
     clock::Clock,
-    config::{Address, Configuration, Every, Imbalance, Interval, Pacing, PasswordSource, Target, Tls},
+    config::{Configuration, Imbalance, Settings, Target, Tls},
     demo::Stage,
-    model::Expectation,
     view::web::Site,
 };
 
@@ -64,7 +66,7 @@ async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8
     tracing::info!(seed, "the load balancer's choices follow from the seed; --seed repeats them");
     let stage = Stage::open(seed, args.speed, clock).await.context("cannot listen as mysql-read")?;
     let target = target(stage.port(), args.speed)?;
-    let configuration = Configuration { imbalance: imbalance(args.speed), ..Configuration::of(target.clone()) };
+    let configuration = Configuration { imbalance: imbalance(args.speed)?, ..Configuration::of(target.clone()) };
     let observation = Observation::start(clock, &mut supervisor, &stop);
     let snapshots = observation.shown.clone();
     let mut fleet = Fleet::new(observation, stop.clone());
@@ -94,32 +96,22 @@ fn quickened(duration: Duration, speed: f64) -> Duration {
 }
 
 /// Evidence grows with each read and its threshold with the period, so both scale with the speed.
-fn imbalance(speed: f64) -> Imbalance {
-    Imbalance { false_alarm_period: quickened(FALSE_ALARM_PERIOD, speed), ..Imbalance::default() }
-}
-
-fn pacing(speed: f64) -> anyhow::Result<Pacing> {
-    let pod_probes = Interval::try_from(quickened(POD_PROBE_INTERVAL, speed))?;
-    let max_lag = quickened(MAX_LAG, speed).max(MAX_LAG_MIN).try_into()?;
-    Ok(Pacing { pod_probe_interval: Every::from(pod_probes), max_lag, ..Pacing::default() })
+fn imbalance(speed: f64) -> anyhow::Result<Imbalance> {
+    let false_alarm_period = quickened(FALSE_ALARM_PERIOD, speed).try_into()?;
+    Ok(Imbalance { false_alarm_period, ..Imbalance::default() })
 }
 
 /// Every timing of the target scales with the speed of the scenario.
 fn target(port: u16, speed: f64) -> anyhow::Result<Target> {
     let service = Stage::service();
-    Ok(Target {
-        name: service.to_string().into(),
-        service: Some(service),
-        statefulset: None,
-        address: Address { host: "127.0.0.1".to_owned(), port },
-        user: "readscope".to_owned(),
-        password: PasswordSource::Empty,
+    let settings = Settings {
         tls: Tls::Disabled,
         interval: quickened(INTERVAL, speed).try_into()?,
-        pacing: pacing(speed)?,
+        pod_probe_interval: quickened(POD_PROBE_INTERVAL, speed).try_into()?,
+        max_lag: quickened(MAX_LAG, speed).max(MAX_LAG_MIN).try_into()?,
         timeout: TIMEOUT.try_into()?,
-        max_in_flight: 8.try_into()?,
-        expectation: Expectation::Seen,
-        forget_after: Duration::from_secs(3600),
-    })
+        ..Settings::default()
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into();
+    Ok(Target { name: service.to_string().into(), service: Some(service), settings, ..Target::at(address) })
 }

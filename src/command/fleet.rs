@@ -237,26 +237,26 @@ impl Fleet {
 
 fn plan((target, check): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule) {
     // A check needs a fixed number of probes. Faster probing after events has no reader.
-    let regular = ProbeIntervals::regular(target.interval.get());
-    let pace = if check.is_some() { regular } else { target.pacing.pace(target.interval) };
+    let regular = ProbeIntervals::regular(target.settings.interval.get());
+    let pace = if check.is_some() { regular } else { target.settings.intervals() };
     let spec = TargetSpec {
         port: target.address.port,
         pace,
         name: Arc::clone(&target.name),
-        expectation: target.expectation.clone(),
+        expectation: target.settings.expectation.clone(),
         service: target.service.clone(),
         statefulset: target.statefulset.clone(),
-        forget_after: target.forget_after,
+        forget_after: target.settings.forget_after.get(),
         verdict: VerdictRules {
-            false_alarm_period: imbalance.false_alarm_period,
+            false_alarm_period: imbalance.false_alarm_period.get(),
             tolerance: imbalance.tolerance.get(),
-            interval: target.interval.get(),
+            interval: target.settings.interval.get(),
         },
         check: check.clone(),
     };
     let schedule = Schedule {
-        interval: target.interval,
-        max_in_flight: target.max_in_flight,
+        interval: target.settings.interval,
+        max_in_flight: target.settings.max_in_flight.get(),
         burst_interval: pace.burst.map(|burst| burst.interval).filter(|burst| *burst < pace.interval),
         limit: check.as_ref().map(|rules| rules.probes),
     };

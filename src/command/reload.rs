@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{fleet::Fleet, run::interval_of};
+use super::fleet::Fleet;
 use crate::{
     cli::RunArgs,
     config::{Configuration, Entry, FileStamp, Selector, Target},
@@ -31,9 +31,6 @@ const LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 const LOOKS_BETWEEN_TRIALS: u32 = 15;
 
 const QUEUE: usize = 16;
-
-/// The interval of the lab.
-pub(super) const INTERVAL: &str = "1s";
 
 pub(super) struct Reloader {
     args: RunArgs,
@@ -158,8 +155,7 @@ impl Reloader {
         let args = self.args.clone();
         // Reading 1,000 targets must not delay the probes on the single event loop.
         let load = move || -> anyhow::Result<Loaded> {
-            let interval = interval_of(INTERVAL).map_err(|error| anyhow!("{error:?}"))?;
-            let mut configuration = args.target.configuration(interval)?;
+            let mut configuration = args.target.configuration()?;
             args.judge_by(&mut configuration);
             Loaded::new(configuration)
         };
@@ -199,7 +195,7 @@ impl Reloader {
                 }
                 Entry::Discover(discovery) => discovery,
             };
-            let places = discovery.places().map(|namespace| (discovery.selector.clone(), namespace));
+            let places = discovery.places().map(|namespace| (discovery.search.selector.clone(), namespace));
             for service in places.filter_map(|place| self.discoveries.get(&place)).flat_map(|there| &there.services) {
                 match discovery.target(service) {
                     Ok(target) if wanted.len() >= Configuration::TARGETS_MAX => {
@@ -220,7 +216,7 @@ impl Reloader {
     fn discover(&mut self) {
         let Some(client) = self.fleet.watcher().map(|watcher| watcher.client().clone()) else { return };
         let places = self.configuration.discoveries().flat_map(|discovery| {
-            discovery.places().map(|namespace| (discovery.selector.clone(), namespace)).collect::<Vec<_>>()
+            discovery.places().map(|namespace| (discovery.search.selector.clone(), namespace)).collect::<Vec<_>>()
         });
         let places: HashSet<_> = places.collect();
         for (_, discovering) in self.discoveries.extract_if(|place, _| !places.contains(place)) {

@@ -11,13 +11,13 @@ use super::{
     fleet::Fleet,
     observation::Observation,
     output,
-    reload::{INTERVAL, Loaded, Reloader},
+    reload::{Loaded, Reloader},
     supervisor::{Ending, Signals, Supervisor},
 };
 use crate::{
     cli::RunArgs,
     clock::Clock,
-    config::{Configuration, Interval, Listen, WebConfiguration},
+    config::{Configuration, Listen, WebConfiguration},
     view::web::{RENDERINGS_MAX, Site},
 };
 
@@ -29,7 +29,7 @@ const EXIT_CUT: u8 = 130;
 const BLOCKING_THREADS: usize = RENDERINGS_MAX + 4;
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
-    let mut configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
+    let mut configuration = args.target.configuration().map_err(CommandError::usage)?;
     args.judge_by(&mut configuration);
     let web = args.web_config_file.as_deref().map(WebConfiguration::load).transpose().map_err(CommandError::usage)?;
     if args.config_check {
@@ -79,13 +79,9 @@ pub(super) fn runtime() -> Result<Runtime, CommandError> {
         .map_err(CommandError::failure)
 }
 
-pub(super) fn interval_of(text: &str) -> Result<Interval, CommandError> {
-    text.parse().map_err(CommandError::failure)
-}
-
 pub(super) fn config_check(configuration: &Configuration) -> Result<u8, CommandError> {
     for target in configuration.targets() {
-        target.password.read().map_err(CommandError::usage)?;
+        target.settings.password.read().map_err(CommandError::usage)?;
     }
     let shown = configuration.show().map_err(CommandError::failure)?;
     output::line(shown.trim_end()).map_err(CommandError::failure)?;

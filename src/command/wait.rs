@@ -12,7 +12,7 @@ use super::{
     fleet::Fleet,
     observation::Observation,
     output,
-    run::{interval_of, runtime},
+    run::runtime,
     supervisor::{Signals, Supervisor},
 };
 use crate::{
@@ -27,9 +27,6 @@ use crate::{
         kubernetes::{self, Watcher},
     },
 };
-
-/// The default of the exporter.
-const INTERVAL: &str = "1s";
 
 const EXIT_REACHED: u8 = 0;
 const EXIT_NOT_REACHED: u8 = 1;
@@ -73,7 +70,7 @@ async fn attached(
 }
 
 async fn watched(args: &WaitArgs) -> Result<bool, CommandError> {
-    let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
+    let configuration = args.target.configuration().map_err(CommandError::usage)?;
     if !configuration.needs_kubernetes() {
         let text = "milestones are known from Kubernetes: give --service NAMESPACE/NAME, or --attach URL";
         return Err(CommandError::usage(anyhow!(text)));

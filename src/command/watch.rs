@@ -10,7 +10,7 @@ use super::{
     CommandError, attached,
     fleet::Fleet,
     observation::Observation,
-    run::{config_check, exit_code, interval_of, runtime},
+    run::{config_check, exit_code, runtime},
     screen::{self, Attached, Feed},
     supervisor::{Signals, Supervisor},
 };
@@ -23,9 +23,6 @@ use crate::{
     },
 };
 
-/// The default of the exporter.
-const INTERVAL: &str = "1s";
-
 pub(super) fn execute(args: &WatchArgs) -> Result<u8, CommandError> {
     match attached::exporter(&args.attach)? {
         Some(exporter) => runtime()?.block_on(attached(exporter)),
@@ -34,7 +31,7 @@ pub(super) fn execute(args: &WatchArgs) -> Result<u8, CommandError> {
 }
 
 fn own(args: &WatchArgs) -> Result<u8, CommandError> {
-    let configuration = args.target.configuration(interval_of(INTERVAL)?).map_err(CommandError::usage)?;
+    let configuration = args.target.configuration().map_err(CommandError::usage)?;
     if args.config_check {
         return config_check(&configuration);
     }

@@ -6,6 +6,7 @@ use std::{
     str::FromStr,
 };
 
+use super::text::{deserialize_from_str, serialize_display};
 use crate::model::cluster::ObjectName;
 
 const PORT: u16 = 3306;
@@ -97,6 +98,15 @@ impl fmt::Display for Address {
         } else {
             write!(f, "{}:{}", self.host, self.port)
         }
+    }
+}
+
+deserialize_from_str!(Address);
+serialize_display!(Address);
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self { host: address.ip().to_string(), port: address.port() }
     }
 }
 

@@ -2,50 +2,104 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use serde::{Deserialize, Deserializer, Serialize};
+
 use super::{
-    address::{Address, AddressError},
+    address::AddressError,
+    settings::Settings,
     target::Target,
+    text::{self, deserialize_from_str, serialize_display},
 };
 use crate::model::cluster::ObjectName;
 
-/// Maximum length of a label's name or value. The prefix before `/` may have the length of a host name.
+/// Maximum length of a namespace's name, and of a label's name or value. The prefix before `/` may have the length of a
+/// host name.
 const LABEL_BYTES_MAX: usize = 63;
 const PREFIX_BYTES_MAX: usize = 253;
 
-#[derive(Clone, Debug, PartialEq)]
+/// Each Service that matches becomes a target.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Discovery {
-    /// All namespaces if empty.
-    pub namespaces: Vec<Arc<str>>,
-    pub selector: Selector,
-    /// Settings of every discovered target; its name, Service and address are placeholders.
-    pub pattern: Target,
+    #[serde(rename = "discover")]
+    pub search: Search,
+    #[serde(flatten)]
+    pub settings: Settings,
 }
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// All namespaces if empty; sorted.
+    #[serde(default, deserialize_with = "namespaces", skip_serializing_if = "Vec::is_empty")]
+    namespaces: Vec<Namespace>,
+    pub selector: Selector,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Namespace(Arc<str>);
 
 /// A label selector in the syntax of `kubectl --selector`; an empty one selects all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Selector(String);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a valid name of a namespace; use lower-case letters, digits and hyphens, such as team-a")]
+struct NamespaceError(String);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no requirement of a label selector; write KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin (A,B), KEY or \
-     !KEY, with commas between them"
+    "{0:?} is not a label selector; write KEY=VALUE, KEY!=VALUE, KEY in (A,B), KEY notin (A,B), KEY or !KEY, with commas \
+     between them"
 )]
 pub struct SelectorError(String);
 
 impl Discovery {
     /// Namespaces to watch; one empty name means all namespaces.
     pub fn places(&self) -> impl Iterator<Item = Arc<str>> + '_ {
-        let everywhere = self.namespaces.is_empty().then(Arc::default);
-        self.namespaces.iter().cloned().chain(everywhere)
+        let namespaces = &self.search.namespaces;
+        let everywhere = namespaces.is_empty().then(Arc::default);
+        namespaces.iter().map(|namespace| Arc::clone(&namespace.0)).chain(everywhere)
     }
 
     /// # Errors
     /// When the Service's DNS name is not a valid address; no name that Kubernetes accepts causes this.
     pub fn target(&self, service: &ObjectName) -> Result<Target, AddressError> {
-        let (name, address) = (service.to_string().into(), Address::of_service(service)?);
-        Ok(Target { name, address, service: Some(service.clone()), ..self.pattern.clone() })
+        Ok(Target { settings: self.settings.clone(), ..Target::of_service(service.clone())? })
     }
 }
+
+fn namespaces<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Namespace>, D::Error> {
+    let mut namespaces = Vec::<Namespace>::deserialize(deserializer)?;
+    if namespaces.is_empty() {
+        return Err(text::invalid(&"the list is empty; name namespaces, or leave the key out for all of them"));
+    }
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    Ok(namespaces)
+}
+
+impl FromStr for Namespace {
+    type Err = NamespaceError;
+
+    fn from_str(text: &str) -> Result<Self, NamespaceError> {
+        let in_a_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        match text.trim() {
+            name if (1..=LABEL_BYTES_MAX).contains(&name.len()) && name.chars().all(in_a_name) => Ok(Self(name.into())),
+            name => Err(NamespaceError(name.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+deserialize_from_str!(Namespace);
+serialize_display!(Namespace);
+deserialize_from_str!(Selector);
+serialize_display!(Selector);
 
 impl Selector {
     #[must_use]

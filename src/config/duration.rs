@@ -4,9 +4,18 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::{Span, SpanRelativeTo};
 
+use super::text::{deserialize_from_str, serialize_display};
+use crate::model::VerdictRules;
+
 /// Each probe leaves its client port in `TIME_WAIT` for 60 s. The usual 28,232 ports allow about 470 connections per
 /// second to one address.
 const INTERVAL_MIN: Duration = Duration::from_micros(2500);
+
+/// Shortest lag that can be measured: the primary is probed every quarter of it.
+const MAX_LAG_MIN: Duration = Duration::from_millis(100);
+
+/// With a shorter period, every target would raise alarms all the time.
+const PERIOD_MIN: Duration = Duration::from_secs(60);
 
 const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -14,7 +23,7 @@ const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 pub enum DurationError {
     #[error("not a duration; write a number and a unit, such as 500ms, 1s, 5m, 1h30m or 30d")]
     Unreadable,
-    #[error("outside what is possible; write a duration from 0s to 366d")]
+    #[error("out of range; write a duration from 0s to 366d")]
     OutOfRange,
     #[error("must be longer than 0; write a duration such as 3s")]
     Zero,
@@ -23,15 +32,14 @@ pub enum DurationError {
          about 470 probes a second to one address; write a duration such as 10ms"
     )]
     IntervalTooShort,
+    #[error(
+        "shorter than 100ms: readscope probes the primary every quarter of the maximum lag, and this would be more \
+         than 40 connections a second; write a duration such as 1s"
+    )]
+    LagTooShort,
+    #[error("shorter than 1m: false alarms would never stop; write the average time between them, such as 30d")]
+    PeriodTooShort,
 }
-
-/// Time between probes of one target, at least 2.5 ms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Interval(Duration);
-
-/// Time limit of one probe, greater than 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timeout(Duration);
 
 /// Accepts 0 to 366 days; a day has 24 hours.
 ///
@@ -53,68 +61,83 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     if duration > DURATION_MAX { Err(DurationError::OutOfRange) } else { Ok(duration) }
 }
 
-impl Interval {
-    #[must_use]
-    pub fn get(self) -> Duration {
-        self.0
+/// Writes a duration as [`parse_duration`] reads it.
+fn write(duration: Duration, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let seconds = duration.as_secs();
+    let whole = |unit: u64| seconds > 0 && duration.subsec_nanos() == 0 && seconds.is_multiple_of(unit);
+    match UNITS.into_iter().find(|(unit, _)| whole(*unit)) {
+        Some((unit, name)) => write!(f, "{}{name}", seconds / unit),
+        None if duration.is_zero() => f.write_str("0s"),
+        None => write!(f, "{duration:?}"),
     }
 }
 
-impl Timeout {
-    #[must_use]
-    pub fn get(self) -> Duration {
-        self.0
-    }
+/// One type a setting: its default, which durations are valid, and the error for the others.
+macro_rules! durations {
+    ($($(#[$doc:meta])* $name:ident: $default:expr, $valid:expr, $error:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(Duration);
+
+        impl $name {
+            #[must_use]
+            pub fn get(self) -> Duration {
+                self.0
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self($default)
+            }
+        }
+
+        impl TryFrom<Duration> for $name {
+            type Error = DurationError;
+
+            fn try_from(duration: Duration) -> Result<Self, DurationError> {
+                let valid: fn(Duration) -> bool = $valid;
+                if valid(duration) { Ok(Self(duration)) } else { Err(DurationError::$error) }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = DurationError;
+
+            fn from_str(text: &str) -> Result<Self, DurationError> {
+                parse_duration(text)?.try_into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(self.0, f)
+            }
+        }
+
+        deserialize_from_str!($name);
+        serialize_display!($name);
+    )+};
 }
 
-impl Default for Timeout {
-    fn default() -> Self {
-        Self(Duration::from_secs(3))
-    }
-}
-
-impl TryFrom<Duration> for Interval {
-    type Error = DurationError;
-
-    fn try_from(duration: Duration) -> Result<Self, DurationError> {
-        if duration < INTERVAL_MIN { Err(DurationError::IntervalTooShort) } else { Ok(Self(duration)) }
-    }
-}
-
-impl TryFrom<Duration> for Timeout {
-    type Error = DurationError;
-
-    fn try_from(duration: Duration) -> Result<Self, DurationError> {
-        if duration.is_zero() { Err(DurationError::Zero) } else { Ok(Self(duration)) }
-    }
-}
-
-impl FromStr for Interval {
-    type Err = DurationError;
-
-    fn from_str(text: &str) -> Result<Self, DurationError> {
-        parse_duration(text)?.try_into()
-    }
-}
-
-impl FromStr for Timeout {
-    type Err = DurationError;
-
-    fn from_str(text: &str) -> Result<Self, DurationError> {
-        parse_duration(text)?.try_into()
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-impl fmt::Display for Timeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
+durations! {
+    /// Time between probes of one target.
+    Interval: Duration::from_secs(1), |time| time >= INTERVAL_MIN, IntervalTooShort;
+    /// Time between probes during a burst; 0 disables bursts.
+    BurstInterval: Duration::from_millis(20), |time| time.is_zero() || time >= INTERVAL_MIN, IntervalTooShort;
+    /// Maximum length of a burst; 0 disables bursts.
+    BurstLength: Duration::from_secs(30), |time| time <= DURATION_MAX, OutOfRange;
+    /// Time between pod probes of one replica; 0 disables them.
+    PodProbeInterval: Duration::from_secs(10), |time| time.is_zero() || time >= INTERVAL_MIN, IntervalTooShort;
+    /// Limit of one whole probe.
+    Timeout: Duration::from_secs(3), |time| !time.is_zero(), Zero;
+    /// Time without a read after which an unexpected replica is removed.
+    ForgetAfter: Duration::from_secs(3600), |time| !time.is_zero(), Zero;
+    /// A read that lacks a transaction older than this is stale.
+    MaxLag: Duration::from_secs(1), |time| time >= MAX_LAG_MIN, LagTooShort;
+    /// Average time between false alarms of the whole process.
+    FalseAlarmPeriod: VerdictRules::default().false_alarm_period, |time| time >= PERIOD_MIN, PeriodTooShort;
 }
 
 #[cfg(test)]
@@ -139,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn other_texts_are_refused() {
         for text in ["", "1", "s", "-1s", "1x", "1 month", "PT1S", "1s ago", "1e3s", "99999999999999999999s"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
@@ -147,8 +170,37 @@ mod tests {
     }
 
     #[test]
+    fn a_written_duration_can_be_read_again() {
+        for text in ["30d", "12h", "90m", "61s", "366d", "1.5s", "2.5ms", "0s"] {
+            assert_eq!(text.parse::<BurstLength>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
     fn an_interval_that_would_use_up_the_client_ports_is_refused() {
         assert_eq!("2.4ms".parse::<Interval>(), Err(DurationError::IntervalTooShort));
         assert!("2.5ms".parse::<Interval>().is_ok());
+        assert_eq!("1ms".parse::<PodProbeInterval>(), Err(DurationError::IntervalTooShort));
+        assert!("0".parse::<PodProbeInterval>().is_ok());
+    }
+
+    #[test]
+    fn a_lag_that_cannot_be_measured_is_refused() {
+        assert_eq!("99ms".parse::<MaxLag>(), Err(DurationError::LagTooShort));
+        assert!("100ms".parse::<MaxLag>().is_ok());
+    }
+
+    #[test]
+    fn a_false_alarm_period_is_at_least_a_minute() {
+        for text in ["0", "59s", "-1d", "367d", "", "x", "NaN"] {
+            assert!(text.parse::<FalseAlarmPeriod>().is_err(), "{text}");
+        }
+        assert!("1m".parse::<FalseAlarmPeriod>().is_ok());
+    }
+
+    #[test]
+    fn defaults_are_valid() {
+        assert_eq!(FalseAlarmPeriod::default().to_string(), "30d");
+        assert_eq!(Interval::try_from(Interval::default().get()), Ok(Interval::default()));
     }
 }

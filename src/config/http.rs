@@ -102,7 +102,7 @@ fn parse(text: &str, folder: &Path) -> Result<HttpConfiguration, Wrong> {
         File::default()
     } else {
         let file = serde_saphyr::from_str_with_options(text, options());
-        file.map_err(|error| Wrong::of_yaml(&error, text, EXAMPLE))?
+        file.map_err(|error| Wrong::of_yaml(&error, text, |_| EXAMPLE.to_owned()))?
     };
     let credentials = match (file.basic_auth, file.authorization) {
         (Some(_), Some(other)) => {
@@ -195,7 +195,7 @@ fn tls(raw: Spanned<TlsConfig>, folder: &Path) -> Result<(ClientConfig, Option<S
 }
 
 fn wrong(line: u64, key: &str, problem: impl Into<String>) -> Wrong {
-    Wrong { line, key: key.to_owned(), problem: problem.into(), example: EXAMPLE }
+    Wrong { line, key: key.to_owned(), problem: problem.into(), example: EXAMPLE.to_owned() }
 }
 
 #[cfg(test)]
@@ -235,8 +235,8 @@ mod tests {
     #[test]
     fn what_cannot_be_honoured_is_refused_with_its_line_and_key() {
         for (text, line, key, said) in [
-            ("\nproxy_url: http://proxy", 2, "proxy_url", "unknown field"),
-            ("basic_auth: {password: x}", 1, "username", "missing field"),
+            ("\nproxy_url: http://proxy", 2, "proxy_url", "unknown key"),
+            ("basic_auth: {password: x}", 1, "username", "missing"),
             ("basic_auth: {username: 'a:b'}", 1, "username", "colon"),
             ("basic_auth:\n  username: a\n  password_file: none", 2, "password_file", "cannot read"),
             ("basic_auth: {username: a, password: x, password_file: y}", 1, "password", "leave one out"),

@@ -7,21 +7,25 @@ mod file;
 mod file_stamp;
 mod http;
 mod imbalance;
-mod pacing;
 mod secret;
+mod settings;
 mod target;
+mod text;
 mod tls;
 mod web;
 
 pub use address::{Address, AddressError, Listen, ListenError};
 pub use discovery::{Discovery, Selector, SelectorError};
-pub use duration::{DurationError, Interval, Timeout, parse_duration};
-pub use file::{Configuration, Entry, FileError, Freshness, Imbalance, Unsaid};
+pub use duration::{
+    BurstInterval, BurstLength, DurationError, FalseAlarmPeriod, ForgetAfter, Interval, MaxLag, PodProbeInterval,
+    Timeout, parse_duration,
+};
+pub use file::{Configuration, Entry, FileError, Freshness};
 pub(crate) use file_stamp::FileStamp;
 pub use http::{Credentials, HttpConfiguration};
-pub use imbalance::{FalseAlarmPeriod, ImbalanceError, Tolerance};
-pub use pacing::{Every, MaxLag, MaxLagError, Pacing};
+pub use imbalance::{Imbalance, Tolerance, ToleranceError};
 pub use secret::{PasswordError, PasswordSource, Secret};
-pub use target::{MAX_IN_FLIGHT, Target, USER, parse_in_flight};
-pub use tls::{ClientIdentity, EncryptionError, PemFile, Tls, TlsError, TlsMode, TlsModeError};
+pub use settings::{MaxInFlight, Settings};
+pub use target::Target;
+pub use tls::{ClientIdentity, EncryptionError, PemFile, Tls, TlsError, TlsMode, TlsModeError, TlsSettings};
 pub use web::{RateLimit, WebConfiguration};

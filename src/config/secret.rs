@@ -5,18 +5,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Serialize, Serializer};
+
+use super::text::write_path;
+
 /// Text that never appears in a log, page or debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum PasswordSource {
     /// The account has no password.
+    #[default]
     Empty,
     /// From the environment, fixed for the life of the process.
+    #[serde(rename = "password")]
     Given(Secret),
     /// Read again when it changes.
-    File(PathBuf),
+    #[serde(rename = "password_file")]
+    File(#[serde(serialize_with = "write_path")] PathBuf),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +63,17 @@ impl fmt::Debug for Secret {
     }
 }
 
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("<secret>")
+    }
+}
+
 impl PasswordSource {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::Empty
+    }
+
     /// `None` if the account has no password.
     ///
     /// # Errors

@@ -1,53 +1,51 @@
 //! One read Service to probe, with its settings.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::{
-    address::Address,
-    duration::{Interval, Timeout},
-    pacing::Pacing,
-    secret::PasswordSource,
-    tls::Tls,
+    address::{Address, AddressError},
+    settings::Settings,
+    text,
 };
-use crate::model::{Expectation, cluster::ObjectName};
+use crate::model::cluster::ObjectName;
 
-pub const USER: &str = "readscope";
-
-pub const MAX_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
-
-const MAX_IN_FLIGHT_LIMIT: usize = 1000;
-
-pub(super) const FORGET_AFTER: Duration = Duration::from_secs(3600);
-
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Target {
     /// The `target` label.
+    #[serde(serialize_with = "text::write")]
     pub name: Arc<str>,
     /// `None` for a target without Kubernetes data.
+    #[serde(serialize_with = "text::write_option", skip_serializing_if = "Option::is_none")]
     pub service: Option<ObjectName>,
     /// `None` means that it is found from the endpoints.
+    #[serde(serialize_with = "text::write_option", skip_serializing_if = "Option::is_none")]
     pub statefulset: Option<ObjectName>,
     pub address: Address,
-    /// Needs no privilege except to log in.
-    pub user: String,
-    pub password: PasswordSource,
-    pub tls: Tls,
-    /// Between regular probes.
-    pub interval: Interval,
-    pub pacing: Pacing,
-    /// For one whole probe.
-    pub timeout: Timeout,
-    pub max_in_flight: NonZeroUsize,
-    pub expectation: Expectation,
-    /// Time without a read after which an unexpected replica is forgotten.
-    pub forget_after: Duration,
+    #[serde(flatten)]
+    pub settings: Settings,
 }
 
-/// # Errors
-/// When the text is not a number from 1 to 1000.
-pub fn parse_in_flight(text: &str) -> Result<NonZeroUsize, String> {
-    match text.parse::<NonZeroUsize>() {
-        Ok(number) if number.get() <= MAX_IN_FLIGHT_LIMIT => Ok(number),
-        _ => Err(format!("write a number from 1 to {MAX_IN_FLIGHT_LIMIT}, such as 8")),
+impl Target {
+    /// A target without Kubernetes data and with default settings.
+    #[must_use]
+    pub fn at(address: Address) -> Self {
+        let name = address.to_string().into();
+        Self { name, service: None, statefulset: None, address, settings: Settings::default() }
+    }
+
+    /// # Errors
+    /// When the Service's DNS name is not a valid address; no name that Kubernetes accepts causes this.
+    pub fn of_service(service: ObjectName) -> Result<Self, AddressError> {
+        let target = Self::at(Address::of_service(&service)?);
+        Ok(Self { name: service.to_string().into(), service: Some(service), ..target })
+    }
+
+    /// A Service selects pods of its own namespace only.
+    #[must_use]
+    pub fn can_select_statefulset(&self) -> bool {
+        let namespace = self.service.as_ref().map(|service| &service.namespace);
+        self.statefulset.as_ref().is_none_or(|set| Some(&set.namespace) == namespace)
     }
 }

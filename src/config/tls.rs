@@ -9,16 +9,42 @@ use std::{
     sync::Arc,
 };
 
+use clap::Args;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::client::EncryptionError;
 pub(super) use self::client::{of_anybody, of_the_named};
-use super::file_stamp::FileStamp;
+use super::{
+    file_stamp::FileStamp,
+    text::{self, deserialize_from_str, serialize_display},
+};
 
-/// Values of `--tls`, named as in the `mysql` client.
+/// Options of the command line, keys of `tls` in the configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Args, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSettings {
+    /// TLS mode: disabled, required (accepts any certificate) or verify-identity
+    #[arg(long = "tls", id = "tls", env = "READSCOPE_TLS", value_name = "MODE", default_value_t)]
+    pub mode: TlsMode,
+    /// CA certificates for verify-identity, PEM [default: the Mozilla root certificates]
+    #[arg(long = "tls-ca", id = "tls_ca", value_name = "FILE")]
+    #[serde(serialize_with = "text::write_path_option", skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate, PEM
+    #[arg(long = "tls-cert", id = "tls_cert", value_name = "FILE")]
+    #[serde(serialize_with = "text::write_path_option", skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<PathBuf>,
+    /// Private key of the client certificate, PEM
+    #[arg(long = "tls-key", id = "tls_key", value_name = "FILE")]
+    #[serde(serialize_with = "text::write_path_option", skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+}
+
+/// Named as in the `mysql` client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum TlsMode {
     Disabled,
@@ -37,8 +63,8 @@ pub enum TlsModeError {
     )]
     Preferred,
     #[error(
-        "verify-ca is not possible: it would take any server that has a certificate of the authority; write \
-         verify-identity (with a CA file), or required"
+        "verify-ca is not possible: it would accept any server with a certificate of the CA; write verify-identity, or \
+         required"
     )]
     VerifyCa,
     #[error("write disabled, required or verify-identity")]
@@ -76,13 +102,13 @@ pub struct PemFile {
 
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("{file} is not used in TLS mode {mode}; remove it, or set the mode to {instead}")]
+    #[error("the mode {mode} does not use {file}; leave it out, or choose the mode {instead}")]
     NotUsed { file: &'static str, mode: TlsMode, instead: &'static str },
-    #[error("the TLS client certificate and its key belong together; set both or neither")]
+    #[error("the client certificate and its private key belong together; give both or neither")]
     HalfIdentity,
     #[error("cannot read {path:?}: {reason}; check that it exists and that this user may read it")]
     Unreadable { path: PathBuf, reason: std::io::Error },
-    #[error("{path:?} holds no {what} in PEM form ({reason}); it should have a line such as -----BEGIN {label}-----")]
+    #[error("{path:?} has no {what} in PEM format ({reason}); check that it has a line -----BEGIN {label}-----")]
     NotPem {
         path: PathBuf,
         what: &'static str,
@@ -90,7 +116,9 @@ pub enum TlsError {
         label: &'static str,
         reason: String,
     },
-    #[error("{path:?} cannot be used: {reason}; for a client certificate, check that its key belongs to it")]
+    #[error(
+        "{path:?} cannot be used: {reason}; if it is a client certificate, check that the private key belongs to it"
+    )]
     Unusable { path: PathBuf, reason: String },
 }
 
@@ -99,20 +127,16 @@ impl Tls {
     ///
     /// # Errors
     /// When an option does not fit the mode, or a file is missing or invalid.
-    pub fn load(
-        mode: TlsMode,
-        authorities: Option<&Path>,
-        certificate: Option<&Path>,
-        key: Option<&Path>,
-    ) -> Result<Self, TlsError> {
-        let not_used = |file, instead| TlsError::NotUsed { file, mode, instead };
-        if mode != TlsMode::VerifyIdentity && authorities.is_some() {
-            return Err(not_used("the TLS CA file", "verify-identity"));
+    pub fn load(settings: &TlsSettings) -> Result<Self, TlsError> {
+        let TlsSettings { mode, ca_file, cert_file, key_file } = settings;
+        let not_used = |file, instead| TlsError::NotUsed { file, mode: *mode, instead };
+        if *mode != TlsMode::VerifyIdentity && ca_file.is_some() {
+            return Err(not_used("a CA file", "verify-identity"));
         }
-        if mode == TlsMode::Disabled && certificate.or(key).is_some() {
-            return Err(not_used("the TLS client certificate", "required or verify-identity"));
+        if *mode == TlsMode::Disabled && cert_file.as_ref().or(key_file.as_ref()).is_some() {
+            return Err(not_used("a client certificate", "required or verify-identity"));
         }
-        let client = match (certificate, key) {
+        let client = match (cert_file, key_file) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some(ClientIdentity::load(certificate, key)?),
             _ => return Err(TlsError::HalfIdentity),
@@ -120,9 +144,10 @@ impl Tls {
         Ok(match mode {
             TlsMode::Disabled => Self::Disabled,
             TlsMode::Required => Self::Required { client },
-            TlsMode::VerifyIdentity => {
-                Self::VerifyIdentity { authorities: authorities.map(PemFile::of_authorities).transpose()?, client }
-            }
+            TlsMode::VerifyIdentity => Self::VerifyIdentity {
+                authorities: ca_file.as_deref().map(PemFile::of_authorities).transpose()?,
+                client,
+            },
         })
     }
 
@@ -136,11 +161,18 @@ impl Tls {
     /// # Errors
     /// When a file is missing or invalid.
     pub fn read_again(&self) -> Result<Self, TlsError> {
+        Self::load(&self.settings())
+    }
+
+    fn settings(&self) -> TlsSettings {
         let (authorities, client) = self.files();
         let path = |file: &PemFile| file.path.clone();
-        let authorities = authorities.map(path);
-        let (certificate, key) = client.map(|client| (path(&client.certificate), path(&client.key))).unzip();
-        Self::load(self.mode(), authorities.as_deref(), certificate.as_deref(), key.as_deref())
+        TlsSettings {
+            mode: self.mode(),
+            ca_file: authorities.map(path),
+            cert_file: client.map(|client| path(&client.certificate)),
+            key_file: client.map(|client| path(&client.key)),
+        }
     }
 
     fn files(&self) -> (Option<&PemFile>, Option<&ClientIdentity>) {
@@ -151,13 +183,24 @@ impl Tls {
         }
     }
 
-    #[must_use]
-    pub fn mode(&self) -> TlsMode {
+    fn mode(&self) -> TlsMode {
         match self {
             Self::Disabled => TlsMode::Disabled,
             Self::Required { .. } => TlsMode::Required,
             Self::VerifyIdentity { .. } => TlsMode::VerifyIdentity,
         }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self::Required { client: None }
+    }
+}
+
+impl Serialize for Tls {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.settings().serialize(serializer)
     }
 }
 
@@ -258,6 +301,9 @@ impl fmt::Display for TlsMode {
     }
 }
 
+deserialize_from_str!(TlsMode);
+serialize_display!(TlsMode);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,16 +316,21 @@ mod tests {
         assert_eq!("on".parse::<TlsMode>(), Err(TlsModeError::Unknown));
     }
 
+    fn verify_identity(ca_file: &Path) -> TlsSettings {
+        TlsSettings { mode: TlsMode::VerifyIdentity, ca_file: Some(ca_file.to_owned()), ..TlsSettings::default() }
+    }
+
     #[test]
     fn files_that_a_mode_does_not_use_are_refused() {
-        let file = Some(Path::new("x"));
-        let refused = |mode, ca, cert, key| Tls::load(mode, ca, cert, key).unwrap_err().to_string();
-        assert!(
-            refused(TlsMode::Required, file, None, None)
-                .starts_with("the TLS CA file is not used in TLS mode required")
-        );
-        assert!(refused(TlsMode::Disabled, None, file, file).starts_with("the TLS client certificate is not used"));
-        assert!(refused(TlsMode::Required, None, file, None).contains("belong together"));
+        let file = || Some(PathBuf::from("x"));
+        let refused = |settings| Tls::load(&settings).unwrap_err().to_string();
+        let required = TlsSettings { mode: TlsMode::Required, ..verify_identity(Path::new("x")) };
+        assert!(refused(required).starts_with("the mode required does not use a CA file"));
+        let both = TlsSettings { cert_file: file(), key_file: file(), ..TlsSettings::default() };
+        let disabled = TlsSettings { mode: TlsMode::Disabled, ..both };
+        assert!(refused(disabled).starts_with("the mode disabled does not use a client certificate"));
+        let half = TlsSettings { cert_file: file(), ..TlsSettings::default() };
+        assert!(refused(half).contains("belong together"));
     }
 
     #[test]
@@ -288,7 +339,7 @@ mod tests {
         let path = folder.path().join("ca.pem");
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
         std::fs::copy(fixtures.join("authority.pem"), &path).unwrap();
-        let tls = Tls::load(TlsMode::VerifyIdentity, Some(&path), None, None).unwrap();
+        let tls = Tls::load(&verify_identity(&path)).unwrap();
         assert!(!tls.has_changed());
         std::fs::write(&path, "half").unwrap();
         assert!(tls.has_changed());
@@ -305,7 +356,7 @@ mod tests {
     fn a_file_that_is_missing_or_no_pem_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
-        let load = || Tls::load(TlsMode::VerifyIdentity, Some(&path), None, None).unwrap_err();
+        let load = || Tls::load(&verify_identity(&path)).unwrap_err();
         assert!(matches!(load(), TlsError::Unreadable { .. }));
         for text in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n"] {
             std::fs::write(&path, text).unwrap();

@@ -249,27 +249,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::{
-        config::{Address, Pacing, PasswordSource, Target, Tls},
-        model::{Expectation, FailureReason, Probe},
+        config::{Settings, Target, Tls},
+        model::{FailureReason, Probe},
         source::mysql::Prober,
     };
 
     fn prober(host: IpAddr, port: u16, clock: Clock) -> Prober {
-        let target = Target {
-            name: "demo".into(),
-            service: None,
-            statefulset: None,
-            address: Address { host: host.to_string(), port },
-            user: "anybody".to_owned(),
-            password: PasswordSource::Empty,
-            tls: Tls::Disabled,
-            interval: Duration::from_secs(1).try_into().unwrap(),
-            pacing: Pacing::default(),
-            timeout: Duration::from_secs(30).try_into().unwrap(),
-            max_in_flight: 1.try_into().unwrap(),
-            expectation: Expectation::Seen,
-            forget_after: Duration::from_secs(3600),
-        };
+        let timeout = Duration::from_secs(30).try_into().unwrap();
+        let settings = Settings { tls: Tls::Disabled, timeout, ..Settings::default() };
+        let target = Target { settings, ..Target::at(SocketAddr::new(host, port).into()) };
         Prober::new(target, clock).unwrap()
     }
 

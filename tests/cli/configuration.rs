@@ -53,10 +53,10 @@ fn what_is_no_file_of_text_is_refused_by_its_name() {
     fs::write(&file, b"targets: \xff\xfe").unwrap();
     check(&file).assert_refused(&[text(&file), "UTF-8"]);
     fs::write(&file, "").unwrap();
-    check(&file).assert_refused(&[text(&file), ":1: targets: the file says nothing", "- service: mysql/mysql-read"]);
+    check(&file).assert_refused(&[text(&file), ":1: targets: the file is empty", "- service: mysql/mysql-read"]);
     let many = "  - address: 10.0.0.1\n".repeat(10_001);
     fs::write(&file, format!("targets:\n{many}")).unwrap();
-    check(&file).assert_refused(&["10001 entries, at most 10000 are possible"]);
+    check(&file).assert_refused(&["10001 entries; the maximum in one process is 10000"]);
     fs::File::create(&file).unwrap().set_len(17 << 20).unwrap();
     check(&file).assert_refused(&[text(&file), "longer than"]);
 }

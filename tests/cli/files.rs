@@ -38,14 +38,14 @@ fn a_tls_file_that_is_not_what_it_should_be_is_refused_by_its_name() {
     let (certificate, key) = (tls("client.pem"), tls("client.key"));
     let client = |certificate: &Path, key: &Path| run(&["--tls-cert", text(certificate), "--tls-key", text(key)]);
     run(&["--tls-cert", text(&certificate)])
-        .assert_refused(&["the TLS client certificate and its key belong together"]);
-    run(&["--tls-key", text(&key)]).assert_refused(&["the TLS client certificate and its key belong together"]);
+        .assert_refused(&["the client certificate and its private key belong together"]);
+    run(&["--tls-key", text(&key)]).assert_refused(&["the client certificate and its private key belong together"]);
     client(&missing, &key).assert_refused(&[text(&missing), "check that it exists"]);
     client(&certificate, &missing).assert_refused(&[text(&missing), "check that it exists"]);
     client(&certificate, &empty).assert_refused(&[text(&empty), "-----BEGIN PRIVATE KEY-----"]);
     client(&key, &certificate).assert_refused(&[text(&key), "-----BEGIN CERTIFICATE-----"]);
     let stranger = tls("server.key");
-    client(&certificate, &stranger).assert_refused(&[text(&certificate), "check that its key belongs to it"]);
+    client(&certificate, &stranger).assert_refused(&[text(&certificate), "check that the private key belongs to it"]);
     let fitting = client_check(&certificate, &key);
     assert_eq!(fitting.code, Some(0), "{fitting:?}");
 }

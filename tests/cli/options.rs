@@ -43,7 +43,7 @@ fn a_value_that_is_wrong_is_refused_with_what_was_expected_and_an_example() {
         ("--expect", "mysql-0=", &["--expect", "not a number above 0", "such as mysql-0=2"]),
         ("--expect", "=2", &["--expect", "the name is empty", "such as mysql-0"]),
         ("--tls", "preferred", &["--tls", "preferred is not possible", "another replica", "verify-identity"]),
-        ("--tls", "verify-ca", &["--tls", "verify-ca is not possible", "verify-identity", "CA file"]),
+        ("--tls", "verify-ca", &["--tls", "verify-ca is not possible", "certificate of the CA", "verify-identity"]),
         ("--tls", "on", &["--tls", "disabled, required or verify-identity"]),
         ("--web.listen-address", "10306", &["--web.listen-address", "such as :10306"]),
         ("--web.listen-address", ":65536", &["--web.listen-address", "from 0 to 65535", "such as :10306"]),
@@ -67,7 +67,7 @@ fn a_negative_value_is_refused_by_the_sentence_of_its_option() {
             let Some([name]) = option.get_value_names() else { continue };
             let (value, expected) = match name.as_str() {
                 "DURATION" => ("-5s", "not a duration; write a number and a unit, such as 500ms"),
-                "PART" => ("-0.5", "not a part from 0 to 0.5"),
+                "PART" => ("-0.5", "not a number from 0 to 0.5"),
                 _ => continue,
             };
             durations += 1;
@@ -83,7 +83,10 @@ fn a_negative_value_is_refused_by_the_sentence_of_its_option() {
 fn a_statefulset_in_another_namespace_than_its_service_is_refused() {
     let service = ["run", "--service", "mysql/mysql-read", "--config.check", "--statefulset"];
     let refused = call(&[&service[..], &["other/mysql"]].concat());
-    refused.assert_refused(&["--statefulset: other/mysql", "another namespace than the Service mysql/mysql-read"]);
+    refused.assert_refused(&[
+        "--statefulset: other/mysql is not in the namespace of the Service",
+        "name the StatefulSet behind the Service",
+    ]);
     let shown = call(&[&service[..], &["mysql/mysql"]].concat());
     assert!(shown.stdout.contains("statefulset: mysql/mysql"), "{shown:?}");
 }
@@ -144,8 +147,8 @@ fn options_that_do_not_go_together_are_refused() {
     run(&many).assert_refused(&["--expect", "65 replicas", "at most 64"]);
     let authority = tls("authority.pem");
     let disabled = run(&["--tls", "disabled", "--tls-ca", text(&authority)]);
-    disabled.assert_refused(&["the TLS CA file is not used in TLS mode disabled", "verify-identity"]);
-    run(&["--tls-ca", text(&authority)]).assert_refused(&["the TLS CA file is not used in TLS mode required"]);
+    disabled.assert_refused(&["TLS: the mode disabled does not use a CA file", "the mode verify-identity"]);
+    run(&["--tls-ca", text(&authority)]).assert_refused(&["the mode required does not use a CA file"]);
 }
 
 #[test]

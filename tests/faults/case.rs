@@ -4,8 +4,8 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use readscope::{
     clock::Clock,
-    config::{Address, Pacing, PasswordSource, Secret, Target, Tls},
-    model::{Expectation, FailureReason, Probe},
+    config::{PasswordSource, Secret, Settings, Target, Tls},
+    model::{FailureReason, Probe},
     source::mysql::Prober,
 };
 use tokio::{task::JoinSet, time::timeout};
@@ -59,29 +59,20 @@ impl Case {
 
     fn target(&self, address: SocketAddr) -> Target {
         let patience = if self.expected.contains(&FailureReason::Timeout) { SHORT } else { LONG };
-        let password =
-            if self.password { PasswordSource::Given(Secret::new(PASSWORD.to_owned())) } else { PasswordSource::Empty };
-        Target { password, tls: self.tls.clone(), ..target(address, patience) }
+        let mut target = target(address, patience);
+        target.settings.tls = self.tls.clone();
+        if self.password {
+            target.settings.password = PasswordSource::Given(Secret::new(PASSWORD.to_owned()));
+        }
+        target
     }
 }
 
 /// A target at `address` without password and TLS.
 pub(crate) fn target(address: SocketAddr, patience: Duration) -> Target {
-    Target {
-        pacing: Pacing::default(),
-        name: "test".into(),
-        service: None,
-        statefulset: None,
-        address: Address { host: address.ip().to_string(), port: address.port() },
-        user: "readscope".to_owned(),
-        password: PasswordSource::Empty,
-        tls: Tls::Disabled,
-        interval: Duration::from_secs(1).try_into().unwrap(),
-        timeout: patience.try_into().unwrap(),
-        max_in_flight: 8.try_into().unwrap(),
-        expectation: Expectation::Seen,
-        forget_after: Duration::from_secs(3600),
-    }
+    let timeout = patience.try_into().unwrap();
+    let settings = Settings { tls: Tls::Disabled, timeout, ..Settings::default() };
+    Target { settings, ..Target::at(address.into()) }
 }
 
 /// Lets each of `cases` happen, all at once, and panics with all that went wrong.
@@ -114,7 +105,7 @@ async fn happen(case: Case) -> (Server, Result<(), String>) {
 }
 
 async fn examine(case: &Case, server: &Server, prober: &Prober) -> Result<(), String> {
-    let patience = case.target(server.address).timeout.get();
+    let patience = case.target(server.address).settings.timeout.get();
     let probe = take(prober, patience).await?;
     let failure = match probe.outcome {
         Err(failure) => failure,

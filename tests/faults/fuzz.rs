@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use readscope::{
     clock::Clock,
-    config::{PasswordSource, Secret, Target},
+    config::{PasswordSource, Secret},
     source::mysql::Prober,
 };
 use tokio::task::JoinSet;
@@ -63,12 +63,10 @@ fn conversation(random: &mut Random) -> Script {
 /// Conversations `lane`, `lane + LANES`, …; what went wrong with them.
 async fn converse(lane: u64) -> Vec<String> {
     let server = Server::playing(Script::good());
-    let password = if lane.is_multiple_of(2) {
-        PasswordSource::Empty
-    } else {
-        PasswordSource::Given(Secret::new(PASSWORD.to_owned()))
-    };
-    let target = Target { password, ..target(server.address, PATIENCE) };
+    let mut target = target(server.address, PATIENCE);
+    if !lane.is_multiple_of(2) {
+        target.settings.password = PasswordSource::Given(Secret::new(PASSWORD.to_owned()));
+    }
     let prober = Arc::new(Prober::new(target, Clock::start()).unwrap());
     let mut wrong = Vec::new();
     for seed in (lane..CONVERSATIONS).step_by(usize::try_from(LANES).unwrap()) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use readscope::{
     clock::Clock,
-    config::{Address, Tls, TlsMode},
+    config::{Address, Tls, TlsMode, TlsSettings},
     model::FailureReason::{
         Auth, HostBlocked, Other, Protocol, Refused, Resolve, Timeout, Tls as TlsFailed, TooManyConnections,
         Unreachable,
@@ -167,7 +167,8 @@ async fn the_password_is_never_sent_in_the_clear() {
         let password = readscope::config::Secret::new(PASSWORD.to_owned());
         let given = readscope::config::PasswordSource::Given(password);
         let patience = Duration::from_secs(10);
-        let target = readscope::config::Target { password: given, ..target(server.address, patience) };
+        let mut target = target(server.address, patience);
+        target.settings.password = given;
         let prober = Prober::new(target, Clock::start()).unwrap();
         assert!(take(&prober, patience).await.unwrap().outcome.is_err());
     }
@@ -181,9 +182,10 @@ async fn a_tls_handshake_that_fails_is_a_tls_failure() {
     let authority = fixtures::tls("authority.pem");
     let (here, elsewhere) = (fixtures::tls_server("server"), fixtures::tls_server("elsewhere"));
     let expired = fixtures::tls_server("expired");
-    let required = || Tls::load(TlsMode::Required, None, None, None).unwrap();
-    let verified = || Tls::load(TlsMode::VerifyIdentity, Some(&authority), None, None).unwrap();
-    let by_browsers = || Tls::load(TlsMode::VerifyIdentity, None, None, None).unwrap();
+    let required = Tls::default;
+    let by_browsers = TlsSettings { mode: TlsMode::VerifyIdentity, ..TlsSettings::default() };
+    let verified = TlsSettings { ca_file: Some(authority), ..by_browsers.clone() };
+    let [by_browsers, verified] = [by_browsers, verified].map(|settings| move || Tls::load(&settings).unwrap());
     let encrypted = |config| {
         let login = Script::tls_request().encrypt(config).receive().send(wire::packet(3, &wire::ok())).receive();
         login.send(wire::identity_answer(&wire::identity("101", "mysql-1"))).receive()

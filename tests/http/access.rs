@@ -90,7 +90,7 @@ fn what_cannot_be_honoured_is_refused_by_its_name() {
         (tls("client_auth_type: RequireAndVerifyClientCert"), ["client_ca_file", "missing"]),
         (tls("client_auth_type: Always"), ["4: client_auth_type", "Always"]),
         (tls("client_allowed_sans: [a]"), ["4: client_allowed_sans", "RequireAnyClientCert"]),
-        (tls("nonsense: 1"), ["4: nonsense", "unknown field"]),
+        (tls("nonsense: 1"), ["4: nonsense", "unknown key"]),
         (tls("").replace("server.key", "client.key"), ["2: cert_file", "cannot be used"]),
         (tls("").replace("server.pem", "server.key"), ["2: cert_file", "no certificate"]),
         (tls("").replace("server.pem", "gone.pem"), ["2: cert_file", "cannot read"]),

@@ -13,7 +13,7 @@ use std::{
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use readscope::{
     clock::Clock,
-    config::{Address, Pacing, PasswordSource, Secret, Target, Tls},
+    config::{PasswordSource, Secret, Settings, Target, Tls},
     model::{
         Event, Expectation, Lag, PodProbe, PodProbeResult, Probe, ProbePlan, Purpose, ReplicaSnapshot, State, TargetId,
         TargetSpec, VerdictRules, cluster::PodRef,
@@ -57,8 +57,8 @@ impl Observed {
             service: target.service.clone(),
             statefulset: None,
             port: 3306,
-            pace: target.pacing.pace(target.interval),
-            forget_after: target.forget_after,
+            pace: target.settings.intervals(),
+            forget_after: target.settings.forget_after.get(),
             check: None,
             verdict: VerdictRules::default(),
         };
@@ -122,21 +122,14 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn target() -> Target {
-    Target {
-        name: "mysql/mysql-read".into(),
-        service: Some(cluster::name("mysql-read")),
-        statefulset: None,
-        address: READ_ADDRESS.parse::<Address>().unwrap(),
-        user: "readscope".to_owned(),
+    let settings = Settings {
         password: PasswordSource::Given(Secret::new(PASSWORD.to_owned())),
         tls: Tls::Disabled,
-        interval: Duration::from_secs(1).try_into().unwrap(),
-        pacing: Pacing::default(),
         timeout: Duration::from_secs(10).try_into().unwrap(),
-        max_in_flight: 8.try_into().unwrap(),
-        expectation: Expectation::Seen,
-        forget_after: Duration::from_secs(3600),
-    }
+        ..Settings::default()
+    };
+    let target = Target::of_service(cluster::name("mysql-read")).unwrap();
+    Target { address: READ_ADDRESS.parse().unwrap(), settings, ..target }
 }
 
 /// Asks the servers directly, as the plan says, until `stop`.

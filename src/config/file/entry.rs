@@ -1,102 +1,127 @@
-//! The entries of `targets`, with defaults applied.
+//! The entries of `targets`, with the defaults applied.
 
 use std::{
     cell::RefCell,
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Display,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
-    time::Duration,
 };
 
-use serde_saphyr::Spanned;
+use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
 
-use super::{
-    Entry, Unsaid, Wrong, duration, label, path_in,
-    raw::{self, Text},
-};
+use super::{Entry, Wrong, example};
 use crate::{
     config::{
-        Address, Discovery, MAX_IN_FLIGHT, MaxLag, Pacing, PasswordSource, Target, Timeout, Tls, TlsMode, USER,
-        parse_duration, parse_in_flight, target::FORGET_AFTER,
+        Address, BurstInterval, BurstLength, Discovery, ForgetAfter, Interval, MaxInFlight, PasswordSource,
+        PodProbeInterval, Settings, Target, Timeout, Tls, TlsSettings, discovery::Search,
     },
-    model::{Expectation, Expected, cluster::ObjectName},
+    model::{Expectation, Expected},
 };
 
-pub(super) struct Common<'a> {
-    pub(super) folder: &'a Path,
-    pub(super) unsaid: &'a Unsaid,
-    pub(super) max_lag: MaxLag,
-    /// Cache: a thousand targets may use the same files, which are read once.
-    pub(super) tls: RefCell<HashMap<TlsFiles, Tls>>,
+/// A target, a discovery or the defaults. The defaults have no keys before `user`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    name: Option<Spanned<String>>,
+    service: Option<Spanned<String>>,
+    statefulset: Option<Spanned<String>>,
+    address: Option<Spanned<Address>>,
+    discover: Option<Spanned<Search>>,
+    user: Option<String>,
+    password_file: Option<Spanned<PathBuf>>,
+    tls: Option<Spanned<TlsSettings>>,
+    interval: Option<Interval>,
+    burst_interval: Option<BurstInterval>,
+    burst_for: Option<BurstLength>,
+    pod_probe_interval: Option<PodProbeInterval>,
+    timeout: Option<Timeout>,
+    max_in_flight: Option<MaxInFlight>,
+    forget_after: Option<ForgetAfter>,
+    expect: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
 }
 
-/// Mode, authorities, certificate, key.
-type TlsFiles = (TlsMode, Option<PathBuf>, Option<PathBuf>, Option<PathBuf>);
-
 pub(super) struct Entries<'a> {
-    common: Common<'a>,
-    defaults: Option<raw::Entry>,
+    folder: &'a Path,
+    defaults: Settings,
     done: Vec<Entry>,
     /// Names in use, with their lines.
     names: HashMap<Arc<str>, u64>,
     /// Address and account, with the line. A second entry with both is the same target under another name.
     reached: HashMap<(String, String), u64>,
-    discovered: HashSet<(Vec<Arc<str>>, String)>,
+    discovered: HashSet<Search>,
+    /// A thousand targets may use the same files, which are read once.
+    tls: RefCell<HashMap<TlsSettings, Tls>>,
 }
 
-/// A key of an entry, with an example for error messages.
-struct Key {
-    name: &'static str,
-    example: &'static str,
+fn wrong(location: Location, key: &str, problem: impl Display) -> Wrong {
+    Wrong { line: location.line(), key: key.to_owned(), problem: problem.to_string(), example: example(key) }
 }
 
-const NAME: Key = Key { name: "name", example: "  - name: shop\n    address: shop-db-read.example:3306" };
-const SERVICE: Key = Key { name: "service", example: "  - service: mysql/mysql-read" };
-const STATEFULSET: Key =
-    Key { name: "statefulset", example: "  - {service: mysql/mysql-read, statefulset: mysql/mysql}" };
-const ADDRESS: Key = Key { name: "address", example: "  - address: shop-db-read.example:3306" };
-const DISCOVER: Key =
-    Key { name: "discover", example: "  - discover: {namespaces: [team-a], selector: \"readscope.io/probe=true\"}" };
-const TLS: Key = Key { name: "tls", example: "    tls: {mode: verify-identity, ca_file: ca.pem}" };
-const EXPECT: Key = Key { name: "expect", example: "    expect: {mysql-0: 2, mysql-1: 1}" };
-const PASSWORD_FILE: Key = Key { name: "password_file", example: "    password_file: /etc/readscope/password" };
+fn parse<T: FromStr<Err: Display>>(text: &Spanned<String>, key: &str) -> Result<T, Wrong> {
+    text.value.parse().map_err(|error| wrong(text.referenced, key, error))
+}
 
-impl Key {
-    fn wrong(&self, line: u64, problem: impl Display) -> Wrong {
-        Wrong { line, key: self.name.to_owned(), problem: problem.to_string(), example: self.example }
+impl Written {
+    /// The first key that only a target or a discovery of its own can have.
+    fn own_key(&self) -> Option<(&'static str, Location)> {
+        let at = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.referenced);
+        let address = self.address.as_ref().map(|address| address.referenced);
+        let discover = self.discover.as_ref().map(|discover| discover.referenced);
+        let keys = [
+            ("name", at(&self.name)),
+            ("service", at(&self.service)),
+            ("statefulset", at(&self.statefulset)),
+            ("address", address),
+            ("discover", discover),
+        ];
+        keys.into_iter().find_map(|(key, location)| Some((key, location?)))
     }
 
-    fn parse<T>(&self, text: &Spanned<String>) -> Result<T, Wrong>
-    where
-        T: FromStr<Err: Display>,
-    {
-        text.value.parse().map_err(|error| self.wrong(text.referenced.line(), error))
+    fn target(&self, location: Location, settings: Settings) -> Result<Target, Wrong> {
+        let service = self.service.as_ref().map(|text| parse(text, "service")).transpose()?;
+        let target = match (&self.address, service) {
+            (Some(address), None) => Target::at(address.value.clone()),
+            (None, None) => {
+                let problem = "the entry does not say what to probe; write service, address or discover";
+                return Err(wrong(location, "service", problem));
+            }
+            (address, Some(service)) => {
+                let target = Target::of_service(service).map_err(|error| wrong(location, "service", error))?;
+                let address = address.as_ref().map_or(target.address, |address| address.value.clone());
+                Target { address, ..target }
+            }
+        };
+        let name =
+            self.name.as_ref().map(|name| label(&name.value).map_err(|error| wrong(name.referenced, "name", error)));
+        let name = name.transpose()?.unwrap_or(target.name);
+        let statefulset = self.statefulset.as_ref().map(|text| parse(text, "statefulset")).transpose()?;
+        let target = Target { name, statefulset, settings, ..target };
+        match &self.statefulset {
+            Some(text) if !target.can_select_statefulset() => {
+                let problem = "needs a Service in the same namespace: a Service selects pods of its own namespace only";
+                Err(wrong(text.referenced, "statefulset", problem))
+            }
+            _ => Ok(target),
+        }
     }
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(common: Common<'a>, defaults: Option<Spanned<raw::Entry>>) -> Result<Self, Wrong> {
-        if let Some(defaults) = &defaults {
-            let own = [("name", &defaults.value.name), ("service", &defaults.value.service)];
-            let further = [("statefulset", &defaults.value.statefulset), ("address", &defaults.value.address)];
-            let own = own.into_iter().chain(further);
-            let own = own.filter_map(|(key, text)| Some((key, text.as_ref()?.referenced.line())));
-            let discover = defaults.value.discover.iter().map(|discover| ("discover", discover.referenced.line()));
-            if let Some((key, line)) = own.chain(discover).next() {
-                let problem = "has no place among the defaults, since each target has its own".to_owned();
-                let example = "  defaults: {user: readscope, interval: 1s}";
-                return Err(Wrong { line, key: key.to_owned(), problem, example });
-            }
-        }
-        let defaults = defaults.map(|defaults| defaults.value);
+    /// `settings` are those that the file does not set.
+    pub(super) fn new(folder: &'a Path, settings: Settings, defaults: Option<&Written>) -> Result<Self, Wrong> {
         let (names, reached, discovered) = (HashMap::new(), HashMap::new(), HashSet::new());
-        let entries = Self { common, defaults, done: Vec::new(), names, reached, discovered };
-        if entries.defaults.is_some() {
-            // Invalid defaults are an error even if every target overrides them.
-            entries.pattern(&raw::Entry::default())?;
+        let tls = RefCell::default();
+        let mut entries = Self { folder, defaults: settings, done: Vec::new(), names, reached, discovered, tls };
+        if let Some(defaults) = defaults {
+            if let Some((key, location)) = defaults.own_key() {
+                let problem = "is not possible in defaults: each target has its own";
+                let example = "  defaults: {user: readscope, interval: 1s}".to_owned();
+                return Err(Wrong { example, ..wrong(location, key, problem) });
+            }
+            entries.defaults = entries.settings(defaults)?;
         }
         Ok(entries)
     }
@@ -105,179 +130,103 @@ impl<'a> Entries<'a> {
         self.done
     }
 
-    pub(super) fn push(&mut self, entry: Spanned<raw::Entry>) -> Result<(), Wrong> {
-        let (line, entry) = (entry.referenced.line(), entry.value);
-        let pattern = self.pattern(&entry)?;
+    pub(super) fn push(&mut self, entry: &Spanned<Written>) -> Result<(), Wrong> {
+        let (location, entry) = (entry.referenced, &entry.value);
+        let settings = self.settings(entry)?;
         let Some(discover) = &entry.discover else {
-            let target = target(&entry, line, pattern)?;
-            self.remember(&target, &entry, line)?;
+            let target = entry.target(location, settings)?;
+            self.remember(&target, entry.own_key().map_or(location, |(_, location)| location))?;
             self.done.push(Entry::Target(Box::new(target)));
             return Ok(());
         };
-        let own = [&entry.name, &entry.service, &entry.statefulset, &entry.address].into_iter().flatten().next();
-        if let Some(own) = own {
-            let problem = "takes name and address from each Service that it finds; leave name, service and address out";
-            return Err(DISCOVER.wrong(own.referenced.line(), problem));
+        if let Some((key, location)) = entry.own_key().filter(|(key, _)| *key != "discover") {
+            let problem = format!("takes name and address from each Service that it finds; leave {key} out");
+            return Err(wrong(location, "discover", problem));
         }
-        let discovery = discovery(discover, pattern)?;
-        if !self.discovered.insert((discovery.namespaces.clone(), discovery.selector.to_string())) {
-            return Err(DISCOVER.wrong(discover.referenced.line(), "the same is discovered by an entry before"));
+        let search = discover.value.clone();
+        if !self.discovered.insert(search.clone()) {
+            return Err(wrong(discover.referenced, "discover", "an earlier entry discovers the same Services"));
         }
-        self.done.push(Entry::Discover(Box::new(discovery)));
+        self.done.push(Entry::Discover(Box::new(Discovery { search, settings })));
         Ok(())
     }
 
     /// Refuses a duplicate name, and a duplicate address and account.
-    fn remember(&mut self, target: &Target, entry: &raw::Entry, line: u64) -> Result<(), Wrong> {
-        let at = |text: &Text| text.as_ref().map(|text| text.referenced.line());
-        let line = at(&entry.name).or(at(&entry.service)).or(at(&entry.address)).unwrap_or(line);
+    fn remember(&mut self, target: &Target, location: Location) -> Result<(), Wrong> {
+        let line = location.line();
         if let Some(before) = self.names.insert(Arc::clone(&target.name), line) {
-            let problem = format!("{:?} is the name of the target in line {before} already", &*target.name);
-            return Err(NAME.wrong(line, problem));
+            let problem = format!("{:?} is already the name of the target in line {before}", &*target.name);
+            return Err(wrong(location, "name", problem));
         }
-        let place = (target.address.to_string(), target.user.clone());
+        let place = (target.address.to_string(), target.settings.user.clone());
         if let Some(before) = self.reached.insert(place, line) {
-            let problem = format!("{} is the address of the target in line {before} already", target.address);
-            return Err(ADDRESS.wrong(line, problem));
+            let problem = format!("{} is already the address of the target in line {before}", target.address);
+            return Err(wrong(location, "address", problem));
         }
         Ok(())
     }
 
-    /// Name, Service and address stay empty.
-    fn pattern(&self, entry: &raw::Entry) -> Result<Target, Wrong> {
-        macro_rules! said {
-            ($key:ident) => {
-                entry.$key.as_ref().or(self.defaults.as_ref().and_then(|defaults| defaults.$key.as_ref()))
-            };
-        }
-        let interval = Key { name: "interval", example: "    interval: 1s" };
-        let burst_interval = Key { name: "burst_interval", example: "    burst_interval: 20ms" };
-        let pod_probe_interval = Key { name: "pod_probe_interval", example: "    pod_probe_interval: 10s" };
-        let timeout = Key { name: "timeout", example: "    timeout: 3s" };
-        Ok(Target {
-            name: Arc::default(),
-            service: None,
-            statefulset: None,
-            address: Address { host: String::new(), port: 0 },
-            user: said!(user).map_or_else(|| USER.to_owned(), |user| user.value.clone()),
-            password: self.password(said!(password_file))?,
-            tls: self.tls(said!(tls))?,
-            interval: said!(interval).map_or(Ok(self.common.unsaid.interval), |text| interval.parse(text))?,
-            pacing: Pacing {
-                burst_interval: said!(burst_interval)
-                    .map_or(Ok(Pacing::default().burst_interval), |text| burst_interval.parse(text))?,
-                burst_for: said!(burst_for).map_or(Ok(Pacing::default().burst_for), burst_for)?,
-                pod_probe_interval: said!(pod_probe_interval)
-                    .map_or(Ok(Pacing::default().pod_probe_interval), |text| pod_probe_interval.parse(text))?,
-                max_lag: self.common.max_lag,
-            },
-            timeout: said!(timeout).map_or(Ok(Timeout::default()), |text| timeout.parse(text))?,
-            max_in_flight: in_flight(said!(max_in_flight))?,
-            expectation: expectation(said!(expect))?,
-            forget_after: match said!(forget_after) {
-                Some(text) => duration("forget_after", text, "    forget_after: 1h")?,
-                None => FORGET_AFTER,
-            },
+    /// The settings of an entry: its own, else the defaults.
+    fn settings(&self, entry: &Written) -> Result<Settings, Wrong> {
+        let usual = self.defaults.clone();
+        let (password, tls, expect) = (&entry.password_file, &entry.tls, &entry.expect);
+        Ok(Settings {
+            user: entry.user.clone().unwrap_or(usual.user),
+            password: password.as_ref().map_or(Ok(usual.password), |file| self.password(file))?,
+            tls: tls.as_ref().map_or(Ok(usual.tls), |tls| self.tls(tls))?,
+            interval: entry.interval.unwrap_or(usual.interval),
+            burst_interval: entry.burst_interval.unwrap_or(usual.burst_interval),
+            burst_for: entry.burst_for.unwrap_or(usual.burst_for),
+            pod_probe_interval: entry.pod_probe_interval.unwrap_or(usual.pod_probe_interval),
+            timeout: entry.timeout.unwrap_or(usual.timeout),
+            max_in_flight: entry.max_in_flight.unwrap_or(usual.max_in_flight),
+            forget_after: entry.forget_after.unwrap_or(usual.forget_after),
+            expectation: expect.as_ref().map_or(Ok(usual.expectation), expectation)?,
+            max_lag: usual.max_lag,
         })
     }
 
-    fn password(&self, file: Option<&Spanned<String>>) -> Result<PasswordSource, Wrong> {
-        let Some(file) = file else { return Ok(self.common.unsaid.password.clone()) };
-        let source = PasswordSource::File(path_in(self.common.folder, &file.value));
+    fn password(&self, file: &Spanned<PathBuf>) -> Result<PasswordSource, Wrong> {
+        let source = PasswordSource::File(self.folder.join(&file.value));
         // Checked here, because the error then names the line. The target's start does not know it.
-        source.read().map_err(|error| PASSWORD_FILE.wrong(file.referenced.line(), error))?;
+        source.read().map_err(|error| wrong(file.referenced, "password_file", error))?;
         Ok(source)
     }
 
-    fn tls(&self, raw: Option<&Spanned<raw::Tls>>) -> Result<Tls, Wrong> {
-        let line = raw.map_or(1, |raw| raw.referenced.line());
-        let raw = raw.map(|raw| &raw.value);
-        let mode = raw.and_then(|raw| raw.mode.as_ref()).map(|mode| TLS.parse::<TlsMode>(mode));
-        let mode = mode.transpose()?.unwrap_or_default();
-        let path = |text: fn(&raw::Tls) -> &Text| {
-            Some(path_in(self.common.folder, &raw.and_then(|raw| text(raw).as_ref())?.value))
-        };
-        let files = (mode, path(|raw| &raw.ca_file), path(|raw| &raw.cert_file), path(|raw| &raw.key_file));
-        if let Some(tls) = self.common.tls.borrow().get(&files) {
+    fn tls(&self, written: &Spanned<TlsSettings>) -> Result<Tls, Wrong> {
+        let path = |file: &Option<PathBuf>| file.as_ref().map(|file| self.folder.join(file));
+        let TlsSettings { mode, ca_file, cert_file, key_file } = &written.value;
+        let settings =
+            TlsSettings { mode: *mode, ca_file: path(ca_file), cert_file: path(cert_file), key_file: path(key_file) };
+        if let Some(tls) = self.tls.borrow().get(&settings) {
             return Ok(tls.clone());
         }
-        let (_, authorities, certificate, key) = &files;
-        let tls = Tls::load(mode, authorities.as_deref(), certificate.as_deref(), key.as_deref())
-            .map_err(|error| TLS.wrong(line, error))?;
-        self.common.tls.borrow_mut().insert(files, tls.clone());
+        let tls = Tls::load(&settings).map_err(|error| wrong(written.referenced, "tls", error))?;
+        self.tls.borrow_mut().insert(settings, tls.clone());
         Ok(tls)
     }
 }
 
-fn target(entry: &raw::Entry, line: u64, pattern: Target) -> Result<Target, Wrong> {
-    let service = entry.service.as_ref().map(|text| SERVICE.parse::<ObjectName>(text)).transpose()?;
-    let statefulset = entry.statefulset.as_ref().map(|text| STATEFULSET.parse::<ObjectName>(text)).transpose()?;
-    if let (Some(set), Some(written)) = (&statefulset, &entry.statefulset)
-        && service.as_ref().is_none_or(|service| service.namespace != set.namespace)
-    {
-        let problem = "needs a service of the same namespace, since a Service selects pods of its own alone";
-        return Err(STATEFULSET.wrong(written.referenced.line(), problem));
+/// Checks a value for the `target` label.
+fn label(text: &str) -> Result<Arc<str>, String> {
+    const BYTES_MAX: usize = 200;
+    match text.trim() {
+        "" => Err("the name is empty".to_owned()),
+        name if name.len() > BYTES_MAX => Err(format!("the name has {} bytes; the maximum is {BYTES_MAX}", name.len())),
+        name if name.chars().any(char::is_control) => Err(format!("{name:?} has control characters")),
+        name => Ok(name.into()),
     }
-    let address = match (&entry.address, &service) {
-        (Some(address), _) => ADDRESS.parse::<Address>(address)?,
-        (None, Some(service)) => Address::of_service(service).map_err(|error| SERVICE.wrong(line, error))?,
-        (None, None) => {
-            let problem = "the entry says nowhere what to probe; write service, address or discover";
-            return Err(SERVICE.wrong(line, problem));
-        }
-    };
-    let name = match &entry.name {
-        Some(name) => label(&name.value).map_err(|problem| NAME.wrong(name.referenced.line(), problem))?,
-        None => service.as_ref().map_or_else(|| address.to_string(), ToString::to_string).into(),
-    };
-    Ok(Target { name, service, statefulset, address, ..pattern })
 }
 
-fn discovery(raw: &Spanned<raw::Discover>, pattern: Target) -> Result<Discovery, Wrong> {
-    let selector = DISCOVER.parse(&raw.value.selector)?;
-    let mut namespaces = Vec::new();
-    if let Some(written) = &raw.value.namespaces {
-        if written.value.is_empty() {
-            let problem = "the list of namespaces is empty; name some, or leave it out to look in all of them";
-            return Err(DISCOVER.wrong(written.referenced.line(), problem));
-        }
-        for namespace in &written.value {
-            let name = namespace.value.trim();
-            let in_a_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            if name.is_empty() || name.len() > 63 || !name.chars().all(in_a_name) {
-                let problem = format!("{name:?} is no name of a namespace");
-                return Err(DISCOVER.wrong(namespace.referenced.line(), problem));
-            }
-            namespaces.push(Arc::from(name));
-        }
-        namespaces.sort_unstable();
-        namespaces.dedup();
-    }
-    Ok(Discovery { namespaces, selector, pattern })
-}
-
-fn burst_for(text: &Spanned<String>) -> Result<Duration, Wrong> {
-    let key = Key { name: "burst_for", example: "    burst_for: 30s" };
-    parse_duration(&text.value).map_err(|error| key.wrong(text.referenced.line(), error))
-}
-
-fn in_flight(text: Option<&Spanned<String>>) -> Result<NonZeroUsize, Wrong> {
-    let key = Key { name: "max_in_flight", example: "    max_in_flight: 8" };
-    let Some(text) = text else { return Ok(MAX_IN_FLIGHT) };
-    parse_in_flight(text.value.trim()).map_err(|problem| key.wrong(text.referenced.line(), problem))
-}
-
-fn expectation(
-    raw: Option<&Spanned<std::collections::BTreeMap<String, Spanned<String>>>>,
-) -> Result<Expectation, Wrong> {
-    let Some(raw) = raw else { return Ok(Expectation::Seen) };
+fn expectation(written: &Spanned<BTreeMap<String, Spanned<String>>>) -> Result<Expectation, Wrong> {
     let mut entries = Vec::new();
-    for (name, weight) in &raw.value {
-        let written = format!("{name}={}", weight.value);
+    for (name, weight) in &written.value {
         // A name with `=` would be parsed as a name and a weight.
-        let expected = if name.contains('=') { Err("a name has no =".to_owned()) } else { Ok(()) };
-        let expected = expected.and_then(|()| written.parse::<Expected>().map_err(|error| error.to_string()));
-        entries.push(expected.map_err(|problem| EXPECT.wrong(weight.referenced.line(), problem))?);
+        if name.contains('=') {
+            return Err(wrong(weight.referenced, "expect", format!("{name:?}: the name of a replica has no =")));
+        }
+        let expected = format!("{name}={}", weight.value).parse::<Expected>();
+        entries.push(expected.map_err(|error| wrong(weight.referenced, "expect", error))?);
     }
-    Expectation::listed(entries).map_err(|error| EXPECT.wrong(raw.referenced.line(), error))
+    Expectation::listed(entries).map_err(|error| wrong(written.referenced, "expect", error))
 }

@@ -27,49 +27,66 @@ pub(crate) struct Wrong {
     pub(crate) line: u64,
     pub(crate) key: String,
     pub(crate) problem: String,
-    pub(crate) example: &'static str,
+    pub(crate) example: String,
 }
 
 impl Wrong {
-    pub(crate) fn of_yaml(error: &serde_saphyr::Error, text: &str, example: &'static str) -> Self {
+    /// `example` gives the example for a key.
+    pub(crate) fn of_yaml(error: &serde_saphyr::Error, text: &str, example: impl Fn(&str) -> String) -> Self {
         let place = error.location();
         let line = place.map_or(1, |place| place.line());
-        let problem = problem(error.without_snippet());
-        let named = ["unknown field `", "missing field `", "duplicate mapping key: "]
-            .iter()
-            .find_map(|start| problem.strip_prefix(start)?.split(['`', ',']).next());
+        let (key, problem) = problem(error.without_snippet());
         // The parser reports a place but no key here. The key is in that line, at the place or before it.
         let index = |number: u64| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
         let in_line = || text.lines().nth(index(line)).and_then(|text| key_at(text, index(place?.column())));
-        let key = named.or_else(in_line).unwrap_or("YAML").to_owned();
-        Self { line, key, problem, example }
+        let key = key.or_else(in_line).unwrap_or("YAML").to_owned();
+        Self { line, example: example(&key), key, problem }
     }
 
     pub(crate) fn in_file(self, path: &Path) -> FileError {
         let Self { line, key, problem, example } = self;
-        FileError::Wrong { path: path.to_owned(), line, key, problem, example: example.to_owned() }
+        FileError::Wrong { path: path.to_owned(), line, key, problem, example }
     }
 }
 
-/// The parser's message in simpler words, without the place, which is printed before it.
-fn problem(error: &serde_saphyr::Error) -> String {
+/// The key if the error names it, and the error without its place, which is printed before it.
+fn problem(error: &serde_saphyr::Error) -> (Option<&str>, String) {
     use serde_saphyr::{Error, budget::BudgetBreach};
 
     match error {
-        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
-            "the file has more than one document".to_owned()
+        Error::AliasError { error, .. } => problem(error),
+        // A sentence of `text::invalid`.
+        Error::SerdeInvalidValue { expected, .. } => (None, expected.clone()),
+        Error::SerdeUnknownField { field, expected, .. } => (Some(field), unknown(field, expected)),
+        Error::SerdeMissingField { field, .. } => (Some(field), "missing; this key is required".to_owned()),
+        Error::DuplicateMappingKey { key, .. } => {
+            (key.as_deref(), "duplicate key; leave all but one of them out".to_owned())
         }
-        Error::Budget { .. } => "the file has more in it than any configuration; check its anchors".to_owned(),
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            (None, "the file has more than one document".to_owned())
+        }
+        Error::Budget { .. } => (None, "the file is larger than any configuration; check its anchors".to_owned()),
         _ => {
-            let said = error.to_string();
-            let said = said.lines().next().unwrap_or_default();
-            let said = said.split(" at line ").next().unwrap_or_default();
-            let said = said.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
-            said.replace("mapping start", "a mapping (KEY: VALUE)")
+            let message = error.to_string();
+            let message = message.lines().next().unwrap_or_default();
+            let message = message.split(" at line ").next().unwrap_or_default();
+            let plain = message
+                .replace("mapping start", "a mapping (KEY: VALUE)")
                 .replace("sequence start", "a list (- ITEM)")
-                .replace("string scalar", "a text")
+                .replace("string scalar", "a text");
+            (None, plain)
         }
     }
+}
+
+fn unknown(key: &str, valid: &[&str]) -> String {
+    /// Less similar names would mislead.
+    const SIMILAR: f64 = 0.7;
+    let likeness = |name: &&&str| strsim::jaro(key, name);
+    let nearest =
+        valid.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > SIMILAR);
+    let nearest = nearest.map_or_else(|| "unknown key".to_owned(), |name| format!("unknown key, did you mean {name}?"));
+    format!("{nearest}; valid keys are {}", valid.join(", "))
 }
 
 /// The key at `column`, or the last key before it.

@@ -2,78 +2,65 @@
 
 mod entry;
 mod error;
-mod raw;
-mod shown;
 
-use std::{
-    collections::HashMap,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Read, path::Path};
 
 pub use error::FileError;
 pub(super) use error::Wrong;
+use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
-use self::entry::{Common, Entries};
-use super::{
-    discovery::Discovery,
-    duration::{Interval, parse_duration},
-    imbalance::{FalseAlarmPeriod, ImbalanceError, Tolerance},
-    pacing::{MaxLag, MaxLagError},
-    secret::PasswordSource,
-    target::Target,
-};
+use self::entry::{Entries, Written};
+use super::{discovery::Discovery, duration::MaxLag, imbalance::Imbalance, settings::Settings, target::Target};
 
 /// The limit prevents reading a wrong path, such as a disk image, into memory.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
-const EXAMPLE: &str = "  targets:\n    - service: mysql/mysql-read";
+/// Examples for error messages: that of a key is the first one with the key, else a line of the default settings.
+const EXAMPLES: [&str; 9] = [
+    "  targets:\n    - service: mysql/mysql-read",
+    "  - name: shop\n    address: shop-db-read.example:3306",
+    "  - {service: mysql/mysql-read, statefulset: mysql/mysql}",
+    "  - discover: {namespaces: [team-a], selector: \"readscope.io/probe=true\"}",
+    "    password_file: /etc/readscope/password",
+    "    tls: {mode: verify-identity, ca_file: ca.pem, cert_file: client.pem, key_file: client.key}",
+    "    expect: {mysql-0: 2, mysql-1: 1}",
+    "  imbalance: {false_alarm_period: 30d, tolerance: 0.02}",
+    "  freshness: {max_lag: 1s}",
+];
 
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The file as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    defaults: Option<Written>,
+    targets: Spanned<Vec<Spanned<Written>>>,
+    #[serde(default)]
+    imbalance: Imbalance,
+    #[serde(default)]
+    freshness: Freshness,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Configuration {
     /// In the order of the file.
+    #[serde(rename = "targets")]
     pub entries: Vec<Entry>,
     pub imbalance: Imbalance,
     pub freshness: Freshness,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Entry {
     Target(Box<Target>),
-    /// Becomes one target for each matching Service.
     Discover(Box<Discovery>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Imbalance {
-    /// Average time between false alarms, over all targets.
-    pub false_alarm_period: Duration,
-    /// Relative deviation from the expected share that still counts as balanced.
-    pub tolerance: Tolerance,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Freshness {
-    /// A read is stale when it misses a transaction older than this.
     pub max_lag: MaxLag,
-}
-
-impl Default for Imbalance {
-    fn default() -> Self {
-        Self { false_alarm_period: Duration::from_secs(30 * 24 * 3600), tolerance: Tolerance::default() }
-    }
-}
-
-/// Values that the file does not set.
-#[derive(Clone, Debug)]
-pub struct Unsaid {
-    /// Between probes, for targets without an `interval`.
-    pub interval: Interval,
-    /// For targets without a `password_file`.
-    pub password: PasswordSource,
 }
 
 impl Configuration {
@@ -82,18 +69,18 @@ impl Configuration {
 
     #[must_use]
     pub fn of(target: Target) -> Self {
-        let entries = vec![Entry::Target(Box::new(target))];
-        Self { entries, imbalance: Imbalance::default(), freshness: Freshness::default() }
+        let freshness = Freshness { max_lag: target.settings.max_lag };
+        Self { entries: vec![Entry::Target(Box::new(target))], imbalance: Imbalance::default(), freshness }
     }
 
-    /// Relative paths in the file start at its folder.
+    /// Relative paths in the file start at its folder. `settings` are those that the file does not set.
     ///
     /// # Errors
     /// When the file cannot be read or is invalid.
-    pub fn load(path: &Path, unsaid: &Unsaid) -> Result<Self, FileError> {
+    pub fn load(path: &Path, settings: Settings) -> Result<Self, FileError> {
         let text = read_text(path)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        Self::parse(&text, folder, unsaid).map_err(|wrong| wrong.in_file(path))
+        Self::parse(&text, folder, settings).map_err(|wrong| wrong.in_file(path))
     }
 
     /// Targets listed in the file, without discovered ones.
@@ -116,33 +103,50 @@ impl Configuration {
         self.discoveries().next().is_some() || self.targets().any(|target| target.service.is_some())
     }
 
-    fn parse(text: &str, folder: &Path, unsaid: &Unsaid) -> Result<Self, Wrong> {
+    /// In the format of the file; passwords are printed as `<secret>`.
+    ///
+    /// # Errors
+    /// When a value cannot be written as YAML; none of these values causes this.
+    pub fn show(&self) -> Result<String, serde_saphyr::ser::Error> {
+        serde_saphyr::to_string(self)
+    }
+
+    fn parse(text: &str, folder: &Path, settings: Settings) -> Result<Self, Wrong> {
         let text = text.trim_start_matches('\u{feff}');
         let nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
+        let wrong = |line, problem: String| {
+            let (key, example) = ("targets".to_owned(), example("targets"));
+            Err(Wrong { line, key, problem, example })
+        };
         if text.lines().all(nothing) {
-            let problem = "the file says nothing; name what to probe".to_owned();
-            return Err(Wrong { line: 1, key: "targets".to_owned(), problem, example: EXAMPLE });
+            return wrong(1, "the file is empty; name what to probe".to_owned());
         }
-        let file: raw::File = serde_saphyr::from_str_with_options(text, options())
-            .map_err(|error| Wrong::of_yaml(&error, text, EXAMPLE))?;
+        let file: File = serde_saphyr::from_str_with_options(text, options())
+            .map_err(|error| Wrong::of_yaml(&error, text, example))?;
         let line = file.targets.referenced.line();
-        let wrong = |problem: String| Err(Wrong { line, key: "targets".to_owned(), problem, example: EXAMPLE });
         match file.targets.value.len() {
-            0 => return wrong("the list is empty; name what to probe".to_owned()),
+            0 => return wrong(line, "the list is empty; name what to probe".to_owned()),
             n if n > Self::TARGETS_MAX => {
-                let problem = format!("{n} entries, at most {} are possible in one process", Self::TARGETS_MAX);
-                return wrong(problem);
+                return wrong(line, format!("{n} entries; the maximum in one process is {}", Self::TARGETS_MAX));
             }
             _ => {}
         }
-        let freshness = freshness(file.freshness)?;
-        let common = Common { folder, unsaid, max_lag: freshness.max_lag, tls: HashMap::new().into() };
-        let mut entries = Entries::new(common, file.defaults)?;
-        for entry in file.targets.value {
+        let settings = Settings { max_lag: file.freshness.max_lag, ..settings };
+        let mut entries = Entries::new(folder, settings, file.defaults.as_ref())?;
+        for entry in &file.targets.value {
             entries.push(entry)?;
         }
-        Ok(Self { entries: entries.done(), imbalance: imbalance(file.imbalance)?, freshness })
+        Ok(Self { entries: entries.done(), imbalance: file.imbalance, freshness: file.freshness })
     }
+}
+
+fn example(key: &str) -> String {
+    let has_key = |text: &str| text.split([' ', '{']).any(|word| word.strip_suffix(':') == Some(key));
+    if let Some(example) = EXAMPLES.into_iter().find(|example| has_key(example)) {
+        return example.to_owned();
+    }
+    let settings = serde_saphyr::to_string(&Settings::default()).unwrap_or_default();
+    settings.lines().find(|line| has_key(line)).map_or(EXAMPLES[0].to_owned(), |line| format!("    {line}"))
 }
 
 /// Anchors are allowed, but limited: their expansions count as if they were written out.
@@ -164,66 +168,18 @@ pub(super) fn read_text(path: &Path) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|_| FileError::NotText { path: path.to_owned() })
 }
 
-fn imbalance(raw: Option<raw::Imbalance>) -> Result<Imbalance, Wrong> {
-    const PERIOD: &str = "  imbalance: {false_alarm_period: 30d}";
-    let Some(raw) = raw else { return Ok(Imbalance::default()) };
-    let mut imbalance = Imbalance::default();
-    if let Some(period) = raw.false_alarm_period {
-        let line = period.referenced.line();
-        let asked_for = duration("false_alarm_period", &period, PERIOD)?;
-        imbalance.false_alarm_period =
-            FalseAlarmPeriod::try_from(asked_for).map(FalseAlarmPeriod::get).map_err(|error| Wrong {
-                line,
-                key: "false_alarm_period".to_owned(),
-                problem: error.to_string(),
-                example: PERIOD,
-            })?;
-    }
-    if let Some(tolerance) = raw.tolerance {
-        imbalance.tolerance = tolerance.value.parse().map_err(|error: ImbalanceError| Wrong {
-            line: tolerance.referenced.line(),
-            key: "tolerance".to_owned(),
-            problem: format!("{:?} is {error}", tolerance.value),
-            example: "  imbalance: {tolerance: 0.02}",
-        })?;
-    }
-    Ok(imbalance)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn freshness(raw: Option<raw::Freshness>) -> Result<Freshness, Wrong> {
-    let Some(lag) = raw.and_then(|raw| raw.max_lag) else { return Ok(Freshness::default()) };
-    let max_lag = lag.value.parse().map_err(|error: MaxLagError| Wrong {
-        line: lag.referenced.line(),
-        key: "max_lag".to_owned(),
-        problem: error.to_string(),
-        example: "  freshness: {max_lag: 1s}",
-    })?;
-    Ok(Freshness { max_lag })
-}
-
-/// Accepts durations greater than 0.
-fn duration(key: &str, text: &Spanned<String>, example: &'static str) -> Result<Duration, Wrong> {
-    let wrong = |problem| Wrong { line: text.referenced.line(), key: key.to_owned(), problem, example };
-    match parse_duration(&text.value) {
-        Ok(duration) if duration.is_zero() => Err(wrong("must be longer than 0".to_owned())),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(wrong(format!("{:?} is {error}", text.value))),
-    }
-}
-
-fn path_in(folder: &Path, written: &str) -> PathBuf {
-    folder.join(written)
-}
-
-/// Checks a value for the `target` label.
-fn label(text: &str) -> Result<Arc<str>, String> {
-    const BYTES_MAX: usize = 200;
-    match text.trim() {
-        "" => Err("the name is empty".to_owned()),
-        name if name.len() > BYTES_MAX => {
-            Err(format!("the name has {} bytes, at most {BYTES_MAX} are possible", name.len()))
+    #[test]
+    fn every_setting_has_an_example() {
+        let settings = serde_saphyr::to_string(&Settings::default()).unwrap();
+        let keys = settings.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key.trim());
+        for key in keys.chain(["name", "service", "discover", "selector", "ca_file", "expect", "max_lag", "tolerance"])
+        {
+            assert!(example(key).contains(&format!("{key}: ")), "{key}: {}", example(key));
         }
-        name if name.chars().any(char::is_control) => Err(format!("{name:?} has control characters in it")),
-        name => Ok(name.into()),
+        assert_eq!(example("anything"), EXAMPLES[0]);
     }
 }

@@ -102,7 +102,7 @@ fn parse(text: &str, folder: &Path) -> Result<WebConfiguration, Wrong> {
         return Ok(WebConfiguration::default());
     }
     let file: File = serde_saphyr::from_str_with_options(text, super::file::options())
-        .map_err(|error| Wrong::of_yaml(&error, text, EXAMPLE))?;
+        .map_err(|error| Wrong::of_yaml(&error, text, |_| EXAMPLE.to_owned()))?;
     let mut files = Vec::new();
     let http2 = file.http_server_config.as_ref().and_then(|http| http.http2).unwrap_or(true);
     let server = match &file.tls_server_config {
@@ -120,7 +120,7 @@ fn parse(text: &str, folder: &Path) -> Result<WebConfiguration, Wrong> {
 }
 
 fn wrong(line: u64, key: &str, problem: impl Into<String>, example: &'static str) -> Wrong {
-    Wrong { line, key: key.to_owned(), problem: problem.into(), example }
+    Wrong { line, key: key.to_owned(), problem: problem.into(), example: example.to_owned() }
 }
 
 fn headers(http: Http) -> Result<Vec<(&'static str, String)>, Wrong> {

@@ -47,9 +47,10 @@ pub(crate) struct Evaluator {
 
 impl Default for VerdictRules {
     fn default() -> Self {
+        let detector = DetectorRules::default();
         Self {
-            false_alarm_period: Duration::from_secs(30 * 86_400),
-            tolerance: DetectorRules::default().tolerance,
+            false_alarm_period: Duration::from_secs_f64(detector.threshold_seconds),
+            tolerance: detector.tolerance,
             interval: Duration::from_secs(1),
         }
     }

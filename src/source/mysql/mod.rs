@@ -48,7 +48,7 @@ impl Prober {
     /// # Errors
     /// When the password file or the resolver's configuration cannot be read.
     pub fn new(target: Target, clock: Clock) -> Result<Self, ProberError> {
-        let resolver = Resolver::new(&target.address, target.timeout.get())?;
+        let resolver = Resolver::new(&target.address, target.settings.timeout.get())?;
         let rotation = Rotation::of(&target)?;
         Ok(Self { target, clock, resolver, rotation })
     }
@@ -77,10 +77,10 @@ impl Prober {
     /// Without `given` addresses, resolves the target's name.
     async fn attempt(&self, given: Option<&[SocketAddr]>) -> Result<Answer, Failure> {
         let began = Instant::now();
-        let mut end = pin!(sleep_until(began + self.target.timeout.get()));
+        let mut end = pin!(sleep_until(began + self.target.settings.timeout.get()));
         let late = |phase: &str, address| Failure {
             reason: FailureReason::Timeout,
-            text: format!("no end of {phase} after {:?}", self.target.timeout.get()),
+            text: format!("no end of {phase} after {:?}", self.target.settings.timeout.get()),
             address,
         };
 

@@ -46,8 +46,8 @@ struct Read {
 impl Rotation {
     /// Reads the password now; the TLS files are those that were read with the configuration.
     pub(super) fn of(target: &Target) -> Result<Self, PasswordError> {
-        let password = target.password.read()?;
-        let tls = target.tls.clone();
+        let password = target.settings.password.read()?;
+        let tls = target.settings.tls.clone();
         let read = Read {
             opts: opts(target, password.as_ref(), &tls),
             password,
@@ -99,7 +99,7 @@ impl fmt::Debug for Rotation {
 
 impl Read {
     fn look_at_password(&mut self, target: &Target) {
-        let read = target.password.read();
+        let read = target.settings.password.read();
         let was_unreadable = std::mem::replace(&mut self.password_unreadable, read.is_err());
         match read {
             Ok(password) if password != self.password => {
@@ -137,7 +137,7 @@ impl Read {
 fn opts(target: &Target, password: Option<&Secret>, tls: &Tls) -> Opts {
     OptsBuilder::default()
         .ip_or_hostname(&target.address.host)
-        .user(Some(&target.user))
+        .user(Some(&target.settings.user))
         .pass(password.map(Secret::expose))
         .ssl_opts(ssl_opts(tls))
         .prefer_socket(false)

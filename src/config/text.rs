@@ -1,0 +1,65 @@
+//! Values that are one text in YAML: read by `FromStr`, written by `Display`.
+
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Deserializer, Serializer, de};
+
+/// An error with a location in the file; `Error::custom` has none.
+pub(super) fn invalid<E: de::Error>(problem: &impl Display) -> E {
+    E::invalid_value(de::Unexpected::Other("text"), &problem.to_string().as_str())
+}
+
+pub(super) fn read<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: std::str::FromStr<Err: Display>,
+{
+    String::deserialize(deserializer)?.parse().map_err(|error| invalid(&error))
+}
+
+pub(super) fn write<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with this type")]
+pub(super) fn write_option<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// A path that is not UTF-8 is written with replacement characters.
+pub(super) fn write_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with this type")]
+pub(super) fn write_path_option<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    write_option(&path.as_ref().map(|path| path.display()), serializer)
+}
+
+macro_rules! deserialize_from_str {
+    ($name:ty) => {
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::config::text::read(deserializer)
+            }
+        }
+    };
+}
+
+macro_rules! serialize_display {
+    ($name:ty) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+
+pub(super) use {deserialize_from_str, serialize_display};
