@@ -67,6 +67,12 @@ impl Timeout {
     }
 }
 
+impl Default for Interval {
+    fn default() -> Self {
+        Self(Duration::from_secs(1))
+    }
+}
+
 impl Default for Timeout {
     fn default() -> Self {
         Self(Duration::from_secs(3))

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::file_stamp::FileStamp;
+
 /// Text that never appears in a log, page or debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -66,6 +68,15 @@ impl PasswordSource {
             Self::Empty => Ok(None),
             Self::Given(secret) => Ok(Some(secret.clone())),
             Self::File(path) => read_file(path).map(Some),
+        }
+    }
+
+    /// Its file as it is now.
+    #[must_use]
+    pub fn stamps(&self) -> Vec<FileStamp> {
+        match self {
+            Self::Empty | Self::Given(_) => Vec::new(),
+            Self::File(path) => vec![FileStamp::of(path)],
         }
     }
 }
