@@ -1,24 +1,19 @@
 //! `check`: one verdict for a script.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    CommandError,
-    fleet::{Fleet, Wanted},
-    observation::Observation,
-    output,
+    CommandError, output,
     run::{config_check, runtime},
-    supervisor::{Signals, Supervisor},
+    session::Session,
+    targets::KubernetesOptions,
 };
 use crate::{
     cli::{CheckArgs, Output},
-    clock::Clock,
-    config::{Imbalance, Target},
+    config::Configuration,
     model::{Decision, Snapshot, TargetSnapshot},
-    source::kubernetes::{self, Watcher},
     view::api::Checked,
 };
 
@@ -26,32 +21,19 @@ const EXIT_BALANCED: u8 = 0;
 const EXIT_UNBALANCED: u8 = 1;
 const EXIT_UNDECIDED: u8 = 2;
 
+/// Exit code 1 means "unbalanced" to a script, so failures of the check itself exit with 2, like other undecided results.
 pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
     let configuration = args.target.configuration().map_err(CommandError::usage)?;
     if args.config_check {
         return config_check(&configuration);
     }
     if configuration.discoveries().next().is_some() {
-        return Err(CommandError::usage(anyhow!("check cannot wait for Services to appear; leave discover out")));
+        return Err(CommandError::usage(anyhow!("check does not support discover; list the Services as targets")));
     }
-    // Exit code 1 means "unbalanced" to a script, so failures of the check itself exit with 2, like other undecided
-    // results.
-    runtime()?.block_on(async {
-        let with_rules = |target: &Target| (target.clone(), Some(args.rules(target.settings.interval)));
-        let targets: Vec<_> = configuration.targets().map(with_rules).collect();
-        let client = if configuration.needs_kubernetes() {
-            let context = args.target.kubernetes_context.as_deref();
-            Some(kubernetes::connect(context).await.map_err(CommandError::usage)?)
-        } else {
-            None
-        };
-        let watcher = client.map(|client| Watcher::new(client, false));
-        let decided = decide(targets, configuration.imbalance, watcher).await;
-        let decided = decided.map_err(CommandError::usage)?;
-        let codes = decided.iter().map(|target| report(target, decided.len() > 1, args.output));
-        let codes = codes.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
-        Ok(gravest(&codes))
-    })
+    let targets = runtime()?.block_on(check(args, &configuration)).map_err(CommandError::into_usage)?;
+    let codes = targets.iter().map(|target| report(target, targets.len() > 1, args.output));
+    let codes = codes.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
+    Ok(gravest(&codes))
 }
 
 /// The exit code of all targets: a definite result of one target outweighs an undecided one of another.
@@ -60,32 +42,13 @@ fn gravest(codes: &[u8]) -> u8 {
     codes.iter().copied().max_by_key(weight).unwrap_or(EXIT_UNDECIDED)
 }
 
-async fn decide(
-    targets: Vec<Wanted>,
-    imbalance: Imbalance,
-    watcher: Option<Watcher>,
-) -> anyhow::Result<Vec<Arc<TargetSnapshot>>> {
-    let stop = CancellationToken::new();
-    let mut signals = Signals::listen()?;
-    let mut supervisor = Supervisor::new(stop.clone());
-    let observation = Observation::start(Clock::start(), &mut supervisor, &stop);
-    let mut snapshots = observation.shown.clone();
-    let mut fleet = Fleet::new(observation, stop.clone());
-    if let Some(watcher) = watcher {
-        fleet.watch(watcher);
-    }
-    fleet.set(targets, imbalance).await?;
-    supervisor.spawn("targets", fleet.keep());
-    let mut watching = snapshots.clone();
-    supervisor.spawn("waiting for the outcome", async move {
-        let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.check.is_some());
-        // An error means that the state task has ended because of a signal.
-        let _ = watching.wait_for(over).await;
-        stop.cancel();
-        Ok(())
-    });
-    supervisor.supervise(&mut signals).await?;
-    Ok(snapshots.borrow_and_update().targets.clone())
+async fn check(args: &CheckArgs, configuration: &Configuration) -> Result<Vec<Arc<TargetSnapshot>>, CommandError> {
+    let context = args.target.kubernetes_context.clone();
+    let mut session = Session::start(KubernetesOptions { context, ..KubernetesOptions::default() })?;
+    session.probe(configuration, |target| Some(args.rules(target.settings.interval))).await?;
+    let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.check.is_some());
+    let snapshot = session.run_until(over, Duration::MAX).await?;
+    Ok(snapshot.targets)
 }
 
 fn report(target: &TargetSnapshot, named: bool, form: Output) -> anyhow::Result<u8> {
@@ -96,7 +59,7 @@ fn report(target: &TargetSnapshot, named: bool, form: Output) -> anyhow::Result<
         Some(Decision::Undecided) | None => EXIT_UNDECIDED,
     };
     let sentence = outcome.map_or_else(
-        || format!("Undecided: it was interrupted after {} probes", target.probes),
+        || format!("Could not tell: it was interrupted after {} probes", target.probes),
         |outcome| outcome.finding.to_string(),
     );
     match form {

@@ -7,20 +7,16 @@ use std::{
 
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::watch, time::sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    CommandError,
-    fleet::Fleet,
-    observation::Observation,
-    output,
-    run::{exit_code, listen, runtime, serve_site},
-    screen::{self, Feed},
-    supervisor::{Signals, Supervisor},
+    CommandError, output,
+    run::{listen, runtime, serve_site},
+    session::Session,
+    targets::KubernetesOptions,
+    terminal::{self, Feed},
 };
 use crate::{
     cli::DemoArgs,
-    clock::Clock,
     config::{Configuration, Imbalance, Settings, Target, Tls},
     demo::Stage,
     view::web::Site,
@@ -46,49 +42,50 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) fn execute(args: &DemoArgs) -> Result<u8, CommandError> {
     runtime()?.block_on(async {
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
-        show(args, listeners).await.map_err(CommandError::failure)
+        let page = page(&listeners).map_err(CommandError::failure)?;
+        let mut session = Session::start(KubernetesOptions::default())?;
+        let configuration = play(args, &mut session).await.map_err(CommandError::failure)?;
+        session.probe(&configuration, |_| None).await?;
+        // The configuration of the demo never changes.
+        let text = configuration.show().context("cannot show the configuration").map_err(CommandError::failure)?;
+        let (_, text) = watch::channel(text);
+        let (snapshots, supervisor) = (session.snapshots.clone(), session.supervisor.clone());
+        serve_site(Site::new(snapshots.clone(), text, supervisor.stop().clone()), listeners, &supervisor);
+        if let Some(lasting) = args.lasting {
+            let end = supervisor.stop().clone();
+            supervisor.spawn("end", |stop| async move {
+                tokio::select! {
+                    () = sleep(lasting) => end.cancel(),
+                    () = stop.cancelled() => {}
+                }
+                Ok(())
+            });
+        }
+        let _shown = if args.no_tui {
+            None
+        } else {
+            let shown = terminal::show(Feed::Own(snapshots), page, session.clock, &supervisor);
+            Some(shown.map_err(CommandError::failure)?)
+        };
+        session.run().await
     })
 }
 
-async fn show(args: &DemoArgs, listeners: Vec<TcpListener>) -> anyhow::Result<u8> {
-    let mut page = None;
-    if let Some(listener) = listeners.first() {
-        let url = format!("http://{}/", listener.local_addr()?);
-        output::line(&url)?;
-        page = Some(url);
-    }
-    let clock = Clock::start();
-    let stop = CancellationToken::new();
-    let mut signals = Signals::listen()?;
-    let mut supervisor = Supervisor::new(stop.clone());
+/// Prints and returns the address of the live page.
+fn page(listeners: &[TcpListener]) -> anyhow::Result<Option<String>> {
+    let Some(listener) = listeners.first() else { return Ok(None) };
+    let page = format!("http://{}/", listener.local_addr()?);
+    output::line(&page)?;
+    Ok(Some(page))
+}
 
+async fn play(args: &DemoArgs, session: &mut Session) -> anyhow::Result<Configuration> {
     let seed = args.seed.unwrap_or_else(rand::random);
-    tracing::info!(seed, "the load balancer's choices follow from the seed; --seed repeats them");
-    let stage = Stage::open(seed, args.speed, clock).await.context("cannot listen as mysql-read")?;
+    tracing::info!(seed, "--seed repeats the load balancer's choices of this run");
+    let stage = Stage::open(seed, args.speed, session.clock).await.context("cannot listen as mysql-read")?;
     let target = target(stage.port(), args.speed)?;
-    let configuration = Configuration { imbalance: imbalance(args.speed)?, ..Configuration::of(target.clone()) };
-    let observation = Observation::start(clock, &mut supervisor, &stop);
-    let snapshots = observation.shown.clone();
-    let mut fleet = Fleet::new(observation, stop.clone());
-    fleet.play(stage);
-    fleet.set(vec![(target, None)], configuration.imbalance).await?;
-    supervisor.spawn("targets", fleet.keep());
-    // The configuration of the demo never changes.
-    let (_, shown) = watch::channel(configuration.show().context("cannot show the configuration")?);
-    serve_site(Site::new(snapshots.clone(), shown, stop.clone()), listeners, &mut supervisor);
-    if let Some(lasting) = args.lasting {
-        let stop = stop.clone();
-        supervisor.spawn("end", async move {
-            tokio::select! {
-                () = sleep(lasting) => stop.cancel(),
-                () = stop.cancelled() => {}
-            }
-            Ok(())
-        });
-    }
-    let _shown =
-        if args.no_tui { None } else { Some(screen::show(Feed::Own(snapshots), page, clock, &mut supervisor, &stop)?) };
-    supervisor.supervise(&mut signals).await.map(exit_code)
+    session.targets.play(stage);
+    Ok(Configuration { imbalance: imbalance(args.speed)?, ..Configuration::of(target) })
 }
 
 fn quickened(duration: Duration, speed: f64) -> Duration {

@@ -1,21 +1,22 @@
 //! The commands: each connects sources, model and views, and supervises them.
 
-mod access;
-mod attached;
 mod check;
+mod configuration;
 mod demo;
-mod fleet;
 mod log;
-mod observation;
 mod output;
 mod pages;
 mod probing;
-mod reload;
+mod remote;
 mod run;
-mod screen;
+mod session;
+mod state_task;
 mod supervisor;
+mod targets;
+mod terminal;
 mod wait;
 mod watch;
+mod web_access;
 
 use std::process::ExitCode;
 
@@ -67,5 +68,11 @@ impl CommandError {
 
     fn failure(error: impl Into<anyhow::Error>) -> Self {
         Self::Failure(error.into())
+    }
+
+    fn into_usage(self) -> Self {
+        match self {
+            Self::Usage(error) | Self::Failure(error) => Self::Usage(error),
+        }
     }
 }

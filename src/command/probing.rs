@@ -33,21 +33,21 @@ impl Probing {
     pub(super) async fn run(
         self,
         events: mpsc::Sender<Event>,
-        shown: watch::Receiver<Snapshot>,
+        snapshots: watch::Receiver<Snapshot>,
         stop: CancellationToken,
     ) {
         let pod_probes = self.pod_probes(events.clone(), stop.clone());
-        tokio::join!(pod_probes, self.routed(events, shown, stop));
+        tokio::join!(pod_probes, self.routed(events, snapshots, stop));
     }
 
-    async fn routed(self, events: mpsc::Sender<Event>, shown: watch::Receiver<Snapshot>, stop: CancellationToken) {
+    async fn routed(self, events: mpsc::Sender<Event>, snapshots: watch::Receiver<Snapshot>, stop: CancellationToken) {
         tokio::select! {
             () = sleep(self.delay) => {}
             () = stop.cancelled() => return,
         }
         if let Some(service) = &self.service {
             tokio::select! {
-                _ = timeout(ENDPOINTS_WITHIN, endpoints_known(service, shown)) => {}
+                _ = timeout(ENDPOINTS_WITHIN, endpoints_known(service, snapshots)) => {}
                 () = stop.cancelled() => return,
             }
         }
@@ -67,8 +67,8 @@ impl Probing {
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
         let (id, plan, prober) = (self.id, self.plan.clone(), Arc::clone(&self.prober));
-        let probe = move |ask: &PodProbe| {
-            let (prober, addresses) = (Arc::clone(&prober), ask.addresses.clone());
+        let probe = move |pod_probe: &PodProbe| {
+            let (prober, addresses) = (Arc::clone(&prober), pod_probe.addresses.clone());
             async move { prober.probe_at(&addresses).await }
         };
         pod_probes::run(id, plan, probe, events, stop)
@@ -76,7 +76,7 @@ impl Probing {
 }
 
 /// Waits until the endpoints of the Service are listed or known to be unavailable.
-async fn endpoints_known(service: &ObjectName, mut shown: watch::Receiver<Snapshot>) {
+async fn endpoints_known(service: &ObjectName, mut snapshots: watch::Receiver<Snapshot>) {
     let settled = |snapshot: &Snapshot| {
         let watches = snapshot.cluster.iter().flat_map(|cluster| &cluster.watches);
         let of_routing = |kind: Kind| matches!(kind, Kind::Service | Kind::Slice);
@@ -85,5 +85,5 @@ async fn endpoints_known(service: &ObjectName, mut shown: watch::Receiver<Snapsh
             .all(|(_, watch)| watch.settled())
     };
     // An error means that the state task has ended and the program is stopping.
-    let _ = shown.wait_for(settled).await;
+    let _ = snapshots.wait_for(settled).await;
 }

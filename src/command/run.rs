@@ -4,70 +4,55 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    CommandError, access,
-    fleet::Fleet,
-    observation::Observation,
+    CommandError,
+    configuration::{Loaded, Reloader},
     output,
-    reload::{Loaded, Reloader},
-    supervisor::{Ending, Signals, Supervisor},
+    session::{Session, supervise},
+    supervisor::Supervisor,
+    targets::KubernetesOptions,
+    web_access,
 };
 use crate::{
     cli::RunArgs,
-    clock::Clock,
-    config::{Configuration, Listen, WebConfiguration},
+    config::{Configuration, FileStamp, Listen, WebConfiguration},
     view::web::{RENDERINGS_MAX, Site},
 };
-
-/// The shutdown was cut short by a second signal or by the time limit.
-const EXIT_CUT: u8 = 130;
 
 /// One thread per kind of other blocking work, so that nothing waits for scrapes: password check, reload of the
 /// configuration, reload of the web configuration, DNS lookup of an API server.
 const BLOCKING_THREADS: usize = RENDERINGS_MAX + 4;
 
 pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
-    let mut configuration = args.target.configuration().map_err(CommandError::usage)?;
-    args.judge_by(&mut configuration);
+    let file = args.target.config_file.as_deref().map(FileStamp::of);
+    let loaded = Loaded::load(args).map_err(CommandError::usage)?;
     let web = args.web_config_file.as_deref().map(WebConfiguration::load).transpose().map_err(CommandError::usage)?;
     if args.config_check {
-        return config_check(&configuration);
+        return config_check(&loaded.configuration);
     }
     runtime()?.block_on(async {
-        let stop = CancellationToken::new();
-        let mut signals = Signals::listen().map_err(CommandError::failure)?;
-        let mut supervisor = Supervisor::new(stop.clone());
-        let clock = Clock::start();
-        let observation = Observation::start(clock, &mut supervisor, &stop);
-        let snapshots = observation.shown.clone();
-        let fleet = Fleet::new(observation, stop.clone());
-        let (mut reloader, shown, asking) = Reloader::new(args, fleet, stop.clone()).map_err(CommandError::failure)?;
-        let loaded = Loaded::new(configuration).map_err(CommandError::failure)?;
+        let Session { clock, supervisor, snapshots, targets, signals } = Session::start(KubernetesOptions {
+            context: args.target.kubernetes_context.clone(),
+            scale_events: !args.no_scale_events,
+            write_events: args.kubernetes_events,
+        })?;
+        let (mut reloader, text, requests) = Reloader::new(args, targets, file).map_err(CommandError::failure)?;
         reloader.apply(loaded).await.map_err(CommandError::usage)?;
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
-        let site = Site::new(snapshots, shown, stop.clone());
-        let site = match (&args.web_config_file, web) {
-            (Some(path), Some(web)) => {
-                let (in_force, access) = watch::channel(Arc::new(access::access(&web)));
-                supervisor.spawn("web configuration", access::follow(path.clone(), web, in_force, clock, stop.clone()));
-                site.with_access(access)
-            }
-            _ => site,
-        };
-        let site = if args.enable_lifecycle { site.with_reload(asking) } else { site };
-        serve_site(site, listeners, &mut supervisor);
-        supervisor.spawn("configuration", reloader.run());
-        supervisor.supervise(&mut signals).await.map(exit_code).map_err(CommandError::failure)
+        let mut site = Site::new(snapshots, text, supervisor.stop().clone());
+        if let (Some(path), Some(web)) = (args.web_config_file.clone(), web) {
+            let (current, access) = watch::channel(Arc::new(web_access::access(&web)));
+            supervisor.spawn("web configuration", |stop| web_access::follow(path, web, current, clock, stop));
+            site = site.with_access(access);
+        }
+        if args.enable_lifecycle {
+            site = site.with_reload(requests);
+        }
+        serve_site(site, listeners, &supervisor);
+        supervisor.spawn("configuration", |stop| reloader.run(stop));
+        supervise(supervisor, signals).await
     })
-}
-
-pub(super) fn exit_code(ending: Ending) -> u8 {
-    match ending {
-        Ending::Drained => 0,
-        Ending::Cut => EXIT_CUT,
-    }
 }
 
 /// Single-threaded: probes are small and many, and their timing should not depend on other threads.
@@ -108,14 +93,14 @@ pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListen
     Ok(listeners)
 }
 
-pub(super) fn serve_site(site: Site, listeners: Vec<TcpListener>, supervisor: &mut Supervisor) {
+pub(super) fn serve_site(site: Site, listeners: Vec<TcpListener>, supervisor: &Supervisor) {
     let site = Arc::new(site);
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(%address, "listening for HTTP");
         }
         let site = Arc::clone(&site);
-        supervisor.spawn("web", async move { site.serve(listener).await.context("cannot serve HTTP") });
+        supervisor.spawn("HTTP server", |_| async move { site.serve(listener).await.context("cannot serve HTTP") });
     }
 }
 

@@ -1,6 +1,11 @@
-//! Names and supervises every long-lived task: the first task that ends unasked stops the program.
+//! Names and supervises every long-lived task. The first task that ends without being stopped ends the program.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{
+    collections::HashMap,
+    future::{Future, pending, poll_fn},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use tokio::{
@@ -13,11 +18,21 @@ use tokio_util::sync::CancellationToken;
 /// Time to finish probes and requests on shutdown; Kubernetes kills the container after 30 s.
 pub(super) const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
+/// Clones share their tasks.
+#[derive(Clone)]
 pub(super) struct Supervisor {
-    tasks: JoinSet<anyhow::Result<()>>,
-    names: HashMap<Id, String>,
+    tasks: Arc<Mutex<Tasks>>,
     stop: CancellationToken,
 }
+
+#[derive(Default)]
+struct Tasks {
+    running: JoinSet<anyhow::Result<()>>,
+    /// Each task's name, and the token that lets it end.
+    names: HashMap<Id, (String, CancellationToken)>,
+}
+
+type Ended = Result<(Id, anyhow::Result<()>), JoinError>;
 
 pub(super) struct Signals {
     interrupt: Signal,
@@ -32,37 +47,49 @@ pub(super) enum Ending {
 }
 
 impl Supervisor {
-    pub(super) fn new(stop: CancellationToken) -> Self {
-        Self { tasks: JoinSet::new(), names: HashMap::new(), stop }
+    pub(super) fn new() -> Self {
+        Self { tasks: Arc::default(), stop: CancellationToken::new() }
     }
 
-    /// The task must not end before `stop` is cancelled.
-    pub(super) fn spawn<F>(&mut self, name: impl Into<String>, task: F)
+    /// Stops the program when it is cancelled.
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// `task` makes the task from its stop token, which must be cancelled before the task ends. It is cancelled with the
+    /// program's; whoever cancels the returned token earlier releases this task alone.
+    pub(super) fn spawn<F>(
+        &self,
+        name: impl Into<String>,
+        task: impl FnOnce(CancellationToken) -> F,
+    ) -> CancellationToken
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        let id = self.tasks.spawn(task).id();
-        self.names.insert(id, name.into());
+        let stop = self.stop.child_token();
+        let task = task(stop.clone());
+        let mut tasks = self.lock();
+        let id = tasks.running.spawn(task).id();
+        tasks.names.insert(id, (name.into(), stop.clone()));
+        stop
     }
 
-    /// Drains the tasks after a signal or `stop`. Fails with the name of a task that ended unasked, failed or panicked.
-    pub(super) async fn supervise(mut self, signals: &mut Signals) -> anyhow::Result<Ending> {
-        let stop = self.stop.clone();
-        // The stop is checked first: a task that cancels `stop` and then ends has not ended unasked.
+    /// Drains the tasks after a signal or a stop. Fails with the name of a task that ended early, failed or panicked.
+    pub(super) async fn supervise(self, signals: &mut Signals) -> anyhow::Result<Ending> {
         let first = tokio::select! {
             biased;
-            () = stop.cancelled() => Ok(()),
+            () = self.stop.cancelled() => Ok(()),
             name = signals.next() => {
                 tracing::info!(signal = name, "stopping; a second signal stops at once");
                 Ok(())
             }
-            Some(ended) = self.tasks.join_next_with_id() => self.judge(ended).and_then(|name| Err(anyhow!("the task {name} ended by itself"))),
+            error = self.failed() => Err(error),
         };
-        stop.cancel();
+        self.stop.cancel();
         let drained = tokio::select! {
             drained = timeout(DRAIN_WITHIN, self.drain()) => drained,
             _ = signals.next() => {
-                self.tasks.abort_all();
+                self.lock().running.abort_all();
                 return first.map(|()| Ending::Cut);
             }
         };
@@ -70,25 +97,39 @@ impl Supervisor {
         if let Ok(drained) = drained {
             return drained.map(|()| Ending::Drained);
         }
-        tracing::warn!("not everything under way ended within {DRAIN_WITHIN:?}");
+        tracing::warn!("shutdown cut short after {DRAIN_WITHIN:?}; probes and requests in flight are lost");
         Ok(Ending::Cut)
     }
 
-    async fn drain(&mut self) -> anyhow::Result<()> {
-        while let Some(ended) = self.tasks.join_next_with_id().await {
+    async fn failed(&self) -> anyhow::Error {
+        match self.drain().await {
+            Err(error) => error,
+            Ok(()) => pending().await,
+        }
+    }
+
+    /// Waits until all tasks have ended, or one has failed.
+    async fn drain(&self) -> anyhow::Result<()> {
+        while let Some(ended) = poll_fn(|context| self.lock().running.poll_join_next_with_id(context)).await {
             self.judge(ended)?;
         }
         Ok(())
     }
 
-    fn judge(&mut self, ended: Result<(Id, anyhow::Result<()>), JoinError>) -> anyhow::Result<String> {
+    fn judge(&self, ended: Ended) -> anyhow::Result<()> {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let name = self.names.remove(&id).unwrap_or_else(|| "without a name".to_owned());
+        let Some((name, stop)) = self.lock().names.remove(&id) else { return Ok(()) };
         match ended {
-            Ok((_, Ok(()))) => Ok(name),
+            Ok((_, Ok(()))) if stop.is_cancelled() => Ok(()),
+            Ok((_, Ok(()))) => Err(anyhow!("the task {name} ended by itself")),
             Ok((_, Err(error))) => Err(error).with_context(|| format!("the task {name} failed")),
             Err(error) => Err(anyhow!("the task {name} panicked: {}", panic_message(error))),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tasks> {
+        // No code leaves a partial change under this lock, so a poisoned lock is still valid.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,7 +148,7 @@ impl Signals {
     }
 }
 
-pub(super) fn panic_message(error: JoinError) -> String {
+fn panic_message(error: JoinError) -> String {
     let Ok(panic) = error.try_into_panic() else { return "it was cancelled".to_owned() };
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
@@ -117,14 +158,19 @@ pub(super) fn panic_message(error: JoinError) -> String {
 mod tests {
     use super::*;
 
-    async fn ending_of(task: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> anyhow::Result<Ending> {
-        let stop = CancellationToken::new();
-        let mut supervisor = Supervisor::new(stop.clone());
-        supervisor.spawn("other", async move {
+    /// A supervisor with one task that ends when it is stopped.
+    fn supervisor() -> Supervisor {
+        let supervisor = Supervisor::new();
+        supervisor.spawn("other", |stop| async move {
             stop.cancelled().await;
             Ok(())
         });
-        supervisor.spawn("this one", task);
+        supervisor
+    }
+
+    async fn ending_of(task: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> anyhow::Result<Ending> {
+        let supervisor = supervisor();
+        supervisor.spawn("this one", |_| task);
         supervisor.supervise(&mut Signals::listen().unwrap()).await
     }
 
@@ -138,12 +184,39 @@ mod tests {
         assert_eq!(panicked.to_string(), "the task this one panicked: out of luck");
     }
 
+    #[tokio::test]
+    async fn tasks_come_and_go_while_the_program_runs() {
+        let supervisor = supervisor();
+        let tasks = supervisor.clone();
+        supervisor.spawn("targets", |stop| async move {
+            let probing = tasks.spawn("probing one", |stop| async move {
+                stop.cancelled().await;
+                Ok(())
+            });
+            tokio::task::yield_now().await;
+            probing.cancel();
+            tokio::task::yield_now().await;
+            tasks.spawn("probing another", |_| async { Err(anyhow!("no luck")) });
+            stop.cancelled().await;
+            Ok(())
+        });
+        let ended = supervisor.supervise(&mut Signals::listen().unwrap()).await.unwrap_err();
+        assert_eq!(format!("{ended:#}"), "the task probing another failed: no luck");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_released_may_still_panic_and_is_named() {
+        let supervisor = supervisor();
+        supervisor.spawn("gone", |_| async { panic!("late") }).cancel();
+        let ended = supervisor.supervise(&mut Signals::listen().unwrap()).await.unwrap_err();
+        assert_eq!(ended.to_string(), "the task gone panicked: late");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_task_that_does_not_stop_is_cut_off() {
-        let stop = CancellationToken::new();
-        let mut supervisor = Supervisor::new(stop.clone());
-        supervisor.spawn("deaf", std::future::pending());
-        stop.cancel();
+        let supervisor = supervisor();
+        supervisor.spawn("deaf", |_| std::future::pending());
+        supervisor.stop().cancel();
         let ending = supervisor.supervise(&mut Signals::listen().unwrap()).await.unwrap();
         assert_eq!(ending, Ending::Cut);
     }

@@ -4,28 +4,21 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    CommandError,
-    attached::{self, ASKED_EVERY},
-    fleet::Fleet,
-    observation::Observation,
-    output,
+    CommandError, output,
+    remote::{self, POLL_EVERY},
     run::runtime,
-    supervisor::{Signals, Supervisor},
+    session::Session,
+    targets::KubernetesOptions,
 };
 use crate::{
     cli::WaitArgs,
-    clock::Clock,
     model::{
         Snapshot,
         cluster::{Milestone, Reached},
     },
-    source::{
-        exporter::Exporter,
-        kubernetes::{self, Watcher},
-    },
+    source::exporter::Exporter,
 };
 
 const EXIT_REACHED: u8 = 0;
@@ -34,13 +27,13 @@ const EXIT_NOT_REACHED: u8 = 1;
 pub(super) fn execute(args: &WaitArgs) -> Result<u8, CommandError> {
     let WaitArgs { milestone, replica, patience, .. } = args;
     let reached = runtime()?.block_on(async {
-        match attached::exporter(&args.attach)? {
+        match remote::exporter(&args.attach)? {
             Some(exporter) => attached(&exporter, replica, *milestone, *patience).await,
-            None => watched(args).await,
+            None => own(args).await,
         }
     })?;
     if reached {
-        output::line(&format!("{replica}: {milestone}")).map_err(CommandError::failure)?;
+        output::line(&format!("{replica} {milestone}")).map_err(CommandError::failure)?;
         return Ok(EXIT_REACHED);
     }
     let name = milestone.name();
@@ -59,52 +52,36 @@ async fn attached(
     let mut sets = exporter.reached().await.map_err(CommandError::failure)?;
     let waiting = async {
         while !Reached::has(&sets, replica, milestone) {
-            sleep(ASKED_EVERY).await;
+            sleep(POLL_EVERY).await;
             match exporter.reached().await {
                 Ok(now) => sets = now,
-                Err(error) => tracing::debug!(%error, "asking again"),
+                Err(error) => tracing::debug!(%error, "failed to reach the exporter, retrying"),
             }
         }
     };
     Ok(timeout(patience, waiting).await.is_ok())
 }
 
-async fn watched(args: &WaitArgs) -> Result<bool, CommandError> {
+async fn own(args: &WaitArgs) -> Result<bool, CommandError> {
     let configuration = args.target.configuration().map_err(CommandError::usage)?;
     if !configuration.needs_kubernetes() {
         let text = "milestones are known from Kubernetes: give --service NAMESPACE/NAME, or --attach URL";
         return Err(CommandError::usage(anyhow!(text)));
     }
     if configuration.discoveries().next().is_some() {
-        return Err(CommandError::usage(anyhow!("wait cannot wait for Services to appear; leave discover out")));
+        return Err(CommandError::usage(anyhow!("wait does not support discover; list the Services as targets")));
     }
-    let context = args.target.kubernetes_context.as_deref();
-    let client = kubernetes::connect(context).await.map_err(CommandError::usage)?;
-    let targets = configuration.targets().cloned().map(|target| (target, None)).collect();
-    let stop = CancellationToken::new();
-    let mut signals = Signals::listen().map_err(CommandError::failure)?;
-    let mut supervisor = Supervisor::new(stop.clone());
-    let observation = Observation::start(Clock::start(), &mut supervisor, &stop);
-    let mut snapshots = observation.shown.clone();
-    let mut fleet = Fleet::new(observation, stop.clone());
-    fleet.watch(Watcher::new(client, true));
-    fleet.set(targets, configuration.imbalance).await.map_err(CommandError::usage)?;
-    supervisor.spawn("targets", fleet.keep());
-    let (replica, milestone, patience) = (args.replica.clone(), args.milestone, args.patience);
-    let mut waiting = snapshots.clone();
-    supervisor.spawn("waiting", async move {
-        let reached = waiting.wait_for(|snapshot| has_reached(snapshot, &replica, milestone));
-        // An error means that the state task has ended because of a signal.
-        let _ = timeout(patience, reached).await;
-        stop.cancel();
-        Ok(())
-    });
-    supervisor.supervise(&mut signals).await.map_err(CommandError::failure)?;
-    Ok(has_reached(&snapshots.borrow_and_update(), &args.replica, args.milestone))
+    let context = args.target.kubernetes_context.clone();
+    let mut session = Session::start(KubernetesOptions { context, scale_events: true, write_events: false })?;
+    session.probe(&configuration, |_| None).await?;
+    let (replica, milestone) = (args.replica.clone(), args.milestone);
+    let reached = move |snapshot: &Snapshot| has_reached(snapshot, &replica, milestone);
+    let snapshot = session.run_until(reached, args.patience).await?;
+    Ok(has_reached(&snapshot, &args.replica, milestone))
 }
 
 fn has_reached(snapshot: &Snapshot, replica: &str, milestone: Milestone) -> bool {
-    let sets = snapshot.cluster.iter().flat_map(|told| &told.statefulsets);
+    let sets = snapshot.cluster.iter().flat_map(|cluster| &cluster.statefulsets);
     let reached: Vec<_> = sets.filter_map(|set| set.reached.clone()).collect();
     Reached::has(&reached, replica, milestone)
 }

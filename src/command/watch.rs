@@ -4,27 +4,19 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    CommandError, attached,
-    fleet::Fleet,
-    observation::Observation,
-    run::{config_check, exit_code, runtime},
-    screen::{self, Attached, Feed},
+    CommandError, remote,
+    run::{config_check, runtime},
+    session::{Session, supervise},
     supervisor::{Signals, Supervisor},
+    targets::KubernetesOptions,
+    terminal::{self, Attached, Feed},
 };
-use crate::{
-    cli::WatchArgs,
-    clock::Clock,
-    source::{
-        exporter::Exporter,
-        kubernetes::{self, Watcher},
-    },
-};
+use crate::{cli::WatchArgs, clock::Clock, source::exporter::Exporter};
 
 pub(super) fn execute(args: &WatchArgs) -> Result<u8, CommandError> {
-    match attached::exporter(&args.attach)? {
+    match remote::exporter(&args.attach)? {
         Some(exporter) => runtime()?.block_on(attached(exporter)),
         None => own(args),
     }
@@ -36,50 +28,35 @@ fn own(args: &WatchArgs) -> Result<u8, CommandError> {
         return config_check(&configuration);
     }
     if configuration.discoveries().next().is_some() {
-        let text = "watch shows targets that are named; leave discover out, or --attach to an exporter that discovers";
+        let text = "watch does not support discover; list the Services as targets, or --attach to an exporter that discovers them";
         return Err(CommandError::usage(anyhow!(text)));
     }
     runtime()?.block_on(async {
-        let context = args.target.kubernetes_context.as_deref();
-        let client = if configuration.needs_kubernetes() {
-            Some(kubernetes::connect(context).await.map_err(CommandError::usage)?)
-        } else {
-            None
-        };
-        let targets = configuration.targets().cloned().map(|target| (target, None)).collect();
-        let (clock, stop) = (Clock::start(), CancellationToken::new());
-        let mut signals = Signals::listen().map_err(CommandError::failure)?;
-        let mut supervisor = Supervisor::new(stop.clone());
-        let observation = Observation::start(clock, &mut supervisor, &stop);
-        let snapshots = observation.shown.clone();
-        let mut fleet = Fleet::new(observation, stop.clone());
-        if let Some(client) = client {
-            fleet.watch(Watcher::new(client, !args.no_scale_events));
-        }
-        fleet.set(targets, configuration.imbalance).await.map_err(CommandError::usage)?;
-        supervisor.spawn("targets", fleet.keep());
-        let shown = screen::show(Feed::Own(snapshots), None, clock, &mut supervisor, &stop);
-        let _shown = shown.map_err(CommandError::failure)?;
-        supervisor.supervise(&mut signals).await.map(exit_code).map_err(CommandError::failure)
+        let mut session = Session::start(KubernetesOptions {
+            context: args.target.kubernetes_context.clone(),
+            scale_events: !args.no_scale_events,
+            write_events: false,
+        })?;
+        session.probe(&configuration, |_| None).await?;
+        let feed = Feed::Own(session.snapshots.clone());
+        let _shown = terminal::show(feed, None, session.clock, &session.supervisor).map_err(CommandError::failure)?;
+        session.run().await
     })
 }
 
 /// An exporter that is unreachable at first is an error; a later failure is retried.
 async fn attached(exporter: Exporter) -> Result<u8, CommandError> {
-    let documents = attached::ask(&exporter).await.map_err(CommandError::failure)?;
-    let (sender, told) = watch::channel(Arc::new(Attached { documents, stale: None }));
-    let stop = CancellationToken::new();
-    let mut signals = Signals::listen().map_err(CommandError::failure)?;
-    let mut supervisor = Supervisor::new(stop.clone());
-    let following_stop = stop.clone();
-    supervisor.spawn("following the exporter", async move {
+    let documents = remote::documents(&exporter).await.map_err(CommandError::failure)?;
+    let (sender, receiver) = watch::channel(Arc::new(Attached { documents, stale: None }));
+    let (supervisor, signals) = (Supervisor::new(), Signals::listen().map_err(CommandError::failure)?);
+    supervisor.spawn("following the exporter", |stop| async move {
         tokio::select! {
-            () = attached::follow(&exporter, &sender) => {}
-            () = following_stop.cancelled() => {}
+            () = remote::follow(&exporter, &sender) => {}
+            () = stop.cancelled() => {}
         }
         Ok(())
     });
-    let shown = screen::show(Feed::Attached(told), None, Clock::start(), &mut supervisor, &stop);
-    let _shown = shown.map_err(CommandError::failure)?;
-    supervisor.supervise(&mut signals).await.map(exit_code).map_err(CommandError::failure)
+    let feed = Feed::Attached(receiver);
+    let _shown = terminal::show(feed, None, Clock::start(), &supervisor).map_err(CommandError::failure)?;
+    supervise(supervisor, signals).await
 }

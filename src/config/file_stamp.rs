@@ -1,11 +1,15 @@
 //! Detection of changed files.
 
-use std::{os::unix::fs::MetadataExt, path::Path};
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
-/// Identity and times of a file. A mounted `ConfigMap` or Secret is a symlink that Kubernetes swaps; the stamp is that
-/// of the file behind it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FileStamp {
+/// A file's path, and its identity and times. A mounted `ConfigMap` or Secret is a symlink that Kubernetes swaps; the
+/// stamp is that of the file behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStamp {
+    path: PathBuf,
     /// `None` if the file does not exist.
     seen: Option<Seen>,
 }
@@ -22,16 +26,21 @@ struct Seen {
 }
 
 impl FileStamp {
-    pub(crate) fn of(path: Option<&Path>) -> Self {
-        let metadata = path.and_then(|path| std::fs::metadata(path).ok());
-        let seen = metadata.map(|file| Seen {
+    /// Take it before the file is read: then a later look finds a change during the read.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        let seen = std::fs::metadata(path).ok().map(|file| Seen {
             device: file.dev(),
             inode: file.ino(),
             bytes: file.size(),
             modified: (file.mtime(), file.mtime_nsec()),
             changed: (file.ctime(), file.ctime_nsec()),
         });
-        Self { seen }
+        Self { path: path.to_owned(), seen }
+    }
+
+    pub(super) fn renewed(&self) -> Self {
+        Self::of(&self.path)
     }
 }
 
@@ -51,12 +60,12 @@ mod tests {
         }
         symlink("1", &data).unwrap();
         symlink("..data/readscope.yaml", &path).unwrap();
-        let before = FileStamp::of(Some(&path));
-        assert_eq!(FileStamp::of(Some(&path)), before);
+        let before = FileStamp::of(&path);
+        assert_eq!(before.renewed(), before);
         symlink("2", &next).unwrap();
         fs::rename(&next, &data).unwrap();
-        assert_ne!(FileStamp::of(Some(&path)), before);
+        assert_ne!(before.renewed(), before);
         fs::remove_file(&data).unwrap();
-        assert_eq!(FileStamp::of(Some(&path)), FileStamp::default());
+        assert_eq!(before.renewed().seen, None);
     }
 }

@@ -7,6 +7,7 @@ mod file;
 mod file_stamp;
 mod http;
 mod imbalance;
+mod reloaded;
 mod secret;
 mod settings;
 mod target;
@@ -21,9 +22,10 @@ pub use duration::{
     Timeout, parse_duration,
 };
 pub use file::{Configuration, Entry, FileError, Freshness};
-pub(crate) use file_stamp::FileStamp;
+pub use file_stamp::FileStamp;
 pub use http::{Credentials, HttpConfiguration};
 pub use imbalance::{Imbalance, Tolerance, ToleranceError};
+pub use reloaded::{LOOK_EVERY, Reloaded};
 pub use secret::{PasswordError, PasswordSource, Secret};
 pub use settings::{MaxInFlight, Settings};
 pub use target::Target;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
-use super::text::write_path;
+use super::{file_stamp::FileStamp, text::write_path};
 
 /// Text that never appears in a log, page or debug output.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,6 +83,15 @@ impl PasswordSource {
             Self::Empty => Ok(None),
             Self::Given(secret) => Ok(Some(secret.clone())),
             Self::File(path) => read_file(path).map(Some),
+        }
+    }
+
+    /// Its file as it is now.
+    #[must_use]
+    pub fn stamps(&self) -> Vec<FileStamp> {
+        match self {
+            Self::Empty | Self::Given(_) => Vec::new(),
+            Self::File(path) => vec![FileStamp::of(path)],
         }
     }
 }

@@ -151,11 +151,12 @@ impl Tls {
         })
     }
 
+    /// Its files as they were when they were read.
     #[must_use]
-    pub fn has_changed(&self) -> bool {
+    pub fn stamps(&self) -> Vec<FileStamp> {
         let (authorities, client) = self.files();
         let client = client.into_iter().flat_map(|client| [&client.certificate, &client.key]);
-        authorities.into_iter().chain(client).any(|file| FileStamp::of(Some(&file.path)) != file.stamp)
+        authorities.into_iter().chain(client).map(|file| file.stamp.clone()).collect()
     }
 
     /// # Errors
@@ -235,7 +236,7 @@ impl PemFile {
 
     fn read(path: &Path) -> Result<Self, TlsError> {
         // Before the read: a change during the read is found by the next check.
-        let stamp = FileStamp::of(Some(path));
+        let stamp = FileStamp::of(path);
         let bytes = std::fs::read(path).map_err(|reason| TlsError::Unreadable { path: path.to_owned(), reason })?;
         Ok(Self { path: path.to_owned(), bytes, stamp })
     }
@@ -307,6 +308,7 @@ serialize_display!(TlsMode);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Reloaded;
 
     #[test]
     fn modes_that_cannot_be_honoured_are_refused_with_the_reason() {
@@ -340,13 +342,14 @@ mod tests {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
         std::fs::copy(fixtures.join("authority.pem"), &path).unwrap();
         let tls = Tls::load(&verify_identity(&path)).unwrap();
-        assert!(!tls.has_changed());
+        let mut files = Reloaded::new((), tls.stamps());
+        assert!(!files.is_due());
         std::fs::write(&path, "half").unwrap();
-        assert!(tls.has_changed());
+        assert!(files.is_due());
         assert!(matches!(tls.read_again(), Err(TlsError::NotPem { .. })));
         std::fs::copy(fixtures.join("elsewhere.pem"), &path).unwrap();
         let again = tls.read_again().unwrap();
-        assert!(!again.has_changed());
+        assert!(!Reloaded::new((), again.stamps()).is_due());
         assert_eq!(again, tls, "a target with it goes on");
         let bytes = |tls: &Tls| tls.files().0.unwrap().bytes.clone();
         assert_ne!(bytes(&again), bytes(&tls));

@@ -90,16 +90,23 @@ fn a_password_file_that_vanishes_and_comes_back_loses_no_probe() {
     exporter.wait_for_reads(3);
     fs::rename(&path, folder.path().join("away")).unwrap();
     let logged = |exporter: &Exporter, part: &str| exporter.program.logged(&[part]);
-    wait_until("the loss to be told", SOON, || logged(&exporter, "the password read before stays in use") == 1);
+    wait_until("the warning", SOON, || {
+        logged(&exporter, "failed to reload the password; the previous one stays in use") == 1
+    });
     exporter.wait_for_reads(200);
     fs::rename(folder.path().join("away"), &path).unwrap();
     exporter.wait_for_reads(200);
-    assert_eq!(logged(&exporter, "the password has changed"), 0, "{:?}", exporter.program.log());
+    assert_eq!(logged(&exporter, "reloaded the password"), 0, "{:?}", exporter.program.log());
     fs::write(&path, "hunter3\n").unwrap();
-    wait_until("the new password", SOON, || logged(&exporter, "the password has changed and is used") == 1);
+    wait_until("the new password", SOON, || logged(&exporter, "reloaded the password") == 1);
     let metrics = exporter.wait_for_reads(3);
     assert_eq!(metrics.all_failures(), 0, "{:?}", exporter.program.log());
-    assert_eq!(logged(&exporter, "the password read before stays in use"), 1, "{:?}", exporter.program.log());
+    assert_eq!(
+        logged(&exporter, "failed to reload the password; the previous one stays in use"),
+        1,
+        "{:?}",
+        exporter.program.log()
+    );
     assert!(!exporter.program.log().iter().any(|line| line.contains("hunter")));
 }
 

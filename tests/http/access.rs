@@ -68,8 +68,8 @@ fn nothing_is_served_without_credentials_and_a_changed_file_counts() {
     assert_eq!(status(&exporter, "/metrics", "Authorization: Basic ###\r\n"), 401);
 
     fs::write(&file, "basic_auth_users: {one: plain}\n").unwrap();
-    wait_until("the refusal", SOON, || exporter.program.logged(&["web configuration was refused"]) > 0);
-    assert_eq!(status(&exporter, "/metrics", &basic("one:a:b")), 200, "the one before stays in force");
+    wait_until("the refusal", SOON, || exporter.program.logged(&["failed to reload the web configuration"]) > 0);
+    assert_eq!(status(&exporter, "/metrics", &basic("one:a:b")), 200, "the previous one stays in use");
     fs::write(&file, format!("basic_auth_users:\n{}", user("three", "third"))).unwrap();
     wait_until("the new user", SOON, || status(&exporter, "/metrics", &basic("three:third")) == 200);
     assert_eq!(status(&exporter, "/metrics", &basic("one:a:b")), 401);
@@ -134,11 +134,11 @@ async fn an_expired_certificate_is_told_once_and_shown_until_it_is_renewed() {
     let server = Server::playing(Script::good());
     let further = [&QUICK[..], &["--web.config.file", file.to_str().unwrap()]].concat();
     let exporter = Exporter::start(readscope(&[]).args(arguments(server.address, &further)));
-    let told = || exporter.program.logged(&["has expired", "2021-01-01T00:00:00Z", "renew it"]);
+    let told = || exporter.program.logged(&["has expired", "2021-01-01T00:00:00Z", "renew the certificate"]);
     wait_until("the warning", SOON, || told() == 1);
     assert!(try_connect(exporter.address, &[]).await.is_err(), "a client that looks at dates refuses it");
     fs::write(&file, tls_with("")).unwrap();
-    wait_until("the renewed one", SOON, || exporter.program.logged(&["has changed and is in force"]) == 1);
+    wait_until("the renewed one", SOON, || exporter.program.logged(&["reloaded the web configuration"]) == 1);
     assert!(try_connect(exporter.address, &[]).await.is_ok());
     assert_eq!(told(), 1);
 }

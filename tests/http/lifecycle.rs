@@ -120,7 +120,7 @@ fn a_stop_is_cut_off_after_its_time() {
     let ended = exporter.program.ended(DRAINED_WITHIN);
     assert!(began.elapsed() >= Duration::from_secs(4), "probes under way are waited for: {ended:?}");
     assert_eq!(ended.code, Some(130), "{ended:?}");
-    assert!(ended.stderr.contains("not everything under way ended within 5s"), "{ended:?}");
+    assert!(ended.stderr.contains("shutdown cut short after 5s"), "{ended:?}");
     server.wait_until_closed(0);
 }
 

@@ -215,12 +215,12 @@ fn rotated_files_are_taken_up_without_a_failed_probe() {
 
     // A certificate that does not fit its key.
     swap(folder.path(), "2", [("ca.crt", &both), ("tls.crt", &read(&new_client.certificate)), ("tls.key", &key)]);
-    probe.wait_for_log("the TLS files read before stay in use");
+    probe.wait_for_log("failed to reload the TLS files; the previous ones stay in use");
     let before = probe.metrics().reads();
     probe.wait_for("20 reads with the old files", |now| now.reads() >= before + 20);
     let (certificate, key) = (read(&new_client.certificate), read(&new_client.key));
     swap(folder.path(), "3", [("ca.crt", &both), ("tls.crt", &certificate), ("tls.key", &key)]);
-    probe.wait_for_log("the TLS files have changed and are used from now on");
+    probe.wait_for_log("reloaded the TLS files");
 
     let next = new.server(&format!("DNS:{NAME},IP:127.0.1.1"));
     for (from, to) in [(next.certificate, "right-server.pem"), (next.key, "right-server.key")] {
@@ -230,5 +230,10 @@ fn rotated_files_are_taken_up_without_a_failed_probe() {
     let before = probe.metrics().reads();
     let now = probe.wait_for("20 reads of the new authority's server", |now| now.reads() >= before + 20);
     assert_eq!(now.all_failures(), 0, "{:?}", probe.program.log());
-    assert_eq!(probe.program.logged(&["the TLS files read before stay in use"]), 1, "{:?}", probe.program.log());
+    assert_eq!(
+        probe.program.logged(&["failed to reload the TLS files; the previous ones stay in use"]),
+        1,
+        "{:?}",
+        probe.program.log()
+    );
 }

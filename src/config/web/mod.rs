@@ -4,12 +4,7 @@
 mod client;
 mod tls;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rustls::ServerConfig;
@@ -19,6 +14,7 @@ use serde_saphyr::Spanned;
 use super::{
     duration::parse_duration,
     file::{FileError, Wrong, read_text},
+    file_stamp::FileStamp,
 };
 
 const EXAMPLE: &str = "  tls_server_config: {cert_file: server.pem, key_file: server.key}";
@@ -37,8 +33,8 @@ pub struct WebConfiguration {
     /// Headers of every response, by name.
     pub headers: Vec<(&'static str, String)>,
     pub rate_limit: Option<RateLimit>,
-    /// Files that were read; a change of any of them requires a reload.
-    pub files: Vec<PathBuf>,
+    /// Files that were read, as they were then.
+    pub files: Vec<FileStamp>,
 }
 
 /// One request per interval, and a burst after idle time.
@@ -87,10 +83,11 @@ impl WebConfiguration {
     /// # Errors
     /// When a file cannot be read, is invalid or has an unsupported key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
+        let stamp = FileStamp::of(path);
         let text = read_text(path)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let mut configuration = parse(&text, folder).map_err(|wrong| wrong.in_file(path))?;
-        configuration.files.push(path.to_owned());
+        configuration.files.push(stamp);
         Ok(configuration)
     }
 }

@@ -1,9 +1,6 @@
 //! `tls_server_config`: TLS of the HTTP server.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use rustls::{
@@ -18,7 +15,7 @@ use serde_saphyr::Spanned;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 use super::{EXAMPLE, client::Guard, wrong};
-use crate::config::file::Wrong;
+use crate::config::{file::Wrong, file_stamp::FileStamp};
 
 type Text = Option<Spanned<String>>;
 
@@ -62,7 +59,7 @@ type Read = (Vec<u8>, u64, &'static str);
 /// Reads PEM from the file itself or from files that it names, and records the latter.
 struct Pem<'a> {
     folder: &'a Path,
-    files: &'a mut Vec<PathBuf>,
+    files: &'a mut Vec<FileStamp>,
 }
 
 impl Pem<'_> {
@@ -84,12 +81,13 @@ impl Pem<'_> {
             (_, Some(path)) if said(file) => {
                 let line = path.referenced.line();
                 let path = self.folder.join(&path.value);
+                let stamp = FileStamp::of(&path);
                 let bytes = std::fs::read(&path).map_err(|error| {
                     let problem =
                         format!("cannot read {}: {error}; check that it exists and may be read", path.display());
                     wrong(line, file_key, problem, EXAMPLE)
                 })?;
-                self.files.push(path);
+                self.files.push(stamp);
                 Ok(Some((bytes, line, file_key)))
             }
             _ => Ok(None),
@@ -102,7 +100,7 @@ pub(super) fn server(
     raw: &Spanned<Raw>,
     http2: bool,
     folder: &Path,
-    files: &mut Vec<PathBuf>,
+    files: &mut Vec<FileStamp>,
 ) -> Result<Option<Server>, Wrong> {
     let (line, raw) = (raw.referenced.line(), &raw.value);
     let mut pem = Pem { folder, files };

@@ -4,7 +4,7 @@
 
 mod failure;
 mod identity;
-mod rotation;
+mod options;
 
 use std::{
     io,
@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use mysql_async::{Conn, Error, Row, prelude::Queryable};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use self::{failure::Stage, rotation::Rotation};
+use self::{failure::Stage, options::Options};
 use super::resolve::{Resolver, ResolverError};
 use crate::{
     clock::Clock,
@@ -33,7 +33,7 @@ pub struct Prober {
     target: Target,
     clock: Clock,
     resolver: Resolver,
-    rotation: Rotation,
+    options: Options,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +49,8 @@ impl Prober {
     /// When the password file or the resolver's configuration cannot be read.
     pub fn new(target: Target, clock: Clock) -> Result<Self, ProberError> {
         let resolver = Resolver::new(&target.address, target.settings.timeout.get())?;
-        let rotation = Rotation::of(&target)?;
-        Ok(Self { target, clock, resolver, rotation })
+        let options = Options::of(&target)?;
+        Ok(Self { target, clock, resolver, options })
     }
 
     /// A failed probe is data, not an error.
@@ -69,7 +69,7 @@ impl Prober {
         let outcome = attempt.await;
         // Also after a refused login: the account may require another certificate.
         if matches!(&outcome, Err(Failure { reason: FailureReason::Auth | FailureReason::Tls, .. })) {
-            self.rotation.look(&self.target);
+            self.options.renew(&self.target);
         }
         Probe { sequence, started, finished: self.clock.now(), outcome }
     }
@@ -143,7 +143,7 @@ impl Prober {
         let mut refused = None;
         for &address in addresses {
             *tried = Some(address);
-            let failure = match contain(Conn::new(self.rotation.opts(&self.target, address))).await {
+            let failure = match contain(Conn::new(self.options.at(&self.target, address))).await {
                 Ok(Ok(connection)) => return Ok((connection, address)),
                 Ok(Err(error)) => failure::failure(error, Stage::Login, address),
                 Err(panicked) => failure::of_panic(&panicked, Stage::Login, address),

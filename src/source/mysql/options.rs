@@ -1,21 +1,17 @@
-//! Options of a target's connections: passwords and certificates are rotated while readscope runs.
+//! Options of a target's connections. They follow its password and TLS files.
 
 use std::{
     collections::HashMap,
     fmt,
     net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use mysql_async::{Opts, OptsBuilder, SslOpts};
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
-use crate::config::{ClientIdentity, PasswordError, Secret, Target, Tls};
-
-/// Files are checked at this interval, and after every failed handshake or login.
-const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+use crate::config::{ClientIdentity, LOOK_EVERY, PasswordError, Reloaded, Secret, Target, Tls};
 
 /// No row of the identity query is longer. The driver applies this limit after the login, and 4 MiB before.
 const PACKET_BYTES_MAX: usize = 1 << 20;
@@ -23,113 +19,87 @@ const PACKET_BYTES_MAX: usize = 1 << 20;
 /// Addresses whose options are cached. A Service has one, a headless Service one per replica.
 const ADDRESSES_KEPT: usize = 64;
 
-pub(super) struct Rotation {
+pub(super) struct Options {
     /// Held for look-ups only, never across an await.
-    read: Mutex<Read>,
+    current: Mutex<Current>,
 }
 
-struct Read {
+struct Current {
     /// `None` if the account has no password.
-    password: Option<Secret>,
-    tls: Tls,
+    password: Reloaded<Option<Secret>>,
+    tls: Reloaded<Tls>,
     /// Without an address.
     opts: Opts,
     /// Cloned for each probe. The clones share the TLS connector, which the driver builds on first use.
     by_address: HashMap<SocketAddr, Opts>,
-    looked_at: Instant,
-    /// Set while the password file is unreadable, to log that once.
-    password_unreadable: bool,
-    /// Set while the TLS files are unusable, to log that once.
-    tls_unusable: bool,
+    renewed: Instant,
 }
 
-impl Rotation {
+impl Options {
     /// Reads the password now; the TLS files are those that were read with the configuration.
     pub(super) fn of(target: &Target) -> Result<Self, PasswordError> {
-        let password = target.settings.password.read()?;
-        let tls = target.settings.tls.clone();
-        let read = Read {
-            opts: opts(target, password.as_ref(), &tls),
-            password,
-            tls,
-            by_address: HashMap::new(),
-            looked_at: Instant::now(),
-            password_unreadable: false,
-            tls_unusable: false,
-        };
-        Ok(Self { read: Mutex::new(read) })
+        let files = target.settings.password.stamps();
+        let password = Reloaded::new(target.settings.password.read()?, files);
+        let tls = Reloaded::new(target.settings.tls.clone(), target.settings.tls.stamps());
+        let opts = opts(target, password.value().as_ref(), tls.value());
+        let current = Current { password, tls, opts, by_address: HashMap::new(), renewed: Instant::now() };
+        Ok(Self { current: Mutex::new(current) })
     }
 
-    pub(super) fn opts(&self, target: &Target, address: SocketAddr) -> Opts {
-        if self.lock().looked_at.elapsed() >= LOOKED_AT_EVERY {
-            self.look(target);
+    pub(super) fn at(&self, target: &Target, address: SocketAddr) -> Opts {
+        let mut current = self.lock();
+        if current.renewed.elapsed() >= LOOK_EVERY {
+            current.renew(target);
         }
-        let mut read = self.lock();
-        let Read { opts, by_address, .. } = &mut *read;
+        let Current { opts, by_address, .. } = &mut *current;
         if by_address.len() >= ADDRESSES_KEPT && !by_address.contains_key(&address) {
             by_address.clear();
         }
         by_address.entry(address).or_insert_with(|| opts_at(opts, address)).clone()
     }
 
-    /// Reads the files again. Unusable files leave the previous contents in use.
-    pub(super) fn look(&self, target: &Target) {
-        let mut read = self.lock();
-        read.looked_at = Instant::now();
-        read.look_at_password(target);
-        read.look_at_tls(target);
-        // Renewed even if no file has changed: the driver always resumes TLS sessions and then skips the certificate
-        // check. New options start without sessions.
-        read.opts = opts(target, read.password.as_ref(), &read.tls);
-        read.by_address.clear();
+    /// Looks at the files at once.
+    pub(super) fn renew(&self, target: &Target) {
+        self.lock().renew(target);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Read> {
+    fn lock(&self) -> MutexGuard<'_, Current> {
         // No code leaves a partial change under this lock, so a poisoned lock is still valid.
-        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Rotation {
+impl fmt::Debug for Options {
     // The driver's options show the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rotation").finish_non_exhaustive()
+        f.debug_struct("Options").finish_non_exhaustive()
     }
 }
 
-impl Read {
-    fn look_at_password(&mut self, target: &Target) {
-        let read = target.settings.password.read();
-        let was_unreadable = std::mem::replace(&mut self.password_unreadable, read.is_err());
-        match read {
-            Ok(password) if password != self.password => {
-                tracing::info!(target = %target.name, "the password has changed and is used from now on");
-                self.password = password;
+impl Current {
+    fn renew(&mut self, target: &Target) {
+        self.renewed = Instant::now();
+        let name = &*target.name;
+        match self.password.look(|_| target.settings.password.read()) {
+            Some(Ok(previous)) if previous != *self.password.value() => {
+                tracing::info!(target = name, "reloaded the password");
             }
-            Err(error) if !was_unreadable => {
-                tracing::warn!(target = %target.name, %error, "the password read before stays in use");
+            Some(Err(error)) => {
+                tracing::warn!(target = name, %error, "failed to reload the password; the previous one stays in use");
             }
             _ => {}
         }
-    }
-
-    fn look_at_tls(&mut self, target: &Target) {
-        if !self.tls.has_changed() {
-            self.tls_unusable = false;
-            return;
-        }
-        let read = self.tls.read_again();
-        let was_unusable = std::mem::replace(&mut self.tls_unusable, read.is_err());
-        match read {
-            Ok(tls) => {
-                tracing::info!(target = %target.name, "the TLS files have changed and are used from now on");
-                self.tls = tls;
+        match self.tls.look(Tls::read_again) {
+            Some(Ok(_)) => tracing::info!(target = name, "reloaded the TLS files"),
+            Some(Err(error)) => {
+                tracing::warn!(target = name, %error, "failed to reload the TLS files; the previous ones stay in use");
             }
-            Err(error) if !was_unusable => {
-                tracing::warn!(target = %target.name, %error, "the TLS files read before stay in use");
-            }
-            Err(_) => {}
+            None => {}
         }
+        // Renewed even if no file has changed: the driver always resumes TLS sessions and then skips the certificate
+        // check. New options start without sessions.
+        self.opts = opts(target, self.password.value().as_ref(), self.tls.value());
+        self.by_address.clear();
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{CommandError, screen::Attached};
+use super::{CommandError, terminal::Attached};
 use crate::{
     cli::AttachArgs,
     config::HttpConfiguration,
@@ -20,10 +20,10 @@ use crate::{
     view::terminal::Documents,
 };
 
-pub(super) const ASKED_EVERY: Duration = Duration::from_millis(500);
+pub(super) const POLL_EVERY: Duration = Duration::from_millis(500);
 
 /// Polling takes at most one part in this many of the time, so that large documents are polled less often.
-const ASKING_PART: u32 = 10;
+const POLLING_PART: u32 = 10;
 
 /// A stream sends something every 3 s; a silent one is closed after this time.
 const SILENT_AFTER: Duration = Duration::from_secs(7);
@@ -37,7 +37,7 @@ pub(super) fn exporter(args: &AttachArgs) -> Result<Option<Exporter>, CommandErr
     Ok(Some(Exporter::new(url.clone(), configuration)))
 }
 
-pub(super) async fn ask(exporter: &Exporter) -> Result<Documents, ExporterError> {
+pub(super) async fn documents(exporter: &Exporter) -> Result<Documents, ExporterError> {
     let told = exporter.documents().await?;
     Documents::read(&told.targets, &told.scale_events).map_err(|error| exporter.unreadable(&error))
 }
@@ -62,7 +62,7 @@ async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch:
     loop {
         let by_the_clock = !said || sender.borrow().documents.targets().len() != 1;
         let patience = SILENT_AFTER.saturating_sub(heard.elapsed());
-        let news = match timeout(if by_the_clock { patience.min(ASKED_EVERY) } else { patience }, events.next()).await {
+        let news = match timeout(if by_the_clock { patience.min(POLL_EVERY) } else { patience }, events.next()).await {
             Ok(Ok(Some(told))) => {
                 (heard, said) = (Instant::now(), true);
                 told == Told::News
@@ -80,7 +80,7 @@ async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch:
         };
         if news {
             let pause = tell(exporter, sender).await;
-            sleep(pause.saturating_sub(ASKED_EVERY)).await;
+            sleep(pause.saturating_sub(POLL_EVERY)).await;
         }
     }
 }
@@ -88,10 +88,10 @@ async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch:
 /// Returns the pause before the next poll.
 async fn tell(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) -> Duration {
     let began = Instant::now();
-    let told = match ask(exporter).await {
+    let told = match documents(exporter).await {
         Ok(documents) => Attached { documents, stale: None },
         Err(error) => Attached { stale: Some(error.to_string()), ..Attached::clone(&sender.borrow()) },
     };
     sender.send_replace(Arc::new(told));
-    ASKED_EVERY.max(ASKING_PART * began.elapsed())
+    POLL_EVERY.max(POLLING_PART * began.elapsed())
 }

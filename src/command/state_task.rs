@@ -1,4 +1,4 @@
-//! The single task that owns the state: it receives events, publishes snapshots and changes the targets.
+//! The single task that owns the state. It receives events, publishes snapshots and updates probe plans.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,16 +6,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-
-use anyhow::Context;
-use tokio::{
-    sync::{
-        mpsc::{self, error::TrySendError},
-        oneshot, watch,
-    },
-    time::sleep,
-};
-use tokio_util::sync::CancellationToken;
 
 use super::supervisor::Supervisor;
 use crate::{
@@ -27,6 +17,14 @@ use crate::{
     source::kubernetes::Record,
     view,
 };
+use anyhow::Context;
+use tokio::{
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot, watch,
+    },
+    time::sleep,
+};
 
 /// Capacity of the event queue. A full queue blocks the probers, which then skip probes and count them.
 const EVENTS_MAX: usize = 1024;
@@ -34,28 +32,29 @@ const EVENTS_MAX: usize = 1024;
 const TICK: Duration = Duration::from_secs(1);
 
 /// Maximum delay of a change; also limits the rate to ten snapshots per second, even at 1,000 reads per second.
-const SHOWN_WITHIN: Duration = Duration::from_millis(100);
+const PUBLISH_WITHIN: Duration = Duration::from_millis(100);
 
+/// Channels to and from the state task, which ends when all senders of events are gone.
 #[derive(Clone)]
-pub(super) struct Observation {
+pub(super) struct StateHandle {
     pub(super) clock: Clock,
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) shown: watch::Receiver<Snapshot>,
+    pub(super) snapshots: watch::Receiver<Snapshot>,
     changes: mpsc::Sender<Change>,
 }
 
-/// Tells each target's sources what to probe.
+/// The plans that each target's probes follow.
 pub(super) type Plans = BTreeMap<TargetId, watch::Sender<ProbePlan>>;
 
 struct Change {
-    lineup: TargetSet,
+    targets: TargetSet,
     plans: Plans,
     /// Receives the milestones to write as Kubernetes Events, if enabled.
     records: Option<mpsc::Sender<Record>>,
     done: oneshot::Sender<()>,
 }
 
-struct Owner {
+struct StateTask {
     state: State,
     clock: Clock,
     events: mpsc::Receiver<Event>,
@@ -65,43 +64,42 @@ struct Owner {
     records: Option<mpsc::Sender<Record>>,
 }
 
-impl Observation {
-    pub(super) fn start(clock: Clock, supervisor: &mut Supervisor, stop: &CancellationToken) -> Self {
-        let (events, received) = mpsc::channel(EVENTS_MAX);
-        let (changes, asked_for) = mpsc::channel(1);
+impl StateHandle {
+    pub(super) fn start(clock: Clock, supervisor: &Supervisor) -> Self {
+        let (events_sender, events) = mpsc::channel(EVENTS_MAX);
+        let (changes_sender, changes) = mpsc::channel(1);
         let mut state = State::new([], Vec::new());
-        let (snapshots, shown) = watch::channel(state.snapshot(clock.now()));
-        let owner =
-            Owner { state, clock, events: received, changes: asked_for, snapshots, plans: Plans::new(), records: None };
-        let stop = stop.clone();
-        supervisor.spawn("state", async move {
-            owner.run().await;
+        let (snapshots_sender, snapshots) = watch::channel(state.snapshot(clock.now()));
+        let plans = Plans::new();
+        let task = StateTask { state, clock, events, changes, snapshots: snapshots_sender, plans, records: None };
+        supervisor.spawn("state", |stop| async move {
+            task.run().await;
             stop.cancelled().await;
             Ok(())
         });
-        Self { clock, events, shown, changes }
+        Self { clock, events: events_sender, snapshots, changes: changes_sender }
     }
 
     /// Returns when a snapshot shows the new targets.
-    pub(super) async fn line_up(
+    pub(super) async fn set_targets(
         &self,
-        lineup: TargetSet,
+        targets: TargetSet,
         plans: Plans,
         records: Option<mpsc::Sender<Record>>,
     ) -> anyhow::Result<()> {
-        let (done, shown) = oneshot::channel();
-        let gone = "the state has ended";
-        self.changes.send(Change { lineup, plans, records, done }).await.ok().context(gone)?;
-        shown.await.context(gone)
+        let (done, published) = oneshot::channel();
+        let ended = "the state task has ended";
+        self.changes.send(Change { targets, plans, records, done }).await.ok().context(ended)?;
+        published.await.context(ended)
     }
 }
 
-impl Owner {
+impl StateTask {
     async fn run(mut self) {
         let mut changed = false;
         // Timers are reused: creating one per event costs more than processing the event.
         let mut tick = pin!(sleep(self.tick()));
-        let mut show = pin!(sleep(Duration::ZERO));
+        let mut publish = pin!(sleep(Duration::ZERO));
         loop {
             let event = tokio::select! {
                 event = self.events.recv() => match event {
@@ -117,17 +115,17 @@ impl Owner {
                     tick.set(sleep(self.tick()));
                     Event::Tick
                 }
-                () = show.as_mut(), if changed => {
-                    self.show();
-                    show.set(sleep(SHOWN_WITHIN));
+                () = publish.as_mut(), if changed => {
+                    self.publish();
+                    publish.set(sleep(PUBLISH_WITHIN));
                     changed = false;
                     continue;
                 }
             };
-            self.take(event);
+            self.apply(event);
             changed = true;
         }
-        self.show();
+        self.publish();
     }
 
     fn tick(&self) -> Duration {
@@ -135,51 +133,52 @@ impl Owner {
     }
 
     fn change(&mut self, change: Change) {
-        let Change { lineup, plans, records, done } = change;
+        let Change { targets, plans, records, done } = change;
         self.records = records;
-        let stays: BTreeSet<_> = lineup.order.iter().copied().collect();
+        let stays: BTreeSet<_> = targets.order.iter().copied().collect();
         self.plans.retain(|id, _| stays.contains(id));
         self.plans.extend(plans);
-        self.take(Event::TargetsChanged(lineup));
-        self.show();
+        self.apply(Event::TargetsChanged(targets));
+        self.publish();
         // The caller may have given up.
         let _ = done.send(());
     }
 
-    fn take(&mut self, event: Event) {
+    fn apply(&mut self, event: Event) {
         let now = self.clock.now();
-        for news in self.state.apply(event, now) {
-            view::log::news(&news);
-            self.record(&news, now);
+        for notification in self.state.apply(event, now) {
+            view::log::news(&notification);
+            self.record(&notification, now);
         }
         for (target, plan) in self.state.new_plans(now) {
-            if let Some(planned) = self.plans.get(&target) {
-                planned.send_replace(plan);
+            if let Some(sender) = self.plans.get(&target) {
+                sender.send_replace(plan);
             }
         }
     }
 
     /// Queues a milestone to be written as a Kubernetes Event, if enabled. Never blocks.
-    fn record(&mut self, news: &Notification, now: Moment) {
-        let (Some(records), Subject::StatefulSet(set)) = (&self.records, &news.subject) else { return };
-        let (Some(reason), Some(uid)) = (news.notice.event_reason(), self.state.statefulset_uid(set)) else { return };
+    fn record(&mut self, notification: &Notification, now: Moment) {
+        let Notification { subject: Subject::StatefulSet(set), notice, .. } = notification else { return };
+        let (Some(records), Some(reason)) = (&self.records, notice.event_reason()) else { return };
+        let Some(uid) = self.state.statefulset_uid(set) else { return };
         let record = Record {
             set: set.clone(),
             uid: Arc::clone(uid),
             reason,
-            note: news.notice.to_string(),
-            warning: news.notice.severity() == Severity::Warning,
+            note: notice.to_string(),
+            warning: notice.severity() == Severity::Warning,
             at: now.wall,
         };
         if let Err(TrySendError::Full(_)) = records.try_send(record) {
-            let problem = Problem { forbidden: false, text: "too many are waiting to be written".into() };
-            for news in self.state.apply(Event::Recorded(Some(problem)), now) {
-                view::log::news(&news);
+            let problem = Problem { forbidden: false, text: "too many Events are queued".into() };
+            for notification in self.state.apply(Event::Recorded(Some(problem)), now) {
+                view::log::news(&notification);
             }
         }
     }
 
-    fn show(&mut self) {
+    fn publish(&mut self) {
         self.snapshots.send_replace(self.state.snapshot(self.clock.now()));
     }
 }

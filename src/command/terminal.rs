@@ -69,15 +69,9 @@ struct Drawing {
 }
 
 /// Keep the result until the program ends: dropping it restores the terminal.
-pub(super) fn show(
-    feed: Feed,
-    page: Option<String>,
-    clock: Clock,
-    supervisor: &mut Supervisor,
-    stop: &CancellationToken,
-) -> anyhow::Result<Shown> {
+pub(super) fn show(feed: Feed, page: Option<String>, clock: Clock, supervisor: &Supervisor) -> anyhow::Result<Shown> {
     if !can_draw() {
-        supervisor.spawn("tape", print_tape(feed, stop.clone()));
+        supervisor.spawn("tape", |stop| print_tape(feed, stop));
         return Ok(Shown { over: None });
     }
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
@@ -90,17 +84,17 @@ pub(super) fn show(
     // This thread blocks on the next key and ends with the process.
     thread::spawn(move || while event::read().is_ok_and(|event| pressed.send(event).is_ok()) {});
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let stop = supervisor.stop().clone();
     let drawing = Drawing { session, feed, page, clock, keys, stop: stop.clone(), colour };
     let (over, is_over) = mpsc::channel::<()>();
-    let (tell, ended) = oneshot::channel();
+    let (result, ended) = oneshot::channel();
     thread::spawn(move || {
-        let result = drawing.run();
+        let drawn = drawing.run();
         drop(over);
         // The receiver is gone if the shutdown was cut short.
-        let _ = tell.send(result);
+        let _ = result.send(drawn);
     });
-    let stop = stop.clone();
-    supervisor.spawn("terminal", async move {
+    supervisor.spawn("terminal", |_| async move {
         tokio::select! {
             ended = ended => return ended.unwrap_or_else(|_| Err(anyhow!("drawing ended by itself"))),
             _ = hangup.recv() => stop.cancel(),
