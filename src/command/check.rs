@@ -14,12 +14,12 @@ use super::{
     supervisor::{Signals, Supervisor},
 };
 use crate::{
+    api::Checked,
     cli::{CheckArgs, Output},
     clock::Clock,
     config::{Imbalance, Target},
     model::{Decision, Snapshot, TargetSnapshot},
     source::kubernetes::{self, Watcher},
-    view::api::Checked,
 };
 
 /// Faster than `run`, because a script waits for the result.

@@ -69,7 +69,7 @@ fn own(args: &WatchArgs) -> Result<u8, CommandError> {
 
 /// An exporter that is unreachable at first is an error; a later failure is retried.
 async fn attached(exporter: Exporter) -> Result<u8, CommandError> {
-    let documents = attached::ask(&exporter).await.map_err(CommandError::failure)?;
+    let documents = exporter.documents().await.map_err(CommandError::failure)?;
     let (sender, told) = watch::channel(Arc::new(Attached { documents, stale: None }));
     let stop = CancellationToken::new();
     let mut signals = Signals::listen().map_err(CommandError::failure)?;
