@@ -11,7 +11,7 @@ struct Rule {
     forbidden: &'static [&'static str],
 }
 
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 5] = [
     Rule {
         layer: "src/model",
         forbidden: &[
@@ -34,6 +34,7 @@ const RULES: [Rule; 4] = [
             "anyhow",
             "serde",
             "serde_json",
+            "crate::api",
             "crate::source",
             "crate::view",
             "crate::command",
@@ -49,12 +50,43 @@ const RULES: [Rule; 4] = [
         ],
     },
     Rule {
+        layer: "src/api",
+        forbidden: &[
+            "tokio",
+            "kube",
+            "k8s_openapi",
+            "hyper",
+            "prometheus",
+            "ratatui",
+            "rustls",
+            "mysql_async",
+            "clap",
+            "anyhow",
+            "crate::source",
+            "crate::view",
+            "crate::command",
+            "crate::config",
+            "crate::cli",
+            "crate::clock",
+            "crate::demo",
+        ],
+    },
+    Rule {
         layer: "src/source",
         forbidden: &["crate::view", "crate::command", "crate::cli", "crate::demo", "prometheus", "clap", "anyhow"],
     },
     Rule {
         layer: "src/demo",
-        forbidden: &["crate::source", "crate::view", "crate::command", "crate::config", "crate::cli", "kube", "clap"],
+        forbidden: &[
+            "crate::api",
+            "crate::source",
+            "crate::view",
+            "crate::command",
+            "crate::config",
+            "crate::cli",
+            "kube",
+            "clap",
+        ],
     },
     Rule {
         layer: "src/view",

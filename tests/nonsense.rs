@@ -12,11 +12,12 @@ use proptest::{
     sample::select,
 };
 use readscope::{
+    api::Targets,
     model::{
         Answer, CheckRules, Event, Expectation, Expected, Failure, FailureReason, Identity, Moment, Probe,
         ProbeIntervals, Snapshot, State, TargetId, TargetSpec, Timings, VerdictRules,
     },
-    view::{api::Targets, metrics::Exposition},
+    view::metrics::Exposition,
 };
 
 const TARGET: TargetId = TargetId(1);

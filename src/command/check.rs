@@ -11,10 +11,10 @@ use super::{
     targets::KubernetesOptions,
 };
 use crate::{
+    api::Checked,
     cli::{CheckArgs, Output},
     config::Configuration,
     model::{Decision, Snapshot, TargetSnapshot},
-    view::api::Checked,
 };
 
 const EXIT_BALANCED: u8 = 0;

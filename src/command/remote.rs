@@ -16,8 +16,7 @@ use super::{CommandError, terminal::Attached};
 use crate::{
     cli::AttachArgs,
     config::HttpConfiguration,
-    source::exporter::{Events, Exporter, ExporterError, Told},
-    view::terminal::Documents,
+    source::exporter::{Events, Exporter, Told},
 };
 
 pub(super) const POLL_EVERY: Duration = Duration::from_millis(500);
@@ -35,11 +34,6 @@ pub(super) fn exporter(args: &AttachArgs) -> Result<Option<Exporter>, CommandErr
         None => HttpConfiguration::usual().map_err(CommandError::failure)?,
     };
     Ok(Some(Exporter::new(url.clone(), configuration)))
-}
-
-pub(super) async fn documents(exporter: &Exporter) -> Result<Documents, ExporterError> {
-    let told = exporter.documents().await?;
-    Documents::read(&told.targets, &told.scale_events).map_err(|error| exporter.unreadable(&error))
 }
 
 pub(super) async fn follow(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) {
@@ -60,7 +54,7 @@ pub(super) async fn follow(exporter: &Exporter, sender: &watch::Sender<Arc<Attac
 async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch::Sender<Arc<Attached>>) {
     let (mut heard, mut said) = (Instant::now(), false);
     loop {
-        let by_the_clock = !said || sender.borrow().documents.targets().len() != 1;
+        let by_the_clock = !said || sender.borrow().documents.targets.targets.len() != 1;
         let patience = SILENT_AFTER.saturating_sub(heard.elapsed());
         let news = match timeout(if by_the_clock { patience.min(POLL_EVERY) } else { patience }, events.next()).await {
             Ok(Ok(Some(told))) => {
@@ -88,7 +82,7 @@ async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch:
 /// Returns the pause before the next poll.
 async fn tell(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) -> Duration {
     let began = Instant::now();
-    let told = match documents(exporter).await {
+    let told = match exporter.documents().await {
         Ok(documents) => Attached { documents, stale: None },
         Err(error) => Attached { stale: Some(error.to_string()), ..Attached::clone(&sender.borrow()) },
     };

@@ -18,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{log, output, supervisor::Supervisor};
 use crate::{
+    api::Documents,
     clock::Clock,
     model::{Moment, Snapshot},
     view::{
         tape::Tape,
-        terminal::{self, Documents, Look, Picture, Pressed, Screen, Session, Text},
+        terminal::{self, Content, Look, Pressed, Screen, Session},
     },
 };
 
@@ -144,20 +145,18 @@ impl Drawing {
     }
 
     fn draw(&mut self, seen: &Seen, look: &Look, now: Moment) -> anyhow::Result<()> {
-        let (picture, stale) = match seen {
-            Seen::Own(snapshot) => (Picture::of(snapshot, look.place)?, None),
-            Seen::Attached(told) => (told.documents.picture(look.place), told.stale.as_deref().map(Text::from)),
+        let (content, stale) = match seen {
+            Seen::Own(snapshot) => (Content::of(snapshot, look.place), None),
+            Seen::Attached(told) => (Content::of_documents(&told.documents, look.place), told.stale.as_deref()),
         };
         let lines = log::kept();
-        let log: Vec<Text> =
-            lines[lines.len().saturating_sub(LOG_SHOWN)..].iter().map(|line| (&**line).into()).collect();
         let screen = Screen {
-            picture: &picture,
+            content: &content,
             look,
             now: now.wall,
-            stale: stale.as_ref().map(Text::as_str),
+            stale,
             page: self.page.as_deref(),
-            log: &log,
+            log: &lines[lines.len().saturating_sub(LOG_SHOWN)..],
             colour: self.colour,
         };
         self.session.draw(&screen).context("cannot draw on the terminal")
@@ -192,7 +191,7 @@ impl Seen {
     fn targets(&self) -> usize {
         match self {
             Self::Own(snapshot) => snapshot.targets.len(),
-            Self::Attached(told) => told.documents.targets().len(),
+            Self::Attached(told) => told.documents.targets.targets.len(),
         }
     }
 }
@@ -213,7 +212,7 @@ async fn print_tape(mut feed: Feed, stop: CancellationToken) -> anyhow::Result<(
     loop {
         let lines = match feed.see() {
             Seen::Own(snapshot) => tape.lines(&snapshot),
-            Seen::Attached(told) => tape.lines_of(&told.documents),
+            Seen::Attached(told) => tape.lines_of(&told.documents.targets),
         };
         for line in lines {
             output::line(&line)?;

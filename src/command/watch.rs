@@ -46,7 +46,7 @@ fn own(args: &WatchArgs) -> Result<u8, CommandError> {
 
 /// An exporter that is unreachable at first is an error; a later failure is retried.
 async fn attached(exporter: Exporter) -> Result<u8, CommandError> {
-    let documents = remote::documents(&exporter).await.map_err(CommandError::failure)?;
+    let documents = exporter.documents().await.map_err(CommandError::failure)?;
     let (sender, receiver) = watch::channel(Arc::new(Attached { documents, stale: None }));
     let (supervisor, signals) = (Supervisor::new(), Signals::listen().map_err(CommandError::failure)?);
     supervisor.spawn("following the exporter", |stop| async move {

@@ -18,7 +18,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 pub use self::{
@@ -27,6 +27,7 @@ pub use self::{
     url::{ExporterUrl, ExporterUrlError},
 };
 use crate::{
+    api::{Documents, ReplicaMilestones, ScaleEvents, StatefulSetMilestones},
     config::{Credentials, HttpConfiguration},
     model::cluster::{Milestone, ObjectName, Reached, ReplicaReached},
 };
@@ -50,30 +51,6 @@ pub struct Exporter {
     credentials: Option<Credentials>,
 }
 
-/// Unparsed JSON documents of an exporter.
-#[derive(Clone, Debug)]
-pub struct Documents {
-    pub targets: Bytes,
-    pub scale_events: Bytes,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    statefulsets: Vec<Set>,
-}
-
-#[derive(Deserialize)]
-struct Set {
-    statefulset: String,
-    replicas: Vec<Replica>,
-}
-
-#[derive(Deserialize)]
-struct Replica {
-    replica: String,
-    milestones: Vec<String>,
-}
-
 impl Exporter {
     #[must_use]
     pub fn new(url: ExporterUrl, configuration: HttpConfiguration) -> Self {
@@ -90,13 +67,15 @@ impl Exporter {
     /// # Errors
     /// When the request fails or the response is invalid.
     pub async fn reached(&self) -> Result<Vec<Reached>, ExporterError> {
-        read(&self.get(SCALE_EVENTS).await?).map_err(|text| self.unreadable(&text))
+        let scale_events = self.parse(&self.get(SCALE_EVENTS).await?)?;
+        reached(scale_events).map_err(|text| self.unreadable(&text))
     }
 
     /// # Errors
-    /// When a request fails.
+    /// When a request fails or a response is invalid.
     pub async fn documents(&self) -> Result<Documents, ExporterError> {
-        Ok(Documents { targets: self.get(TARGETS).await?, scale_events: self.get(SCALE_EVENTS).await? })
+        let (targets, scale_events) = (self.get(TARGETS).await?, self.get(SCALE_EVENTS).await?);
+        Ok(Documents { targets: self.parse(&targets)?, scale_events: self.parse(&scale_events)? })
     }
 
     /// # Errors
@@ -106,8 +85,11 @@ impl Exporter {
         Ok(Events::of(self.url.clone(), response.into_body()))
     }
 
-    #[must_use]
-    pub fn unreadable(&self, text: &impl ToString) -> ExporterError {
+    fn parse<T: DeserializeOwned>(&self, json: &[u8]) -> Result<T, ExporterError> {
+        serde_json::from_slice(json).map_err(|error| self.unreadable(&error))
+    }
+
+    fn unreadable(&self, text: &impl ToString) -> ExporterError {
         ExporterError::Unreadable(self.url.clone(), text.to_string())
     }
 
@@ -161,19 +143,17 @@ impl Exporter {
     }
 }
 
-fn read(body: &[u8]) -> Result<Vec<Reached>, String> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let replica = |known: Replica| {
+fn reached(scale_events: ScaleEvents<'_>) -> Result<Vec<Reached>, String> {
+    let replica = |ReplicaMilestones { replica, milestones }: ReplicaMilestones<'_>| {
         // Skip milestones of later versions: users of this version cannot wait for them.
-        let milestone = |name: String| Milestone::from_name(&name);
-        let milestones = known.milestones.into_iter().filter_map(milestone).collect();
-        ReplicaReached { replica: known.replica.into(), milestones }
+        let known = milestones.iter().filter_map(|name| Milestone::from_name(name));
+        ReplicaReached { replica: replica.into(), milestones: known.collect() }
     };
-    let set = |set: Set| {
-        let statefulset: ObjectName = set.statefulset.parse().map_err(|_| format!("{:?}", set.statefulset))?;
-        Ok(Reached { statefulset, replicas: set.replicas.into_iter().map(replica).collect() })
+    let set = |StatefulSetMilestones { statefulset, replicas }: StatefulSetMilestones<'_>| {
+        let name: ObjectName = statefulset.parse().map_err(|_| format!("{statefulset:?}"))?;
+        Ok(Reached { statefulset: name, replicas: replicas.into_iter().map(replica).collect() })
     };
-    answer.statefulsets.into_iter().map(set).collect()
+    scale_events.statefulsets.into_iter().map(set).collect()
 }
 
 #[cfg(test)]
@@ -181,15 +161,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_exporter_says_is_read_and_what_it_adds_is_passed_over() {
+    fn documents_are_parsed_and_unknown_fields_and_milestones_are_ignored() {
+        let read = |body: &str| reached(serde_json::from_str(body).map_err(|error| error.to_string())?);
         let body = r#"{"scale_events": [], "statefulsets": [{"statefulset": "mysql/mysql", "more": 1,
             "replicas": [{"replica": "mysql-3", "milestones": ["pod_ready", "of_tomorrow"]}]}]}"#;
-        let sets = read(body.as_bytes()).unwrap();
+        let sets = read(body).unwrap();
         assert!(Reached::has(&sets, "mysql-3", Milestone::PodReady));
         assert!(!Reached::has(&sets, "mysql-3", Milestone::FirstRead));
         assert!(Reached::has(&sets, "mysql-9", Milestone::PodGone));
-        for body in ["", "{}", r#"{"statefulsets": [{"statefulset": "mysql", "replicas": []}]}"#] {
-            assert!(read(body.as_bytes()).is_err(), "{body}");
+        let without_namespace = r#"{"scale_events": [], "statefulsets": [{"statefulset": "mysql", "replicas": []}]}"#;
+        for body in ["", "{}", r#"{"scale_events": []}"#, without_namespace] {
+            assert!(read(body).is_err(), "{body}");
         }
     }
 }

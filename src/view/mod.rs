@@ -1,6 +1,5 @@
 //! Output formats. Each renders the same [`Snapshot`](crate::model::Snapshot) and computes nothing of its own.
 
-pub mod api;
 pub mod log;
 pub mod metrics;
 pub mod tape;

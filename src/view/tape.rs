@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
-use super::terminal::Documents;
-use crate::model::Snapshot;
+use super::terminal::escaped;
+use crate::{
+    api::{Read, Targets},
+    model::Snapshot,
+};
 
 /// Reads are lost if more arrive between two calls than the tape of a target holds.
 #[derive(Debug, Default)]
 pub struct Tape {
     /// Number of reads of each target that were printed.
-    looked_at: BTreeMap<String, u64>,
+    printed: BTreeMap<String, u64>,
 }
 
 impl Tape {
@@ -20,34 +21,31 @@ impl Tape {
         let several = snapshot.targets.len() > 1;
         let mut lines = Vec::new();
         for target in &snapshot.targets {
-            let new = self.new_answers(&target.name, target.probes - target.failed());
-            let answers = target.last_reads.iter().take(new).rev();
-            let of = several.then_some(&*target.name);
-            lines.extend(answers.map(|answer| line(answer.time, answer.server_id, &answer.replica, of)));
+            let new = self.count_new(&target.name, target.probes - target.failed());
+            let reads = target.last_reads.iter().take(new).rev().map(Read::of);
+            lines.extend(reads.map(|read| line(&read, several.then_some(&target.name))));
         }
         lines
     }
 
-    pub fn lines_of(&mut self, documents: &Documents) -> Vec<String> {
-        let several = documents.targets().len() > 1;
+    pub fn lines_of(&mut self, targets: &Targets<'_>) -> Vec<String> {
+        let several = targets.targets.len() > 1;
         let mut lines = Vec::new();
-        for target in documents.targets() {
-            let name = target.target.as_str();
-            let new = self.new_answers(name, target.probes.saturating_sub(target.failures));
-            let answers = target.last_reads.iter().take(new).rev();
-            let of = several.then_some(name);
-            lines.extend(answers.map(|answer| line(answer.time, answer.server_id, answer.replica.as_str(), of)));
+        for target in &targets.targets {
+            let new = self.count_new(&target.target, target.probes.saturating_sub(target.failures));
+            let reads = target.last_reads.as_deref().unwrap_or_default();
+            lines.extend(reads.iter().take(new).rev().map(|read| line(read, several.then_some(&target.target))));
         }
         lines
     }
 
-    fn new_answers(&mut self, target: &str, answers: u64) -> usize {
-        let before = self.looked_at.insert(target.to_owned(), answers).unwrap_or(0);
-        usize::try_from(answers.saturating_sub(before)).unwrap_or(usize::MAX)
+    fn count_new(&mut self, target: &str, reads: u64) -> usize {
+        let before = self.printed.insert(target.to_owned(), reads).unwrap_or(0);
+        usize::try_from(reads.saturating_sub(before)).unwrap_or(usize::MAX)
     }
 }
 
-fn line(time: Timestamp, server_id: u32, replica: &str, target: Option<&str>) -> String {
-    let target = target.map(|target| format!("  {target}")).unwrap_or_default();
-    format!("{time:.3}  {server_id:>5}  {replica}{target}")
+fn line(read: &Read<'_>, target: Option<&str>) -> String {
+    let target = target.map(|target| format!("  {}", escaped(target))).unwrap_or_default();
+    format!("{:.3}  {:>5}  {}{target}", read.time.0, read.server_id, escaped(&read.replica))
 }

@@ -22,12 +22,12 @@ use crate::{
 };
 
 /// An open stream of events.
-struct Events {
+pub(crate) struct Events {
     lines: BufReader<TcpStream>,
 }
 
 impl Events {
-    fn open(address: SocketAddr, query: &str) -> Self {
+    pub(crate) fn open(address: SocketAddr, query: &str) -> Self {
         let mut stream = connect(address);
         let request = format!("GET /api/v1/events{query} HTTP/1.1\r\nHost: here\r\nAccept: text/event-stream\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
@@ -44,6 +44,17 @@ impl Events {
 
     /// The next event, signs of life left out; `None` at the end of the stream.
     fn next(&mut self) -> Option<(String, Value)> {
+        self.next_data().map(|(name, data)| (name, serde_json::from_str(&data).unwrap()))
+    }
+
+    /// The data of the next event, which must have this name.
+    pub(crate) fn next_text(&mut self, wanted: &str) -> String {
+        let (name, data) = self.next_data().unwrap();
+        assert_eq!(name, wanted, "{data}");
+        data
+    }
+
+    fn next_data(&mut self) -> Option<(String, String)> {
         let mut name = String::new();
         loop {
             let mut line = String::new();
@@ -52,7 +63,7 @@ impl Events {
                 event.trim().clone_into(&mut name);
             } else if let Some(data) = line.strip_prefix("data: ") {
                 if name != "beat" {
-                    return Some((name, serde_json::from_str(data).unwrap()));
+                    return Some((name, data.trim_end().to_owned()));
                 }
             } else if line == "0\r\n" {
                 return None;

@@ -28,9 +28,16 @@ pub(crate) fn watches() -> Vec<WatchName> {
 
 /// The lists of the `StatefulSet` `mysql` with a replica at each of these addresses, all of them behind `mysql-read`.
 pub(crate) fn lists(addresses: &[IpAddr]) -> Vec<Event> {
+    let mut events = objects(addresses, Receipt::Listed);
+    events.extend(KINDS.map(|kind| Event::Cluster { watch: watch(kind), told: Told::Listed }));
+    events
+}
+
+/// The same objects, received one by one.
+pub(crate) fn objects(addresses: &[IpAddr], receipt: Receipt) -> Vec<Event> {
     let mut events = Vec::new();
     let mut lists = |kind, object| {
-        let change = Change::Applied(object, Receipt::Listed);
+        let change = Change::Applied(object, receipt);
         events.push(Event::Cluster { watch: watch(kind), told: Told::Change(Box::new(change)) });
     };
     let replicas = u32::try_from(addresses.len()).unwrap();
@@ -74,6 +81,5 @@ pub(crate) fn lists(addresses: &[IpAddr]) -> Vec<Event> {
     lists(Kind::Service, Object::Service(service));
     let slice = Slice { name: name("mysql-read-x"), service: "mysql-read".into(), ports, endpoints };
     lists(Kind::Slice, Object::Slice(slice));
-    events.extend(KINDS.map(|kind| Event::Cluster { watch: watch(kind), told: Told::Listed }));
     events
 }

@@ -16,7 +16,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 use pseudo::{Pseudo, SOON};
-use readscope::view::terminal::{Look, Picture, Screen, Session};
+use readscope::view::terminal::{Content, Look, Screen, Session};
 use support::{
     program::{Program, call, readscope},
     replicas::Replicas,
@@ -130,9 +130,9 @@ fn a_terminal_that_is_closed_ends_it() {
 fn a_panic_gives_the_terminal_back_and_is_told() {
     if std::env::var_os(PANICS).is_some() {
         let mut session = Session::open().unwrap();
-        let (picture, look) = (Picture::default(), Look::default());
+        let (content, look) = (Content::default(), Look::default());
         let now = jiff::Timestamp::UNIX_EPOCH;
-        let screen = Screen { picture: &picture, look: &look, now, stale: None, page: None, log: &[], colour: true };
+        let screen = Screen { content: &content, look: &look, now, stale: None, page: None, log: &[], colour: true };
         session.draw(&screen).unwrap();
         panic!("as it was to be");
     }

@@ -6,15 +6,15 @@ use super::{
     Palette, Screen,
     look::KEYS,
     panels::marked,
-    picture::{Replica, Short, Target},
     text::{columns, cut, fit, wrapped},
     verdict_style,
 };
+use crate::api::{Failure, Replica, Target, TargetSummary};
 
 /// One line per target. The selected one is marked and always visible.
 pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
-    let targets = &screen.picture.targets;
-    let longest = targets.iter().map(|target| columns(target.target.as_str())).max().unwrap_or(0);
+    let targets = &screen.content.targets;
+    let longest = targets.iter().map(|target| columns(&target.target)).max().unwrap_or(0);
     let name_width = longest.clamp(6, (width / 3).max(6));
     let mut lines: Vec<_> = screen.stale.iter().flat_map(|text| marked("! ", text, width, 3, palette)).collect();
     let head = format!("  {} {:>8} {:>6}  verdict", fit("target", name_width), "probes", "failed");
@@ -23,10 +23,10 @@ pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: 
     let chosen = screen.look.place.checked_rem(targets.len()).unwrap_or(0);
     let first = (chosen + 1).saturating_sub(room);
     for (place, target) in targets.iter().enumerate().skip(first).take(room) {
-        let (mark, style) = verdict_style(target.verdict.as_ref(), palette);
-        let Short { target: name, reason, probes, failures, .. } = target;
-        let reason = reason.as_ref().map_or("", |reason| reason.as_str());
-        let rest = format!(" {} {probes:>8} {failures:>6}  {reason}", fit(name.as_str(), name_width));
+        let (mark, style) = verdict_style(target.verdict.as_deref(), palette);
+        let TargetSummary { target: name, reason, probes, failures, .. } = target;
+        let reason = reason.as_deref().unwrap_or_default();
+        let rest = format!(" {} {probes:>8} {failures:>6}  {reason}", fit(name, name_width));
         let rest = cut(&rest, width.saturating_sub(1));
         let rest_style = if place == chosen { palette.chosen() } else { palette.plain() };
         lines.push(Line::from(vec![Span::styled(mark, style), Span::styled(rest, rest_style)]));
@@ -34,35 +34,35 @@ pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: 
     lines
 }
 
-pub(super) fn details(target: &Target, width: usize, palette: Palette) -> Vec<Line<'static>> {
+pub(super) fn details(target: &Target<'_>, width: usize, palette: Palette) -> Vec<Line<'static>> {
     let heading = |text: &str| Line::styled(cut(text, width), palette.heading());
     let mut lines = vec![heading("replicas")];
-    let basis = target.share_basis.iter().flat_map(|basis| wrapped(basis.as_str(), width));
+    let basis = target.share_basis.iter().flat_map(|basis| wrapped(basis, width));
     lines.extend(basis.map(|row| Line::styled(row, palette.dim())));
     for replica in &target.replicas {
         lines.push(Line::styled(cut(&identity(replica), width), palette.strong()));
         if let Some(why) = &replica.why {
-            lines.extend(marked("  ", why.as_str(), width, usize::MAX, palette));
+            lines.extend(marked("  ", why, width, usize::MAX, palette));
         }
     }
     lines.push(heading("notices"));
     for notice in &target.notices {
-        lines.extend(marked("! ", notice.as_str(), width, usize::MAX, palette));
+        lines.extend(marked("! ", notice, width, usize::MAX, palette));
     }
     lines.push(heading("last failures"));
     for failure in &target.last_failures {
-        let time = failure.time.strftime("%H:%M:%S.%3f");
-        let (reason, error, advice) = (failure.reason.as_str(), failure.error.as_str(), failure.advice.as_str());
+        let time = failure.time.0.strftime("%H:%M:%S.%3f");
+        let Failure { reason, error, advice, .. } = failure;
         lines.extend(marked("- ", &format!("{time} {reason}: {error}; {advice}"), width, usize::MAX, palette));
     }
     lines
 }
 
-fn identity(replica: &Replica) -> String {
-    let mut parts = vec![replica.replica.as_str().to_owned()];
-    parts.extend(replica.role.iter().map(|role| role.as_str().to_owned()));
+fn identity(replica: &Replica<'_>) -> String {
+    let mut parts = vec![replica.replica.to_string()];
+    parts.extend(replica.role.iter().map(ToString::to_string));
     parts.extend(replica.server_id.map(|id| format!("server_id {id}")));
-    parts.extend(replica.version.iter().map(|version| format!("version {}", version.as_str())));
+    parts.extend(replica.version.iter().map(|version| format!("version {version}")));
     parts.extend(replica.stale_reads.map(|reads| format!("stale reads {reads}")));
     parts.join("  ")
 }
@@ -71,8 +71,7 @@ pub(super) fn log(screen: &Screen<'_>, width: usize, room: usize, palette: Palet
     if screen.log.is_empty() {
         return vec![Line::styled(cut("nothing was logged here", width), palette.dim())];
     }
-    let rows: Vec<_> =
-        screen.log.iter().rev().flat_map(|line| wrapped(line.as_str(), width).into_iter().rev()).collect();
+    let rows: Vec<_> = screen.log.iter().rev().flat_map(|line| wrapped(line, width).into_iter().rev()).collect();
     let above = screen.look.scroll.min(rows.len().saturating_sub(room));
     rows.into_iter().skip(above).take(room).rev().map(Line::raw).collect()
 }

@@ -1,9 +1,9 @@
 //! The terminal view, for screens of 80 by 24 or more; smaller screens show the most important parts.
 
+mod content;
 mod lists;
 mod look;
 mod panels;
-mod picture;
 mod session;
 mod shares;
 #[cfg(test)]
@@ -18,13 +18,15 @@ use ratatui::{
     text::{Line, Span, Text as Lines},
 };
 
+pub use content::Content;
 pub use look::{Look, Pane, Pressed};
-pub use picture::{Documents, Picture};
 pub use session::{Session, restore};
-pub use text::Text;
 
-use picture::Target;
+pub(super) use text::escaped;
+
 use text::{columns, cut, wrapped};
+
+use crate::api::Target;
 
 const SIDE_BY_SIDE: u16 = 64;
 
@@ -42,14 +44,14 @@ const HEAD_FROM: u16 = 9;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Screen<'a> {
-    pub picture: &'a Picture,
+    pub content: &'a Content<'a>,
     pub look: &'a Look,
     pub now: Timestamp,
-    /// Why the picture is out of date, if it is.
+    /// Why the content is out of date, if it is.
     pub stale: Option<&'a str>,
     pub page: Option<&'a str>,
     /// Oldest first.
-    pub log: &'a [Text],
+    pub log: &'a [String],
     pub colour: bool,
 }
 
@@ -76,7 +78,7 @@ pub fn draw(frame: &mut Frame<'_>, screen: &Screen<'_>) {
         put(frame, rows.area, lists::help(width, palette));
         return;
     }
-    match (screen.look.pane, &screen.picture.shown) {
+    match (screen.look.pane, &screen.content.target) {
         (Pane::Log, _) => put(frame, rows.area, lists::log(screen, width, rows.area.height.into(), palette)),
         (Pane::Overview, _) => {
             put(frame, rows.area, lists::overview(screen, width, rows.area.height.into(), palette));
@@ -87,7 +89,7 @@ pub fn draw(frame: &mut Frame<'_>, screen: &Screen<'_>) {
         }
         (Pane::Target, Some(target)) => draw_target(frame, rows, target, screen, palette),
         (Pane::Scaling, Some(_)) => {
-            let lines = panels::all_scaling(screen.picture, screen.now, width, palette);
+            let lines = panels::all_scaling(screen.content, screen.now, width, palette);
             put(frame, rows.area, lists::scrolled(lines, screen.look.scroll, rows.area.height.into()));
         }
         (Pane::Details, Some(target)) => {
@@ -97,10 +99,10 @@ pub fn draw(frame: &mut Frame<'_>, screen: &Screen<'_>) {
     }
 }
 
-fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target, screen: &Screen<'_>, palette: Palette) {
+fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target<'_>, screen: &Screen<'_>, palette: Palette) {
     let (width, height) = (usize::from(rows.area.width), usize::from(rows.area.height));
     let every_part = height >= EVERY_PART;
-    let running = screen.picture.scale_events.first().is_some_and(|event| event.finished.is_none());
+    let running = screen.content.scale_events.first().is_some_and(|event| event.finished.is_none());
     // On a small screen the verdict may take every row.
     let rows_max = if height > HEAD_FROM.into() { 3 } else { usize::MAX };
     for (text, style) in sentences(screen, target, palette) {
@@ -109,15 +111,15 @@ fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target, screen: &
             wrapped(&text, width).into_iter().take(rows_max).map(|row| Line::styled(row, style)).collect(),
         );
     }
-    if let (Some(act), true) = (&screen.picture.announcement, every_part) {
-        let act = wrapped(act.as_str(), width).into_iter().take(2).map(|row| Line::styled(row, palette.act()));
+    if let (Some(act), true) = (&screen.content.caption, every_part) {
+        let act = wrapped(act, width).into_iter().take(2).map(|row| Line::styled(row, palette.act()));
         rows.put_top(frame, act.collect());
     }
     let room = usize::from(rows.area.height);
     let below = if every_part { MIDDLE_ROWS } else { 0 };
     rows.put_top(frame, shares::lines(target, width, room.saturating_sub(below), palette));
     if let Some(evidence) = &target.evidence {
-        let text = format!("evidence: {}", evidence.as_str());
+        let text = format!("evidence: {evidence}");
         rows.put_top(frame, vec![Line::styled(cut(&text, width), palette.dim())]);
     }
 
@@ -143,20 +145,21 @@ fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target, screen: &
     }
     if wide || running {
         let (width, height) = (middle.width.into(), middle.height.into());
-        put(frame, middle, panels::scaling(screen.picture, screen.now, width, height, palette));
+        put(frame, middle, panels::scaling(screen.content, screen.now, width, height, palette));
     }
 }
 
 fn headline(screen: &Screen<'_>, width: usize, palette: Palette) -> Line<'static> {
-    let Screen { picture, look, .. } = screen;
-    let of = match picture.targets.len() {
+    let Screen { content, look, .. } = screen;
+    let of = match content.targets.len() {
         0 | 1 => String::new(),
         targets => format!(" ({} of {targets})", look.place % targets + 1),
     };
-    let name = picture.shown.as_ref().filter(|_| look.pane != Pane::Overview).map(|target| {
-        let name = target.target.as_str();
-        format!("  {}{of}", cut(name, 40.min(width / 2)))
-    });
+    let name = content
+        .target
+        .as_ref()
+        .filter(|_| look.pane != Pane::Overview)
+        .map(|target| format!("  {}{of}", cut(&target.target, 40.min(width / 2))));
     let paused = if look.paused { "  PAUSED" } else { "" };
     let left = format!("readscope{}  {}{paused}", name.unwrap_or_default(), look.pane.title());
     let left = cut(&left, width);
@@ -170,7 +173,7 @@ fn headline(screen: &Screen<'_>, width: usize, palette: Palette) -> Line<'static
 }
 
 fn keys(screen: &Screen<'_>, width: usize) -> String {
-    let several = screen.picture.targets.len() > 1;
+    let several = screen.content.targets.len() > 1;
     let targets = if several { "  ←→ target" } else { "" };
     let rows = match screen.look.pane {
         Pane::Target => "",
@@ -181,17 +184,16 @@ fn keys(screen: &Screen<'_>, width: usize) -> String {
     cut(&format!("q quit  Tab next{targets}{rows}  {next}  ? help"), width)
 }
 
-fn sentences(screen: &Screen<'_>, target: &Target, palette: Palette) -> Vec<(String, Style)> {
-    let (mark, style) = verdict_style(target.verdict.as_ref(), palette);
-    let verdict = target.reason.as_ref().or(target.verdict.as_ref());
-    let verdict = verdict.map_or("There is no verdict yet", Text::as_str);
+fn sentences(screen: &Screen<'_>, target: &Target<'_>, palette: Palette) -> Vec<(String, Style)> {
+    let (mark, style) = verdict_style(target.verdict.as_deref(), palette);
+    let verdict = target.reason.as_deref().or(target.verdict.as_deref()).unwrap_or("There is no verdict yet");
     let not_of_now = screen.stale.map(|text| (format!("! {text}"), palette.bad()));
     not_of_now.into_iter().chain([(format!("{mark} {verdict}"), style)]).collect()
 }
 
 /// Each verdict has its own sign, so that it is readable without colour.
-fn verdict_style(verdict: Option<&Text>, palette: Palette) -> (&'static str, Style) {
-    match verdict.map(Text::as_str) {
+fn verdict_style(verdict: Option<&str>, palette: Palette) -> (&'static str, Style) {
+    match verdict {
         Some("balanced") => ("●", palette.good()),
         Some("unbalanced") => ("▲", palette.bad()),
         Some(_) => ("◆", palette.unsure()),

@@ -1,14 +1,18 @@
 //! The panels below the shares, most important lines first, cut at the end when space runs out.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 use ratatui::text::{Line, Span};
 
 use super::{
-    Palette,
-    picture::{Picture, Pvc, ScaleEvent, Target},
-    text::{Text, columns, cut, fit, wrapped},
+    Content, Palette,
+    text::{columns, cut, fit, wrapped},
 };
-use crate::model::cluster::{ClusterNotice, Milestone};
+use crate::{
+    api::{Pvc, ScaleEvent, Target, Time},
+    model::cluster::{ClusterNotice, Milestone},
+};
 
 const PVC_COLUMNS: usize = 9 + 9 + 13 + 13 + 6;
 
@@ -19,24 +23,24 @@ const EVERY_PVC_COLUMN: usize = 100;
 const ACCESS_MODES: usize = 4;
 
 /// The last reads, newest first: time, `server_id`, replica, in the format of the lab's loop.
-pub(super) fn tape(target: &Target, width: usize, palette: Palette) -> Vec<Line<'static>> {
+pub(super) fn tape(target: &Target<'_>, width: usize, palette: Palette) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(cut("time         server_id replica", width), palette.heading())];
-    lines.extend(target.last_reads.iter().map(|answer| {
-        let time = answer.time.strftime("%H:%M:%S.%3f");
-        Line::raw(cut(&format!("{time} {:>9} {}", answer.server_id, answer.replica.as_str()), width))
+    lines.extend(target.last_reads.iter().flatten().map(|read| {
+        let time = read.time.0.strftime("%H:%M:%S.%3f");
+        Line::raw(cut(&format!("{time} {:>9} {}", read.server_id, read.replica), width))
     }));
     lines
 }
 
 pub(super) fn scaling(
-    picture: &Picture,
+    content: &Content<'_>,
     now: Timestamp,
     width: usize,
     room: usize,
     palette: Palette,
 ) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(cut("scale events", width), palette.heading())];
-    let Some((event, before)) = picture.scale_events.split_first() else {
+    let Some((event, before)) = content.scale_events.split_first() else {
         lines.push(Line::raw(cut("none was seen", width)));
         return lines;
     };
@@ -48,9 +52,9 @@ pub(super) fn scaling(
     lines
 }
 
-pub(super) fn all_scaling(picture: &Picture, now: Timestamp, width: usize, palette: Palette) -> Vec<Line<'static>> {
+pub(super) fn all_scaling(content: &Content<'_>, now: Timestamp, width: usize, palette: Palette) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    for event in &picture.scale_events {
+    for event in &content.scale_events {
         lines.push(headline(event, now, width, palette));
         lines.extend(milestones(event, width));
     }
@@ -60,30 +64,30 @@ pub(super) fn all_scaling(picture: &Picture, now: Timestamp, width: usize, palet
     lines
 }
 
-fn headline(event: &ScaleEvent, now: Timestamp, width: usize, palette: Palette) -> Line<'static> {
-    let ScaleEvent { from, to, started, finished, .. } = event;
+fn headline(event: &ScaleEvent<'_>, now: Timestamp, width: usize, palette: Palette) -> Line<'static> {
+    let ScaleEvent { from, to, started: Time(started), finished, .. } = *event;
     let (notice, style) = match finished {
-        Some(finished) => {
-            let lasted = finished.duration_since(*started).try_into().ok();
-            (ClusterNotice::ScaleOver { from: *from, to: *to, lasted }, palette.strong())
+        Some(Time(finished)) => {
+            let lasted = finished.duration_since(started).try_into().ok();
+            (ClusterNotice::ScaleOver { from, to, lasted }, palette.strong())
         }
-        None => (ClusterNotice::ScaleBegan { from: *from, to: *to }, palette.unsure()),
+        None => (ClusterNotice::ScaleBegan { from, to }, palette.unsure()),
     };
-    let running = if finished.is_some() { String::new() } else { format!(" for {}", since(*started, now)) };
+    let running = if finished.is_some() { String::new() } else { format!(" for {}", since(started, now)) };
     let what = format!("{} {notice}{running}", started.strftime("%H:%M:%S"));
-    let whose = format!("{what}  {}", event.statefulset.as_str());
+    let whose = format!("{what}  {}", event.statefulset);
     Line::styled(cut(if columns(&whose) <= width { &whose } else { &what }, width), style)
 }
 
-fn milestones(event: &ScaleEvent, width: usize) -> Vec<Line<'static>> {
+fn milestones(event: &ScaleEvent<'_>, width: usize) -> Vec<Line<'static>> {
     let mut reached = Vec::new();
     for member in &event.replicas {
-        for (name, time) in &member.milestones {
-            let milestone = Milestone::from_name(name.as_str());
+        for (name, Time(time)) in &member.milestones {
+            let milestone = Milestone::from_name(name);
             let reused = milestone == Some(Milestone::Requested) && member.pvc_reused == Some(true);
-            let what = milestone.map_or_else(|| name.as_str().to_owned(), |milestone| milestone.to_string());
+            let what = milestone.map_or_else(|| name.to_string(), |milestone| milestone.to_string());
             let note = if reused { ", PVC reused" } else { "" };
-            let text = format!("{:>8}  {}: {what}{note}", since(event.started, *time), member.replica.as_str());
+            let text = format!("{:>8}  {}: {what}{note}", since(event.started.0, *time), member.replica);
             reached.push((*time, milestone, text));
         }
     }
@@ -92,15 +96,15 @@ fn milestones(event: &ScaleEvent, width: usize) -> Vec<Line<'static>> {
 }
 
 /// Current problems except those that the verdict names already, each in at most `rows_max` rows, and the last failure.
-pub(super) fn notices(target: &Target, width: usize, rows_max: usize, palette: Palette) -> Vec<Line<'static>> {
-    let said = |notice: &&Text| target.reason.as_ref() == Some(*notice);
+pub(super) fn notices(target: &Target<'_>, width: usize, rows_max: usize, palette: Palette) -> Vec<Line<'static>> {
+    let said = |notice: &&Cow<'_, str>| target.reason.as_ref() == Some(*notice);
     let mut lines = Vec::new();
     for notice in target.notices.iter().filter(|notice| !said(notice)) {
-        lines.extend(marked("! ", notice.as_str(), width, rows_max, palette));
+        lines.extend(marked("! ", notice, width, rows_max, palette));
     }
     if let (Some(failure), true) = (target.last_failures.first(), lines.is_empty()) {
-        let time = failure.time.strftime("%H:%M:%S");
-        let text = format!("last failure {time} ({}): {}", failure.reason.as_str(), failure.error.as_str());
+        let time = failure.time.0.strftime("%H:%M:%S");
+        let text = format!("last failure {time} ({}): {}", failure.reason, failure.error);
         lines.push(Line::styled(cut(&text, width), palette.dim()));
     }
     lines
@@ -127,7 +131,13 @@ pub(super) fn marked(
 }
 
 /// The PVCs, as `kubectl get pvc` shows them. PVCs without a volume come first when space runs out.
-pub(super) fn pvcs(target: &Target, now: Timestamp, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
+pub(super) fn pvcs(
+    target: &Target<'_>,
+    now: Timestamp,
+    width: usize,
+    room: usize,
+    palette: Palette,
+) -> Vec<Line<'static>> {
     let Some(pvcs) = target.pvcs.as_ref().filter(|pvcs| !pvcs.is_empty()) else { return Vec::new() };
     let every_column = width >= EVERY_PVC_COLUMN;
     let names = width.saturating_sub(PVC_COLUMNS + 2) + if every_column { 0 } else { 13 };
@@ -139,16 +149,16 @@ pub(super) fn pvcs(target: &Target, now: Timestamp, width: usize, room: usize, p
         cut(cells.join(" ").trim_end(), width)
     };
     let head = row(["NAME", "STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "AGE"]);
-    let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned()).unwrap_or_default();
-    let of = |pvc: &Pvc| {
-        let age = pvc.created.map(|created| age(now.duration_since(created))).unwrap_or_default();
+    let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
+    let of = |pvc: &Pvc<'_>| {
+        let age = pvc.created.map(|Time(created)| age(now.duration_since(created))).unwrap_or_default();
         let [volume, capacity, modes, class] =
             [&pvc.volume, &pvc.capacity, &pvc.access_modes, &pvc.storage_class].map(text);
-        Line::raw(row([pvc.pvc.as_str(), pvc.phase.as_str(), &volume, &capacity, &modes, &class, &age]))
+        Line::raw(row([&pvc.pvc, &pvc.phase, &volume, &capacity, &modes, &class, &age]))
     };
     let mut pvcs: Vec<_> = pvcs.iter().collect();
     if pvcs.len() >= room {
-        pvcs.sort_by_key(|pvc| pvc.phase.as_str() == "Bound");
+        pvcs.sort_by_key(|pvc| pvc.phase == "Bound");
     }
     [Line::styled(head, palette.heading())].into_iter().chain(pvcs.into_iter().map(of)).take(room).collect()
 }

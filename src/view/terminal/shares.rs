@@ -4,9 +4,9 @@ use ratatui::text::{Line, Span};
 
 use super::{
     Palette,
-    picture::{Replica, Target},
     text::{columns, cut, fit},
 };
+use crate::api::{Replica, Target};
 
 /// Minimum width that shows every column.
 const EVERY_COLUMN: usize = 76;
@@ -16,9 +16,9 @@ const FIGURES_WIDTH: usize = 49;
 const FEW_FIGURES_WIDTH: usize = 7;
 
 /// A heading and one line per replica. If `room` is too small, the last line says how many are missing.
-pub(super) fn lines(target: &Target, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
+pub(super) fn lines(target: &Target<'_>, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
     let every_column = width >= EVERY_COLUMN;
-    let longest = target.replicas.iter().map(|replica| columns(replica.replica.as_str())).max().unwrap_or(0);
+    let longest = target.replicas.iter().map(|replica| columns(&replica.replica)).max().unwrap_or(0);
     let name_width = longest.clamp(7, if every_column { 18 } else { 10 });
     let figures_width = if every_column { FIGURES_WIDTH } else { FEW_FIGURES_WIDTH };
     let bar_width = width.saturating_sub(name_width + figures_width + 2);
@@ -35,7 +35,7 @@ pub(super) fn lines(target: &Target, width: usize, room: usize, palette: Palette
     for replica in target.replicas.iter().take(shown) {
         let figures = if every_column { figures_of(replica) } else { format!("{:>7}", percent(replica.share)) };
         lines.push(Line::from(vec![
-            Span::styled(fit(replica.replica.as_str(), name_width), palette.strong()),
+            Span::styled(fit(&replica.replica, name_width), palette.strong()),
             Span::raw(" "),
             Span::styled(bar(replica, bar_width, full), palette.bar()),
             Span::raw(format!(" {figures}")),
@@ -48,14 +48,14 @@ pub(super) fn lines(target: &Target, width: usize, room: usize, palette: Palette
 }
 
 /// The share at the right end of the bars: 1.25 times the largest one.
-fn full_scale(target: &Target) -> f64 {
-    let of = |replica: &Replica| replica.share.unwrap_or(0.0).max(replica.expected_share);
+fn full_scale(target: &Target<'_>) -> f64 {
+    let of = |replica: &Replica<'_>| replica.share.unwrap_or(0.0).max(replica.expected_share);
     let longest = target.replicas.iter().map(of).fold(0.0, f64::max);
     (longest * 1.25).clamp(0.01, 1.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a screen has few columns")]
-fn bar(replica: &Replica, width: usize, full: f64) -> String {
+fn bar(replica: &Replica<'_>, width: usize, full: f64) -> String {
     let share = replica.share.unwrap_or(0.0);
     let interval = replica.share_lower.zip(replica.share_upper);
     let cell = |index: usize| {
@@ -76,7 +76,7 @@ fn bar(replica: &Replica, width: usize, full: f64) -> String {
     (0..width).map(cell).collect()
 }
 
-fn figures_of(replica: &Replica) -> String {
+fn figures_of(replica: &Replica<'_>) -> String {
     let interval = match replica.share_lower.zip(replica.share_upper) {
         Some((lower, upper)) => format!("{:.0}–{:.0} %", lower * 100.0, upper * 100.0),
         None => "-".to_owned(),

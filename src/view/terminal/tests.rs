@@ -2,20 +2,29 @@
 
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 
-use super::{picture::Short, *};
+use super::*;
+use crate::api::{Documents, TargetSummary};
 
 const TARGETS: &str = include_str!("../../../tests/fixtures/terminal/targets.json");
 const SCALE_EVENTS: &str = include_str!("../../../tests/fixtures/terminal/scale-events.json");
 
 fn documents() -> Documents {
-    Documents::read(TARGETS.as_bytes(), SCALE_EVENTS.as_bytes()).unwrap()
+    read(TARGETS, SCALE_EVENTS).unwrap()
 }
 
-fn drawn(picture: &Picture, look: &Look, (width, height): (u16, u16), colour: bool) -> Buffer {
+fn read(targets: &str, scale_events: &str) -> serde_json::Result<Documents> {
+    Ok(Documents { targets: serde_json::from_str(targets)?, scale_events: serde_json::from_str(scale_events)? })
+}
+
+fn content(documents: &Documents) -> Content<'_> {
+    Content::of_documents(documents, 0)
+}
+
+fn drawn(content: &Content<'_>, look: &Look, (width, height): (u16, u16), colour: bool) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    let log = ["a line of the log".into()];
+    let log = ["a line of the log".to_owned()];
     let now = "2026-11-23T00:00:30Z".parse().unwrap();
-    let screen = Screen { picture, look, now, stale: None, page: Some("http://127.0.0.1:1/"), log: &log, colour };
+    let screen = Screen { content, look, now, stale: None, page: Some("http://127.0.0.1:1/"), log: &log, colour };
     terminal.draw(|frame| draw(frame, &screen)).unwrap();
     terminal.backend().buffer().clone()
 }
@@ -26,8 +35,8 @@ fn rows(buffer: &Buffer) -> Vec<String> {
     rows.map(|row: String| row.trim_end().to_owned()).collect()
 }
 
-fn shown(picture: &Picture, look: &Look, size: (u16, u16)) -> String {
-    rows(&drawn(picture, look, size, true)).join("\n")
+fn shown(content: &Content<'_>, look: &Look, size: (u16, u16)) -> String {
+    rows(&drawn(content, look, size, true)).join("\n")
 }
 
 fn assert_has(text: &str, parts: &[&str]) {
@@ -42,7 +51,7 @@ fn in_pane(pane: Pane) -> Look {
 
 #[test]
 fn eighty_by_twenty_four_shows_something_of_everything() {
-    let text = shown(&documents().picture(0), &Look::at(1), (80, 24));
+    let text = shown(&content(&documents()), &Look::at(1), (80, 24));
     assert_has(
         &text,
         &[
@@ -71,8 +80,8 @@ fn eighty_by_twenty_four_shows_something_of_everything() {
 
 #[test]
 fn a_larger_screen_shows_more() {
-    let small = shown(&documents().picture(0), &Look::at(1), (80, 24));
-    let large = shown(&documents().picture(0), &Look::at(1), (120, 40));
+    let small = shown(&content(&documents()), &Look::at(1), (80, 24));
+    let large = shown(&content(&documents()), &Look::at(1), (120, 40));
     assert!(!small.contains("pvc-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"), "{small}");
     assert_has(
         &large,
@@ -83,21 +92,22 @@ fn a_larger_screen_shows_more() {
 
 #[test]
 fn a_tiny_screen_shows_the_verdict() {
-    let text = shown(&documents().picture(0), &Look::at(1), (20, 5));
+    let text = shown(&content(&documents()), &Look::at(1), (20, 5));
     assert_has(&text, &["▲ Unbalanced:", "mysql-2 gets none", "q quit"]);
-    let text = shown(&documents().picture(0), &Look::at(1), (40, 12));
+    let text = shown(&content(&documents()), &Look::at(1), (40, 12));
     assert_has(&text, &["▲ Unbalanced: mysql-2 gets none", "mysql-0", "33.4%", "q quit"]);
 }
 
 #[test]
 fn no_size_and_no_pane_is_too_much() {
-    let pictures = [Picture::default(), documents().picture(0), documents().picture(7)];
+    let documents = documents();
+    let contents = [Content::default(), content(&documents), Content::of_documents(&documents, 7)];
     let sizes = (1..=40).map(|width| (width, 3)).chain((1..=40).map(|height| (30, height))).chain([(1, 1), (500, 200)]);
     for size in sizes {
         for pane in [Pane::Overview, Pane::Target, Pane::Scaling, Pane::Details, Pane::Log] {
-            for picture in &pictures {
-                shown(picture, &in_pane(pane), size);
-                shown(picture, &Look { help: true, scroll: usize::MAX, ..in_pane(pane) }, size);
+            for content in &contents {
+                shown(content, &in_pane(pane), size);
+                shown(content, &Look { help: true, scroll: usize::MAX, ..in_pane(pane) }, size);
             }
         }
     }
@@ -105,40 +115,43 @@ fn no_size_and_no_pane_is_too_much() {
 
 #[test]
 fn before_anything_is_known_it_says_so() {
-    assert_has(&shown(&Picture::default(), &Look::at(0), (80, 24)), &["Nothing is known yet.", "q quit"]);
+    assert_has(&shown(&Content::default(), &Look::at(0), (80, 24)), &["Nothing is known yet.", "q quit"]);
 }
 
 #[test]
 fn several_targets_are_a_list_with_their_verdicts() {
-    let picture = documents().picture(1);
+    let documents = documents();
+    let content = Content::of_documents(&documents, 1);
     let look = Look { place: 1, ..Look::at(2) };
-    let text = shown(&picture, &look, (80, 24));
+    let text = shown(&content, &look, (80, 24));
     assert_has(&text, &["targets", "▲ mysql/mysql-read", "● shop", "Balanced: 2 of", "Enter open", "←→ target"]);
-    let text = shown(&picture, &Look { pane: Pane::Target, ..look }, (80, 24));
+    let text = shown(&content, &Look { pane: Pane::Target, ..look }, (80, 24));
     assert_has(&text, &["shop (2 of 2)", "● Balanced: 2 of 2 replicas answer"]);
 }
 
 #[test]
 fn the_chosen_one_of_many_targets_is_in_sight() {
-    let one = documents().picture(0).targets[0].clone();
-    let named = |number: usize| Short { target: format!("target-{number}").into(), ..one.clone() };
-    let picture = Picture { targets: (0..1000).map(named).collect(), ..Picture::default() };
-    let text = shown(&picture, &Look { place: 700, ..Look::at(1000) }, (80, 24));
+    let documents = documents();
+    let one = content(&documents).targets[0].clone();
+    let named = |number: usize| TargetSummary { target: format!("target-{number}").into(), ..one.clone() };
+    let content = Content { targets: (0..1000).map(named).collect(), ..Content::default() };
+    let text = shown(&content, &Look { place: 700, ..Look::at(1000) }, (80, 24));
     assert_has(&text, &["target-700 "]);
 }
 
 #[test]
 fn every_pane_shows_its_part() {
-    let picture = documents().picture(0);
-    let scaling = shown(&picture, &in_pane(Pane::Scaling), (100, 40));
+    let documents = documents();
+    let content = content(&documents);
+    let scaling = shown(&content, &in_pane(Pane::Scaling), (100, 40));
     assert_has(&scaling, &["scaled from 2 to 3 replicas in 12.0 s", "mysql-2: first read", "PVC reused"]);
-    let details = shown(&picture, &in_pane(Pane::Details), (100, 40));
+    let details = shown(&content, &in_pane(Pane::Details), (100, 40));
     assert_has(
         &details,
         &["mysql-0  primary  server_id 100  version 9.7.0", "it is one of 4 endpoints", "refused: cannot"],
     );
-    assert_has(&shown(&picture, &in_pane(Pane::Log), (80, 24)), &["a line of the log"]);
-    assert_has(&shown(&picture, &Look { help: true, ..Look::default() }, (80, 24)), &["Shift-Tab", "pause"]);
+    assert_has(&shown(&content, &in_pane(Pane::Log), (80, 24)), &["a line of the log"]);
+    assert_has(&shown(&content, &Look { help: true, ..Look::default() }, (80, 24)), &["Shift-Tab", "pause"]);
 }
 
 #[test]
@@ -147,25 +160,56 @@ fn what_servers_say_is_shown_harmlessly() {
         "\\u001b]0;owned\\u0007\\u001b[2J\\u009b31m\\r\\n\\u202e<b>日本語\\u0000".to_owned() + &"x".repeat(2000);
     let targets =
         TARGETS.replace("mysql-3", &hostile).replace("9.7.0", &hostile).replace("Connection refused", &hostile);
-    let documents = Documents::read(targets.as_bytes(), SCALE_EVENTS.replace("mysql-3", &hostile).as_bytes()).unwrap();
+    let documents = read(&targets, &SCALE_EVENTS.replace("mysql-3", &hostile)).unwrap();
     for size in [(80, 24), (120, 40), (20, 5)] {
         for pane in [Pane::Overview, Pane::Target, Pane::Scaling, Pane::Details] {
-            let text = shown(&documents.picture(0), &in_pane(pane), size);
+            let text = shown(&content(&documents), &in_pane(pane), size);
             assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
             assert!(!text.contains('\u{202e}'), "{text:?}");
         }
     }
-    let text = shown(&documents.picture(0), &Look::at(1), (80, 24));
+    let text = shown(&content(&documents), &Look::at(1), (80, 24));
     assert_has(&text, &[r"\u{1b}]0;owned", "▲ Unbalanced", "data-mysql-0"]);
+}
+
+/// Puts `prefix` before every text but times, addresses and the words that the terminal compares.
+fn prefix_texts(value: &mut serde_json::Value, prefix: &str) {
+    match value {
+        serde_json::Value::String(text) => {
+            let is_time = text.parse::<Timestamp>().is_ok();
+            if !is_time && text.parse::<std::net::SocketAddr>().is_err() {
+                text.insert_str(0, prefix);
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| prefix_texts(item, prefix)),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(|field| prefix_texts(field, prefix)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_text_of_any_document_reaches_the_terminal_unescaped() {
+    let prefixed = |json: &str| {
+        let mut value = serde_json::from_str(json).unwrap();
+        prefix_texts(&mut value, "\u{1b}[2J\u{202e}\u{200b}");
+        value.to_string()
+    };
+    let documents = read(&prefixed(TARGETS), &prefixed(SCALE_EVENTS)).unwrap();
+    for pane in [Pane::Overview, Pane::Target, Pane::Scaling, Pane::Details] {
+        let text = shown(&content(&documents), &in_pane(pane), (500, 200));
+        assert!(text.contains(r"\u{1b}[2J\u{202e}\u{200b}"), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{200b}']), "{text:?}");
+    }
 }
 
 #[test]
 fn without_colour_the_signs_remain() {
-    let picture = documents().picture(0);
+    let documents = documents();
+    let content = content(&documents);
     let has_colour =
         |buffer: &Buffer| buffer.content.iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset);
-    assert!(has_colour(&drawn(&picture, &Look::at(1), (80, 24), true)));
-    let plain = drawn(&picture, &Look::at(1), (80, 24), false);
+    assert!(has_colour(&drawn(&content, &Look::at(1), (80, 24), true)));
+    let plain = drawn(&content, &Look::at(1), (80, 24), false);
     assert!(!has_colour(&plain));
     assert_has(&rows(&plain).join("\n"), &["▲ Unbalanced"]);
 }
@@ -173,6 +217,6 @@ fn without_colour_the_signs_remain() {
 #[test]
 fn documents_that_readscope_does_not_serve_are_refused() {
     for (targets, scale_events) in [("", ""), ("{}", "{}"), (TARGETS, "[]"), (r#"{"targets": [{}]}"#, SCALE_EVENTS)] {
-        assert!(Documents::read(targets.as_bytes(), scale_events.as_bytes()).is_err(), "{targets}");
+        assert!(read(targets, scale_events).is_err(), "{targets}");
     }
 }

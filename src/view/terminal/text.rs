@@ -1,47 +1,34 @@
-//! Text on a terminal: escaped, cut and wrapped by the columns that it takes.
+//! Text on a terminal: escaped, cut and wrapped by the columns that it takes. Every function here escapes its text.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 const CHARS_MAX: usize = 1000;
 
-/// Limited in length. Characters without a width (control, escape, combining, bidirectional) become their codes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(from = "String")]
-pub struct Text(String);
-
-impl Text {
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+/// Limits the length. Characters without a width (control, escape, combining, bidirectional) become their codes.
+pub(in crate::view) fn escaped(text: &str) -> Cow<'_, str> {
+    let has_width = |c: char| c.width().is_some_and(|width| width > 0);
+    if text.len() <= CHARS_MAX && text.chars().all(has_width) {
+        return text.into();
     }
-}
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        let mut clean = String::new();
-        for (index, c) in text.chars().enumerate() {
-            if index == CHARS_MAX {
-                clean.push('…');
-                break;
-            }
-            match c.width() {
-                None | Some(0) => clean.extend(c.escape_default()),
-                Some(_) => clean.push(c),
-            }
+    let mut escaped = String::new();
+    for (index, c) in text.chars().enumerate() {
+        if index == CHARS_MAX {
+            escaped.push('…');
+            break;
         }
-        Self(clean)
+        if has_width(c) {
+            escaped.push(c);
+        } else {
+            escaped.extend(c.escape_default());
+        }
     }
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self::from(&*text)
-    }
+    escaped.into()
 }
 
 pub(super) fn columns(text: &str) -> usize {
-    text.width()
+    escaped(text).width()
 }
 
 pub(super) fn fit(text: &str, width: usize) -> String {
@@ -51,8 +38,9 @@ pub(super) fn fit(text: &str, width: usize) -> String {
 }
 
 pub(super) fn cut(text: &str, width: usize) -> String {
-    if columns(text) <= width {
-        return text.to_owned();
+    let text = escaped(text);
+    if text.width() <= width {
+        return text.into_owned();
     }
     let mut kept = String::new();
     let mut used = 0;
@@ -72,7 +60,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 
 /// Wraps the text to rows of at most `width` columns, between words if possible. Returns at least one row.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(2);
+    let (text, width) = (escaped(text), width.max(2));
     let mut rows = Vec::new();
     let mut row = String::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
@@ -114,9 +102,11 @@ mod tests {
     fn what_a_terminal_would_obey_is_written_as_its_code() {
         let hostile = "\u{1b}]0;title\u{7}a\u{1b}[2J\r\nb\u{202e}c\u{9b}31m\u{200b}e\u{301}";
         let shown = r"\u{1b}]0;title\u{7}a\u{1b}[2J\r\nb\u{202e}c\u{9b}31m\u{200b}e\u{301}";
-        assert_eq!(Text::from(hostile).as_str(), shown);
-        let endless = Text::from("\u{1b}".repeat(1 << 20));
-        assert_eq!(endless.as_str().len(), CHARS_MAX * r"\u{1b}".len() + "…".len());
+        assert_eq!(escaped(hostile), shown);
+        assert_eq!(cut(hostile, 1000), shown);
+        assert_eq!(wrapped(hostile, 1000), [shown]);
+        let endless = "\u{1b}".repeat(1 << 20);
+        assert_eq!(escaped(&endless).len(), CHARS_MAX * r"\u{1b}".len() + "…".len());
     }
 
     #[test]

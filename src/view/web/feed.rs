@@ -13,8 +13,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
+    api::{AnswersEvent, OverviewEvent, ScaleEvents, SnapshotEvent},
     model::{Snapshot, TargetSnapshot},
-    view::api::{NewAnswers, Overview, Picture, ScaleEvents},
 };
 
 /// Minimum time between two frames of one target: one read per second appears at once, a burst in steps.
@@ -155,9 +155,9 @@ impl Topic {
     fn whole(&self, snapshot: &Snapshot) -> String {
         let mut text = String::new();
         match self.target(snapshot) {
-            None => event(&mut text, "overview", &Overview::whole(snapshot)),
+            None => event(&mut text, "overview", &OverviewEvent::whole(snapshot)),
             Some(target) => {
-                event(&mut text, "snapshot", &Picture::whole(snapshot, target));
+                event(&mut text, "snapshot", &SnapshotEvent::whole(snapshot, target));
                 event(&mut text, "scale_events", &ScaleEvents::beside(snapshot, target));
             }
         }
@@ -167,13 +167,13 @@ impl Topic {
     fn changes(&self, before: &Snapshot, after: &Snapshot) -> String {
         let mut text = String::new();
         let (Some(then), Some(now)) = (self.target(before), self.target(after)) else {
-            event(&mut text, "overview", &Overview::between(before, after));
+            event(&mut text, "overview", &OverviewEvent::between(before, after));
             return text;
         };
-        if let Some(answers) = NewAnswers::between(then, now) {
+        if let Some(answers) = AnswersEvent::between(then, now) {
             event(&mut text, "answers", &answers);
         }
-        event(&mut text, "snapshot", &Picture::without_answers(after, now));
+        event(&mut text, "snapshot", &SnapshotEvent::without_reads(after, now));
         if clusters_differ(before, after) {
             event(&mut text, "scale_events", &ScaleEvents::beside(after, now));
         }

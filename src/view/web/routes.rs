@@ -16,9 +16,9 @@ use super::{
     },
     page::File,
 };
-use crate::view::{
+use crate::{
     api::{ScaleEvents, Targets},
-    metrics,
+    view::metrics,
 };
 
 /// Request bodies are never read. A longer one is refused.
