@@ -59,7 +59,7 @@ fn report(target: &TargetSnapshot, named: bool, form: Output) -> anyhow::Result<
         Some(Decision::Undecided) | None => EXIT_UNDECIDED,
     };
     let sentence = outcome.map_or_else(
-        || format!("Could not tell: it was interrupted after {} probes", target.probes),
+        || format!("Undecided: it was interrupted after {} probes", target.probes),
         |outcome| outcome.finding.to_string(),
     );
     match form {

@@ -33,7 +33,7 @@ pub(super) fn execute(args: &WaitArgs) -> Result<u8, CommandError> {
         }
     })?;
     if reached {
-        output::line(&format!("{replica} {milestone}")).map_err(CommandError::failure)?;
+        output::line(&format!("{replica}: {milestone}")).map_err(CommandError::failure)?;
         return Ok(EXIT_REACHED);
     }
     let name = milestone.name();
