@@ -173,7 +173,7 @@ impl Owner {
         };
         if let Err(TrySendError::Full(_)) = records.try_send(record) {
             let problem = Problem { forbidden: false, text: "too many are waiting to be written".into() };
-            for news in self.state.apply(Event::Recorded(Some(problem)), now) {
+            for news in self.state.apply(Event::EventWritten(Some(problem)), now) {
                 view::log::news(&news);
             }
         }

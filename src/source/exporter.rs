@@ -28,7 +28,7 @@ pub use self::{
 };
 use crate::{
     config::{Credentials, HttpConfiguration},
-    model::cluster::{Milestone, ObjectName, Reached, ReplicaReached},
+    model::cluster::{Milestone, ObjectName, Reached, ReplicaMilestones},
 };
 
 const SCALE_EVENTS: &str = "/api/v1/scale-events";
@@ -167,7 +167,7 @@ fn read(body: &[u8]) -> Result<Vec<Reached>, String> {
         // Skip milestones of later versions: users of this version cannot wait for them.
         let milestone = |name: String| Milestone::from_name(&name);
         let milestones = known.milestones.into_iter().filter_map(milestone).collect();
-        ReplicaReached { replica: known.replica.into(), milestones }
+        ReplicaMilestones { replica: known.replica.into(), milestones }
     };
     let set = |set: Set| {
         let statefulset: ObjectName = set.statefulset.parse().map_err(|_| format!("{:?}", set.statefulset))?;

@@ -4,9 +4,9 @@ use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use readscope::model::{
-    Event, Told,
+    Event, WatchUpdate,
     cluster::{
-        Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Receipt, Service, Slice,
+        Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Seen, Service, Slice,
         StatefulSet, WatchName,
     },
 };
@@ -30,8 +30,8 @@ pub(crate) fn watches() -> Vec<WatchName> {
 pub(crate) fn lists(addresses: &[IpAddr]) -> Vec<Event> {
     let mut events = Vec::new();
     let mut lists = |kind, object| {
-        let change = Change::Applied(object, Receipt::Listed);
-        events.push(Event::Cluster { watch: watch(kind), told: Told::Change(Box::new(change)) });
+        let change = Change::Applied(object, Seen::Listed);
+        events.push(Event::Cluster { watch: watch(kind), update: WatchUpdate::Change(Box::new(change)) });
     };
     let replicas = u32::try_from(addresses.len()).unwrap();
     let set =
@@ -74,6 +74,6 @@ pub(crate) fn lists(addresses: &[IpAddr]) -> Vec<Event> {
     lists(Kind::Service, Object::Service(service));
     let slice = Slice { name: name("mysql-read-x"), service: "mysql-read".into(), ports, endpoints };
     lists(Kind::Slice, Object::Slice(slice));
-    events.extend(KINDS.map(|kind| Event::Cluster { watch: watch(kind), told: Told::Listed }));
+    events.extend(KINDS.map(|kind| Event::Cluster { watch: watch(kind), update: WatchUpdate::Listed }));
     events
 }

@@ -22,11 +22,11 @@ pub struct ScaleEvents<'a> {
 #[derive(Debug, Serialize)]
 struct Reached<'a> {
     statefulset: String,
-    replicas: Vec<ReplicaReached<'a>>,
+    replicas: Vec<ReplicaMilestones<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct ReplicaReached<'a> {
+struct ReplicaMilestones<'a> {
     replica: &'a str,
     milestones: Vec<&'static str>,
 }
@@ -121,7 +121,7 @@ impl<'a> ScaleEvents<'a> {
 
 impl<'a> Reached<'a> {
     fn of(reached: &'a cluster::Reached) -> Self {
-        let replica = |known: &'a cluster::ReplicaReached| ReplicaReached {
+        let replica = |known: &'a cluster::ReplicaMilestones| ReplicaMilestones {
             replica: &known.replica,
             milestones: known.milestones.iter().map(|milestone| milestone.name()).collect(),
         };
