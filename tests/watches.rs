@@ -13,7 +13,7 @@ use std::{
 
 use readscope::{
     model::{
-        Event, Told,
+        Event, WatchUpdate,
         cluster::{Change, Kind, Object},
     },
     source::kubernetes::{Namespaces, Watcher, client},
@@ -157,7 +157,7 @@ async fn told(client: kube::Client, until: impl Fn(&[String]) -> bool) -> Vec<St
     let telling = async {
         while !until(&told) {
             match received.recv().await.unwrap() {
-                Event::Cluster { watch, told: what } if watch.kind == Kind::Pod => told.push(short(what)),
+                Event::Cluster { watch, update } if watch.kind == Kind::Pod => told.push(short(update)),
                 _ => {}
             }
         }
@@ -169,12 +169,12 @@ async fn told(client: kube::Client, until: impl Fn(&[String]) -> bool) -> Vec<St
     told
 }
 
-fn short(told: Told) -> String {
-    match told {
-        Told::Listed => "all listed".to_owned(),
-        Told::Broken(problem) if problem.forbidden => "forbidden".to_owned(),
-        Told::Broken(_) => "broken".to_owned(),
-        Told::Change(change) => match *change {
+fn short(update: WatchUpdate) -> String {
+    match update {
+        WatchUpdate::Listed => "all listed".to_owned(),
+        WatchUpdate::Broken(problem) if problem.forbidden => "forbidden".to_owned(),
+        WatchUpdate::Broken(_) => "broken".to_owned(),
+        WatchUpdate::Change(change) => match *change {
             Change::Applied(Object::Pod(pod), receipt) => format!("{} {receipt:?}", pod.name.name),
             Change::Deleted(_, name, receipt) => format!("{} gone {receipt:?}", name.name),
             Change::Applied(..) => "no pod".to_owned(),

@@ -8,9 +8,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use readscope::{
     config::Settings,
     model::{
-        Answer, Event, Expectation, Identity, Moment, Probe, State, TargetId, TargetSpec, Timings, Told, VerdictRules,
+        Answer, Event, Expectation, Identity, Moment, Probe, State, TargetId, TargetSpec, Timings, VerdictRules,
+        WatchUpdate,
         cluster::{
-            Change, Endpoint, Kind, Milestone, Object, ObjectName, Pod, PodConditions, PodRef, Receipt, Service, Slice,
+            Change, Endpoint, Kind, Milestone, Object, ObjectName, Pod, PodConditions, PodRef, Seen, Service, Slice,
             StatefulSet, WatchName,
         },
     },
@@ -55,9 +56,9 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
     let state = State::new([(TARGET, spec)], KINDS.map(watch).to_vec());
     let mut story = Story { state, probes: 0, newest: replicas - 1, newest_answered: false };
     story.begins(replicas - 1);
-    story.tells(set(replicas), Receipt::Live, 5.0);
-    story.tells(pod(replicas - 1), Receipt::Live, 6.0);
-    story.tells(slice(replicas), Receipt::Live, TOLD);
+    story.tells(set(replicas), Seen::Live, 5.0);
+    story.tells(pod(replicas - 1), Seen::Live, 6.0);
+    story.tells(slice(replicas), Seen::Live, TOLD);
     // kube-proxy is told at the same moment, and its rules follow within its shortest pause, a second.
     let in_force = TOLD + random.random_range(0.0..1.0);
     let mut moment = TOLD;
@@ -90,25 +91,25 @@ impl Story {
     fn begins(&mut self, replicas: u32) {
         let service =
             Service { name: name("mysql-read"), headless: false, affinity: None, local_only: false, ports: [].into() };
-        self.tells(Object::Service(service), Receipt::Listed, 0.0);
-        self.tells(slice(replicas), Receipt::Listed, 0.0);
-        (0..replicas).for_each(|place| self.tells(pod(place), Receipt::Listed, 0.0));
-        self.tells(set(replicas), Receipt::Listed, 0.0);
+        self.tells(Object::Service(service), Seen::Listed, 0.0);
+        self.tells(slice(replicas), Seen::Listed, 0.0);
+        (0..replicas).for_each(|place| self.tells(pod(place), Seen::Listed, 0.0));
+        self.tells(set(replicas), Seen::Listed, 0.0);
         for kind in KINDS {
-            self.state.apply(Event::Cluster { watch: watch(kind), told: Told::Listed }, at(0.0));
+            self.state.apply(Event::Cluster { watch: watch(kind), update: WatchUpdate::Listed }, at(0.0));
         }
         (0..replicas).for_each(|place| self.probes(place, 1.0 + f64::from(place)));
     }
 
-    fn tells(&mut self, object: Object, receipt: Receipt, moment: f64) {
+    fn tells(&mut self, object: Object, seen: Seen, moment: f64) {
         let kind = match object {
             Object::Service(_) => Kind::Service,
             Object::Slice(_) => Kind::Slice,
             Object::Pod(_) => Kind::Pod,
             _ => Kind::StatefulSet,
         };
-        let told = Told::Change(Box::new(Change::Applied(object, receipt)));
-        self.state.apply(Event::Cluster { watch: watch(kind), told }, at(moment));
+        let update = WatchUpdate::Change(Box::new(Change::Applied(object, seen)));
+        self.state.apply(Event::Cluster { watch: watch(kind), update }, at(moment));
     }
 
     /// The replica at this place answers.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Text, cluster::is_beside, time::Time};
 use crate::model::{
     Snapshot, TargetSnapshot,
-    cluster::{self, Reached, ReplicaReached, ScalePhase, StatefulSetSnapshot},
+    cluster::{self, Reached, ScalePhase, StatefulSetSnapshot},
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl<'a> ScaleEvents<'a> {
 
 impl<'a> StatefulSetMilestones<'a> {
     fn of(reached: &'a Reached) -> Self {
-        let replica = |known: &'a ReplicaReached| ReplicaMilestones {
+        let replica = |known: &'a cluster::ReplicaMilestones| ReplicaMilestones {
             replica: (&*known.replica).into(),
             milestones: known.milestones.iter().map(|milestone| milestone.name().into()).collect(),
         };
@@ -107,7 +107,9 @@ impl<'a> ScaledReplica<'a> {
     fn of(member: &'a cluster::ScaledReplica) -> Self {
         let milestones = &member.milestones;
         let duration = |phase: ScalePhase| Some((phase.name().into(), milestones.duration(phase)?.as_secs_f64()));
-        let date = |(milestone, date): (cluster::Milestone, cluster::Dated)| (milestone.name().into(), Time(date.wall));
+        let date = |(milestone, date): (cluster::Milestone, cluster::MilestoneTime)| {
+            (milestone.name().into(), Time(date.wall))
+        };
         Self {
             replica: (&*member.replica).into(),
             direction: member.direction.name().into(),

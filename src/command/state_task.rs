@@ -172,7 +172,7 @@ impl StateTask {
         };
         if let Err(TrySendError::Full(_)) = records.try_send(record) {
             let problem = Problem { forbidden: false, text: "too many Events are queued".into() };
-            for notification in self.state.apply(Event::Recorded(Some(problem)), now) {
+            for notification in self.state.apply(Event::EventWritten(Some(problem)), now) {
                 view::log::news(&notification);
             }
         }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::script::{Action, PodStep, PvcStep};
 use crate::model::cluster::{
-    AccessModes, Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Pvc, PvcPhase, Receipt,
+    AccessModes, Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Pvc, PvcPhase, Seen,
     Service, Slice, StatefulSet, StorageClass, Volume, WatchName,
 };
 
@@ -93,14 +93,14 @@ impl Cluster {
         let volume = |pvc: &Pvc| Volume { pvc: pvc.name.clone(), pvc_uid: Arc::clone(&pvc.uid), bound: pvc.created };
         let volumes = self.pvcs.values().map(|pvc| (Kind::Volume, Object::Volume(volume(pvc))));
         let pods = self.pods.values().map(|pod| (Kind::Pod, Object::Pod(pod.clone())));
-        let listed = |(kind, object)| (watch_of(kind), Change::Applied(object, Receipt::Listed));
+        let listed = |(kind, object)| (watch_of(kind), Change::Applied(object, Seen::Listed));
         single.into_iter().chain(pvcs).chain(volumes).chain(pods).map(listed).collect()
     }
 
     /// Applies a step of the script and returns the change. Times have whole seconds, as in the API server.
     pub(super) fn take(&mut self, action: &Action, now: Timestamp) -> Option<(WatchName, Change)> {
-        let applied = |kind, object| (kind, Change::Applied(object, Receipt::Live));
-        let deleted = |kind, name| (kind, Change::Deleted(kind, name, Receipt::Live));
+        let applied = |kind, object| (kind, Change::Applied(object, Seen::Live));
+        let deleted = |kind, name| (kind, Change::Deleted(kind, name, Seen::Live));
         let (kind, change) = match action {
             Action::Scale(replicas) => {
                 self.set.replicas = *replicas;

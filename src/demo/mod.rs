@@ -35,7 +35,7 @@ use self::{
 use crate::{
     clock::Clock,
     model::{
-        Event, Told,
+        Event, WatchUpdate,
         cluster::{Change, ObjectName, WatchName},
     },
 };
@@ -140,7 +140,7 @@ impl Scenario<'_> {
             self.behave(ordinal, Behaviour::Starts(Duration::ZERO)).await;
         }
         let listed = self.cluster.list().into_iter().map(|(watch, change)| change_event(watch, change));
-        let lists = cluster::watches().into_iter().map(|watch| Event::Cluster { watch, told: Told::Listed });
+        let lists = cluster::watches().into_iter().map(|watch| Event::Cluster { watch, update: WatchUpdate::Listed });
         for event in listed.chain(lists) {
             if events.send(event).await.is_err() {
                 return;
@@ -237,7 +237,7 @@ async fn listen() -> io::Result<(TcpListener, bool)> {
 }
 
 fn change_event(watch: WatchName, change: Change) -> Event {
-    Event::Cluster { watch, told: Told::Change(Box::new(change)) }
+    Event::Cluster { watch, update: WatchUpdate::Change(Box::new(change)) }
 }
 
 /// Held for one choice or change, never across an await. A panic leaves no partial change.

@@ -26,11 +26,12 @@ pub enum Event {
     },
     Cluster {
         watch: WatchName,
-        told: Told,
+        update: WatchUpdate,
     },
     /// Only the demo sets a caption.
     Caption(Arc<str>),
-    Recorded(Option<Problem>),
+    /// Whether a Kubernetes Event could be written.
+    EventWritten(Option<Problem>),
     TargetsChanged(TargetSet),
     /// `Err` says why the configuration was refused; the previous one stays in force.
     ConfigLoaded(Result<(), Arc<str>>),
@@ -39,7 +40,7 @@ pub enum Event {
 }
 
 #[derive(Debug)]
-pub enum Told {
+pub enum WatchUpdate {
     Change(Box<Change>),
     /// The whole list arrived, for the first time or again.
     Listed,

@@ -16,12 +16,13 @@ mod verdict;
 
 pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, Severity};
 pub use cluster::ClusterNotice;
-pub use event::{Event, TargetSet, Told};
+pub use event::{Event, TargetSet, WatchUpdate};
 pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, Lag};
 pub use notice::{Notice, Notification, Subject};
 pub use probe::{
     Anomaly, AnomalyKind, AnomalySeen, Answer, Burst, Failure, FailureReason, Identity, Latency, Phase, PodProbe,
-    PodProbeCounts, PodProbeResult, Probe, ProbeIntervals, ProbePlan, Purpose, Role, StartDelay, Timings, Unrouted,
+    PodProbeCounts, PodProbeResult, Probe, ProbeIntervals, ProbePlan, ProbePurpose, Role, StartDelay, Timings,
+    Unrouted,
 };
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;

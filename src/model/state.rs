@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    event::{Event, TargetSet, Told},
+    event::{Event, TargetSet, WatchUpdate},
     notice::{Notice, Notification, Subject},
     snapshot::{ConfigStatus, Snapshot},
 };
@@ -53,26 +53,26 @@ impl State {
 
     /// Returns new notices. Events of unknown targets are ignored: the target may have been removed.
     pub fn apply(&mut self, event: Event, now: Moment) -> Vec<Notification> {
-        let mut news = Vec::new();
+        let mut notifications = Vec::new();
         match event {
             Event::Probed { target, probe, late } => {
                 self.start_delay.record(late);
-                self.probed(target, *probe, now, &mut news);
+                self.probed(target, *probe, now, &mut notifications);
             }
             Event::Skipped { target, count } => {
-                self.change(target, &mut news, |target, notices| target.skipped(count, now, notices));
+                self.change(target, &mut notifications, |target, notices| target.skipped(count, now, notices));
             }
-            Event::PodProbed { target, probe } => self.pod_probed(target, &probe, now, &mut news),
-            Event::Cluster { watch, told } => self.watched(&watch, told, now, &mut news),
+            Event::PodProbed { target, probe } => self.pod_probed(target, &probe, now, &mut notifications),
+            Event::Cluster { watch, update } => self.watched(&watch, update, now, &mut notifications),
             Event::Caption(caption) => self.caption = Some(caption),
-            Event::Recorded(problem) => {
-                self.in_cluster(&mut news, |cluster, updates| cluster.recorded(problem, updates));
+            Event::EventWritten(problem) => {
+                self.in_cluster(&mut notifications, |cluster, updates| cluster.events_written(problem, updates));
             }
-            Event::TargetsChanged(targets) => self.set_targets(targets, now, &mut news),
-            Event::ConfigLoaded(loaded) => self.config_loaded(loaded, now, &mut news),
-            Event::Tick => self.tick(now, &mut news),
+            Event::TargetsChanged(targets) => self.set_targets(targets, now, &mut notifications),
+            Event::ConfigLoaded(loaded) => self.config_loaded(loaded, now, &mut notifications),
+            Event::Tick => self.tick(now, &mut notifications),
         }
-        news
+        notifications
     }
 
     pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, ProbePlan)> {
@@ -113,30 +113,37 @@ impl State {
         self.targets.len().div_ceil(TICKED_AT_ONCE).max(1)
     }
 
-    fn probed(&mut self, id: TargetId, probe: Probe, now: Moment, news: &mut Vec<Notification>) {
+    fn probed(&mut self, id: TargetId, probe: Probe, now: Moment, notifications: &mut Vec<Notification>) {
         let finished = probe.finished;
-        let read =
-            self.change(id, news, |target, notices| target.probed(probe, now, notices).zip(target.service().cloned()));
+        let read = self.change(id, notifications, |target, notices| {
+            target.probed(probe, now, notices).zip(target.service().cloned())
+        });
         if let Some((read, service)) = read.flatten() {
-            self.in_cluster(news, |cluster, updates| cluster.read(&service, &read, finished, updates));
+            self.in_cluster(notifications, |cluster, updates| cluster.read(&service, &read, finished, updates));
         }
     }
 
-    fn pod_probed(&mut self, id: TargetId, probed: &PodProbeResult, now: Moment, news: &mut Vec<Notification>) {
-        let service = self.change(id, news, |target, _| {
+    fn pod_probed(
+        &mut self,
+        id: TargetId,
+        probed: &PodProbeResult,
+        now: Moment,
+        notifications: &mut Vec<Notification>,
+    ) {
+        let service = self.change(id, notifications, |target, _| {
             target.pod_probed(probed, now);
             target.service().cloned()
         });
         let probe = &probed.probe;
         if let (Some(service), Ok(_)) = (service.flatten(), &probe.outcome) {
-            self.in_cluster(news, |cluster, updates| {
+            self.in_cluster(notifications, |cluster, updates| {
                 cluster.direct_read(&service, &probed.pod, probe.started, probe.finished, updates);
             });
         }
-        self.know_freshness(id, now, news);
+        self.know_freshness(id, now, notifications);
     }
 
-    fn set_targets(&mut self, targets: TargetSet, now: Moment, news: &mut Vec<Notification>) {
+    fn set_targets(&mut self, targets: TargetSet, now: Moment, notifications: &mut Vec<Notification>) {
         let TargetSet { order, new, watches } = targets;
         let stays: BTreeSet<_> = order.iter().collect();
         self.targets.retain(|id, _| stays.contains(id));
@@ -155,7 +162,7 @@ impl State {
         let services = targets().filter_map(|target| target.service().cloned()).collect();
         let named = |target: &Target| Some((target.service()?.clone(), target.statefulset()?.clone()));
         let named = targets().filter_map(named).collect();
-        self.in_cluster(news, |cluster, updates| cluster.observe(services, named, watches, now, updates));
+        self.in_cluster(notifications, |cluster, updates| cluster.observe(services, named, watches, now, updates));
         let Some(cluster) = self.cluster.as_ref().map(Cached::get) else { return };
         for id in added {
             let Some(target) = self.targets.get_mut(&id).map(|target| target.get_mut()) else { continue };
@@ -170,7 +177,7 @@ impl State {
         }
     }
 
-    fn config_loaded(&mut self, loaded: Result<(), Arc<str>>, now: Moment, news: &mut Vec<Notification>) {
+    fn config_loaded(&mut self, loaded: Result<(), Arc<str>>, now: Moment, notifications: &mut Vec<Notification>) {
         let before = self.config_status.take();
         let again = before.is_some();
         let notice = match loaded {
@@ -180,29 +187,29 @@ impl State {
             }
             Err(why) => {
                 let since = before.as_ref().map_or(now, |before| before.since);
-                let told = before.and_then(|before| before.refused).is_some_and(|refused| refused == why);
+                let known = before.and_then(|before| before.refused).is_some_and(|refused| refused == why);
                 self.config_status = Some(ConfigStatus { since, refused: Some(Arc::clone(&why)) });
-                (!told).then_some(Notice::ConfigurationRefused { why })
+                (!known).then_some(Notice::ConfigurationRefused { why })
             }
         };
-        news.extend(notice.map(|notice| Notification { subject: Subject::Configuration, notice }));
+        notifications.extend(notice.map(|notice| Notification { subject: Subject::Configuration, notice }));
     }
 
-    fn tick(&mut self, now: Moment, news: &mut Vec<Notification>) {
+    fn tick(&mut self, now: Moment, notifications: &mut Vec<Notification>) {
         let parts = self.ticks_a_second();
         let part = self.ticks % parts;
         self.ticks += 1;
         let ids: Vec<_> = self.targets.keys().copied().skip(part).step_by(parts).collect();
         for id in ids {
-            self.time_passes(id, now, news);
-            self.know_freshness(id, now, news);
+            self.time_passes(id, now, notifications);
+            self.know_freshness(id, now, notifications);
         }
         if part == 0 {
-            self.in_cluster(news, |cluster, updates| cluster.tick(now, updates));
+            self.in_cluster(notifications, |cluster, updates| cluster.tick(now, updates));
         }
     }
 
-    fn time_passes(&mut self, id: TargetId, now: Moment, news: &mut Vec<Notification>) {
+    fn time_passes(&mut self, id: TargetId, now: Moment, notifications: &mut Vec<Notification>) {
         let Some(target) = self.targets.get_mut(&id) else { return };
         self.changed.insert(id);
         let mut notices = Vec::new();
@@ -210,33 +217,33 @@ impl State {
             target.tick(now, &mut notices);
             !notices.is_empty()
         });
-        tell(target.get(), notices, news);
+        notify(target.get(), notices, notifications);
     }
 
     /// Scale events depend on whether stale reads can be recognised.
-    fn know_freshness(&mut self, id: TargetId, now: Moment, news: &mut Vec<Notification>) {
+    fn know_freshness(&mut self, id: TargetId, now: Moment, notifications: &mut Vec<Notification>) {
         let Some(target) = self.targets.get(&id).map(|target| target.get()) else { return };
         let Some(service) = target.service().cloned() else { return };
         let known = target.knows_freshness(now);
-        self.in_cluster(news, |cluster, updates| cluster.know_freshness(&service, known, now, updates));
+        self.in_cluster(notifications, |cluster, updates| cluster.know_freshness(&service, known, now, updates));
     }
 
-    fn watched(&mut self, watch: &WatchName, told: Told, now: Moment, news: &mut Vec<Notification>) {
+    fn watched(&mut self, watch: &WatchName, update: WatchUpdate, now: Moment, notifications: &mut Vec<Notification>) {
         const OF_PODS: [Kind; 4] = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
         let of_pods = OF_PODS.contains(&watch.kind);
         let (mut endpoints_known, mut gone) = (None, None);
-        let routed = self.in_cluster(news, |cluster, updates| match told {
-            Told::Change(change) => {
+        let routed = self.in_cluster(notifications, |cluster, updates| match update {
+            WatchUpdate::Change(change) => {
                 if let Change::Deleted(Kind::Pod, name, _) = &*change {
                     gone = Some(name.clone());
                 }
                 cluster.apply(watch, *change, now, updates);
             }
-            Told::Listed => {
+            WatchUpdate::Listed => {
                 endpoints_known = Some(true);
                 cluster.listed(watch, now, updates);
             }
-            Told::Broken(problem) => {
+            WatchUpdate::Broken(problem) => {
                 endpoints_known = Some(false);
                 cluster.broken(watch, problem, updates);
             }
@@ -275,31 +282,31 @@ impl State {
     fn change<R>(
         &mut self,
         id: TargetId,
-        news: &mut Vec<Notification>,
-        take_in: impl FnOnce(&mut Target, &mut Vec<TargetNotice>) -> R,
+        notifications: &mut Vec<Notification>,
+        change: impl FnOnce(&mut Target, &mut Vec<TargetNotice>) -> R,
     ) -> Option<R> {
         let target = self.targets.get_mut(&id)?.get_mut();
         self.changed.insert(id);
         let mut notices = Vec::new();
-        let result = take_in(target, &mut notices);
-        tell(target, notices, news);
+        let result = change(target, &mut notices);
+        notify(target, notices, notifications);
         Some(result)
     }
 
     /// Returns the Services whose routing may have changed.
     fn in_cluster(
         &mut self,
-        news: &mut Vec<Notification>,
-        take_in: impl FnOnce(&mut Cluster, &mut Updates),
+        notifications: &mut Vec<Notification>,
+        change: impl FnOnce(&mut Cluster, &mut Updates),
     ) -> BTreeSet<ObjectName> {
         let mut updates = Updates::default();
         if let Some(cluster) = &mut self.cluster {
             cluster.change(|cluster| {
-                take_in(cluster, &mut updates);
+                change(cluster, &mut updates);
                 updates.dirty
             });
         }
-        news.extend(updates.notices.into_iter().map(|(set, notice)| Notification {
+        notifications.extend(updates.notices.into_iter().map(|(set, notice)| Notification {
             subject: set.map_or(Subject::Kubernetes, Subject::StatefulSet),
             notice: Notice::Cluster(notice),
         }));
@@ -307,9 +314,10 @@ impl State {
     }
 }
 
-fn tell(target: &Target, notices: Vec<TargetNotice>, news: &mut Vec<Notification>) {
+fn notify(target: &Target, notices: Vec<TargetNotice>, notifications: &mut Vec<Notification>) {
     let subject = || Subject::Target(Arc::clone(target.name()));
-    news.extend(notices.into_iter().map(|notice| Notification { subject: subject(), notice: Notice::Target(notice) }));
+    notifications
+        .extend(notices.into_iter().map(|notice| Notification { subject: subject(), notice: Notice::Target(notice) }));
 }
 
 #[cfg(test)]

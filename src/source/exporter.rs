@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     api::{Documents, ReplicaMilestones, ScaleEvents, StatefulSetMilestones},
     config::{Credentials, HttpConfiguration},
-    model::cluster::{Milestone, ObjectName, Reached, ReplicaReached},
+    model::cluster::{self, Milestone, ObjectName, Reached},
 };
 
 const SCALE_EVENTS: &str = "/api/v1/scale-events";
@@ -147,7 +147,7 @@ fn reached(scale_events: ScaleEvents<'_>) -> Result<Vec<Reached>, String> {
     let replica = |ReplicaMilestones { replica, milestones }: ReplicaMilestones<'_>| {
         // Skip milestones of later versions: users of this version cannot wait for them.
         let known = milestones.iter().filter_map(|name| Milestone::from_name(name));
-        ReplicaReached { replica: replica.into(), milestones: known.collect() }
+        cluster::ReplicaMilestones { replica: replica.into(), milestones: known.collect() }
     };
     let set = |StatefulSetMilestones { statefulset, replicas }: StatefulSetMilestones<'_>| {
         let name: ObjectName = statefulset.parse().map_err(|_| format!("{statefulset:?}"))?;

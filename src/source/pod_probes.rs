@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Event, PodProbe, PodProbeResult, Probe, ProbePlan, Purpose, TargetId};
+use crate::model::{Event, PodProbe, PodProbeResult, Probe, ProbePlan, ProbePurpose, TargetId};
 
 /// Maximum number of pods probed at once, without the primary.
 const AT_ONCE: usize = 8;
@@ -100,10 +100,10 @@ fn next(plan: &ProbePlan, asked: &HashMap<Arc<str>, Asked>, in_flight: usize) ->
         None => Some((false, now)),
         Some(asked) if asked.under_way => None,
         // No jitter for the primary.
-        Some(asked) if ask.purpose == Purpose::Primary => Some((true, asked.began + ask.every)),
+        Some(asked) if ask.purpose == ProbePurpose::Primary => Some((true, asked.began + ask.every)),
         Some(asked) => Some((true, asked.began + ask.every.mul_f64(1.0 + JITTER * (asked.place - 0.5)))),
     };
-    let allowed = |ask: &&PodProbe| ask.purpose == Purpose::Primary || in_flight < AT_ONCE;
+    let allowed = |ask: &&PodProbe| ask.purpose == ProbePurpose::Primary || in_flight < AT_ONCE;
     let candidates = plan.pod_probes.iter().filter(allowed).filter_map(|ask| Some((due(ask)?, ask)));
     candidates.min_by_key(|(due, _)| *due).map(|((_, due), ask)| (due, ask.clone()))
 }
@@ -118,7 +118,7 @@ mod tests {
         model::{Failure, FailureReason, cluster::PodRef},
     };
 
-    fn ask(uid: &str, purpose: Purpose, every: f64) -> PodProbe {
+    fn ask(uid: &str, purpose: ProbePurpose, every: f64) -> PodProbe {
         let pod = PodRef { name: uid.into(), uid: uid.into() };
         PodProbe { pod, addresses: Vec::new(), purpose, every: Duration::from_secs_f64(every) }
     }
@@ -164,7 +164,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_pod_is_asked_at_once_and_then_at_its_own_pace() {
-        let plan = vec![ask("a", Purpose::Primary, 0.25), ask("b", Purpose::Replica, 10.0)];
+        let plan = vec![ask("a", ProbePurpose::Primary, 0.25), ask("b", ProbePurpose::Replica, 10.0)];
         let (counts, _) = asked(vec![(plan, 100)], Duration::from_millis(5)).await;
         assert!((390..=401).contains(&counts["a"]), "{counts:?}");
         assert!((9..=12).contains(&counts["b"]), "{counts:?}");
@@ -172,15 +172,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pod_that_is_slow_to_answer_has_one_connection() {
-        let plan = vec![ask("a", Purpose::Primary, 0.25)];
+        let plan = vec![ask("a", ProbePurpose::Primary, 0.25)];
         let (counts, at_once) = asked(vec![(plan, 30)], Duration::from_secs(3)).await;
         assert_eq!((counts["a"], at_once), (10, 1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn pods_that_hang_do_not_keep_the_primary_from_being_asked() {
-        let mut plan: Vec<_> = (0..20).map(|pod| ask(&pod.to_string(), Purpose::Replica, 0.2)).collect();
-        plan.push(ask("primary", Purpose::Primary, 0.25));
+        let mut plan: Vec<_> = (0..20).map(|pod| ask(&pod.to_string(), ProbePurpose::Replica, 0.2)).collect();
+        plan.push(ask("primary", ProbePurpose::Primary, 0.25));
         let (counts, at_once) = asked(vec![(plan, 30)], Duration::from_secs(3)).await;
         assert_eq!(at_once, AT_ONCE + 1);
         assert_eq!(counts["primary"], 10);
@@ -189,8 +189,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_of_the_plan_holds_at_once() {
-        let slow = vec![ask("a", Purpose::Replica, 1000.0)];
-        let quick = vec![ask("a", Purpose::Replica, 1.0)];
+        let slow = vec![ask("a", ProbePurpose::Replica, 1000.0)];
+        let quick = vec![ask("a", ProbePurpose::Replica, 1.0)];
         let (counts, _) = asked(vec![(slow, 500), (quick, 10), (vec![], 100)], Duration::from_millis(5)).await;
         assert!((9..=13).contains(&counts["a"]), "{counts:?}");
     }

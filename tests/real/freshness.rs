@@ -15,8 +15,8 @@ use readscope::{
     clock::Clock,
     config::{PasswordSource, Secret, Settings, Target, Tls},
     model::{
-        Event, Expectation, Lag, PodProbe, PodProbeResult, Probe, ProbePlan, Purpose, ReplicaSnapshot, State, TargetId,
-        TargetSpec, VerdictRules, cluster::PodRef,
+        Event, Expectation, Lag, PodProbe, PodProbeResult, Probe, ProbePlan, ProbePurpose, ReplicaSnapshot, State,
+        TargetId, TargetSpec, VerdictRules, cluster::PodRef,
     },
     source::{mysql::Prober, pod_probes},
 };
@@ -94,7 +94,7 @@ impl Observed {
     /// How far the server is behind, as a direct probe that was just taken shows it.
     fn lag(&self, server: &Mysql, probe: Probe) -> Option<Lag> {
         let pod = PodRef { name: server.name.as_str().into(), uid: server.name.as_str().into() };
-        let probe = Box::new(PodProbeResult { pod, purpose: Purpose::Replica, probe });
+        let probe = Box::new(PodProbeResult { pod, purpose: ProbePurpose::Replica, probe });
         self.state().apply(Event::PodProbed { target: TARGET, probe }, self.clock.now());
         self.replica(&server.name)?.lag
     }

@@ -4,9 +4,9 @@ use std::{net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use readscope::model::{
-    Event, Told,
+    Event, WatchUpdate,
     cluster::{
-        Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Receipt, Service, Slice,
+        Change, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Seen, Service, Slice,
         StatefulSet, WatchName,
     },
 };
@@ -28,17 +28,17 @@ pub(crate) fn watches() -> Vec<WatchName> {
 
 /// The lists of the `StatefulSet` `mysql` with a replica at each of these addresses, all of them behind `mysql-read`.
 pub(crate) fn lists(addresses: &[IpAddr]) -> Vec<Event> {
-    let mut events = objects(addresses, Receipt::Listed);
-    events.extend(KINDS.map(|kind| Event::Cluster { watch: watch(kind), told: Told::Listed }));
+    let mut events = objects(addresses, Seen::Listed);
+    events.extend(KINDS.map(|kind| Event::Cluster { watch: watch(kind), update: WatchUpdate::Listed }));
     events
 }
 
 /// The same objects, received one by one.
-pub(crate) fn objects(addresses: &[IpAddr], receipt: Receipt) -> Vec<Event> {
+pub(crate) fn objects(addresses: &[IpAddr], seen: Seen) -> Vec<Event> {
     let mut events = Vec::new();
     let mut lists = |kind, object| {
-        let change = Change::Applied(object, receipt);
-        events.push(Event::Cluster { watch: watch(kind), told: Told::Change(Box::new(change)) });
+        let change = Change::Applied(object, seen);
+        events.push(Event::Cluster { watch: watch(kind), update: WatchUpdate::Change(Box::new(change)) });
     };
     let replicas = u32::try_from(addresses.len()).unwrap();
     let set =

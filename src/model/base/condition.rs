@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::moment::Moment;
 
 /// Time between notices of a lasting condition. A condition clears after this time without an occurrence.
-pub(crate) const TOLD_EVERY: Duration = Duration::from_secs(60);
+pub(crate) const NOTICE_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Condition {
@@ -15,19 +15,19 @@ pub(crate) struct Condition {
     pub(crate) last: Moment,
     /// The latest error; empty without one.
     pub(crate) text: String,
-    told: Moment,
+    noticed: Moment,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     Nothing,
-    GoesOn,
-    Over,
+    Continues,
+    Cleared,
 }
 
 impl Condition {
     pub(crate) fn begin(probes_before: u64, now: Moment) -> Self {
-        Self { count: 0, probes_before, last: now, text: String::new(), told: now }
+        Self { count: 0, probes_before, last: now, text: String::new(), noticed: now }
     }
 
     pub(crate) fn occurred(&mut self, count: u64, text: &str, now: Moment) {
@@ -37,11 +37,11 @@ impl Condition {
     }
 
     pub(crate) fn progress(&mut self, now: Moment) -> Progress {
-        if now.since(self.last) >= TOLD_EVERY {
-            Progress::Over
-        } else if now.since(self.told) >= TOLD_EVERY {
-            self.told = now;
-            Progress::GoesOn
+        if now.since(self.last) >= NOTICE_EVERY {
+            Progress::Cleared
+        } else if now.since(self.noticed) >= NOTICE_EVERY {
+            self.noticed = now;
+            Progress::Continues
         } else {
             Progress::Nothing
         }
@@ -53,22 +53,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trouble_is_told_once_a_minute_and_ends_after_a_quiet_one() {
-        let mut episode = Condition::begin(0, Moment::at(0.0));
-        let mut told = Vec::new();
+    fn a_condition_gives_a_notice_every_minute_and_clears_after_a_quiet_one() {
+        let mut condition = Condition::begin(0, Moment::at(0.0));
+        let mut notices = Vec::new();
         for second in 0..200_u32 {
             let now = Moment::at(f64::from(second));
             if second <= 100 {
-                episode.occurred(1, "refused", now);
+                condition.occurred(1, "refused", now);
             }
-            match episode.progress(now) {
+            match condition.progress(now) {
                 Progress::Nothing => {}
-                progress => told.push((second, progress)),
+                progress => notices.push((second, progress)),
             }
-            if told.last().is_some_and(|(_, p)| *p == Progress::Over) {
+            if notices.last().is_some_and(|(_, p)| *p == Progress::Cleared) {
                 break;
             }
         }
-        assert_eq!(told, [(60, Progress::GoesOn), (120, Progress::GoesOn), (160, Progress::Over)]);
+        assert_eq!(notices, [(60, Progress::Continues), (120, Progress::Continues), (160, Progress::Cleared)]);
     }
 }

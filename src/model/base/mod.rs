@@ -17,7 +17,7 @@ pub use names::{ObjectName, ObjectNameError, PodRef};
 pub use severity::Severity;
 
 pub(crate) use cached::Cached;
-pub(crate) use condition::{Condition, Progress, TOLD_EVERY};
+pub(crate) use condition::{Condition, NOTICE_EVERY, Progress};
 pub(crate) use human_duration::HumanDuration;
 pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};
 pub(crate) use named_enum::named_enum;

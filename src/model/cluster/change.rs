@@ -1,8 +1,8 @@
 //! The watch events of Kubernetes objects.
 
 use super::{
-    milestones::Receipt,
-    objects::{Pod, Pvc, PvcEvent, Service, Slice, StatefulSet, StorageClass, Vantage, Volume},
+    milestones::Seen,
+    objects::{Pod, ProbeLocation, Pvc, PvcEvent, Service, Slice, StatefulSet, StorageClass, Volume},
 };
 use crate::model::base::ObjectName;
 
@@ -49,14 +49,14 @@ pub enum Object {
     Pvc(Pvc),
     StorageClass(StorageClass),
     Volume(Volume),
-    Vantage(Vantage),
+    ProbeLocation(ProbeLocation),
     PvcEvent(PvcEvent),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The object was created or changed, or a list contains it.
-    Applied(Object, Receipt),
+    Applied(Object, Seen),
     /// A cluster-wide object has an empty namespace.
-    Deleted(Kind, ObjectName, Receipt),
+    Deleted(Kind, ObjectName, Seen),
 }

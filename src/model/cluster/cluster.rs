@@ -73,7 +73,7 @@ impl Cluster {
     }
 
     pub(crate) fn apply(&mut self, watch: &WatchName, change: Change, now: Moment, updates: &mut Updates) {
-        self.watches.told(watch, now);
+        self.watches.received(watch, now);
         updates.dirty = true;
         self.index.apply(change, now, updates);
         self.changed(updates);
@@ -81,9 +81,9 @@ impl Cluster {
 
     pub(crate) fn listed(&mut self, watch: &WatchName, now: Moment, updates: &mut Updates) {
         updates.dirty = true;
-        updates.tell(self.watches.listed(watch, now));
+        updates.notify(self.watches.listed(watch, now));
         if watch.kind == Kind::StatefulSet {
-            updates.tell(self.absent(&watch.namespace));
+            updates.notify(self.absent(&watch.namespace));
         }
         if watch.kind == Kind::Pvc {
             self.index.pvcs_listed(&watch.namespace);
@@ -97,7 +97,7 @@ impl Cluster {
 
     pub(crate) fn broken(&mut self, watch: &WatchName, problem: Problem, updates: &mut Updates) {
         updates.dirty = true;
-        updates.tell(self.watches.broken(watch, problem));
+        updates.notify(self.watches.broken(watch, problem));
     }
 
     pub(crate) fn read(&mut self, service: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
@@ -124,23 +124,23 @@ impl Cluster {
         self.changed(updates);
     }
 
-    pub(crate) fn recorded(&mut self, problem: Option<Problem>, updates: &mut Updates) {
+    pub(crate) fn events_written(&mut self, problem: Option<Problem>, updates: &mut Updates) {
         let known = self.unrecorded.as_ref().map(|problem| problem.forbidden);
         let now = problem.as_ref().map(|problem| problem.forbidden);
         updates.dirty |= self.unrecorded != problem;
         self.unrecorded = problem;
         if known != now {
-            updates.tell([self.events_not_written().unwrap_or(ClusterNotice::EventsWritten)]);
+            updates.notify([self.events_not_written().unwrap_or(ClusterNotice::EventsWritten)]);
         }
     }
 
     /// Only how long PVCs have been pending changes with time alone.
     pub(crate) fn tick(&mut self, now: Moment, updates: &mut Updates) {
         let mut pending = std::mem::take(&mut self.pending);
-        updates.tell(pending.settle(|pvc| self.index.tracked().pvc(pvc)));
+        updates.notify(pending.settle(|pvc| self.index.tracked().pvc(pvc)));
         for (set, tracked) in self.pvcs().filter(|(_, tracked)| tracked.is_pending()) {
             updates.dirty = true;
-            updates.tell_of(Some(set), pending.tick(tracked, self.index.reason(&tracked.pvc), now));
+            updates.notify_of(Some(set), pending.tick(tracked, self.index.reason(&tracked.pvc), now));
         }
         self.pending = pending;
     }
@@ -270,7 +270,7 @@ impl Cluster {
                 ScaleStep::Measured { .. } | ScaleStep::Settled => continue,
             };
             if self.sets.contains_key(&set) {
-                updates.tell_of(Some(&set), [notice]);
+                updates.notify_of(Some(&set), [notice]);
             }
         }
         updates.routing_changed.retain(|service| self.services.contains(service));

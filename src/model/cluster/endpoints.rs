@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    milestones::{Dated, Receipt},
-    objects::{Service, Slice, Vantage, port_behind},
+    milestones::{MilestoneTime, Seen},
+    objects::{ProbeLocation, Service, Slice, port_behind},
     routing::{Routing, route},
 };
 use crate::model::base::{Moment, ObjectName, PodRef};
@@ -24,7 +24,7 @@ pub(super) struct Endpoints {
     slices: BTreeMap<ObjectName, BTreeMap<Arc<str>, Slice>>,
     /// By uid of the pod.
     ready: BTreeMap<Arc<str>, Ready>,
-    vantage: Vantage,
+    location: ProbeLocation,
 }
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Ready {
     /// Number of slices that contain it: two address families, two Services, or a move between slices.
     times: usize,
     /// Absent if a list showed it.
-    pub(super) since: Option<Dated>,
+    pub(super) since: Option<MilestoneTime>,
 }
 
 /// A pod became a ready endpoint or stopped being one.
@@ -42,7 +42,7 @@ pub(super) struct Turn {
     pub(super) uid: Arc<str>,
     pub(super) ready: bool,
     /// Absent if a list showed it.
-    pub(super) date: Option<Dated>,
+    pub(super) date: Option<MilestoneTime>,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ impl Endpoints {
     /// `None` while the Service is not known.
     pub(super) fn routing(&self, name: &ObjectName) -> Option<Routing> {
         let service = self.services.get(name)?;
-        Some(route(service, self.slices.get(name).into_iter().flat_map(BTreeMap::values), &self.vantage))
+        Some(route(service, self.slices.get(name).into_iter().flat_map(BTreeMap::values), &self.location))
     }
 
     /// The pods behind a Service, ready or not, each with the address and port that a connection to `port` of the
@@ -119,30 +119,30 @@ impl Endpoints {
         self.services.remove(name).is_some() && self.observed.contains(name)
     }
 
-    pub(super) fn vantage_applied(&mut self, vantage: Vantage) -> impl Iterator<Item = &ObjectName> {
-        self.vantage = vantage;
+    pub(super) fn vantage_applied(&mut self, location: ProbeLocation) -> impl Iterator<Item = &ObjectName> {
+        self.location = location;
         self.services.keys().filter(|name| self.observed.contains(name))
     }
 
     /// The zone is known from the node alone.
     pub(super) fn node_deleted(&mut self) -> impl Iterator<Item = &ObjectName> {
-        self.vantage.zone = None;
+        self.location.zone = None;
         self.services.keys().filter(|name| self.observed.contains(name))
     }
 
-    pub(super) fn slice_applied(&mut self, slice: Slice, receipt: Receipt, now: Moment) -> Turned {
+    pub(super) fn slice_applied(&mut self, slice: Slice, seen: Seen, now: Moment) -> Turned {
         let name = slice.name.clone();
-        self.replace(&name, Some(slice), receipt, now)
+        self.replace(&name, Some(slice), seen, now)
     }
 
-    pub(super) fn slice_deleted(&mut self, name: &ObjectName, receipt: Receipt, now: Moment) -> Turned {
-        self.replace(name, None, receipt, now)
+    pub(super) fn slice_deleted(&mut self, name: &ObjectName, seen: Seen, now: Moment) -> Turned {
+        self.replace(name, None, seen, now)
     }
 
-    fn replace(&mut self, name: &ObjectName, slice: Option<Slice>, receipt: Receipt, now: Moment) -> Turned {
+    fn replace(&mut self, name: &ObjectName, slice: Option<Slice>, seen: Seen, now: Moment) -> Turned {
         let mut here = self.slices.iter_mut().filter(|(service, _)| service.namespace == name.namespace);
         let before = here.find_map(|(_, slices)| slices.remove(&name.name));
-        let date = receipt.date(None, now);
+        let date = seen.date(None, now);
         let mut turned = Turned::default();
         let matters = |slice: &&Slice| self.observed.contains(&name.sibling(&slice.service));
         // Ready pods of the new slice come first, so a pod that stays does not turn.

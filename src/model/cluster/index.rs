@@ -9,7 +9,7 @@ use super::{
     change::{Change, Kind, Object},
     endpoints::{Endpoints, Turned},
     measures::{BindLabels, Measures},
-    milestones::Receipt,
+    milestones::Seen,
     objects::{Pod, Pvc, PvcPhase, PvcReason, StatefulSet, StorageClass, Volume},
     pods::TrackedPod,
     pvc_waits::{Reasons, Volumes},
@@ -49,14 +49,14 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) fn observe(&mut self, services: BTreeSet<ObjectName>, now: Moment, updates: &mut Updates) {
         let turned = self.endpoints.observe(services);
-        self.turned(turned, Receipt::Listed, now, updates);
+        self.turned(turned, Seen::Listed, now, updates);
     }
 
     pub(crate) fn apply(&mut self, change: Change, now: Moment, updates: &mut Updates) {
         self.tracked.forget_departed(now);
         match change {
-            Change::Applied(object, receipt) => self.applied(object, receipt, now, updates),
-            Change::Deleted(kind, name, receipt) => self.deleted(kind, &name, receipt, now, updates),
+            Change::Applied(object, seen) => self.applied(object, seen, now, updates),
+            Change::Deleted(kind, name, seen) => self.deleted(kind, &name, seen, now, updates),
         }
     }
 
@@ -89,7 +89,7 @@ impl Index {
     pub(crate) fn know_freshness(&mut self, set: &ObjectName, known: bool, now: Moment, updates: &mut Updates) {
         let new = if known { self.freshness.insert(set.clone()) } else { self.freshness.remove(set) };
         if new {
-            self.sync(set, None, Receipt::Listed, now, updates);
+            self.sync(set, None, Seen::Listed, now, updates);
         }
     }
 
@@ -143,7 +143,7 @@ impl Index {
         BindLabels { statefulset, storage_class, bind_mode }
     }
 
-    fn applied(&mut self, object: Object, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn applied(&mut self, object: Object, seen: Seen, now: Moment, updates: &mut Updates) {
         match object {
             Object::Service(service) => {
                 let name = service.name.clone();
@@ -152,19 +152,19 @@ impl Index {
                 }
             }
             Object::Slice(slice) => {
-                let turned = self.endpoints.slice_applied(slice, receipt, now);
-                self.turned(turned, receipt, now, updates);
+                let turned = self.endpoints.slice_applied(slice, seen, now);
+                self.turned(turned, seen, now, updates);
             }
-            Object::Vantage(vantage) => {
-                updates.routing_changed.extend(self.endpoints.vantage_applied(vantage).cloned());
+            Object::ProbeLocation(location) => {
+                updates.routing_changed.extend(self.endpoints.vantage_applied(location).cloned());
             }
             Object::StorageClass(class) => {
                 self.classes.insert(Arc::clone(&class.name), class);
             }
             Object::Volume(volume) => self.volume_applied(volume, now, updates),
-            Object::StatefulSet(set) => self.set_applied(set, receipt, now, updates),
-            Object::Pod(pod) => self.pod_applied(pod, receipt, now, updates),
-            Object::Pvc(pvc) => self.pvc_applied(pvc, receipt, now, updates),
+            Object::StatefulSet(set) => self.set_applied(set, seen, now, updates),
+            Object::Pod(pod) => self.pod_applied(pod, seen, now, updates),
+            Object::Pvc(pvc) => self.pvc_applied(pvc, seen, now, updates),
             Object::PvcEvent(event) => {
                 if self.tracked.pvc(&event.pvc).is_none_or(TrackedPvc::is_pending) {
                     self.reasons.applied(event);
@@ -173,7 +173,7 @@ impl Index {
         }
     }
 
-    fn deleted(&mut self, kind: Kind, name: &ObjectName, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn deleted(&mut self, kind: Kind, name: &ObjectName, seen: Seen, now: Moment, updates: &mut Updates) {
         match kind {
             Kind::Service => {
                 if self.endpoints.service_deleted(name) {
@@ -181,20 +181,20 @@ impl Index {
                 }
             }
             Kind::Slice => {
-                let turned = self.endpoints.slice_deleted(name, receipt, now);
-                self.turned(turned, receipt, now, updates);
+                let turned = self.endpoints.slice_deleted(name, seen, now);
+                self.turned(turned, seen, now, updates);
             }
-            Kind::StatefulSet => self.set_deleted(name, receipt, now, updates),
+            Kind::StatefulSet => self.set_deleted(name, seen, now, updates),
             Kind::Pod => {
-                if self.tracked.pod_deleted(name, receipt, now) {
-                    self.sync_replica(name, receipt, now, updates);
+                if self.tracked.pod_deleted(name, seen, now) {
+                    self.sync_replica(name, seen, now, updates);
                 }
             }
             Kind::Pvc => {
                 self.tracked.remove_pvc(name);
                 self.reasons.forget(name);
                 self.volumes.forget(name);
-                self.sync_pvc(name, receipt, now, updates);
+                self.sync_pvc(name, seen, now, updates);
             }
             Kind::StorageClass => {
                 self.classes.remove(&name.name);
@@ -205,7 +205,7 @@ impl Index {
         }
     }
 
-    fn set_applied(&mut self, set: StatefulSet, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn set_applied(&mut self, set: StatefulSet, seen: Seen, now: Moment, updates: &mut Updates) {
         let name = set.name.clone();
         let events = self.scale_events.entry(name.clone()).or_insert_with(|| ScaleEvents::new(name.clone()));
         if events.set().is_none_or(|known| known.uid != set.uid) {
@@ -216,20 +216,20 @@ impl Index {
             self.record_early_binds(&name);
         }
         let Some(events) = self.scale_events.get_mut(&name) else { return };
-        let steps = events.applied(set, &self.tracked, receipt, now);
+        let steps = events.applied(set, &self.tracked, seen, now);
         if !steps.is_empty() {
             self.record(&name, steps, updates);
-            self.sync(&name, None, receipt, now, updates);
+            self.sync(&name, None, seen, now, updates);
         }
     }
 
-    fn set_deleted(&mut self, name: &ObjectName, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn set_deleted(&mut self, name: &ObjectName, seen: Seen, now: Moment, updates: &mut Updates) {
         let events = self.scale_events.get_mut(name).filter(|events| events.set().is_some());
         let Some(events) = events else { return };
-        let steps = events.deleted(&self.tracked, receipt, now);
+        let steps = events.deleted(&self.tracked, seen, now);
         self.stems.retain(|_, of| of != name);
         self.record(name, steps, updates);
-        self.sync(name, None, receipt, now, updates);
+        self.sync(name, None, seen, now, updates);
         self.deleted.push_back(name.clone());
         if self.deleted.len() > DELETED_MAX
             && let Some(oldest) = self.deleted.pop_front()
@@ -240,23 +240,23 @@ impl Index {
         }
     }
 
-    fn pod_applied(&mut self, pod: Pod, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn pod_applied(&mut self, pod: Pod, seen: Seen, now: Moment, updates: &mut Updates) {
         let name = pod.name.clone();
         let uid = Arc::clone(&pod.uid);
         if self.tracked.pod(&name).is_some_and(|pod| pod.uid != uid) {
             // The deletion of the previous pod was missed.
-            self.deleted(Kind::Pod, &name, Receipt::Listed, now, updates);
+            self.deleted(Kind::Pod, &name, Seen::Listed, now, updates);
         }
-        let new = self.tracked.pod_applied(pod, receipt, now);
+        let new = self.tracked.pod_applied(pod, seen, now);
         // The endpoint may arrive before its pod.
         if let (true, Some(ready), Some(pod)) = (new, self.endpoints.ready(&uid), self.tracked.pod_of_mut(&name, &uid))
         {
             pod.endpoint(true, ready.since);
         }
-        self.sync_replica(&name, receipt, now, updates);
+        self.sync_replica(&name, seen, now, updates);
     }
 
-    fn pvc_applied(&mut self, pvc: Pvc, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn pvc_applied(&mut self, pvc: Pvc, seen: Seen, now: Moment, updates: &mut Updates) {
         let name = pvc.name.clone();
         let mut bound = None;
         if pvc.phase != PvcPhase::Pending {
@@ -265,14 +265,14 @@ impl Index {
         }
         let class = pvc.storage_class.as_ref().and_then(|class| self.classes.get(class));
         match self.tracked.pvc_mut(&name) {
-            Some(tracked) if tracked.pvc.uid == pvc.uid => tracked.changed(pvc, class, receipt, now),
-            _ => self.tracked.add_pvc(TrackedPvc::begin(pvc, class, receipt, now)),
+            Some(tracked) if tracked.pvc.uid == pvc.uid => tracked.changed(pvc, class, seen, now),
+            _ => self.tracked.add_pvc(TrackedPvc::begin(pvc, class, seen, now)),
         }
         if let (Some(since), Some(tracked)) = (bound, self.tracked.pvc_mut(&name)) {
             tracked.bound_since(since);
         }
         self.record_bind(&name);
-        self.sync_pvc(&name, receipt, now, updates);
+        self.sync_pvc(&name, seen, now, updates);
     }
 
     fn volume_applied(&mut self, volume: Volume, now: Moment, updates: &mut Updates) {
@@ -285,15 +285,15 @@ impl Index {
             return;
         };
         if volume.bound.is_some_and(|since| tracked.bound_since(since)) {
-            self.sync_pvc(&volume.pvc, Receipt::Listed, now, updates);
+            self.sync_pvc(&volume.pvc, Seen::Listed, now, updates);
         }
     }
 
-    fn turned(&mut self, turned: Turned, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn turned(&mut self, turned: Turned, seen: Seen, now: Moment, updates: &mut Updates) {
         for turn in turned.turns {
             if let Some(pod) = self.tracked.pod_of_mut(&turn.pod, &turn.uid) {
                 pod.endpoint(turn.ready, turn.date);
-                self.sync_replica(&turn.pod, receipt, now, updates);
+                self.sync_replica(&turn.pod, seen, now, updates);
             }
         }
         updates.routing_changed.extend(turned.services);
@@ -311,7 +311,7 @@ impl Index {
         let before = pod.milestones.clone();
         take_in(pod);
         updates.dirty |= pod.milestones != before;
-        self.sync_replica(name, Receipt::Live, finished, updates);
+        self.sync_replica(name, Seen::Live, finished, updates);
     }
 
     /// Counts how long the PVC took to bind, if that was seen and its `StatefulSet` is known.
@@ -340,21 +340,21 @@ impl Index {
         Some((set.clone(), ordinal))
     }
 
-    fn sync_replica(&mut self, pod: &ObjectName, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn sync_replica(&mut self, pod: &ObjectName, seen: Seen, now: Moment, updates: &mut Updates) {
         if let Some((set, ordinal)) = pod.place() {
-            self.sync(&pod.sibling(&set.into()), Some(ordinal), receipt, now, updates);
+            self.sync(&pod.sibling(&set.into()), Some(ordinal), seen, now, updates);
         }
     }
 
-    fn sync_pvc(&mut self, pvc: &ObjectName, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn sync_pvc(&mut self, pvc: &ObjectName, seen: Seen, now: Moment, updates: &mut Updates) {
         if let Some((set, ordinal)) = self.set_of_pvc(pvc) {
-            self.sync(&set, Some(ordinal), receipt, now, updates);
+            self.sync(&set, Some(ordinal), seen, now, updates);
         }
     }
 
-    fn sync(&mut self, set: &ObjectName, place: Option<u32>, receipt: Receipt, now: Moment, updates: &mut Updates) {
+    fn sync(&mut self, set: &ObjectName, place: Option<u32>, seen: Seen, now: Moment, updates: &mut Updates) {
         let Some(events) = self.scale_events.get_mut(set) else { return };
-        let steps = events.sync(place, &self.tracked, self.freshness.contains(set), receipt, now);
+        let steps = events.sync(place, &self.tracked, self.freshness.contains(set), seen, now);
         self.record(set, steps, updates);
     }
 

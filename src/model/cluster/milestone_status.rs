@@ -18,11 +18,11 @@ const ORDINALS_MAX: usize = 1000;
 pub struct Reached {
     pub statefulset: ObjectName,
     /// Expected replicas and members of scale events, ascending by ordinal.
-    pub replicas: Vec<ReplicaReached>,
+    pub replicas: Vec<ReplicaMilestones>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplicaReached {
+pub struct ReplicaMilestones {
     pub replica: Arc<str>,
     /// In the order of [`Milestone::ALL`].
     pub milestones: Vec<Milestone>,
@@ -52,12 +52,12 @@ impl Reached {
         let mut ordinals: Vec<u32> = wanted.take(ORDINALS_MAX).chain(members).collect();
         ordinals.sort_unstable();
         ordinals.dedup();
-        let replicas = ordinals.into_iter().map(|ordinal| ReplicaReached::of(events, ordinal, tracked)).collect();
+        let replicas = ordinals.into_iter().map(|ordinal| ReplicaMilestones::of(events, ordinal, tracked)).collect();
         Self { statefulset: events.name().clone(), replicas }
     }
 }
 
-impl ReplicaReached {
+impl ReplicaMilestones {
     fn of(events: &ScaleEvents, ordinal: u32, tracked: &TrackedObjects) -> Self {
         let name = events.name();
         let replica: Arc<str> = format!("{}-{ordinal}", name.name).into();

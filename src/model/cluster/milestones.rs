@@ -63,7 +63,7 @@ named_enum! {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dated {
+pub struct MilestoneTime {
     /// The clock of readscope if seen live, otherwise the time that the API server wrote, or the time of the list if
     /// the API has none.
     pub wall: Timestamp,
@@ -79,7 +79,7 @@ pub struct Milestones {
     undated: u32,
 }
 
-/// A [`Dated`] in half the size, because there are thousands of pods and PVCs. A live moment has the same wall time.
+/// A [`MilestoneTime`] in half the size, because there are thousands of pods and PVCs. A live moment has the same wall time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Date {
     wall: Timestamp,
@@ -153,7 +153,7 @@ impl ScalePhase {
     }
 }
 
-impl Dated {
+impl MilestoneTime {
     #[must_use]
     pub fn live(now: Moment) -> Self {
         Self { wall: now.wall, live: Some(now) }
@@ -161,7 +161,7 @@ impl Dated {
 
     /// From a time that the API server or a list gave later.
     #[must_use]
-    pub fn told(wall: Timestamp) -> Self {
+    pub fn written(wall: Timestamp) -> Self {
         Self { wall, live: None }
     }
 }
@@ -169,9 +169,9 @@ impl Dated {
 impl Milestones {
     /// `None` if the milestone was not reached or its date is unknown.
     #[must_use]
-    pub fn get(&self, milestone: Milestone) -> Option<Dated> {
+    pub fn get(&self, milestone: Milestone) -> Option<MilestoneTime> {
         let Date { wall, live } = self.dates[self.place(milestone).ok()?].1;
-        Some(Dated { wall, live: live.map(|elapsed| Moment { elapsed, wall }) })
+        Some(MilestoneTime { wall, live: live.map(|elapsed| Moment { elapsed, wall }) })
     }
 
     #[must_use]
@@ -180,7 +180,7 @@ impl Milestones {
     }
 
     /// The milestones with a known date, in the order of [`Milestone::ALL`].
-    pub fn reached(&self) -> impl Iterator<Item = (Milestone, Dated)> + '_ {
+    pub fn reached(&self) -> impl Iterator<Item = (Milestone, MilestoneTime)> + '_ {
         Milestone::ALL.into_iter().filter_map(|milestone| Some((milestone, self.get(milestone)?)))
     }
 
@@ -203,7 +203,7 @@ impl Milestones {
     }
 
     /// Records a milestone, without a date if that is unknown; returns whether it is new.
-    pub(crate) fn reach(&mut self, milestone: Milestone, date: Option<Dated>) -> bool {
+    pub(crate) fn reach(&mut self, milestone: Milestone, date: Option<MilestoneTime>) -> bool {
         let new = !self.has(milestone);
         if new {
             match date {
@@ -215,7 +215,7 @@ impl Milestones {
     }
 
     /// Dates a milestone that has no date; returns whether it was reached without one.
-    pub(crate) fn backfill(&mut self, milestone: Milestone, date: Dated) -> bool {
+    pub(crate) fn backfill(&mut self, milestone: Milestone, date: MilestoneTime) -> bool {
         let undated = self.undated & bit(milestone) != 0;
         if undated {
             self.undated &= !bit(milestone);
@@ -225,7 +225,7 @@ impl Milestones {
     }
 
     /// Sets the date of a milestone that repeats, such as the last read.
-    pub(crate) fn renew(&mut self, milestone: Milestone, date: Dated) {
+    pub(crate) fn renew(&mut self, milestone: Milestone, date: MilestoneTime) {
         let date = Date { wall: date.wall, live: date.live.map(|live| live.elapsed) };
         match self.place(milestone) {
             Ok(at) => self.dates[at].1 = date,
@@ -257,18 +257,18 @@ fn bit(milestone: Milestone) -> u32 {
 
 /// Whether a watch event or a list delivered a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receipt {
+pub enum Seen {
     Live,
     /// A list at the start, or after a watch was interrupted.
     Listed,
 }
 
-impl Receipt {
+impl Seen {
     /// `now` if seen live, otherwise the time that the API server wrote.
-    pub(crate) fn date(self, written: Option<Timestamp>, now: Moment) -> Option<Dated> {
+    pub(crate) fn date(self, written: Option<Timestamp>, now: Moment) -> Option<MilestoneTime> {
         match self {
-            Self::Live => Some(Dated::live(now)),
-            Self::Listed => written.map(Dated::told),
+            Self::Live => Some(MilestoneTime::live(now)),
+            Self::Listed => written.map(MilestoneTime::written),
         }
     }
 }
@@ -280,10 +280,10 @@ mod tests {
     #[test]
     fn only_what_was_seen_live_at_both_ends_is_measured() {
         let mut milestones = Milestones::default();
-        milestones.reach(Milestone::PodReady, Some(Dated::live(Moment::at(10.25))));
-        milestones.reach(Milestone::EndpointReady, Some(Dated::live(Moment::at(10.5))));
+        milestones.reach(Milestone::PodReady, Some(MilestoneTime::live(Moment::at(10.25))));
+        milestones.reach(Milestone::EndpointReady, Some(MilestoneTime::live(Moment::at(10.5))));
         assert_eq!(milestones.measured(ScalePhase::Publish), Some(Duration::from_millis(250)));
-        milestones.reach(Milestone::Initialized, Some(Dated::told(Timestamp::from_second(7).unwrap())));
+        milestones.reach(Milestone::Initialized, Some(MilestoneTime::written(Timestamp::from_second(7).unwrap())));
         assert_eq!(milestones.measured(ScalePhase::BecomeReady), None);
         assert_eq!(milestones.duration(ScalePhase::BecomeReady), Some(Duration::from_millis(3250)));
         assert_eq!(milestones.duration(ScalePhase::Route), None);
@@ -292,24 +292,24 @@ mod tests {
     #[test]
     fn receipts_that_cross_make_no_negative_phase() {
         let mut milestones = Milestones::default();
-        milestones.reach(Milestone::EndpointReady, Some(Dated::live(Moment::at(1.0))));
-        milestones.reach(Milestone::PodReady, Some(Dated::live(Moment::at(1.5))));
+        milestones.reach(Milestone::EndpointReady, Some(MilestoneTime::live(Moment::at(1.0))));
+        milestones.reach(Milestone::PodReady, Some(MilestoneTime::live(Moment::at(1.5))));
         assert_eq!(milestones.measured(ScalePhase::Publish), Some(Duration::ZERO));
     }
 
     #[test]
     fn the_first_date_of_a_milestone_stays() {
         let mut milestones = Milestones::default();
-        assert!(milestones.reach(Milestone::FirstRead, Some(Dated::live(Moment::at(1.0)))));
-        assert!(!milestones.reach(Milestone::FirstRead, Some(Dated::live(Moment::at(2.0)))));
-        assert_eq!(milestones.get(Milestone::FirstRead), Some(Dated::live(Moment::at(1.0))));
+        assert!(milestones.reach(Milestone::FirstRead, Some(MilestoneTime::live(Moment::at(1.0)))));
+        assert!(!milestones.reach(Milestone::FirstRead, Some(MilestoneTime::live(Moment::at(2.0)))));
+        assert_eq!(milestones.get(Milestone::FirstRead), Some(MilestoneTime::live(Moment::at(1.0))));
     }
 
     #[test]
     fn a_milestone_reached_nobody_knows_when_is_never_dated() {
         let mut milestones = Milestones::default();
         assert!(milestones.reach(Milestone::EndpointReady, None));
-        assert!(!milestones.reach(Milestone::EndpointReady, Some(Dated::live(Moment::at(2.0)))));
+        assert!(!milestones.reach(Milestone::EndpointReady, Some(MilestoneTime::live(Moment::at(2.0)))));
         assert!(milestones.has(Milestone::EndpointReady));
         assert_eq!(milestones.get(Milestone::EndpointReady), None);
     }
@@ -318,7 +318,7 @@ mod tests {
     fn forgotten_milestones_can_be_reached_again() {
         let mut milestones = Milestones::default();
         milestones.reach(Milestone::PodReady, None);
-        milestones.reach(Milestone::FirstRead, Some(Dated::told(Timestamp::from_second(7).unwrap())));
+        milestones.reach(Milestone::FirstRead, Some(MilestoneTime::written(Timestamp::from_second(7).unwrap())));
         milestones.forget(Subject::Pvc);
         assert!(milestones.has(Milestone::PodReady) && milestones.has(Milestone::FirstRead));
         milestones.forget(Subject::StartingPod);

@@ -27,12 +27,12 @@ mod watches;
 
 pub use change::{Change, Kind, Object};
 pub use measures::BindLabels;
-pub use milestone_status::{Reached, ReplicaReached};
-pub use milestones::{Dated, Milestone, Milestones, Receipt, ScalePhase};
+pub use milestone_status::{Reached, ReplicaMilestones};
+pub use milestones::{Milestone, MilestoneTime, Milestones, ScalePhase, Seen};
 pub use notice::ClusterNotice;
 pub use objects::{
-    AccessModes, Endpoint, Pod, PodConditions, Port, Pvc, PvcEvent, PvcPhase, PvcReason, Service, Slice, StatefulSet,
-    StorageClass, Vantage, Volume,
+    AccessModes, Endpoint, Pod, PodConditions, Port, ProbeLocation, Pvc, PvcEvent, PvcPhase, PvcReason, Service, Slice,
+    StatefulSet, StorageClass, Volume,
 };
 
 pub use routing::{EndpointRouting, Routed, Routing, Rule, route};

@@ -153,7 +153,7 @@ pub struct StorageClass {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Vantage {
+pub struct ProbeLocation {
     /// Absent outside the cluster.
     pub node: Option<Arc<str>>,
     pub zone: Option<Arc<str>>,

@@ -6,7 +6,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
-    milestones::{Dated, Milestone, Milestones, Receipt},
+    milestones::{Milestone, MilestoneTime, Milestones, Seen},
     objects::{Pod, PodConditions},
 };
 use crate::model::base::Moment;
@@ -29,15 +29,15 @@ enum Endpoint {
     NotYet,
     Ready,
     /// Absent if the change was not seen.
-    NoMore(Option<Dated>),
+    NoMore(Option<MilestoneTime>),
 }
 
 impl TrackedPod {
-    pub(crate) fn begin(pod: Pod, receipt: Receipt, now: Moment) -> Self {
+    pub(crate) fn begin(pod: Pod, seen: Seen, now: Moment) -> Self {
         let bare = pod.conditions == PodConditions::default() && pod.deleted.is_none();
-        let receipt = if bare { receipt } else { Receipt::Listed };
+        let seen = if bare { seen } else { Seen::Listed };
         let mut milestones = Milestones::default();
-        milestones.reach(Milestone::PodCreated, receipt.date(pod.created, now));
+        milestones.reach(Milestone::PodCreated, seen.date(pod.created, now));
         let mut life = Self {
             uid: Arc::clone(&pod.uid),
             statefulset: None,
@@ -47,11 +47,11 @@ impl TrackedPod {
             answered: None,
             uncertainty: None,
         };
-        life.changed(pod, receipt, now);
+        life.changed(pod, seen, now);
         life
     }
 
-    pub(crate) fn changed(&mut self, pod: Pod, receipt: Receipt, now: Moment) {
+    pub(crate) fn changed(&mut self, pod: Pod, seen: Seen, now: Moment) {
         let conditions = pod.conditions;
         for (milestone, since) in [
             (Milestone::PodScheduled, conditions.scheduled),
@@ -60,17 +60,17 @@ impl TrackedPod {
             (Milestone::PodReady, conditions.ready),
         ] {
             if since.is_some() {
-                self.milestones.reach(milestone, receipt.date(since, now));
+                self.milestones.reach(milestone, seen.date(since, now));
             }
         }
         if pod.deleted.is_some() {
-            self.terminates(receipt.date(pod.deleted, now));
+            self.terminates(seen.date(pod.deleted, now));
         }
         self.statefulset = pod.statefulset;
         self.addresses = pod.addresses;
     }
 
-    pub(crate) fn endpoint(&mut self, ready: bool, date: Option<Dated>) {
+    pub(crate) fn endpoint(&mut self, ready: bool, date: Option<MilestoneTime>) {
         if ready {
             self.endpoint = Endpoint::Ready;
             self.milestones.reach(Milestone::EndpointReady, date);
@@ -88,7 +88,7 @@ impl TrackedPod {
         let first = [Milestone::PodCreated, Milestone::EndpointReady, Milestone::PodReady]
             .into_iter()
             .any(|milestone| self.seen(milestone));
-        if self.milestones.reach(Milestone::FirstRead, first.then(|| Dated::live(finished))) && first {
+        if self.milestones.reach(Milestone::FirstRead, first.then(|| MilestoneTime::live(finished))) && first {
             self.uncertainty = Some(uncertainty);
         }
         self.answered = self.answered.max(Some(finished));
@@ -101,17 +101,17 @@ impl TrackedPod {
     pub(crate) fn fresh_read(&mut self, finished: Moment, uncertainty: Duration) {
         self.read(finished, uncertainty);
         let first = self.seen(Milestone::FirstRead);
-        self.milestones.reach(Milestone::FreshRead, first.then(|| Dated::live(finished)));
+        self.milestones.reach(Milestone::FreshRead, first.then(|| MilestoneTime::live(finished)));
     }
 
     pub(crate) fn direct_read(&mut self, finished: Moment) {
         let first = self.seen(Milestone::PodCreated) || self.seen(Milestone::SandboxReady);
-        self.milestones.reach(Milestone::DirectRead, first.then(|| Dated::live(finished)));
+        self.milestones.reach(Milestone::DirectRead, first.then(|| MilestoneTime::live(finished)));
     }
 
-    pub(crate) fn gone(&mut self, receipt: Receipt, now: Moment) {
-        self.terminates(receipt.date(None, now));
-        self.milestones.reach(Milestone::PodGone, receipt.date(Some(now.wall), now));
+    pub(crate) fn gone(&mut self, seen: Seen, now: Moment) {
+        self.terminates(seen.date(None, now));
+        self.milestones.reach(Milestone::PodGone, seen.date(Some(now.wall), now));
     }
 
     pub(crate) fn terminating(&self) -> bool {
@@ -121,8 +121,8 @@ impl TrackedPod {
     /// A probe that started before the pod existed was answered by the previous pod of this name.
     pub(crate) fn is_younger_than(&self, started: Moment) -> bool {
         match self.milestones.get(Milestone::PodCreated) {
-            Some(Dated { live: Some(created), .. }) => started < created,
-            Some(Dated { wall, live: None }) => started.wall < wall,
+            Some(MilestoneTime { live: Some(created), .. }) => started < created,
+            Some(MilestoneTime { wall, live: None }) => started.wall < wall,
             None => false,
         }
     }
@@ -136,7 +136,7 @@ impl TrackedPod {
         self.uncertainty
     }
 
-    fn terminates(&mut self, date: Option<Dated>) {
+    fn terminates(&mut self, date: Option<MilestoneTime>) {
         if !self.milestones.reach(Milestone::Terminating, date) {
             return;
         }
@@ -149,7 +149,7 @@ impl TrackedPod {
 
     fn date_last_read(&mut self) {
         if let Some(answered) = self.answered {
-            self.milestones.renew(Milestone::LastRead, Dated::live(answered));
+            self.milestones.renew(Milestone::LastRead, MilestoneTime::live(answered));
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     objects::{PvcEvent, PvcPhase, PvcReason, Volume},
     pvcs::TrackedPvc,
 };
-use crate::model::base::{Moment, ObjectName, TOLD_EVERY};
+use crate::model::base::{Moment, NOTICE_EVERY, ObjectName};
 
 /// Limit of the kept Events. PVCs and their Events come from different watches, so an Event may precede its PVC.
 const UNKNOWN_MAX: usize = 1000;
@@ -121,7 +121,7 @@ impl Pending {
         let reason = reason.map(|reason| Arc::clone(&reason.reason));
         let uid = Arc::clone(&life.pvc.uid);
         let known = self.0.get(&life.pvc.name).filter(|told| told.uid == uid);
-        if known.is_some_and(|told| told.reason == reason && now.since(told.when) < TOLD_EVERY) {
+        if known.is_some_and(|told| told.reason == reason && now.since(told.when) < NOTICE_EVERY) {
             return None;
         }
         self.0.insert(life.pvc.name.clone(), Told { uid, when: now, reason });

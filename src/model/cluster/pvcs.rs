@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    milestones::{Dated, Milestone, Milestones, Receipt},
+    milestones::{Milestone, MilestoneTime, Milestones, Seen},
     objects::{Pvc, PvcPhase, StorageClass},
 };
 use crate::model::base::Moment;
@@ -22,21 +22,21 @@ pub(crate) struct TrackedPvc {
 }
 
 impl TrackedPvc {
-    pub(crate) fn begin(pvc: Pvc, class: Option<&StorageClass>, receipt: Receipt, now: Moment) -> Self {
+    pub(crate) fn begin(pvc: Pvc, class: Option<&StorageClass>, seen: Seen, now: Moment) -> Self {
         let bare = pvc.phase == PvcPhase::Pending && !pvc.node_selected;
-        let receipt = if bare { receipt } else { Receipt::Listed };
+        let seen = if bare { seen } else { Seen::Listed };
         let mut milestones = Milestones::default();
-        milestones.reach(Milestone::PvcCreated, receipt.date(pvc.created, now));
+        milestones.reach(Milestone::PvcCreated, seen.date(pvc.created, now));
         let mut life = Self { pvc: pvc.clone(), milestones, bind: None };
-        life.changed(pvc, class, receipt, now);
+        life.changed(pvc, class, seen, now);
         life
     }
 
-    pub(crate) fn changed(&mut self, pvc: Pvc, class: Option<&StorageClass>, receipt: Receipt, now: Moment) {
+    pub(crate) fn changed(&mut self, pvc: Pvc, class: Option<&StorageClass>, seen: Seen, now: Moment) {
         let binds = pvc.phase != PvcPhase::Pending && !self.milestones.has(Milestone::PvcBound);
         if pvc.node_selected {
             // Selection and binding arrive together, so the moment of the selection is unknown.
-            let selected = if binds { None } else { receipt.date(None, now) };
+            let selected = if binds { None } else { seen.date(None, now) };
             self.milestones.reach(Milestone::PvcProvisioning, selected);
         } else if binds || class.is_some_and(|class| !class.waits_for_consumer) {
             // Provisioning started at creation: the class does not wait for a consumer, or the node of the consumer was
@@ -44,17 +44,17 @@ impl TrackedPvc {
             self.milestones.reach(Milestone::PvcProvisioning, self.milestones.get(Milestone::PvcCreated));
         }
         if binds {
-            self.milestones.reach(Milestone::PvcBound, receipt.date(None, now));
-            let seen = |milestone| self.milestones.get(milestone).and_then(|date| date.live);
-            self.bind = seen(Milestone::PvcCreated).map(|created| now.since(created));
-            self.bind = self.bind.filter(|_| seen(Milestone::PvcBound).is_some());
+            self.milestones.reach(Milestone::PvcBound, seen.date(None, now));
+            let live = |milestone| self.milestones.get(milestone).and_then(|date| date.live);
+            self.bind = live(Milestone::PvcCreated).map(|created| now.since(created));
+            self.bind = self.bind.filter(|_| live(Milestone::PvcBound).is_some());
         }
         self.pvc = pvc;
     }
 
     /// Dates the binding by the volume; returns whether the date was missing.
     pub(crate) fn bound_since(&mut self, since: Timestamp) -> bool {
-        self.milestones.backfill(Milestone::PvcBound, Dated::told(since))
+        self.milestones.backfill(Milestone::PvcBound, MilestoneTime::written(since))
     }
 
     /// How long binding took, if creation and binding were both seen live; returned once.

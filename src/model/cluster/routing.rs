@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use super::objects::{Endpoint, Service, Slice, Vantage};
+use super::objects::{Endpoint, ProbeLocation, Service, Slice};
 use crate::model::base::{HumanDuration, PodRef};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,11 +63,11 @@ pub enum EndpointRouting {
     Terminating,
 }
 
-pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>, vantage: &Vantage) -> Routing {
+pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>, location: &ProbeLocation) -> Routing {
     let endpoints: Vec<&Endpoint> = slices.into_iter().flat_map(|slice| &slice.endpoints).collect();
-    let vantage = &located(vantage, &endpoints);
-    let place = place(service, &endpoints, vantage);
-    let in_place = |endpoint: &Endpoint| place.takes(endpoint, vantage);
+    let location = &located(location, &endpoints);
+    let place = place(service, &endpoints, location);
+    let in_place = |endpoint: &Endpoint| place.takes(endpoint, location);
     let any_ready = endpoints.iter().any(|endpoint| endpoint.ready && in_place(endpoint));
     // DNS contains no terminating endpoint, so a headless Service has no fallback.
     let fallback = !service.headless && !any_ready && endpoints.iter().any(|e| still_serves(e) && in_place(e));
@@ -117,10 +117,10 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
 }
 
 /// Takes the zone from an endpoint on the same node if readscope may not read the node itself.
-fn located(vantage: &Vantage, endpoints: &[&Endpoint]) -> Vantage {
-    let beside = |endpoint: &&&Endpoint| vantage.node.is_some() && endpoint.node == vantage.node;
+fn located(location: &ProbeLocation, endpoints: &[&Endpoint]) -> ProbeLocation {
+    let beside = |endpoint: &&&Endpoint| location.node.is_some() && endpoint.node == location.node;
     let zone = || endpoints.iter().find(beside)?.zone.clone();
-    Vantage { node: vantage.node.clone(), zone: vantage.zone.clone().or_else(zone) }
+    ProbeLocation { node: location.node.clone(), zone: location.zone.clone().or_else(zone) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,16 +132,16 @@ enum Place {
     Nowhere,
 }
 
-fn place(service: &Service, endpoints: &[&Endpoint], vantage: &Vantage) -> Place {
+fn place(service: &Service, endpoints: &[&Endpoint], location: &ProbeLocation) -> Place {
     if service.headless {
         return Place::Anywhere;
     }
     if service.local_only {
-        return if vantage.node.is_some() { Place::Node } else { Place::Nowhere };
+        return if location.node.is_some() { Place::Node } else { Place::Nowhere };
     }
     let ready = || endpoints.iter().filter(|endpoint| endpoint.ready);
     let usable = |place: Place, hinted: &dyn Fn(&Endpoint) -> bool| {
-        ready().all(|endpoint| hinted(endpoint)) && ready().any(|endpoint| place.takes(endpoint, vantage))
+        ready().all(|endpoint| hinted(endpoint)) && ready().any(|endpoint| place.takes(endpoint, location))
     };
     if usable(Place::HintedNode, &|endpoint| !endpoint.for_nodes.is_empty()) {
         Place::HintedNode
@@ -153,13 +153,13 @@ fn place(service: &Service, endpoints: &[&Endpoint], vantage: &Vantage) -> Place
 }
 
 impl Place {
-    fn takes(self, endpoint: &Endpoint, vantage: &Vantage) -> bool {
+    fn takes(self, endpoint: &Endpoint, location: &ProbeLocation) -> bool {
         let among = |names: &[Arc<str>], own: &Option<Arc<str>>| own.as_ref().is_some_and(|own| names.contains(own));
         match self {
             Self::Anywhere => true,
-            Self::Node => endpoint.node == vantage.node,
-            Self::HintedNode => among(&endpoint.for_nodes, &vantage.node),
-            Self::HintedZone => among(&endpoint.for_zones, &vantage.zone),
+            Self::Node => endpoint.node == location.node,
+            Self::HintedNode => among(&endpoint.for_nodes, &location.node),
+            Self::HintedZone => among(&endpoint.for_zones, &location.zone),
             Self::Nowhere => false,
         }
     }
@@ -272,13 +272,13 @@ mod tests {
         Slice { name, service: "mysql-read".into(), ports: Arc::default(), endpoints }
     }
 
-    fn vantage(node: &str, zone: &str) -> Vantage {
+    fn location(node: &str, zone: &str) -> ProbeLocation {
         let known = |text: &str| (!text.is_empty()).then(|| text.into());
-        Vantage { node: known(node), zone: known(zone) }
+        ProbeLocation { node: known(node), zone: known(zone) }
     }
 
-    fn routed(service: &Service, endpoints: Vec<Endpoint>, vantage: &Vantage) -> (Rule, Vec<String>) {
-        let routing = route(service, &[slice(endpoints)], vantage);
+    fn routed(service: &Service, endpoints: Vec<Endpoint>, location: &ProbeLocation) -> (Rule, Vec<String>) {
+        let routing = route(service, &[slice(endpoints)], location);
         (routing.rule, routing.routed().map(|endpoint| endpoint.name.to_string()).collect())
     }
 
@@ -286,7 +286,7 @@ mod tests {
     fn ready_endpoints_are_routed_to_and_others_are_not() {
         let unready = Endpoint { ready: false, serving: false, ..endpoint(1) };
         let leaving = Endpoint { ready: false, terminating: true, ..endpoint(2) };
-        let routing = route(&service(), &[slice(vec![leaving, endpoint(0), unready])], &Vantage::default());
+        let routing = route(&service(), &[slice(vec![leaving, endpoint(0), unready])], &ProbeLocation::default());
         let standings: Vec<_> = routing.endpoints.iter().map(|e| (&*e.name, e.standing)).collect();
         assert_eq!(
             standings,
@@ -304,20 +304,20 @@ mod tests {
         let dead = Endpoint { ready: false, serving: false, terminating: true, ..endpoint(1) };
         let both = vec![leaving, dead];
         assert_eq!(
-            routed(&service(), both.clone(), &Vantage::default()),
+            routed(&service(), both.clone(), &ProbeLocation::default()),
             (Rule::Terminating, vec!["mysql-0".to_owned()])
         );
         let headless = Service { headless: true, ..service() };
-        assert_eq!(routed(&headless, both, &Vantage::default()), (Rule::Headless, vec![]));
+        assert_eq!(routed(&headless, both, &ProbeLocation::default()), (Rule::Headless, vec![]));
     }
 
     #[test]
     fn local_policy_keeps_to_the_probes_node() {
         let local = Service { local_only: true, ..service() };
         let all = vec![endpoint(0), endpoint(1)];
-        assert_eq!(routed(&local, all.clone(), &vantage("node-1", "")), (Rule::SameNode, vec!["mysql-1".to_owned()]));
-        assert_eq!(routed(&local, all.clone(), &vantage("node-9", "")), (Rule::NoneLocal, vec![]));
-        assert_eq!(routed(&local, all, &vantage("", "")), (Rule::NodeUnknown, vec![]));
+        assert_eq!(routed(&local, all.clone(), &location("node-1", "")), (Rule::SameNode, vec!["mysql-1".to_owned()]));
+        assert_eq!(routed(&local, all.clone(), &location("node-9", "")), (Rule::NoneLocal, vec![]));
+        assert_eq!(routed(&local, all, &location("", "")), (Rule::NodeUnknown, vec![]));
     }
 
     #[test]
@@ -325,7 +325,7 @@ mod tests {
         let local = Service { local_only: true, ..service() };
         let on_one = |endpoint: Endpoint| Endpoint { node: Some("node-1".into()), ..endpoint };
         let leaving = on_one(Endpoint { ready: false, terminating: true, ..endpoint(0) });
-        let here = vantage("node-1", "");
+        let here = location("node-1", "");
         assert_eq!(
             routed(&local, vec![leaving.clone(), on_one(endpoint(1))], &here),
             (Rule::SameNode, vec!["mysql-1".to_owned()])
@@ -338,13 +338,13 @@ mod tests {
         let hinted = |ordinal: u8, zone: &str| Endpoint { for_zones: vec![zone.into()], ..endpoint(ordinal) };
         let all = vec![hinted(0, "a"), hinted(1, "b")];
         assert_eq!(
-            routed(&service(), all.clone(), &vantage("node-9", "b")),
+            routed(&service(), all.clone(), &location("node-9", "b")),
             (Rule::HintedZone, vec!["mysql-1".to_owned()])
         );
-        assert_eq!(routed(&service(), all.clone(), &vantage("node-9", "c")).0, Rule::Ready);
-        assert_eq!(routed(&service(), all.clone(), &vantage("node-9", "")).0, Rule::Ready);
+        assert_eq!(routed(&service(), all.clone(), &location("node-9", "c")).0, Rule::Ready);
+        assert_eq!(routed(&service(), all.clone(), &location("node-9", "")).0, Rule::Ready);
         let one_without = vec![hinted(0, "a"), endpoint(1)];
-        assert_eq!(routed(&service(), one_without, &vantage("node-9", "a")).0, Rule::Ready);
+        assert_eq!(routed(&service(), one_without, &location("node-9", "a")).0, Rule::Ready);
     }
 
     #[test]
@@ -356,10 +356,10 @@ mod tests {
         };
         let all = vec![hinted(0, "a"), hinted(1, "b")];
         let in_b = (Rule::HintedZone, vec!["mysql-1".to_owned()]);
-        assert_eq!(routed(&service(), all.clone(), &vantage("node-1", "")), in_b);
-        assert_eq!(routed(&service(), all.clone(), &vantage("node-9", "")).0, Rule::Ready, "none of them is here");
-        assert_eq!(routed(&service(), all.clone(), &vantage("", "")).0, Rule::Ready);
-        assert_eq!(routed(&service(), all, &vantage("node-0", "b")), in_b, "the node's own label counts first");
+        assert_eq!(routed(&service(), all.clone(), &location("node-1", "")), in_b);
+        assert_eq!(routed(&service(), all.clone(), &location("node-9", "")).0, Rule::Ready, "none of them is here");
+        assert_eq!(routed(&service(), all.clone(), &location("", "")).0, Rule::Ready);
+        assert_eq!(routed(&service(), all, &location("node-0", "b")), in_b, "the node's own label counts first");
     }
 
     #[test]
@@ -371,31 +371,31 @@ mod tests {
         };
         let all = vec![hinted(0), hinted(1)];
         assert_eq!(
-            routed(&service(), all.clone(), &vantage("node-1", "a")),
+            routed(&service(), all.clone(), &location("node-1", "a")),
             (Rule::HintedNode, vec!["mysql-1".to_owned()])
         );
-        assert_eq!(routed(&service(), all, &vantage("node-9", "a")).0, Rule::HintedZone);
+        assert_eq!(routed(&service(), all, &location("node-9", "a")).0, Rule::HintedZone);
     }
 
     #[test]
     fn a_pod_of_two_address_families_is_one_endpoint() {
         let v6 = Endpoint { addresses: vec!["fd00::1".parse().unwrap()], ..endpoint(1) };
         let slices = [slice(vec![endpoint(1)]), slice(vec![v6])];
-        let routing = route(&service(), &slices, &Vantage::default());
+        let routing = route(&service(), &slices, &ProbeLocation::default());
         assert_eq!(routing.endpoints.len(), 1);
         assert_eq!(routing.endpoints[0].addresses.len(), 2);
     }
 
     #[test]
     fn the_words_say_what_the_service_asks_for() {
-        let plain = route(&service(), &[slice(vec![endpoint(0)])], &Vantage::default());
+        let plain = route(&service(), &[slice(vec![endpoint(0)])], &ProbeLocation::default());
         assert_eq!(plain.to_string(), "the Service spreads connections evenly over its ready endpoints");
         let sticky = Service { affinity: Some(Duration::from_secs(90)), ..service() };
-        let pinned = route(&sticky, &[slice(vec![endpoint(0)])], &Vantage::default());
+        let pinned = route(&sticky, &[slice(vec![endpoint(0)])], &ProbeLocation::default());
         assert_eq!(pinned.affinity, Some(Duration::from_secs(90)));
         assert!(pinned.to_string().contains("until 1 min 30 s after its last connection"), "{pinned}");
         let unready = Endpoint { serving: false, ..endpoint(0) };
-        let published = route(&service(), &[slice(vec![unready])], &Vantage::default());
+        let published = route(&service(), &[slice(vec![unready])], &ProbeLocation::default());
         assert_eq!(published.routed().count(), 1);
         assert!(published.to_string().contains("publishNotReadyAddresses"), "{published}");
     }
@@ -403,7 +403,7 @@ mod tests {
     #[test]
     fn nothing_before_a_headless_service_keeps_affinity() {
         let headless = Service { headless: true, affinity: Some(Duration::from_secs(90)), ..service() };
-        let routing = route(&headless, &[slice(vec![endpoint(0)])], &Vantage::default());
+        let routing = route(&headless, &[slice(vec![endpoint(0)])], &ProbeLocation::default());
         assert_eq!((routing.rule, routing.affinity), (Rule::Headless, None));
     }
 }

@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, ops::Range};
 
 use super::{
-    milestones::{Dated, Receipt},
+    milestones::{MilestoneTime, Seen},
     objects::StatefulSet,
     scale_step::ScaleStep,
     scaled_replica::{Direction, Request, ScaledReplica, Scene},
@@ -22,7 +22,7 @@ pub(crate) struct ScaleEvents {
     name: ObjectName,
     set: Option<StatefulSet>,
     /// When the last state of the `StatefulSet` was received.
-    told: Option<Moment>,
+    received: Option<Moment>,
     /// Oldest first.
     events: VecDeque<ScaleEvent>,
 }
@@ -33,9 +33,9 @@ pub struct ScaleEvent {
     pub from: u32,
     pub to: u32,
     /// When the change was received.
-    pub started: Dated,
+    pub started: MilestoneTime,
     /// When every replica had arrived or gone, or belonged to a later event.
-    pub finished: Option<Dated>,
+    pub finished: Option<MilestoneTime>,
     /// The ordinals that it adds or removes, ascending.
     pub members: Vec<ScaledReplica>,
     pub(super) request: Request,
@@ -45,7 +45,7 @@ pub struct ScaleEvent {
 
 impl ScaleEvents {
     pub(crate) fn new(name: ObjectName) -> Self {
-        Self { name, set: None, told: None, events: VecDeque::new() }
+        Self { name, set: None, received: None, events: VecDeque::new() }
     }
 
     pub(crate) fn name(&self) -> &ObjectName {
@@ -65,17 +65,17 @@ impl ScaleEvents {
         &mut self,
         set: StatefulSet,
         tracked: &TrackedObjects,
-        receipt: Receipt,
+        seen: Seen,
         now: Moment,
     ) -> Vec<ScaleStep> {
         let before = self.set.replace(set);
         let after = self.ordinals();
-        let known = self.told.replace(now);
+        let known = self.received.replace(now);
         // Replicas that exist before the first list were never requested.
-        if known.is_none() && receipt == Receipt::Listed {
+        if known.is_none() && seen == Seen::Listed {
             return Vec::new();
         }
-        let request = Request::new(date(receipt, now), now, known.unwrap_or(now));
+        let request = Request::new(date(seen, now), now, known.unwrap_or(now));
         match before {
             None => self.begin(0..0, after, request, tracked),
             // The `StatefulSet` was deleted and created again while the watch was interrupted.
@@ -89,9 +89,9 @@ impl ScaleEvents {
     }
 
     /// The deletion removes every replica.
-    pub(crate) fn deleted(&mut self, tracked: &TrackedObjects, receipt: Receipt, now: Moment) -> Vec<ScaleStep> {
-        let known = self.told.replace(now);
-        let request = Request::new(date(receipt, now), now, known.unwrap_or(now));
+    pub(crate) fn deleted(&mut self, tracked: &TrackedObjects, seen: Seen, now: Moment) -> Vec<ScaleStep> {
+        let known = self.received.replace(now);
+        let request = Request::new(date(seen, now), now, known.unwrap_or(now));
         let steps = self.begin(self.ordinals(), 0..0, request, tracked);
         self.set = None;
         steps
@@ -104,7 +104,7 @@ impl ScaleEvents {
         place: Option<u32>,
         tracked: &TrackedObjects,
         freshness: bool,
-        receipt: Receipt,
+        seen: Seen,
         now: Moment,
     ) -> Vec<ScaleStep> {
         let mut steps = Vec::new();
@@ -120,7 +120,7 @@ impl ScaleEvents {
             }
             let arrived = |member: &ScaledReplica| member.arrived(freshness);
             if event.over.is_none() && event.members.iter().all(|member| member.taken_over || arrived(member)) {
-                let finished = date(receipt, now);
+                let finished = date(seen, now);
                 event.finished = Some(finished);
                 event.over = Some(now);
                 let lasted = finished.live.and_then(|finished| Some(finished.since(event.started.live?)));
@@ -198,10 +198,10 @@ impl ScaleEvent {
     }
 }
 
-fn date(receipt: Receipt, now: Moment) -> Dated {
-    match receipt {
-        Receipt::Live => Dated::live(now),
-        Receipt::Listed => Dated::told(now.wall),
+fn date(seen: Seen, now: Moment) -> MilestoneTime {
+    match seen {
+        Seen::Live => MilestoneTime::live(now),
+        Seen::Listed => MilestoneTime::written(now.wall),
     }
 }
 

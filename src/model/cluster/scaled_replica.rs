@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    milestones::{Dated, Milestone, Milestones, ScalePhase, Subject},
+    milestones::{Milestone, MilestoneTime, Milestones, ScalePhase, Subject},
     objects::StatefulSet,
     pods::TrackedPod,
     pvcs::TrackedPvc,
@@ -53,7 +53,7 @@ pub(super) struct Request {
     /// Time of receipt.
     pub(super) received: Moment,
     /// Time of receipt; not live if a list showed the change.
-    pub(super) date: Dated,
+    pub(super) date: MilestoneTime,
     /// Objects from before this moment were not created for the request.
     pub(super) since: Moment,
 }
@@ -70,7 +70,7 @@ pub(super) struct Scene<'a> {
 
 impl Request {
     /// If a list showed the change, it happened after `known`, when the `StatefulSet` was last seen without it.
-    pub(super) fn new(date: Dated, received: Moment, known: Moment) -> Self {
+    pub(super) fn new(date: MilestoneTime, received: Moment, known: Moment) -> Self {
         let after = if date.live.is_some() { received } else { known };
         let wall = after.wall.checked_sub(CROSSING).unwrap_or(after.wall);
         let since = Moment { elapsed: after.elapsed.saturating_sub(CROSSING), wall };
@@ -78,7 +78,7 @@ impl Request {
     }
 
     /// Whether an object of this age may belong to the request.
-    fn explains(&self, created: Option<Dated>) -> bool {
+    fn explains(&self, created: Option<MilestoneTime>) -> bool {
         created.is_some_and(|created| match created.live {
             Some(created) => created.elapsed >= self.since.elapsed,
             None => created.wall >= self.since.wall,
@@ -211,7 +211,7 @@ impl ScaledReplica {
         self.first_read_uncertainty = life.first_read_uncertainty();
         for milestone in Milestone::ALL {
             if milestone.subject() == Subject::StartingPod && life.milestones.has(milestone) {
-                self.take(milestone, life.milestones.get(milestone), steps);
+                self.reach(milestone, life.milestones.get(milestone), steps);
             }
         }
     }
@@ -231,9 +231,9 @@ impl ScaledReplica {
             }
             // The last read is final once the pod is gone.
             if let (Milestone::PodGone, false, Some(date)) = (milestone, self.milestones.has(milestone), last) {
-                steps.push(self.told(Milestone::LastRead, date));
+                steps.push(self.reached(Milestone::LastRead, date));
             }
-            self.take(milestone, life.milestones.get(milestone), steps);
+            self.reach(milestone, life.milestones.get(milestone), steps);
         }
         // A pod that its StatefulSet has released stays, but is not a replica any more.
         if !scene.owns(life) {
@@ -268,13 +268,13 @@ impl ScaledReplica {
             let reached: Vec<_> = new.iter().copied().filter(|life| life.milestones.has(milestone)).collect();
             if !reached.is_empty() {
                 let first = dates(&reached, milestone).and_then(|dates| dates.first().copied());
-                self.take(milestone, first, steps);
+                self.reach(milestone, first, steps);
             }
         }
         let is_bound = |life: &&TrackedPvc| life.milestones.has(Milestone::PvcBound);
         if !new.is_empty() && pvcs.iter().all(|life| life.as_ref().is_some_and(is_bound)) {
             let last = dates(&new, Milestone::PvcBound).and_then(|dates| dates.last().copied());
-            self.take(Milestone::PvcBound, last, steps);
+            self.reach(Milestone::PvcBound, last, steps);
         }
     }
 
@@ -292,15 +292,15 @@ impl ScaledReplica {
         }
     }
 
-    fn take(&mut self, milestone: Milestone, date: Option<Dated>, steps: &mut Vec<ScaleStep>) {
+    fn reach(&mut self, milestone: Milestone, date: Option<MilestoneTime>, steps: &mut Vec<ScaleStep>) {
         if let (true, Some(date)) = (self.milestones.reach(milestone, date), date) {
-            steps.push(self.told(milestone, date));
+            steps.push(self.reached(milestone, date));
         }
     }
 
-    fn told(&self, milestone: Milestone, date: Dated) -> ScaleStep {
-        let asked = self.milestones.get(Milestone::Requested).and_then(|asked| asked.live);
-        let since_request = asked.and_then(|asked| Some(date.live?.since(asked)));
+    fn reached(&self, milestone: Milestone, date: MilestoneTime) -> ScaleStep {
+        let requested = self.milestones.get(Milestone::Requested).and_then(|date| date.live);
+        let since_request = requested.and_then(|requested| Some(date.live?.since(requested)));
         let known_to = self.first_read_uncertainty.filter(|_| milestone == Milestone::FirstRead);
         ScaleStep::Reached { replica: Arc::clone(&self.replica), milestone, since_request, known_to }
     }
@@ -319,7 +319,7 @@ impl<'a> Scene<'a> {
 }
 
 /// The dates of a milestone, ascending. `None` if one date is unknown, because it may be the first or the last.
-fn dates(pvcs: &[&TrackedPvc], milestone: Milestone) -> Option<Vec<Dated>> {
+fn dates(pvcs: &[&TrackedPvc], milestone: Milestone) -> Option<Vec<MilestoneTime>> {
     let mut dates: Vec<_> = pvcs.iter().map(|life| life.milestones.get(milestone)).collect::<Option<_>>()?;
     // Dates from lists precede live dates, whatever the clocks say.
     dates.sort_by_key(|date| (date.live.map(|live| live.elapsed), date.wall));

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{milestones::Receipt, objects::Pod, pods::TrackedPod, pvcs::TrackedPvc};
+use super::{milestones::Seen, objects::Pod, pods::TrackedPod, pvcs::TrackedPvc};
 use crate::model::base::{Moment, ObjectName};
 
 /// Watches of different kinds are separate streams: a later fact may arrive this long before an earlier one.
@@ -50,19 +50,19 @@ impl TrackedObjects {
     }
 
     /// Returns whether the pod is new.
-    pub(crate) fn pod_applied(&mut self, pod: Pod, receipt: Receipt, now: Moment) -> bool {
+    pub(crate) fn pod_applied(&mut self, pod: Pod, seen: Seen, now: Moment) -> bool {
         if let Some(life) = self.pods.get_mut(&pod.name) {
-            life.changed(pod, receipt, now);
+            life.changed(pod, seen, now);
             return false;
         }
-        self.pods.insert(pod.name.clone(), Box::new(TrackedPod::begin(pod, receipt, now)));
+        self.pods.insert(pod.name.clone(), Box::new(TrackedPod::begin(pod, seen, now)));
         true
     }
 
     /// Returns whether the pod was known.
-    pub(crate) fn pod_deleted(&mut self, name: &ObjectName, receipt: Receipt, now: Moment) -> bool {
+    pub(crate) fn pod_deleted(&mut self, name: &ObjectName, seen: Seen, now: Moment) -> bool {
         let Some(mut life) = self.pods.remove(name) else { return false };
-        life.gone(receipt, now);
+        life.gone(seen, now);
         self.departures.push_back((now, name.clone(), Arc::clone(&life.uid)));
         self.departed.insert(name.clone(), life);
         true

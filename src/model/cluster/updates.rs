@@ -19,11 +19,11 @@ pub(crate) struct Updates {
 }
 
 impl Updates {
-    pub(super) fn tell(&mut self, notice: impl IntoIterator<Item = ClusterNotice>) {
-        self.tell_of(None, notice);
+    pub(super) fn notify(&mut self, notice: impl IntoIterator<Item = ClusterNotice>) {
+        self.notify_of(None, notice);
     }
 
-    pub(super) fn tell_of(&mut self, set: Option<&ObjectName>, notices: impl IntoIterator<Item = ClusterNotice>) {
+    pub(super) fn notify_of(&mut self, set: Option<&ObjectName>, notices: impl IntoIterator<Item = ClusterNotice>) {
         let before = self.notices.len();
         self.notices.extend(notices.into_iter().map(|notice| (set.cloned(), notice)));
         self.dirty |= self.notices.len() > before;

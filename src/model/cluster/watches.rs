@@ -49,7 +49,7 @@ impl Watches {
         self.0.iter()
     }
 
-    pub(crate) fn told(&mut self, name: &WatchName, now: Moment) {
+    pub(crate) fn received(&mut self, name: &WatchName, now: Moment) {
         if let Some(watch) = self.0.get_mut(name) {
             watch.last_event = Some(now);
         }

@@ -9,7 +9,7 @@ use super::{
 use crate::model::{
     base::Moment,
     cluster::Reachable,
-    probe::{Identity, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, Purpose},
+    probe::{Identity, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePurpose},
 };
 
 /// Interval for a new pod that has not answered yet.
@@ -143,9 +143,9 @@ impl PodProbes {
         let primary = self.primary(now);
         let searching = primary.is_none() && self.lost.is_some_and(|lost| now.since(lost) < SEARCHED_FOR);
         let ask = |reachable: &Reachable| {
-            let (mut purpose, mut every) = (Purpose::Replica, self.interval);
+            let (mut purpose, mut every) = (ProbePurpose::Replica, self.interval);
             if primary == Some(&reachable.pod.uid) {
-                (purpose, every) = (Purpose::Primary, self.freshness.poll_interval());
+                (purpose, every) = (ProbePurpose::Primary, self.freshness.poll_interval());
             } else if let Some(since) = reachable.coming_since {
                 // Whole seconds, so that the plan does not change at each look.
                 let age = Duration::from_secs(now.since(since).as_secs());
@@ -243,7 +243,7 @@ mod tests {
             };
             let probe = Probe { sequence: 0, started, finished, outcome: identity.map(answer).ok_or_else(failure) };
             let pod = PodRef { name: uid.into(), uid: uid.into() };
-            self.probed(&PodProbeResult { pod, purpose: Purpose::Replica, probe }, finished);
+            self.probed(&PodProbeResult { pod, purpose: ProbePurpose::Replica, probe }, finished);
         }
 
         /// Pod `a` is the primary with `transactions` transactions, probed every 0.25 s.
@@ -258,13 +258,13 @@ mod tests {
             (judged.lag.map(|lag| lag.behind.as_secs_f64()), judged.stale)
         }
 
-        fn planned(&self, second: f64) -> Vec<(Purpose, f64)> {
+        fn planned(&self, second: f64) -> Vec<(ProbePurpose, f64)> {
             let ask = |ask: PodProbe| (ask.purpose, ask.every.as_secs_f64());
             self.plan(Moment::at(second)).into_iter().map(ask).collect()
         }
     }
 
-    const SLOWLY: (Purpose, f64) = (Purpose::Replica, 10.0);
+    const SLOWLY: (ProbePurpose, f64) = (ProbePurpose::Replica, 10.0);
 
     #[test]
     fn the_primary_is_asked_often_and_the_others_slowly() {
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(pod_probes.planned(1.0), [SLOWLY, SLOWLY]);
         pod_probes.gets("a", 1.0, Some(identity("a", false, 9)));
         pod_probes.gets("b", 1.0, Some(identity("b", true, 9)));
-        assert_eq!(pod_probes.planned(1.1), [(Purpose::Primary, 0.25), SLOWLY]);
+        assert_eq!(pod_probes.planned(1.1), [(ProbePurpose::Primary, 0.25), SLOWLY]);
         assert_eq!((pod_probes.is_up("a"), pod_probes.is_up("b")), (Some(true), Some(true)));
     }
 
@@ -293,12 +293,12 @@ mod tests {
         let mut pod_probes = pod_probes();
         pod_probes.led_by_a(1, 5, 9);
         pod_probes.gets("b", 5.1, Some(identity("b", false, 9)));
-        assert_eq!(pod_probes.planned(5.2), [(Purpose::Replica, 1.0); 2], "the primary is looked for");
+        assert_eq!(pod_probes.planned(5.2), [(ProbePurpose::Replica, 1.0); 2], "the primary is looked for");
         assert_eq!(pod_probes.judged(&identity("b", true, 9), 5.2), (None, None));
         assert!(!pod_probes.knows_freshness(Moment::at(5.2)));
         pod_probes.gets("b", 6.0, Some(identity("b", true, 9)));
         pod_probes.led_by_a(6, 8, 9);
-        assert_eq!(pod_probes.planned(8.1), [(Purpose::Primary, 0.25), SLOWLY]);
+        assert_eq!(pod_probes.planned(8.1), [(ProbePurpose::Primary, 0.25), SLOWLY]);
         assert_eq!(pod_probes.judged(&identity("b", true, 9), 8.1), (Some(0.0), Some(false)));
     }
 
@@ -307,24 +307,24 @@ mod tests {
         let mut pod_probes = pod_probes();
         pod_probes.led_by_a(1, 5, 9);
         pod_probes.gets("a", 5.5, None);
-        assert_eq!(pod_probes.planned(5.6), [(Purpose::Primary, 0.25), SLOWLY], "it may be back at once");
+        assert_eq!(pod_probes.planned(5.6), [(ProbePurpose::Primary, 0.25), SLOWLY], "it may be back at once");
         pod_probes.gets("a", 9.0, None);
-        assert_eq!(pod_probes.planned(9.1), [(Purpose::Replica, 1.0); 2]);
+        assert_eq!(pod_probes.planned(9.1), [(ProbePurpose::Replica, 1.0); 2]);
         assert_eq!(pod_probes.planned(70.0), [SLOWLY, SLOWLY]);
         assert_eq!(pod_probes.judged(&identity("b", true, 9), 9.1), (None, None));
         pod_probes.gets("b", 10.0, Some(identity("b", false, 9)));
-        assert_eq!(pod_probes.planned(10.1), [SLOWLY, (Purpose::Primary, 0.25)]);
+        assert_eq!(pod_probes.planned(10.1), [SLOWLY, (ProbePurpose::Primary, 0.25)]);
     }
 
     #[test]
     fn an_answer_through_the_service_shows_another_primary_too() {
         let mut pod_probes = pod_probes();
         pod_probes.answered(&"b".into(), &identity("b", false, 9), Moment::at(1.0), Moment::at(1.1));
-        assert_eq!(pod_probes.planned(1.2), [SLOWLY, (Purpose::Primary, 0.25)]);
+        assert_eq!(pod_probes.planned(1.2), [SLOWLY, (ProbePurpose::Primary, 0.25)]);
         pod_probes.answered(&"b".into(), &identity("b", true, 9), Moment::at(0.9), Moment::at(1.3));
-        assert_eq!(pod_probes.planned(1.3)[1].0, Purpose::Primary, "that probe began before");
+        assert_eq!(pod_probes.planned(1.3)[1].0, ProbePurpose::Primary, "that probe began before");
         pod_probes.answered(&"stranger".into(), &identity("c", false, 9), Moment::at(1.0), Moment::at(1.4));
-        assert_eq!(pod_probes.planned(1.4)[1].0, Purpose::Primary);
+        assert_eq!(pod_probes.planned(1.4)[1].0, ProbePurpose::Primary);
     }
 
     #[test]
@@ -332,7 +332,7 @@ mod tests {
         let mut pod_probes = pod_probes();
         pod_probes.reach(vec![reachable("a", Some(0.0))], Moment::at(1.0));
         for (second, every) in [(1.0, 0.2), (20.0, 0.2), (64.5, 0.5), (640.0, 5.0), (5000.0, 10.0)] {
-            assert_eq!(pod_probes.planned(second), [(Purpose::Replica, every)], "{second}");
+            assert_eq!(pod_probes.planned(second), [(ProbePurpose::Replica, every)], "{second}");
         }
     }
 

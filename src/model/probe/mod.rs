@@ -9,7 +9,7 @@ mod probe;
 pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen, Unrouted};
 pub use failure::{Failure, FailureReason};
 pub use latency::{Latency, Phase, StartDelay};
-pub use plan::{Burst, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePlan, Purpose};
+pub use plan::{Burst, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePlan, ProbePurpose};
 pub use probe::{Answer, Identity, Probe, Role, Timings};
 
 pub(crate) use plan::first_read_uncertainty;

@@ -34,13 +34,13 @@ pub struct PodProbe {
     pub pod: PodRef,
     /// Tried one after the other, as a client does.
     pub addresses: Vec<SocketAddr>,
-    pub purpose: Purpose,
+    pub purpose: ProbePurpose,
     pub every: Duration,
 }
 
 named_enum! {
     /// Counted separately; a pod probe is never a read.
-    pub enum Purpose {
+    pub enum ProbePurpose {
         /// Whether the replica can serve.
         Replica = "replica",
         /// What the primary has executed, to measure the lag of the others.
@@ -51,16 +51,16 @@ named_enum! {
 #[derive(Clone, Debug)]
 pub struct PodProbeResult {
     pub pod: PodRef,
-    pub purpose: Purpose,
+    pub purpose: ProbePurpose,
     /// Its `sequence` has no meaning.
     pub probe: Probe,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodProbeCounts {
-    /// Ended probes, by `Purpose as usize`.
-    pub taken: [u64; Purpose::ALL.len()],
-    pub failed: [u64; Purpose::ALL.len()],
+    /// Ended probes, by `ProbePurpose as usize`.
+    pub taken: [u64; ProbePurpose::ALL.len()],
+    pub failed: [u64; ProbePurpose::ALL.len()],
 }
 
 impl ProbeIntervals {

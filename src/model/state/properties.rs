@@ -8,11 +8,11 @@ use super::*;
 use crate::model::{
     base::{Moment, ObjectName, PodRef},
     cluster::{
-        AccessModes, Change, Endpoint, Kind, Object, Pod, PodConditions, Problem, Pvc, PvcEvent, PvcPhase, PvcReason,
-        Receipt, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
+        AccessModes, Change, Endpoint, Kind, Object, Pod, PodConditions, ProbeLocation, Problem, Pvc, PvcEvent,
+        PvcPhase, PvcReason, Seen, Service, Slice, StatefulSet, StorageClass, Volume,
     },
     event::Event,
-    probe::{Answer, Failure, FailureReason, Identity, PodProbeResult, ProbeIntervals, Purpose, Timings},
+    probe::{Answer, Failure, FailureReason, Identity, PodProbeResult, ProbeIntervals, ProbePurpose, Timings},
     snapshot::Snapshot,
     state::State,
     target::TargetId,
@@ -38,11 +38,11 @@ enum Input {
     Probed { target: u32, ordinal: u32, answered: bool },
     Skipped { target: u32 },
     PodProbed { target: u32, ordinal: u32, answered: bool },
-    Told { object: Told, live: bool },
+    Change { object: Fact, live: bool },
     Deleted { kind: usize, ordinal: u32 },
     Listed { kind: usize },
     Broken { kind: usize, forbidden: bool, text: u8 },
-    Recorded { problem: Option<(bool, u8)> },
+    EventWritten { problem: Option<(bool, u8)> },
     Loaded { refused: Option<u8> },
     Targets { count: u32 },
     Caption { text: u8 },
@@ -50,7 +50,7 @@ enum Input {
 }
 
 #[derive(Clone, Debug)]
-enum Told {
+enum Fact {
     Service { local_only: bool },
     Slice { ready: [bool; 3] },
     Pod { ordinal: u32, uid: u8, ready: bool, terminates: bool },
@@ -58,23 +58,23 @@ enum Told {
     Pvc { ordinal: u32, bound: bool },
     StorageClass,
     Volume { ordinal: u32 },
-    Vantage { node: bool },
+    ProbeLocation { node: bool },
     PvcEvent { ordinal: u32, warning: bool },
 }
 
-fn told() -> impl Strategy<Value = Told> {
+fn facts() -> impl Strategy<Value = Fact> {
     let ordinal = 0..3_u32;
     prop_oneof![
-        any::<bool>().prop_map(|local_only| Told::Service { local_only }),
-        any::<[bool; 3]>().prop_map(|ready| Told::Slice { ready }),
+        any::<bool>().prop_map(|local_only| Fact::Service { local_only }),
+        any::<[bool; 3]>().prop_map(|ready| Fact::Slice { ready }),
         (ordinal.clone(), 0..2_u8, any::<bool>(), any::<bool>())
-            .prop_map(|(ordinal, uid, ready, terminates)| { Told::Pod { ordinal, uid, ready, terminates } }),
-        (0..4_u32).prop_map(|replicas| Told::StatefulSet { replicas }),
-        (ordinal.clone(), any::<bool>()).prop_map(|(ordinal, bound)| Told::Pvc { ordinal, bound }),
-        Just(Told::StorageClass),
-        ordinal.clone().prop_map(|ordinal| Told::Volume { ordinal }),
-        any::<bool>().prop_map(|node| Told::Vantage { node }),
-        (ordinal, any::<bool>()).prop_map(|(ordinal, warning)| Told::PvcEvent { ordinal, warning }),
+            .prop_map(|(ordinal, uid, ready, terminates)| { Fact::Pod { ordinal, uid, ready, terminates } }),
+        (0..4_u32).prop_map(|replicas| Fact::StatefulSet { replicas }),
+        (ordinal.clone(), any::<bool>()).prop_map(|(ordinal, bound)| Fact::Pvc { ordinal, bound }),
+        Just(Fact::StorageClass),
+        ordinal.clone().prop_map(|ordinal| Fact::Volume { ordinal }),
+        any::<bool>().prop_map(|node| Fact::ProbeLocation { node }),
+        (ordinal, any::<bool>()).prop_map(|(ordinal, warning)| Fact::PvcEvent { ordinal, warning }),
     ]
 }
 
@@ -85,12 +85,12 @@ fn input() -> impl Strategy<Value = Input> {
         4 => probed.clone().prop_map(|(target, ordinal, answered)| Input::Probed { target, ordinal, answered }),
         1 => target.prop_map(|target| Input::Skipped { target }),
         2 => probed.prop_map(|(target, ordinal, answered)| Input::PodProbed { target, ordinal, answered }),
-        8 => (told(), any::<bool>()).prop_map(|(object, live)| Input::Told { object, live }),
+        8 => (facts(), any::<bool>()).prop_map(|(object, live)| Input::Change { object, live }),
         1 => (kind.clone(), ordinal).prop_map(|(kind, ordinal)| Input::Deleted { kind, ordinal }),
         3 => kind.clone().prop_map(|kind| Input::Listed { kind }),
         1 => (kind, any::<bool>(), 0..2_u8)
             .prop_map(|(kind, forbidden, text)| Input::Broken { kind, forbidden, text }),
-        1 => proptest::option::of((any::<bool>(), 0..2_u8)).prop_map(|problem| Input::Recorded { problem }),
+        1 => proptest::option::of((any::<bool>(), 0..2_u8)).prop_map(|problem| Input::EventWritten { problem }),
         1 => proptest::option::of(0..2_u8).prop_map(|refused| Input::Loaded { refused }),
         1 => (1..4_u32).prop_map(|count| Input::Targets { count }),
         1 => any::<u8>().prop_map(|text| Input::Caption { text }),
@@ -146,7 +146,7 @@ fn probe(sequence: u64, ordinal: u32, answered: bool, now: Moment) -> Probe {
     Probe { sequence, started: now, finished: now, outcome: if answered { Ok(answer) } else { Err(failure) } }
 }
 
-impl Told {
+impl Fact {
     fn object(self, now: Moment) -> (Kind, Object) {
         let (uid, pvc) = (|ordinal| format!("pvc-{ordinal}").into(), |ordinal| name(&format!("data-mysql-{ordinal}")));
         let created = Some(now.wall);
@@ -216,9 +216,9 @@ impl Told {
                 let volume = Volume { pvc: pvc(ordinal), pvc_uid: uid(ordinal), bound: created };
                 (Kind::Volume, Object::Volume(volume))
             }
-            Self::Vantage { node } => {
-                let vantage = Vantage { node: node.then(|| "node".into()), zone: None };
-                (Kind::Node, Object::Vantage(vantage))
+            Self::ProbeLocation { node } => {
+                let location = ProbeLocation { node: node.then(|| "node".into()), zone: None };
+                (Kind::Node, Object::ProbeLocation(location))
             }
             Self::PvcEvent { ordinal, warning } => {
                 let reason = if warning { "ProvisioningFailed" } else { "Provisioning" };
@@ -233,8 +233,8 @@ impl Told {
 
 impl Input {
     fn event(self, state: &State, sequence: u64, now: Moment) -> Event {
-        let of = |kind: Kind, told| Event::Cluster { watch: watch(kind), told };
-        let change = |kind, change| of(kind, crate::model::Told::Change(Box::new(change)));
+        let of = |kind: Kind, update| Event::Cluster { watch: watch(kind), update };
+        let change = |kind, change| of(kind, crate::model::WatchUpdate::Change(Box::new(change)));
         match self {
             Self::Probed { target, ordinal, answered } => {
                 let probe = Box::new(probe(sequence, ordinal, answered, now));
@@ -243,12 +243,12 @@ impl Input {
             Self::Skipped { target } => Event::Skipped { target: TargetId(target), count: 1 },
             Self::PodProbed { target, ordinal, answered } => {
                 let probe = probe(0, ordinal, answered, now);
-                let probe = Box::new(PodProbeResult { pod: pod(ordinal, 0), purpose: Purpose::Replica, probe });
+                let probe = Box::new(PodProbeResult { pod: pod(ordinal, 0), purpose: ProbePurpose::Replica, probe });
                 Event::PodProbed { target: TargetId(target), probe }
             }
-            Self::Told { object, live } => {
+            Self::Change { object, live } => {
                 let (kind, object) = object.object(now);
-                change(kind, Change::Applied(object, if live { Receipt::Live } else { Receipt::Listed }))
+                change(kind, Change::Applied(object, if live { Seen::Live } else { Seen::Listed }))
             }
             Self::Deleted { kind, ordinal } => {
                 let kind = KINDS[kind];
@@ -259,13 +259,15 @@ impl Input {
                     Kind::StatefulSet => name("mysql"),
                     _ => name("mysql-read"),
                 };
-                change(kind, Change::Deleted(kind, gone, Receipt::Live))
+                change(kind, Change::Deleted(kind, gone, Seen::Live))
             }
-            Self::Listed { kind } => of(KINDS[kind], crate::model::Told::Listed),
+            Self::Listed { kind } => of(KINDS[kind], crate::model::WatchUpdate::Listed),
             Self::Broken { kind, forbidden, text } => {
-                of(KINDS[kind], crate::model::Told::Broken(problem(forbidden, text)))
+                of(KINDS[kind], crate::model::WatchUpdate::Broken(problem(forbidden, text)))
             }
-            Self::Recorded { problem: told } => Event::Recorded(told.map(|(forbidden, text)| problem(forbidden, text))),
+            Self::EventWritten { problem: failed } => {
+                Event::EventWritten(failed.map(|(forbidden, text)| problem(forbidden, text)))
+            }
             Self::Loaded { refused } => {
                 Event::ConfigLoaded(refused.map_or(Ok(()), |text| Err(format!("refusal {text}").into())))
             }
@@ -290,8 +292,8 @@ impl State {
         }
     }
 
-    /// Targets whose current plan was not handed out.
-    fn with_another_plan(&mut self, now: Moment) -> Vec<TargetId> {
+    /// Targets whose current plan was not returned yet.
+    fn with_new_plans(&mut self, now: Moment) -> Vec<TargetId> {
         let mut found = Vec::new();
         for (id, target) in &mut self.targets {
             target.change(|target| {
@@ -305,13 +307,13 @@ impl State {
 
 /// Three targets and a cluster with three replicas, before any read.
 fn beginning() -> Vec<Input> {
-    let told = |object| Input::Told { object, live: false };
-    let pod = |ordinal| Told::Pod { ordinal, uid: 0, ready: true, terminates: false };
-    let mut inputs = vec![Input::Targets { count: 3 }, told(Told::Service { local_only: false })];
-    inputs.extend((0..3).map(pod).map(told));
-    inputs.extend((0..3).map(|ordinal| told(Told::Pvc { ordinal, bound: true })));
-    inputs.push(told(Told::Slice { ready: [true; 3] }));
-    inputs.push(told(Told::StatefulSet { replicas: 3 }));
+    let listed = |object| Input::Change { object, live: false };
+    let pod = |ordinal| Fact::Pod { ordinal, uid: 0, ready: true, terminates: false };
+    let mut inputs = vec![Input::Targets { count: 3 }, listed(Fact::Service { local_only: false })];
+    inputs.extend((0..3).map(pod).map(listed));
+    inputs.extend((0..3).map(|ordinal| listed(Fact::Pvc { ordinal, bound: true })));
+    inputs.push(listed(Fact::Slice { ready: [true; 3] }));
+    inputs.push(listed(Fact::StatefulSet { replicas: 3 }));
     inputs.extend((0..KINDS.len()).map(|kind| Input::Listed { kind }));
     inputs
 }
@@ -320,7 +322,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn a_snapshot_and_plans_are_what_they_would_be_if_nothing_were_kept(
+    fn cached_snapshots_and_plans_equal_fresh_ones(
         inputs in proptest::collection::vec(input(), 1..50),
     ) {
         let mut state = State::default();
@@ -352,7 +354,7 @@ proptest! {
                 "after {:?}", input
             );
             state.new_plans(now);
-            prop_assert_eq!(state.with_another_plan(now), [], "after {:?}", input);
+            prop_assert_eq!(state.with_new_plans(now), [], "after {:?}", input);
         }
     }
 }

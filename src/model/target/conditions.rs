@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::notice::TargetNotice;
 use crate::model::{
-    base::{Condition, Moment, Progress, TOLD_EVERY},
+    base::{Condition, Moment, NOTICE_EVERY, Progress},
     probe::{Anomaly, AnomalyKind, AnomalySeen, FailureReason, Unrouted},
 };
 
@@ -91,11 +91,11 @@ impl Conditions {
         let seen = &self.seen;
         self.open.retain(|kind, condition| match condition.progress(now) {
             Progress::Nothing => true,
-            Progress::GoesOn => {
+            Progress::Continues => {
                 notices.extend(lasting(*kind, condition, seen, probes));
                 true
             }
-            Progress::Over => {
+            Progress::Cleared => {
                 notices.extend(over(*kind, condition));
                 false
             }
@@ -135,7 +135,7 @@ fn over(kind: Kind, condition: &Condition) -> Option<TargetNotice> {
     let count = condition.count;
     match kind {
         Kind::Anomaly(_) => None,
-        Kind::Failing(reason) => Some(TargetNotice::Recovered { reason, failed: count, quiet: TOLD_EVERY }),
+        Kind::Failing(reason) => Some(TargetNotice::Recovered { reason, failed: count, quiet: NOTICE_EVERY }),
         Kind::Unrouted(stranger) => Some(TargetNotice::StrangeNoMore { stranger, answers: count }),
         Kind::Skipping => Some(TargetNotice::OnTime { skipped: count }),
     }

@@ -47,7 +47,7 @@ pub(crate) struct Target {
     resequencer: Resequencer<(Moment, Result<Arc<str>, FailureReason>)>,
     evaluator: Evaluator,
     /// The verdict of the last notice.
-    told: Option<VerdictKind>,
+    noticed: Option<VerdictKind>,
     check: Option<Check>,
 }
 
@@ -67,7 +67,7 @@ impl Target {
             few_probes: false,
             resequencer: Resequencer::default(),
             evaluator: Evaluator::new(&spec.verdict),
-            told: None,
+            noticed: None,
             check: None,
             spec,
         };
@@ -390,12 +390,12 @@ impl Target {
     /// `None` if the last notice reported the same verdict.
     fn new_verdict(&mut self) -> Option<TargetNotice> {
         let kind = self.evaluator.kind();
-        let beginning = self.told.is_none() && matches!(kind, VerdictKind::FewReplicas | VerdictKind::FewAnswers);
+        let beginning = self.noticed.is_none() && matches!(kind, VerdictKind::FewReplicas | VerdictKind::FewReads);
         // A suspicion becomes an alarm or ends within a few reads.
-        if beginning || kind == VerdictKind::Suspicion || self.told == Some(kind) {
+        if beginning || kind == VerdictKind::Suspicion || self.noticed == Some(kind) {
             return None;
         }
-        self.told = Some(kind);
+        self.noticed = Some(kind);
         Some(TargetNotice::Verdict(self.evaluator.verdict()))
     }
 

@@ -154,7 +154,7 @@ impl Evaluator {
         } else if self.detector.alarm() {
             VerdictKind::Unbalanced
         } else if self.answers < self.tally.answers_to_miss_one() {
-            VerdictKind::FewAnswers
+            VerdictKind::FewReads
         } else if self.detector.evidence_seconds() >= self.detector.clear_seconds() {
             VerdictKind::Suspicion
         } else {
@@ -176,9 +176,9 @@ impl Evaluator {
             }
             VerdictKind::FewReplicas => Undecided::FewReplicas { replicas },
             VerdictKind::Affinity => Undecided::Affinity { stays: self.affinity.unwrap_or_default() },
-            VerdictKind::Failures => self.failures.told(),
-            VerdictKind::FewAnswers => {
-                Undecided::FewAnswers { answers: self.answers, needed: self.tally.answers_to_miss_one(), replicas }
+            VerdictKind::Failures => self.failures.verdict(),
+            VerdictKind::FewReads => {
+                Undecided::FewReads { answers: self.answers, needed: self.tally.answers_to_miss_one(), replicas }
             }
             VerdictKind::Suspicion => {
                 let threshold_seconds = self.threshold_seconds();

@@ -86,7 +86,7 @@ impl FailureWindow {
         self.too_many
     }
 
-    pub(super) fn told(&self) -> Undecided {
+    pub(super) fn verdict(&self) -> Undecided {
         Undecided::Failures {
             failed: self.count,
             probes: self.latest.len(),

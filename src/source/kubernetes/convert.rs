@@ -14,8 +14,8 @@ use k8s_openapi::{
 use kube::{Resource, core::PartialObjectMeta};
 
 use crate::model::cluster::{
-    AccessModes, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, Pvc, PvcEvent, PvcPhase,
-    PvcReason, Service, Slice, StatefulSet, StorageClass, Vantage, Volume,
+    AccessModes, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, ProbeLocation, Pvc, PvcEvent,
+    PvcPhase, PvcReason, Service, Slice, StatefulSet, StorageClass, Volume,
 };
 
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
@@ -183,7 +183,7 @@ impl Observed for PartialObjectMeta<core::Node> {
 
     fn fact(self, name: ObjectName) -> Option<Object> {
         let zone = self.metadata.labels.and_then(|mut labels| labels.remove(ZONE_LABEL));
-        Some(Object::Vantage(Vantage { node: Some(name.name), zone: zone.map(Into::into) }))
+        Some(Object::ProbeLocation(ProbeLocation { node: Some(name.name), zone: zone.map(Into::into) }))
     }
 }
 

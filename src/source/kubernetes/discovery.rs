@@ -11,7 +11,7 @@ use super::attempts::{Attempts, is_compacted, is_forbidden};
 use crate::{
     config::Selector,
     model::{
-        Event, Told,
+        Event, WatchUpdate,
         cluster::{Kind, ObjectName, Problem, WatchName},
     },
 };
@@ -66,18 +66,18 @@ pub async fn discover(
                 continue;
             }
         };
-        let told = match &event {
-            Ok(watcher::Event::InitDone) => Some(Told::Listed),
+        let update = match &event {
+            Ok(watcher::Event::InitDone) => Some(WatchUpdate::Listed),
             // The history was compacted; the watcher lists again at once.
             Err(error) if is_compacted(error) => None,
             Err(error) => {
-                Some(Told::Broken(Problem { forbidden: is_forbidden(error), text: error.to_string().into() }))
+                Some(WatchUpdate::Broken(Problem { forbidden: is_forbidden(error), text: error.to_string().into() }))
             }
             Ok(_) => None,
         };
         changed |= event.is_ok_and(|event| selected.take(event));
-        if let Some(told) = told
-            && events.send(Event::Cluster { watch: name.clone(), told }).await.is_err()
+        if let Some(update) = update
+            && events.send(Event::Cluster { watch: name.clone(), update }).await.is_err()
         {
             return;
         }

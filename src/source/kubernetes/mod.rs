@@ -42,8 +42,8 @@ pub use self::{
     recorder::{Record, Recorder},
 };
 use crate::model::{
-    Event, Told,
-    cluster::{Change, Kind, Object, Vantage, WatchName},
+    Event, WatchUpdate,
+    cluster::{Change, Kind, Object, ProbeLocation, WatchName},
 };
 
 /// Name of readscope's own node; the downward API sets it from `spec.nodeName`.
@@ -206,10 +206,10 @@ impl Watcher {
     ) {
         if let (Kind::Node, Some(node)) = (watch.kind, &self.node) {
             // The node's name is already known; the watch adds its zone.
-            let vantage = Vantage { node: Some(node.as_str().into()), zone: None };
-            let change = Change::Applied(Object::Vantage(vantage), crate::model::cluster::Receipt::Listed);
-            let (watch, told) = (watch.clone(), Told::Change(Box::new(change)));
-            let _ = events.send(Event::Cluster { watch, told }).await;
+            let location = ProbeLocation { node: Some(node.as_str().into()), zone: None };
+            let change = Change::Applied(Object::ProbeLocation(location), crate::model::cluster::Seen::Listed);
+            let (watch, update) = (watch.clone(), WatchUpdate::Change(Box::new(change)));
+            let _ = events.send(Event::Cluster { watch, update }).await;
         }
         match watch.kind {
             Kind::Service => running.spawn(self.namespaced::<core::Service>(watch, events, leave)),

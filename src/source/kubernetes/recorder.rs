@@ -77,7 +77,7 @@ impl Recorder {
                 () = stop.cancelled() => return,
                 problem = self.write(record) => problem,
             };
-            if events.send(Event::Recorded(problem)).await.is_err() {
+            if events.send(Event::EventWritten(problem)).await.is_err() {
                 return;
             }
         }

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     model::{
-        Event, Told,
-        cluster::{Change, ObjectName, Problem, Receipt, WatchName},
+        Event, WatchUpdate,
+        cluster::{Change, ObjectName, Problem, Seen, WatchName},
     },
     source::cause::with_cause,
 };
@@ -36,14 +36,14 @@ pub(super) async fn watch<K>(
             () = leave.cancelled() => break,
             event = attempts.next() => event,
         };
-        for told in known.take(event) {
-            if events.send(Event::Cluster { watch: watch.clone(), told }).await.is_err() {
+        for update in known.take(event) {
+            if events.send(Event::Cluster { watch: watch.clone(), update }).await.is_err() {
                 return;
             }
         }
     }
-    for told in known.forget::<K>() {
-        if events.send(Event::Cluster { watch: watch.clone(), told }).await.is_err() {
+    for update in known.forget::<K>() {
+        if events.send(Event::Cluster { watch: watch.clone(), update }).await.is_err() {
             return;
         }
     }
@@ -58,16 +58,16 @@ struct Known {
 
 impl Known {
     /// Reports all known objects as deleted.
-    fn forget<K: Observed>(&mut self) -> impl Iterator<Item = Told> {
-        let deleted = |name| Told::Change(Box::new(Change::Deleted(K::KIND, name, Receipt::Listed)));
+    fn forget<K: Observed>(&mut self) -> impl Iterator<Item = WatchUpdate> {
+        let deleted = |name| WatchUpdate::Change(Box::new(Change::Deleted(K::KIND, name, Seen::Listed)));
         self.names.drain().map(deleted)
     }
 
-    fn take<K: Observed>(&mut self, event: watcher::Result<watcher::Event<K>>) -> Vec<Told> {
-        let deleted = |name, receipt| Told::Change(Box::new(Change::Deleted(K::KIND, name, receipt)));
-        let applied = |object: K, name: Option<ObjectName>, receipt| {
+    fn take<K: Observed>(&mut self, event: watcher::Result<watcher::Event<K>>) -> Vec<WatchUpdate> {
+        let deleted = |name, seen| WatchUpdate::Change(Box::new(Change::Deleted(K::KIND, name, seen)));
+        let applied = |object: K, name: Option<ObjectName>, seen| {
             let fact = name.and_then(|name| object.fact(name));
-            fact.map(|fact| Told::Change(Box::new(Change::Applied(fact, receipt)))).into_iter().collect()
+            fact.map(|fact| WatchUpdate::Change(Box::new(Change::Applied(fact, seen)))).into_iter().collect()
         };
         match event {
             Ok(watcher::Event::Init) => {
@@ -80,29 +80,29 @@ impl Known {
                     self.missing.remove(&name);
                     self.names.insert(name);
                 }
-                applied(object, name, Receipt::Listed)
+                applied(object, name, Seen::Listed)
             }
             Ok(watcher::Event::InitDone) => {
                 let missing: Vec<_> = self.missing.drain().collect();
                 for name in &missing {
                     self.names.remove(name);
                 }
-                let gone = missing.into_iter().map(|name| deleted(name, Receipt::Listed));
-                gone.chain([Told::Listed]).collect()
+                let gone = missing.into_iter().map(|name| deleted(name, Seen::Listed));
+                gone.chain([WatchUpdate::Listed]).collect()
             }
             Ok(watcher::Event::Apply(object)) => {
                 let name = object_name(object.meta());
                 self.names.extend(name.clone().filter(|_| K::ENDS));
-                applied(object, name, Receipt::Live)
+                applied(object, name, Seen::Live)
             }
             Ok(watcher::Event::Delete(object)) => {
                 let gone = object_name(object.meta()).filter(|name| self.names.remove(name));
-                gone.map(|name| deleted(name, Receipt::Live)).into_iter().collect()
+                gone.map(|name| deleted(name, Seen::Live)).into_iter().collect()
             }
             // The history was compacted; the watcher lists again at once.
             Err(error) if is_compacted(&error) => Vec::new(),
             Err(error) => {
-                vec![Told::Broken(Problem { forbidden: is_forbidden(&error), text: with_cause(&error).into() })]
+                vec![WatchUpdate::Broken(Problem { forbidden: is_forbidden(&error), text: with_cause(&error).into() })]
             }
         }
     }
@@ -128,14 +128,14 @@ mod tests {
         Err(watcher::Error::WatchError(Box::new(Status { code, ..Status::default() })))
     }
 
-    fn told(known: &mut Known, event: Result) -> Vec<String> {
-        let short = |told: Told| match told {
-            Told::Listed => "listed".to_owned(),
-            Told::Broken(problem) if problem.forbidden => "forbidden".to_owned(),
-            Told::Broken(_) => "broken".to_owned(),
-            Told::Change(change) => match *change {
-                Change::Applied(_, receipt) => format!("applied {receipt:?}"),
-                Change::Deleted(Kind::Pod, name, receipt) => format!("{} deleted {receipt:?}", name.name),
+    fn updates(known: &mut Known, event: Result) -> Vec<String> {
+        let short = |update: WatchUpdate| match update {
+            WatchUpdate::Listed => "listed".to_owned(),
+            WatchUpdate::Broken(problem) if problem.forbidden => "forbidden".to_owned(),
+            WatchUpdate::Broken(_) => "broken".to_owned(),
+            WatchUpdate::Change(change) => match *change {
+                Change::Applied(_, seen) => format!("applied {seen:?}"),
+                Change::Deleted(Kind::Pod, name, seen) => format!("{} deleted {seen:?}", name.name),
                 Change::Deleted(..) => "another kind".to_owned(),
             },
         };
@@ -145,24 +145,24 @@ mod tests {
     #[test]
     fn what_a_list_no_longer_has_was_deleted_meanwhile() {
         let mut known = Known::default();
-        told(&mut known, Ok(watcher::Event::Init));
-        assert_eq!(told(&mut known, Ok(watcher::Event::InitApply(pod("a")))), ["applied Listed"]);
-        told(&mut known, Ok(watcher::Event::InitApply(pod("b"))));
-        assert_eq!(told(&mut known, Ok(watcher::Event::InitDone)), ["listed"]);
-        assert_eq!(told(&mut known, Ok(watcher::Event::Apply(pod("c")))), ["applied Live"]);
-        told(&mut known, Ok(watcher::Event::Init));
-        told(&mut known, Ok(watcher::Event::InitApply(pod("b"))));
-        told(&mut known, Ok(watcher::Event::InitApply(pod("c"))));
-        assert_eq!(told(&mut known, Ok(watcher::Event::InitDone)), ["a deleted Listed", "listed"]);
-        assert_eq!(told(&mut known, Ok(watcher::Event::Delete(pod("b")))), ["b deleted Live"]);
-        assert!(told(&mut known, Ok(watcher::Event::Delete(pod("b")))).is_empty());
+        updates(&mut known, Ok(watcher::Event::Init));
+        assert_eq!(updates(&mut known, Ok(watcher::Event::InitApply(pod("a")))), ["applied Listed"]);
+        updates(&mut known, Ok(watcher::Event::InitApply(pod("b"))));
+        assert_eq!(updates(&mut known, Ok(watcher::Event::InitDone)), ["listed"]);
+        assert_eq!(updates(&mut known, Ok(watcher::Event::Apply(pod("c")))), ["applied Live"]);
+        updates(&mut known, Ok(watcher::Event::Init));
+        updates(&mut known, Ok(watcher::Event::InitApply(pod("b"))));
+        updates(&mut known, Ok(watcher::Event::InitApply(pod("c"))));
+        assert_eq!(updates(&mut known, Ok(watcher::Event::InitDone)), ["a deleted Listed", "listed"]);
+        assert_eq!(updates(&mut known, Ok(watcher::Event::Delete(pod("b")))), ["b deleted Live"]);
+        assert!(updates(&mut known, Ok(watcher::Event::Delete(pod("b")))).is_empty());
     }
 
     #[test]
     fn a_compacted_history_is_no_trouble_and_a_missing_permission_is_named() {
         let mut known = Known::default();
-        assert!(told(&mut known, refused(410)).is_empty());
-        assert_eq!(told(&mut known, refused(403)), ["forbidden"]);
-        assert_eq!(told(&mut known, refused(500)), ["broken"]);
+        assert!(updates(&mut known, refused(410)).is_empty());
+        assert_eq!(updates(&mut known, refused(403)), ["forbidden"]);
+        assert_eq!(updates(&mut known, refused(500)), ["broken"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics of targets and their replicas, except the verdict.
 
 use super::{Definition, Kind, each, each_replica, family::Family};
-use crate::model::{FailureReason, Phase, PodProbeCounts, Purpose, Snapshot};
+use crate::model::{FailureReason, Phase, PodProbeCounts, ProbePurpose, Snapshot};
 
 pub(super) const METRICS: &[Definition] = &[
     Definition {
@@ -171,7 +171,7 @@ fn replica_info(snapshot: &Snapshot, family: &mut Family) {
 
 fn by_purpose(snapshot: &Snapshot, family: &mut Family, count: fn(PodProbeCounts) -> [u64; 2]) {
     for target in &snapshot.targets {
-        let counts = target.pod_probes.map(|counts| Purpose::ALL.into_iter().zip(count(counts)));
+        let counts = target.pod_probes.map(|counts| ProbePurpose::ALL.into_iter().zip(count(counts)));
         for (purpose, count) in counts.into_iter().flatten() {
             family.series(&[&target.name, purpose.name()], count);
         }

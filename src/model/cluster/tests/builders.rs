@@ -11,7 +11,7 @@ use crate::model::{
         change::{Change, Kind, Object},
         index::Index,
         measures::BindLabels,
-        milestones::{Milestone, Receipt, ScalePhase},
+        milestones::{Milestone, ScalePhase, Seen},
         objects::{
             AccessModes, Endpoint, Pod, PodConditions, Pvc, PvcEvent, PvcPhase, PvcReason, Service, Slice, StatefulSet,
             StorageClass, Volume,
@@ -260,7 +260,7 @@ impl Story {
             local_only: false,
             ports: Arc::default(),
         };
-        story.at(0.0).takes(Change::Applied(Object::Service(service), Receipt::Listed));
+        story.at(0.0).takes(Change::Applied(Object::Service(service), Seen::Listed));
         story
     }
 
@@ -359,19 +359,19 @@ impl Story {
 impl At<'_> {
     /// A watch event delivers the object.
     pub(super) fn sees(self, object: impl Into<Object>) {
-        self.takes(Change::Applied(object.into(), Receipt::Live));
+        self.takes(Change::Applied(object.into(), Seen::Live));
     }
 
     pub(super) fn lists(self, object: impl Into<Object>) {
-        self.takes(Change::Applied(object.into(), Receipt::Listed));
+        self.takes(Change::Applied(object.into(), Seen::Listed));
     }
 
     pub(super) fn sees_gone(self, kind: Kind, object: &str) {
-        self.takes(Change::Deleted(kind, name(object), Receipt::Live));
+        self.takes(Change::Deleted(kind, name(object), Seen::Live));
     }
 
     pub(super) fn lists_gone(self, kind: Kind, object: &str) {
-        self.takes(Change::Deleted(kind, name(object), Receipt::Listed));
+        self.takes(Change::Deleted(kind, name(object), Seen::Listed));
     }
 
     /// The pod becomes a ready endpoint.

@@ -6,8 +6,8 @@ use crate::model::{
     base::Moment,
     cluster::{
         change::{Change, Kind, Object},
-        milestones::{Milestone, Receipt, ScalePhase},
-        objects::{Service, Vantage},
+        milestones::{Milestone, ScalePhase, Seen},
+        objects::{ProbeLocation, Service},
         routing::EndpointRouting,
         tests::builders::{Story, name, pod, set, slice},
     },
@@ -65,7 +65,7 @@ fn an_endpoint_that_moves_between_slices_stays() {
 #[test]
 fn a_slice_that_is_given_to_another_service_is_no_longer_the_first_ones() {
     let mut story = Story::of(3);
-    let taken = Change::Applied(slice("mysql", []).named("mysql-read-x").into(), Receipt::Live);
+    let taken = Change::Applied(slice("mysql", []).named("mysql-read-x").into(), Seen::Live);
     let updates = story.takes(|index, updates| index.apply(taken, Moment::at(6000.0), updates));
     assert_eq!(Vec::from_iter(updates.routing_changed), [name("mysql-read")]);
     assert_eq!(story.index.routing(&name("mysql-read")).unwrap().endpoints, []);
@@ -114,20 +114,20 @@ fn changes_say_whose_routing_may_be_another_one() {
     };
     let local =
         Service { name: name("mysql-read"), headless: false, affinity: None, local_only: true, ports: Arc::default() };
-    assert_eq!(takes(Change::Applied(Object::Service(local), Receipt::Live)), routing());
-    assert_eq!(takes(Change::Applied(service("mysql-read"), Receipt::Listed)), routing());
-    assert_eq!(takes(Change::Applied(service("mysql-read"), Receipt::Listed)), [], "it is the same");
+    assert_eq!(takes(Change::Applied(Object::Service(local), Seen::Live)), routing());
+    assert_eq!(takes(Change::Applied(service("mysql-read"), Seen::Listed)), routing());
+    assert_eq!(takes(Change::Applied(service("mysql-read"), Seen::Listed)), [], "it is the same");
     let none = || Object::from(slice("mysql-read", []));
-    assert_eq!(takes(Change::Applied(none(), Receipt::Live)), routing());
-    assert_eq!(takes(Change::Applied(none(), Receipt::Listed)), [], "it is the same");
-    assert_eq!(takes(Change::Applied(service("mysql"), Receipt::Live)), []);
-    let vantage = Vantage { node: Some("node-1".into()), zone: Some("a".into()) };
-    assert_eq!(takes(Change::Applied(Object::Vantage(vantage), Receipt::Live)), routing());
-    assert_eq!(takes(Change::Deleted(Kind::Node, name(""), Receipt::Live)), routing());
-    assert_eq!(takes(Change::Deleted(Kind::Slice, name("mysql-read-x"), Receipt::Live)), routing());
-    assert_eq!(takes(Change::Deleted(Kind::Slice, name("mysql-read-x"), Receipt::Live)), []);
-    assert_eq!(takes(Change::Deleted(Kind::Service, name("mysql"), Receipt::Live)), []);
-    assert_eq!(takes(Change::Deleted(Kind::Service, name("mysql-read"), Receipt::Live)), routing());
+    assert_eq!(takes(Change::Applied(none(), Seen::Live)), routing());
+    assert_eq!(takes(Change::Applied(none(), Seen::Listed)), [], "it is the same");
+    assert_eq!(takes(Change::Applied(service("mysql"), Seen::Live)), []);
+    let location = ProbeLocation { node: Some("node-1".into()), zone: Some("a".into()) };
+    assert_eq!(takes(Change::Applied(Object::ProbeLocation(location), Seen::Live)), routing());
+    assert_eq!(takes(Change::Deleted(Kind::Node, name(""), Seen::Live)), routing());
+    assert_eq!(takes(Change::Deleted(Kind::Slice, name("mysql-read-x"), Seen::Live)), routing());
+    assert_eq!(takes(Change::Deleted(Kind::Slice, name("mysql-read-x"), Seen::Live)), []);
+    assert_eq!(takes(Change::Deleted(Kind::Service, name("mysql"), Seen::Live)), []);
+    assert_eq!(takes(Change::Deleted(Kind::Service, name("mysql-read"), Seen::Live)), routing());
     assert!(story.index.routing(&name("mysql-read")).is_none());
 }
 

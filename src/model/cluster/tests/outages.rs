@@ -2,7 +2,7 @@
 
 use crate::model::cluster::{
     change::Kind,
-    milestones::{Dated, Milestone, ScalePhase},
+    milestones::{Milestone, MilestoneTime, ScalePhase},
     scale_step::ScaleStep,
     tests::builders::{Story, pod, pvc, set, wall},
 };
@@ -31,10 +31,10 @@ fn a_scale_up_that_only_a_list_told_is_shown_and_not_measured_from_the_request()
     story.at(6060.1).lists(pvc("data-mysql-3").created_at(6001.0).selected());
     story.at(6060.1).lists(pod("mysql-3").created_at(6001.0).scheduled_at(6003.0).sandbox_at(6005.0));
     let milestones = &story.member(3).milestones;
-    assert_eq!(story.event().started, Dated::told(wall(6060.0)));
+    assert_eq!(story.event().started, MilestoneTime::written(wall(6060.0)));
     assert!(!milestones.has(Milestone::Requested), "nobody knows when");
-    assert_eq!(milestones.get(Milestone::PodScheduled), Some(Dated::told(wall(6003.0))));
-    assert_eq!(milestones.get(Milestone::PvcCreated), Some(Dated::told(wall(6001.0))));
+    assert_eq!(milestones.get(Milestone::PodScheduled), Some(MilestoneTime::written(wall(6003.0))));
+    assert_eq!(milestones.get(Milestone::PvcCreated), Some(MilestoneTime::written(wall(6001.0))));
     assert_eq!(milestones.get(Milestone::PvcProvisioning), None, "the API server dates no annotation");
     assert!(milestones.has(Milestone::PvcProvisioning));
     assert_eq!(story.member(3).pvc_reused, Some(false));
@@ -108,7 +108,7 @@ fn a_pod_deleted_while_the_watch_was_down_is_seen_leaving_at_the_relist() {
     story.at(6000.2).sees(pod("mysql-3").running_since(1000.0).deleted_at(6000.0));
     story.at(6060.0).lists_gone(Kind::Pod, "mysql-3");
     assert_eq!(story.reached(3, Milestone::Terminating), Some(6000.2));
-    assert_eq!(story.member(3).milestones.get(Milestone::PodGone), Some(Dated::told(wall(6060.0))));
+    assert_eq!(story.member(3).milestones.get(Milestone::PodGone), Some(MilestoneTime::written(wall(6060.0))));
     assert!(story.event().finished.is_some());
     assert!(story.measures().is_empty());
     assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 4, to: 3, lasted: None }));
@@ -140,7 +140,7 @@ fn a_pod_made_anew_while_the_watch_was_down_is_another_pod() {
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6003.0).sees(pod("mysql-3").scheduled_at(6003.0));
     story.at(6060.0).lists(pod("mysql-3").uid("b").created_at(6050.0).scheduled_at(6051.0));
-    assert_eq!(story.member(3).milestones.get(Milestone::PodScheduled), Some(Dated::told(wall(6051.0))));
+    assert_eq!(story.member(3).milestones.get(Milestone::PodScheduled), Some(MilestoneTime::written(wall(6051.0))));
     assert_eq!(story.measured(ScalePhase::Schedule).len(), 1, "of the first one");
     story.rises_reusing("mysql-3", "b", 6060.0);
     assert_eq!(story.measured(ScalePhase::Schedule).len(), 1);

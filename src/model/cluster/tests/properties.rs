@@ -12,7 +12,7 @@ use crate::model::{
     base::Moment,
     cluster::{
         change::{Change, Kind, Object},
-        milestones::{Milestone, Receipt, ScalePhase},
+        milestones::{Milestone, ScalePhase, Seen},
         objects::PodConditions,
         scale_events::{EVENTS_MAX, ScaleEvent},
         scaled_replica::{Direction, ScaledReplica},
@@ -27,7 +27,7 @@ use crate::model::{
 struct Received {
     at: f64,
     happening: Happening,
-    receipt: Receipt,
+    seen: Seen,
 }
 
 /// Checks a story: what was seen live, and what each member had reached before.
@@ -49,7 +49,7 @@ struct Measured {
     pvcs: Vec<Arc<str>>,
 }
 
-/// The receipt of the event, its `from` and `to`, and the ordinal of the member.
+/// The seen of the event, its `from` and `to`, and the ordinal of the member.
 type Place = (Duration, u32, u32, u32);
 
 impl Trial {
@@ -69,27 +69,27 @@ impl Trial {
         Ok(())
     }
 
-    fn receive(&mut self, Received { at, happening, receipt }: &Received) -> Result<(), TestCaseError> {
+    fn receive(&mut self, Received { at, happening, seen }: &Received) -> Result<(), TestCaseError> {
         // Every event has its own moment.
         self.last = at.max(self.last + 0.001);
-        self.note(happening, *receipt);
+        self.note(happening, *seen);
         let at = self.story.at(self.last);
         match happening {
             Happening::Read(pod) => at.reads(pod),
-            other => at.takes(other.change(*receipt).expect("what a watch tells")),
+            other => at.takes(other.change(*seen).expect("what a watch tells")),
         }
         self.check()
     }
 
     /// Records which object is seen now.
-    fn note(&mut self, happening: &Happening, receipt: Receipt) {
+    fn note(&mut self, happening: &Happening, seen: Seen) {
         let now = key(Moment::at(self.last));
         let mut live = |of: String| {
             self.seen.entry(of).or_default().insert(now);
         };
         match happening {
             Happening::Read(pod) => live(format!("read {pod}")),
-            _ if receipt == Receipt::Listed => {}
+            _ if seen == Seen::Listed => {}
             Happening::Set(_) | Happening::SetGone => live("set".to_owned()),
             Happening::Endpoints(_) => live("endpoints".to_owned()),
             Happening::PodGone(of) => live(self.uids.get(of).cloned().unwrap_or_default()),
@@ -245,7 +245,7 @@ fn crossing(simulation: &Simulation, delays: &[f64]) -> Vec<Received> {
         let late = if kind.is_some() { moment + delay } else { *moment };
         let at = late.max(last.get(&kind).copied().unwrap_or_default());
         last.insert(kind, at);
-        all.push(Received { at, happening: happening.clone(), receipt: Receipt::Live });
+        all.push(Received { at, happening: happening.clone(), seen: Seen::Live });
     }
     all.sort_by(|a, b| a.at.total_cmp(&b.at));
     all
@@ -260,7 +260,7 @@ fn with_outage(all: Vec<Received>, kind: Kind, from: f64, until: f64) -> Vec<Rec
     for received in missed {
         last.insert(received.happening.object().0, received.happening);
     }
-    told.extend(last.into_values().map(|happening| Received { at: until, happening, receipt: Receipt::Listed }));
+    told.extend(last.into_values().map(|happening| Received { at: until, happening, seen: Seen::Listed }));
     told.sort_by(|a, b| a.at.total_cmp(&b.at));
     told
 }
@@ -362,9 +362,9 @@ proptest! {
         let mut trial = Trial::new();
         for (index, (_, gap, live)) in picked.into_iter().zip(&picks) {
             at += gap;
-            let receipt = if *live { Receipt::Live } else { Receipt::Listed };
+            let seen = if *live { Seen::Live } else { Seen::Listed };
             let happening = simulation.facts[index].1.clone();
-            trial.receive(&Received { at, happening, receipt })?;
+            trial.receive(&Received { at, happening, seen })?;
         }
     }
 }
@@ -377,7 +377,7 @@ fn a_simulation_tells_what_a_cluster_does() {
     assert_eq!(kinds(Kind::Pvc), 3);
     assert_eq!(kinds(Kind::Pod), 5 + 4 * 2);
     assert_eq!(kinds(Kind::Slice), 1 + 4);
-    let last = simulation.facts.iter().rev().find_map(|(_, fact)| match fact.change(Receipt::Live) {
+    let last = simulation.facts.iter().rev().find_map(|(_, fact)| match fact.change(Seen::Live) {
         Some(Change::Applied(Object::Slice(slice), _)) => Some(slice.endpoints.len()),
         _ => None,
     });

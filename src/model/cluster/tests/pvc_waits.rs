@@ -7,7 +7,7 @@ use crate::model::{
     cluster::{
         change::{Change, Kind, Object},
         cluster::Cluster,
-        milestones::Receipt,
+        milestones::Seen,
         routing::Rule,
         tests::builders::{event, name, pod, pvc, set, slice},
         updates::Updates,
@@ -52,11 +52,11 @@ impl Observed {
     }
 
     fn at(&mut self, seconds: f64, object: impl Into<Object>) {
-        self.takes(Change::Applied(object.into(), Receipt::Live), seconds);
+        self.takes(Change::Applied(object.into(), Seen::Live), seconds);
     }
 
     fn gone(&mut self, seconds: f64, pvc: &ObjectName) {
-        self.takes(Change::Deleted(Kind::Pvc, pvc.clone(), Receipt::Live), seconds);
+        self.takes(Change::Deleted(Kind::Pvc, pvc.clone(), Seen::Live), seconds);
     }
 
     fn takes(&mut self, change: Change, seconds: f64) {
@@ -68,7 +68,7 @@ impl Observed {
     }
 
     fn records(&mut self, problem: Option<Problem>) -> Vec<String> {
-        self.news(|cluster, updates| cluster.recorded(problem, updates))
+        self.news(|cluster, updates| cluster.events_written(problem, updates))
     }
 
     /// The new notices.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use crate::model::cluster::{
     change::{Change, Object},
-    milestones::Receipt,
+    milestones::Seen,
     objects::{Endpoint, Pod, Port, Service, Slice},
     tests::builders::{Fact, Story, name, pod, set, slice},
 };
@@ -29,7 +29,7 @@ fn story(ready: bool) -> Story {
         local_only: false,
         ports: ports("mysql", 3306),
     };
-    story.at(10.0).takes(Change::Applied(Object::Service(service), Receipt::Listed));
+    story.at(10.0).takes(Change::Applied(Object::Service(service), Seen::Listed));
     story.at(10.0).lists(at(pod("mysql-0").running_since(1.0), 10));
     story.at(10.0).lists(at(pod("mysql-1").running_since(1.0), 11));
     story.at(11.0).sees(pod("mysql-2"));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::model::cluster::{
     change::{Change, Kind, Object},
-    milestones::Receipt,
+    milestones::Seen,
     objects::{Pod, Pvc, Slice, StatefulSet, Volume},
     tests::{
         builders::{Fact, name, pod, pvc, set, slice},
@@ -69,19 +69,19 @@ impl Happening {
         }
     }
 
-    pub(super) fn change(&self, receipt: Receipt) -> Option<Change> {
+    pub(super) fn change(&self, seen: Seen) -> Option<Change> {
         let object: Object = match self.clone() {
             Self::Set(fact) => fact.into(),
             Self::Pvc(fact) => fact.into(),
             Self::Volume(fact) => fact.into(),
             Self::Pod(fact) => fact.into(),
             Self::Endpoints(fact) => fact.into(),
-            Self::SetGone => return Some(Change::Deleted(Kind::StatefulSet, name("mysql"), receipt)),
-            Self::PvcGone(of) => return Some(Change::Deleted(Kind::Pvc, name(&of), receipt)),
-            Self::PodGone(of) => return Some(Change::Deleted(Kind::Pod, name(&of), receipt)),
+            Self::SetGone => return Some(Change::Deleted(Kind::StatefulSet, name("mysql"), seen)),
+            Self::PvcGone(of) => return Some(Change::Deleted(Kind::Pvc, name(&of), seen)),
+            Self::PodGone(of) => return Some(Change::Deleted(Kind::Pod, name(&of), seen)),
             Self::Read(_) => return None,
         };
-        Some(Change::Applied(object, receipt))
+        Some(Change::Applied(object, seen))
     }
 
     /// The name of the object, and whether it is gone.

@@ -4,7 +4,7 @@ use crate::model::{
     base::ObjectName,
     cluster::{
         change::{Change, Kind, Object},
-        milestones::{Dated, Milestone, Receipt},
+        milestones::{Milestone, MilestoneTime, Seen},
         objects::Volume,
         tests::builders::{Fact, Story, name, pvc, set, wall},
     },
@@ -28,7 +28,7 @@ impl Fact<Volume> {
     }
 }
 
-fn bound(story: &Story, of: &str) -> Option<Dated> {
+fn bound(story: &Story, of: &str) -> Option<MilestoneTime> {
     story.index.tracked().pvc(&name(of)).expect("the pvc").milestones.get(Milestone::PvcBound)
 }
 
@@ -45,11 +45,11 @@ fn a_pvc_that_was_bound_before_anybody_looked_is_dated_by_its_volume_in_any_orde
             assert_eq!(bound(&story, "data-mysql-0"), None);
             story.at(5000.2).lists(volume("data-mysql-0", 1003.0));
         }
-        assert_eq!(bound(&story, "data-mysql-0"), Some(Dated::told(wall(1003.0))));
+        assert_eq!(bound(&story, "data-mysql-0"), Some(MilestoneTime::written(wall(1003.0))));
         // A PVC that is listed again, and a volume whose phase changes, change nothing.
         story.at(5060.0).lists(pvc("data-mysql-0").created_at(1000.0).selected().bound());
         story.at(5060.0).sees(volume("data-mysql-0", 5060.0));
-        assert_eq!(bound(&story, "data-mysql-0"), Some(Dated::told(wall(1003.0))));
+        assert_eq!(bound(&story, "data-mysql-0"), Some(MilestoneTime::written(wall(1003.0))));
         assert!(story.measures().is_empty() && story.binds().is_empty());
     }
 }
@@ -83,7 +83,7 @@ fn a_binding_during_an_outage_is_shown_and_neither_measured_nor_news() {
             assert!(story.member(3).milestones.has(Milestone::PvcBound));
             story.at(6040.2).lists(volume("data-mysql-3", 6003.0));
         }
-        assert_eq!(story.member(3).milestones.get(Milestone::PvcBound), Some(Dated::told(wall(6003.0))));
+        assert_eq!(story.member(3).milestones.get(Milestone::PvcBound), Some(MilestoneTime::written(wall(6003.0))));
         assert_eq!(story.steps.len(), steps);
         assert!(story.measures().is_empty() && story.binds().is_empty());
     }
@@ -100,7 +100,7 @@ fn of_several_pvcs_the_last_one_binds_when_every_volume_has_told() {
     story.at(6001.0).lists(volume("logs-mysql-0", 5999.0));
     assert_eq!(dated(&story), None, "the other one may have been later");
     story.at(6001.0).lists(volume("data-mysql-0", 5999.5));
-    assert_eq!(dated(&story), Some(Dated::told(wall(5999.5))));
+    assert_eq!(dated(&story), Some(MilestoneTime::written(wall(5999.5))));
 }
 
 #[test]
@@ -112,14 +112,14 @@ fn the_volume_of_another_pvc_of_the_name_says_nothing_of_this_one() {
     story.at(5000.2).lists(volume("data-mysql-0", 1003.0));
     assert_eq!(bound(&story, "data-mysql-0"), None);
     story.at(5000.3).lists(volume("data-mysql-0", 2003.0).uid("b"));
-    assert_eq!(bound(&story, "data-mysql-0"), Some(Dated::told(wall(2003.0))));
+    assert_eq!(bound(&story, "data-mysql-0"), Some(MilestoneTime::written(wall(2003.0))));
 }
 
 #[test]
 fn nothing_is_kept_of_volumes_without_a_pvc_that_matters() {
     let mut story = Story::empty();
     let elsewhere = Volume { pvc: ObjectName::new("shop", "data-shop-0"), ..volume("data-shop-0", 1000.0).0 };
-    story.at(5000.0).takes(Change::Applied(Object::Volume(elsewhere), Receipt::Listed));
+    story.at(5000.0).takes(Change::Applied(Object::Volume(elsewhere), Seen::Listed));
     story.at(5000.0).lists(volume("data-job-1", 1000.0));
     story.at(5000.0).lists(volume("data-job-2", 1000.0));
     story.at(5000.0).lists(volume("data-job-3", 1000.0));

@@ -99,7 +99,7 @@ const THREE: [&str; 3] = ["mysql-0", "mysql-1", "mysql-2"];
 #[test]
 fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
     let mut story = Story::new(&THREE);
-    assert!(matches!(story.verdict(), Verdict::Undecided(Undecided::FewAnswers { .. })));
+    assert!(matches!(story.verdict(), Verdict::Undecided(Undecided::FewReads { .. })));
     story.answers(&[0, 1, 2], 500);
     assert_eq!(story.verdict().to_string(), "Balanced: 3 of 3 replicas answer, chance alone explains the differences");
     story.answers(&[0, 1], 60);
