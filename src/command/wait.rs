@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     model::{
         Snapshot,
-        cluster::{Milestone, Reached},
+        cluster::{Milestone, MilestoneStatus},
     },
     source::{
         exporter::Exporter,
@@ -61,7 +61,7 @@ async fn attached(
 ) -> Result<bool, CommandError> {
     let mut sets = exporter.reached().await.map_err(CommandError::failure)?;
     let waiting = async {
-        while !Reached::has(&sets, replica, milestone) {
+        while !MilestoneStatus::has(&sets, replica, milestone) {
             sleep(ASKED_EVERY).await;
             match exporter.reached().await {
                 Ok(now) => sets = now,
@@ -108,6 +108,6 @@ async fn watched(args: &WaitArgs) -> Result<bool, CommandError> {
 
 fn has_reached(snapshot: &Snapshot, replica: &str, milestone: Milestone) -> bool {
     let sets = snapshot.cluster.iter().flat_map(|told| &told.statefulsets);
-    let reached: Vec<_> = sets.filter_map(|set| set.reached.clone()).collect();
-    Reached::has(&reached, replica, milestone)
+    let reached: Vec<_> = sets.filter_map(|set| set.milestone_status.clone()).collect();
+    MilestoneStatus::has(&reached, replica, milestone)
 }

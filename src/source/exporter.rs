@@ -28,7 +28,7 @@ pub use self::{
 };
 use crate::{
     config::{Credentials, HttpConfiguration},
-    model::cluster::{Milestone, ObjectName, Reached, ReplicaMilestones},
+    model::cluster::{Milestone, MilestoneStatus, ObjectName, ReplicaMilestones},
 };
 
 const SCALE_EVENTS: &str = "/api/v1/scale-events";
@@ -89,7 +89,7 @@ impl Exporter {
 
     /// # Errors
     /// When the request fails or the response is invalid.
-    pub async fn reached(&self) -> Result<Vec<Reached>, ExporterError> {
+    pub async fn reached(&self) -> Result<Vec<MilestoneStatus>, ExporterError> {
         read(&self.get(SCALE_EVENTS).await?).map_err(|text| self.unreadable(&text))
     }
 
@@ -161,7 +161,7 @@ impl Exporter {
     }
 }
 
-fn read(body: &[u8]) -> Result<Vec<Reached>, String> {
+fn read(body: &[u8]) -> Result<Vec<MilestoneStatus>, String> {
     let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let replica = |known: Replica| {
         // Skip milestones of later versions: users of this version cannot wait for them.
@@ -171,7 +171,7 @@ fn read(body: &[u8]) -> Result<Vec<Reached>, String> {
     };
     let set = |set: Set| {
         let statefulset: ObjectName = set.statefulset.parse().map_err(|_| format!("{:?}", set.statefulset))?;
-        Ok(Reached { statefulset, replicas: set.replicas.into_iter().map(replica).collect() })
+        Ok(MilestoneStatus { statefulset, replicas: set.replicas.into_iter().map(replica).collect() })
     };
     answer.statefulsets.into_iter().map(set).collect()
 }
@@ -185,9 +185,9 @@ mod tests {
         let body = r#"{"scale_events": [], "statefulsets": [{"statefulset": "mysql/mysql", "more": 1,
             "replicas": [{"replica": "mysql-3", "milestones": ["pod_ready", "of_tomorrow"]}]}]}"#;
         let sets = read(body.as_bytes()).unwrap();
-        assert!(Reached::has(&sets, "mysql-3", Milestone::PodReady));
-        assert!(!Reached::has(&sets, "mysql-3", Milestone::FirstRead));
-        assert!(Reached::has(&sets, "mysql-9", Milestone::PodGone));
+        assert!(MilestoneStatus::has(&sets, "mysql-3", Milestone::PodReady));
+        assert!(!MilestoneStatus::has(&sets, "mysql-3", Milestone::FirstRead));
+        assert!(MilestoneStatus::has(&sets, "mysql-9", Milestone::PodGone));
         for body in ["", "{}", r#"{"statefulsets": [{"statefulset": "mysql", "replicas": []}]}"#] {
             assert!(read(body.as_bytes()).is_err(), "{body}");
         }

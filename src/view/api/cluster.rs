@@ -112,7 +112,7 @@ impl<'a> ScaleEvents<'a> {
 
     fn of_sets(snapshot: &'a Snapshot, wanted: impl Fn(&StatefulSetSnapshot) -> bool + Copy) -> Self {
         let sets = snapshot.cluster.iter().flat_map(|told| &told.statefulsets).filter(move |set| wanted(set));
-        let statefulsets = sets.clone().filter_map(|set| Some(Reached::of(set.reached.as_ref()?))).collect();
+        let statefulsets = sets.clone().filter_map(|set| Some(Reached::of(set.milestone_status.as_ref()?))).collect();
         let mut events: Vec<_> = sets.flat_map(|set| set.events.iter().map(move |event| (set, event))).collect();
         events.sort_by_key(|(_, event)| std::cmp::Reverse(event.started.wall));
         Self { scale_events: events.into_iter().map(|(set, event)| Event::of(set, event)).collect(), statefulsets }
@@ -120,7 +120,7 @@ impl<'a> ScaleEvents<'a> {
 }
 
 impl<'a> Reached<'a> {
-    fn of(reached: &'a cluster::Reached) -> Self {
+    fn of(reached: &'a cluster::MilestoneStatus) -> Self {
         let replica = |known: &'a cluster::ReplicaMilestones| ReplicaMilestones {
             replica: &known.replica,
             milestones: known.milestones.iter().map(|milestone| milestone.name()).collect(),
@@ -153,7 +153,7 @@ impl<'a> ScaledReplica<'a> {
             taken_over: member.taken_over,
             milestones: milestones.reached().map(|(milestone, date)| (milestone.name(), Time(date.wall))).collect(),
             phases: ScalePhase::ALL.into_iter().filter_map(duration).collect(),
-            first_read_uncertainty_seconds: member.first_read_uncertainty.map(|known_to| known_to.as_secs_f64()),
+            first_read_uncertainty_seconds: member.first_read_uncertainty.map(|uncertainty| uncertainty.as_secs_f64()),
         }
     }
 }
