@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Text, cluster::is_beside, time::Time};
 use crate::model::{
     Snapshot, TargetSnapshot,
-    cluster::{self, Reached, ScalePhase, StatefulSetSnapshot},
+    cluster::{self, MilestoneStatus, ScalePhase, StatefulSetSnapshot},
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ impl<'a> ScaleEvents<'a> {
     fn of_sets(snapshot: &'a Snapshot, wanted: impl Fn(&StatefulSetSnapshot) -> bool + Copy) -> Self {
         let sets = snapshot.cluster.iter().flat_map(|cluster| &cluster.statefulsets).filter(move |set| wanted(set));
         let statefulsets =
-            sets.clone().filter_map(|set| Some(StatefulSetMilestones::of(set.reached.as_ref()?))).collect();
+            sets.clone().filter_map(|set| Some(StatefulSetMilestones::of(set.milestone_status.as_ref()?))).collect();
         let mut scale_events: Vec<_> =
             sets.flat_map(|set| set.events.iter().map(move |event| ScaleEvent::of(set, event))).collect();
         scale_events.sort_by_key(|event| Reverse(event.started));
@@ -78,7 +78,7 @@ impl<'a> ScaleEvents<'a> {
 }
 
 impl<'a> StatefulSetMilestones<'a> {
-    fn of(reached: &'a Reached) -> Self {
+    fn of(reached: &'a MilestoneStatus) -> Self {
         let replica = |known: &'a cluster::ReplicaMilestones| ReplicaMilestones {
             replica: (&*known.replica).into(),
             milestones: known.milestones.iter().map(|milestone| milestone.name().into()).collect(),

@@ -16,7 +16,7 @@ use crate::{
     cli::WaitArgs,
     model::{
         Snapshot,
-        cluster::{Milestone, Reached},
+        cluster::{Milestone, MilestoneStatus},
     },
     source::exporter::Exporter,
 };
@@ -51,7 +51,7 @@ async fn attached(
 ) -> Result<bool, CommandError> {
     let mut sets = exporter.reached().await.map_err(CommandError::failure)?;
     let waiting = async {
-        while !Reached::has(&sets, replica, milestone) {
+        while !MilestoneStatus::has(&sets, replica, milestone) {
             sleep(POLL_EVERY).await;
             match exporter.reached().await {
                 Ok(now) => sets = now,
@@ -82,6 +82,6 @@ async fn own(args: &WaitArgs) -> Result<bool, CommandError> {
 
 fn has_reached(snapshot: &Snapshot, replica: &str, milestone: Milestone) -> bool {
     let sets = snapshot.cluster.iter().flat_map(|cluster| &cluster.statefulsets);
-    let reached: Vec<_> = sets.filter_map(|set| set.reached.clone()).collect();
-    Reached::has(&reached, replica, milestone)
+    let reached: Vec<_> = sets.filter_map(|set| set.milestone_status.clone()).collect();
+    MilestoneStatus::has(&reached, replica, milestone)
 }

@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     api::{Documents, ReplicaMilestones, ScaleEvents, StatefulSetMilestones},
     config::{Credentials, HttpConfiguration},
-    model::cluster::{self, Milestone, ObjectName, Reached},
+    model::cluster::{self, Milestone, MilestoneStatus, ObjectName},
 };
 
 const SCALE_EVENTS: &str = "/api/v1/scale-events";
@@ -66,7 +66,7 @@ impl Exporter {
 
     /// # Errors
     /// When the request fails or the response is invalid.
-    pub async fn reached(&self) -> Result<Vec<Reached>, ExporterError> {
+    pub async fn reached(&self) -> Result<Vec<MilestoneStatus>, ExporterError> {
         let scale_events = self.parse(&self.get(SCALE_EVENTS).await?)?;
         reached(scale_events).map_err(|text| self.unreadable(&text))
     }
@@ -143,7 +143,7 @@ impl Exporter {
     }
 }
 
-fn reached(scale_events: ScaleEvents<'_>) -> Result<Vec<Reached>, String> {
+fn reached(scale_events: ScaleEvents<'_>) -> Result<Vec<MilestoneStatus>, String> {
     let replica = |ReplicaMilestones { replica, milestones }: ReplicaMilestones<'_>| {
         // Skip milestones of later versions: users of this version cannot wait for them.
         let known = milestones.iter().filter_map(|name| Milestone::from_name(name));
@@ -151,7 +151,7 @@ fn reached(scale_events: ScaleEvents<'_>) -> Result<Vec<Reached>, String> {
     };
     let set = |StatefulSetMilestones { statefulset, replicas }: StatefulSetMilestones<'_>| {
         let name: ObjectName = statefulset.parse().map_err(|_| format!("{statefulset:?}"))?;
-        Ok(Reached { statefulset: name, replicas: replicas.into_iter().map(replica).collect() })
+        Ok(MilestoneStatus { statefulset: name, replicas: replicas.into_iter().map(replica).collect() })
     };
     scale_events.statefulsets.into_iter().map(set).collect()
 }
@@ -166,9 +166,9 @@ mod tests {
         let body = r#"{"scale_events": [], "statefulsets": [{"statefulset": "mysql/mysql", "more": 1,
             "replicas": [{"replica": "mysql-3", "milestones": ["pod_ready", "of_tomorrow"]}]}]}"#;
         let sets = read(body).unwrap();
-        assert!(Reached::has(&sets, "mysql-3", Milestone::PodReady));
-        assert!(!Reached::has(&sets, "mysql-3", Milestone::FirstRead));
-        assert!(Reached::has(&sets, "mysql-9", Milestone::PodGone));
+        assert!(MilestoneStatus::has(&sets, "mysql-3", Milestone::PodReady));
+        assert!(!MilestoneStatus::has(&sets, "mysql-3", Milestone::FirstRead));
+        assert!(MilestoneStatus::has(&sets, "mysql-9", Milestone::PodGone));
         let without_namespace = r#"{"scale_events": [], "statefulsets": [{"statefulset": "mysql", "replicas": []}]}"#;
         for body in ["", "{}", r#"{"scale_events": []}"#, without_namespace] {
             assert!(read(body).is_err(), "{body}");

@@ -7,7 +7,7 @@ use readscope::{
     model::{
         Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Probe, ProbeIntervals, Snapshot, State,
         TargetId, TargetSpec, Timings, VerdictRules,
-        cluster::{AccessModes, Pvc, PvcPhase, PvcReason, PvcSnapshot, Receipt},
+        cluster::{AccessModes, Pvc, PvcPhase, PvcReason, PvcSnapshot, Seen},
     },
 };
 
@@ -92,7 +92,7 @@ fn snapshot() -> Snapshot {
     for (sequence, outcome) in (0..).zip(outcomes) {
         state.apply(probe(sequence, outcome, second(3)), second(3));
     }
-    for event in cluster::objects(&addresses, Receipt::Live) {
+    for event in cluster::objects(&addresses, Seen::Live) {
         state.apply(event, second(5));
     }
     let dated = Identity { server_time: Some(second(6).wall), ..identity(2) };

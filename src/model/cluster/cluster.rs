@@ -9,7 +9,7 @@ use super::{
     change::{Change, Kind},
     index::Index,
     measures::BindLabels,
-    milestone_status::Reached,
+    milestone_status::MilestoneStatus,
     milestones::{Milestone, ScalePhase},
     notice::ClusterNotice,
     objects::StatefulSet,
@@ -217,7 +217,7 @@ impl Cluster {
                 .into_iter()
                 .map(|phase| (phase, self.index.measures().phase(name, phase)))
                 .collect(),
-            reached: listed.then(|| Reached::of(events, self.index.tracked())),
+            milestone_status: listed.then(|| MilestoneStatus::of(events, self.index.tracked())),
             began: self.began.get(name).copied().unwrap_or_default(),
             pvcs: self.pvcs_of(events).map(pvc).chain(self.pvcs_left_by(events).map(left)).collect(),
         }
@@ -263,8 +263,8 @@ impl Cluster {
                     self.began.entry(set.clone()).or_default()[direction as usize] += 1;
                     ClusterNotice::ScaleBegan { from, to }
                 }
-                ScaleStep::Reached { replica, milestone, since_request, known_to } => {
-                    ClusterNotice::Reached { replica, milestone, since_request, known_to }
+                ScaleStep::Reached { replica, milestone, since_request, uncertainty } => {
+                    ClusterNotice::Reached { replica, milestone, since_request, uncertainty }
                 }
                 ScaleStep::Finished { from, to, lasted } => ClusterNotice::ScaleOver { from, to, lasted },
                 ScaleStep::Measured { .. } | ScaleStep::Settled => continue,

@@ -265,11 +265,11 @@ impl Index {
         }
         let class = pvc.storage_class.as_ref().and_then(|class| self.classes.get(class));
         match self.tracked.pvc_mut(&name) {
-            Some(tracked) if tracked.pvc.uid == pvc.uid => tracked.changed(pvc, class, seen, now),
-            _ => self.tracked.add_pvc(TrackedPvc::begin(pvc, class, seen, now)),
+            Some(tracked) if tracked.pvc.uid == pvc.uid => tracked.update(pvc, class, seen, now),
+            _ => self.tracked.add_pvc(TrackedPvc::new(pvc, class, seen, now)),
         }
         if let (Some(since), Some(tracked)) = (bound, self.tracked.pvc_mut(&name)) {
-            tracked.bound_since(since);
+            tracked.date_binding(since);
         }
         self.record_bind(&name);
         self.sync_pvc(&name, seen, now, updates);
@@ -284,7 +284,7 @@ impl Index {
             self.volumes.applied(volume);
             return;
         };
-        if volume.bound.is_some_and(|since| tracked.bound_since(since)) {
+        if volume.bound.is_some_and(|since| tracked.date_binding(since)) {
             self.sync_pvc(&volume.pvc, Seen::Listed, now, updates);
         }
     }
@@ -318,9 +318,9 @@ impl Index {
     fn record_bind(&mut self, pvc: &ObjectName) {
         let Some((set, _)) = self.set_of_pvc(pvc) else { return };
         let Some(tracked) = self.tracked.pvc_mut(pvc) else { return };
-        let Some(bind) = tracked.take_bind() else { return };
+        let Some(bind_time) = tracked.take_bind_time() else { return };
         let class = tracked.class().cloned().unwrap_or_default();
-        self.measures.record_bind(self.bind_labels(set, class), bind);
+        self.measures.record_bind(self.bind_labels(set, class), bind_time);
     }
 
     /// Counts the PVCs that were received before their `StatefulSet`.

@@ -15,7 +15,7 @@ use crate::model::base::ObjectName;
 const ORDINALS_MAX: usize = 1000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reached {
+pub struct MilestoneStatus {
     pub statefulset: ObjectName,
     /// Expected replicas and members of scale events, ascending by ordinal.
     pub replicas: Vec<ReplicaMilestones>,
@@ -28,7 +28,7 @@ pub struct ReplicaMilestones {
     pub milestones: Vec<Milestone>,
 }
 
-impl Reached {
+impl MilestoneStatus {
     /// A replica that was never seen and that the `StatefulSet` should not have counts as gone.
     #[must_use]
     pub fn has(sets: &[Self], replica: &str, milestone: Milestone) -> bool {
@@ -44,45 +44,45 @@ impl Reached {
     }
 }
 
-impl Reached {
+impl MilestoneStatus {
     /// The pods must have been listed.
-    pub(super) fn of(events: &ScaleEvents, tracked: &TrackedObjects) -> Self {
+    pub(super) fn of(events: &ScaleEvents, objects: &TrackedObjects) -> Self {
         let members = events.events().flat_map(|event| &event.members).map(|member| member.ordinal);
         let wanted = events.set().into_iter().flat_map(StatefulSet::ordinals);
         let mut ordinals: Vec<u32> = wanted.take(ORDINALS_MAX).chain(members).collect();
         ordinals.sort_unstable();
         ordinals.dedup();
-        let replicas = ordinals.into_iter().map(|ordinal| ReplicaMilestones::of(events, ordinal, tracked)).collect();
+        let replicas = ordinals.into_iter().map(|ordinal| ReplicaMilestones::of(events, ordinal, objects)).collect();
         Self { statefulset: events.name().clone(), replicas }
     }
 }
 
 impl ReplicaMilestones {
-    fn of(events: &ScaleEvents, ordinal: u32, tracked: &TrackedObjects) -> Self {
+    fn of(events: &ScaleEvents, ordinal: u32, objects: &TrackedObjects) -> Self {
         let name = events.name();
         let replica: Arc<str> = format!("{}-{ordinal}", name.name).into();
-        let life = tracked.pod(&name.sibling(&replica));
+        let pod = objects.pod(&name.sibling(&replica));
         let mut members = events.events().rev().flat_map(|event| &event.members);
         let member = members.find(|member| member.ordinal == ordinal);
         // While a replica is on its way up, another pod of its name is an earlier one.
         let awaited = member.filter(|member| member.direction == Direction::Up && !member.has_arrived());
-        let own = life.filter(|life| awaited.is_none_or(|member| member.has_pod(&life.uid)));
+        let own = pod.filter(|pod| awaited.is_none_or(|member| member.has_pod(&pod.uid)));
         let leaving = member.filter(|member| member.direction == Direction::Down);
         let pvcs: Vec<_> = match events.set() {
-            Some(set) => set.pvc_names(ordinal).map(|pvc| tracked.pvc(&name.sibling(&pvc))).collect(),
+            Some(set) => set.pvc_names(ordinal).map(|pvc| objects.pvc(&name.sibling(&pvc))).collect(),
             None => Vec::new(),
         };
         let has = |milestone: Milestone| {
             if milestone.subject() == Subject::Pvc {
                 let has = |member: &ScaledReplica| member.milestones.has(milestone);
-                let all = pvcs.iter().all(|life| life.is_some_and(|life| life.milestones.has(milestone)));
+                let all = pvcs.iter().all(|pvc| pvc.is_some_and(|pvc| pvc.milestones.has(milestone)));
                 return awaited.is_some_and(has) || (awaited.is_none() && !pvcs.is_empty() && all);
             }
             match milestone {
                 Milestone::Requested => events.set().is_some_and(|set| set.ordinals().contains(&ordinal)),
-                _ if milestone.subject() == Subject::StoppingPod && life.is_none() && awaited.is_none() => true,
+                _ if milestone.subject() == Subject::StoppingPod && pod.is_none() && awaited.is_none() => true,
                 _ => {
-                    own.is_some_and(|life| life.milestones.has(milestone))
+                    own.is_some_and(|pod| pod.milestones.has(milestone))
                         || leaving.is_some_and(|member| member.milestones.has(milestone))
                 }
             }

@@ -27,7 +27,7 @@ mod watches;
 
 pub use change::{Change, Kind, Object};
 pub use measures::BindLabels;
-pub use milestone_status::{Reached, ReplicaMilestones};
+pub use milestone_status::{MilestoneStatus, ReplicaMilestones};
 pub use milestones::{Milestone, MilestoneTime, Milestones, ScalePhase, Seen};
 pub use notice::ClusterNotice;
 pub use objects::{

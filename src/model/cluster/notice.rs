@@ -53,7 +53,7 @@ pub enum ClusterNotice {
         /// Absent if the request or the milestone was not seen live.
         since_request: Option<Duration>,
         /// How late the milestone may have been seen, where only probes show it.
-        known_to: Option<Duration>,
+        uncertainty: Option<Duration>,
     },
     /// Every replica has arrived or gone.
     ScaleOver {
@@ -140,10 +140,10 @@ impl fmt::Display for ClusterNotice {
             }
             Self::EventsWritten => f.write_str("writing milestones as Kubernetes Events again"),
             Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {to} replicas"),
-            Self::Reached { replica, milestone, since_request, known_to } => {
+            Self::Reached { replica, milestone, since_request, uncertainty } => {
                 write!(f, "{replica}: {milestone}")?;
                 let since = since_request.map(|since| format!("+{:.1}", HumanDuration(since)));
-                let late = known_to.map(|late| format!("at most {:.2} late", HumanDuration(late)));
+                let late = uncertainty.map(|late| format!("at most {:.2} late", HumanDuration(late)));
                 let details: Vec<_> = since.into_iter().chain(late).collect();
                 if details.is_empty() { Ok(()) } else { write!(f, " ({})", details.join(", ")) }
             }

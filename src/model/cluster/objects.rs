@@ -227,15 +227,15 @@ pub struct Port {
     pub number: u16,
 }
 
-/// The endpoint port to which a Service leads a connection to its port `asked`.
+/// The endpoint port to which a Service leads a connection to its port `wanted`.
 ///
 /// A client behind a forwarded port or an external load balancer connects to a port that the Service does not have. A
 /// single port is used in this case.
 #[must_use]
-pub(crate) fn port_behind(service: &[Port], asked: u16, endpoint: &[Port]) -> Option<u16> {
-    let of_service = service.iter().find(|port| port.number == asked).or(only(service));
+pub(crate) fn port_behind(service: &[Port], wanted: u16, endpoint: &[Port]) -> Option<u16> {
+    let of_service = service.iter().find(|port| port.number == wanted).or(only(service));
     let named = of_service.and_then(|of_service| endpoint.iter().find(|port| port.name == of_service.name));
-    let same_number = || endpoint.iter().find(|port| port.number == asked);
+    let same_number = || endpoint.iter().find(|port| port.number == wanted);
     Some(named.or_else(|| only(endpoint)).or_else(same_number)?.number)
 }
 
@@ -254,8 +254,8 @@ mod tests {
         ports.iter().map(|(name, number)| Port { name: (*name).into(), number: *number }).collect()
     }
 
-    fn behind(service: &[(&str, u16)], asked: u16, endpoint: &[(&str, u16)]) -> Option<u16> {
-        port_behind(&ports(service), asked, &ports(endpoint))
+    fn behind(service: &[(&str, u16)], wanted: u16, endpoint: &[(&str, u16)]) -> Option<u16> {
+        port_behind(&ports(service), wanted, &ports(endpoint))
     }
 
     #[test]

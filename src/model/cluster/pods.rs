@@ -33,12 +33,12 @@ enum Endpoint {
 }
 
 impl TrackedPod {
-    pub(crate) fn begin(pod: Pod, seen: Seen, now: Moment) -> Self {
+    pub(crate) fn new(pod: Pod, seen: Seen, now: Moment) -> Self {
         let bare = pod.conditions == PodConditions::default() && pod.deleted.is_none();
         let seen = if bare { seen } else { Seen::Listed };
         let mut milestones = Milestones::default();
         milestones.reach(Milestone::PodCreated, seen.date(pod.created, now));
-        let mut life = Self {
+        let mut tracked = Self {
             uid: Arc::clone(&pod.uid),
             statefulset: None,
             addresses: Vec::new(),
@@ -47,11 +47,11 @@ impl TrackedPod {
             answered: None,
             uncertainty: None,
         };
-        life.changed(pod, seen, now);
-        life
+        tracked.update(pod, seen, now);
+        tracked
     }
 
-    pub(crate) fn changed(&mut self, pod: Pod, seen: Seen, now: Moment) {
+    pub(crate) fn update(&mut self, pod: Pod, seen: Seen, now: Moment) {
         let conditions = pod.conditions;
         for (milestone, since) in [
             (Milestone::PodScheduled, conditions.scheduled),

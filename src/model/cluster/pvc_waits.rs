@@ -89,54 +89,59 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The pending PVCs for which a notice was given.
 #[derive(Debug, Default)]
-pub(super) struct Pending(BTreeMap<ObjectName, Told>);
+pub(super) struct Pending(BTreeMap<ObjectName, Given>);
 
 #[derive(Debug)]
-struct Told {
+struct Given {
     uid: Arc<str>,
     when: Moment,
     reason: Option<Arc<str>>,
 }
 
-pub(super) fn pending_for(life: &TrackedPvc, now: Moment) -> Option<Duration> {
-    if !life.is_pending() {
+pub(super) fn pending_for(tracked: &TrackedPvc, now: Moment) -> Option<Duration> {
+    if !tracked.is_pending() {
         return None;
     }
-    let created = life.milestones.get(Milestone::PvcCreated)?;
+    let created = tracked.milestones.get(Milestone::PvcCreated)?;
     Some(match created.live {
         Some(created) => now.since(created),
         None => Duration::try_from(now.wall.duration_since(created.wall)).unwrap_or_default(),
     })
 }
 
-pub(super) fn notice(life: &TrackedPvc, reason: Option<&PvcReason>, now: Moment) -> Option<ClusterNotice> {
-    let pending = pending_for(life, now).filter(|pending| *pending >= PATIENCE)?;
-    Some(ClusterNotice::PvcPending { pvc: life.pvc.name.clone(), pending, reason: reason.cloned() })
+pub(super) fn notice(tracked: &TrackedPvc, reason: Option<&PvcReason>, now: Moment) -> Option<ClusterNotice> {
+    let pending = pending_for(tracked, now).filter(|pending| *pending >= PATIENCE)?;
+    Some(ClusterNotice::PvcPending { pvc: tracked.pvc.name.clone(), pending, reason: reason.cloned() })
 }
 
 impl Pending {
     /// Returns the notice if it is the first one, has a new reason, or is due again.
-    pub(super) fn tick(&mut self, life: &TrackedPvc, reason: Option<&PvcReason>, now: Moment) -> Option<ClusterNotice> {
-        let notice = notice(life, reason, now)?;
+    pub(super) fn tick(
+        &mut self,
+        tracked: &TrackedPvc,
+        reason: Option<&PvcReason>,
+        now: Moment,
+    ) -> Option<ClusterNotice> {
+        let notice = notice(tracked, reason, now)?;
         let reason = reason.map(|reason| Arc::clone(&reason.reason));
-        let uid = Arc::clone(&life.pvc.uid);
-        let known = self.0.get(&life.pvc.name).filter(|told| told.uid == uid);
-        if known.is_some_and(|told| told.reason == reason && now.since(told.when) < NOTICE_EVERY) {
+        let uid = Arc::clone(&tracked.pvc.uid);
+        let known = self.0.get(&tracked.pvc.name).filter(|given| given.uid == uid);
+        if known.is_some_and(|given| given.reason == reason && now.since(given.when) < NOTICE_EVERY) {
             return None;
         }
-        self.0.insert(life.pvc.name.clone(), Told { uid, when: now, reason });
+        self.0.insert(tracked.pvc.name.clone(), Given { uid, when: now, reason });
         Some(notice)
     }
 
     /// Forgets the PVCs that no longer wait and returns the notices of those that were bound.
     pub(super) fn settle<'a>(&mut self, pvc: impl Fn(&ObjectName) -> Option<&'a TrackedPvc>) -> Vec<ClusterNotice> {
         let mut bound = Vec::new();
-        self.0.retain(|name, told| {
-            let life = pvc(name).filter(|life| life.pvc.uid == told.uid);
-            if let Some(PvcPhase::Bound) = life.map(|life| life.pvc.phase) {
+        self.0.retain(|name, given| {
+            let tracked = pvc(name).filter(|tracked| tracked.pvc.uid == given.uid);
+            if let Some(PvcPhase::Bound) = tracked.map(|tracked| tracked.pvc.phase) {
                 bound.push(ClusterNotice::PvcBound { pvc: name.clone() });
             }
-            life.is_some_and(TrackedPvc::is_pending)
+            tracked.is_some_and(TrackedPvc::is_pending)
         });
         bound
     }
@@ -159,33 +164,33 @@ mod tests {
         }
     }
 
-    fn said(reasons: &Reasons) -> Option<String> {
+    fn kept(reasons: &Reasons) -> Option<String> {
         Some(reasons.of(&ObjectName::new("mysql", "data-mysql-3"), "a")?.reason.to_string())
     }
 
     #[test]
-    fn the_latest_counts_and_a_warning_counts_more() {
+    fn the_latest_reason_stays_unless_it_replaces_a_warning() {
         let mut reasons = Reasons::default();
         reasons.applied(event("data-mysql-3", "WaitForFirstConsumer", false, 10));
         reasons.applied(event("data-mysql-3", "Provisioning", false, 12));
         reasons.applied(event("data-mysql-3", "WaitForFirstConsumer", false, 11));
-        assert_eq!(said(&reasons).as_deref(), Some("Provisioning"));
+        assert_eq!(kept(&reasons).as_deref(), Some("Provisioning"));
         reasons.applied(event("data-mysql-3", "ProvisioningFailed", true, 13));
         reasons.applied(event("data-mysql-3", "Provisioning", false, 20));
-        assert_eq!(said(&reasons).as_deref(), Some("ProvisioningFailed"));
+        assert_eq!(kept(&reasons).as_deref(), Some("ProvisioningFailed"));
     }
 
     #[test]
-    fn a_pvc_made_anew_does_not_inherit_the_reason() {
+    fn a_recreated_pvc_does_not_inherit_the_reason() {
         let mut reasons = Reasons::default();
         reasons.applied(event("data-mysql-3", "ProvisioningFailed", true, 13));
         assert_eq!(reasons.of(&ObjectName::new("mysql", "data-mysql-3"), "b"), None);
         reasons.applied(PvcEvent { uid: "b".into(), ..event("data-mysql-3", "Provisioning", false, 1) });
-        assert_eq!(said(&reasons), None, "it is the new one's");
+        assert_eq!(kept(&reasons), None, "another PVC with the same name");
     }
 
     #[test]
-    fn events_of_countless_pvcs_take_no_room() {
+    fn events_of_unknown_pvcs_are_limited() {
         let mut reasons = Reasons::default();
         for number in 0..3000 {
             reasons.applied(event(&format!("data-{number}"), "Provisioning", false, 10));

@@ -17,22 +17,22 @@ use crate::model::base::Moment;
 pub(crate) struct TrackedPvc {
     pub(crate) pvc: Pvc,
     pub(crate) milestones: Milestones,
-    /// From creation to binding, until [`Self::take_bind`] returns it.
-    bind: Option<Duration>,
+    /// From creation to binding, until [`Self::take_bind_time`] returns it.
+    bind_time: Option<Duration>,
 }
 
 impl TrackedPvc {
-    pub(crate) fn begin(pvc: Pvc, class: Option<&StorageClass>, seen: Seen, now: Moment) -> Self {
+    pub(crate) fn new(pvc: Pvc, class: Option<&StorageClass>, seen: Seen, now: Moment) -> Self {
         let bare = pvc.phase == PvcPhase::Pending && !pvc.node_selected;
         let seen = if bare { seen } else { Seen::Listed };
         let mut milestones = Milestones::default();
         milestones.reach(Milestone::PvcCreated, seen.date(pvc.created, now));
-        let mut life = Self { pvc: pvc.clone(), milestones, bind: None };
-        life.changed(pvc, class, seen, now);
-        life
+        let mut tracked = Self { pvc: pvc.clone(), milestones, bind_time: None };
+        tracked.update(pvc, class, seen, now);
+        tracked
     }
 
-    pub(crate) fn changed(&mut self, pvc: Pvc, class: Option<&StorageClass>, seen: Seen, now: Moment) {
+    pub(crate) fn update(&mut self, pvc: Pvc, class: Option<&StorageClass>, seen: Seen, now: Moment) {
         let binds = pvc.phase != PvcPhase::Pending && !self.milestones.has(Milestone::PvcBound);
         if pvc.node_selected {
             // Selection and binding arrive together, so the moment of the selection is unknown.
@@ -46,20 +46,20 @@ impl TrackedPvc {
         if binds {
             self.milestones.reach(Milestone::PvcBound, seen.date(None, now));
             let live = |milestone| self.milestones.get(milestone).and_then(|date| date.live);
-            self.bind = live(Milestone::PvcCreated).map(|created| now.since(created));
-            self.bind = self.bind.filter(|_| live(Milestone::PvcBound).is_some());
+            self.bind_time = live(Milestone::PvcCreated).map(|created| now.since(created));
+            self.bind_time = self.bind_time.filter(|_| live(Milestone::PvcBound).is_some());
         }
         self.pvc = pvc;
     }
 
     /// Dates the binding by the volume; returns whether the date was missing.
-    pub(crate) fn bound_since(&mut self, since: Timestamp) -> bool {
+    pub(crate) fn date_binding(&mut self, since: Timestamp) -> bool {
         self.milestones.backfill(Milestone::PvcBound, MilestoneTime::written(since))
     }
 
     /// How long binding took, if creation and binding were both seen live; returned once.
-    pub(crate) fn take_bind(&mut self) -> Option<Duration> {
-        self.bind.take()
+    pub(crate) fn take_bind_time(&mut self) -> Option<Duration> {
+        self.bind_time.take()
     }
 
     pub(crate) fn is_pending(&self) -> bool {

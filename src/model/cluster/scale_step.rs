@@ -15,7 +15,7 @@ pub(crate) enum ScaleStep {
         milestone: Milestone,
         since_request: Option<Duration>,
         /// How late the milestone may have been seen, where only probes show it.
-        known_to: Option<Duration>,
+        uncertainty: Option<Duration>,
     },
     Measured {
         phase: ScalePhase,

@@ -93,8 +93,8 @@ impl ScaledReplica {
         if request.date.live.is_some() {
             member.milestones.reach(Milestone::Requested, Some(request.date));
         }
-        let pod = scene.tracked.pod(&scene.name.sibling(&member.replica)).map(|life| &life.uid);
-        let there = scene.pvcs(ordinal).flatten().map(|life| &life.pvc.uid).chain(pod);
+        let pod = scene.tracked.pod(&scene.name.sibling(&member.replica)).map(|pod| &pod.uid);
+        let there = scene.pvcs(ordinal).flatten().map(|tracked| &tracked.pvc.uid).chain(pod);
         let had = |uid: &&Arc<str>| earlier.iter().any(|member| member.had(uid));
         member.former = there.filter(had).cloned().collect();
         member
@@ -102,13 +102,13 @@ impl ScaledReplica {
 
     pub(super) fn going(ordinal: u32, earlier: &[&ScaledReplica], scene: Scene<'_>) -> Self {
         let mut member = Self::new(ordinal, Direction::Down, scene);
-        let Some(life) = scene.tracked.last_pod(&scene.name.sibling(&member.replica)) else { return member };
+        let Some(pod) = scene.tracked.last_pod(&scene.name.sibling(&member.replica)) else { return member };
         // The ordinal is removed, added and removed again before the pod is gone. Phases that an earlier removal
         // measured are not measured again.
-        let going = || earlier.iter().filter(|member| member.direction == Direction::Down && member.had(&life.uid));
-        let was_seen_off = life.milestones.has(Milestone::PodGone) && going().next().is_some();
+        let going = || earlier.iter().filter(|member| member.direction == Direction::Down && member.had(&pod.uid));
+        let was_seen_off = pod.milestones.has(Milestone::PodGone) && going().next().is_some();
         if !was_seen_off {
-            member.pod = Some(Arc::clone(&life.uid));
+            member.pod = Some(Arc::clone(&pod.uid));
             member.measured = going().fold(0, |measured, member| measured | member.measured);
         }
         member
@@ -188,16 +188,16 @@ impl ScaledReplica {
     }
 
     fn rise(&mut self, request: &Request, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
-        let life = scene.tracked.pod(&scene.name.sibling(&self.replica));
-        let Some(life) = life.filter(|life| scene.owns(life)) else { return };
-        if self.pod.as_ref() != Some(&life.uid) {
+        let pod = scene.tracked.pod(&scene.name.sibling(&self.replica));
+        let Some(pod) = pod.filter(|pod| scene.owns(pod)) else { return };
+        if self.pod.as_ref() != Some(&pod.uid) {
             // An arrived replica is done, and a terminating pod is not the requested one.
-            if self.arrived(scene.freshness) || life.terminating() {
+            if self.arrived(scene.freshness) || pod.terminating() {
                 return;
             }
-            let created = life.milestones.get(Milestone::PodCreated);
-            if !request.explains(created) || self.former.contains(&life.uid) {
-                if life.answered().is_some_and(|answered| answered.since(request.received) >= SETTLED) {
+            let created = pod.milestones.get(Milestone::PodCreated);
+            if !request.explains(created) || self.former.contains(&pod.uid) {
+                if pod.answered().is_some_and(|answered| answered.since(request.received) >= SETTLED) {
                     let first = self.milestones.reach(Milestone::FirstRead, None);
                     let fresh = self.milestones.reach(Milestone::FreshRead, None);
                     steps.extend((first || fresh).then_some(ScaleStep::Settled));
@@ -206,37 +206,37 @@ impl ScaledReplica {
             }
             // The milestones of a previous pod do not count for the new one.
             self.milestones.forget(Subject::StartingPod);
-            self.pod = Some(Arc::clone(&life.uid));
+            self.pod = Some(Arc::clone(&pod.uid));
         }
-        self.first_read_uncertainty = life.first_read_uncertainty();
+        self.first_read_uncertainty = pod.first_read_uncertainty();
         for milestone in Milestone::ALL {
-            if milestone.subject() == Subject::StartingPod && life.milestones.has(milestone) {
-                self.reach(milestone, life.milestones.get(milestone), steps);
+            if milestone.subject() == Subject::StartingPod && pod.milestones.has(milestone) {
+                self.reach(milestone, pod.milestones.get(milestone), steps);
             }
         }
     }
 
     fn fall(&mut self, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
         let Some(uid) = &self.pod else { return };
-        let Some(life) = scene.tracked.pod_of(&scene.name.sibling(&self.replica), uid) else { return };
-        let last = life.milestones.get(Milestone::LastRead);
+        let Some(pod) = scene.tracked.pod_of(&scene.name.sibling(&self.replica), uid) else { return };
+        let last = pod.milestones.get(Milestone::LastRead);
         if let Some(date) = last {
             self.milestones.renew(Milestone::LastRead, date);
         }
         let stopping =
             |milestone: &Milestone| milestone.subject() == Subject::StoppingPod && *milestone != Milestone::LastRead;
         for milestone in Milestone::ALL.into_iter().filter(stopping) {
-            if !life.milestones.has(milestone) {
+            if !pod.milestones.has(milestone) {
                 continue;
             }
             // The last read is final once the pod is gone.
             if let (Milestone::PodGone, false, Some(date)) = (milestone, self.milestones.has(milestone), last) {
                 steps.push(self.reached(Milestone::LastRead, date));
             }
-            self.reach(milestone, life.milestones.get(milestone), steps);
+            self.reach(milestone, pod.milestones.get(milestone), steps);
         }
         // A pod that its StatefulSet has released stays, but is not a replica any more.
-        if !scene.owns(life) {
+        if !scene.owns(pod) {
             self.milestones.reach(Milestone::PodGone, None);
         }
     }
@@ -250,8 +250,8 @@ impl ScaledReplica {
         if pvcs.is_empty() {
             return;
         }
-        let is_new = |life: &&TrackedPvc| {
-            request.explains(life.milestones.get(Milestone::PvcCreated)) && !self.former.contains(&life.pvc.uid)
+        let is_new = |tracked: &&TrackedPvc| {
+            request.explains(tracked.milestones.get(Milestone::PvcCreated)) && !self.former.contains(&tracked.pvc.uid)
         };
         let new: Vec<_> = pvcs.iter().copied().flatten().filter(is_new).collect();
         if !new.is_empty() {
@@ -259,20 +259,20 @@ impl ScaledReplica {
         } else if pvcs.iter().all(Option::is_some) {
             self.pvc_reused = Some(true);
         }
-        if self.pvcs.iter().any(|uid| new.iter().all(|life| life.pvc.uid != *uid)) {
+        if self.pvcs.iter().any(|uid| new.iter().all(|tracked| tracked.pvc.uid != *uid)) {
             // A PVC was deleted and created again: the milestones of the old one do not count.
             self.milestones.forget(Subject::Pvc);
         }
-        self.pvcs = new.iter().map(|life| Arc::clone(&life.pvc.uid)).collect();
+        self.pvcs = new.iter().map(|tracked| Arc::clone(&tracked.pvc.uid)).collect();
         for milestone in [Milestone::PvcCreated, Milestone::PvcProvisioning] {
-            let reached: Vec<_> = new.iter().copied().filter(|life| life.milestones.has(milestone)).collect();
+            let reached: Vec<_> = new.iter().copied().filter(|tracked| tracked.milestones.has(milestone)).collect();
             if !reached.is_empty() {
                 let first = dates(&reached, milestone).and_then(|dates| dates.first().copied());
                 self.reach(milestone, first, steps);
             }
         }
-        let is_bound = |life: &&TrackedPvc| life.milestones.has(Milestone::PvcBound);
-        if !new.is_empty() && pvcs.iter().all(|life| life.as_ref().is_some_and(is_bound)) {
+        let is_bound = |tracked: &&TrackedPvc| tracked.milestones.has(Milestone::PvcBound);
+        if !new.is_empty() && pvcs.iter().all(|tracked| tracked.as_ref().is_some_and(is_bound)) {
             let last = dates(&new, Milestone::PvcBound).and_then(|dates| dates.last().copied());
             self.reach(Milestone::PvcBound, last, steps);
         }
@@ -283,7 +283,7 @@ impl ScaledReplica {
         if self.milestones.get(Milestone::PvcBound).is_some() {
             return;
         }
-        let is_own = |life: &&TrackedPvc| self.pvcs.contains(&life.pvc.uid);
+        let is_own = |tracked: &&TrackedPvc| self.pvcs.contains(&tracked.pvc.uid);
         let own: Vec<_> = scene.pvcs(self.ordinal).flatten().filter(is_own).collect();
         let last = dates(&own, Milestone::PvcBound).and_then(|dates| dates.last().copied());
         // A PVC that is listed again after a false deletion may be seen to bind, but it was bound before.
@@ -301,14 +301,14 @@ impl ScaledReplica {
     fn reached(&self, milestone: Milestone, date: MilestoneTime) -> ScaleStep {
         let requested = self.milestones.get(Milestone::Requested).and_then(|date| date.live);
         let since_request = requested.and_then(|requested| Some(date.live?.since(requested)));
-        let known_to = self.first_read_uncertainty.filter(|_| milestone == Milestone::FirstRead);
-        ScaleStep::Reached { replica: Arc::clone(&self.replica), milestone, since_request, known_to }
+        let uncertainty = self.first_read_uncertainty.filter(|_| milestone == Milestone::FirstRead);
+        ScaleStep::Reached { replica: Arc::clone(&self.replica), milestone, since_request, uncertainty }
     }
 }
 
 impl<'a> Scene<'a> {
-    fn owns(self, life: &TrackedPod) -> bool {
-        life.statefulset.as_ref() == Some(&self.name.name)
+    fn owns(self, pod: &TrackedPod) -> bool {
+        pod.statefulset.as_ref() == Some(&self.name.name)
     }
 
     /// One per PVC template; `None` if not known.
@@ -320,7 +320,7 @@ impl<'a> Scene<'a> {
 
 /// The dates of a milestone, ascending. `None` if one date is unknown, because it may be the first or the last.
 fn dates(pvcs: &[&TrackedPvc], milestone: Milestone) -> Option<Vec<MilestoneTime>> {
-    let mut dates: Vec<_> = pvcs.iter().map(|life| life.milestones.get(milestone)).collect::<Option<_>>()?;
+    let mut dates: Vec<_> = pvcs.iter().map(|tracked| tracked.milestones.get(milestone)).collect::<Option<_>>()?;
     // Dates from lists precede live dates, whatever the clocks say.
     dates.sort_by_key(|date| (date.live.map(|live| live.elapsed), date.wall));
     Some(dates)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     measures::BindLabels,
-    milestone_status::Reached,
+    milestone_status::MilestoneStatus,
     milestones::ScalePhase,
     notice::ClusterNotice,
     objects::{Pvc, PvcReason},
@@ -46,7 +46,7 @@ pub struct StatefulSetSnapshot {
     /// Scale events that were seen to begin: up, down.
     pub began: [u64; 2],
     /// With or without a scale event; absent until the pods were listed.
-    pub reached: Option<Reached>,
+    pub milestone_status: Option<MilestoneStatus>,
     /// The PVCs of the expected ordinals, then the PVCs that stayed when their replicas went.
     pub pvcs: Vec<PvcSnapshot>,
 }

@@ -35,36 +35,36 @@ impl TrackedObjects {
 
     /// Includes a pod that went within [`CROSSING`].
     pub(crate) fn pod_of(&self, name: &ObjectName, uid: &str) -> Option<&TrackedPod> {
-        let lives = [self.pods.get(name), self.departed.get(name)];
-        lives.into_iter().flatten().map(Box::as_ref).find(|life| &*life.uid == uid)
+        let pods = [self.pods.get(name), self.departed.get(name)];
+        pods.into_iter().flatten().map(Box::as_ref).find(|pod| &*pod.uid == uid)
     }
 
     pub(crate) fn pod_of_mut(&mut self, name: &ObjectName, uid: &str) -> Option<&mut TrackedPod> {
-        let lives = [self.pods.get_mut(name), self.departed.get_mut(name)];
-        lives.into_iter().flatten().map(Box::as_mut).find(|life| &*life.uid == uid)
+        let pods = [self.pods.get_mut(name), self.departed.get_mut(name)];
+        pods.into_iter().flatten().map(Box::as_mut).find(|pod| &*pod.uid == uid)
     }
 
     /// The pod of this name, if it may have answered a probe that started at `started`.
     pub(crate) fn answering(&mut self, name: &ObjectName, started: Moment) -> Option<&mut TrackedPod> {
-        self.pods.get_mut(name).map(Box::as_mut).filter(|life| !life.is_younger_than(started))
+        self.pods.get_mut(name).map(Box::as_mut).filter(|pod| !pod.is_younger_than(started))
     }
 
     /// Returns whether the pod is new.
     pub(crate) fn pod_applied(&mut self, pod: Pod, seen: Seen, now: Moment) -> bool {
-        if let Some(life) = self.pods.get_mut(&pod.name) {
-            life.changed(pod, seen, now);
+        if let Some(known) = self.pods.get_mut(&pod.name) {
+            known.update(pod, seen, now);
             return false;
         }
-        self.pods.insert(pod.name.clone(), Box::new(TrackedPod::begin(pod, seen, now)));
+        self.pods.insert(pod.name.clone(), Box::new(TrackedPod::new(pod, seen, now)));
         true
     }
 
     /// Returns whether the pod was known.
     pub(crate) fn pod_deleted(&mut self, name: &ObjectName, seen: Seen, now: Moment) -> bool {
-        let Some(mut life) = self.pods.remove(name) else { return false };
-        life.gone(seen, now);
-        self.departures.push_back((now, name.clone(), Arc::clone(&life.uid)));
-        self.departed.insert(name.clone(), life);
+        let Some(mut pod) = self.pods.remove(name) else { return false };
+        pod.gone(seen, now);
+        self.departures.push_back((now, name.clone(), Arc::clone(&pod.uid)));
+        self.departed.insert(name.clone(), pod);
         true
     }
 
@@ -80,8 +80,8 @@ impl TrackedObjects {
         self.pvcs.values().map(Box::as_ref)
     }
 
-    pub(crate) fn add_pvc(&mut self, life: TrackedPvc) {
-        self.pvcs.insert(life.pvc.name.clone(), Box::new(life));
+    pub(crate) fn add_pvc(&mut self, tracked: TrackedPvc) {
+        self.pvcs.insert(tracked.pvc.name.clone(), Box::new(tracked));
     }
 
     pub(crate) fn remove_pvc(&mut self, name: &ObjectName) {
@@ -92,7 +92,7 @@ impl TrackedObjects {
     pub(crate) fn forget_departed(&mut self, now: Moment) {
         while self.departures.front().is_some_and(|(gone, ..)| now.since(*gone) > CROSSING) {
             let Some((_, name, uid)) = self.departures.pop_front() else { return };
-            if self.departed.get(&name).is_some_and(|life| life.uid == uid) {
+            if self.departed.get(&name).is_some_and(|pod| pod.uid == uid) {
                 self.departed.remove(&name);
             }
         }

@@ -26,7 +26,7 @@ const POLL_MIN: Duration = Duration::from_millis(25);
 /// A primary is lost after this many poll intervals without an answer.
 const SILENT_AFTER: u32 = 8;
 
-/// The primary's history, and what it says about reads.
+/// The primary's history, and what it shows about reads.
 ///
 /// Every query returns `None` unless exactly one server was lately not read-only and has transactions with a GTID.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Freshness {
 struct Primary {
     server_uuid: String,
     /// `Moment::elapsed` of its last answer.
-    heard: Duration,
+    last_answer: Duration,
 }
 
 /// Age of the oldest transaction of the primary that a server lacks; zero if it lacks none.
@@ -68,16 +68,16 @@ impl Freshness {
         (self.max_lag / 4).clamp(POLL_MIN, POLL_MAX)
     }
 
-    /// The primary answered `set`; its probe started at `asked`, and the answer arrived at `received`.
+    /// The primary answered `set`; its probe started at `started`, and the answer arrived at `received`.
     ///
     /// Probes may overlap, but the calls must be in the order of `received`. Pass the empty set for a server without
     /// `gtid_mode = ON`, whose set stands still while its data changes: then nothing is known.
-    pub fn primary_answered(&mut self, server_uuid: &str, set: Arc<GtidSet>, asked: Moment, received: Moment) {
-        let (heard, silent_after) = (received.elapsed, self.silent_after());
-        self.primaries.retain(|primary| heard.saturating_sub(primary.heard) <= silent_after);
+    pub fn primary_answered(&mut self, server_uuid: &str, set: Arc<GtidSet>, started: Moment, received: Moment) {
+        let (last_answer, silent_after) = (received.elapsed, self.silent_after());
+        self.primaries.retain(|primary| last_answer.saturating_sub(primary.last_answer) <= silent_after);
         match self.primaries.iter_mut().find(|primary| primary.server_uuid == server_uuid) {
-            Some(primary) => primary.heard = primary.heard.max(heard),
-            None => self.primaries.push(Primary { server_uuid: server_uuid.to_owned(), heard }),
+            Some(primary) => primary.last_answer = primary.last_answer.max(last_answer),
+            None => self.primaries.push(Primary { server_uuid: server_uuid.to_owned(), last_answer }),
         }
         if self.primaries.len() > 1 {
             return;
@@ -86,21 +86,21 @@ impl Freshness {
             server_uuid.clone_into(&mut self.recorded);
             self.history.clear();
         }
-        self.history.record(set, asked.elapsed, received.elapsed);
+        self.history.record(set, started.elapsed, received.elapsed);
     }
 
-    /// The server answered as a replica to a probe that started at `asked`, so it is no longer the primary.
-    pub fn replica_answered(&mut self, server_uuid: &str, asked: Moment) {
+    /// The server answered as a replica to a probe that started at `started`, so it is no longer the primary.
+    pub fn replica_answered(&mut self, server_uuid: &str, started: Moment) {
         // A probe that started before the last answer as primary may be older than that answer.
-        self.primaries.retain(|primary| primary.server_uuid != server_uuid || asked.elapsed < primary.heard);
+        self.primaries.retain(|primary| primary.server_uuid != server_uuid || started.elapsed < primary.last_answer);
     }
 
-    /// Lag at `asked`, the start of the probe that brought `set`.
+    /// Lag at `started`, the start of the probe that brought `set`.
     ///
     /// `None` if unknown: see [`Freshness`].
     #[must_use]
-    pub fn lag(&self, set: &GtidSet, asked: Moment) -> Option<Lag> {
-        let when = asked.elapsed;
+    pub fn lag(&self, set: &GtidSet, started: Moment) -> Option<Lag> {
+        let when = started.elapsed;
         if !self.is_known(when) {
             return None;
         }
@@ -114,14 +114,14 @@ impl Freshness {
     }
 
     /// A read is stale if `set` lacks transactions received from the primary at least `max_lag` before its probe
-    /// started at `asked`.
+    /// started at `started`.
     ///
     /// `None` if unknown: see [`Freshness`]; also if the primary did not answer around that time, since the read may
-    /// then lack transactions that nobody saw. A read that is not stale has everything that the primary had `max_lag`
+    /// then lack transactions that were not seen. A read that is not stale has everything that the primary had `max_lag`
     /// plus one step of the history before the probe; a step is at most eight poll intervals.
     #[must_use]
-    pub fn is_stale(&self, set: &GtidSet, asked: Moment) -> Option<bool> {
-        let when = asked.elapsed;
+    pub fn is_stale(&self, set: &GtidSet, started: Moment) -> Option<bool> {
+        let when = started.elapsed;
         if !self.is_known(when) {
             return None;
         }
@@ -142,8 +142,8 @@ impl Freshness {
     /// True if exactly one server was primary at `when`, and the history is its own.
     fn is_known(&self, when: Duration) -> bool {
         let silent_after = self.silent_after();
-        let mut heard = self.primaries.iter().filter(|primary| when.saturating_sub(primary.heard) <= silent_after);
-        heard.next().is_some_and(|primary| primary.server_uuid == self.recorded) && heard.next().is_none()
+        let mut live = self.primaries.iter().filter(|primary| when.saturating_sub(primary.last_answer) <= silent_after);
+        live.next().is_some_and(|primary| primary.server_uuid == self.recorded) && live.next().is_none()
     }
 
     pub(crate) fn silent_after(&self) -> Duration {
@@ -172,27 +172,27 @@ mod tests {
     }
 
     impl Freshness {
-        fn told(&mut self, text: &str, second: f64) {
+        fn answered(&mut self, text: &str, second: f64) {
             self.primary_answered(A, set(text), Moment::at(second - 0.01), Moment::at(second));
         }
 
-        fn told_throughout(&mut self, text: &str, from: u32, to: u32) {
-            (4 * from..=4 * to).for_each(|quarter| self.told(text, f64::from(quarter) / 4.0));
+        fn answered_throughout(&mut self, text: &str, from: u32, to: u32) {
+            (4 * from..=4 * to).for_each(|quarter| self.answered(text, f64::from(quarter) / 4.0));
         }
 
         /// Lag, its resolution (-1: none), and staleness of a server that answers `text` to a probe started at
         /// `second`.
         fn judged(&self, text: &str, second: f64) -> (Option<(f64, f64)>, Option<bool>) {
-            let (set, asked) = (set(text), Moment::at(second));
-            let told = |lag: Lag| (lag.behind.as_secs_f64(), lag.resolution.map_or(-1.0, |most| most.as_secs_f64()));
-            (self.lag(&set, asked).map(told), self.is_stale(&set, asked))
+            let (set, started) = (set(text), Moment::at(second));
+            let numbers = |lag: Lag| (lag.behind.as_secs_f64(), lag.resolution.map_or(-1.0, |most| most.as_secs_f64()));
+            (self.lag(&set, started).map(numbers), self.is_stale(&set, started))
         }
     }
 
     const UNKNOWN: (Option<(f64, f64)>, Option<bool>) = (None, None);
 
     #[test]
-    fn the_primary_is_asked_every_quarter_of_the_lag_that_is_allowed() {
+    fn the_poll_interval_is_a_quarter_of_max_lag() {
         for (max_lag, interval) in [(1.0, 0.25), (2.0, 0.5), (4.0, 1.0), (600.0, 1.0), (0.2, 0.05), (0.0, 0.025)] {
             assert_eq!(Freshness::new(seconds(max_lag)).poll_interval(), seconds(interval));
         }
@@ -203,14 +203,14 @@ mod tests {
     fn nothing_is_known_before_the_primary_answered() {
         let mut freshness = freshness();
         assert_eq!(freshness.judged("A:1", 5.0), UNKNOWN);
-        freshness.told("A:1-9", 10.0);
+        freshness.answered("A:1-9", 10.0);
         assert_eq!(freshness.judged("A:1", 9.9), UNKNOWN);
     }
 
     #[test]
     fn nothing_is_known_of_a_primary_without_transactions() {
         let mut freshness = freshness();
-        freshness.told_throughout("", 1, 10);
+        freshness.answered_throughout("", 1, 10);
         assert_eq!(freshness.judged("", 10.0), UNKNOWN);
         assert_eq!(freshness.judged("A:1", 10.0), UNKNOWN);
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_server_that_lacks_nothing_does_not_lag_however_long_the_primary_is_idle() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9,B:1-3", 1, 5000);
+        freshness.answered_throughout("A:1-9,B:1-3", 1, 5000);
         for text in ["A:1-9,B:1-3", "A:1-12,B:1-3", "A:1-9:errant:1,B:1-4"] {
             assert_eq!(freshness.judged(text, 5000.0), (Some((0.0, 0.01)), Some(false)), "{text}");
         }
@@ -227,9 +227,9 @@ mod tests {
     #[test]
     fn the_lag_grows_from_when_the_first_missing_transaction_was_first_seen() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9", 1, 100);
-        freshness.told_throughout("A:1-10", 101, 200);
-        freshness.told("A:1-10:late:1", 200.25);
+        freshness.answered_throughout("A:1-9", 1, 100);
+        freshness.answered_throughout("A:1-10", 101, 200);
+        freshness.answered("A:1-10:late:1", 200.25);
         for (second, stale) in [(101.0, false), (101.75, false), (102.0, true), (160.0, true), (200.5, true)] {
             let (lag, judged) = freshness.judged("A:1-9", second);
             let (behind, resolution) = lag.unwrap();
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_older_than_the_history_lags_at_least_as_long_as_that() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9", 10, 15);
+        freshness.answered_throughout("A:1-9", 10, 15);
         assert_eq!(freshness.judged("A:1-8", 10.5), (Some((0.5, -1.0)), None));
         assert_eq!(freshness.judged("A:1-8", 15.0), (Some((5.0, -1.0)), Some(true)));
     }
@@ -251,48 +251,48 @@ mod tests {
     #[test]
     fn an_answer_is_fresh_when_it_has_what_the_primary_had_later_than_it_must() {
         let mut freshness = freshness();
-        freshness.told("A:1-9", 10.0);
+        freshness.answered("A:1-9", 10.0);
         assert_eq!(freshness.judged("A:1-9", 10.5).1, Some(false));
     }
 
     #[test]
     fn what_came_in_while_the_probe_was_under_way_is_not_held_against_it() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9", 1, 10);
-        freshness.told("A:1-99", 10.25);
+        freshness.answered_throughout("A:1-9", 1, 10);
+        freshness.answered("A:1-99", 10.25);
         assert_eq!(freshness.judged("A:1-9", 10.2), (Some((0.0, 0.21)), Some(false)));
     }
 
     #[test]
     fn a_tagged_transaction_is_missed_like_any_other() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9:tag:1", 1, 10);
-        freshness.told_throughout("A:1-9:tag:1-2", 11, 20);
+        freshness.answered_throughout("A:1-9:tag:1", 1, 10);
+        freshness.answered_throughout("A:1-9:tag:1-2", 11, 20);
         assert_eq!(freshness.judged("A:1-9:tag:1", 20.0).0, Some((9.0, 1.01)));
     }
 
     #[test]
     fn a_silent_primary_is_none_until_it_answers_again_and_then_its_history_goes_on() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9", 1, 10);
+        freshness.answered_throughout("A:1-9", 1, 10);
         assert_eq!(freshness.judged("A:1-9", 12.0).1, Some(false));
         assert_eq!(freshness.judged("A:1-9", 12.1), UNKNOWN);
         assert_eq!(freshness.judged("A:1-8", 12.1), UNKNOWN);
-        freshness.told("A:1-20", 18.0);
+        freshness.answered("A:1-20", 18.0);
         assert_eq!(freshness.judged("A:1-9", 18.5), (Some((0.5, 8.01)), None));
-        freshness.told_throughout("A:1-20", 18, 20);
+        freshness.answered_throughout("A:1-20", 18, 20);
         assert_eq!(freshness.judged("A:1-9", 20.0), (Some((2.0, 8.01)), Some(true)));
     }
 
     #[test]
     fn nothing_is_known_while_two_servers_are_primary() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9", 1, 10);
+        freshness.answered_throughout("A:1-9", 1, 10);
         freshness.primary_answered(B, set("A:1-9,B:1"), Moment::at(10.0), Moment::at(10.1));
-        freshness.told("A:1-9", 10.25);
+        freshness.answered("A:1-9", 10.25);
         assert_eq!(freshness.judged("A:1-9,B:1", 10.3), UNKNOWN);
         freshness.replica_answered(B, Moment::at(10.05));
-        assert_eq!(freshness.judged("A:1-9", 10.3), UNKNOWN, "asked before it was heard as the primary");
+        assert_eq!(freshness.judged("A:1-9", 10.3), UNKNOWN, "started before its first answer as primary");
         freshness.replica_answered(B, Moment::at(10.4));
         assert_eq!(freshness.judged("A:1-9", 10.5).1, Some(false));
         assert_eq!(freshness.judged("A:1-8", 10.5).0, Some((9.5, -1.0)));
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn a_new_primary_begins_a_new_history() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9", 1, 10);
+        freshness.answered_throughout("A:1-9", 1, 10);
         freshness.replica_answered(A, Moment::at(10.1));
         assert_eq!(freshness.judged("A:1-9", 10.2), UNKNOWN);
         freshness.primary_answered(B, set("A:1-9,B:1"), Moment::at(10.3), Moment::at(10.4));
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn a_primary_that_died_gives_way_when_it_has_been_silent() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9", 1, 10);
+        freshness.answered_throughout("A:1-9", 1, 10);
         for quarter in 42..=50_u32 {
             let second = f64::from(quarter) / 4.0;
             freshness.primary_answered(B, set("A:1-9,B:1"), Moment::at(second), Moment::at(second));
@@ -327,8 +327,8 @@ mod tests {
     #[test]
     fn a_primary_whose_binary_logs_were_reset_begins_a_new_history() {
         let mut freshness = freshness();
-        freshness.told_throughout("A:1-9", 1, 10);
-        freshness.told_throughout("A:1-2", 11, 12);
+        freshness.answered_throughout("A:1-9", 1, 10);
+        freshness.answered_throughout("A:1-2", 11, 12);
         assert_eq!(freshness.judged("A:1", 12.0).0, Some((1.0, -1.0)));
     }
 }

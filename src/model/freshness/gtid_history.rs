@@ -74,8 +74,8 @@ impl History {
 
     /// A set that lost transactions restarts the history. So does an empty set, which is never recorded: servers
     /// without GTIDs have it too.
-    pub(crate) fn record(&mut self, set: Arc<GtidSet>, asked: Duration, received: Duration) {
-        let mut complete = asked.min(received);
+    pub(crate) fn record(&mut self, set: Arc<GtidSet>, started: Duration, received: Duration) {
+        let mut complete = started.min(received);
         if let Some(newest) = self.entries.back_mut() {
             if newest.set == set {
                 newest.complete = newest.complete.max(complete);
@@ -83,7 +83,7 @@ impl History {
             }
             if set.contains(&newest.set) {
                 complete = complete.max(newest.complete);
-            } else if asked < newest.received {
+            } else if started < newest.received {
                 // The two probes overlapped, and this answer is the older one.
                 return;
             } else {

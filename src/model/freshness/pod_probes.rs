@@ -26,21 +26,21 @@ const SEARCHED_FOR: Duration = Duration::from_secs(60);
 pub(crate) struct PodProbes {
     interval: Duration,
     reachable: Vec<Reachable>,
-    /// The latest answer of each pod, by uid.
-    heard: BTreeMap<Arc<str>, Heard>,
+    /// By uid.
+    states: BTreeMap<Arc<str>, PodState>,
     counts: PodProbeCounts,
     freshness: Freshness,
     /// When the primary was lost; `None` while there is one.
     lost: Option<Moment>,
     knew: bool,
-    /// The last set, as text and parsed; on an idle day all servers have the same.
+    /// The last set, as text and parsed; idle servers all have the same.
     parsed: (String, Arc<GtidSet>),
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct PodState {
     /// `read_only` in the last answer, from a probe or pod probe, and the start of that probe.
-    said: Option<(bool, Moment)>,
+    last_answer: Option<(bool, Moment)>,
     up: Option<bool>,
 }
 
@@ -56,7 +56,7 @@ impl PodProbes {
         Some(Self {
             interval: pace.pod_interval?,
             reachable: Vec::new(),
-            heard: BTreeMap::new(),
+            states: BTreeMap::new(),
             counts: PodProbeCounts::default(),
             freshness: Freshness::new(pace.max_lag),
             lost: None,
@@ -67,18 +67,18 @@ impl PodProbes {
 
     pub(crate) fn reach(&mut self, reachable: Vec<Reachable>, now: Moment) {
         let had_primary = self.primary(now).is_some();
-        self.heard.retain(|uid, _| reachable.iter().any(|pod| pod.pod.uid == *uid));
+        self.states.retain(|uid, _| reachable.iter().any(|pod| pod.pod.uid == *uid));
         self.reachable = reachable;
         if had_primary && self.primary(now).is_none() {
             self.lost = Some(now);
         }
     }
 
-    pub(crate) fn probed(&mut self, direct: &PodProbeResult, now: Moment) {
-        let PodProbeResult { pod, purpose, probe } = direct;
+    pub(crate) fn probed(&mut self, result: &PodProbeResult, now: Moment) {
+        let PodProbeResult { pod, purpose, probe } = result;
         self.counts.taken[*purpose as usize] += 1;
         if self.is_reachable(&pod.uid) {
-            self.heard.entry(Arc::clone(&pod.uid)).or_default().up = Some(probe.outcome.is_ok());
+            self.states.entry(Arc::clone(&pod.uid)).or_default().up = Some(probe.outcome.is_ok());
         }
         match &probe.outcome {
             Ok(answer) => {
@@ -96,27 +96,27 @@ impl PodProbes {
         self.knew |= self.knows_freshness(now);
     }
 
-    /// `asked` is the start of the probe or pod probe.
-    pub(crate) fn answered(&mut self, uid: &Arc<str>, identity: &Identity, asked: Moment, now: Moment) {
+    /// `started` is the start of the probe or pod probe.
+    pub(crate) fn answered(&mut self, uid: &Arc<str>, identity: &Identity, started: Moment, now: Moment) {
         if !self.is_reachable(uid) {
             return;
         }
-        let heard = self.heard.entry(Arc::clone(uid)).or_default();
-        if heard.said.is_none_or(|(_, before)| before <= asked) {
-            heard.said = Some((identity.read_only, asked));
+        let state = self.states.entry(Arc::clone(uid)).or_default();
+        if state.last_answer.is_none_or(|(_, before)| before <= started) {
+            state.last_answer = Some((identity.read_only, started));
         }
         if let (true, Some(server)) = (identity.read_only, &identity.server_uuid) {
-            self.freshness.replica_answered(server, asked);
+            self.freshness.replica_answered(server, started);
         }
         self.look_for_primary(now);
     }
 
-    pub(crate) fn assess(&mut self, identity: &Identity, asked: Moment, now: Moment) -> Judged {
+    pub(crate) fn assess(&mut self, identity: &Identity, started: Moment, now: Moment) -> Judged {
         if self.primary(now).is_none() {
             return Judged::default();
         }
         let Some(set) = self.parse(identity).filter(|set| !set.is_empty()) else { return Judged::default() };
-        Judged { lag: self.freshness.lag(&set, asked), stale: self.freshness.is_stale(&set, asked) }
+        Judged { lag: self.freshness.lag(&set, started), stale: self.freshness.is_stale(&set, started) }
     }
 
     pub(crate) fn knows_freshness(&self, now: Moment) -> bool {
@@ -128,7 +128,7 @@ impl PodProbes {
     }
 
     pub(crate) fn is_up(&self, uid: &str) -> Option<bool> {
-        self.heard.get(uid).and_then(|heard| heard.up)
+        self.states.get(uid).and_then(|state| state.up)
     }
 
     pub(crate) fn counts(&self) -> PodProbeCounts {
@@ -142,12 +142,12 @@ impl PodProbes {
     pub(crate) fn plan(&self, now: Moment) -> Vec<PodProbe> {
         let primary = self.primary(now);
         let searching = primary.is_none() && self.lost.is_some_and(|lost| now.since(lost) < SEARCHED_FOR);
-        let ask = |reachable: &Reachable| {
+        let pod_probe = |reachable: &Reachable| {
             let (mut purpose, mut every) = (ProbePurpose::Replica, self.interval);
             if primary == Some(&reachable.pod.uid) {
                 (purpose, every) = (ProbePurpose::Primary, self.freshness.poll_interval());
             } else if let Some(since) = reachable.coming_since {
-                // Whole seconds, so that the plan does not change at each look.
+                // Whole seconds, so that the plan does not change at each call.
                 let age = Duration::from_secs(now.since(since).as_secs());
                 every = (age / NEW_PRECISION).max(NEW_EVERY).min(self.interval);
             } else if searching {
@@ -155,17 +155,17 @@ impl PodProbes {
             }
             PodProbe { pod: reachable.pod.clone(), addresses: reachable.addresses.clone(), purpose, every }
         };
-        self.reachable.iter().map(ask).collect()
+        self.reachable.iter().map(pod_probe).collect()
     }
 
     /// The only pod whose last answer was not read-only; `None` without one, or with several.
     fn primary(&self, now: Moment) -> Option<&Arc<str>> {
         let silent_after = self.freshness.silent_after();
-        let is_primary = |heard: &Heard| {
-            let there = |asked| heard.up != Some(false) || now.since(asked) <= silent_after;
-            heard.said.is_some_and(|(read_only, asked)| !read_only && there(asked))
+        let is_primary = |state: &PodState| {
+            let there = |started| state.up != Some(false) || now.since(started) <= silent_after;
+            state.last_answer.is_some_and(|(read_only, started)| !read_only && there(started))
         };
-        let mut primaries = self.heard.iter().filter(|(_, heard)| is_primary(heard));
+        let mut primaries = self.states.iter().filter(|(_, state)| is_primary(state));
         let (uid, _) = primaries.next()?;
         primaries.next().is_none().then_some(uid)
     }

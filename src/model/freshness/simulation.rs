@@ -23,13 +23,13 @@ struct Transaction {
 /// A probe and its answer, true at `answered`.
 #[derive(Clone, Debug)]
 struct Exchange {
-    asked: u64,
+    started: u64,
     answered: u64,
     received: u64,
 }
 
 #[derive(Clone, Debug)]
-struct Course {
+struct Run {
     transactions: Vec<Transaction>,
     /// Of the primary, in the order of arrival.
     polls: Vec<Exchange>,
@@ -46,7 +46,7 @@ fn numbers(has: impl Iterator<Item = bool>, also: &str) -> GtidSet {
     format!("{PRIMARY}{}{also}", numbers.collect::<Vec<_>>().concat()).parse().unwrap()
 }
 
-impl Course {
+impl Run {
     fn of_primary(&self, poll: &Exchange) -> Arc<GtidSet> {
         Arc::new(numbers(self.transactions.iter().map(|one| one.committed <= poll.answered), ""))
     }
@@ -59,7 +59,7 @@ impl Course {
     /// Age of the oldest missing transaction at the start of the probe.
     fn true_lag(&self, probe: &Exchange) -> Duration {
         let missing = self.transactions.iter().find(|one| one.applied > probe.answered);
-        Duration::from_millis(missing.map_or(0, |one| probe.asked.saturating_sub(one.committed)))
+        Duration::from_millis(missing.map_or(0, |one| probe.started.saturating_sub(one.committed)))
     }
 
     /// The contract's own words, on every answer of the primary.
@@ -74,27 +74,27 @@ impl Course {
         let mut polls = self.polls.iter().peekable();
         for probe in &self.probes {
             while let Some(poll) = polls.next_if(|poll| poll.received <= probe.received) {
-                freshness.primary_answered(PRIMARY, self.of_primary(poll), moment(poll.asked), moment(poll.received));
+                freshness.primary_answered(PRIMARY, self.of_primary(poll), moment(poll.started), moment(poll.received));
             }
             each(&freshness, probe, &self.of_replica(probe));
         }
     }
 }
 
-fn exchange(asked: u64, took: u64, part: u64) -> Exchange {
-    Exchange { asked, answered: asked + took * part / 100, received: asked + took }
+fn exchange(started: u64, took: u64, part: u64) -> Exchange {
+    Exchange { started, answered: started + took * part / 100, received: started + took }
 }
 
 prop_compose! {
     /// Polls take up to `poll_ms` and may overlap; `lost` percent get no answer.
-    fn courses(poll_ms: u64, lost: u64)(
+    fn runs(poll_ms: u64, lost: u64)(
         gaps in prop::collection::vec(prop_oneof![8 => 0..400_u64, 1 => 400..9000_u64], 1..120),
         delay in 0..7000_u64,
         jitters in prop::collection::vec(0..600_u64, 120),
         stopped in prop_oneof![Just(u64::MAX), 1000..30_000_u64],
         polls in prop::collection::vec((0..60_u64, 1..=poll_ms, 0..=100_u64, 0..100_u64), 160),
         probes in prop::collection::vec((0..40_000_u64, 0..900_u64, 0..=100_u64), 40),
-    ) -> Course {
+    ) -> Run {
         let committed = gaps.iter().scan(100, |at, gap| { *at += gap; Some(*at) });
         let transactions = committed.zip(jitters).map(|(committed, jitter)| {
             let applied = committed + delay + jitter;
@@ -106,7 +106,7 @@ prop_compose! {
         let mut probes: Vec<_> = probes.into_iter().map(|(at, took, part)| exchange(at, took, part)).collect();
         polls.sort_by_key(|poll| poll.received);
         probes.sort_by_key(|probe| probe.received);
-        Course { transactions, polls, probes }
+        Run { transactions, polls, probes }
     }
 }
 
@@ -114,18 +114,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn what_is_said_is_true_even_if_polls_are_slow_overlap_or_get_lost(course in courses(1500, 30)) {
+    fn results_are_true_for_slow_overlapping_and_lost_polls(run in runs(1500, 30)) {
         let mut wrong = Vec::new();
-        course.judge(|freshness, probe, set| {
-            let (asked, truth) = (moment(probe.asked), course.true_lag(probe));
-            if let Some(lag) = freshness.lag(set, asked) {
+        run.judge(|freshness, probe, set| {
+            let (started, truth) = (moment(probe.started), run.true_lag(probe));
+            if let Some(lag) = freshness.lag(set, started) {
                 let most = lag.resolution.map_or(Duration::MAX, |resolution| lag.behind + resolution);
                 if truth < lag.behind || truth > most {
                     wrong.push(format!("{probe:?}: {lag:?}, in truth {truth:?}"));
                 }
             }
-            let literally = course.lacks_what_was_received_by(probe.asked.checked_sub(MAX_LAG_MS), probe);
-            match freshness.is_stale(set, asked) {
+            let literally = run.lacks_what_was_received_by(probe.started.checked_sub(MAX_LAG_MS), probe);
+            match freshness.is_stale(set, started) {
                 Some(stale) if stale != literally => wrong.push(format!("{probe:?}: stale is {stale}")),
                 Some(false) if truth > MAX_LAG + freshness.poll_interval() * 8 => {
                     wrong.push(format!("{probe:?}: called fresh, in truth {truth:?} behind"));
@@ -137,25 +137,25 @@ proptest! {
     }
 
     #[test]
-    fn while_polls_are_prompt_everything_is_known_to_one_step(course in courses(20, 0)) {
+    fn prompt_polls_give_results_within_one_step(run in runs(20, 0)) {
         // From the start of one poll to the end of the next.
         let step = Duration::from_millis(INTERVAL_MS + 60 + 20);
         // The first transaction commits 0.1 s to 9.1 s after the start.
-        let begun = course.transactions[0].committed + INTERVAL_MS + 60 + 20;
+        let begun = run.transactions[0].committed + INTERVAL_MS + 60 + 20;
         let mut wrong = Vec::new();
-        course.judge(|freshness, probe, set| {
-            if probe.asked < begun {
+        run.judge(|freshness, probe, set| {
+            if probe.started < begun {
                 return;
             }
-            let asked = moment(probe.asked);
-            let resolution = freshness.lag(set, asked).map(|lag| lag.resolution);
+            let started = moment(probe.started);
+            let resolution = freshness.lag(set, started).map(|lag| lag.resolution);
             match resolution {
                 Some(Some(resolution)) if resolution <= step => {}
                 // The replica's transactions were never the primary's whole set.
                 Some(None) => {}
                 _ => wrong.push(format!("{probe:?}: resolution {resolution:?}")),
             }
-            if probe.asked > begun + MAX_LAG_MS && freshness.is_stale(set, asked).is_none() {
+            if probe.started > begun + MAX_LAG_MS && freshness.is_stale(set, started).is_none() {
                 wrong.push(format!("{probe:?}: unknown"));
             }
         });
@@ -170,8 +170,8 @@ fn first(transactions: u64) -> Arc<GtidSet> {
 /// A primary that commits every 10 ms, polled on time for `seconds`; each poll takes 4 ms.
 fn busy(seconds: u64) -> Freshness {
     let mut freshness = Freshness::new(MAX_LAG);
-    for asked in (INTERVAL_MS..=seconds * 1000).step_by(250) {
-        freshness.primary_answered(PRIMARY, first((asked + 2) / 10), moment(asked), moment(asked + 4));
+    for started in (INTERVAL_MS..=seconds * 1000).step_by(250) {
+        freshness.primary_answered(PRIMARY, first((started + 2) / 10), moment(started), moment(started + 4));
     }
     freshness
 }
@@ -179,8 +179,8 @@ fn busy(seconds: u64) -> Freshness {
 #[test]
 fn a_source_delay_of_five_seconds_is_found_to_one_step() {
     let freshness = busy(60);
-    for asked in 30_000..31_000 {
-        let lag = freshness.lag(&first((asked - 5000) / 10), moment(asked)).unwrap();
+    for started in 30_000..31_000 {
+        let lag = freshness.lag(&first((started - 5000) / 10), moment(started)).unwrap();
         assert!(lag.behind <= Duration::from_secs(5) && lag.behind > Duration::from_millis(4700), "{lag:?}");
         assert!(lag.resolution.unwrap() <= Duration::from_millis(254), "{lag:?}");
     }

@@ -79,10 +79,10 @@ impl Replica {
         self.answers_then = answers;
     }
 
-    /// `asked` is the start of the probe. Results may arrive in another order.
-    pub(crate) fn lags(&mut self, lag: Option<Lag>, asked: Moment) {
-        if self.lag.is_none_or(|(before, _)| before <= asked) {
-            self.lag = lag.map(|lag| (asked, lag));
+    /// `started` is the start of the probe. Results may arrive in another order.
+    pub(crate) fn lags(&mut self, lag: Option<Lag>, started: Moment) {
+        if self.lag.is_none_or(|(before, _)| before <= started) {
+            self.lag = lag.map(|lag| (started, lag));
         }
     }
 

@@ -363,7 +363,7 @@ impl Target {
     fn forget_lags(&mut self, now: Moment) {
         let Some(lasting) = self.pod_probes.as_ref().map(PodProbes::lag_lasts) else { return };
         for replica in self.replicas.iter_mut() {
-            replica.lag = replica.lag.filter(|(asked, _)| now.since(*asked) < lasting);
+            replica.lag = replica.lag.filter(|(started, _)| now.since(*started) < lasting);
         }
     }
 

@@ -2,14 +2,15 @@
 
 use crate::model::cluster::{
     change::Kind,
-    milestone_status::Reached,
+    milestone_status::MilestoneStatus,
     milestones::Milestone,
     tests::builders::{Story, pod, set},
 };
 
 fn has(story: &Story, replica: &str, milestone: Milestone) -> bool {
-    let sets: Vec<_> = story.index.scale_events().map(|events| Reached::of(events, story.index.tracked())).collect();
-    Reached::has(&sets, replica, milestone)
+    let sets: Vec<_> =
+        story.index.scale_events().map(|events| MilestoneStatus::of(events, story.index.tracked())).collect();
+    MilestoneStatus::has(&sets, replica, milestone)
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn an_event_tells_its_beginning_its_steps_and_its_end() {
         replica: "mysql-3".into(),
         milestone: Milestone::FirstRead,
         since_request: Some(Duration::from_secs(21)),
-        known_to: Some(UNCERTAINTY),
+        uncertainty: Some(UNCERTAINTY),
     };
     assert!(story.steps.contains(&first_read), "{:?}", story.steps);
     assert_eq!(
