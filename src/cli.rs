@@ -190,7 +190,7 @@ pub struct OneTargetArgs {
     /// else the replicas seen]
     #[arg(long, value_name = "NAME[=WEIGHT]")]
     pub expect: Vec<Expected>,
-    /// File with the password, reloaded on a change; or set the password in the environment variable READSCOPE_PASSWORD
+    /// File with the password, reloaded on a change; or set the password in the environment variable `READSCOPE_PASSWORD`
     #[arg(long, env = "READSCOPE_PASSWORD_FILE", value_name = "FILE")]
     pub password_file: Option<PathBuf>,
     #[command(flatten)]
