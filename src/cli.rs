@@ -1,4 +1,4 @@
-//! Command-line arguments, and how they become a configuration.
+//! The command line, and the configuration that follows from it.
 
 mod attach;
 mod log;
@@ -33,137 +33,126 @@ const WHERE: &str = "where";
 
 /// Shows where the reads of a replicated MySQL go, and when a new replica really serves.
 ///
-/// It opens a fresh connection to the read Service again and again and asks which server answers.
+/// readscope opens fresh connections through the read Service and asks which server answers.
 #[derive(Debug, Parser)]
 #[command(name = "readscope", version, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the exporter: probe and serve until it is stopped
+    /// Run the exporter: probe, and serve metrics, API and live page over HTTP
     Run(RunArgs),
-    /// Show it live on the terminal; one line an answer where the output is none
+    /// Show the live state on the terminal; print one line for each read if the output is not a terminal
     Watch(WatchArgs),
-    /// Give one verdict for a script: exit 0 balanced, 1 unbalanced or a replica missing, 2 could not tell
+    /// Print one verdict and exit: 0 if balanced, 1 if unbalanced or a replica is missing, 2 if undecided
     Check(CheckArgs),
-    /// Wait until a replica has reached a milestone: exit 0 if it has, 1 if it has not in time
+    /// Wait until a replica reaches a milestone; exit with 0, or with 1 on a timeout
     Wait(WaitArgs),
-    /// Show everything with embedded replicas; needs nothing but this program
+    /// Run a demo with embedded replicas; it needs no cluster and no database
     Demo(DemoArgs),
     /// Print a completion script for a shell
     Completions {
-        /// Which shell
+        /// Shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page
     Man,
 }
 
-/// Options of `run`.
 #[derive(Clone, Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct RunArgs {
-    /// Where to probe.
-    #[command(flatten)]
-    pub target: TargetArgs,
-    /// Where to serve HTTP; may be given more than once
+    /// Address of the HTTP server; port 0 takes a free one; repeat the option for more addresses
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = ":10306")]
     pub listen: Vec<Listen>,
-    /// False alarms about unbalanced reads are at least so far apart on average, over all targets [default: 30d]
+    /// Average time between false alarms, for all targets together [default: 30d]
     #[arg(long = "imbalance.false-alarm-period", value_name = "DURATION", allow_hyphen_values = true)]
     pub false_alarm_period: Option<FalseAlarmPeriod>,
-    /// By which part of itself a replica's share may be off before it counts as unbalanced, 0 to 0.5 [default: 0.02]
+    /// Relative deviation from the expected share that still counts as balanced, 0 to 0.5 [default: 0.02]
     #[arg(long = "imbalance.tolerance", value_name = "PART", allow_negative_numbers = true)]
     pub tolerance: Option<Tolerance>,
-    /// Probe only: no scale events and PVCs, for one probe on each node beside a Deployment
+    /// Do not watch scale events and PVCs, for a readscope on each node beside a Deployment
     #[arg(long)]
     pub no_scale_events: bool,
-    /// Write scale events and milestones as Kubernetes Events on the StatefulSet too, for `kubectl describe`
+    /// Write scale events and milestones as Kubernetes Events of the StatefulSet, for `kubectl describe`
     #[arg(long = "kubernetes.events", requires = "of_kubernetes", conflicts_with = "no_scale_events")]
     pub kubernetes_events: bool,
-    /// TLS, client certificates and users of the web side, in the form of Prometheus' exporter-toolkit; read again when it
-    /// or a file in it changes
+    /// TLS, client certificates and users of the HTTP server, as in Prometheus' exporter-toolkit; reloaded on a change
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub web_config_file: Option<PathBuf>,
-    /// Let anybody who can reach the web side load the configuration anew, by POST /-/reload
+    /// Enable reload by HTTP POST to /-/reload
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
-    /// Validate the options, print what would run, and exit
+    /// Validate the configuration, print it and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
-}
-
-/// Options of `check`, which probes faster than `run`, because a script waits for the result.
-#[derive(Debug, Args)]
-#[command(mut_arg("interval", |arg| arg.default_value("50ms")))]
-pub struct CheckArgs {
-    /// Where to probe.
     #[command(flatten)]
     pub target: TargetArgs,
-    /// How many probes to take
+}
+
+#[derive(Debug, Args)]
+// Faster than `run`, because a script waits for the result.
+#[command(mut_arg("interval", |arg| arg.default_value("50ms")))]
+pub struct CheckArgs {
+    /// Number of probes
     #[arg(long, value_name = "N", default_value_t = 600, conflicts_with = "lasting", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub probes: u64,
-    /// How long to probe, instead of a number of probes
+    /// Time to probe, instead of a number of probes
     #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_some_time, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
-    /// How often chance alone may make it exit 1, however often it looks while it runs
+    /// Maximum probability that balanced reads are reported as unbalanced by chance
     #[arg(long, value_name = "P", default_value = "0.001", value_parser = parse_alpha, allow_negative_numbers = true)]
     pub alpha: f64,
-    /// How to print the result
+    /// Format of the result
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
-    /// Validate the options, print what would run, and exit
+    /// Validate the configuration, print it and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
-/// Options of `wait`.
 #[derive(Debug, Args)]
 #[command(mut_group(WHERE, |group| group.arg("attach")))]
 #[command(mut_arg("timeout", |arg| arg.long("probe-timeout")))]
 pub struct WaitArgs {
-    /// The replica, by its pod's name, such as mysql-3
+    /// Name of the replica's pod, such as mysql-3
     #[arg(value_name = "REPLICA")]
     pub replica: String,
-    /// What it is to reach; what is true already counts
+    /// Milestone to wait for; one that is already reached counts
     #[arg(long = "for", id = "milestone", value_name = "MILESTONE", value_parser = milestone_parser(), hide_possible_values = true)]
     pub milestone: Milestone,
-    /// How long to wait at most
+    /// Maximum time to wait
     #[arg(long = "timeout", id = "patience", value_name = "DURATION", default_value = "5m", value_parser = parse_duration, allow_hyphen_values = true)]
     pub patience: Duration,
-    /// A running exporter instead.
     #[command(flatten)]
     pub attach: AttachArgs,
-    /// Where to probe.
     #[command(flatten)]
     pub target: TargetArgs,
 }
 
-/// Options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Serve only the web side: no terminal view, and no line for each answer where the output is no terminal
+    /// Run only the HTTP server, without the terminal view
     #[arg(long)]
     pub no_tui: bool,
-    /// End by itself after this time
+    /// Stop after this time
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
-    /// How fast the story goes, and the probes with it, from 0.1 to 20; one round takes 116 s at 1
+    /// Speed of the scenario and its probes, 0.1 to 20; one round takes 116 s at speed 1
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = parse_speed, allow_negative_numbers = true)]
     pub speed: f64,
-    /// Repeats the choices of an earlier run's load balancer [default: others each time]
+    /// Seed of the load balancer, to repeat the choices of an earlier run [default: random]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// Where to serve HTTP; may be given more than once
+    /// Address of the HTTP server; port 0 takes a free one; repeat the option for more addresses
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = "127.0.0.1:10306")]
     pub listen: Vec<Listen>,
 }
@@ -173,32 +162,35 @@ pub struct DemoArgs {
 #[command(group = ArgGroup::new("of_kubernetes").args(["service", "config_file"]).multiple(true))]
 #[command(group = ArgGroup::new(WHERE).args(["service", "address", "config_file"]).multiple(true).required(true))]
 pub struct TargetArgs {
-    /// Many targets, in YAML; the options below describe one target and exclude it
+    /// Configuration file for many targets, in YAML; it replaces the options for one target
     #[arg(long = "config.file", env = "READSCOPE_CONFIG_FILE", value_name = "FILE", conflicts_with_all = one_target())]
     pub config_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub one: OneTargetArgs,
-    /// Which context of the kubeconfig names the cluster [default: the current one, or the pod's own cluster]
+    /// Context of the kubeconfig [default: the current context, or the cluster of readscope's pod]
     #[arg(long = "kubernetes.context", value_name = "NAME", requires = "of_kubernetes")]
     pub kubernetes_context: Option<String>,
+    #[command(flatten)]
+    pub one: OneTargetArgs,
 }
 
-/// One target and how to probe it.
+/// The configuration file excludes all of these.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options for one target")]
 pub struct OneTargetArgs {
-    /// A Kubernetes Service; who should answer is found from its endpoints
+    /// Kubernetes Service; its endpoints are the expected replicas
     #[arg(long, env = "READSCOPE_SERVICE", value_name = "NAMESPACE/NAME")]
     pub service: Option<ObjectName>,
-    /// Where to connect, alone or with --service; the port is 3306 unless given [default: the Service's cluster name]
+    /// Address to connect to, with or without a Service; the default port is the Service's, else 3306 [default: the
+    /// Service's DNS name]
     #[arg(long, env = "READSCOPE_ADDRESS", value_name = "HOST[:PORT]")]
     pub address: Option<Address>,
-    /// The StatefulSet behind the Service, in its namespace [default: found from the endpoints' pods]
+    /// StatefulSet behind the Service, in the same namespace [default: the owner of the endpoints' pods]
     #[arg(long, env = "READSCOPE_STATEFULSET", value_name = "NAMESPACE/NAME", requires = "service")]
     pub statefulset: Option<ObjectName>,
-    /// A replica that should answer, by host name or `server-<SERVER_ID>`; repeat it for each [default: those seen]
+    /// Expected replica, as its host name or `server-SERVER_ID`; repeat the option for each one [default: from Kubernetes,
+    /// else the replicas seen]
     #[arg(long, value_name = "NAME[=WEIGHT]")]
     pub expect: Vec<Expected>,
-    /// File with the account's password, read again when it changes; or set `READSCOPE_PASSWORD` to the password itself
+    /// File with the password, reloaded on a change; or set the password in the environment variable `READSCOPE_PASSWORD`
     #[arg(long, env = "READSCOPE_PASSWORD_FILE", value_name = "FILE")]
     pub password_file: Option<PathBuf>,
     #[command(flatten)]
@@ -207,12 +199,11 @@ pub struct OneTargetArgs {
     pub settings: Settings,
 }
 
-/// Forms of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// One sentence.
+    /// One sentence
     Text,
-    /// One JSON object.
+    /// One JSON object
     Json,
 }
 
@@ -234,7 +225,7 @@ pub enum TargetError {
     /// Every valid Service name gives a valid address, so this does not occur.
     #[error("--service")]
     Address(#[from] AddressError),
-    #[error("the environment variable READSCOPE_PASSWORD is not text; use --password-file instead")]
+    #[error("the environment variable READSCOPE_PASSWORD is not UTF-8; use --password-file instead")]
     PasswordVariable,
 }
 

@@ -1,4 +1,4 @@
-//! Options that select a running exporter.
+//! Options to use a running exporter.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,13 @@ use clap::Args;
 
 use crate::source::exporter::ExporterUrl;
 
-/// Which exporter, and how to ask it.
 #[derive(Debug, Args)]
 pub struct AttachArgs {
-    /// Ask a running exporter instead of watching and probing, such as `http://127.0.0.1:10306`
+    /// Use the data of a running exporter at this URL, such as `http://127.0.0.1:10306`
     #[arg(long, value_name = "URL")]
     pub attach: Option<ExporterUrl>,
-    /// Whom to trust and who to be with --attach, in the form of Prometheus' tools: `basic_auth`, authorization,
-    /// `tls_config`
+    /// TLS and credentials for --attach, as in Prometheus' HTTP client configuration file (`basic_auth`, `authorization`,
+    /// `tls_config`)
     #[arg(long = "http.config.file", value_name = "FILE", requires = "attach")]
     pub http_config_file: Option<PathBuf>,
 }

@@ -4,38 +4,36 @@ use std::fmt;
 
 use clap::{Args, ValueEnum};
 
-/// How to log, to standard error.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Log options")]
 pub struct LogArgs {
-    /// Least level to log; `RUST_LOG` wins over it
+    /// Log level; the environment variable `RUST_LOG` takes precedence
     #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]
     pub level: LogLevel,
-    /// Form of the log's lines
+    /// Log format
     #[arg(long = "log.format", global = true, value_enum, default_value_t = LogFormat::Logfmt)]
     pub format: LogFormat,
 }
 
-/// Levels of the log.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogLevel {
-    /// Nothing but what ends the program or a request.
+    /// The program or a request failed
     Error,
-    /// What somebody should look at.
+    /// Somebody should look at it
     Warn,
-    /// What is good to know.
+    /// Good to know
     Info,
-    /// For developers.
+    /// For developers
     Debug,
-    /// For developers, everything.
+    /// For developers, everything
     Trace,
 }
 
-/// Forms of the log's lines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogFormat {
-    /// `key=value` pairs.
+    /// `key=value` pairs
     Logfmt,
-    /// One JSON object a line.
+    /// One JSON object per line
     Json,
 }
 

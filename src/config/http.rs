@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::{
-    file::{FileError, Wrong, options, read_text},
+    file::{FileError, Wrong, from_yaml, load},
     secret::{PasswordSource, Secret},
-    tls::{ClientIdentity, EncryptionError, PemFile, of_anybody, of_the_named},
+    tls::{ClientIdentity, EncryptionError, PemFile, with_verification, without_verification},
 };
 
 const EXAMPLE: &str = "  basic_auth: {username: prometheus, password_file: password}\n  tls_config: {ca_file: ca.pem}";
@@ -19,7 +19,7 @@ const EXAMPLE: &str = "  basic_auth: {username: prometheus, password_file: passw
 pub struct HttpConfiguration {
     /// Used for `https` URLs.
     pub tls: ClientConfig,
-    /// Expected name in the certificate, instead of the URL's host.
+    /// Expected in the certificate, instead of the URL's host.
     pub server_name: Option<ServerName<'static>>,
     pub credentials: Option<Credentials>,
 }
@@ -81,7 +81,7 @@ impl HttpConfiguration {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn usual() -> Result<Self, EncryptionError> {
-        Ok(Self { tls: of_the_named(None, None)?, server_name: None, credentials: None })
+        Ok(Self { tls: with_verification(None, None)?, server_name: None, credentials: None })
     }
 
     /// Relative paths in the file start at its folder.
@@ -89,24 +89,19 @@ impl HttpConfiguration {
     /// # Errors
     /// When a file cannot be read, is invalid or has an unsupported key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let text = read_text(path)?;
-        let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        parse(&text, folder).map_err(|wrong| wrong.in_file(path))
+        load(path, parse)
     }
 }
 
 fn parse(text: &str, folder: &Path) -> Result<HttpConfiguration, Wrong> {
-    let text = text.trim_start_matches('\u{feff}');
-    let nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
-    let file = if text.lines().all(nothing) {
-        File::default()
-    } else {
-        let file = serde_saphyr::from_str_with_options(text, options());
-        file.map_err(|error| Wrong::of_yaml(&error, text, |_| EXAMPLE.to_owned()))?
-    };
+    let file: File = from_yaml(text, |_| EXAMPLE.to_owned())?.unwrap_or_default();
     let credentials = match (file.basic_auth, file.authorization) {
         (Some(_), Some(other)) => {
-            return Err(wrong(other.referenced.line(), "authorization", "basic_auth says who asks; leave one out"));
+            return Err(wrong(
+                other.referenced.line(),
+                "authorization",
+                "basic_auth and authorization exclude each other; leave one out",
+            ));
         }
         (Some(basic), None) => Some(self::basic(basic, folder)?),
         (None, Some(authorization)) => Some(token(authorization, folder)?),
@@ -114,7 +109,7 @@ fn parse(text: &str, folder: &Path) -> Result<HttpConfiguration, Wrong> {
     };
     let (tls, server_name) = match file.tls_config {
         Some(raw) => tls(raw, folder)?,
-        None => (of_the_named(None, None).map_err(|error| wrong(1, "tls_config", error.to_string()))?, None),
+        None => (with_verification(None, None).map_err(|error| wrong(1, "tls_config", error.to_string()))?, None),
     };
     Ok(HttpConfiguration { tls, server_name, credentials })
 }
@@ -122,7 +117,11 @@ fn parse(text: &str, folder: &Path) -> Result<HttpConfiguration, Wrong> {
 fn basic(raw: Spanned<Basic>, folder: &Path) -> Result<Credentials, Wrong> {
     let (line, Basic { username, password, password_file }) = (raw.referenced.line(), raw.value);
     if username.contains(':') {
-        return Err(wrong(line, "username", "no client can send a name with a colon in it"));
+        return Err(wrong(
+            line,
+            "username",
+            "HTTP basic authentication allows no colon in a user name; use a name without one",
+        ));
     }
     let password = secret(password, password_file, folder, ["password", "password_file"], line)?;
     Ok(Credentials::Basic { username, password })
@@ -132,14 +131,14 @@ fn token(raw: Spanned<Authorization>, folder: &Path) -> Result<Credentials, Wron
     let (line, Authorization { scheme, credentials, credentials_file }) = (raw.referenced.line(), raw.value);
     let scheme = scheme.unwrap_or_else(|| "Bearer".to_owned());
     if scheme.eq_ignore_ascii_case("basic") {
-        return Err(wrong(line, "type", "write a user and a password as basic_auth"));
+        return Err(wrong(line, "type", "write the user and the password as basic_auth"));
     }
     if scheme.is_empty() || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "-._~+/".contains(c)) {
-        return Err(wrong(line, "type", "the type is one word, such as Bearer"));
+        return Err(wrong(line, "type", "not a valid type; write one word, such as Bearer"));
     }
     let token = secret(credentials, credentials_file, folder, ["credentials", "credentials_file"], line)?;
     if token == PasswordSource::Empty {
-        return Err(wrong(line, "credentials_file", "one of credentials and credentials_file is missing"));
+        return Err(wrong(line, "credentials_file", "the token is missing; write credentials_file or credentials"));
     }
     Ok(Credentials::Token { scheme, token })
 }
@@ -154,7 +153,11 @@ fn secret(
 ) -> Result<PasswordSource, Wrong> {
     let source = match (inline, file) {
         (Some(_), Some(_)) => {
-            return Err(wrong(line, inline_key, format!("{inline_key} and {file_key} say the same; leave one out")));
+            return Err(wrong(
+                line,
+                inline_key,
+                format!("{inline_key} and {file_key} exclude each other; leave one out"),
+            ));
         }
         (Some(text), None) if text.is_empty() => PasswordSource::Empty,
         (Some(text), None) => PasswordSource::Given(Secret::new(text)),
@@ -181,15 +184,17 @@ fn tls(raw: Spanned<TlsConfig>, folder: &Path) -> Result<(ClientConfig, Option<S
     let authorities = authorities.map_err(|error| refused("ca_file", &error))?;
     let tls = match (raw.insecure_skip_verify == Some(true), &authorities) {
         (true, Some(_)) => {
-            return Err(refused("ca_file", &"with insecure_skip_verify nobody is checked; leave one out"));
+            return Err(refused("ca_file", &"insecure_skip_verify turns the check against ca_file off; leave one out"));
         }
-        (true, None) => of_anybody(identity.as_ref()),
-        (false, _) => of_the_named(authorities.as_ref(), identity.as_ref()),
+        (true, None) => without_verification(identity.as_ref()),
+        (false, _) => with_verification(authorities.as_ref(), identity.as_ref()),
     };
     let tls = tls.map_err(|error| refused("tls_config", &error))?;
     let server_name = raw.server_name.filter(|name| !name.value.is_empty()).map(|name| {
         let line = name.referenced.line();
-        ServerName::try_from(name.value).map_err(|_| wrong(line, "server_name", "no certificate can have such a name"))
+        ServerName::try_from(name.value).map_err(|_| {
+            wrong(line, "server_name", "not a valid host name; write the name in the certificate of the server")
+        })
     });
     Ok((tls, server_name.transpose()?))
 }
@@ -211,15 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_said_asks_as_nobody() {
-        for text in ["", "# nothing\n", "tls_config: {}"] {
+    fn an_empty_file_sends_no_credentials() {
+        for text in ["", "# empty\n", "tls_config: {}"] {
             let HttpConfiguration { server_name, credentials, .. } = read(text);
             assert!(server_name.is_none() && credentials.is_none(), "{text}");
         }
     }
 
     #[test]
-    fn users_tokens_and_authorities_are_read() {
+    fn users_tokens_and_ca_certificates_are_read() {
         let password = PasswordSource::Given(Secret::new("a:b".to_owned()));
         let basic = read("basic_auth: {username: prometheus, password: 'a:b'}").credentials;
         assert!(!format!("{basic:?}").contains("a:b"));
@@ -233,8 +238,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_honoured_is_refused_with_its_line_and_key() {
-        for (text, line, key, said) in [
+    fn invalid_settings_are_refused_with_line_and_key() {
+        for (text, line, key, part) in [
             ("\nproxy_url: http://proxy", 2, "proxy_url", "unknown key"),
             ("basic_auth: {password: x}", 1, "username", "missing"),
             ("basic_auth: {username: 'a:b'}", 1, "username", "colon"),
@@ -247,13 +252,18 @@ mod tests {
             ("tls_config: {ca_file: none.pem}", 1, "ca_file", "cannot read"),
             ("tls_config: {ca_file: server.key}", 1, "ca_file", "no certificate in PEM form"),
             ("tls_config: {cert_file: client.pem}", 1, "cert_file", "belong together"),
-            ("tls_config: {ca_file: authority.pem, insecure_skip_verify: true}", 1, "ca_file", "nobody is checked"),
-            ("tls_config: {server_name: 'a b'}", 1, "server_name", "no certificate can have"),
+            (
+                "tls_config: {ca_file: authority.pem, insecure_skip_verify: true}",
+                1,
+                "ca_file",
+                "turns the check against ca_file off",
+            ),
+            ("tls_config: {server_name: 'a b'}", 1, "server_name", "not a valid host name"),
             ("[]", 1, "YAML", "mapping"),
         ] {
             let wrong = parse(text, fixtures()).map(|read| panic!("{text}: {read:?}")).unwrap_err();
             assert_eq!((wrong.line, &*wrong.key), (line, key), "{text}: {}", wrong.problem);
-            assert!(wrong.problem.contains(said), "{text}: {}", wrong.problem);
+            assert!(wrong.problem.contains(part), "{text}: {}", wrong.problem);
         }
     }
 }

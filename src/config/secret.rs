@@ -29,15 +29,15 @@ pub enum PasswordSource {
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     #[error(
-        "cannot read the password file {path:?}: {reason}; check that it exists and that this user may read it, and in \
-         Kubernetes that the Secret behind it is there and has this key"
+        "cannot read the password file {path:?}: {reason}; check that it exists and that this user may read it; in \
+         Kubernetes, check that the Secret exists and has this key"
     )]
     Unreadable { path: PathBuf, reason: std::io::Error },
     #[error(
-        "the password file {path:?} is empty; write the password into it, or leave the option out if the account has no password"
+        "the password file {path:?} is empty; write the password into it, or remove this setting if the account has no password"
     )]
     Empty { path: PathBuf },
-    #[error("the password file {path:?} is not text of one line; write the password and nothing else into it")]
+    #[error("the password file {path:?} is not one line of UTF-8 text; write only the password into it")]
     NotOneLine { path: PathBuf },
 }
 
@@ -50,7 +50,7 @@ impl Secret {
         Self(text)
     }
 
-    /// Only for code that sends the text.
+    /// For code that sends the text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -131,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_at_the_end_is_no_part_of_the_password() {
+    fn a_line_break_at_the_end_is_not_part_of_the_password() {
         for bytes in ["se cret", "se cret\n", "se cret\r\n"] {
             assert_eq!(read(bytes.as_bytes()).unwrap().unwrap().expose(), "se cret");
         }
     }
 
     #[test]
-    fn a_file_that_holds_no_password_is_refused() {
+    fn a_file_without_a_password_is_refused() {
         assert!(matches!(read(b""), Err(PasswordError::Empty { .. })));
         assert!(matches!(read(b"\n"), Err(PasswordError::Empty { .. })));
         assert!(matches!(read(b"a\nb\n"), Err(PasswordError::NotOneLine { .. })));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_does_not_show_itself() {
+    fn a_secret_is_not_printed() {
         let source = PasswordSource::Given(Secret::new("hunter2".to_owned()));
         assert!(!format!("{source:?}").contains("hunter2"));
     }

@@ -17,7 +17,7 @@ use rustls::{
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::client::EncryptionError;
-pub(super) use self::client::{of_anybody, of_the_named};
+pub(super) use self::client::{with_verification, without_verification};
 use super::{
     file_stamp::FileStamp,
     text::{self, deserialize_from_str, serialize_display},

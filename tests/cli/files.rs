@@ -61,9 +61,9 @@ fn a_password_file_that_holds_no_password_is_refused_by_its_name() {
     for (content, part) in [
         (&b""[..], "is empty"),
         (b"\n", "is empty"),
-        (b"one\ntwo\n", "not text of one line"),
-        (b"\xff\xfe", "not text of one line"),
-        (&[b'x'; 10_000], "not text of one line"),
+        (b"one\ntwo\n", "not one line of UTF-8 text"),
+        (b"\xff\xfe", "not one line of UTF-8 text"),
+        (&[b'x'; 10_000], "not one line of UTF-8 text"),
     ] {
         fs::write(&path, content).unwrap();
         for further in [&[][..], &["--config.check"]] {
@@ -71,7 +71,7 @@ fn a_password_file_that_holds_no_password_is_refused_by_its_name() {
         }
     }
     let by_environment = call_with(readscope(&["run", ADDRESS[0], ADDRESS[1]]).env("READSCOPE_PASSWORD_FILE", &path));
-    by_environment.assert_refused(&[text(&path), "not text of one line"]);
+    by_environment.assert_refused(&[text(&path), "not one line of UTF-8 text"]);
 
     fs::write(&path, "hunter2\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();

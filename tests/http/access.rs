@@ -94,8 +94,8 @@ fn what_cannot_be_honoured_is_refused_by_its_name() {
         (tls("").replace("server.key", "client.key"), ["2: cert_file", "cannot be used"]),
         (tls("").replace("server.pem", "server.key"), ["2: cert_file", "no certificate"]),
         (tls("").replace("server.pem", "gone.pem"), ["2: cert_file", "cannot read"]),
-        ("http_server_config: {headers: {X-Other: a}}".to_owned(), ["1: X-Other", "cannot be set"]),
-        ("basic_auth_users: {one: \"\"}".to_owned(), ["1: basic_auth_users.one", "no bcrypt hash"]),
+        ("http_server_config: {headers: {X-Other: a}}".to_owned(), ["1: X-Other", "not supported"]),
+        ("basic_auth_users: {one: \"\"}".to_owned(), ["1: basic_auth_users.one", "not a bcrypt hash"]),
         (
             "basic_auth_users: {one: $2y$31$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi}".to_owned(),
             ["1: basic_auth_users.one", "cost 31"],

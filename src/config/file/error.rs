@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 pub enum FileError {
     #[error("cannot read {path:?}: {reason}; check that it is a file and that this user may read it")]
     Unreadable { path: PathBuf, reason: std::io::Error },
-    #[error("{path:?} is longer than {bytes_max} bytes, which no configuration is; check the path")]
+    #[error("{path:?} is longer than {bytes_max} bytes, the maximum for a configuration file; check the path")]
     TooLong { path: PathBuf, bytes_max: u64 },
-    #[error("{path:?} is not text in UTF-8; save it as UTF-8, and check the path")]
+    #[error("{path:?} is not UTF-8 text; check the path, or save the file as UTF-8")]
     NotText { path: PathBuf },
     #[error("{}:{line}: {key}: {problem}; for example:\n{example}", path.display())]
     Wrong {

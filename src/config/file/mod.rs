@@ -7,7 +7,7 @@ use std::{io::Read, path::Path};
 
 pub use error::FileError;
 pub(super) use error::Wrong;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_saphyr::Spanned;
 
 use self::entry::{Entries, Written};
@@ -78,9 +78,7 @@ impl Configuration {
     /// # Errors
     /// When the file cannot be read or is invalid.
     pub fn load(path: &Path, settings: Settings) -> Result<Self, FileError> {
-        let text = read_text(path)?;
-        let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        Self::parse(&text, folder, settings).map_err(|wrong| wrong.in_file(path))
+        load(path, |text, folder| Self::parse(text, folder, settings))
     }
 
     /// Targets listed in the file, without discovered ones.
@@ -112,17 +110,13 @@ impl Configuration {
     }
 
     fn parse(text: &str, folder: &Path, settings: Settings) -> Result<Self, Wrong> {
-        let text = text.trim_start_matches('\u{feff}');
-        let nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
         let wrong = |line, problem: String| {
             let (key, example) = ("targets".to_owned(), example("targets"));
             Err(Wrong { line, key, problem, example })
         };
-        if text.lines().all(nothing) {
+        let Some(file) = from_yaml::<File>(text, example)? else {
             return wrong(1, "the file is empty; name what to probe".to_owned());
-        }
-        let file: File = serde_saphyr::from_str_with_options(text, options())
-            .map_err(|error| Wrong::of_yaml(&error, text, example))?;
+        };
         let line = file.targets.referenced.line();
         match file.targets.value.len() {
             0 => return wrong(line, "the list is empty; name what to probe".to_owned()),
@@ -149,15 +143,28 @@ fn example(key: &str) -> String {
     settings.lines().find(|line| has_key(line)).map_or(EXAMPLES[0].to_owned(), |line| format!("    {line}"))
 }
 
-/// Anchors are allowed, but limited: their expansions count as if they were written out.
-pub(super) fn options() -> serde_saphyr::Options {
-    serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_documents: 1, max_aliases: 10_000, max_depth: 32, max_events: 4_000_000, max_nodes: 2_000_000 },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 200_000, max_replay_stack_depth: 8 },
-    }
+/// Calls `parse` with the text of a file and its folder.
+pub(super) fn load<T>(path: &Path, parse: impl FnOnce(&str, &Path) -> Result<T, Wrong>) -> Result<T, FileError> {
+    let text = read_text(path)?;
+    parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(|wrong| wrong.in_file(path))
 }
 
-pub(super) fn read_text(path: &Path) -> Result<String, FileError> {
+/// `None` if the text has only comments. `example` gives the example for a key.
+pub(super) fn from_yaml<T: DeserializeOwned>(text: &str, example: impl Fn(&str) -> String) -> Result<Option<T>, Wrong> {
+    let text = text.trim_start_matches('\u{feff}');
+    let is_empty = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
+    if text.lines().all(is_empty) {
+        return Ok(None);
+    }
+    // Anchors are allowed, but limited: their expansions count as if they were written out.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_documents: 1, max_aliases: 10_000, max_depth: 32, max_events: 4_000_000, max_nodes: 2_000_000 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 200_000, max_replay_stack_depth: 8 },
+    };
+    serde_saphyr::from_str_with_options(text, options).map(Some).map_err(|error| Wrong::of_yaml(&error, text, example))
+}
+
+fn read_text(path: &Path) -> Result<String, FileError> {
     let unreadable = |reason| FileError::Unreadable { path: path.to_owned(), reason };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();

@@ -14,24 +14,25 @@ use rustls::{
 
 use super::{ClientIdentity, PemFile};
 
-/// Accepts any certificate and signature (`insecure_skip_verify`): it encrypts but does not authenticate the server.
+/// For `insecure_skip_verify`: the connection is encrypted, but the server is not authenticated.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
-/// Rare: the files were already checked when they were read.
+/// Rare: the files are checked when they are read.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS cannot be set up: {0}")]
 pub struct EncryptionError(String);
 
-/// Encrypts without a check of the server's certificate.
-pub(in crate::config) fn of_anybody(identity: Option<&ClientIdentity>) -> Result<ClientConfig, EncryptionError> {
+pub(in crate::config) fn without_verification(
+    identity: Option<&ClientIdentity>,
+) -> Result<ClientConfig, EncryptionError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = builder(&provider)?.dangerous();
     with_identity(builder.with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))), identity)
 }
 
-/// Checks the server's certificate and name against `authorities`, or against those that browsers trust.
-pub(in crate::config) fn of_the_named(
+/// Verifies the name and certificate of the server. Without `authorities`, it uses the Mozilla root certificates.
+pub(in crate::config) fn with_verification(
     authorities: Option<&PemFile>,
     identity: Option<&ClientIdentity>,
 ) -> Result<ClientConfig, EncryptionError> {

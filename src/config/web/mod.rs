@@ -13,7 +13,7 @@ use serde_saphyr::Spanned;
 
 use super::{
     duration::parse_duration,
-    file::{FileError, Wrong, read_text},
+    file::{FileError, Wrong, from_yaml, load},
     file_stamp::FileStamp,
 };
 
@@ -44,7 +44,7 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     tls_server_config: Option<Spanned<tls::Raw>>,
@@ -84,22 +84,14 @@ impl WebConfiguration {
     /// When a file cannot be read, is invalid or has an unsupported key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let stamp = FileStamp::of(path);
-        let text = read_text(path)?;
-        let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        let mut configuration = parse(&text, folder).map_err(|wrong| wrong.in_file(path))?;
+        let mut configuration = load(path, parse)?;
         configuration.files.push(stamp);
         Ok(configuration)
     }
 }
 
 fn parse(text: &str, folder: &Path) -> Result<WebConfiguration, Wrong> {
-    let text = text.trim_start_matches('\u{feff}');
-    let nothing = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
-    if text.lines().all(nothing) {
-        return Ok(WebConfiguration::default());
-    }
-    let file: File = serde_saphyr::from_str_with_options(text, super::file::options())
-        .map_err(|error| Wrong::of_yaml(&error, text, |_| EXAMPLE.to_owned()))?;
+    let file: File = from_yaml(text, |_| EXAMPLE.to_owned())?.unwrap_or_default();
     let mut files = Vec::new();
     let http2 = file.http_server_config.as_ref().and_then(|http| http.http2).unwrap_or(true);
     let server = match &file.tls_server_config {
@@ -127,15 +119,20 @@ fn headers(http: Http) -> Result<Vec<(&'static str, String)>, Wrong> {
         let line = value.referenced.line();
         let Some((known, values)) = HEADERS.iter().find(|(known, _)| *known == name) else {
             let known: Vec<_> = HEADERS.iter().map(|(known, _)| *known).collect();
-            let problem = format!("this header cannot be set; write one of {}", known.join(", "));
+            let problem = format!("this header is not supported; use one of {}", known.join(", "));
             return Err(wrong(line, &name, problem, EXAMPLE));
         };
         if !values.is_empty() && !values.contains(&&*value.value) {
-            let problem = format!("{:?} is none of its values: {}", value.value, values.join(", "));
+            let problem = format!("{:?} is not a valid value; write {}", value.value, values.join(" or "));
             return Err(wrong(line, &name, problem, EXAMPLE));
         }
         if !value.value.chars().all(|c| c == '\t' || (' '..='~').contains(&c)) {
-            return Err(wrong(line, &name, "the value has characters that no header has", EXAMPLE));
+            return Err(wrong(
+                line,
+                &name,
+                "a header allows only printable ASCII characters and tabs; remove the others",
+                EXAMPLE,
+            ));
         }
         headers.push((*known, value.value));
     }
@@ -151,18 +148,18 @@ fn users(raw: BTreeMap<String, Spanned<String>>) -> Result<BTreeMap<String, Stri
     for (name, hash) in raw {
         let line = hash.referenced.line();
         if name.is_empty() || name.contains(':') {
-            let problem = "no client can send such a name: it is empty or has a colon in it";
+            let problem = "the user name is empty or has a colon; use another name";
             return Err(wrong(line, &format!("basic_auth_users.{name}"), problem, EXAMPLE));
         }
         let key = format!("basic_auth_users.{name}");
         match bcrypt_cost(&hash.value) {
             None => {
-                let problem = "the value is no bcrypt hash; make one with `htpasswd -nBC 10 \"\"`";
+                let problem = "not a bcrypt hash; create one with `htpasswd -nBC 10 \"\"`";
                 return Err(wrong(line, &key, problem, EXAMPLE));
             }
             Some(cost) if cost > BCRYPT_COST_MAX => {
                 let problem = format!(
-                    "a bcrypt hash of cost {cost} would take too long to check, for whoever asks; use a cost of at most \
+                    "the bcrypt hash has cost {cost}, so that every check takes seconds; use a cost of at most \
                      {BCRYPT_COST_MAX}"
                 );
                 return Err(wrong(line, &key, problem, EXAMPLE));
@@ -193,7 +190,7 @@ fn limit(raw: Limit) -> Result<Option<RateLimit>, Wrong> {
     }
     match raw.burst {
         Some(burst) if burst.value > 0 => Ok(Some(RateLimit { interval: duration, burst: burst.value })),
-        _ => Err(wrong(line, "burst", "without a burst of at least 1 no request would ever be answered", EXAMPLE)),
+        _ => Err(wrong(line, "burst", "must be at least 1, or the server refuses every request", EXAMPLE)),
     }
 }
 
@@ -202,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cost_of_a_hash_is_read_and_anything_else_is_none() {
+    fn only_bcrypt_hashes_have_a_cost() {
         let hash = |cost: &str| format!("$2y${cost}$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi");
         assert_eq!(bcrypt_cost(&hash("10")), Some(10));
         assert_eq!(bcrypt_cost(&hash("31")), Some(31));

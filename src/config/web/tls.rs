@@ -72,7 +72,7 @@ impl Pem<'_> {
         let said = |text: &Text| text.as_ref().is_some_and(|text| !text.value.is_empty());
         match (inline, file) {
             (Some(text), Some(_)) if said(inline) && said(file) => {
-                let problem = format!("{inline_key} and {file_key} say the same; leave one out");
+                let problem = format!("{inline_key} and {file_key} exclude each other; leave one out");
                 Err(wrong(text.referenced.line(), inline_key, problem, EXAMPLE))
             }
             (Some(text), _) if said(inline) => {
@@ -83,8 +83,10 @@ impl Pem<'_> {
                 let path = self.folder.join(&path.value);
                 let stamp = FileStamp::of(&path);
                 let bytes = std::fs::read(&path).map_err(|error| {
-                    let problem =
-                        format!("cannot read {}: {error}; check that it exists and may be read", path.display());
+                    let problem = format!(
+                        "cannot read {}: {error}; check that it exists and that this user may read it",
+                        path.display()
+                    );
                     wrong(line, file_key, problem, EXAMPLE)
                 })?;
                 self.files.push(stamp);
@@ -114,12 +116,14 @@ pub(super) fn server(
             let settings =
                 raw.cipher_suites.is_some() || raw.min_version.is_some() || raw.client_allowed_sans.is_some();
             if settings {
-                return Err(wrong(line, "cert_file", "TLS is configured without a certificate", EXAMPLE));
+                return Err(wrong(line, "cert_file", "TLS needs a certificate; write cert_file and key_file", EXAMPLE));
             }
             return Ok(None);
         }
-        (None, _) => return Err(wrong(line, "cert_file", "one of cert and cert_file is missing", EXAMPLE)),
-        (_, None) => return Err(wrong(line, "key_file", "one of key and key_file is missing", EXAMPLE)),
+        (None, _) => {
+            return Err(wrong(line, "cert_file", "the certificate is missing; write cert_file or cert", EXAMPLE));
+        }
+        (_, None) => return Err(wrong(line, "key_file", "the private key is missing; write key_file or key", EXAMPLE)),
     };
     let provider = Arc::new(provider(raw)?);
     let versions = versions(raw)?;
@@ -127,12 +131,12 @@ pub(super) fn server(
     let expires = chain.first().and_then(expiry);
     let guard = guard(raw, policy, authorities.as_ref(), &provider, line)?;
     let unusable = |error: rustls::Error| {
-        let problem = format!("the certificate and its key cannot be used: {error}");
+        let problem = format!("the certificate cannot be used: {error}; check that the private key belongs to it");
         wrong(certificate.1, certificate.2, problem, EXAMPLE)
     };
-    let builder = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&versions)
-        .map_err(|error| wrong(line, "cipher_suites", format!("no version of TLS is left: {error}"), EXAMPLE))?;
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(|error| {
+        wrong(line, "cipher_suites", format!("these settings leave no usable TLS version: {error}"), EXAMPLE)
+    })?;
     let builder = match guard {
         Some(guard) => builder.with_client_cert_verifier(Arc::new(guard)),
         None => builder.with_no_client_auth(),
@@ -149,7 +153,12 @@ fn certificates((bytes, line, key): &Read) -> Result<Vec<CertificateDer<'static>
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(wrong(*line, key, "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", EXAMPLE)),
+        _ => Err(wrong(
+            *line,
+            key,
+            "no certificate in PEM format; check that it has a line -----BEGIN CERTIFICATE-----",
+            EXAMPLE,
+        )),
     }
 }
 
@@ -159,8 +168,9 @@ fn expiry(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
 }
 
 fn private_key((bytes, line, key): &Read) -> Result<PrivateKeyDer<'static>, Wrong> {
-    PrivateKeyDer::from_pem_slice(bytes)
-        .map_err(|_| wrong(*line, key, "holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)", EXAMPLE))
+    PrivateKeyDer::from_pem_slice(bytes).map_err(|_| {
+        wrong(*line, key, "no private key in PEM format; check that it has a line -----BEGIN PRIVATE KEY-----", EXAMPLE)
+    })
 }
 
 fn policy(written: &Text) -> Result<Policy, Wrong> {
@@ -173,7 +183,7 @@ fn policy(written: &Text) -> Result<Policy, Wrong> {
         "RequireAndVerifyClientCert" => Ok(Policy::RequireAndVerify),
         other => {
             let problem = format!(
-                "{other:?} is no policy; write NoClientCert, RequestClientCert, RequireAnyClientCert, \
+                "{other:?} is not supported; write NoClientCert, RequestClientCert, RequireAnyClientCert, \
                  VerifyClientCertIfGiven or RequireAndVerifyClientCert"
             );
             let example = "  client_auth_type: RequireAndVerifyClientCert";
@@ -194,17 +204,22 @@ fn guard(
     let mandatory = matches!(policy, Policy::RequireAny | Policy::RequireAndVerify);
     match authorities {
         Some((_, line, key)) if policy == Policy::None => {
-            return Err(wrong(*line, key, "needs a client_auth_type that asks for certificates", EXAMPLE));
+            return Err(wrong(
+                *line,
+                key,
+                "the client_auth_type does not request certificates; write RequireAndVerifyClientCert",
+                EXAMPLE,
+            ));
         }
         None if verifies => {
-            let problem = "the authorities to verify client certificates by are missing";
+            let problem = "the CA certificates are missing; write client_ca_file or client_ca";
             return Err(wrong(line, "client_ca_file", problem, EXAMPLE));
         }
         _ => {}
     }
     if let Some(sans) = raw.client_allowed_sans.as_ref().filter(|_| !mandatory) {
         let problem = "needs client_auth_type RequireAnyClientCert or RequireAndVerifyClientCert: a client without a \
-                       certificate has no name to compare";
+                       certificate has no names";
         return Err(wrong(sans.referenced.line(), "client_allowed_sans", problem, EXAMPLE));
     }
     if policy == Policy::None {
@@ -242,7 +257,7 @@ fn provider(raw: &Raw) -> Result<CryptoProvider, Wrong> {
                 Some(suite) => provider.cipher_suites.push(*suite),
                 None => {
                     let known: Vec<_> = all.iter().map(|suite| format!("{:?}", suite.suite())).collect();
-                    let problem = format!("{:?} is not possible; there are {}", name.value, known.join(", "));
+                    let problem = format!("{:?} is not supported; write one of {}", name.value, known.join(", "));
                     let example = "  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]";
                     return Err(wrong(name.referenced.line(), "cipher_suites", problem, example));
                 }
@@ -259,7 +274,7 @@ fn provider(raw: &Raw) -> Result<CryptoProvider, Wrong> {
                 _ => None,
             };
             let Some(known) = group.and_then(|group| all.iter().find(|known| known.name() == group)) else {
-                let problem = format!("{:?} is not possible; there are X25519, CurveP256 and CurveP384", name.value);
+                let problem = format!("{:?} is not supported; write one of X25519, CurveP256, CurveP384", name.value);
                 let example = "  curve_preferences: [X25519, CurveP256]";
                 return Err(wrong(name.referenced.line(), "curve_preferences", problem, example));
             };
@@ -275,7 +290,7 @@ fn versions(raw: &Raw) -> Result<Vec<&'static SupportedProtocolVersion>, Wrong> 
         Some(("TLS12", _)) => Ok(12),
         Some(("TLS13", _)) => Ok(13),
         Some((other, text)) => {
-            let problem = format!("{other:?} is not possible: only TLS12 and TLS13 are served");
+            let problem = format!("{other:?} is not supported; write TLS12 or TLS13");
             Err(wrong(text.referenced.line(), key, problem, "  min_version: TLS12"))
         }
     };
@@ -285,7 +300,12 @@ fn versions(raw: &Raw) -> Result<Vec<&'static SupportedProtocolVersion>, Wrong> 
         all.into_iter().filter(|(n, _)| (least..=most).contains(n)).map(|(_, version)| version).collect();
     if versions.is_empty() {
         let line = raw.min_version.as_ref().map_or(1, |text| text.referenced.line());
-        return Err(wrong(line, "min_version", "is above max_version", "  min_version: TLS12"));
+        return Err(wrong(
+            line,
+            "min_version",
+            "min_version is above max_version; lower it or raise max_version",
+            "  min_version: TLS12",
+        ));
     }
     Ok(versions)
 }
