@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 pub use self::{
     error::ExporterError,
-    events::{Events, Told},
+    events::{Events, Received},
     url::{ExporterUrl, ExporterUrlError},
 };
 use crate::{
@@ -112,12 +112,12 @@ impl Exporter {
     }
 
     async fn get(&self, path: &'static str) -> Result<Bytes, ExporterError> {
-        let asking = async {
+        let request = async {
             let body = Limited::new(self.send(path).await?.into_body(), BYTES_MAX).collect().await;
             body.map(http_body_util::Collected::to_bytes)
                 .map_err(|error| ExporterError::Unreachable(self.url.clone(), error.to_string()))
         };
-        timeout(WITHIN, asking).await.unwrap_or_else(|_| Err(self.late()))
+        timeout(WITHIN, request).await.unwrap_or_else(|_| Err(self.late()))
     }
 
     async fn send(&self, path: &'static str) -> Result<Response<Incoming>, ExporterError> {
@@ -151,13 +151,13 @@ impl Exporter {
             Credentials::Token { scheme, .. } => format!("{scheme} {secret}"),
         };
         let mut value = HeaderValue::from_str(&text)
-            .map_err(|_| unusable("the token has characters that no header has".to_owned()))?;
+            .map_err(|_| unusable("the token has characters that an HTTP header cannot contain".to_owned()))?;
         value.set_sensitive(true);
         Ok(value)
     }
 
     fn late(&self) -> ExporterError {
-        ExporterError::Unreachable(self.url.clone(), format!("no answer within {WITHIN:?}"))
+        ExporterError::Unreachable(self.url.clone(), format!("no response within {WITHIN:?}"))
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_exporter_says_is_read_and_what_it_adds_is_passed_over() {
+    fn unknown_fields_and_milestones_of_an_exporter_are_ignored() {
         let body = r#"{"scale_events": [], "statefulsets": [{"statefulset": "mysql/mysql", "more": 1,
             "replicas": [{"replica": "mysql-3", "milestones": ["pod_ready", "of_tomorrow"]}]}]}"#;
         let sets = read(body.as_bytes()).unwrap();

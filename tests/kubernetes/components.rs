@@ -71,7 +71,7 @@ fn checked(container: &Value, folder: &TempDir) -> String {
 }
 
 #[test]
-fn cluster_wide_takes_its_targets_from_the_file_and_the_same_rights_everywhere() {
+fn cluster_wide_reads_targets_from_the_file_and_has_the_same_permissions_everywhere() {
     let plain = rendered(&["per-node"]);
     for container in containers(&plain) {
         assert!(checked(container, &files(None, None)).contains("service: mysql/mysql-read"));
@@ -100,7 +100,7 @@ fn cluster_wide_takes_its_targets_from_the_file_and_the_same_rights_everywhere()
 }
 
 #[test]
-fn tls_and_auth_reaches_every_probe_and_prometheus() {
+fn tls_and_auth_apply_to_every_probe_and_to_prometheus() {
     let objects = rendered(&["prometheus-operator", "per-node", "tls-and-auth"]);
     let page = fs::read_to_string(repository().join("docs/install.md")).unwrap();
     let example = page.split("```yaml\n").find(|block| block.starts_with("tls_server_config:")).unwrap();
@@ -109,7 +109,7 @@ fn tls_and_auth_reaches_every_probe_and_prometheus() {
     assert!(web.contains(&hash), "{web}");
     for container in containers(&objects) {
         checked(container, &files(None, Some(&web)));
-        // Nobody without credentials is told more than that the port is open.
+        // Without credentials, a probe can only check that the port is open.
         for probe in ["livenessProbe", "readinessProbe"] {
             assert_eq!(container[probe]["tcpSocket"], json!({"port": "http"}), "{container}");
             assert!(container[probe]["httpGet"].is_null(), "{container}");
@@ -128,7 +128,7 @@ fn tls_and_auth_reaches_every_probe_and_prometheus() {
 }
 
 #[test]
-fn the_dashboard_is_what_the_sidecar_looks_for() {
+fn the_dashboard_has_the_label_of_the_sidecar() {
     let objects = rendered(&["dashboard"]);
     let map = named(&objects, "ConfigMap", "readscope-dashboard");
     assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
@@ -140,7 +140,7 @@ fn the_dashboard_is_what_the_sidecar_looks_for() {
 }
 
 #[test]
-fn every_component_goes_with_every_other() {
+fn every_pair_of_components_renders() {
     // `topology` is in per-node.
     let all = ["prometheus-operator", "per-node", "dashboard", "cluster-wide", "kubernetes-events", "tls-and-auth"];
     let objects = rendered(&all);

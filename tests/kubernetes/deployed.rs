@@ -43,13 +43,13 @@ pub(crate) fn make_secret(cluster: &Cluster) {
     cluster.kubectl_reads("-n readscope create secret generic readscope --from-file=password=/dev/stdin", &password);
 }
 
-/// Starts it anew and waits until it is ready.
+/// Restarts it and waits until it is ready.
 pub(crate) fn restart(cluster: &Cluster) {
     restart_without_waiting(cluster);
     roll_out(cluster);
 }
 
-/// Starts it anew.
+/// Restarts it.
 pub(crate) fn restart_without_waiting(cluster: &Cluster) {
     cluster.kubectl("-n readscope rollout restart deployment/readscope");
 }

@@ -19,9 +19,9 @@ mod lab;
 mod link;
 mod mysql;
 mod rules;
+mod scaled_replica;
 #[path = "../support/mod.rs"]
 mod support;
-mod telling;
 mod turn;
 mod witness;
 

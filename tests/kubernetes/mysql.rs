@@ -43,7 +43,7 @@ pub(crate) fn password(cluster: &Cluster, account: &str) -> String {
     cluster.kubectl(&format!("-n mysql get secret mysql-passwords -o {template}"))
 }
 
-/// Waits until every replica that is asked for is ready.
+/// Waits until all replicas of the StatefulSet are ready.
 pub(crate) fn roll_out(cluster: &Cluster) {
     cluster.kubectl(&format!("-n mysql rollout status statefulset/mysql {ROLLOUT}"));
 }

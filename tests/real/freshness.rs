@@ -43,7 +43,7 @@ struct Observed {
     prober: Arc<Prober>,
     clock: Clock,
     stop: CancellationToken,
-    asking: Option<JoinHandle<()>>,
+    pod_probes: Option<JoinHandle<()>>,
     sequence: u64,
 }
 
@@ -71,11 +71,11 @@ impl Observed {
         let prober = Arc::new(Prober::new(target, clock).unwrap());
         let stop = CancellationToken::new();
         // The thread is in the test's network namespace, as what starts it is.
-        let asking = thread::spawn({
+        let pod_probes = thread::spawn({
             let (state, prober, stop) = (Arc::clone(&state), Arc::clone(&prober), stop.clone());
-            move || runtime().block_on(ask(&state, &prober, clock, stop))
+            move || runtime().block_on(probe_pods(&state, &prober, clock, stop))
         });
-        Self { state, prober, clock, stop, asking: Some(asking), sequence: 0 }
+        Self { state, prober, clock, stop, pod_probes: Some(pod_probes), sequence: 0 }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -112,7 +112,7 @@ impl Observed {
 impl Drop for Observed {
     fn drop(&mut self) {
         self.stop.cancel();
-        let ended = self.asking.take().map(JoinHandle::join);
+        let ended = self.pod_probes.take().map(JoinHandle::join);
         assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the direct probes ended");
     }
 }
@@ -139,25 +139,25 @@ fn target() -> Target {
     }
 }
 
-/// Asks the servers directly, as the plan says, until `stop`.
-async fn ask(state: &Mutex<State>, prober: &Arc<Prober>, clock: Clock, stop: CancellationToken) {
-    let (events, mut told) = mpsc::channel(1000);
+/// Sends the planned pod probes until `stop`.
+async fn probe_pods(state: &Mutex<State>, prober: &Arc<Prober>, clock: Clock, stop: CancellationToken) {
+    let (events, mut received) = mpsc::channel(1000);
     let (planned, plan) = watch::channel(ProbePlan::default());
     let probe = {
         let prober = Arc::clone(prober);
-        move |ask: &PodProbe| {
-            let (prober, addresses) = (Arc::clone(&prober), ask.addresses.clone());
+        move |pod_probe: &PodProbe| {
+            let (prober, addresses) = (Arc::clone(&prober), pod_probe.addresses.clone());
             async move { prober.probe_at(&addresses).await }
         }
     };
-    let asking = tokio::spawn(pod_probes::run(TARGET, plan, probe, events, stop));
+    let running = tokio::spawn(pod_probes::run(TARGET, plan, probe, events, stop));
     let mut tick = interval(Duration::from_secs(1));
     loop {
         for (_, plan) in state.lock().unwrap().new_plans(clock.now()) {
             planned.send_replace(plan);
         }
         let event = tokio::select! {
-            event = told.recv() => match event {
+            event = received.recv() => match event {
                 Some(event) => event,
                 None => break,
             },
@@ -165,7 +165,7 @@ async fn ask(state: &Mutex<State>, prober: &Arc<Prober>, clock: Clock, stop: Can
         };
         state.lock().unwrap().apply(event, clock.now());
     }
-    asking.await.unwrap();
+    running.await.unwrap();
 }
 
 /// The newest row that the server has.
@@ -181,7 +181,7 @@ fn written_after(primary: &Mysql, row: &str) -> Option<Timestamp> {
 }
 
 #[test]
-fn a_replica_that_replicates_late_lags_by_the_age_of_what_it_lacks() {
+fn the_lag_is_the_age_of_the_oldest_missing_transaction() {
     let service = Service::of(3);
     let [primary, _, late] = service.fleet.members() else { panic!("there are three") };
     primary.query("CREATE DATABASE lab; CREATE TABLE lab.times (at DATETIME(6), KEY (at))");
@@ -219,7 +219,7 @@ fn a_replica_that_replicates_late_lags_by_the_age_of_what_it_lacks() {
                 let committed = Duration::from_millis(slowest.load(Ordering::Relaxed));
                 assert!(lag.behind <= truth, "{lag:?}, in truth {truth:?}");
                 assert!(truth <= lag.behind + resolution + committed, "{lag:?}, in truth {truth:?}, {committed:?}");
-                assert!(truth >= Duration::from_secs(4), "the server is asked to be five seconds late: {truth:?}");
+                assert!(truth >= Duration::from_secs(4), "the server replicates five seconds late: {truth:?}");
                 compared += 1;
                 (compared == 10).then_some(())
             });

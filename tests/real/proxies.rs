@@ -84,7 +84,7 @@ impl Site {
         Exporter::start(command.env("HOME", self.folder.path()).envs(environment.iter().copied()))
     }
 
-    /// Waits for every list, and returns from where they were asked for.
+    /// Waits for every list, and returns the sources of their requests.
     fn ways_of(&self, mut exporter: Exporter) -> Vec<String> {
         exporter.wait_until("every list", |metrics| metrics.sum("readscope_kube_watch_up", "") == 3);
         assert_keeps_the_secret(&exporter);
@@ -207,20 +207,20 @@ fn proxy_url_in_the_kubeconfig_wins_over_the_environment() {
 }
 
 #[test]
-fn a_proxy_that_fails_is_named_with_what_to_do_and_without_its_password() {
+fn a_failing_proxy_is_reported_with_advice_and_without_its_password() {
     let site = Site::new();
     let says = |exporter: Exporter, parts: &[&str]| {
         wait_until(&format!("{parts:?}"), SOON, || exporter.program.logged(parts) > 0);
         assert_keeps_the_secret(&exporter);
     };
     let https_proxy = |proxy| site.with_kubeconfig("", &[("HTTPS_PROXY", proxy), ("RUST_LOG", "trace")]);
-    let nobody = "no connection through the proxy http://127.0.0.1:9 (from HTTPS_PROXY): ";
-    let advice = "; check that proxy, or add the API server to NO_PROXY";
-    says(https_proxy(NO_PROXY_THERE), &[nobody, "Connection refused", advice]);
-    let refuses = "no connection through the proxy http://127.0.0.1:3128 (from HTTPS_PROXY): ";
+    let no_proxy = "cannot connect through the proxy http://127.0.0.1:9 (from HTTPS_PROXY): ";
+    let advice = "; check the proxy, or add the API server to NO_PROXY";
+    says(https_proxy(NO_PROXY_THERE), &[no_proxy, "Connection refused", advice]);
+    let refuses = "cannot connect through the proxy http://127.0.0.1:3128 (from HTTPS_PROXY): ";
     says(https_proxy("http://127.0.0.1:3128"), &[refuses, "proxy authorization required", advice]);
     says(https_proxy("http://user:other-secret@127.0.0.1:3128"), &[refuses, "tunnel error: unsuccessful", advice]);
-    let socks = "no connection through the proxy socks5://127.0.0.1:9 (from proxy-url of the kubeconfig): ";
-    let advice = "; check that proxy and proxy-url";
+    let socks = "cannot connect through the proxy socks5://127.0.0.1:9 (from proxy-url of the kubeconfig): ";
+    let advice = "; check the proxy, and proxy-url in the kubeconfig";
     says(site.with_kubeconfig("socks5://127.0.0.1:9", &[]), &[socks, "failed to create underlying connection", advice]);
 }

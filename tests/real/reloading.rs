@@ -40,7 +40,7 @@ fn replicas(target: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_changed_file_is_followed_while_the_unchanged_target_counts_every_read_of_its_servers() {
+fn a_changed_file_is_reloaded_and_unchanged_targets_keep_their_counters() {
     let service = Service::of(4);
     let [one, two, three, four]: [Ipv4Addr; 4] = service.fleet.addresses().try_into().expect("there are four");
     route_to(&[one, two]);

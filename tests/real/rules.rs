@@ -22,7 +22,7 @@ fn prometheus_accepts_every_rule() {
 }
 
 #[test]
-fn every_alert_fires_when_it_should_and_is_silent_when_it_should() {
+fn every_alert_fires_when_it_should_and_only_then() {
     let said = assert_promtool("test", "readscope.test.yaml");
     assert!(said.contains("SUCCESS"), "{said}");
 }

@@ -21,7 +21,7 @@ pub(crate) struct RunDirectory {
 impl RunDirectory {
     pub(crate) fn new(root: &Path) -> Self {
         let all = File::open(root.join("srv")).expect("the root has /srv");
-        // Nobody may take a directory for stale between its creation and its lock.
+        // A directory is not stale between its creation and its lock.
         all.lock().expect("directories can be locked");
         remove_stale(root);
         let directory =

@@ -13,7 +13,7 @@ use crate::{
 const WITHIN: Duration = Duration::from_secs(30);
 
 #[test]
-fn promtool_has_nothing_to_say_about_the_metrics() {
+fn promtool_accepts_the_metrics() {
     let service = Service::of(2);
     let mut probe = service.call().with(&["--interval", "20ms", "--expect", "mysql-0", "--expect", "mysql-1"]).run();
     probe.wait_for("20 reads", |now| now.reads() >= 20);
@@ -23,7 +23,7 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
 }
 
 #[test]
-fn prometheus_sees_the_reads_that_the_servers_counted() {
+fn prometheus_has_the_reads_that_the_servers_counted() {
     let service = Service::of(3);
     let expected = ["--expect", "mysql-0", "--expect", "mysql-1", "--expect", "mysql-2"];
     // Nothing is behind the name until Prometheus has seen the zeros.

@@ -24,7 +24,7 @@ use crate::{
 
 use super::{page::Page, runbook};
 
-/// What a step may take on a machine that is busy with other things.
+/// Time for one step on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Every milestone of a new replica with a new PVC.
@@ -57,7 +57,7 @@ const OF_FAILURES: &str = "Failures by reason";
 /// What it has nothing to show for unless reads are unbalanced, which they are not in the lab.
 const OF_IMBALANCE: &str = "Culprits now";
 
-/// Tells how long each step took; `cargo test -- --nocapture` shows it.
+/// Prints how long each step took; `cargo test -- --nocapture` shows it.
 struct Steps(Instant);
 
 impl Steps {
@@ -127,7 +127,7 @@ impl Dashboard {
 }
 
 #[test]
-fn the_lab_shows_at_each_step_what_it_should() {
+fn the_lab_shows_the_expected_state_at_each_step() {
     obtained::prometheus();
     obtained::browser();
     let cluster = Turn::from_nothing();
@@ -150,7 +150,7 @@ fn the_lab_shows_at_each_step_what_it_should() {
     dashboard.answers_all_but(&[&OF_EVENTS[..], &[OF_FAILURES, OF_IMBALANCE]].concat());
     steps
         .done(&format!("C: the dashboard's queries, {:.0} s after the pods were ready", ready.elapsed().as_secs_f64()));
-    a_fourth_joins_and_leaves(&cluster, &mut page);
+    a_fourth_replica_joins_and_leaves(&cluster, &mut page);
     steps.done("D: 3, 4, 3, 5 replicas");
     dashboard.answers_all_but(&[OF_FAILURES, OF_IMBALANCE]);
     steps.done("D: the dashboard's queries about scale events");
@@ -177,7 +177,7 @@ fn storage_is_pvced(cluster: &Cluster) {
     deployed::ends_saying(cluster, "readscope", "the Secret behind it is there");
     mysql::make_secret(cluster);
     deployed::make_secret(cluster);
-    // Not after the pause that crashes have made longer and longer.
+    // Without the growing pause after crashes.
     cluster.kubectl("-n mysql delete pod mysql-0");
     deployed::restart_without_waiting(cluster);
     mysql::roll_out(cluster);
@@ -190,7 +190,7 @@ fn storage_is_pvced(cluster: &Cluster) {
         let pvcs = target["pvcs"].as_array();
         pvcs.is_some_and(|pvcs| pvcs.len() == 3 && pvcs.iter().all(|pvc| pvc["phase"] == "Bound"))
     });
-    assert_eq!(metric(cluster, "readscope_persistentvolumeclaim_pending_seconds", "pvc="), [0.0; 3]);
+    assert_eq!(metric(cluster, "readscope_persistentvolumeclaim_pending_seconds", "persistentvolumeclaim="), [0.0; 3]);
 }
 
 fn a_write_is_read_back(cluster: &Cluster) {
@@ -200,7 +200,7 @@ fn a_write_is_read_back(cluster: &Cluster) {
     mysql::query(cluster, "mysql-0.mysql", write);
     let read = "SELECT message FROM test.messages";
     for replica in ["mysql-1.mysql", "mysql-2.mysql"] {
-        // A replica may be a moment behind.
+        // A replica may lag a little.
         wait_until("the row", PATIENCE, || {
             mysql::try_query(cluster, replica, read).is_ok_and(|rows| rows == "hello\n")
         });
@@ -224,7 +224,7 @@ fn three_servers_answer(cluster: &Cluster) {
     assert!(metric(cluster, "readscope_reads_total", "replica=").iter().all(|reads| *reads > 0.0));
 }
 
-fn a_fourth_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
+fn a_fourth_replica_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
     mysql::scale(cluster, 4);
     let event = scaled(cluster, 4);
     page.shows(1, "#events summary", r"^3 → 4 replicas\s+in [0-9.]+ s");
@@ -275,7 +275,7 @@ fn nothing_is_left(cluster: &Cluster, page: &mut Page) {
     page.shows(0, "#pvcs tr", "data-mysql");
     page.shows(1, "#verdict-word", "^Undecided$");
     assert!(metric(cluster, "readscope_statefulset_replicas", "").is_empty());
-    wait_until("that nobody is expected to answer", PATIENCE, || {
+    wait_until("no expected replicas", PATIENCE, || {
         let shown = target(cluster);
         let replicas = shown["replicas"].as_array().unwrap();
         replicas.iter().all(|replica| replica["expected_share"] == 0.0)

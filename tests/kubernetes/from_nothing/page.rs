@@ -12,11 +12,11 @@ use crate::{
     support::obtained,
 };
 
-/// It is never loaded anew; its console has to stay empty.
+/// It is never reloaded; its console must stay empty.
 pub(crate) struct Page {
     browser: Child,
     /// Closed to close the page.
-    asks: Option<ChildStdin>,
+    queries: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
@@ -31,23 +31,23 @@ impl Page {
             .env("READSCOPE_BROWSER", obtained::browser())
             .env("READSCOPE_PROGRAM", env!("CARGO_BIN_EXE_readscope"));
         let mut browser = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (asks, answers) = (browser.stdin.take(), BufReader::new(browser.stdout.take().unwrap()));
-        let mut page = Self { browser, asks, answers };
+        let (queries, answers) = (browser.stdin.take(), BufReader::new(browser.stdout.take().unwrap()));
+        let mut page = Self { browser, queries, answers };
         assert_eq!(page.answer()["open"], true);
         page
     }
 
     /// Waits until so many elements that a selector selects have a text that matches a pattern.
     pub(crate) fn shows(&mut self, times: usize, selector: &str, pattern: &str) {
-        let ask = json!({"selector": selector, "pattern": pattern, "times": times});
-        writeln!(self.asks.as_mut().unwrap(), "{ask}").unwrap();
+        let query = json!({"selector": selector, "pattern": pattern, "times": times});
+        writeln!(self.queries.as_mut().unwrap(), "{query}").unwrap();
         let answer = self.answer();
         assert_eq!(answer["shown"], true, "{answer:#}");
     }
 
     /// Closes it; panics when its console had anything to say.
     pub(crate) fn close(mut self) {
-        self.asks = None;
+        self.queries = None;
         let status = self.browser.wait().unwrap();
         assert!(status.success(), "{status}");
     }

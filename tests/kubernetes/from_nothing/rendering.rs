@@ -9,7 +9,7 @@ use crate::{cluster::Cluster, deploy::Deploy, deployed, mysql, support::waiting:
 const OBJECTS: usize = 12;
 
 #[test]
-fn every_directory_is_rendered_and_a_wrong_service_is_told() {
+fn every_directory_is_rendered_and_a_wrong_service_is_reported() {
     let cluster = Turn::from_nothing();
 
     let old = cluster.kubectl("kustomize manifests/mysql-8.4");
@@ -32,7 +32,7 @@ fn every_directory_is_rendered_and_a_wrong_service_is_told() {
     assert!(error.contains("namespaces \"mysql\" not found"), "{error}");
 
     mysql::apply(&cluster);
-    // Nobody is behind the Service, however long readscope takes to start.
+    // The Service has no endpoints, however long readscope takes to start.
     cluster.kubectl("-n mysql scale statefulset/mysql --replicas=0");
     mysql::make_secret(&cluster);
     deployed::apply(&cluster);

@@ -43,7 +43,7 @@ fn reads(metrics: &Metrics, target: &str) -> u64 {
 }
 
 #[test]
-fn a_service_is_a_target_from_its_label_to_its_loss_and_nothing_else_is_noticed() {
+fn a_service_is_a_target_while_it_has_the_label() {
     let lab = Lab::own();
     lab.kubectl("-n mysql delete service mysql-late --ignore-not-found");
     let folder = tempfile::tempdir().unwrap();
@@ -52,11 +52,7 @@ fn a_service_is_a_target_from_its_label_to_its_loss_and_nothing_else_is_noticed(
     let mut probe = lab.readscope_of(&file);
     probe.scrape_until("reads of the written target", |now| reads(now, WRITTEN) >= 100);
     assert_eq!(names(&probe), [WRITTEN]);
-    assert_eq!(
-        http::get(probe.address, "/-/ready").status,
-        200,
-        "a selector that fits nothing is waited for by nobody"
-    );
+    assert_eq!(http::get(probe.address, "/-/ready").status, 200, "a selector without matches delays nothing");
 
     lab.apply(LATE);
     let now = probe.scrape_until("reads of the discovered target", |now| reads(now, FOUND) >= 100);

@@ -5,9 +5,9 @@ use serde_json::Value;
 use crate::{
     WITHIN,
     lab::Lab,
+    scaled_replica::ScaledReplica,
     support::commands::Interactive,
     support::{exporter::Exporter, waiting::wait_for},
-    telling::Member,
 };
 
 /// How late the replica is.
@@ -17,7 +17,7 @@ const DELAY: f64 = 5.0;
 const RESOLUTION: f64 = 2.0;
 
 #[test]
-fn a_late_replica_gives_stale_reads_and_a_new_one_is_fresh_only_when_it_has_caught_up() {
+fn a_lagging_replica_gives_stale_reads_and_a_new_one_is_fresh_after_catching_up() {
     let lab = Lab::own();
     let options = ["--interval", "50ms", "--pod-probe-interval", "1s", "--freshness.max-lag", "1s"];
     let mut probe = lab.readscope("mysql/mysql-read", &options);
@@ -32,17 +32,20 @@ fn a_late_replica_gives_stale_reads_and_a_new_one_is_fresh_only_when_it_has_caug
     delay(&lab, "mysql-2", 0);
     wait_for("it to have caught up", WITHIN, || lag_now(&probe, "mysql-2").then_some(()));
 
-    late_from_the_start(&lab, "SOURCE_DELAY = 5, ");
+    lagging_from_the_start(&lab, "SOURCE_DELAY = 5, ");
     lab.scale(4);
     let first = wait_for("the first read", WITHIN, || {
         let event = probe.scale_events().into_iter().next()?;
-        Member::only(&event).milestones().get("first_read").copied()
+        ScaledReplica::only(&event).milestones().get("first_read").copied()
     });
     wait_for("reads of the new replica", WITHIN, || (stale(&probe, "mysql-3") >= 20).then_some(()));
-    assert!(!Member::only(&probe.scale_events()[0]).milestones().contains_key("fresh_read"), "it is late all the time");
+    assert!(
+        !ScaledReplica::only(&probe.scale_events()[0]).milestones().contains_key("fresh_read"),
+        "it is late all the time"
+    );
     drop(writing);
     let events = probe.finished_events(1);
-    let member = Member::only(&events[0]);
+    let member = ScaledReplica::only(&events[0]);
     let after = member.milestones()["fresh_read"].duration_since(first).as_secs_f64();
     assert!(after > 1.0, "{after} s after the first read: {:#?}", member.value());
     assert!(
@@ -50,11 +53,11 @@ fn a_late_replica_gives_stale_reads_and_a_new_one_is_fresh_only_when_it_has_caug
         "{:#?}",
         member.value()
     );
-    late_from_the_start(&lab, "");
+    lagging_from_the_start(&lab, "");
 }
 
 /// Has new replicas begin to replicate with this option, or as usual without one.
-fn late_from_the_start(lab: &Lab, option: &str) {
+fn lagging_from_the_start(lab: &Lab, option: &str) {
     let scripts = lab.object("configmap/mysql")["data"]["clone-mysql.sh"].as_str().unwrap().to_owned();
     let plain = scripts.replace("SOURCE_DELAY = 5, ", "");
     let late = plain.replace("SOURCE_AUTO_POSITION = 1", &format!("{option}SOURCE_AUTO_POSITION = 1"));

@@ -31,7 +31,7 @@ items:
 const NAMES: [&str; 4] = ["mysql/mysql-read", "mysql/mysql-sticky", "mysql/mysql-local", "mysql/mysql-all"];
 
 #[test]
-fn expected_shares_are_those_of_kube_proxys_rules() {
+fn expected_shares_equal_those_of_kube_proxys_rules() {
     let lab = Lab::own();
     lab.apply(SERVICES);
     let probes = NAMES.map(|service| (service, lab.readscope(service, &["--interval", "50ms"])));
