@@ -56,8 +56,8 @@ impl Supervisor {
         &self.stop
     }
 
-    /// `task` makes the task from its stop token, which must be cancelled before the task ends. It is cancelled with the
-    /// program's; whoever cancels the returned token earlier releases this task alone.
+    /// `task` makes the task from its stop token, which must be cancelled before the task ends. It is cancelled by the
+    /// program's stop. The caller may cancel the returned token earlier, to release this task alone.
     pub(super) fn spawn<F>(
         &self,
         name: impl Into<String>,

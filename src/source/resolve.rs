@@ -1,5 +1,4 @@
-//! Name resolution, repeated for every probe. A cached result, or one shared with another probe, is not what a client
-//! gets.
+//! Name resolution, repeated for every probe, as for a new client: results are neither cached nor shared.
 
 use std::{
     net::IpAddr,

@@ -1,4 +1,4 @@
-//! How far real replicas are behind, against what the servers themselves know of it.
+//! The lag of real replicas, compared with the data on the servers.
 
 use std::{
     net::IpAddr,
@@ -37,7 +37,7 @@ const TARGET: TargetId = TargetId(0);
 
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// The model with direct probes of real servers, as Kubernetes would name them; stopped when it is dropped.
+/// The model with pod probes of real servers, named as in Kubernetes. Stopped when it is dropped.
 struct Observed {
     state: Arc<Mutex<State>>,
     prober: Arc<Prober>,
@@ -70,7 +70,7 @@ impl Observed {
         let state = Arc::new(Mutex::new(state));
         let prober = Arc::new(Prober::new(target, clock).unwrap());
         let stop = CancellationToken::new();
-        // The thread is in the test's network namespace, as what starts it is.
+        // The thread inherits the test's network namespace.
         let pod_probes = thread::spawn({
             let (state, prober, stop) = (Arc::clone(&state), Arc::clone(&prober), stop.clone());
             move || runtime().block_on(probe_pods(&state, &prober, clock, stop))
@@ -91,7 +91,7 @@ impl Observed {
         runtime().block_on(self.prober.probe_at(&[(server.address, 3306).into()]))
     }
 
-    /// How far the server is behind, as a direct probe that was just taken shows it.
+    /// The lag of the server by a new pod probe.
     fn lag(&self, server: &Mysql, probe: Probe) -> Option<Lag> {
         let pod = PodRef { name: server.name.as_str().into(), uid: server.name.as_str().into() };
         let probe = Box::new(PodProbeResult { pod, purpose: Purpose::Replica, probe });
@@ -99,7 +99,7 @@ impl Observed {
         self.replica(&server.name)?.lag
     }
 
-    /// Takes a probe as if it had come through the Service.
+    /// Takes a probe as through the Service.
     fn read(&mut self, server: &Mysql) {
         let probe = Probe { sequence: self.sequence, ..self.probe(server) };
         assert!(probe.outcome.is_ok(), "{:?}", probe.outcome);
@@ -168,12 +168,12 @@ async fn probe_pods(state: &Mutex<State>, prober: &Arc<Prober>, clock: Clock, st
     running.await.unwrap();
 }
 
-/// The newest row that the server has.
+/// The newest row on the server.
 fn newest(server: &Mysql) -> String {
     server.query("SELECT COALESCE(MAX(at), '2000-01-01 00:00:00.000000') FROM lab.times")[0][0].clone()
 }
 
-/// When the oldest row that comes after this one was written.
+/// When the next row was written.
 fn written_after(primary: &Mysql, row: &str) -> Option<Timestamp> {
     let next = primary.query(&format!("SELECT MIN(at) FROM lab.times WHERE at > '{row}'"))[0][0].clone();
     let time: DateTime = next.parse().ok()?;
@@ -215,7 +215,7 @@ fn the_lag_is_the_age_of_the_oldest_missing_transaction() {
                 let truth = Duration::try_from(probe.started.wall.duration_since(lacks)).ok()?;
                 let lag = observed.lag(late, probe).expect("one primary answers");
                 let resolution = lag.resolution.expect("the history reaches back that far");
-                // The row was committed a little after it took its time.
+                // The row was committed a little after its timestamp.
                 let committed = Duration::from_millis(slowest.load(Ordering::Relaxed));
                 assert!(lag.behind <= truth, "{lag:?}, in truth {truth:?}");
                 assert!(truth <= lag.behind + resolution + committed, "{lag:?}, in truth {truth:?}, {committed:?}");
@@ -239,7 +239,7 @@ fn the_lag_is_the_age_of_the_oldest_missing_transaction() {
         }
     });
 
-    // Its set stands for nothing any more, although it is still there.
+    // Its GTID set is outdated but still present.
     primary.query("SET GLOBAL gtid_mode = ON_PERMISSIVE");
     wait_for("the end of what is known", WITHIN, || observed.lag(late, observed.probe(late)).is_none().then_some(()));
     let stale = observed.replica(&late.name).and_then(|replica| replica.stale_reads);

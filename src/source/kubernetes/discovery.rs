@@ -75,7 +75,7 @@ pub async fn discover(
             }
             Ok(_) => None,
         };
-        changed |= event.is_ok_and(|event| selected.apply(event));
+        changed |= event.is_ok_and(|event| selected.take(event));
         if let Some(told) = told
             && events.send(Event::Cluster { watch: name.clone(), told }).await.is_err()
         {
@@ -86,7 +86,7 @@ pub async fn discover(
 
 impl Selected {
     /// Returns whether the selection changed. The first list always counts as a change.
-    fn apply(&mut self, event: watcher::Event<Selectable>) -> bool {
+    fn take(&mut self, event: watcher::Event<Selectable>) -> bool {
         let name = |service: &Selectable| {
             Some(ObjectName::new(service.metadata.namespace.as_deref()?, service.metadata.name.as_deref()?))
         };
@@ -132,13 +132,13 @@ mod tests {
     #[test]
     fn a_service_is_selected_until_it_loses_the_label() {
         let mut selected = Selected::default();
-        assert!(!selected.apply(watcher::Event::Init));
-        assert!(!selected.apply(watcher::Event::InitApply(service("a"))));
+        assert!(!selected.take(watcher::Event::Init));
+        assert!(!selected.take(watcher::Event::InitApply(service("a"))));
         assert!(selected.there.is_empty(), "half a list changes nothing");
-        assert!(selected.apply(watcher::Event::InitDone));
-        assert!(selected.apply(watcher::Event::Apply(service("b"))));
-        assert!(!selected.apply(watcher::Event::Apply(service("b"))), "another change of it does not count");
-        assert!(selected.apply(watcher::Event::Delete(service("a"))));
+        assert!(selected.take(watcher::Event::InitDone));
+        assert!(selected.take(watcher::Event::Apply(service("b"))));
+        assert!(!selected.take(watcher::Event::Apply(service("b"))), "another change of it does not count");
+        assert!(selected.take(watcher::Event::Delete(service("a"))));
         assert_eq!(selected.there.iter().map(|name| &*name.name).collect::<Vec<_>>(), ["b"]);
     }
 
@@ -146,14 +146,14 @@ mod tests {
     fn a_new_list_removes_services_that_it_does_not_contain() {
         let mut selected = Selected::default();
         for event in [watcher::Event::Init, watcher::Event::InitApply(service("a")), watcher::Event::InitDone] {
-            selected.apply(event);
+            selected.take(event);
         }
-        selected.apply(watcher::Event::Init);
-        selected.apply(watcher::Event::InitApply(service("a")));
-        assert!(!selected.apply(watcher::Event::InitDone), "the same again");
-        selected.apply(watcher::Event::Init);
+        selected.take(watcher::Event::Init);
+        selected.take(watcher::Event::InitApply(service("a")));
+        assert!(!selected.take(watcher::Event::InitDone), "the same again");
+        selected.take(watcher::Event::Init);
         assert!(selected.there.len() == 1, "gone only when the list is complete");
-        assert!(selected.apply(watcher::Event::InitDone));
+        assert!(selected.take(watcher::Event::InitDone));
         assert!(selected.there.is_empty());
     }
 }

@@ -210,8 +210,8 @@ impl Watcher {
             // The node's name is already known; the watch adds its zone.
             let vantage = Vantage { node: Some(node.as_str().into()), zone: None };
             let change = Change::Applied(Object::Vantage(vantage), crate::model::cluster::Receipt::Listed);
-            let told = Told::Change(Box::new(change));
-            let _ = events.send(Event::Cluster { watch: watch.clone(), told }).await;
+            let (watch, told) = (watch.clone(), Told::Change(Box::new(change)));
+            let _ = events.send(Event::Cluster { watch, told }).await;
         }
         match watch.kind {
             Kind::Service => running.spawn(self.namespaced::<core::Service>(watch, events, leave)),

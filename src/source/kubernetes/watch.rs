@@ -36,7 +36,7 @@ pub(super) async fn watch<K>(
             () = leave.cancelled() => break,
             event = attempts.next() => event,
         };
-        for told in known.apply(event) {
+        for told in known.take(event) {
             if events.send(Event::Cluster { watch: watch.clone(), told }).await.is_err() {
                 return;
             }
@@ -63,7 +63,7 @@ impl Known {
         self.names.drain().map(deleted)
     }
 
-    fn apply<K: Observed>(&mut self, event: watcher::Result<watcher::Event<K>>) -> Vec<Told> {
+    fn take<K: Observed>(&mut self, event: watcher::Result<watcher::Event<K>>) -> Vec<Told> {
         let deleted = |name, receipt| Told::Change(Box::new(Change::Deleted(K::KIND, name, receipt)));
         let applied = |object: K, name: Option<ObjectName>, receipt| {
             let fact = name.and_then(|name| object.fact(name));
@@ -128,7 +128,7 @@ mod tests {
         Err(watcher::Error::WatchError(Box::new(Status { code, ..Status::default() })))
     }
 
-    fn apply(known: &mut Known, event: Result) -> Vec<String> {
+    fn told(known: &mut Known, event: Result) -> Vec<String> {
         let short = |told: Told| match told {
             Told::Listed => "listed".to_owned(),
             Told::Broken(problem) if problem.forbidden => "forbidden".to_owned(),
@@ -139,30 +139,30 @@ mod tests {
                 Change::Deleted(..) => "another kind".to_owned(),
             },
         };
-        known.apply(event).into_iter().map(short).collect()
+        known.take(event).into_iter().map(short).collect()
     }
 
     #[test]
     fn objects_missing_from_a_new_list_count_as_deleted() {
         let mut known = Known::default();
-        apply(&mut known, Ok(watcher::Event::Init));
-        assert_eq!(apply(&mut known, Ok(watcher::Event::InitApply(pod("a")))), ["applied Listed"]);
-        apply(&mut known, Ok(watcher::Event::InitApply(pod("b"))));
-        assert_eq!(apply(&mut known, Ok(watcher::Event::InitDone)), ["listed"]);
-        assert_eq!(apply(&mut known, Ok(watcher::Event::Apply(pod("c")))), ["applied Live"]);
-        apply(&mut known, Ok(watcher::Event::Init));
-        apply(&mut known, Ok(watcher::Event::InitApply(pod("b"))));
-        apply(&mut known, Ok(watcher::Event::InitApply(pod("c"))));
-        assert_eq!(apply(&mut known, Ok(watcher::Event::InitDone)), ["a deleted Listed", "listed"]);
-        assert_eq!(apply(&mut known, Ok(watcher::Event::Delete(pod("b")))), ["b deleted Live"]);
-        assert!(apply(&mut known, Ok(watcher::Event::Delete(pod("b")))).is_empty());
+        told(&mut known, Ok(watcher::Event::Init));
+        assert_eq!(told(&mut known, Ok(watcher::Event::InitApply(pod("a")))), ["applied Listed"]);
+        told(&mut known, Ok(watcher::Event::InitApply(pod("b"))));
+        assert_eq!(told(&mut known, Ok(watcher::Event::InitDone)), ["listed"]);
+        assert_eq!(told(&mut known, Ok(watcher::Event::Apply(pod("c")))), ["applied Live"]);
+        told(&mut known, Ok(watcher::Event::Init));
+        told(&mut known, Ok(watcher::Event::InitApply(pod("b"))));
+        told(&mut known, Ok(watcher::Event::InitApply(pod("c"))));
+        assert_eq!(told(&mut known, Ok(watcher::Event::InitDone)), ["a deleted Listed", "listed"]);
+        assert_eq!(told(&mut known, Ok(watcher::Event::Delete(pod("b")))), ["b deleted Live"]);
+        assert!(told(&mut known, Ok(watcher::Event::Delete(pod("b")))).is_empty());
     }
 
     #[test]
     fn a_compacted_history_is_not_reported_and_a_missing_permission_is() {
         let mut known = Known::default();
-        assert!(apply(&mut known, refused(410)).is_empty());
-        assert_eq!(apply(&mut known, refused(403)), ["forbidden"]);
-        assert_eq!(apply(&mut known, refused(500)), ["broken"]);
+        assert!(told(&mut known, refused(410)).is_empty());
+        assert_eq!(told(&mut known, refused(403)), ["forbidden"]);
+        assert_eq!(told(&mut known, refused(500)), ["broken"]);
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn failure(mut error: Error, stage: Stage, address: SocketAddr) -> Fa
     made(reason, doing, address, &Text(&error))
 }
 
-/// A panic of the driver: it cannot handle what the server sent.
+/// A panic of the driver on bytes from the server.
 pub(super) fn of_panic(Panicked(message): &Panicked, stage: Stage, address: SocketAddr) -> Failure {
     let text = format!("the MySQL driver cannot parse the server's packet ({message})");
     made(FailureReason::Protocol, stage.doing(), address, &text)
@@ -156,7 +156,7 @@ fn driver_reason(error: &DriverError) -> FailureReason {
         DriverError::UnknownAuthPlugin { .. }
         | DriverError::CleartextPluginDisabled
         | DriverError::MysqlOldPasswordDisabled => FailureReason::Auth,
-        // All others that occur here are caused by what the server sends.
+        // The server causes all others that occur here.
         _ => FailureReason::Protocol,
     }
 }

@@ -1,5 +1,5 @@
-//! The lab from end to end: its steps A to E with kubectl, and at each what readscope shows of it: in its API, its metrics, on
-//! its page in a browser, and to a Prometheus in the queries of the dashboard. docs/lab.md walks through the same steps.
+//! The lab from end to end: steps A to E of docs/lab.md with kubectl, and the state that readscope shows at each: in its API,
+//! its metrics, its page in a browser, and in the dashboard's queries to a Prometheus.
 
 use std::{
     collections::BTreeSet,
@@ -42,7 +42,7 @@ const UP: [&str; 11] = [
     "first_read",
 ];
 
-/// What the dashboard has nothing to show for before a scale event.
+/// Panels without data before a scale event.
 const OF_EVENTS: [&str; 5] = [
     "Last scale-up: request to first read",
     "From the request to each milestone",
@@ -51,10 +51,10 @@ const OF_EVENTS: [&str; 5] = [
     "Time to bind a PVC",
 ];
 
-/// What it has nothing to show for while nothing fails.
+/// The panel without data while nothing fails.
 const OF_FAILURES: &str = "Failures by reason";
 
-/// What it has nothing to show for unless reads are unbalanced, which they are not in the lab.
+/// The panel without data while reads are balanced, as in the lab.
 const OF_IMBALANCE: &str = "Culprits now";
 
 /// Prints how long each step took; `cargo test -- --nocapture` shows it.
@@ -79,7 +79,7 @@ fn replica<'a>(event: &'a Value, name: &str) -> &'a Value {
     event["replicas"].as_array().unwrap().iter().find(|replica| replica["replica"] == name).unwrap()
 }
 
-/// Waits until a scale event to so many replicas is over.
+/// Waits until a scale event to this number of replicas has finished.
 fn scaled(cluster: &Cluster, to: u64) -> Value {
     wait_until(&format!("the end of the scale event to {to}"), PATIENCE, || {
         let event = scale_event(cluster);
@@ -88,14 +88,14 @@ fn scaled(cluster: &Cluster, to: u64) -> Value {
     scale_event(cluster)
 }
 
-/// The dashboard's queries that a Prometheus has not answered yet.
+/// The dashboard's queries without a result so far.
 struct Dashboard {
     prometheus: Prometheus,
     open: Vec<Panel>,
 }
 
 impl Dashboard {
-    /// With the configuration that docs/install.md has for a Prometheus without the operator.
+    /// With the configuration of docs/install.md for a Prometheus without the operator.
     fn start(cluster: &Cluster) -> Self {
         let page = fs::read_to_string(repository().join("docs/install.md")).unwrap();
         let scrape = page.split("```yaml\n").find(|block| block.starts_with("scrape_configs:")).unwrap();
@@ -103,7 +103,7 @@ impl Dashboard {
         let rules = repository().join("deploy/alerts/readscope.rules.yaml");
         let configuration = format!("rule_files: ['{}']\n{scrape}", rules.display());
         let prometheus = Prometheus::start(cluster.inside("env"), &configuration, &[]);
-        // Grafana's for a scrape every 15 s.
+        // Grafana's rate interval for a scrape every 15 s.
         Self { prometheus, open: panels("1m") }
     }
 
@@ -114,7 +114,7 @@ impl Dashboard {
         assert!(fired.is_empty(), "{fired:?}");
     }
 
-    /// Waits until each has been answered, but those of these panels.
+    /// Waits until all queries have had a result, except those of these panels.
     fn answers_all_but(&mut self, panels: &[&str]) {
         wait_until("the dashboard's queries", PATIENCE, || {
             for (_, expressions) in &mut self.open {
@@ -170,7 +170,7 @@ fn mebibytes(bytes: u64) -> f64 {
 }
 
 fn storage_is_pvced(cluster: &Cluster) {
-    // Without passwords, both say what is missing.
+    // Without passwords, both report the missing Secret.
     mysql::apply(cluster);
     deployed::apply(cluster);
     deployed::ends_saying(cluster, "mysql", "create secret generic mysql-passwords");

@@ -1,11 +1,10 @@
-//! The directories that are given to `kubectl apply -k`, as kubectl renders them; and what a user sees who named the wrong
-//! Service.
+//! The directories for `kubectl apply -k`, as kubectl renders them, and the notices for a wrong Service name.
 
 use std::time::Duration;
 
 use crate::{cluster::Cluster, deploy::Deploy, deployed, mysql, support::waiting::wait_until, turn::Turn};
 
-/// How many objects readscope's directory has by itself.
+/// Number of objects in readscope's directory.
 const OBJECTS: usize = 12;
 
 #[test]
@@ -23,11 +22,11 @@ fn every_directory_is_rendered_and_a_wrong_service_is_reported() {
         assert_eq!(rendered.len(), OBJECTS + adds, "{component}: {rendered:#?}");
     }
 
-    // The operator is not there.
+    // There is no operator.
     let operated = Deploy::with(&["prometheus-operator"]);
     let error = cluster.try_kubectl(&format!("apply -k {}", operated.path())).unwrap_err();
     assert!(error.contains("no matches for kind \"PodMonitor\""), "{error}");
-    // Neither is the namespace of MySQL.
+    // There is no namespace of MySQL.
     let error = cluster.try_kubectl("apply -k deploy").unwrap_err();
     assert!(error.contains("namespaces \"mysql\" not found"), "{error}");
 

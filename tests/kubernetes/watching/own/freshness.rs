@@ -1,4 +1,4 @@
-//! A replica that replicates 5 s late, and a new one that does.
+//! A replica with a delay of 5 s, and a new one with the same delay.
 
 use serde_json::Value;
 
@@ -10,10 +10,10 @@ use crate::{
     support::{exporter::Exporter, waiting::wait_for},
 };
 
-/// How late the replica is.
+/// Replication delay.
 const DELAY: f64 = 5.0;
 
-/// How exactly lag is known: the primary's history has steps of a quarter of a second, and the machine is busy.
+/// Tolerance: the primary's history has steps of 0.25 s, and the machine may be busy.
 const RESOLUTION: f64 = 2.0;
 
 #[test]
@@ -56,7 +56,7 @@ fn a_lagging_replica_gives_stale_reads_and_a_new_one_is_fresh_after_catching_up(
     lagging_from_the_start(&lab, "");
 }
 
-/// Has new replicas begin to replicate with this option, or as usual without one.
+/// Sets a replication option for new replicas, or the default.
 fn lagging_from_the_start(lab: &Lab, option: &str) {
     let scripts = lab.object("configmap/mysql")["data"]["clone-mysql.sh"].as_str().unwrap().to_owned();
     let plain = scripts.replace("SOURCE_DELAY = 5, ", "");
@@ -67,11 +67,11 @@ fn lagging_from_the_start(lab: &Lab, option: &str) {
         .unwrap();
 }
 
-/// Something is written on the primary four times a second, until this is dropped.
+/// Writes to the primary four times a second until it is dropped.
 fn writes(lab: &Lab) -> Interactive {
     let script =
         "while sleep 0.25; do mysql --no-defaults --execute='INSERT INTO lab.written VALUES (1)' || exit; done";
-    // Without its input it ends, be the connection to the pod lost or not.
+    // It ends without its input, even if the connection to the pod is lost.
     let until_told = format!("({script}) & read -r; kill $!");
     let call = ["--namespace", "mysql", "exec", "--stdin", "mysql-0", "--", "bash", "-c", &until_told];
     Interactive::start(lab.cluster().call().args(call))
@@ -99,7 +99,7 @@ fn lag_now(probe: &Exporter, name: &str) -> bool {
     lag(probe, name).is_some_and(|lag| lag <= 1.0)
 }
 
-/// The lag of the replica that is not late.
+/// The lag of the replica without a delay.
 fn lag_of_others(probe: &Exporter) -> f64 {
     lag(probe, "mysql-1").expect("its lag is known")
 }

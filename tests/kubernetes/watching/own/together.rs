@@ -1,5 +1,5 @@
-//! Replicas that come at the same time, from an ordinal of their own, with several PVCs each; and a second request before
-//! the first is over.
+//! Several replicas of one request, with a first ordinal and several PVCs each; and a second request before the end of the
+//! first.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -75,7 +75,7 @@ fn replicas_of_one_request_have_dates_of_their_own_and_a_later_request_takes_ove
 
     let scale = |replicas: u32| lab.kubectl(&format!("-n mysql scale statefulset/many --replicas={replicas}"));
     scale(3);
-    // Meanwhile somebody waits for one of them, by watches of his own.
+    // Meanwhile, `wait` waits for one of them with its own watches.
     let waits = ["wait", "--for", "endpoint_ready", "many-7", "--service", "mysql/many-read"];
     let output = run(&mut lab.call(&lab.cluster().kubeconfig(), &waits));
     assert_eq!(output, "many-7 was a ready endpoint\n");
@@ -95,7 +95,7 @@ fn replicas_of_one_request_have_dates_of_their_own_and_a_later_request_takes_ove
     assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &[]), 4);
     assert_eq!(probe.target()["pvcs"].as_array().map(Vec::len), Some(6));
 
-    // The first event waits for first reads; the second takes one of its replicas away.
+    // The first event waits for first reads; the second removes one of its replicas.
     scale(2);
     let events = wait_for("the end of the second event", WITHIN, || {
         let events = probe.scale_events();
@@ -112,7 +112,7 @@ fn replicas_of_one_request_have_dates_of_their_own_and_a_later_request_takes_ove
     lab.kubectl("-n mysql delete statefulset/many service/many-read --timeout=120s");
 }
 
-/// Asserts that PVCs which were bound before readscope started are dated as their volumes are.
+/// Asserts that PVCs bound before the start of readscope have the dates of their volumes.
 fn assert_bound_as_their_volumes_say(lab: &Lab, pvcs: &[Value]) {
     for pvc in pvcs {
         let bound: Timestamp = pvc["bound"].as_str().unwrap().parse().unwrap();
