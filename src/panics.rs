@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_an_error_and_other_futures_go_on() {
+    async fn a_panic_becomes_an_error_and_other_futures_work() {
         let panicked: Result<(), _> = contain(async {
             tokio::task::yield_now().await;
             panic!("key {}", 7)

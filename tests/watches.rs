@@ -1,4 +1,4 @@
-//! What an API server may do to a watch, and what is told of it: by the real client of Kubernetes, over HTTP.
+//! Events of a watch for everything that an API server may do to it, with the real Kubernetes client over HTTP.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -25,37 +25,36 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// What is answered to a question about pods.
+/// The response to a request for pods.
 enum Reply {
-    /// A list of these pods, which is so old.
+    /// A list of these pods, with its resource version.
     Pods(u32, &'static [&'static str]),
-    /// A watch that tells this and ends, as each does after a while.
+    /// A watch that sends these events and ends.
     Events(Vec<Value>),
-    /// The same of a connection that breaks.
+    /// A watch that sends these events, then its connection breaks.
     Broken(Vec<Value>),
-    /// The same of a watch that goes on.
+    /// A watch that sends these events and stays open.
     Lasting(Vec<Value>),
     Refused(u16),
 }
 
-/// An API server that gives these answers, one after the other, to whoever asks for pods, and lets nobody read anything
-/// else.
+/// An API server that sends these replies to requests for pods, in order. It refuses all other requests.
 struct ApiServer {
     replies: Mutex<VecDeque<Reply>>,
-    /// The questions about pods: `list`, or `watch` with since when.
-    asked: Mutex<Vec<String>>,
+    /// Requests for pods: `list`, or `watch` with its resource version.
+    requests: Mutex<Vec<String>>,
 }
 
 impl ApiServer {
     fn start(replies: impl Into<VecDeque<Reply>>) -> (Arc<Self>, kube::Client) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = Arc::new(Self { replies: Mutex::new(replies.into()), asked: Mutex::default() });
+        let server = Arc::new(Self { replies: Mutex::new(replies.into()), requests: Mutex::default() });
         let serving = Arc::clone(&server);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let server = Arc::clone(&serving);
-                // Who hangs up has heard enough.
+                // A client may close its connection at any time.
                 thread::spawn(move || server.serve(&client));
             }
         });
@@ -77,11 +76,11 @@ impl ApiServer {
                 continue;
             }
             let parameter = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-            let asked = match parameter("watch") {
+            let request = match parameter("watch") {
                 Some(_) => format!("watch {}", parameter("resourceVersion").unwrap_or_default()),
                 None => "list".to_owned(),
             };
-            self.asked.lock().unwrap().push(asked);
+            self.requests.lock().unwrap().push(request);
             let reply = self.replies.lock().unwrap().pop_front();
             match reply {
                 Some(Reply::Pods(version, names)) => {
@@ -105,8 +104,8 @@ impl ApiServer {
         Ok(())
     }
 
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
@@ -125,12 +124,13 @@ fn refused(code: u16) -> Vec<u8> {
 }
 
 fn watch(events: &[Value]) -> Vec<u8> {
-    let mut told = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let mut response =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for event in events {
         let line = event.to_string();
-        told.extend(format!("{:x}\r\n{line}\n\r\n", line.len() + 1).into_bytes());
+        response.extend(format!("{:x}\r\n{line}\n\r\n", line.len() + 1).into_bytes());
     }
-    told
+    response
 }
 
 fn pod(name: &str, version: u32) -> Value {
@@ -147,26 +147,26 @@ fn bookmark(version: u32) -> Value {
     json!({"type": "BOOKMARK", "object": {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {}}})
 }
 
-/// What the watch of pods tells, in short, until it has told enough.
-async fn told(client: kube::Client, until: impl Fn(&[String]) -> bool) -> Vec<String> {
+/// The events of the watch of pods, in short, until they are complete.
+async fn watched(client: kube::Client, until: impl Fn(&[String]) -> bool) -> Vec<String> {
     let (_namespaces, now) = latest::channel(Namespaces::from(["mysql".into()]));
     let (events, mut received) = mpsc::channel(64);
     let stop = CancellationToken::new();
     let watching = tokio::spawn(Watcher::new(client, false).run(now, events, stop.clone()));
-    let mut told = Vec::new();
-    let telling = async {
-        while !until(&told) {
+    let mut seen = Vec::new();
+    let receiving = async {
+        while !until(&seen) {
             match received.recv().await.unwrap() {
-                Event::Cluster { watch, update } if watch.kind == Kind::Pod => told.push(short(update)),
+                Event::Cluster { watch, update } if watch.kind == Kind::Pod => seen.push(short(update)),
                 _ => {}
             }
         }
     };
-    let in_time = timeout(Duration::from_secs(120), telling).await;
-    assert!(in_time.is_ok(), "no more than {told:#?}");
+    let in_time = timeout(Duration::from_secs(120), receiving).await;
+    assert!(in_time.is_ok(), "only {seen:#?}");
     stop.cancel();
     watching.await.unwrap();
-    told
+    seen
 }
 
 fn short(update: WatchUpdate) -> String {
@@ -183,11 +183,11 @@ fn short(update: WatchUpdate) -> String {
 }
 
 fn has(last: &'static str) -> impl Fn(&[String]) -> bool {
-    move |told| told.last().is_some_and(|told| told == last)
+    move |seen| seen.last().is_some_and(|seen| seen == last)
 }
 
 #[tokio::test]
-async fn a_watch_that_ends_goes_on_and_a_history_that_is_gone_is_begun_with_a_list() {
+async fn a_watch_resumes_after_its_end_and_lists_after_a_compaction() {
     let (server, client) = ApiServer::start([
         Reply::Pods(10, &["a", "b"]),
         Reply::Events(vec![event("MODIFIED", "a", 11)]),
@@ -196,48 +196,48 @@ async fn a_watch_that_ends_goes_on_and_a_history_that_is_gone_is_begun_with_a_li
         Reply::Pods(30, &["b", "c", "d"]),
         Reply::Lasting(vec![event("DELETED", "b", 31)]),
     ]);
-    let told = told(client, has("b gone Live")).await;
+    let seen = watched(client, has("b gone Live")).await;
     let lists = ["a Listed", "b Listed", "all listed", "a Live", "c Live"];
     let again = ["b Listed", "c Listed", "d Listed", "a gone Listed", "all listed", "b gone Live"];
-    assert_eq!(told, [&lists[..], &again].concat(), "nothing is broken");
-    assert_eq!(server.asked(), ["list", "watch 10", "watch 11", "watch 12", "list", "watch 30"]);
+    assert_eq!(seen, [&lists[..], &again].concat(), "no error is reported");
+    assert_eq!(server.requests(), ["list", "watch 10", "watch 11", "watch 12", "list", "watch 30"]);
 }
 
 #[tokio::test]
-async fn whatever_else_happens_to_a_watch_a_list_tells_what_was_missed() {
+async fn a_list_after_a_broken_watch_shows_what_was_missed() {
     let (server, client) = ApiServer::start([
         Reply::Refused(500),
         Reply::Pods(10, &["a"]),
-        // A connection that breaks is no trouble as long as the next one goes on where it was.
+        // A broken connection is not reported if the next one can resume.
         Reply::Broken(vec![event("ADDED", "b", 11)]),
         Reply::Events(vec![json!({"type": "NONSENSE"})]),
         Reply::Pods(20, &["b"]),
-        // The history is gone before a watch of it begins.
+        // The history is compacted before the watch starts.
         Reply::Refused(410),
         Reply::Pods(30, &["b", "c"]),
         Reply::Lasting(vec![event("ADDED", "d", 31)]),
     ]);
-    let told = told(client, has("d Live")).await;
+    let seen = watched(client, has("d Live")).await;
     let first = ["broken", "a Listed", "all listed", "b Live", "broken"];
     let second = ["b Listed", "a gone Listed", "all listed", "broken"];
     let third = ["b Listed", "c Listed", "all listed", "d Live"];
-    assert_eq!(told, [&first[..], &second, &third].concat());
-    let asked = ["list", "list", "watch 10", "watch 11", "list", "watch 20", "list", "watch 30"];
-    assert_eq!(server.asked(), asked);
+    assert_eq!(seen, [&first[..], &second, &third].concat());
+    let requests = ["list", "list", "watch 10", "watch 11", "list", "watch 20", "list", "watch 30"];
+    assert_eq!(server.requests(), requests);
 }
 
 #[tokio::test]
-async fn an_api_server_that_is_overloaded_is_reported_at_once() {
+async fn an_overloaded_api_server_is_reported_at_once() {
     for code in [429, 503, 504] {
         let (server, client) = ApiServer::start([Reply::Refused(code), Reply::Lasting(Vec::new())]);
-        let told = timeout(Duration::from_secs(20), told(client, has("broken"))).await;
-        assert_eq!(told.ok(), Some(vec!["broken".to_owned()]), "{code}");
-        assert_eq!(server.asked(), ["list"], "{code}");
+        let seen = timeout(Duration::from_secs(20), watched(client, has("broken"))).await;
+        assert_eq!(seen.ok(), Some(vec!["broken".to_owned()]), "{code}");
+        assert_eq!(server.requests(), ["list"], "{code}");
     }
 }
 
 #[tokio::test]
-async fn a_permission_that_is_withdrawn_and_given_back_is_told_both_times() {
+async fn loss_and_return_of_a_permission_are_reported() {
     let (server, client) = ApiServer::start([
         Reply::Pods(10, &["a"]),
         Reply::Events(Vec::new()),
@@ -246,16 +246,16 @@ async fn a_permission_that_is_withdrawn_and_given_back_is_told_both_times() {
         Reply::Pods(20, &["b"]),
         Reply::Lasting(vec![event("ADDED", "c", 21)]),
     ]);
-    let told = told(client, has("c Live")).await;
+    let seen = watched(client, has("c Live")).await;
     let withdrawn = ["a Listed", "all listed", "forbidden", "forbidden"];
     let back = ["b Listed", "a gone Listed", "all listed", "c Live"];
-    assert_eq!(told, [&withdrawn[..], &back].concat());
-    assert_eq!(server.asked(), ["list", "watch 10", "watch 10", "list", "list", "watch 20"]);
+    assert_eq!(seen, [&withdrawn[..], &back].concat());
+    assert_eq!(server.requests(), ["list", "watch 10", "watch 10", "list", "list", "watch 20"]);
 }
 
 #[tokio::test]
-async fn an_object_is_read_as_far_as_it_matters_and_its_version_is_kept() {
-    // Fields that are not known, null where the API would leave a field out, and what is written about writers.
+async fn unknown_fields_are_ignored_and_the_resource_version_is_kept() {
+    // Unknown fields, null instead of a missing field, and managed fields.
     let mut strange = pod("a", 10);
     strange["metadata"]["managedFields"] = json!([{"manager": "kubelet", "fieldsV1": {"f:status": {}}}]);
     strange["status"] = json!({"podIPs": [{"ip": "10.0.0.1"}, {"ip": "no address"}], "conditions": null, "new": [1]});
@@ -265,6 +265,6 @@ async fn an_object_is_read_as_far_as_it_matters_and_its_version_is_kept() {
         Reply::Events(vec![bookmark(15)]),
         Reply::Lasting(vec![event("DELETED", "a", 16)]),
     ]);
-    assert_eq!(told(client, has("a gone Live")).await, ["all listed", "a Live", "a gone Live"]);
-    assert_eq!(server.asked(), ["list", "watch 9", "watch 10", "watch 15"]);
+    assert_eq!(watched(client, has("a gone Live")).await, ["all listed", "a Live", "a gone Live"]);
+    assert_eq!(server.requests(), ["list", "watch 9", "watch 10", "watch 15"]);
 }

@@ -75,9 +75,9 @@ fn plain(line: &[u8]) -> Vec<u8> {
 
 /// `RUST_LOG` overrides the level of the arguments.
 pub(super) fn install(args: &LogArgs) {
-    let asked_for = || EnvFilter::new(format!("{},{}", args.level, QUIET.join(",")));
+    let from_args = || EnvFilter::new(format!("{},{}", args.level, QUIET.join(",")));
     let set = std::env::var("RUST_LOG").is_ok_and(|filter| !filter.is_empty());
-    let filter = if set { EnvFilter::from_default_env() } else { asked_for() };
+    let filter = if set { EnvFilter::from_default_env() } else { from_args() };
     let registry = tracing_subscriber::registry().with(filter);
     // Fails if a log is installed already, for example when tests run commands in one process.
     let _ = match args.format {
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_apostrophe_is_written_as_it_is_and_nothing_else_is_changed() {
+    fn only_apostrophes_are_unescaped() {
         for (line, written) in [
             (r#"message="the server\'s name""#, r#"message="the server's name""#),
             (r#"text="\"C:\\'\" \n""#, r#"text="\"C:\\'\" \n""#),

@@ -16,7 +16,7 @@ use super::{CommandError, terminal::Attached};
 use crate::{
     cli::AttachArgs,
     config::HttpConfiguration,
-    source::exporter::{Events, Exporter, Told},
+    source::exporter::{Events, Exporter, Received},
 };
 
 pub(super) const POLL_EVERY: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ pub(super) async fn follow(exporter: &Exporter, sender: &watch::Sender<Arc<Attac
         let began = Instant::now();
         let events = exporter.events().await;
         // This request shows whether the exporter is reachable, whatever happened to the stream.
-        let mut pause = tell(exporter, sender).await;
+        let mut pause = publish(exporter, sender).await;
         if let Ok(mut events) = events {
             follow_stream(exporter, &mut events, sender).await;
             // A stream ends every few minutes and is reopened at once.
@@ -52,40 +52,40 @@ pub(super) async fn follow(exporter: &Exporter, sender: &watch::Sender<Arc<Attac
 }
 
 async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch::Sender<Arc<Attached>>) {
-    let (mut heard, mut said) = (Instant::now(), false);
+    let (mut last, mut any) = (Instant::now(), false);
     loop {
-        let by_the_clock = !said || sender.borrow().documents.targets.targets.len() != 1;
-        let patience = SILENT_AFTER.saturating_sub(heard.elapsed());
-        let news = match timeout(if by_the_clock { patience.min(POLL_EVERY) } else { patience }, events.next()).await {
-            Ok(Ok(Some(told))) => {
-                (heard, said) = (Instant::now(), true);
-                told == Told::News
+        let polls = !any || sender.borrow().documents.targets.targets.len() != 1;
+        let silence = SILENT_AFTER.saturating_sub(last.elapsed());
+        let update = match timeout(if polls { silence.min(POLL_EVERY) } else { silence }, events.next()).await {
+            Ok(Ok(Some(received))) => {
+                (last, any) = (Instant::now(), true);
+                received == Received::Update
             }
             Ok(Ok(None) | Err(_)) => return,
-            Err(_) if heard.elapsed() < SILENT_AFTER => true,
+            Err(_) if last.elapsed() < SILENT_AFTER => true,
             Err(_) => {
-                if said {
-                    let silent = format!("the exporter has said nothing for {} s", SILENT_AFTER.as_secs());
-                    let last = Attached::clone(&sender.borrow());
-                    sender.send_replace(Arc::new(Attached { stale: Some(silent), ..last }));
+                if any {
+                    let stale = Some(format!("no data from the exporter for {} s", SILENT_AFTER.as_secs()));
+                    let attached = Attached { stale, ..Attached::clone(&sender.borrow()) };
+                    sender.send_replace(Arc::new(attached));
                 }
                 return;
             }
         };
-        if news {
-            let pause = tell(exporter, sender).await;
+        if update {
+            let pause = publish(exporter, sender).await;
             sleep(pause.saturating_sub(POLL_EVERY)).await;
         }
     }
 }
 
 /// Returns the pause before the next poll.
-async fn tell(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) -> Duration {
+async fn publish(exporter: &Exporter, sender: &watch::Sender<Arc<Attached>>) -> Duration {
     let began = Instant::now();
-    let told = match exporter.documents().await {
+    let attached = match exporter.documents().await {
         Ok(documents) => Attached { documents, stale: None },
         Err(error) => Attached { stale: Some(error.to_string()), ..Attached::clone(&sender.borrow()) },
     };
-    sender.send_replace(Arc::new(told));
+    sender.send_replace(Arc::new(attached));
     POLL_EVERY.max(POLLING_PART * began.elapsed())
 }

@@ -86,7 +86,9 @@ pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListen
             }
         }
         let listener = bound.with_context(|| {
-            format!("cannot listen on {address}; choose another --web.listen-address, or port 0 for a free one")
+            format!(
+                "cannot listen on {address}; choose another one with --web.listen-address, or port 0 for a free port"
+            )
         })?;
         listeners.push(listener);
     }
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_other_than_renderings_has_a_thread_of_its_own() {
+    fn a_thread_is_free_while_all_other_kinds_of_work_are_busy() {
         let runtime = runtime().map_err(|_| "there is no runtime").unwrap();
         // Two reloads and a DNS lookup are in progress when a password needs a check.
         let busy = RENDERINGS_MAX + 3;
@@ -125,7 +127,7 @@ mod tests {
                 .collect();
             let password = tokio::time::timeout(Duration::from_secs(60), tokio::task::spawn_blocking(|| ())).await;
             drop(busy);
-            assert!(password.is_ok(), "it waits for others");
+            assert!(password.is_ok(), "the password check waits");
         });
     }
 }

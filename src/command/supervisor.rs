@@ -56,8 +56,8 @@ impl Supervisor {
         &self.stop
     }
 
-    /// `task` makes the task from its stop token, which must be cancelled before the task ends. It is cancelled with the
-    /// program's; whoever cancels the returned token earlier releases this task alone.
+    /// `task` makes the task from its stop token, which must be cancelled before the task ends. It is cancelled by the
+    /// program's stop. The caller may cancel the returned token earlier, to release this task alone.
     pub(super) fn spawn<F>(
         &self,
         name: impl Into<String>,
@@ -80,7 +80,7 @@ impl Supervisor {
             biased;
             () = self.stop.cancelled() => Ok(()),
             name = signals.next() => {
-                tracing::info!(signal = name, "stopping; a second signal stops at once");
+                tracing::info!(signal = name, "shutting down; a second signal exits at once");
                 Ok(())
             }
             error = self.failed() => Err(error),
@@ -121,7 +121,7 @@ impl Supervisor {
         let Some((name, stop)) = self.lock().names.remove(&id) else { return Ok(()) };
         match ended {
             Ok((_, Ok(()))) if stop.is_cancelled() => Ok(()),
-            Ok((_, Ok(()))) => Err(anyhow!("the task {name} ended by itself")),
+            Ok((_, Ok(()))) => Err(anyhow!("the task {name} ended unexpectedly")),
             Ok((_, Err(error))) => Err(error).with_context(|| format!("the task {name} failed")),
             Err(error) => Err(anyhow!("the task {name} panicked: {}", panic_message(error))),
         }
@@ -177,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_ends_fails_or_panics_stops_the_program_and_is_named() {
         let ended = ending_of(async { Ok(()) }).await.unwrap_err();
-        assert_eq!(ended.to_string(), "the task this one ended by itself");
+        assert_eq!(ended.to_string(), "the task this one ended unexpectedly");
         let failed = ending_of(async { Err(anyhow!("no luck")) }).await.unwrap_err();
         assert_eq!(format!("{failed:#}"), "the task this one failed: no luck");
         let panicked = ending_of(async { panic!("out of {}", "luck") }).await.unwrap_err();

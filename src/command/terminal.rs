@@ -32,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 const DRAW_EVERY: Duration = Duration::from_secs(1);
 
-const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
+const RESTORE_WITHIN: Duration = Duration::from_secs(1);
 
 const LOG_SHOWN: usize = 200;
 
@@ -97,7 +97,7 @@ pub(super) fn show(feed: Feed, page: Option<String>, clock: Clock, supervisor: &
     });
     supervisor.spawn("terminal", |_| async move {
         tokio::select! {
-            ended = ended => return ended.unwrap_or_else(|_| Err(anyhow!("drawing ended by itself"))),
+            ended = ended => return ended.unwrap_or_else(|_| Err(anyhow!("the drawing thread ended unexpectedly"))),
             _ = hangup.recv() => stop.cancel(),
         }
         Ok(())
@@ -111,12 +111,12 @@ fn can_draw() -> bool {
 
 impl Drawing {
     fn run(mut self) -> anyhow::Result<()> {
-        let mut seen = self.feed.see();
+        let mut seen = self.feed.latest();
         let mut now = self.clock.now();
         let mut look = Look::at(seen.targets());
         while !self.stop.is_cancelled() {
             if !look.paused {
-                seen = self.feed.see();
+                seen = self.feed.latest();
                 now = self.clock.now();
             }
             self.draw(&seen, &look, now)?;
@@ -147,7 +147,9 @@ impl Drawing {
     fn draw(&mut self, seen: &Seen, look: &Look, now: Moment) -> anyhow::Result<()> {
         let (content, stale) = match seen {
             Seen::Own(snapshot) => (Content::of(snapshot, look.place), None),
-            Seen::Attached(told) => (Content::of_documents(&told.documents, look.place), told.stale.as_deref()),
+            Seen::Attached(attached) => {
+                (Content::of_documents(&attached.documents, look.place), attached.stale.as_deref())
+            }
         };
         let lines = log::kept();
         let screen = Screen {
@@ -164,10 +166,10 @@ impl Drawing {
 }
 
 impl Feed {
-    fn see(&mut self) -> Seen {
+    fn latest(&mut self) -> Seen {
         match self {
             Self::Own(snapshots) => Seen::Own(Box::new(snapshots.borrow_and_update().clone())),
-            Self::Attached(told) => Seen::Attached(Arc::clone(&told.borrow_and_update())),
+            Self::Attached(attached) => Seen::Attached(Arc::clone(&attached.borrow_and_update())),
         }
     }
 
@@ -175,14 +177,14 @@ impl Feed {
         // A closed channel means that the shutdown has started.
         match self {
             Self::Own(snapshots) => snapshots.has_changed().unwrap_or(false),
-            Self::Attached(told) => told.has_changed().unwrap_or(false),
+            Self::Attached(attached) => attached.has_changed().unwrap_or(false),
         }
     }
 
     async fn changed(&mut self) -> bool {
         match self {
             Self::Own(snapshots) => snapshots.changed().await.is_ok(),
-            Self::Attached(told) => told.changed().await.is_ok(),
+            Self::Attached(attached) => attached.changed().await.is_ok(),
         }
     }
 }
@@ -191,7 +193,7 @@ impl Seen {
     fn targets(&self) -> usize {
         match self {
             Self::Own(snapshot) => snapshot.targets.len(),
-            Self::Attached(told) => told.documents.targets.targets.len(),
+            Self::Attached(attached) => attached.documents.targets.targets.len(),
         }
     }
 }
@@ -200,7 +202,7 @@ impl Drop for Shown {
     fn drop(&mut self) {
         if let Some(over) = &self.over {
             // A blocked terminal does not delay the exit.
-            let _ = over.recv_timeout(GIVE_BACK_WITHIN);
+            let _ = over.recv_timeout(RESTORE_WITHIN);
             terminal::restore();
             log::write_again();
         }
@@ -210,9 +212,9 @@ impl Drop for Shown {
 async fn print_tape(mut feed: Feed, stop: CancellationToken) -> anyhow::Result<()> {
     let mut tape = Tape::default();
     loop {
-        let lines = match feed.see() {
+        let lines = match feed.latest() {
             Seen::Own(snapshot) => tape.lines(&snapshot),
-            Seen::Attached(told) => tape.lines_of(&told.documents.targets),
+            Seen::Attached(attached) => tape.lines_of(&attached.documents.targets),
         };
         for line in lines {
             output::line(&line)?;

@@ -37,7 +37,7 @@ pub(super) fn execute(args: &WaitArgs) -> Result<u8, CommandError> {
         return Ok(EXIT_REACHED);
     }
     let name = milestone.name();
-    let text = format!("{replica} has not reached {name}; --timeout ({patience:?}) says how long to wait for it");
+    let text = format!("{replica} has not reached {name} within {patience:?}; a longer --timeout waits longer");
     output::complain(&anyhow!(text));
     Ok(EXIT_NOT_REACHED)
 }
@@ -65,7 +65,7 @@ async fn attached(
 async fn own(args: &WaitArgs) -> Result<bool, CommandError> {
     let configuration = args.target.configuration().map_err(CommandError::usage)?;
     if !configuration.needs_kubernetes() {
-        let text = "milestones are known from Kubernetes: give --service NAMESPACE/NAME, or --attach URL";
+        let text = "wait needs Kubernetes for its milestones; set --service NAMESPACE/NAME, or --attach URL";
         return Err(CommandError::usage(anyhow!(text)));
     }
     if configuration.discoveries().next().is_some() {

@@ -30,7 +30,7 @@ mod tests {
     struct Connect(#[source] io::Error);
 
     #[test]
-    fn the_last_cause_is_told_once() {
+    fn the_last_cause_appears_once() {
         let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "refused");
         assert_eq!(with_cause(&Connect(io::Error::other(refused()))), "cannot connect: refused");
         assert_eq!(with_cause(&refused()), "refused");

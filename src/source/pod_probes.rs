@@ -26,11 +26,11 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 /// The last probe of a pod.
 #[derive(Debug)]
-struct Asked {
-    began: Instant,
+struct Last {
+    started: Instant,
     /// Position within the jitter, 0 to 1.
-    place: f64,
-    under_way: bool,
+    jitter: f64,
+    in_flight: bool,
 }
 
 /// Probes pods as `plan` says and sends the results to `events`, until `stop` is cancelled or `events` is closed. After
@@ -48,64 +48,65 @@ pub async fn run<S, F>(
     S: Fn(&PodProbe) -> F,
     F: Future<Output = Probe> + Send + 'static,
 {
-    let mut asked: HashMap<Arc<str>, Asked> = HashMap::new();
+    let mut last: HashMap<Arc<str>, Last> = HashMap::new();
     let mut in_flight: JoinSet<PodProbeResult> = JoinSet::new();
     loop {
-        let next = next(&plan.borrow_and_update(), &asked, in_flight.len());
+        let next = next(&plan.borrow_and_update(), &last, in_flight.len());
         let due = next.as_ref().map_or_else(|| Instant::now() + IDLE, |(due, _)| *due);
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(done) = in_flight.join_next() => {
                 let done = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-                if let Some(asked) = asked.get_mut(&done.pod.uid) {
-                    asked.under_way = false;
+                if let Some(last) = last.get_mut(&done.pod.uid) {
+                    last.in_flight = false;
                 }
-                if !tell(&events, target, done).await {
+                if !send(&events, target, done).await {
                     return;
                 }
             }
             // If the sender is gone, the plan stays as it is.
             Ok(()) = plan.changed() => {
                 let plan = plan.borrow();
-                asked.retain(|uid, asked| asked.under_way || plan.pod_probes.iter().any(|ask| ask.pod.uid == *uid));
+                last.retain(|uid, last| last.in_flight || plan.pod_probes.iter().any(|probe| probe.pod.uid == *uid));
             }
             () = sleep_until(due) => {
-                let Some((_, ask)) = next else { continue };
-                let began = Instant::now();
-                let state = Asked { began, place: rand::random(), under_way: true };
-                asked.insert(Arc::clone(&ask.pod.uid), state);
-                let probe = probe(&ask);
-                in_flight.spawn(async move { PodProbeResult { pod: ask.pod, purpose: ask.purpose, probe: probe.await } });
+                let Some((_, next)) = next else { continue };
+                let state = Last { started: Instant::now(), jitter: rand::random(), in_flight: true };
+                last.insert(Arc::clone(&next.pod.uid), state);
+                let probe = probe(&next);
+                in_flight.spawn(async move {
+                    PodProbeResult { pod: next.pod, purpose: next.purpose, probe: probe.await }
+                });
             }
         }
     }
     while let Some(done) = in_flight.join_next().await {
         let done = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        if !tell(&events, target, done).await {
+        if !send(&events, target, done).await {
             return;
         }
     }
 }
 
-async fn tell(events: &mpsc::Sender<Event>, target: TargetId, probe: PodProbeResult) -> bool {
+async fn send(events: &mpsc::Sender<Event>, target: TargetId, probe: PodProbeResult) -> bool {
     events.send(Event::PodProbed { target, probe: Box::new(probe) }).await.is_ok()
 }
 
 /// The pod to probe next, and when.
-fn next(plan: &ProbePlan, asked: &HashMap<Arc<str>, Asked>, in_flight: usize) -> Option<(Instant, PodProbe)> {
+fn next(plan: &ProbePlan, last: &HashMap<Arc<str>, Last>, in_flight: usize) -> Option<(Instant, PodProbe)> {
     let now = Instant::now();
     // New pods come before overdue ones.
-    let due = |ask: &PodProbe| match asked.get(&ask.pod.uid) {
+    let due = |probe: &PodProbe| match last.get(&probe.pod.uid) {
         None => Some((false, now)),
-        Some(asked) if asked.under_way => None,
+        Some(last) if last.in_flight => None,
         // No jitter for the primary.
-        Some(asked) if ask.purpose == ProbePurpose::Primary => Some((true, asked.began + ask.every)),
-        Some(asked) => Some((true, asked.began + ask.every.mul_f64(1.0 + JITTER * (asked.place - 0.5)))),
+        Some(last) if probe.purpose == ProbePurpose::Primary => Some((true, last.started + probe.every)),
+        Some(last) => Some((true, last.started + probe.every.mul_f64(1.0 + JITTER * (last.jitter - 0.5)))),
     };
-    let allowed = |ask: &&PodProbe| ask.purpose == ProbePurpose::Primary || in_flight < AT_ONCE;
-    let candidates = plan.pod_probes.iter().filter(allowed).filter_map(|ask| Some((due(ask)?, ask)));
-    candidates.min_by_key(|(due, _)| *due).map(|((_, due), ask)| (due, ask.clone()))
+    let allowed = |probe: &&PodProbe| probe.purpose == ProbePurpose::Primary || in_flight < AT_ONCE;
+    let candidates = plan.pod_probes.iter().filter(allowed).filter_map(|probe| Some((due(probe)?, probe)));
+    candidates.min_by_key(|(due, _)| *due).map(|((_, due), probe)| (due, probe.clone()))
 }
 
 #[cfg(test)]
@@ -118,28 +119,28 @@ mod tests {
         model::{Failure, FailureReason, cluster::PodRef},
     };
 
-    fn ask(uid: &str, purpose: ProbePurpose, every: f64) -> PodProbe {
+    fn pod_probe(uid: &str, purpose: ProbePurpose, every: f64) -> PodProbe {
         let pod = PodRef { name: uid.into(), uid: uid.into() };
         PodProbe { pod, addresses: Vec::new(), purpose, every: Duration::from_secs_f64(every) }
     }
 
     /// Runs `plans`, each for some seconds of paused time, with probes that take `lasting`. Returns the number of
     /// probes per pod, and the maximum in flight.
-    async fn asked(plans: Vec<(Vec<PodProbe>, u64)>, lasting: Duration) -> (HashMap<String, usize>, usize) {
+    async fn probe_counts(plans: Vec<(Vec<PodProbe>, u64)>, lasting: Duration) -> (HashMap<String, usize>, usize) {
         let clock = Clock::start();
-        let (events, mut told) = mpsc::channel(100_000);
+        let (events, mut received) = mpsc::channel(100_000);
         let (planned, plan) = watch::channel(ProbePlan::default());
         let stop = CancellationToken::new();
-        let (under_way, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let probe = {
             let most = Arc::clone(&most);
             move |_: &PodProbe| {
-                let (under_way, most) = (Arc::clone(&under_way), Arc::clone(&most));
+                let (now, most) = (Arc::clone(&now), Arc::clone(&most));
                 async move {
-                    most.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                    most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
                     let started = clock.now();
                     tokio::time::sleep(lasting).await;
-                    under_way.fetch_sub(1, Ordering::Relaxed);
+                    now.fetch_sub(1, Ordering::Relaxed);
                     let failure = Failure { reason: FailureReason::Other, text: String::new(), address: None };
                     Probe { sequence: 0, started, finished: clock.now(), outcome: Err(failure) }
                 }
@@ -147,15 +148,15 @@ mod tests {
         };
         let running = run(TargetId(0), plan, probe, events, stop.clone());
         let planning = async {
-            for (direct, seconds) in plans {
-                planned.send_replace(ProbePlan { burst: false, pod_probes: direct });
+            for (pod_probes, seconds) in plans {
+                planned.send_replace(ProbePlan { burst: false, pod_probes });
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
             stop.cancel();
         };
         tokio::join!(running, planning);
         let mut counts = HashMap::new();
-        while let Ok(event) = told.try_recv() {
+        while let Ok(event) = received.try_recv() {
             let Event::PodProbed { probe, .. } = event else { panic!("{event:?}") };
             *counts.entry(probe.pod.name.to_string()).or_default() += 1;
         }
@@ -163,35 +164,35 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_pod_is_asked_at_once_and_then_at_its_own_pace() {
-        let plan = vec![ask("a", ProbePurpose::Primary, 0.25), ask("b", ProbePurpose::Replica, 10.0)];
-        let (counts, _) = asked(vec![(plan, 100)], Duration::from_millis(5)).await;
+    async fn each_pod_is_probed_at_once_and_then_at_its_own_interval() {
+        let plan = vec![pod_probe("a", ProbePurpose::Primary, 0.25), pod_probe("b", ProbePurpose::Replica, 10.0)];
+        let (counts, _) = probe_counts(vec![(plan, 100)], Duration::from_millis(5)).await;
         assert!((390..=401).contains(&counts["a"]), "{counts:?}");
         assert!((9..=12).contains(&counts["b"]), "{counts:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pod_that_is_slow_to_answer_has_one_connection() {
-        let plan = vec![ask("a", ProbePurpose::Primary, 0.25)];
-        let (counts, at_once) = asked(vec![(plan, 30)], Duration::from_secs(3)).await;
+    async fn a_slow_pod_has_one_probe_in_flight() {
+        let plan = vec![pod_probe("a", ProbePurpose::Primary, 0.25)];
+        let (counts, at_once) = probe_counts(vec![(plan, 30)], Duration::from_secs(3)).await;
         assert_eq!((counts["a"], at_once), (10, 1));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pods_that_hang_do_not_keep_the_primary_from_being_asked() {
-        let mut plan: Vec<_> = (0..20).map(|pod| ask(&pod.to_string(), ProbePurpose::Replica, 0.2)).collect();
-        plan.push(ask("primary", ProbePurpose::Primary, 0.25));
-        let (counts, at_once) = asked(vec![(plan, 30)], Duration::from_secs(3)).await;
+    async fn hanging_pods_do_not_delay_probes_of_the_primary() {
+        let mut plan: Vec<_> = (0..20).map(|pod| pod_probe(&pod.to_string(), ProbePurpose::Replica, 0.2)).collect();
+        plan.push(pod_probe("primary", ProbePurpose::Primary, 0.25));
+        let (counts, at_once) = probe_counts(vec![(plan, 30)], Duration::from_secs(3)).await;
         assert_eq!(at_once, AT_ONCE + 1);
         assert_eq!(counts["primary"], 10);
-        assert_eq!(counts.len(), 21, "each has its turn: {counts:?}");
+        assert_eq!(counts.len(), 21, "every pod is probed: {counts:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_of_the_plan_holds_at_once() {
-        let slow = vec![ask("a", ProbePurpose::Replica, 1000.0)];
-        let quick = vec![ask("a", ProbePurpose::Replica, 1.0)];
-        let (counts, _) = asked(vec![(slow, 500), (quick, 10), (vec![], 100)], Duration::from_millis(5)).await;
+    async fn a_changed_plan_applies_at_once() {
+        let slow = vec![pod_probe("a", ProbePurpose::Replica, 1000.0)];
+        let quick = vec![pod_probe("a", ProbePurpose::Replica, 1.0)];
+        let (counts, _) = probe_counts(vec![(slow, 500), (quick, 10), (vec![], 100)], Duration::from_millis(5)).await;
         assert!((9..=13).contains(&counts["a"]), "{counts:?}");
     }
 }

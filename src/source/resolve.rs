@@ -1,5 +1,4 @@
-//! Name resolution, repeated for every probe. A cached result, or one shared with another probe, is not what a client
-//! gets.
+//! Name resolution, repeated for every probe, as for a new client: results are neither cached nor shared.
 
 use std::{
     net::IpAddr,
@@ -21,7 +20,7 @@ use crate::{
 };
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the resolver's configuration: {0}; check /etc/resolv.conf, or give an IP address in --address")]
+#[error("cannot read the DNS configuration: {0}; check /etc/resolv.conf, or set an IP address as the target's address")]
 pub struct ResolverError(String);
 
 #[derive(Debug)]
@@ -65,7 +64,7 @@ impl Resolver {
         options.cache_size = 0;
         let name = Name { text: name, config, options, idle: Mutex::default() };
         // Built now, so that errors are reported at the start.
-        name.give_back(name.build()?);
+        name.put_back(name.build()?);
         Ok(Self { host: Host::Name(Box::new(name)) })
     }
 
@@ -80,7 +79,7 @@ impl Resolver {
                 let failure = |text| Failure { reason: FailureReason::Resolve, text, address: None };
                 let found = name.addresses().await;
                 let found =
-                    found.map_err(|error| failure(format!("cannot resolve {}: {}", name.text, said(&error))))?;
+                    found.map_err(|error| failure(format!("cannot resolve {}: {}", name.text, text(&error))))?;
                 if found.is_empty() { Err(failure(format!("{} has no address", name.text))) } else { Ok(found) }
             }
         }
@@ -93,7 +92,7 @@ impl Name {
         // Resolvers of cancelled probes are not returned.
         let resolver = idle.map_or_else(|| self.build(), Ok)?;
         let found = resolver.lookup_ip(self.text.as_str()).await;
-        self.give_back(resolver);
+        self.put_back(resolver);
         Ok(found?.iter().collect())
     }
 
@@ -102,7 +101,7 @@ impl Name {
         TokioResolver::builder_with_config(self.config.clone(), provider).with_options(self.options.clone()).build()
     }
 
-    fn give_back(&self, resolver: TokioResolver) {
+    fn put_back(&self, resolver: TokioResolver) {
         self.idle().push(resolver);
     }
 
@@ -113,14 +112,14 @@ impl Name {
 }
 
 /// The library's own message repeats the whole query.
-fn said(error: &NetError) -> String {
+fn text(error: &NetError) -> String {
     let code = match error {
         NetError::Dns(DnsError::NoRecordsFound(nothing)) => nothing.response_code,
         NetError::Dns(DnsError::ResponseCode(code)) => *code,
         error => return error.to_string(),
     };
     match code {
-        ResponseCode::NXDomain => "the name server knows no such name".to_owned(),
+        ResponseCode::NXDomain => "the name does not exist".to_owned(),
         ResponseCode::NoError => "the name has no address".to_owned(),
         code => format!("the name server answered {code}"),
     }
@@ -143,17 +142,17 @@ mod tests {
     /// Holds queries for IPv4 addresses until there is one of each probe. Answers all others at once, without
     /// addresses.
     async fn serve(socket: UdpSocket) {
-        let mut asked = Vec::new();
+        let mut held = Vec::new();
         loop {
             let mut question = [0; 512];
             let (_, client) = socket.recv_from(&mut question).await.unwrap();
             if question[QUESTION_END - 3] == 1 {
-                asked.push((question, client));
+                held.push((question, client));
             } else {
                 socket.send_to(&answer(&question, NO_ERROR, &[]), client).await.unwrap();
             }
-            if asked.len() == PROBES {
-                for (number, (question, client)) in asked.drain(..).enumerate() {
+            if held.len() == PROBES {
+                for (number, (question, client)) in held.drain(..).enumerate() {
                     let address = Ipv4Addr::new(10, 0, 0, u8::try_from(number).unwrap());
                     socket.send_to(&answer(&question, NO_ERROR, &[address]), client).await.unwrap();
                 }
@@ -184,10 +183,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_without_an_address_is_told_in_words() {
+    async fn a_failed_lookup_is_explained_in_words() {
         for (code, words) in [
             (NO_ERROR, "cannot resolve ab.test.: the name has no address"),
-            (3, "cannot resolve ab.test.: the name server knows no such name"),
+            (3, "cannot resolve ab.test.: the name does not exist"),
             (2, "cannot resolve ab.test.: the name server answered Server Failure"),
         ] {
             let (socket, resolver) = name_server().await;
@@ -199,7 +198,7 @@ mod tests {
                 }
             };
             let failure = tokio::select! {
-                () = serving => unreachable!("it serves for ever"),
+                () = serving => unreachable!("the server never stops"),
                 found = timeout(Duration::from_secs(30), resolver.resolve()) => found.unwrap().unwrap_err(),
             };
             assert_eq!((failure.reason, &*failure.text), (FailureReason::Resolve, words));
@@ -207,11 +206,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn probes_that_overlap_have_an_answer_each() {
+    async fn overlapping_probes_do_not_share_a_response() {
         let (socket, resolver) = name_server().await;
         let resolving = async { tokio::join!(resolver.resolve(), resolver.resolve(), resolver.resolve()) };
         let (first, second, third) = tokio::select! {
-            () = serve(socket) => unreachable!("it serves for ever"),
+            () = serve(socket) => unreachable!("the server never stops"),
             found = timeout(Duration::from_secs(30), resolving) => found.unwrap(),
         };
         let mut found = [first, second, third].map(|addresses| addresses.unwrap()[0]);

@@ -72,13 +72,13 @@ impl Schedule {
                 biased;
                 () = stop.cancelled() => break,
                 Some(done) = in_flight.join_next() => {
-                    if !tell_probe(&events, target, done).await {
+                    if !send_probe(&events, target, done).await {
                         return;
                     }
                     continue;
                 }
                 Some(done) = in_burst.join_next() => {
-                    if !tell_probe(&events, target, done).await {
+                    if !send_probe(&events, target, done).await {
                         return;
                     }
                     continue;
@@ -95,7 +95,7 @@ impl Schedule {
                         in_burst.spawn(timed(burst.unwrap_or(due), probe(taken)));
                         taken += 1;
                     }
-                    // Missed burst probes are not made up for.
+                    // Missed burst probes are not repeated.
                     burst = self.burst_interval.map(|interval| due_next(burst, interval));
                     continue;
                 }
@@ -110,24 +110,24 @@ impl Schedule {
             } else {
                 dropped += 1;
             }
-            if dropped > 0 && !tell(&events, Event::Skipped { target, count: dropped }).await {
+            if dropped > 0 && !send(&events, Event::Skipped { target, count: dropped }).await {
                 return;
             }
         }
         while let Some(done) = in_flight.join_next().await {
-            if !tell_probe(&events, target, done).await {
+            if !send_probe(&events, target, done).await {
                 return;
             }
         }
         while let Some(done) = in_burst.join_next().await {
-            if !tell_probe(&events, target, done).await {
+            if !send_probe(&events, target, done).await {
                 return;
             }
         }
     }
 }
 
-async fn tell(events: &mpsc::Sender<Event>, event: Event) -> bool {
+async fn send(events: &mpsc::Sender<Event>, event: Event) -> bool {
     events.send(event).await.is_ok()
 }
 
@@ -137,14 +137,14 @@ async fn timed(due: Instant, probe: impl Future<Output = Probe>) -> (Probe, Dura
     (probe.await, late)
 }
 
-async fn tell_probe(
+async fn send_probe(
     events: &mpsc::Sender<Event>,
     target: TargetId,
     done: Result<(Probe, Duration), JoinError>,
 ) -> bool {
     // Probes are not aborted, so a join error is a panic. It continues in the schedule's supervisor.
     let (probe, late) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    tell(events, Event::Probed { target, probe: Box::new(probe), late }).await
+    send(events, Event::Probed { target, probe: Box::new(probe), late }).await
 }
 
 /// One interval after `last`, or after now if that has passed.
@@ -175,12 +175,12 @@ mod tests {
     const TARGET: TargetId = TargetId(0);
 
     /// Runs a schedule of 100 ms in paused time, with probes that take `lasting`, and returns its events.
-    async fn told(limit: u64, max_in_flight: usize, lasting: Duration, stop_after: Duration) -> Vec<Event> {
-        told_with_burst(limit, max_in_flight, lasting, stop_after, LONG..LONG).await
+    async fn events(limit: u64, max_in_flight: usize, lasting: Duration, stop_after: Duration) -> Vec<Event> {
+        events_with_burst(limit, max_in_flight, lasting, stop_after, LONG..LONG).await
     }
 
     /// With a burst during `burst`.
-    async fn told_with_burst(
+    async fn events_with_burst(
         limit: u64,
         max_in_flight: usize,
         lasting: Duration,
@@ -195,7 +195,7 @@ mod tests {
             planned.send_replace(ProbePlan::default());
         };
         let clock = Clock::start();
-        let (events, mut told) = mpsc::channel(10_000);
+        let (events, mut received) = mpsc::channel(10_000);
         let stop = CancellationToken::new();
         let schedule = Schedule {
             interval: Duration::from_millis(100).try_into().unwrap(),
@@ -215,7 +215,7 @@ mod tests {
             stop.cancel();
         };
         tokio::select! { ((), ()) = async { tokio::join!(running, stopping) } => {}, () = async { planning.await; std::future::pending().await } => {} }
-        std::iter::from_fn(|| told.try_recv().ok()).collect()
+        std::iter::from_fn(|| received.try_recv().ok()).collect()
     }
 
     fn probes(events: &[Event]) -> Vec<(u64, Duration)> {
@@ -237,8 +237,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(1000);
 
     #[tokio::test(start_paused = true)]
-    async fn every_slot_has_its_probe_in_its_first_quarter() {
-        let events = told(50, 8, Duration::from_millis(5), LONG).await;
+    async fn every_slot_has_a_probe_in_its_first_quarter() {
+        let events = events(50, 8, Duration::from_millis(5), LONG).await;
         let probes = probes(&events);
         assert_eq!((probes.len(), skipped(&events)), (50, 0));
         for (sequence, started) in probes {
@@ -249,8 +249,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn probes_that_take_too_long_are_dropped_and_counted_not_queued() {
-        let events = told(20, 2, Duration::from_secs(1), LONG).await;
+    async fn probes_beyond_the_limit_are_skipped_and_counted() {
+        let events = events(20, 2, Duration::from_secs(1), LONG).await;
         let probes = probes(&events);
         assert_eq!(probes.len(), 20);
         let last = probes.iter().map(|(_, started)| *started).max().unwrap();
@@ -261,10 +261,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_comes_between_the_regular_probes_and_leaves_them_as_they_are() {
+    async fn a_burst_adds_probes_and_leaves_the_regular_ones_unchanged() {
         let milliseconds = Duration::from_millis;
         let burst = milliseconds(1050)..milliseconds(2050);
-        let events = told_with_burst(1000, 8, milliseconds(5), milliseconds(2995), burst).await;
+        let events = events_with_burst(1000, 8, milliseconds(5), milliseconds(2995), burst).await;
         let probes = probes(&events);
         assert_eq!(skipped(&events), 0);
         let during = |from, to| {
@@ -275,13 +275,13 @@ mod tests {
         assert!((58..=62).contains(&during(1050, 2050)), "{}", during(1050, 2050));
         assert!((9..=11).contains(&during(2050, 3000)), "{}", during(2050, 3000));
         let gaps = probes.windows(2).filter(|pair| pair[1].0 != pair[0].0 + 1);
-        assert_eq!(gaps.count(), 0, "numbers follow each other");
+        assert_eq!(gaps.count(), 0, "numbers are consecutive");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_endpoint_that_hangs_does_not_end_its_burst() {
+    async fn a_hanging_endpoint_does_not_end_its_burst() {
         let burst = Duration::from_secs(1)..Duration::from_secs(3);
-        let events = told_with_burst(1000, 8, Duration::from_millis(700), Duration::from_secs(4), burst).await;
+        let events = events_with_burst(1000, 8, Duration::from_millis(700), Duration::from_secs(4), burst).await;
         assert_eq!(skipped(&events), 0);
         // 24 burst probes at once beside the regular ones, 0.7 s each.
         let during = probes(&events).iter().filter(|(_, at)| (1.0..3.0).contains(&at.as_secs_f64())).count();
@@ -289,14 +289,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stop_waits_for_the_probes_under_way() {
-        let events = told(1000, 8, Duration::from_millis(350), Duration::from_millis(950)).await;
+    async fn a_stop_waits_for_probes_in_flight() {
+        let events = events(1000, 8, Duration::from_millis(350), Duration::from_millis(950)).await;
         assert_eq!(probes(&events).len(), 10);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn slots_that_passed_while_the_program_stood_still_are_dropped() {
-        let (events, mut told) = mpsc::channel(1);
+    async fn slots_missed_while_the_program_is_paused_are_skipped() {
+        let (events, mut received) = mpsc::channel(1);
         let schedule = Schedule {
             interval: Duration::from_millis(100).try_into().unwrap(),
             max_in_flight: 8.try_into().unwrap(),
@@ -312,11 +312,11 @@ mod tests {
         let mut running =
             std::pin::pin!(schedule.run(TARGET, watch::channel(ProbePlan::default()).1, probe, events, stop));
         // Nothing polls the schedule for half a second after its first probe.
-        tokio::select! { () = &mut running => {} , first = told.recv() => assert!(first.is_some()) }
+        tokio::select! { () = &mut running => {} , first = received.recv() => assert!(first.is_some()) }
         tokio::time::advance(Duration::from_millis(500)).await;
         let (mut dropped, mut delays) = (0, Vec::new());
         let listening = async {
-            while let Some(event) = told.recv().await {
+            while let Some(event) = received.recv().await {
                 match event {
                     Event::Skipped { count, .. } => dropped += count,
                     Event::Probed { late, .. } => delays.push(late.as_millis()),

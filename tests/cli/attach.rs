@@ -84,9 +84,9 @@ fn an_exporter_with_tls_and_users_is_asked_by_who_knows_it() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("mysql-9 has not reached pod_ready"), "{}", ended.stderr);
 
-    assert!(guarded.refusal(USER).contains("cannot trust https://127.0.0.1:"));
+    assert!(guarded.refusal(USER).contains("cannot verify the certificate of https://127.0.0.1:"));
     assert!(guarded.refusal(USER).contains("ca_file"));
-    assert!(guarded.refusal(TRUST).contains("wants to know who asks"));
+    assert!(guarded.refusal(TRUST).contains("requires a user and a password"));
     fs::write(guarded.folder.path().join("password"), "wrong\n").unwrap();
     assert!(guarded.refusal(&format!("{USER}{TRUST}")).contains("check the user and the password"));
     let plain = call(&["watch", "--attach", &format!("http://{}", guarded.address())]);
@@ -108,9 +108,12 @@ fn a_name_that_the_certificate_has_is_enough_and_a_clients_certificate_is_shown(
         wait_until("a line", SOON, || !program.output().is_empty() || !program.is_running());
         assert!(program.is_running(), "{tls}: {:?}", program.log());
     }
-    assert!(guarded.refusal(&tls(identity)).contains("cannot trust"), "the certificate is not 127.0.0.1's");
+    assert!(
+        guarded.refusal(&tls(identity)).contains("cannot verify the certificate"),
+        "the certificate is not 127.0.0.1's"
+    );
     let without = guarded.refusal(&tls("server_name: elsewhere.example"));
-    assert!(without.contains("nobody without a certificate"), "{without}");
+    assert!(without.contains("requires a client certificate"), "{without}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Servers that let a client in and go wrong with the query: broken results, odd rows, names meant to harm.
+//! Servers that accept the login and fail at the query: broken results, invalid rows, hostile names.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn half_an_answer() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_a_protocol_failure() {
+async fn a_broken_off_result_is_a_protocol_failure() {
     let login = Script::login;
     judge(vec![
         Case::new("FIN after the query", Protocol, login().then_close()),
@@ -49,13 +49,13 @@ async fn an_answer_that_breaks_off_is_a_protocol_failure() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_end_costs_the_timeout_or_less() {
+async fn an_endless_result_costs_at_most_the_timeout() {
     let login = Script::login;
     let whole = answer();
     let without_end = &whole[..whole.len() - 9];
     let rows = row(&wire::identity("101", "mysql-1"));
     let numbered: Vec<u8> = (0..=255).flat_map(|number| packet(number, &rows)).collect();
-    // The end that is left out had this number.
+    // The missing end packet had number 11.
     let endless = login().send(without_end).send(packets(11, &vec![rows; 245])).flood(numbered);
     judge(vec![
         Case::new("no answer", Timeout, login().then_silence()),
@@ -68,7 +68,7 @@ async fn an_answer_that_does_not_end_costs_the_timeout_or_less() {
 
 /// A limit: the driver cannot send `COM_QUIT` then, so the server counts an aborted client.
 #[tokio::test]
-async fn a_connection_whose_query_is_given_up_is_closed_without_a_goodbye() {
+async fn a_connection_is_closed_without_com_quit_after_a_query_timeout() {
     let whole = answer();
     for script in
         [Script::login(), Script::login().send(half_an_answer()), Script::login().send(&whole[..whole.len() - 9])]
@@ -79,13 +79,13 @@ async fn a_connection_whose_query_is_given_up_is_closed_without_a_goodbye() {
         let failure = take(&prober, patience).await.unwrap().outcome.unwrap_err();
         assert_eq!(failure.reason, Timeout, "{}", failure.text);
         server.wait_until_closed(0);
-        assert!(server.heard(b"readscope"));
-        assert!(!server.heard(COM_QUIT));
+        assert!(server.received(b"readscope"));
+        assert!(!server.received(COM_QUIT));
     }
 }
 
 #[tokio::test]
-async fn every_conversation_that_comes_to_its_end_has_a_goodbye() {
+async fn every_finished_query_is_followed_by_com_quit() {
     let nonsense = wire::identity_answer(&wire::identity_with(0, None));
     for result in [answer(), nonsense, packet(1, &wire::error(1105, Some("HY000"), "no")), packet(1, &wire::ok())] {
         let server = Server::playing(Script::login().send(result));
@@ -93,12 +93,12 @@ async fn every_conversation_that_comes_to_its_end_has_a_goodbye() {
         let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
         let _ = take(&prober, patience).await.unwrap();
         server.wait_until_closed(0);
-        assert!(server.heard(COM_QUIT));
+        assert!(server.received(COM_QUIT));
     }
 }
 
 #[tokio::test]
-async fn a_query_that_gets_no_row_is_a_query_failure() {
+async fn a_query_without_a_row_is_a_query_failure() {
     let login = Script::login;
     let error = |number, code, message| packet(number, &wire::error(code, Some("HY000"), message));
     let columns_only = result_set(8, &[]);
@@ -115,7 +115,7 @@ async fn a_query_that_gets_no_row_is_a_query_failure() {
 }
 
 #[tokio::test]
-async fn a_result_that_makes_no_sense_is_a_protocol_failure() {
+async fn an_invalid_result_is_a_protocol_failure() {
     let login = Script::login;
     let with = |index, field| wire::identity_answer(&wire::identity_with(index, field));
     let sent = |bytes: Vec<u8>| Script::login().send(bytes).receive();
@@ -128,11 +128,11 @@ async fn a_result_that_makes_no_sense_is_a_protocol_failure() {
         Case::new("NULL for the host name", Protocol, sent(with(1, None))),
         Case::new("NULL for read_only", Protocol, sent(with(2, None))),
         Case::new("NULL for the version", Protocol, sent(with(3, None))),
-        Case::new("a server_id that is no number", Protocol, sent(with(0, Some(b"mysql-1")))),
+        Case::new("a server_id that is not a number", Protocol, sent(with(0, Some(b"mysql-1")))),
         Case::new("a negative server_id", Protocol, sent(with(0, Some(b"-1")))),
         Case::new("a server_id beyond 32 bits", Protocol, sent(with(0, Some(b"4294967296")))),
         Case::new("an empty server_id", Protocol, sent(with(0, Some(b"")))),
-        Case::new("a server_id to deface the log", Protocol, sent(with(0, Some(b"\x1b[2J\nlevel=info")))),
+        Case::new("a server_id with control characters", Protocol, sent(with(0, Some(b"\x1b[2J\nlevel=info")))),
         Case::new("a server_id of 900 KB", Protocol, sent(with(0, Some(&b"9".repeat(900_000))))),
         Case::new("one column", Protocol, sent(wire::identity_answer(&wire::identity("101", "mysql-1")[..1]))),
         Case::new("three columns", Protocol, sent(wire::identity_answer(&wire::identity("101", "mysql-1")[..3]))),
@@ -143,26 +143,26 @@ async fn a_result_that_makes_no_sense_is_a_protocol_failure() {
         Case::new("random bytes", Protocol, login().send(Random::seeded(6).bytes(1000)).then_close()),
         Case::new("16 MB", Protocol, sent(b"\xff\xff\xff\x01\x07".to_vec())),
         Case::new("a host name of 1 MB", Protocol, sent(with(1, Some(long.as_bytes())))),
-        Case::new("a wish for a file of the client", Protocol, sent(packet(1, b"\xfb/etc/hostname"))),
+        Case::new("a request for a file of the client", Protocol, sent(packet(1, b"\xfb/etc/hostname"))),
     ])
     .await;
 }
 
 #[tokio::test]
-async fn a_server_gets_no_file_of_the_client() {
+async fn a_server_cannot_read_a_file_of_the_client() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     std::fs::write(&path, "what only the client knows").unwrap();
-    let wish = [&[0xfb], path.to_str().unwrap().as_bytes()].concat();
-    let server = Server::playing(Script::login().send(packet(1, &wish)).receive_within(Duration::from_millis(200)));
+    let request = [&[0xfb], path.to_str().unwrap().as_bytes()].concat();
+    let server = Server::playing(Script::login().send(packet(1, &request)).receive_within(Duration::from_millis(200)));
     let patience = Duration::from_secs(10);
     let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
     assert_eq!(take(&prober, patience).await.unwrap().outcome.unwrap_err().reason, Protocol);
     server.wait_until_closed(0);
-    assert!(!server.heard(b"what only the client knows"));
+    assert!(!server.received(b"what only the client knows"));
 }
 
-/// What is made of an answer with these fields.
+/// The identity that a probe of this server reads.
 async fn identity_of(script: Script) -> Identity {
     let server = Server::playing(script);
     let patience = Duration::from_secs(10);
@@ -177,7 +177,7 @@ async fn identity_with(index: usize, field: Option<&[u8]>) -> Identity {
 }
 
 #[tokio::test]
-async fn what_a_server_may_leave_out_is_unknown() {
+async fn optional_columns_may_be_missing() {
     for (index, field) in [(4, None), (4, Some(&b"yesterday"[..])), (4, Some(b"0000-00-00 00:00:00"))] {
         assert_eq!(identity_with(index, field).await.server_time, None, "{field:?}");
     }
@@ -197,9 +197,9 @@ async fn the_first_of_several_rows_counts() {
 }
 
 #[tokio::test]
-async fn a_server_of_any_version_answers() {
+async fn servers_of_all_versions_can_be_probed() {
     let mysql = wire::Greeting::default().capabilities;
-    // By leaving this one out a MariaDB says that it is one.
+    // MariaDB does not set this capability.
     let mariadb = mysql & !wire::CLIENT_LONG_PASSWORD;
     let versions = [
         ("8.4.6", mysql, "caching_sha2_password"),
@@ -220,7 +220,7 @@ async fn a_server_of_any_version_answers() {
 }
 
 #[tokio::test]
-async fn a_server_of_today_ends_its_result_without_an_eof() {
+async fn a_result_may_end_without_an_eof_packet() {
     let greeting = wire::Greeting::default();
     let greeting =
         wire::Greeting { capabilities: greeting.capabilities | wire::CLIENT_DEPRECATE_EOF, ..greeting }.packet();
@@ -234,7 +234,7 @@ async fn a_server_of_today_ends_its_result_without_an_eof() {
 }
 
 #[tokio::test]
-async fn names_are_made_harmless_before_anything_sees_them() {
+async fn control_characters_in_names_are_replaced() {
     let long = vec![b'n'; 900_000];
     let hostile: [&[u8]; 6] =
         [b"mysql-1\x1b[2J\r\n", b"<script>alert(1)</script>", b"\"}\n readscope_up 1", b"\xff\xfe\x80", b"\0", &long];
@@ -250,7 +250,7 @@ async fn names_are_made_harmless_before_anything_sees_them() {
 }
 
 #[tokio::test]
-async fn a_gtid_set_of_several_lines_is_one_line_and_a_huge_one_is_left_out() {
+async fn line_breaks_in_a_gtid_set_are_removed_and_a_huge_set_is_omitted() {
     let set = b"3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,\n4e11fa47-71ca-11e1-9e33-c80aa9429562:1-7";
     let kept = identity_with(6, Some(set)).await.gtid_executed.unwrap();
     assert_eq!(kept.len(), set.len() - 1);
@@ -260,12 +260,12 @@ async fn a_gtid_set_of_several_lines_is_one_line_and_a_huge_one_is_left_out() {
 }
 
 #[tokio::test]
-async fn empty_names_are_names() {
+async fn empty_names_are_accepted() {
     let empty: Field = Some(Vec::new());
     let fields =
         vec![Some(b"101".to_vec()), empty.clone(), empty.clone(), empty.clone(), empty.clone(), empty.clone(), empty];
     let identity = identity_of(Script::answering(&fields)).await;
     assert_eq!((identity.server_id, identity.host_name.as_str(), identity.version.as_str()), (101, "", ""));
-    // An unknown value of read_only is on the safe side: such a server is not taken for a primary.
+    // An unknown value of read_only counts as read-only: the server is not taken for a primary.
     assert!(identity.read_only);
 }

@@ -1,4 +1,4 @@
-//! One faulty server, the probe that meets it, and what should come of that.
+//! One faulty server, its probe, and the expected failure.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
@@ -12,13 +12,13 @@ use tokio::{task::JoinSet, time::timeout};
 
 use crate::support::{script::Script, server::Server};
 
-/// For servers that hang: they cost this.
+/// Timeout for servers that hang: their probes take this long.
 const SHORT: Duration = Duration::from_millis(300);
 
-/// For all others: a machine that other programs keep busy is no reason to fail.
+/// Timeout for all others, long enough for a busy machine.
 const LONG: Duration = Duration::from_secs(10);
 
-/// What a probe may take beyond its timeout, on such a machine.
+/// Time that a probe may take beyond its timeout on a busy machine.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -26,11 +26,11 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct Case {
     name: &'static str,
     script: Script,
-    /// The right reasons; more than one where it is up to chance which is first.
+    /// The valid reasons; more than one if the order of events is random.
     expected: Vec<FailureReason>,
     tls: Tls,
     password: bool,
-    /// The same server when it is well again; absent where the fault lies with the client.
+    /// The same server after its recovery; `None` where the fault lies with the client.
     recovered: Option<Script>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn target(address: SocketAddr, patience: Duration) -> Target {
     Target { settings, ..Target::at(address.into()) }
 }
 
-/// Lets each of `cases` happen, all at once, and panics with all that went wrong.
+/// Runs all cases at once, and panics with all errors.
 pub(crate) async fn judge(cases: Vec<Case>) {
     let mut running = JoinSet::new();
     let mut names = std::collections::HashMap::new();
@@ -129,13 +129,13 @@ async fn examine(case: &Case, server: &Server, prober: &Prober) -> Result<(), St
     Err("it does not recover".to_owned())
 }
 
-/// One probe, which must be over soon after its time.
+/// One probe, which must end soon after its timeout.
 pub(crate) async fn take(prober: &Prober, patience: Duration) -> Result<Probe, String> {
     let within = patience + GRACE;
     timeout(within, prober.probe(0)).await.map_err(|_| format!("the probe is not over after {within:?}"))
 }
 
-/// Whether a text can be shown: it says something, is no book, and has no control characters.
+/// Checks that a text can be shown: not empty, not too long, and without control characters.
 pub(crate) fn assert_readable(text: &str) -> Result<(), String> {
     match text.chars().count() {
         1..=600 if !text.chars().any(char::is_control) => Ok(()),

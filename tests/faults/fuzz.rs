@@ -1,4 +1,4 @@
-//! Hundreds of nonsensical conversations, the same ones in every run.
+//! Hundreds of conversations with invalid bytes, the same ones in every run.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Conversations go on side by side, each lane with a server of its own.
+/// Conversations at once, each lane with its own server.
 const LANES: u64 = 16;
 
 const CONVERSATIONS: u64 = 480;
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the server waits for a client that may be waiting for the rest of a mutilated packet.
 const MOMENT: Duration = Duration::from_millis(25);
 
-/// Greeting, login and answer, some of it nonsense.
+/// Greeting, login and result; one of them is invalid.
 fn conversation(random: &mut Random) -> Script {
     let mut greeting = Greeting::default();
     if random.below(2) == 0 {
@@ -47,7 +47,7 @@ fn conversation(random: &mut Random) -> Script {
             let length = random.below(300);
             random.bytes(length)
         }
-        // Nonsense in a packet that is one.
+        // Invalid contents in a valid packet.
         1 => {
             let length = random.below(60);
             let payload: Vec<u8> = (0..length).map(|_| random.telling_byte()).collect();
@@ -90,7 +90,7 @@ async fn converse(lane: u64) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_nonsense_makes_a_probe_panic_or_hang() {
+async fn no_invalid_bytes_make_a_probe_panic_or_hang() {
     let lanes: JoinSet<_> = (0..LANES).map(converse).collect();
     let wrong = lanes.join_all().await.concat();
     assert!(wrong.is_empty(), "{} of {CONVERSATIONS}:\n{}", wrong.len(), wrong.join("\n"));

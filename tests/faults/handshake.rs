@@ -1,4 +1,4 @@
-//! Servers that go wrong before the query: no greeting, half of one, another protocol, refusals, TLS.
+//! Servers that fail before the query: missing or incomplete greetings, other protocols, refusals, TLS.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn greeting() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_silent_costs_the_timeout() {
+async fn a_silent_server_costs_the_timeout() {
     let script = Script::nothing;
     // Read as a packet's header, this announces 3 MB, and the driver waits for them.
     let mail = script().send(*b"220 mail.example ESMTP\r\n");
@@ -50,7 +50,7 @@ async fn a_server_that_goes_silent_costs_the_timeout() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_off_is_a_protocol_failure() {
+async fn a_broken_connection_is_a_protocol_failure() {
     let script = Script::nothing;
     judge(vec![
         Case::new("FIN instead of a greeting", Protocol, script().then_close()),
@@ -67,7 +67,7 @@ async fn a_connection_that_breaks_off_is_a_protocol_failure() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_mysql_protocol_is_a_protocol_failure() {
+async fn other_protocols_are_protocol_failures() {
     let garbage = |seed, length| Random::seeded(seed).bytes(length);
     let greet = |bytes: &[u8]| Script::nothing().send(bytes).then_close();
     let random = [0, 1, 2, 3].map(|seed| greet(&garbage(seed, 1000)));
@@ -101,7 +101,7 @@ async fn what_is_not_the_mysql_protocol_is_a_protocol_failure() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_says_why() {
+async fn a_refusal_has_the_reason_that_the_server_gives() {
     let greet = |code, state, message| Script::nothing().send(wire::packet(0, &wire::error(code, state, message)));
     let refuse =
         |code, state, message| Script::greeting().send(wire::packet(2, &wire::error(code, Some(state), message)));
@@ -126,7 +126,7 @@ async fn a_server_that_refuses_says_why() {
 }
 
 #[tokio::test]
-async fn ways_to_log_in_that_are_not_possible_fail_to_authenticate() {
+async fn unsupported_ways_to_log_in_are_auth_failures() {
     let salt = b"12345678901234567890";
     let switch = |plugin: &[u8]| Script::greeting().send(wire::packet(2, &wire::auth_switch(plugin, salt)));
     let native = Greeting { plugin: b"mysql_native_password".to_vec(), ..Greeting::default() };
@@ -142,7 +142,7 @@ async fn ways_to_log_in_that_are_not_possible_fail_to_authenticate() {
 }
 
 #[tokio::test]
-async fn a_server_that_switches_plugins_for_ever_is_a_protocol_failure() {
+async fn endless_plugin_switches_are_a_protocol_failure() {
     let salt = b"12345678901234567890";
     let switch = |number, plugin: &[u8]| wire::packet(number, &wire::auth_switch(plugin, salt));
     let mut script = Script::greeting();
@@ -155,7 +155,7 @@ async fn a_server_that_switches_plugins_for_ever_is_a_protocol_failure() {
 }
 
 #[tokio::test]
-async fn the_password_is_never_sent_in_the_clear() {
+async fn the_password_is_never_sent_in_cleartext() {
     let salt = b"12345678901234567890";
     let server = Server::playing(
         Script::greeting().send(wire::packet(2, &wire::auth_switch(b"mysql_clear_password", salt))).receive(),
@@ -173,12 +173,12 @@ async fn the_password_is_never_sent_in_the_clear() {
         assert!(take(&prober, patience).await.unwrap().outcome.is_err());
     }
     server.wait_until_closed(0);
-    assert!(server.heard(b"readscope"));
-    assert!(!server.heard(PASSWORD.as_bytes()));
+    assert!(server.received(b"readscope"));
+    assert!(!server.received(PASSWORD.as_bytes()));
 }
 
 #[tokio::test]
-async fn a_tls_handshake_that_fails_is_a_tls_failure() {
+async fn a_failed_tls_handshake_is_a_tls_failure() {
     let authority = fixtures::tls("authority.pem");
     let (here, elsewhere) = (fixtures::tls_server("server"), fixtures::tls_server("elsewhere"));
     let expired = fixtures::tls_server("expired");
@@ -191,16 +191,16 @@ async fn a_tls_handshake_that_fails_is_a_tls_failure() {
         login.send(wire::identity_answer(&wire::identity("101", "mysql-1"))).receive()
     };
     let good = || encrypted(&here);
-    let asked = Script::tls_request;
+    let request = Script::tls_request;
     let garbage = Random::seeded(5).bytes(500);
-    let early = || asked().encrypt(&here).receive();
+    let early = || request().encrypt(&here).receive();
     judge(vec![
         Case::new("a server without TLS", TlsFailed, Script::good()).with_tls(required(), good()),
-        Case::new("garbage for a handshake", TlsFailed, asked().send(garbage)).with_tls(required(), good()),
-        Case::new("an alert", TlsFailed, asked().send(*b"\x15\x03\x03\0\x02\x02\x28")).with_tls(required(), good()),
-        Case::new("FIN in the handshake", TlsFailed, asked().then_close()).with_tls(required(), good()),
-        Case::new("RST in the handshake", Protocol, asked().then_reset()).or(TlsFailed).with_tls(required(), good()),
-        Case::new("silence in the handshake", Timeout, asked().then_silence()).with_tls(required(), good()),
+        Case::new("garbage for a handshake", TlsFailed, request().send(garbage)).with_tls(required(), good()),
+        Case::new("an alert", TlsFailed, request().send(*b"\x15\x03\x03\0\x02\x02\x28")).with_tls(required(), good()),
+        Case::new("FIN in the handshake", TlsFailed, request().then_close()).with_tls(required(), good()),
+        Case::new("RST in the handshake", Protocol, request().then_reset()).or(TlsFailed).with_tls(required(), good()),
+        Case::new("silence in the handshake", Timeout, request().then_silence()).with_tls(required(), good()),
         Case::new("a certificate for another name", TlsFailed, encrypted(&elsewhere)).with_tls(verified(), good()),
         Case::new("an expired certificate", TlsFailed, encrypted(&expired)).with_tls(verified(), good()),
         Case::new("another authority", TlsFailed, good()).with_tls(by_browsers(), good()).unrecoverable(),
@@ -212,9 +212,9 @@ async fn a_tls_handshake_that_fails_is_a_tls_failure() {
 }
 
 #[tokio::test]
-async fn an_address_without_a_server_fails_as_the_network_says() {
+async fn an_address_without_a_server_has_the_reason_that_the_network_gives() {
     let patience = Duration::from_secs(10);
-    // Bound and not listening: nobody else gets the port, and connections to it are refused.
+    // Bound and not listening: no other program gets the port, and connections to it are refused.
     let reserved = tokio::net::TcpSocket::new_v4().unwrap();
     reserved.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let refused = target(reserved.local_addr().unwrap(), patience);

@@ -1,6 +1,6 @@
 //! Bytes on which `mysql_async` 0.37.1 and `mysql_common` 0.37.3 panic or run out of memory, found by reading and fuzzing.
-//! Most need neither a password nor TLS, so any server that a client is led to can send them. A panic is one more failed
-//! probe. What ends the process instead is a limit that `SECURITY.md` names.
+//! Most need neither a password nor TLS, so any server that a client connects to can send them. A panic is one failed
+//! probe. The exception is a known limit (`SECURITY.md`): it ends the process.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
 
 const SALT: &[u8] = b"12345678901234567890123456789012";
 
-/// What the program may use of the memory while eight probes at once meet a hostile server.
+/// Memory limit for the program while it sends eight probes at once to a hostile server.
 const MEMORY_BYTES: u64 = 200 << 20;
 
 fn switch(plugin: &[u8], data: &[u8]) -> Script {
@@ -33,7 +33,7 @@ fn key(key: &[u8]) -> Script {
     full.send(packet(4, &[&[0x01], key].concat())).receive()
 }
 
-/// A public RSA key with so many bytes of each number.
+/// A public RSA key with numbers of these lengths.
 fn rsa_key(modulus_bytes: usize, exponent_bytes: usize) -> Vec<u8> {
     const ALGORITHM: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
     let number = |bytes: usize| element(0x02, &[&[0x00][..], &vec![0xff; bytes]].concat());
@@ -70,18 +70,18 @@ fn columns(count: u64) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_account_whose_plugin_is_not_supported_fails_to_authenticate() {
+async fn an_unsupported_authentication_plugin_is_an_auth_failure() {
     judge(vec![
         Case::new("a dialog", Auth, switch(b"dialog", b"Password: ")).with_password(),
         Case::new("a plugin without a name", Auth, switch(b"", SALT)).with_password(),
-        Case::new("a plugin with a name to deface the log", Auth, switch(b"\x1b[2J\r\n", SALT)).with_password(),
+        Case::new("a plugin name with control characters", Auth, switch(b"\x1b[2J\r\n", SALT)).with_password(),
     ])
     .await;
 }
 
 /// MariaDB's plugins; `real` logs in by ed25519.
 #[tokio::test]
-async fn an_exchange_of_mariadb_that_makes_no_sense_is_a_protocol_failure() {
+async fn an_invalid_exchange_of_a_mariadb_plugin_is_a_protocol_failure() {
     let parsec = |answer: &[u8]| switch(b"parsec", SALT).send(packet(4, answer)).receive();
     let back = [&[0x01], &wire::auth_switch(b"mysql_native_password", SALT)[..]].concat();
     judge(vec![
@@ -98,7 +98,7 @@ async fn an_exchange_of_mariadb_that_makes_no_sense_is_a_protocol_failure() {
 }
 
 #[tokio::test]
-async fn a_login_that_makes_no_sense_is_a_protocol_failure() {
+async fn an_invalid_login_exchange_is_a_protocol_failure() {
     let switch_back = packet(4, &[&[0x01], &wire::auth_switch(b"mysql_native_password", SALT)[..]].concat());
     let fast = packets(2, &[vec![0x01, 0x03], vec![0x01, 0x03], wire::ok()]);
     let unasked = packet(2, &[&[0x01], &rsa_key(256, 3)[..]].concat());
@@ -110,13 +110,13 @@ async fn a_login_that_makes_no_sense_is_a_protocol_failure() {
         Case::new("no salt", Protocol, switch(b"caching_sha2_password", b"")),
         Case::new("half a salt", Protocol, switch(b"caching_sha2_password", b"1234567890")),
         Case::new("fast login twice", Protocol, Script::greeting().send(fast).receive()),
-        Case::new("a key that nobody asked for", Protocol, Script::greeting().send(unasked).receive()).with_password(),
+        Case::new("an unrequested key", Protocol, Script::greeting().send(unasked).receive()).with_password(),
         Case::new("full login twice", Protocol, full().send(twice).receive()).with_password(),
         Case::new("an empty packet for the key", Protocol, full().send(packet(4, b"")).receive()).with_password(),
         Case::new("no key", Protocol, key(b"")).with_password(),
-        Case::new("a key that is no PEM", Protocol, key(b"no key")).with_password(),
-        Case::new("a key that is no base64", Protocol, pem("!")).with_password(),
-        Case::new("a key that is no DER", Protocol, pem("AAAA")).with_password(),
+        Case::new("a key that is not PEM", Protocol, key(b"no key")).with_password(),
+        Case::new("a key that is not base64", Protocol, pem("!")).with_password(),
+        Case::new("a key that is not DER", Protocol, pem("AAAA")).with_password(),
         Case::new("a key of 64 bits", Protocol, key(&rsa_key(8, 3))).with_password(),
         Case::new("digits of another script", Protocol, greet(b"\xd9\xa9.\xd9\xa7.\xd9\xa0", 21)),
         Case::new("a salt of 130 bytes", Protocol, greet(b"9.7.0", 130)),
@@ -130,7 +130,7 @@ fn greet(version: &[u8], salt_length: u8) -> Script {
 }
 
 #[tokio::test]
-async fn a_result_that_wants_everything_is_one_failed_probe() {
+async fn a_result_with_excessive_lengths_is_one_failed_probe() {
     let with_empty_row = packets(1, &result_set(7, &[Vec::new()]));
     let sent = |bytes| Script::login().send(bytes).receive();
     let field = |length: &[u8]| sent(packets(1, &result_set(1, &[length.to_vec()])));
@@ -148,14 +148,14 @@ async fn a_result_that_wants_everything_is_one_failed_probe() {
     .await;
 }
 
-/// Definitions with the numbers from 2, as many as there are numbers.
+/// 256 column definitions, numbered from 2.
 fn definitions() -> Vec<u8> {
     let column = wire::column();
     (2..=255).chain(0..2).flat_map(|number| packet(number, &column)).collect()
 }
 
 #[test]
-fn a_server_on_which_the_driver_panics_stops_nothing_and_is_logged_once() {
+fn a_panic_of_the_driver_stops_nothing_and_is_logged_once() {
     for hostile in [Script::login().send(columns(1 << 62)).receive(), key(b"no key")] {
         let server = Server::playing(Script::good());
         let mut exporter = Exporter::with(server.address, &PATIENT);
@@ -174,10 +174,9 @@ fn a_server_on_which_the_driver_panics_stops_nothing_and_is_logged_once() {
     }
 }
 
-/// The limit: the driver reserves 32 bytes for each column that a result announces, and what cannot be reserved is the end
-/// of the process.
+/// A known limit: the driver reserves 32 bytes for each announced column, and a failed reservation ends the process.
 #[test]
-fn a_result_that_announces_more_columns_than_fit_into_the_address_space_ends_the_process() {
+fn a_column_count_beyond_the_address_space_ends_the_process() {
     let server = Server::playing(Script::login().send(columns(1 << 50)).receive());
     let ended = call(&["check", "--address", &server.address.to_string(), "--tls", "disabled"]);
     assert_eq!(ended.code, None, "{ended:?}");

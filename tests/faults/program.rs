@@ -1,4 +1,4 @@
-//! The whole program against hostile servers: what it counts, what it logs, and that it goes on.
+//! The whole program against hostile servers: it counts and logs the failures, and recovers.
 
 use std::time::Duration;
 
@@ -18,18 +18,18 @@ use crate::support::{
     wire::{self, packet, packets, result_set},
 };
 
-/// Probes under way at any moment, and the scrape that counts.
-const UNDER_WAY: usize = 4;
+/// Connections of probes in flight and of one scrape.
+const IN_FLIGHT: usize = 4;
 
-/// Asserts that the failures of a reason were told once, with what to do about them.
-fn assert_told_once(exporter: &Exporter, reason: FailureReason) {
+/// Asserts that the failures of a reason were logged once, with advice.
+fn assert_logged_once(exporter: &Exporter, reason: FailureReason) {
     let failed = format!("failed ({reason})");
     assert_eq!(exporter.program.logged(&["level=warn", &failed]), 1, "{reason}: {:#?}", exporter.program.log());
     assert_eq!(exporter.program.logged(&[&failed, reason.advice()]), 1, "{reason}: {:#?}", exporter.program.log());
 }
 
 #[test]
-fn one_exporter_meets_every_kind_of_server_and_recovers_from_each() {
+fn an_exporter_recovers_from_every_kind_of_failure() {
     let server = Server::playing(Script::good());
     let mut exporter = Exporter::of(server.address);
     exporter.wait_for_reads(5);
@@ -51,13 +51,13 @@ fn one_exporter_meets_every_kind_of_server_and_recovers_from_each() {
         exporter.wait_for_reads(5);
     }
     for (reason, _) in &faults {
-        assert_told_once(&exporter, *reason);
+        assert_logged_once(&exporter, *reason);
     }
     assert_eq!(exporter.program.logged(&["panic"]), 0);
     let lines = exporter.program.log().len();
     assert!(lines <= faults.len() + 6, "hundreds of failures are summarised: {:#?}", exporter.program.log());
-    exporter.wait_until_open_files(open_files + UNDER_WAY);
-    server.wait_until_closed(UNDER_WAY);
+    exporter.wait_until_open_files(open_files + IN_FLIGHT);
+    server.wait_until_closed(IN_FLIGHT);
 
     exporter.program.signal(Signal::SIGTERM);
     assert_eq!(exporter.program.wait(Duration::from_secs(10)).code(), Some(0));
@@ -65,7 +65,7 @@ fn one_exporter_meets_every_kind_of_server_and_recovers_from_each() {
 }
 
 #[test]
-fn a_server_that_comes_up_later_is_found_without_a_restart() {
+fn a_server_that_starts_later_is_probed_without_a_restart() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let reserved = tokio::net::TcpSocket::new_v4().unwrap();
     reserved.bind(([127, 0, 0, 1], 0).into()).unwrap();
@@ -77,22 +77,22 @@ fn a_server_that_comes_up_later_is_found_without_a_restart() {
     let server = Server::on(listener, Script::good());
     let metrics = exporter.wait_for_reads(5);
     assert_eq!(metrics.up(), 1);
-    assert_told_once(&exporter, Refused);
+    assert_logged_once(&exporter, Refused);
     assert!(server.opened() >= 5);
 }
 
 #[test]
-fn a_name_without_an_address_is_counted_and_told_once() {
+fn failed_lookups_are_counted_and_logged_once() {
     let options = ["run", "--address", "no-such-name.invalid.", "--web.listen-address", "127.0.0.1:0"];
     let mut command = readscope(&options);
     let mut exporter = Exporter::start(command.args(PATIENT));
     let metrics = exporter.wait_for_failures("resolve", 20);
     assert_eq!(metrics.all_failures(), metrics.failures("resolve"));
-    assert_told_once(&exporter, Resolve);
+    assert_logged_once(&exporter, Resolve);
 }
 
 #[test]
-fn a_hanging_server_holds_no_more_connections_than_allowed() {
+fn a_hanging_server_holds_at_most_the_allowed_connections() {
     let server = Server::playing(Script::nothing().then_silence());
     let further = ["--tls", "disabled", "--interval", "5ms", "--timeout", "1s", "--max-in-flight", "3"];
     let mut exporter = Exporter::with(server.address, &further);
@@ -106,7 +106,7 @@ fn a_hanging_server_holds_no_more_connections_than_allowed() {
 }
 
 #[test]
-fn names_meant_to_harm_break_no_metric_no_page_and_no_log_line() {
+fn hostile_names_break_no_metric_no_page_and_no_log_line() {
     let hostile = b"\"}\nreadscope_up 1\n\x1b[2J\\<script>alert(1)</script>";
     let mut fields = wire::identity_with(1, Some(hostile));
     fields[3] = Some(hostile.to_vec());

@@ -89,7 +89,7 @@ fn a_signal_drains_at_once_where_nothing_but_an_idle_client_is_left() {
         exporter.program.signal(signal);
         // A stop that waits for either of them is cut off, with another code.
         assert_eq!(exporter.program.wait(DRAINED_WITHIN).code(), Some(0), "{signal}");
-        assert_eq!(exporter.program.logged(&["stopping", signal.as_str()]), 1);
+        assert_eq!(exporter.program.logged(&["shutting down", signal.as_str()]), 1);
         assert!(try_get(exporter.address, "/-/healthy").is_err());
         server.wait_until_closed(0);
         drop(silent);
@@ -144,7 +144,7 @@ fn a_second_signal_ends_it_at_once() {
     let mut exporter = Exporter::with(server.address, &HANGING);
     wait_until("a probe", SOON, || server.opened() >= 1);
     exporter.program.signal(Signal::SIGTERM);
-    wait_until("the stop", SOON, || exporter.program.logged(&["a second signal stops at once"]) == 1);
+    wait_until("the stop", SOON, || exporter.program.logged(&["a second signal exits at once"]) == 1);
     let began = Instant::now();
     exporter.program.signal(Signal::SIGINT);
     assert_eq!(exporter.program.wait(SOON).code(), Some(130));

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::support::{commands::mortal, obtained, program::Program, waiting::wait_for};
 
-/// It lives in the network of the test's thread.
+/// Runs in the network namespace of the test's thread.
 pub(crate) struct Alertmanager {
     pub(crate) address: SocketAddr,
     webhook: Webhook,
@@ -26,7 +26,7 @@ pub(crate) struct Alertmanager {
     _directory: TempDir,
 }
 
-/// One alert that the webhook was told of.
+/// One alert as the webhook received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Notification {
     pub(crate) status: String,
@@ -41,7 +41,7 @@ impl Notification {
 }
 
 impl Alertmanager {
-    /// One that tells of each alert by itself, at once and only once.
+    /// It notifies of each alert separately, at once and only once.
     pub(crate) fn start() -> Self {
         let webhook = Webhook::start();
         let directory = TempDir::new().expect("a temporary directory can be made");
@@ -72,21 +72,21 @@ receivers: [{{name: test, webhook_configs: [{{url: 'http://{url}/', send_resolve
         Self { address, webhook, program, _directory: directory }
     }
 
-    /// Everything that the webhook was told so far.
+    /// All notifications so far.
     pub(crate) fn notifications(&mut self) -> Vec<Notification> {
         assert!(self.program.is_running(), "Alertmanager ends: {:?}", self.program.log());
-        self.webhook.state.told.lock().unwrap().clone()
+        self.webhook.state.received.lock().unwrap().clone()
     }
 
-    /// What the first notification of an alert of readscope describes.
+    /// The description in the first notification of an alert.
     pub(crate) fn description(&mut self, alert: &str) -> String {
         let alert = format!("Readscope{alert}");
-        let told = self.notifications().into_iter().find(|told| told.alert() == alert);
-        told.expect("it was told of").annotations["description"].clone()
+        let first = self.notifications().into_iter().find(|notification| notification.alert() == alert);
+        first.expect("the alert has fired").annotations["description"].clone()
     }
 }
 
-/// A server that takes what Alertmanager posts.
+/// A server that receives the notifications.
 struct Webhook {
     address: SocketAddr,
     state: Arc<State>,
@@ -94,7 +94,7 @@ struct Webhook {
 
 #[derive(Default)]
 struct State {
-    told: Mutex<Vec<Notification>>,
+    received: Mutex<Vec<Notification>>,
     over: AtomicBool,
 }
 
@@ -108,9 +108,9 @@ impl Webhook {
                 if state.over.load(Ordering::Relaxed) {
                     return;
                 }
-                // What is not taken is sent again.
+                // Alertmanager repeats a failed request.
                 if let Some(alerts) = post(client) {
-                    state.told.lock().unwrap().extend(alerts);
+                    state.received.lock().unwrap().extend(alerts);
                 }
             }
         });
@@ -144,8 +144,8 @@ fn post(client: TcpStream) -> Option<Vec<Notification>> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let told: Value = serde_json::from_slice(&body).ok()?;
-    let alerts = told["alerts"].as_array()?.iter().map(notification).collect();
+    let body: Value = serde_json::from_slice(&body).ok()?;
+    let alerts = body["alerts"].as_array()?.iter().map(notification).collect();
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     reader.get_mut().write_all(answer.as_bytes()).ok()?;
     Some(alerts)

@@ -1,4 +1,4 @@
-//! A cluster: where its API server, Services and pods are reached, and what is called to change it.
+//! A cluster: access to its API server, Services and pods, and commands to change it.
 
 use std::{
     collections::BTreeMap,
@@ -15,22 +15,22 @@ use crate::support::{
 };
 
 pub(crate) enum Cluster {
-    /// A node of the tests' own, in its folder. It goes down with the test program, however that ends.
+    /// A node of the tests' own, in its folder. It stops with the test program, however that ends.
     Own { directory: PathBuf, node: String },
-    /// The one that `KUBECONFIG` names; the tests have to run where its Services are reached and their names are known.
+    /// The cluster of `KUBECONFIG`. The tests must run where its Services and their names are reachable.
     Given { kubeconfig: PathBuf },
 }
 
-/// Namespaces that tests make.
+/// Namespaces of the tests.
 const NAMESPACES: &str = "readscope mysql shop";
 
-/// What `deploy/` makes outside the namespace of MySQL.
+/// Objects of `deploy/` outside the namespace of MySQL.
 const OF_READSCOPE: &str = "-l app.kubernetes.io/name=readscope";
 
 impl Cluster {
-    /// Brings one up, with DNS and storage.
+    /// Starts one, with DNS and storage.
     pub(crate) fn up() -> Self {
-        // The cluster removes it when it goes down.
+        // The cluster removes it when it stops.
         let directory = tempfile::Builder::new().prefix("rs-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
         let owner = std::process::id().to_string();
         let printed = run(Command::new(path("up")).args(["--until-end-of", &owner]).arg(&directory));
@@ -39,7 +39,7 @@ impl Cluster {
         Self::Own { directory, node }
     }
 
-    /// Takes it down; if that fails, it goes down with the test program.
+    /// Stops it; if that fails, it stops with the test program.
     pub(crate) fn down(&self) {
         let _ = self.script("down").status();
     }
@@ -48,7 +48,7 @@ impl Cluster {
         matches!(self, Self::Own { .. })
     }
 
-    /// Takes the calling thread, and what it starts, into the node's network.
+    /// Moves the calling thread and its later processes into the node's network.
     pub(crate) fn enter(&self) {
         if let Self::Own { node, .. } = self {
             let network = File::open(format!("/proc/{node}/ns/net")).expect("the cluster is running");
@@ -56,16 +56,16 @@ impl Cluster {
         }
     }
 
-    /// Removes everything that tests make.
+    /// Removes all objects of tests.
     pub(crate) fn wipe(&self) {
-        // Volumes go only where it runs.
+        // Volumes are removed only while the provisioner runs.
         self.run("provisioner", &["start"]);
         self.kubectl(&format!("delete namespace {NAMESPACES} --ignore-not-found --timeout=300s"));
         self.kubectl(&format!("delete clusterrole,clusterrolebinding {OF_READSCOPE}"));
         wait_until("the volumes to go", crate::WITHIN, || self.kubectl("get persistentvolumes -o name").is_empty());
     }
 
-    /// Removes readscope, with its rights and what it wrote.
+    /// Removes readscope, its permissions and its Events.
     pub(crate) fn remove_readscope(&self) {
         self.kubectl("delete namespace readscope shop --ignore-not-found --timeout=300s");
         self.kubectl(&format!("delete clusterrole,clusterrolebinding {OF_READSCOPE}"));
@@ -81,22 +81,22 @@ impl Cluster {
         }
     }
 
-    /// What kubectl prints as its administrator; panics when it fails. Words are separated by spaces.
+    /// The output of kubectl as administrator; panics if kubectl fails. Arguments are separated by spaces.
     pub(crate) fn kubectl(&self, words: &str) -> String {
         run(self.call().args(words.split_whitespace()))
     }
 
-    /// As [`kubectl`](Self::kubectl), or what kubectl says when it fails.
+    /// As [`kubectl`](Self::kubectl), with the error of kubectl if it fails.
     pub(crate) fn try_kubectl(&self, words: &str) -> Result<String, String> {
         self.try_kubectl_words(words.split_whitespace())
     }
 
-    /// As [`try_kubectl`](Self::try_kubectl), of words that may have spaces in them.
+    /// As [`try_kubectl`](Self::try_kubectl), with arguments that may contain spaces.
     pub(crate) fn try_kubectl_words<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<String, String> {
         try_run(self.call().args(words))
     }
 
-    /// As [`kubectl`](Self::kubectl), with this for its standard input.
+    /// As [`kubectl`](Self::kubectl), with a standard input.
     pub(crate) fn kubectl_reads(&self, words: &str, input: &str) -> String {
         run_reading(self.call().args(words.split_whitespace()), input)
     }
@@ -113,14 +113,14 @@ impl Cluster {
         }
     }
 
-    /// What a shell prints for a line in which `kubectl` is the administrator's; panics when it fails.
+    /// The output of a shell command in which `kubectl` is the administrator's; panics if the command fails.
     pub(crate) fn shell(&self, line: &str) -> String {
         let (script, directory) = (path("kubectl"), self.directory().display());
         let kubectl = format!("kubectl() {{ '{}' '{directory}' \"$@\"; }}", script.display());
         run(Command::new("bash").args(["-c", &format!("set -o pipefail; {kubectl}; {line}")]))
     }
 
-    /// Runs a script of `tests/cluster` on this cluster, and returns what it prints.
+    /// Runs a script of `tests/cluster` on this cluster, and returns its output.
     pub(crate) fn run(&self, script: &str, words: &[&str]) -> String {
         run(self.script(script).args(words))
     }
@@ -137,7 +137,7 @@ impl Cluster {
         run(self.script("inside").args(["ctr", "--namespace", "k8s.io", "images", "import"]).arg(archive));
     }
 
-    /// A program in the cluster, which finds the cluster's names.
+    /// A program in the cluster, with the cluster's DNS.
     pub(crate) fn inside(&self, program: &str) -> Command {
         match self {
             Self::Own { .. } => {
@@ -149,7 +149,7 @@ impl Cluster {
         }
     }
 
-    /// Which part of new connections to a Service each address gets, by kube-proxy's own rules.
+    /// The share of new connections to a Service by address, from kube-proxy's own rules.
     pub(crate) fn shares(&self, service: &str) -> BTreeMap<String, f64> {
         let share = |line: &str| {
             let (address, share) = line.split_once(' ').expect("an address and its share");

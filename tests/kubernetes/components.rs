@@ -1,5 +1,5 @@
-//! The components of `deploy/` as kubectl renders them, and whether the program takes what its containers would be given. It
-//! takes kubectl, but no cluster.
+//! The components of `deploy/` as kubectl renders them, and whether the program accepts the files of its containers. Needs
+//! kubectl, but no cluster.
 
 use std::{fs, process::Command};
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::{cluster::repository, deploy::Deploy, support::commands::run};
 
-/// Where the containers have their files.
+/// Mount paths of the containers.
 const MOUNTS: [&str; 3] = ["/etc/readscope-targets", "/etc/readscope-web", "/etc/readscope"];
 
 fn rendered(components: &[&str]) -> Vec<Value> {
@@ -24,7 +24,7 @@ fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no {kind} {name}"))
 }
 
-/// The containers of readscope, the Deployment's and the nodes'.
+/// The containers of readscope in the Deployment and the `DaemonSet`.
 fn containers(objects: &[Value]) -> Vec<&Value> {
     let workloads = [named(objects, "Deployment", "readscope"), named(objects, "DaemonSet", "readscope-node")];
     workloads.map(|workload| &workload["spec"]["template"]["spec"]["containers"][0]).to_vec()
@@ -50,17 +50,17 @@ fn files(targets: Option<&str>, web: Option<&str>) -> TempDir {
     folder
 }
 
-/// A text with the folder before the paths of a container.
+/// A text with the paths of a container inside the folder.
 fn there(text: &str, folder: &TempDir) -> String {
     text.replace("/etc/readscope", &folder.path().join("etc/readscope").display().to_string())
 }
 
-/// What the program prints of the configuration that a container gives it; panics when it refuses.
+/// The effective configuration in a container; panics if the program refuses it.
 fn checked(container: &Value, folder: &TempDir) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_readscope"));
     command.env_clear();
     for variable in container["env"].as_array().unwrap() {
-        // What Kubernetes fills in.
+        // Kubernetes fills this in.
         let value = variable["value"].as_str().unwrap_or("mysql/mysql-read");
         command.env(variable["name"].as_str().unwrap(), there(value, folder));
     }
@@ -71,7 +71,7 @@ fn checked(container: &Value, folder: &TempDir) -> String {
 }
 
 #[test]
-fn cluster_wide_takes_its_targets_from_the_file_and_the_same_rights_everywhere() {
+fn cluster_wide_reads_targets_from_the_file_and_has_the_same_permissions_everywhere() {
     let plain = rendered(&["per-node"]);
     for container in containers(&plain) {
         assert!(checked(container, &files(None, None)).contains("service: mysql/mysql-read"));
@@ -92,7 +92,7 @@ fn cluster_wide_takes_its_targets_from_the_file_and_the_same_rights_everywhere()
         assert!(mounts.iter().any(|mount| mount["mountPath"] == MOUNTS[0]), "{mounts:?}");
     }
 
-    // Events are written wherever the StatefulSets are.
+    // Events are written in the namespaces of the StatefulSets.
     let with_events = rendered(&["per-node", "cluster-wide", "kubernetes-events"]);
     let rules = named(&with_events, "ClusterRole", "readscope")["rules"].as_array().unwrap();
     let create = json!({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]});
@@ -100,7 +100,7 @@ fn cluster_wide_takes_its_targets_from_the_file_and_the_same_rights_everywhere()
 }
 
 #[test]
-fn tls_and_auth_reaches_every_probe_and_prometheus() {
+fn tls_and_auth_apply_to_every_probe_and_to_prometheus() {
     let objects = rendered(&["prometheus-operator", "per-node", "tls-and-auth"]);
     let page = fs::read_to_string(repository().join("docs/install.md")).unwrap();
     let example = page.split("```yaml\n").find(|block| block.starts_with("tls_server_config:")).unwrap();
@@ -109,7 +109,7 @@ fn tls_and_auth_reaches_every_probe_and_prometheus() {
     assert!(web.contains(&hash), "{web}");
     for container in containers(&objects) {
         checked(container, &files(None, Some(&web)));
-        // Nobody without credentials is told more than that the port is open.
+        // Without credentials, a probe can only check that the port is open.
         for probe in ["livenessProbe", "readinessProbe"] {
             assert_eq!(container[probe]["tcpSocket"], json!({"port": "http"}), "{container}");
             assert!(container[probe]["httpGet"].is_null(), "{container}");
@@ -128,19 +128,19 @@ fn tls_and_auth_reaches_every_probe_and_prometheus() {
 }
 
 #[test]
-fn the_dashboard_is_what_the_sidecar_looks_for() {
+fn the_dashboard_has_the_label_of_the_sidecar() {
     let objects = rendered(&["dashboard"]);
     let map = named(&objects, "ConfigMap", "readscope-dashboard");
     assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
     let dashboard = map["data"]["readscope.json"].as_str().unwrap();
     assert_eq!(dashboard, fs::read_to_string(repository().join("grafana/readscope.json")).unwrap());
-    // `kubectl apply` keeps what it applied in an annotation, and an object's annotations have at most so many bytes.
+    // `kubectl apply` stores the object in an annotation, and annotations have at most 256 KiB.
     let applied = serde_json::to_string(map).unwrap().len();
     assert!(applied < 256 * 1024, "{applied} bytes");
 }
 
 #[test]
-fn every_component_goes_with_every_other() {
+fn every_pair_of_components_renders() {
     // `topology` is in per-node.
     let all = ["prometheus-operator", "per-node", "dashboard", "cluster-wide", "kubernetes-events", "tls-and-auth"];
     let objects = rendered(&all);

@@ -7,13 +7,13 @@ use tempfile::TempDir;
 
 use crate::{cluster::repository, support::commands::run};
 
-/// A copy of it, and of what it takes from beside it.
+/// A copy of it and of the files that it refers to.
 pub(crate) struct Deploy {
     folder: TempDir,
 }
 
 impl Deploy {
-    /// With these components besides those that are always on.
+    /// With these components besides the default ones.
     pub(crate) fn with(components: &[&str]) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         for part in ["deploy", "grafana"] {
@@ -45,7 +45,7 @@ impl Deploy {
         self.folder.path().join("deploy").display().to_string()
     }
 
-    /// What that would apply.
+    /// The rendered objects.
     pub(crate) fn rendered(&self) -> Vec<Value> {
         Self::render(Path::new(&self.path()))
     }
@@ -66,7 +66,7 @@ impl Deploy {
     }
 }
 
-/// Copies what is in a directory, and in those in it.
+/// Copies a directory recursively.
 fn copy_directory(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {

@@ -15,7 +15,7 @@ use crate::{
 /// The labels of the Deployment's pod.
 pub(crate) const EXPORTER: &str = "app.kubernetes.io/component=exporter";
 
-/// Through the API server, which reaches Services.
+/// Path of the Service in the API server's proxy.
 const SERVICE: &str = "get --raw /api/v1/namespaces/readscope/services/readscope:http/proxy";
 
 /// Applies `deploy/`.
@@ -24,7 +24,7 @@ pub(crate) fn apply(cluster: &Cluster) -> String {
     cluster.kubectl("apply -k deploy")
 }
 
-/// Applies what a user has made of it.
+/// Applies an edited copy.
 pub(crate) fn apply_from(cluster: &Cluster, deploy: &Deploy) -> String {
     cluster.import(&image::archive());
     cluster.kubectl(&format!("apply -k {}", deploy.path()))
@@ -37,19 +37,19 @@ pub(crate) fn deploy(cluster: &Cluster) {
     restart(cluster);
 }
 
-/// Gives it the password of its account, as the pages say.
+/// Creates the Secret with its password, as the documentation describes.
 pub(crate) fn make_secret(cluster: &Cluster) {
     let password = mysql::password(cluster, "readscope");
     cluster.kubectl_reads("-n readscope create secret generic readscope --from-file=password=/dev/stdin", &password);
 }
 
-/// Starts it anew and waits until it is ready.
+/// Restarts it and waits until it is ready.
 pub(crate) fn restart(cluster: &Cluster) {
     restart_without_waiting(cluster);
     roll_out(cluster);
 }
 
-/// Starts it anew.
+/// Restarts it.
 pub(crate) fn restart_without_waiting(cluster: &Cluster) {
     cluster.kubectl("-n readscope rollout restart deployment/readscope");
 }
@@ -59,8 +59,7 @@ pub(crate) fn roll_out(cluster: &Cluster) {
     cluster.kubectl(&format!("-n readscope rollout status deployment/readscope {ROLLOUT}"));
 }
 
-/// The pods with these labels, once each of them is ready and none is on its way out. Right after a roll-out the old ones are
-/// still listed.
+/// The pods with these labels, once all are ready and none is terminating. After a rollout, old pods are still listed.
 pub(crate) fn settled_pods(cluster: &Cluster, labels: &str) -> Vec<Value> {
     wait_for(&format!("the old pods of {labels} to go"), Duration::from_secs(120), || {
         let list: Value =
@@ -70,14 +69,14 @@ pub(crate) fn settled_pods(cluster: &Cluster, labels: &str) -> Vec<Value> {
     })
 }
 
-/// Waits until a program has ended with these words, which `kubectl describe pod` shows.
+/// Waits until a container has ended with this message, as `kubectl describe pod` shows it.
 pub(crate) fn ends_saying(cluster: &Cluster, namespace: &str, words: &str) {
     wait_until(&format!("a pod that ended saying {words:?}"), Duration::from_secs(120), || {
         cluster.kubectl(&format!("-n {namespace} get pods -o json")).contains(words)
     });
 }
 
-/// What it serves.
+/// The body that it serves at a path.
 pub(crate) fn fetch(cluster: &Cluster, path: &str) -> String {
     wait_for("an answer through the API server", Duration::from_secs(60), || {
         cluster.try_kubectl(&format!("{SERVICE}{path}")).ok()

@@ -1,4 +1,4 @@
-//! kube-proxy, and rules that are not as it makes them.
+//! kube-proxy, stopped while its rules are changed.
 
 use crate::{
     WITHIN,
@@ -6,7 +6,7 @@ use crate::{
     support::{commands::try_run, waiting::wait_for},
 };
 
-/// A kube-proxy that does nothing, until this is dropped: then one that has just started makes the rules right.
+/// A stopped kube-proxy. When this is dropped, a new one starts and restores the rules.
 pub(crate) struct Frozen<'a>(&'a Lab);
 
 impl<'a> Frozen<'a> {
@@ -15,8 +15,8 @@ impl<'a> Frozen<'a> {
         Self(lab)
     }
 
-    /// Takes out the first of the rules that choose an endpoint, so that the others share its reads evenly. Returns the
-    /// endpoint's address.
+    /// Removes the first rule that chooses an endpoint, so that the others share its reads evenly. Returns the endpoint's
+    /// address.
     pub(crate) fn forget_first_endpoint(&self) -> String {
         let (rule, address) = self.first_rule();
         self.change(&rule.replacen("-A ", "-D ", 1));
@@ -24,7 +24,7 @@ impl<'a> Frozen<'a> {
         address
     }
 
-    /// Leaves a twenty-fifth to the first of them. Returns the endpoint's address.
+    /// Reduces the share of the first endpoint to 1/25. Returns its address.
     pub(crate) fn starve_first_endpoint(&self) -> String {
         let (rule, address) = self.first_rule();
         let (before, after) = rule.split_once("--probability ").expect("it is chosen at random");
@@ -35,7 +35,7 @@ impl<'a> Frozen<'a> {
         address
     }
 
-    /// The first rule, which chooses from all endpoints, and the address that it leads to.
+    /// The first rule, which chooses from all endpoints, and its address.
     fn first_rule(&self) -> (String, String) {
         let rules = self.0.script("rules", &["list", "mysql/mysql-read"]);
         let chooses = |rule: &&str| rule.contains(" -> ") && rule.contains("--probability ");
@@ -56,7 +56,7 @@ impl<'a> Frozen<'a> {
 
 impl Drop for Frozen<'_> {
     fn drop(&mut self) {
-        // Where it fails, what is waited for next says so; a panic here would hide why the test failed.
+        // A failure shows in the next wait; a panic here would hide why the test failed.
         let _ = try_run(self.0.cluster().script("component").args(["restart", "kube-proxy"]));
     }
 }

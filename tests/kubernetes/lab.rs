@@ -91,25 +91,25 @@ impl Lab {
         self.readscope_as(&self.cluster().kubeconfig(), service, options)
     }
 
-    /// As [`readscope`](Self::readscope), as whom the kubeconfig says.
+    /// As [`readscope`](Self::readscope), with the account of this kubeconfig.
     pub(crate) fn readscope_as(&self, kubeconfig: &Path, service: &str, options: &[&str]) -> Exporter {
         let usual = ["--service", service, "--web.listen-address", "127.0.0.1:0"];
         self.run(kubeconfig, &[&usual, options].concat())
     }
 
-    /// `readscope run` of what a configuration file says, as the cluster's administrator.
+    /// `readscope run` with a configuration file, as the cluster's administrator.
     pub(crate) fn readscope_of(&self, file: &Path) -> Exporter {
         let file = file.to_str().unwrap();
         let options = ["--config.file", file, "--web.enable-lifecycle", "--web.listen-address", "127.0.0.1:0"];
         self.run(&self.cluster().kubeconfig(), &options)
     }
 
-    /// `readscope run` with these options, as whom the kubeconfig says.
+    /// `readscope run` with these options and the account of this kubeconfig.
     pub(crate) fn run(&self, kubeconfig: &Path, options: &[&str]) -> Exporter {
         Exporter::start(&mut self.call(kubeconfig, &[&["run"], options].concat()))
     }
 
-    /// readscope with these arguments, as whom the kubeconfig says.
+    /// readscope with these arguments and the account of this kubeconfig.
     pub(crate) fn call(&self, kubeconfig: &Path, arguments: &[&str]) -> Command {
         let call = readscope(arguments);
         let mut command = self.cluster().inside("env");
@@ -126,7 +126,7 @@ impl Lab {
         if self.cluster().is_own() {
             command.arg("NODE_NAME=node1");
         }
-        // Whatever else keeps the machine busy, it is not readscope that comes late.
+        // Other work on the machine must not delay readscope.
         command.args(["nice", "-n", "-10"]);
     }
 
@@ -138,7 +138,7 @@ impl Lab {
     }
 }
 
-/// What the tests with a cluster ask of a running readscope.
+/// Queries to a running readscope.
 impl Exporter {
     /// Scrapes until the condition holds.
     pub(crate) fn scrape_until(&mut self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
@@ -148,7 +148,7 @@ impl Exporter {
         })
     }
 
-    /// Asks for the target until there is an answer to be found in it.
+    /// Reads the target until `answer` finds a value in it.
     pub(crate) fn target_until<T>(&mut self, what: &str, answer: impl Fn(&Value) -> Option<T>) -> T {
         wait_for(what, WITHIN, || {
             assert!(self.program.is_running(), "waiting for {what}, it ends: {:#?}", self.program.log());
@@ -156,7 +156,7 @@ impl Exporter {
         })
     }
 
-    /// Waits until so many replicas are found to be balanced.
+    /// Waits until this number of replicas is balanced.
     pub(crate) fn balanced(&mut self, replicas: usize) {
         let sentence = format!("{replicas} of {replicas} replicas answer");
         self.target_until("balanced reads", |target| {
@@ -167,11 +167,11 @@ impl Exporter {
 
     /// Its scale events, newest first.
     pub(crate) fn scale_events(&self) -> Vec<Value> {
-        let told = http::get(self.address, "/api/v1/scale-events").json();
-        told["scale_events"].as_array().unwrap().clone()
+        let body = http::get(self.address, "/api/v1/scale-events").json();
+        body["scale_events"].as_array().unwrap().clone()
     }
 
-    /// Waits until it has told that many scale events, and that they are over; they are newest first.
+    /// Waits until this number of scale events has finished; newest first.
     pub(crate) fn finished_events(&mut self, count: usize) -> Vec<Value> {
         wait_for("the end of the scale event", WITHIN, || {
             assert!(self.program.is_running(), "it ends: {:#?}", self.program.log());
@@ -183,7 +183,7 @@ impl Exporter {
     }
 }
 
-/// How often a histogram counted, where its labels contain all of these.
+/// The count of a histogram, over all series whose labels contain these.
 impl Metrics {
     pub(crate) fn count(&self, name: &str, labels: &[&str]) -> u64 {
         let series = format!("{name}_count");

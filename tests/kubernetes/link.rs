@@ -1,4 +1,4 @@
-//! The way from a program to the API server, which a test can cut while everybody else still has theirs.
+//! A connection from one program to the API server that a test can cut. Other clients are not affected.
 
 use std::{
     io,
@@ -50,7 +50,7 @@ impl Link {
         link
     }
 
-    /// The administrator's kubeconfig, by this way; it is in the folder.
+    /// The administrator's kubeconfig through this link, in the folder.
     pub(crate) fn kubeconfig(&self, lab: &Lab, folder: &Path) -> PathBuf {
         let direct = std::fs::read_to_string(lab.cluster().kubeconfig()).unwrap();
         let (name, _) = API_SERVER.split_once(':').unwrap();
@@ -65,12 +65,12 @@ impl Link {
     pub(crate) fn cut(&self) {
         self.state.cut.store(true, Ordering::Relaxed);
         for connection in self.state.connections.lock().unwrap().drain(..) {
-            // It may have ended by itself.
+            // It may be closed already.
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
 
-    pub(crate) fn mend(&self) {
+    pub(crate) fn restore(&self) {
         self.state.cut.store(false, Ordering::Relaxed);
     }
 }

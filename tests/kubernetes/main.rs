@@ -1,14 +1,14 @@
 //! readscope in a whole Kubernetes: deployed as users deploy it, by `deploy/` and its image, beside the MySQL of `manifests/`;
 //! and as a process beside the MySQL of `tests/cluster/mysql.yaml`, while that is scaled, broken and fixed.
 //!
-//! `turn` says how a test gets the cluster that it needs; the folders hold the tests by what they need.
+//! `turn` gives each test its cluster; each folder has the tests with the same needs.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "how long the steps took is for whoever runs the tests")]
 
 use std::time::Duration;
 
-// What the tests need.
+// Tools of the tests.
 mod alertmanager;
 mod cluster;
 mod deploy;
@@ -19,9 +19,9 @@ mod lab;
 mod link;
 mod mysql;
 mod rules;
+mod scaled_replica;
 #[path = "../support/mod.rs"]
 mod support;
-mod telling;
 mod turn;
 mod witness;
 
@@ -32,5 +32,5 @@ mod from_nothing;
 mod running;
 mod watching;
 
-/// A replica may take a minute to come up where other programs keep the machine busy, and every one of three may.
+/// On a busy machine, each of three replicas may take a minute to start.
 const WITHIN: Duration = Duration::from_secs(400);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{cluster::Cluster, support::waiting::wait_until};
 
-/// What a rollout may take on a machine that is busy with other things.
+/// Time limit of a rollout on a busy machine.
 pub(crate) const ROLLOUT: &str = "--timeout=400s";
 
 /// Deploys it, and waits until it is ready.
@@ -16,7 +16,7 @@ pub(crate) fn deploy(cluster: &Cluster) {
     roll_out(cluster);
 }
 
-/// Removes readscope, and makes its three replicas as they were before a test changed them.
+/// Removes readscope, and restores the three replicas of MySQL.
 pub(crate) fn restore(cluster: &Cluster) {
     cluster.run("provisioner", &["start"]);
     cluster.remove_readscope();
@@ -30,7 +30,7 @@ pub(crate) fn apply(cluster: &Cluster) -> String {
     cluster.kubectl("apply -k manifests")
 }
 
-/// Makes the Secret as the page about the lab says, with passwords that need quoting.
+/// Creates the Secret as in docs/lab.md, with passwords that need quoting.
 pub(crate) fn make_secret(cluster: &Cluster) {
     let line = |account| format!("{account}={account}'\"\\&$({:08x})\n", rand::random::<u32>());
     let accounts = ["root", "replication", "readscope", "lab"].map(line).concat();
@@ -43,7 +43,7 @@ pub(crate) fn password(cluster: &Cluster, account: &str) -> String {
     cluster.kubectl(&format!("-n mysql get secret mysql-passwords -o {template}"))
 }
 
-/// Waits until every replica that is asked for is ready.
+/// Waits until all replicas of the StatefulSet are ready.
 pub(crate) fn roll_out(cluster: &Cluster) {
     cluster.kubectl(&format!("-n mysql rollout status statefulset/mysql {ROLLOUT}"));
 }
@@ -55,8 +55,8 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
     pod["metadata"]["deletionTimestamp"].is_null() && conditions.is_some_and(|all| all.iter().any(ready))
 }
 
-/// Deletes a pod and waits until its StatefulSet has made it again. `kubectl wait` fails at once for a pod that is not there
-/// yet, and `rollout status` may still count the old one.
+/// Deletes a pod and waits until its StatefulSet has replaced it. `kubectl wait` fails at once for a missing pod, and
+/// `rollout status` may still count the old one.
 pub(crate) fn replace_pod(cluster: &Cluster, pod: &str) {
     cluster.kubectl(&format!("-n mysql delete pod {pod}"));
     wait_until(&format!("{pod} to be ready again"), Duration::from_secs(400), || {
@@ -65,24 +65,24 @@ pub(crate) fn replace_pod(cluster: &Cluster, pod: &str) {
     });
 }
 
-/// Starts the pod of the lab's windows.
+/// Starts the client pod of the lab.
 pub(crate) fn start_client(cluster: &Cluster) {
     cluster.kubectl("apply -f manifests/client.yaml");
     cluster.kubectl("-n mysql wait --for=condition=Ready pod/mysql-client --timeout=120s");
 }
 
-/// What `mysql` prints in that pod for a statement.
+/// The output of `mysql` in that pod for a statement.
 pub(crate) fn query(cluster: &Cluster, host: &str, statement: &str) -> String {
     try_query(cluster, host, statement).unwrap_or_else(|error| panic!("{statement}: {error}"))
 }
 
-/// What it prints, or says when it fails.
+/// Its output, or its error.
 pub(crate) fn try_query(cluster: &Cluster, host: &str, statement: &str) -> Result<String, String> {
     let words = "-n mysql exec mysql-client -- mysql --batch --skip-column-names --host";
     cluster.try_kubectl_words(words.split(' ').chain([host, "--execute", statement]))
 }
 
-/// Has the primary's root do it.
+/// Runs a statement as root on the primary.
 pub(crate) fn administer(cluster: &Cluster, statement: &str) {
     let words = "-n mysql exec mysql-0 -c mysql -- mysql --execute";
     cluster.try_kubectl_words(words.split(' ').chain([statement])).unwrap();

@@ -1,10 +1,10 @@
-//! The alert rules of `deploy/`, in less time: the same file in which every time is a part of what it is.
+//! The alert rules of `deploy/`, accelerated: all their times are divided by a factor.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
-/// What stands before a time.
+/// The texts before a time.
 const BEFORE: [&str; 4] = ["for: ", "[", "offset ", "_seconds > "];
 
 pub(crate) struct Rules {
@@ -12,7 +12,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// With each time divided by this.
+    /// With all times divided by this factor.
     pub(crate) fn quicker_by(divisor: u64) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/alerts/readscope.rules.yaml");
         let shipped = fs::read_to_string(path).expect("the rules are there");
@@ -33,7 +33,7 @@ impl Rules {
     }
 }
 
-/// The text in which each time after these characters is divided.
+/// Divides all times after these characters.
 fn divided(text: &str, before: &str, divisor: u64) -> String {
     let mut parts = text.split(before);
     let first = parts.next().unwrap_or_default().to_owned();

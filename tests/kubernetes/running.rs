@@ -14,7 +14,7 @@ const SIZE_MAX: u64 = 18_000_000;
 /// podman running the image with nothing that it does not need.
 fn container(options: &[&str], arguments: &[&str]) -> Command {
     let mut command = Command::new("podman");
-    // Nobody may raise limits everywhere, which podman would try.
+    // podman would try to raise limits, which is not always allowed.
     command.args([
         "--runtime",
         "runc",
@@ -31,7 +31,7 @@ fn container(options: &[&str], arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn the_image_is_one_small_program_that_needs_nothing() {
+fn the_image_is_one_small_static_program() {
     run(Command::new("podman").args(["load", "--quiet", "--input"]).arg(image::archive()));
     let shown: Value = serde_json::from_str(&run(Command::new("podman").args(["image", "inspect", NAME]))).unwrap();
     let image = &shown[0];

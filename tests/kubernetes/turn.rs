@@ -1,12 +1,12 @@
-//! A test's turn in a cluster. A test asks for what it needs and finds it, whatever the tests before it did:
+//! A test's turn in a cluster. A test names the contents that it needs, whatever earlier tests did:
 //!
-//! - [`Turn::from_nothing`]: a cluster in which nothing was ever deployed.
+//! - [`Turn::from_nothing`]: a new cluster.
 //! - [`Turn::beside_mysql`]: the MySQL of `manifests/` with three ready replicas, and no readscope.
 //! - [`Lab::own`](crate::lab::Lab::own): the MySQL of `tests/cluster/mysql.yaml`, and nothing else.
-//! - [`Lab::anywhere`](crate::lab::Lab::anywhere): the same, in the cluster that `KUBECONFIG` names if it names one.
+//! - [`Lab::anywhere`](crate::lab::Lab::anywhere): the same, in the cluster of `KUBECONFIG` if it is set.
 //!
-//! Two clusters serve all tests, and a test gets the one that is nearest to what it needs. A test may stop parts of its cluster
-//! and take rights away, but starts and gives them back at its end. The cluster of a test that fails goes down with it.
+//! Two clusters serve all tests, and a test gets the one with the closest contents. A test may stop parts of its cluster and
+//! remove permissions, but restores them at its end. The cluster of a failed test is removed.
 
 use std::{
     fs::File,
@@ -19,18 +19,18 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::{cluster::Cluster, image, mysql};
 
-/// What is in a cluster.
+/// The contents of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Nothing,
-    /// The MySQL of `manifests/`, and what tests deployed beside it.
+    /// The MySQL of `manifests/`, and deployments of tests.
     Manifests,
     /// The MySQL of `tests/cluster/mysql.yaml`.
     Lab,
     Unknown,
 }
 
-/// A cluster that waits for the next test, or the room for one.
+/// A cluster that waits for the next test, or a free place for one.
 type Place = Option<(Cluster, Content)>;
 
 struct Pool {
@@ -38,7 +38,7 @@ struct Pool {
     freed: Condvar,
 }
 
-/// Two are what a machine of two cores and 8 GB has room for: each has up to six MySQL servers in it.
+/// Two fit on a machine with two cores and 8 GB: each has up to six MySQL servers.
 static OWN: LazyLock<Pool> = LazyLock::new(|| Pool::of(vec![None, None]));
 
 static GIVEN: LazyLock<Option<Pool>> = LazyLock::new(|| {
@@ -51,7 +51,7 @@ impl Pool {
         Self { free: Mutex::new(free), freed: Condvar::new() }
     }
 
-    /// Waits for a place: with the content that is wanted if there is one, else one without a cluster, else any.
+    /// Waits for a place: with the wanted contents if there is one, else without a cluster, else any.
     fn take(&self, wanted: Content) -> Place {
         let mut free = self.free.lock().unwrap();
         loop {
@@ -70,7 +70,7 @@ impl Pool {
     }
 }
 
-/// Its thread is in the network of the node until this is dropped, and so is what it starts.
+/// Until this is dropped, the thread and its processes are in the network of the node.
 pub(crate) struct Turn {
     pool: &'static Pool,
     /// `None` only before it is up.
@@ -105,16 +105,16 @@ impl Turn {
         turn
     }
 
-    /// For [`Lab`](crate::lab::Lab), in the cluster that `KUBECONFIG` names, or else in the tests' own.
+    /// For [`Lab`](crate::lab::Lab), in the cluster of `KUBECONFIG`, or in the tests' own.
     pub(crate) fn given_lab() -> Self {
         GIVEN.as_ref().map_or_else(Self::own_lab, |given| Self::take(given, Content::Lab))
     }
 
-    /// A turn in a cluster with the content that is wanted, or with nothing in it.
+    /// A turn in a cluster with the wanted contents, or in a new one.
     fn take(pool: &'static Pool, wanted: Content) -> Self {
         let place = pool.take(wanted);
         let outside = File::open("/proc/thread-self/ns/net").unwrap();
-        // Made before the cluster, so that the place is free again if the cluster does not come up.
+        // Created before the cluster, so that the place becomes free if the cluster does not start.
         let mut turn = Self { pool, cluster: None, content: Content::Nothing, outside };
         let (cluster, content) = place.unwrap_or_else(|| (Cluster::up(), Content::Nothing));
         turn.content = content;

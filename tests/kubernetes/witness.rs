@@ -1,4 +1,4 @@
-//! `kubectl get --watch` beside readscope: what happened when, by somebody else.
+//! `kubectl get --watch` beside readscope, as an independent source of times.
 
 use std::{
     io::BufReader,
@@ -12,14 +12,14 @@ use serde_json::{Deserializer, Value};
 use crate::support::waiting::wait_for;
 use crate::{WITHIN, lab::Lab};
 
-/// Every state of every object that was seen, in order, with when.
+/// All states of all objects in order, with the time at which they were seen.
 pub(crate) struct Witness {
     seen: Arc<Mutex<Vec<(Timestamp, Value)>>>,
     watching: Vec<Child>,
 }
 
 impl Witness {
-    /// Watches what scale events are made of; returns when all that is there was seen.
+    /// Watches the objects of scale events; returns when all existing ones are seen.
     pub(crate) fn of(lab: &Lab) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kinds = ["statefulsets", "persistentvolumeclaims", "pods", "endpointslices"];
@@ -44,7 +44,7 @@ impl Witness {
         witness
     }
 
-    /// When an object was first seen so.
+    /// When an object was first seen in this state.
     pub(crate) fn first(&self, is_so: impl Fn(&Value) -> bool) -> Option<Timestamp> {
         let seen = self.seen.lock().unwrap();
         seen.iter().find(|(_, object)| is_so(object)).map(|(when, _)| *when)
@@ -54,7 +54,7 @@ impl Witness {
 impl Drop for Witness {
     fn drop(&mut self) {
         for child in &mut self.watching {
-            // Both fail only where it has ended.
+            // Both fail only if it has ended.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -66,7 +66,7 @@ pub(crate) fn is(object: &Value, kind: &str, name: &str) -> bool {
     object["kind"] == kind && object["metadata"]["name"] == name
 }
 
-/// Since when a condition of a pod is true, by whoever set it.
+/// The time since which a condition of a pod is true.
 pub(crate) fn condition(pod: &Value, kind: &str) -> Option<Timestamp> {
     let conditions = pod["status"]["conditions"].as_array()?;
     let condition = conditions.iter().find(|condition| condition["type"] == kind && condition["status"] == "True")?;

@@ -48,7 +48,7 @@ fn check_exits_1_when_one_replica_gets_twice_its_share() {
 
     let weighted = ["--expect", "mysql-0", "--expect", "mysql-1", "--expect", "mysql-2=3", "--alpha", NEVER];
     let checked = service.call().with(&["--probes", "500", "--interval", "5ms"]).with(&weighted).check();
-    assert_eq!(checked.code, Some(0), "what is asked for is no imbalance: {checked:?}");
+    assert_eq!(checked.code, Some(0), "the configured weights are not an imbalance: {checked:?}");
 }
 
 #[test]
@@ -64,5 +64,5 @@ fn check_exits_2_when_nothing_listens() {
     let checked = call.check();
     assert_eq!(checked.code, Some(2), "{checked:?}");
     assert!(checked.stdout.contains("refused"), "it says why: {checked:?}");
-    assert!(checked.stderr.lines().count() <= 3, "failures are summarised, not told one by one: {checked:?}");
+    assert!(checked.stderr.lines().count() <= 3, "failures are summarised: {checked:?}");
 }

@@ -1,4 +1,4 @@
-//! Every read is counted once, for the server that answered it, and leaves no trace of trouble on that server.
+//! Every read is counted once, for the server that answered it, and the server counts no error.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::{
     support::waiting::wait_until,
 };
 
-/// It takes a moment, but the machine may be busy.
+/// Long enough for a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// So small that chance never ends a check early.
+/// So small that a check never ends early by chance.
 const NEVER: &str = "0.000000001";
 
 #[test]
-fn three_thousand_probes_are_counted_exactly_as_the_servers_count_them() {
+fn the_counters_equal_those_of_the_servers() {
     let service = Service::of(3);
     let checked =
         service.call().with(&["--probes", "3000", "--interval", "5ms", "--alpha", NEVER, "--output", "json"]).check();
@@ -37,7 +37,7 @@ fn three_thousand_probes_are_counted_exactly_as_the_servers_count_them() {
 }
 
 #[test]
-fn the_counters_of_run_agree_with_the_servers_once_no_probe_can_reach_them() {
+fn the_counters_equal_those_of_the_servers_after_the_last_probe() {
     let service = Service::of(3);
     let mut probe = service.call().with(&["--interval", "5ms"]).run();
     probe.wait_for("500 reads", |now| now.reads() >= 500);
@@ -75,7 +75,7 @@ fn no_server_counts_an_aborted_connection() {
 }
 
 #[test]
-fn a_server_knows_whose_connections_these_are() {
+fn a_server_shows_the_connection_attributes_of_a_probe() {
     let service = Service::of(1);
     let mut probe = service.call().with(&["--interval", "5ms"]).run();
     probe.wait_for("reads", |now| now.reads() >= 1);
@@ -88,7 +88,7 @@ fn a_server_knows_whose_connections_these_are() {
 }
 
 #[test]
-fn a_probe_is_a_greeting_a_login_a_query_and_a_goodbye() {
+fn a_probe_is_a_login_one_query_and_com_quit() {
     let service = Service::of(1);
     let recorder = Recorder::before(service.fleet.primary().address);
     let call = service.password.call(&recorder.address.to_string());
@@ -98,7 +98,7 @@ fn a_probe_is_a_greeting_a_login_a_query_and_a_goodbye() {
 
     let conversations = recorder.conversations(20);
     assert_eq!(conversations.len(), 20);
-    // The server knows no account yet when it has just started.
+    // A server that has just started has no account in its cache.
     let full = ["greeting", "login", "full login", "key request", "key", "password", "ok", "query", "result", "quit"];
     let usual = ["greeting", "login", "fast login", "ok", "query", "result", "quit"];
     assert_eq!(conversations[0], full);

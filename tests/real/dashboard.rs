@@ -1,4 +1,4 @@
-//! The dashboard's queries, asked of a real Prometheus that scraped a scale event and an imbalance.
+//! The dashboard's queries to a real Prometheus that has scraped a scale event and an imbalance.
 
 use std::{
     collections::BTreeSet,
@@ -19,16 +19,16 @@ use crate::{
 const WITHIN: Duration = Duration::from_secs(300);
 
 #[test]
-fn every_panel_of_the_dashboard_shows_something_of_the_demo() {
+fn every_panel_of_the_dashboard_shows_data_of_the_demo() {
     let _namespace = Namespace::enter();
     let mut demo = Program::start(&mut readscope(&["demo", "--no-tui", "--web.listen-address", "127.0.0.1:10306"]));
     let prometheus = Prometheus::scraping(([127, 0, 0, 1], 10306).into());
     let panels = panels("15s");
     assert!(panels.len() > 20, "{panels:?}");
-    // A panel may show its data only during an act, so each query is asked until it was answered once.
+    // A panel may have data only during one step, so each query is repeated until it has a result.
     let mut open: BTreeSet<&str> = panels.iter().flat_map(|(_, expressions)| expressions).map(String::as_str).collect();
     let end = Instant::now() + WITHIN;
-    wait_until("every panel to have shown something", 2 * WITHIN, || {
+    wait_until("data for every panel", 2 * WITHIN, || {
         assert!(demo.is_running(), "{:?}", demo.log());
         open.retain(|expression| prometheus.values(expression) == 0);
         open.is_empty() || Instant::now() > end

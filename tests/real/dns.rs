@@ -21,7 +21,7 @@ const ADDRESS: &str = "127.0.0.53";
 const A: u16 = 1;
 const AAAA: u16 = 28;
 
-/// It answers until it is dropped.
+/// Answers until it is dropped.
 pub(crate) struct NameServer {
     known: Arc<Mutex<Known>>,
     stopped: Arc<AtomicBool>,
@@ -30,14 +30,14 @@ pub(crate) struct NameServer {
 
 struct Known {
     addresses: Vec<Ipv4Addr>,
-    /// How often the addresses were asked for.
+    /// Number of queries for addresses.
     queries: usize,
 }
 
 impl NameServer {
     pub(crate) fn new(addresses: &[Ipv4Addr]) -> Self {
-        let socket = UdpSocket::bind((ADDRESS, 53)).expect("the namespace is the test's own");
-        // How long a server that was dropped may still be there.
+        let socket = UdpSocket::bind((ADDRESS, 53)).expect("the test has its own namespace");
+        // Limits how long a dropped server still runs.
         socket.set_read_timeout(Some(Duration::from_millis(200))).expect("the timeout is not zero");
         let known = Arc::new(Mutex::new(Known { addresses: addresses.to_vec(), queries: 0 }));
         let stopped = Arc::new(AtomicBool::new(false));
@@ -77,7 +77,7 @@ impl Drop for NameServer {
     }
 }
 
-/// The answer to a query as RFC 1035 has it; `None` for what is no query.
+/// The response to a query (RFC 1035); `None` if it is not a query.
 fn answer(query: &[u8], known: &mut Known) -> Option<Vec<u8>> {
     let mut end = 12;
     let mut labels = Vec::new();

@@ -1,5 +1,5 @@
 //! One of three servers fails: its share of the probes fails for the right reason, the counts of the others stay exact,
-//! and everything is well again without a restart.
+//! and it recovers without a restart.
 
 use std::{net::TcpStream, time::Duration};
 
@@ -16,11 +16,11 @@ use crate::{
 
 const THIRD: f64 = 1.0 / 3.0;
 
-/// It takes a moment, but the machine may be busy.
+/// Long enough for a busy machine.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// Waits until as many probes have failed for the reason since `before`, and checks that they are the share of one
-/// server out of three. Returns the scrape that was checked.
+/// Waits until this number of probes has failed for the reason since `before`, and checks that they are the share of one
+/// server of three. Returns the checked scrape.
 fn wait_for_third(probe: &mut Exporter, before: &Metrics, reason: &str, enough: u64) -> Metrics {
     let now = probe.wait_for(reason, |now| now.failures(reason) >= before.failures(reason) + enough);
     let failed = now.failures(reason) - before.failures(reason);
@@ -29,7 +29,7 @@ fn wait_for_third(probe: &mut Exporter, before: &Metrics, reason: &str, enough: 
     now
 }
 
-/// Waits until the server of this replica answers again as if nothing had been.
+/// Waits until the replica is read again.
 fn wait_for_recovery(probe: &mut Exporter, replica: &str) -> Metrics {
     let down = probe.metrics().reads_of(replica);
     probe.wait_for("recovery", |now| now.reads_of(replica) >= down + 50)
@@ -45,7 +45,7 @@ fn connections_to_a_killed_server_are_refused() {
     let killed = probe.metrics();
     let down = wait_for_third(&mut probe, &killed, "refused", 100);
     let broken = down.all_failures() - down.failures("refused");
-    assert!(broken <= 8, "only what was in flight fails otherwise: {broken}");
+    assert!(broken <= 8, "only probes in flight fail for other reasons: {broken}");
 
     service.fleet.member(1).start_again();
     let replica = service.fleet.members()[1].replica();
@@ -56,7 +56,7 @@ fn connections_to_a_killed_server_are_refused() {
         let (ours, theirs) = both_counts(&last, server);
         assert_eq!(ours, theirs, "{}", server.name);
     }
-    assert_eq!(last.reads_of(&replica) - down.reads_of(&replica), restarted.logins(), "its count began again");
+    assert_eq!(last.reads_of(&replica) - down.reads_of(&replica), restarted.logins(), "the server restarted its count");
 }
 
 #[test]
@@ -84,17 +84,17 @@ fn a_frozen_server_costs_its_share_of_timeouts() {
 }
 
 #[test]
-fn a_server_without_free_connections_says_too_many() {
+fn a_server_without_free_connections_is_reported() {
     let service = Service::of(3);
     let mut probe = service.call().with(&["--interval", "10ms"]).run();
     probe.wait_for("50 reads", |now| now.reads() >= 50);
 
     let full = &service.fleet.members()[1];
     let mut held = [full.hold_connection("one"), full.hold_connection("another")];
-    held[0].tell("SET GLOBAL max_connections = 1;");
+    held[0].send("SET GLOBAL max_connections = 1;");
     let first = probe.wait_for("a refusal", |now| now.failures("too_many_connections") >= 1);
     wait_for_third(&mut probe, &first, "too_many_connections", 100);
-    held[0].tell("SET GLOBAL max_connections = 100;");
+    held[0].send("SET GLOBAL max_connections = 100;");
     wait_for_recovery(&mut probe, &full.replica());
 
     let last = cut_off(&mut probe);
@@ -104,8 +104,8 @@ fn a_server_without_free_connections_says_too_many() {
             assert_eq!(ours, theirs, "{}", server.name);
             continue;
         }
-        // Most are refused in place of a greeting. Of those that were logging in when the limit came, the server may count
-        // one as refused and as a login.
+        // Most are refused instead of greeted. The server may count a login in progress at that moment as both refused and
+        // logged in.
         let ours = ours + last.failures("too_many_connections");
         let theirs = theirs + server.status("Connection_errors_max_connections");
         assert!((ours..=ours + 8).contains(&theirs), "{theirs} at {}, not {ours}", server.name);
@@ -113,7 +113,7 @@ fn a_server_without_free_connections_says_too_many() {
 }
 
 #[test]
-fn a_server_that_blocks_the_host_is_told_from_one_that_is_down() {
+fn a_blocked_host_is_a_failure_of_its_own() {
     let service = Service::with_settings(3, &[]);
     let mut probe = service.call().with(&["--interval", "10ms"]).run();
     probe.wait_for("50 reads", |now| now.reads() >= 50);
@@ -148,7 +148,7 @@ fn a_server_with_another_password_fails_to_authenticate() {
     let first = probe.wait_for("a refusal", |now| now.failures("auth") >= 1);
     wait_for_third(&mut probe, &first, "auth", 200);
     let said = probe.program.log().split_off(lines);
-    assert!((1..=20).contains(&said.len()), "200 failures are summarised, not told one by one: {said:?}");
+    assert!((1..=20).contains(&said.len()), "200 failures are summarised: {said:?}");
     other.change_alone(&format!("ALTER USER {USER} IDENTIFIED BY '{PASSWORD}'"));
     wait_for_recovery(&mut probe, &other.replica());
 
@@ -161,7 +161,7 @@ fn a_server_with_another_password_fails_to_authenticate() {
 }
 
 #[test]
-fn a_new_password_in_the_file_is_taken_up() {
+fn a_new_password_in_the_file_is_used() {
     let service = Service::of(2);
     let mut probe = service.call().with(&["--interval", "20ms"]).run();
     probe.wait_for("20 reads", |now| now.reads() >= 20);
@@ -179,7 +179,7 @@ fn a_new_password_in_the_file_is_taken_up() {
 #[test]
 fn an_unknown_user_fails_to_authenticate_everywhere() {
     let service = Service::of(1);
-    let call = service.call().with(&["--user", "nobody", "--interval", "20ms"]);
+    let call = service.call().with(&["--user", "no-such-user", "--interval", "20ms"]);
     let mut probe = call.run();
     let now = probe.wait_for("refusals", |now| now.failures("auth") >= 10);
     assert_eq!(now.all_failures(), now.failures("auth"));
@@ -189,7 +189,7 @@ fn an_unknown_user_fails_to_authenticate_everywhere() {
 }
 
 #[test]
-fn a_fault_leaves_no_connection_and_no_file_open() {
+fn failures_leave_no_connection_and_no_file_open() {
     let mut service = Service::of(2);
     let mut probe = service.call().with(&["--interval", "20ms", "--timeout", "1s", "--max-in-flight", "64"]).run();
     probe.wait_for("50 reads", |now| now.reads() >= 50);
@@ -203,7 +203,7 @@ fn a_fault_leaves_no_connection_and_no_file_open() {
     let replica = service.fleet.members()[1].replica();
     wait_for_recovery(&mut probe, &replica);
 
-    // Two probes and their scrape may be open at any moment.
+    // Two probes and a scrape may be open at any moment.
     wait_until("the sockets to be closed", WITHIN, || probe.program.open_files() <= before + 4);
 }
 

@@ -1,4 +1,4 @@
-//! How far real replicas are behind, against what the servers themselves know of it.
+//! The lag of real replicas, compared with the data on the servers.
 
 use std::{
     net::IpAddr,
@@ -37,13 +37,13 @@ const TARGET: TargetId = TargetId(0);
 
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// The model with direct probes of real servers, as Kubernetes would name them; stopped when it is dropped.
+/// The model with pod probes of real servers, named as in Kubernetes. Stopped when it is dropped.
 struct Observed {
     state: Arc<Mutex<State>>,
     prober: Arc<Prober>,
     clock: Clock,
     stop: CancellationToken,
-    asking: Option<JoinHandle<()>>,
+    pod_probes: Option<JoinHandle<()>>,
     sequence: u64,
 }
 
@@ -70,12 +70,12 @@ impl Observed {
         let state = Arc::new(Mutex::new(state));
         let prober = Arc::new(Prober::new(target, clock).unwrap());
         let stop = CancellationToken::new();
-        // The thread is in the test's network namespace, as what starts it is.
-        let asking = thread::spawn({
+        // The thread inherits the test's network namespace.
+        let pod_probes = thread::spawn({
             let (state, prober, stop) = (Arc::clone(&state), Arc::clone(&prober), stop.clone());
-            move || runtime().block_on(ask(&state, &prober, clock, stop))
+            move || runtime().block_on(probe_pods(&state, &prober, clock, stop))
         });
-        Self { state, prober, clock, stop, asking: Some(asking), sequence: 0 }
+        Self { state, prober, clock, stop, pod_probes: Some(pod_probes), sequence: 0 }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -91,7 +91,7 @@ impl Observed {
         runtime().block_on(self.prober.probe_at(&[(server.address, 3306).into()]))
     }
 
-    /// How far the server is behind, as a direct probe that was just taken shows it.
+    /// The lag of the server by a new pod probe.
     fn lag(&self, server: &Mysql, probe: Probe) -> Option<Lag> {
         let pod = PodRef { name: server.name.as_str().into(), uid: server.name.as_str().into() };
         let probe = Box::new(PodProbeResult { pod, purpose: ProbePurpose::Replica, probe });
@@ -99,7 +99,7 @@ impl Observed {
         self.replica(&server.name)?.lag
     }
 
-    /// Takes a probe as if it had come through the Service.
+    /// Takes a probe as through the Service.
     fn read(&mut self, server: &Mysql) {
         let probe = Probe { sequence: self.sequence, ..self.probe(server) };
         assert!(probe.outcome.is_ok(), "{:?}", probe.outcome);
@@ -112,7 +112,7 @@ impl Observed {
 impl Drop for Observed {
     fn drop(&mut self) {
         self.stop.cancel();
-        let ended = self.asking.take().map(JoinHandle::join);
+        let ended = self.pod_probes.take().map(JoinHandle::join);
         assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the direct probes ended");
     }
 }
@@ -132,25 +132,25 @@ fn target() -> Target {
     Target { address: READ_ADDRESS.parse().unwrap(), settings, ..target }
 }
 
-/// Asks the servers directly, as the plan says, until `stop`.
-async fn ask(state: &Mutex<State>, prober: &Arc<Prober>, clock: Clock, stop: CancellationToken) {
-    let (events, mut told) = mpsc::channel(1000);
+/// Sends the planned pod probes until `stop`.
+async fn probe_pods(state: &Mutex<State>, prober: &Arc<Prober>, clock: Clock, stop: CancellationToken) {
+    let (events, mut received) = mpsc::channel(1000);
     let (planned, plan) = watch::channel(ProbePlan::default());
     let probe = {
         let prober = Arc::clone(prober);
-        move |ask: &PodProbe| {
-            let (prober, addresses) = (Arc::clone(&prober), ask.addresses.clone());
+        move |pod_probe: &PodProbe| {
+            let (prober, addresses) = (Arc::clone(&prober), pod_probe.addresses.clone());
             async move { prober.probe_at(&addresses).await }
         }
     };
-    let asking = tokio::spawn(pod_probes::run(TARGET, plan, probe, events, stop));
+    let running = tokio::spawn(pod_probes::run(TARGET, plan, probe, events, stop));
     let mut tick = interval(Duration::from_secs(1));
     loop {
         for (_, plan) in state.lock().unwrap().new_plans(clock.now()) {
             planned.send_replace(plan);
         }
         let event = tokio::select! {
-            event = told.recv() => match event {
+            event = received.recv() => match event {
                 Some(event) => event,
                 None => break,
             },
@@ -158,15 +158,15 @@ async fn ask(state: &Mutex<State>, prober: &Arc<Prober>, clock: Clock, stop: Can
         };
         state.lock().unwrap().apply(event, clock.now());
     }
-    asking.await.unwrap();
+    running.await.unwrap();
 }
 
-/// The newest row that the server has.
+/// The newest row on the server.
 fn newest(server: &Mysql) -> String {
     server.query("SELECT COALESCE(MAX(at), '2000-01-01 00:00:00.000000') FROM lab.times")[0][0].clone()
 }
 
-/// When the oldest row that comes after this one was written.
+/// When the next row was written.
 fn written_after(primary: &Mysql, row: &str) -> Option<Timestamp> {
     let next = primary.query(&format!("SELECT MIN(at) FROM lab.times WHERE at > '{row}'"))[0][0].clone();
     let time: DateTime = next.parse().ok()?;
@@ -174,7 +174,7 @@ fn written_after(primary: &Mysql, row: &str) -> Option<Timestamp> {
 }
 
 #[test]
-fn a_replica_that_replicates_late_lags_by_the_age_of_what_it_lacks() {
+fn the_lag_is_the_age_of_the_oldest_missing_transaction() {
     let service = Service::of(3);
     let [primary, _, late] = service.fleet.members() else { panic!("there are three") };
     primary.query("CREATE DATABASE lab; CREATE TABLE lab.times (at DATETIME(6), KEY (at))");
@@ -208,11 +208,11 @@ fn a_replica_that_replicates_late_lags_by_the_age_of_what_it_lacks() {
                 let truth = Duration::try_from(probe.started.wall.duration_since(lacks)).ok()?;
                 let lag = observed.lag(late, probe).expect("one primary answers");
                 let resolution = lag.resolution.expect("the history reaches back that far");
-                // The row was committed a little after it took its time.
+                // The row was committed a little after its timestamp.
                 let committed = Duration::from_millis(slowest.load(Ordering::Relaxed));
                 assert!(lag.behind <= truth, "{lag:?}, in truth {truth:?}");
                 assert!(truth <= lag.behind + resolution + committed, "{lag:?}, in truth {truth:?}, {committed:?}");
-                assert!(truth >= Duration::from_secs(4), "the server is asked to be five seconds late: {truth:?}");
+                assert!(truth >= Duration::from_secs(4), "the server replicates five seconds late: {truth:?}");
                 compared += 1;
                 (compared == 10).then_some(())
             });
@@ -232,7 +232,7 @@ fn a_replica_that_replicates_late_lags_by_the_age_of_what_it_lacks() {
         }
     });
 
-    // Its set stands for nothing any more, although it is still there.
+    // Its GTID set is outdated but still present.
     primary.query("SET GLOBAL gtid_mode = ON_PERMISSIVE");
     wait_for("the end of what is known", WITHIN, || observed.lag(late, observed.probe(late)).is_none().then_some(()));
     let stale = observed.replica(&late.name).and_then(|replica| replica.stale_reads);

@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-// What the tests need.
+// Tools of the tests.
 mod balancer;
 mod dns;
 mod mariadb;

@@ -1,4 +1,4 @@
-//! A MariaDB server: the machine's own program with a data directory of the test's.
+//! A MariaDB server: the installed program with the test's own data directory.
 
 use std::{fs, net::Ipv4Addr, ops::Deref};
 
@@ -23,7 +23,7 @@ pub(crate) struct Mariadb {
 }
 
 impl Mariadb {
-    /// Starts a server that binds `127.0.0.SERVER_ID` and has the probe's account, whose password is that of MySQL's.
+    /// Starts a server at `127.0.0.SERVER_ID`. The probe's account has the same password as on MySQL.
     pub(crate) fn start(server_id: u8, settings: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory can be made");
         let own = directory.path();
@@ -56,7 +56,7 @@ impl Mariadb {
         Self { address, server_id, sql, _process: process, _directory: directory }
     }
 
-    /// What readscope calls it when nothing else names it.
+    /// Its replica name without Kubernetes.
     pub(crate) fn replica(&self) -> String {
         format!("server-{}", self.server_id)
     }

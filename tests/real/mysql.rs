@@ -1,4 +1,4 @@
-//! Replicated MySQL servers as the lab's StatefulSet has them: mysql-0 is the primary, the others follow it, and the
+//! Replicated MySQL servers like the lab's StatefulSet: mysql-0 is the primary, the others replicate from it, and the
 //! `server_id` is 100 + the ordinal.
 
 use std::{fmt::Write as _, fs, net::Ipv4Addr, ops::Deref, path::PathBuf};
@@ -27,7 +27,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Starts a fleet whose servers all have the settings, and waits until the replicas have the probe's account.
+    /// Starts a fleet with these settings, and waits until the replicas have the probe's account.
     pub(crate) fn start(size: usize, settings: &[&str]) -> Self {
         let mut fleet = Self {
             members: Vec::new(),
@@ -66,7 +66,7 @@ impl Fleet {
         self.wait_until_replicated();
     }
 
-    /// Returns when every replica has what the primary has.
+    /// Waits until all replicas have caught up with the primary.
     pub(crate) fn wait_until_replicated(&self) {
         let (primary, replicas) = self.members.split_first().expect("a fleet has a primary");
         let done = &primary.query("SELECT REPLACE(@@global.gtid_executed, '\\n', '')")[0][0];
@@ -132,7 +132,7 @@ impl Mysql {
 
     fn prepare(&self, settings: &[String]) {
         fs::create_dir(&self.outside).expect("the ordinal is new");
-        // The template has no auto.cnf, so that the copy makes its own server_uuid.
+        // The template has no auto.cnf, so each copy creates its own server_uuid.
         copy_template(&self.root.join("srv/template"), &self.outside.join("data"));
         let own = self.inside.display();
         let mut file = format!(
@@ -188,7 +188,7 @@ impl Mysql {
         ));
     }
 
-    /// The server gets no processor any more: its kernel accepts connections, but no greeting ever comes.
+    /// Stops the process: the kernel accepts connections, but the server sends no greeting.
     pub(crate) fn freeze(&self) {
         self.running().signal(Signal::SIGSTOP);
     }
@@ -201,7 +201,7 @@ impl Mysql {
         self.process.as_ref().expect("the test has not killed it")
     }
 
-    /// Ends it as a crash does.
+    /// Kills the process, like a crash.
     pub(crate) fn kill(&mut self) {
         self.process = None;
     }
@@ -212,7 +212,7 @@ impl Mysql {
         self.wait_until_up();
     }
 
-    /// What readscope calls it when nothing else names it.
+    /// Its replica name without Kubernetes.
     pub(crate) fn replica(&self) -> String {
         format!("server-{}", 100 + self.ordinal)
     }

@@ -17,7 +17,7 @@ fn call(password: &PasswordFile, names: &NameServer) -> Call {
 }
 
 #[test]
-fn the_next_address_is_tried_only_where_one_refuses() {
+fn the_next_address_is_tried_only_after_a_refusal() {
     let mut service = Service::of(3);
     let names = NameServer::new(&service.fleet.addresses());
     let mut probe = call(&service.password, &names).with(&["--timeout", "1s"]).run();
@@ -29,17 +29,17 @@ fn the_next_address_is_tried_only_where_one_refuses() {
     service.fleet.member(0).kill();
     let now = probe.wait_for("reads of the second", |now| now.reads_of(&second) >= 30);
     assert_eq!(now.reads_of(&third), 0);
-    // A machine that is busy lets probes time out, whoever they were to reach.
+    // On a busy machine, probes of any server may time out.
     let cut = now.all_failures() - now.failures("timeout");
-    assert!(cut <= 8, "only what was in flight fails: {cut}");
+    assert!(cut <= 8, "only probes in flight fail: {cut}");
 
     service.fleet.member(1).freeze();
     let now = probe.wait_for("timeouts", |now| now.failures("timeout") >= 20);
-    assert_eq!(now.reads_of(&third), 0, "a silent server has not refused");
+    assert_eq!(now.reads_of(&third), 0, "a timeout is not a refusal");
 }
 
 #[test]
-fn a_name_that_changes_its_address_is_followed_at_once() {
+fn a_changed_address_of_a_name_is_used_at_once() {
     let service = Service::of(2);
     let [old, new] = [0, 1].map(|ordinal| service.fleet.members()[ordinal].address);
     let [old_name, new_name] = [0, 1].map(|ordinal| service.fleet.members()[ordinal].replica());
@@ -51,11 +51,11 @@ fn a_name_that_changes_its_address_is_followed_at_once() {
     let changed = probe.metrics().reads_of(&old_name);
     let now = probe.wait_for("reads of the new", |now| now.reads_of(&new_name) >= 30);
     let late = now.reads_of(&old_name) - changed;
-    assert!(late <= 8, "only what was in flight reaches the old address: {late}");
+    assert!(late <= 8, "only probes in flight reach the old address: {late}");
 }
 
 #[test]
-fn the_name_server_is_asked_for_every_probe() {
+fn every_probe_resolves_the_name() {
     let service = Service::of(1);
     let names = NameServer::new(&service.fleet.addresses());
     let checked = call(&service.password, &names).with(&["--probes", "50"]).check();
@@ -64,7 +64,7 @@ fn the_name_server_is_asked_for_every_probe() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_is_a_resolve_failure() {
+fn a_missing_name_is_a_resolve_failure() {
     let _namespace = Namespace::enter();
     let names = NameServer::new(&[Ipv4Addr::LOCALHOST]);
     let password = PasswordFile::new(PASSWORD);

@@ -1,7 +1,6 @@
 //! A network namespace for each test, so that all tests use the same addresses and ports at once.
 //!
-//! It has no name: the kernel removes it, with everything in it, when its last thread and process have left, so nothing
-//! stale can stay behind.
+//! The namespace has no name: the kernel removes it and everything in it after its last thread and process.
 
 use std::{fs::File, process::Command};
 
@@ -9,8 +8,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::{obtained, program::run};
 
-/// The test's thread lives in a namespace of its own until this is dropped, and so does what it starts: threads,
-/// processes, sockets.
+/// Until this is dropped, the test's thread and all its threads, processes and sockets are in a namespace of their own.
 pub(crate) struct Namespace {
     outside: File,
 }
@@ -29,7 +27,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // The thread may end with the test; where it does not, the next test makes its own namespace anyway.
+        // If the thread does not end with the test, the next test creates its own namespace.
         let _ = setns(&self.outside, CloneFlags::CLONE_NEWNET);
     }
 }

@@ -25,10 +25,10 @@ use crate::{
     },
 };
 
-/// An API server on loopback would need no proxy.
+/// Not on loopback: an API server there needs no proxy.
 const API_SERVER: &str = "10.96.0.1";
 
-/// The API server sees clients at these addresses, by the way that they take.
+/// Addresses of clients as the API server sees them, by their route.
 const HTTP_PROXY: &str = "10.96.0.3";
 const SOCKS_PROXY: &str = "10.96.0.4";
 
@@ -60,7 +60,7 @@ impl Site {
         Self { folder, authority, clients, _proxies: proxies, _namespace: namespace }
     }
 
-    /// A readscope with a kubeconfig, whose cluster has this `proxy-url`.
+    /// readscope with a kubeconfig that has this `proxy-url`.
     fn with_kubeconfig(&self, proxy_url: &str, environment: &[(&str, &str)]) -> Exporter {
         let path = self.folder.path().join("kubeconfig");
         let authority = self.authority.certificate();
@@ -74,7 +74,7 @@ impl Site {
         Exporter::start(call(&[]).env("KUBECONFIG", path).envs(environment.iter().copied()))
     }
 
-    /// A readscope in a pod: with the files of a `ServiceAccount`, which only it sees.
+    /// readscope as in a pod: with the files of a `ServiceAccount`.
     fn in_a_pod(&self, environment: &[(&str, &str)]) -> Exporter {
         let script = r#"mount -t tmpfs none /run && account=/run/secrets/kubernetes.io/serviceaccount && mkdir -p $account &&
             cp "$0" $account/ca.crt && printf token >$account/token && printf readscope >$account/namespace && exec "$@""#;
@@ -84,7 +84,7 @@ impl Site {
         Exporter::start(command.env("HOME", self.folder.path()).envs(environment.iter().copied()))
     }
 
-    /// Waits for every list, and returns from where they were asked for.
+    /// Waits for every list, and returns the sources of their requests.
     fn ways_of(&self, mut exporter: Exporter) -> Vec<String> {
         exporter.wait_until("every list", |metrics| metrics.sum("readscope_kube_watch_up", "") == 3);
         assert_keeps_the_secret(&exporter);
@@ -95,7 +95,7 @@ impl Site {
     }
 }
 
-/// readscope behind another program, without this machine's own proxies.
+/// readscope started by another program, without the environment's own proxies.
 fn call(before: &[&str]) -> Command {
     let service =
         ["run", "--service", "mysql/mysql-read", "--no-scale-events", "--address", "127.0.0.1:9", "--interval", "1h"];
@@ -126,7 +126,7 @@ fn started(proxy: Interactive, port: u16) -> Interactive {
     proxy
 }
 
-/// Serves until the process ends. Who connects is added to what is returned.
+/// Serves until the process ends. Adds the address of each client to the returned list.
 fn serve(tls: &Arc<ServerConfig>) -> Arc<Mutex<Vec<IpAddr>>> {
     let listener = TcpListener::bind((API_SERVER, 6443)).unwrap();
     let clients = Arc::new(Mutex::new(Vec::new()));
@@ -135,14 +135,14 @@ fn serve(tls: &Arc<ServerConfig>) -> Arc<Mutex<Vec<IpAddr>>> {
         while let Ok((client, address)) = listener.accept() {
             seen.lock().unwrap().push(address.ip());
             let tls = Arc::clone(&tls);
-            // Clients end connections when they are killed.
+            // Clients that are killed close their connections.
             thread::spawn(move || converse(client, tls));
         }
     });
     clients
 }
 
-/// Lists are empty, and watches see nothing.
+/// Lists are empty, and watches have no events.
 fn converse(client: TcpStream, tls: Arc<ServerConfig>) -> io::Result<()> {
     let link = ServerConnection::new(tls).map_err(io::Error::other)?;
     let mut link = BufReader::new(StreamOwned::new(link, client));
@@ -207,20 +207,20 @@ fn proxy_url_in_the_kubeconfig_wins_over_the_environment() {
 }
 
 #[test]
-fn a_proxy_that_fails_is_named_with_what_to_do_and_without_its_password() {
+fn a_failing_proxy_is_reported_with_advice_and_without_its_password() {
     let site = Site::new();
     let says = |exporter: Exporter, parts: &[&str]| {
         wait_until(&format!("{parts:?}"), SOON, || exporter.program.logged(parts) > 0);
         assert_keeps_the_secret(&exporter);
     };
     let https_proxy = |proxy| site.with_kubeconfig("", &[("HTTPS_PROXY", proxy), ("RUST_LOG", "trace")]);
-    let nobody = "no connection through the proxy http://127.0.0.1:9 (from HTTPS_PROXY): ";
-    let advice = "; check that proxy, or add the API server to NO_PROXY";
-    says(https_proxy(NO_PROXY_THERE), &[nobody, "Connection refused", advice]);
-    let refuses = "no connection through the proxy http://127.0.0.1:3128 (from HTTPS_PROXY): ";
+    let no_proxy = "cannot connect through the proxy http://127.0.0.1:9 (from HTTPS_PROXY): ";
+    let advice = "; check the proxy, or add the API server to NO_PROXY";
+    says(https_proxy(NO_PROXY_THERE), &[no_proxy, "Connection refused", advice]);
+    let refuses = "cannot connect through the proxy http://127.0.0.1:3128 (from HTTPS_PROXY): ";
     says(https_proxy("http://127.0.0.1:3128"), &[refuses, "proxy authorization required", advice]);
     says(https_proxy("http://user:other-secret@127.0.0.1:3128"), &[refuses, "tunnel error: unsuccessful", advice]);
-    let socks = "no connection through the proxy socks5://127.0.0.1:9 (from proxy-url of the kubeconfig): ";
-    let advice = "; check that proxy and proxy-url";
+    let socks = "cannot connect through the proxy socks5://127.0.0.1:9 (from proxy-url of the kubeconfig): ";
+    let advice = "; check the proxy, and proxy-url in the kubeconfig";
     says(site.with_kubeconfig("socks5://127.0.0.1:9", &[]), &[socks, "failed to create underlying connection", advice]);
 }

@@ -1,4 +1,4 @@
-//! readscope for a test with real servers: how it is called, and what its counters say of a replica.
+//! readscope for tests with real servers: its calls and its counters.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,14 +17,14 @@ use crate::{
     },
 };
 
-/// Real servers share the machine with those of other tests.
+/// Long, because tests with real servers share the machine.
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// One call of readscope, to be made.
+/// One call of readscope.
 #[derive(Clone)]
 pub(crate) struct Call {
     arguments: Vec<String>,
-    /// What it finds as `/etc/resolv.conf`, where that is not the machine's.
+    /// Its `/etc/resolv.conf`, if it has its own.
     resolver: Option<PathBuf>,
 }
 
@@ -73,7 +73,7 @@ impl Exporter {
         wait_until(part, WITHIN, || self.program.logged(&[part]) > 0);
     }
 
-    /// As `wait_until`, for as long as real servers may take.
+    /// As `wait_until`, with a time limit for real servers.
     pub(crate) fn wait_for(&mut self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
         wait_for(what, WITHIN, || {
             assert!(self.program.is_running(), "waiting for {what}, it ends: {:?}", self.program.log());
@@ -82,7 +82,7 @@ impl Exporter {
     }
 }
 
-/// What the metrics say of one replica.
+/// Metrics of one replica.
 impl Metrics {
     pub(crate) fn reads_of(&self, replica: &str) -> u64 {
         self.sum("readscope_reads_total", &label(replica))
@@ -93,7 +93,7 @@ impl Metrics {
         self.series(name).any(|(labels, _)| labels.contains(&label(replica)))
     }
 
-    /// Whether any series, of whatever metric, is of the replica.
+    /// Whether any metric has a series of the replica.
     pub(crate) fn mentions(&self, replica: &str) -> bool {
         self.text().contains(&label(replica))
     }
@@ -103,7 +103,7 @@ fn label(replica: &str) -> String {
     format!("replica=\"{replica}\"")
 }
 
-/// What `check --output json` said.
+/// The result of `check --output json`.
 impl Ended {
     /// The target's object.
     pub(crate) fn target(&self) -> Value {

@@ -1,4 +1,4 @@
-//! A proxy that writes down what a client and a MySQL server say to each other, packet by packet.
+//! A proxy that records the packets between a client and a MySQL server.
 
 use std::{
     io::{Read as _, Write as _},
@@ -13,7 +13,7 @@ use std::{
 
 use crate::support::waiting::wait_for;
 
-/// It accepts connections until it is dropped.
+/// Accepts connections until it is dropped.
 pub(crate) struct Recorder {
     pub(crate) address: SocketAddr,
     conversations: Arc<Mutex<Vec<Conversation>>>,
@@ -61,7 +61,7 @@ impl Recorder {
         recorder
     }
 
-    /// The packets of each connection, in the order of the connections, when that many are over.
+    /// The packets of each connection in order, once this number of connections has ended.
     pub(crate) fn conversations(&self, enough: usize) -> Vec<Vec<&'static str>> {
         wait_for("the recorded connections to end", Duration::from_secs(10), || {
             let all = self.conversations.lock().expect("no thread panics with the lock");
@@ -87,7 +87,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, side: Side, number: usize, conve
     let mut buffer = [0; 16384];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let bytes = &buffer[..length];
-        // Written down before it is passed on, so that an answer never stands before its question.
+        // Recorded before it is forwarded, so that a response never precedes its request.
         conversations.lock().expect("no thread panics with the lock")[number].said.push((side, bytes.to_vec()));
         if to.write_all(bytes).is_err() {
             break;
@@ -98,7 +98,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, side: Side, number: usize, conve
 }
 
 impl Conversation {
-    /// Each packet's part in the protocol; the rows and definitions of one result are one `result`.
+    /// The kind of each packet; the rows and definitions of one result are one `result`.
     fn packets(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         let mut logged_in = false;

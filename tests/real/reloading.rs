@@ -1,5 +1,4 @@
-//! The configuration file changed while real servers are probed: what it says counts, and what it leaves alone loses
-//! nothing.
+//! Changes of the configuration file while real servers are probed. Unchanged targets keep their counters.
 
 use std::{fs, net::Ipv4Addr, path::Path};
 
@@ -12,7 +11,7 @@ use crate::{
     support::{exporter::Exporter, http},
 };
 
-/// Targets by their names and addresses, in a file that is another one at once, as a mounted `ConfigMap` is.
+/// Writes targets by name and address. The file is replaced at once, as in a mounted `ConfigMap`.
 fn write(path: &Path, password: &Path, targets: [(&str, &str); 3]) {
     let defaults = format!(
         "defaults: {{interval: 20ms, timeout: 30s, tls: {{mode: disabled}}, password_file: {}}}",
@@ -33,14 +32,14 @@ fn names(targets: &[Value]) -> Vec<&str> {
     targets.iter().map(|target| target["target"].as_str().expect("a name is text")).collect()
 }
 
-/// The replicas that answered a target.
+/// The replicas of a target with reads.
 fn replicas(target: &Value) -> Vec<&str> {
     let replicas = target["replicas"].as_array().expect("it is a list");
     replicas.iter().map(|replica| replica["replica"].as_str().expect("a name is text")).collect()
 }
 
 #[test]
-fn a_changed_file_is_followed_while_the_unchanged_target_counts_every_read_of_its_servers() {
+fn a_changed_file_is_reloaded_and_unchanged_targets_keep_their_counters() {
     let service = Service::of(4);
     let [one, two, three, four]: [Ipv4Addr; 4] = service.fleet.addresses().try_into().expect("there are four");
     route_to(&[one, two]);

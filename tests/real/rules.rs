@@ -1,10 +1,10 @@
-//! The alert rules, as the program that evaluates them reads them.
+//! The alert rules, checked by promtool.
 
 use std::{path::Path, process::Command};
 
 use crate::obtained;
 
-/// What promtool says about a file of `deploy/alerts`.
+/// The output of promtool for a file of `deploy/alerts`.
 #[track_caller]
 fn assert_promtool(task: &str, file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/alerts").join(file);
@@ -22,7 +22,7 @@ fn prometheus_accepts_every_rule() {
 }
 
 #[test]
-fn every_alert_fires_when_it_should_and_is_silent_when_it_should() {
+fn every_alert_fires_when_it_should_and_only_then() {
     let said = assert_promtool("test", "readscope.test.yaml");
     assert!(said.contains("SUCCESS"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! Data directories live inside the root that the servers run in, because that is all they see.
+//! Data directories are inside the root directory of the servers, because the servers see nothing else.
 
 use std::{
     fs::{self, File},
@@ -14,14 +14,14 @@ use crate::program::run;
 pub(crate) struct RunDirectory {
     root: PathBuf,
     directory: TempDir,
-    /// Held as long as the test lives; the kernel unlocks it however the test ends.
+    /// Locked until the test ends, in whatever way.
     _lock: File,
 }
 
 impl RunDirectory {
     pub(crate) fn new(root: &Path) -> Self {
         let all = File::open(root.join("srv")).expect("the root has /srv");
-        // Nobody may take a directory for stale between its creation and its lock.
+        // A directory is not stale between its creation and its lock.
         all.lock().expect("directories can be locked");
         remove_stale(root);
         let directory =
@@ -40,7 +40,7 @@ impl RunDirectory {
         self.directory.path()
     }
 
-    /// Its path for what runs in the root.
+    /// Its path for programs in the root.
     pub(crate) fn inside(&self) -> PathBuf {
         let path = self.outside().strip_prefix(&self.root).expect("it was made below the root");
         Path::new("/").join(path)
@@ -53,7 +53,7 @@ const PREFIX: &str = "run-";
 fn remove_stale(root: &Path) {
     let entries = fs::read_dir(root.join("srv")).expect("the root has /srv");
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        // A test that ends just now removes its directory itself, so nothing here is an error.
+        // Errors are ignored: a test that ends now removes its directory itself.
         if File::open(entry.path()).is_ok_and(|directory| directory.try_lock().is_ok()) {
             let _ = fs::remove_dir_all(entry.path());
         }

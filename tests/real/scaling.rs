@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[test]
-fn a_fourth_server_is_in_the_metrics_with_its_first_answer() {
+fn a_new_server_is_in_the_metrics_with_its_first_read() {
     let mut service = Service::of(3);
     let mut probe = service.call().with(&["--interval", "10ms"]).run();
     probe.wait_for("50 reads", |now| now.reads() >= 50);
@@ -43,7 +43,7 @@ fn the_series_of_a_removed_server_end_after_the_grace_period() {
 }
 
 #[test]
-fn an_expected_replica_is_there_with_0_reads_from_the_start() {
+fn an_expected_replica_has_0_reads_from_the_start() {
     let service = Service::of(1);
     let call = service.call().with(&["--interval", "20ms", "--forget-after", "1s"]);
     let mut probe = call.with(&["--expect", "mysql-0", "--expect", "mysql-1"]).run();

@@ -1,4 +1,4 @@
-//! What Prometheus makes of the metrics.
+//! The metrics as Prometheus reads them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
 const WITHIN: Duration = Duration::from_secs(30);
 
 #[test]
-fn promtool_has_nothing_to_say_about_the_metrics() {
+fn promtool_accepts_the_metrics() {
     let service = Service::of(2);
     let mut probe = service.call().with(&["--interval", "20ms", "--expect", "mysql-0", "--expect", "mysql-1"]).run();
     probe.wait_for("20 reads", |now| now.reads() >= 20);
@@ -23,10 +23,10 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
 }
 
 #[test]
-fn prometheus_sees_the_reads_that_the_servers_counted() {
+fn prometheus_has_the_reads_that_the_servers_counted() {
     let service = Service::of(3);
     let expected = ["--expect", "mysql-0", "--expect", "mysql-1", "--expect", "mysql-2"];
-    // Nothing is behind the name until Prometheus has seen the zeros.
+    // The servers start after Prometheus has scraped the zeros.
     route_to(&[]);
     let mut probe = service.call().with(&["--interval", "10ms"]).with(&expected).run();
     let prometheus = Prometheus::scraping(probe.address);
@@ -51,7 +51,7 @@ fn prometheus_sees_the_reads_that_the_servers_counted() {
     for (server, &count) in service.fleet.members().iter().zip(&theirs) {
         #[allow(clippy::cast_precision_loss, reason = "counts of a test are far below 2^52")]
         let ratio = increase[&server.name] / count as f64;
-        // The last scrape may be a second old, for which Prometheus adds what the ten before it suggest.
+        // The last scrape may be a second old; Prometheus extrapolates from the ten before it.
         assert!((0.999..1.15).contains(&ratio), "{}: {increase:?} of {theirs:?}", server.name);
     }
     assert_eq!(reads("up")[""].to_string(), "1");

@@ -1,4 +1,4 @@
-//! What most tests begin with: a read Service with replicated MySQL servers behind it, in a namespace of the test's.
+//! The set-up of most tests: a read Service with replicated MySQL servers, in the test's own namespace.
 
 use std::{fs, io::Write as _, path::Path, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// A probe is over when its timeout is, but the machine may be busy.
+/// A probe ends with its timeout, but the machine may be busy.
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// The fleet is dropped before its namespace is left.
@@ -30,7 +30,7 @@ impl Service {
         Self::with_settings(size, &["skip-name-resolve=ON"])
     }
 
-    /// With lines for the `my.cnf` of each server, which takes the clients' names into account if none says otherwise.
+    /// With lines for the `my.cnf` of each server. The default resolves clients' names.
     pub(crate) fn with_settings(size: usize, settings: &[&str]) -> Self {
         let namespace = Namespace::enter();
         let fleet = Fleet::start(size, settings);
@@ -44,16 +44,16 @@ impl Service {
     }
 }
 
-/// Lets no further probe reach a server, and returns the metrics when the last answer is in them.
+/// Blocks further probes, and returns the metrics with the last read.
 pub(crate) fn cut_off(probe: &mut Exporter) -> Metrics {
     route_to(&[]);
     wait_until("the last probe that reached a server", WITHIN, || open_connections() == 0);
-    // What is refused from here on is counted after that probe.
+    // Refused probes from here on are counted after that probe.
     let cut = probe.metrics().failures("refused");
     probe.wait_for("refused probes", |now| now.failures("refused") >= cut + 20)
 }
 
-/// How many clients in this namespace are connected through the balancer.
+/// Number of connections through the balancer in this namespace.
 fn open_connections() -> usize {
     let (to_the_service, established) = ("0101007F:0CEA", "01");
     let connections = fs::read_to_string("/proc/thread-self/net/tcp").expect("/proc is mounted");
@@ -74,7 +74,7 @@ impl PasswordFile {
         Self(file)
     }
 
-    /// As Kubernetes does it with a Secret: a complete new file takes the place of the old one.
+    /// Replaces the file at once, as Kubernetes does with a Secret.
     pub(crate) fn replace(&self, password: &str) {
         let new = Self::new(password);
         fs::rename(new.path(), self.path()).expect("both are in the directory for temporary files");
@@ -91,12 +91,12 @@ impl PasswordFile {
     }
 }
 
-/// The counts of readscope and of the server for the same replica, which should be one number.
+/// The counts of readscope and of the server for the same replica. They should be equal.
 pub(crate) fn both_counts(metrics: &Metrics, server: &Mysql) -> (u64, u64) {
     (metrics.reads_of(&server.replica()), server.logins())
 }
 
-/// Fails unless a count is within six standard deviations of what chance gives it: once in half a billion tests.
+/// Asserts that a count is within six standard deviations of its expectation. Chance fails once in half a billion tests.
 pub(crate) fn assert_share(count: u64, total: u64, share: f64, what: &str) {
     #[allow(clippy::cast_precision_loss, reason = "counts of a test are far below 2^52")]
     let (count, total) = (count as f64, total as f64);

@@ -1,5 +1,5 @@
-//! What a server says of itself, asked as root over its socket with its own client program, so that these connections
-//! can be told from the probe's.
+//! Queries to a server as root over its socket, with its own client program. Its statistics separate these connections
+//! from the probe's.
 
 use std::{
     fs,
@@ -66,7 +66,7 @@ impl Sql {
         self.number(&format!("SELECT COALESCE(SUM({kind}), 0) FROM performance_schema.accounts WHERE USER = '{USER}'"))
     }
 
-    /// Returns when the server answers. Its log tells why when it does not.
+    /// Returns when the server answers. Its log shows why it does not.
     pub(crate) fn wait_until_up(&self, process: &mut Program, log: &Path) {
         wait_until("a server to start", WITHIN, || {
             if !process.is_running() {
@@ -80,11 +80,11 @@ impl Sql {
         });
     }
 
-    /// A connection that stays open until it is dropped. It executes the statements that it is told, which helps when the
-    /// server takes no other connection.
+    /// A connection that stays open until it is dropped. It executes statements even when the server accepts no other
+    /// connection.
     pub(crate) fn hold_connection(&self, name: &str) -> Interactive {
         let mut client = Interactive::start(mortal(&self.client[0]).args(&self.client[1..]));
-        client.tell(&format!("DO GET_LOCK('{name}', 0);"));
+        client.send(&format!("DO GET_LOCK('{name}', 0);"));
         let held = format!("SELECT IS_USED_LOCK('{name}') IS NOT NULL");
         wait_until("a connection to be held", WITHIN, || self.number(&held) == 1);
         client

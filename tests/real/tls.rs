@@ -66,7 +66,7 @@ fn assert_all_answer(call: &Call) {
 }
 
 #[test]
-fn required_encrypts_with_the_certificates_that_a_server_makes_itself() {
+fn required_accepts_self_signed_certificates() {
     let service = Service::of(1);
     service.fleet.primary().query(&format!("ALTER USER {USER} REQUIRE SSL"));
     let call = service.password.call(READ_ADDRESS).with(&["--interval", "20ms"]);
@@ -119,7 +119,7 @@ fn a_client_certificate_opens_an_account_that_requires_one() {
 }
 
 #[test]
-fn a_server_that_has_forgotten_the_account_gets_the_password_encrypted_without_tls() {
+fn without_tls_full_authentication_encrypts_the_password() {
     let service = Service::of(1);
     let mut probe = service.call().with(&["--interval", "20ms"]).run();
     probe.wait_for("20 reads", |now| now.reads() >= 20);
@@ -132,7 +132,7 @@ fn a_server_that_has_forgotten_the_account_gets_the_password_encrypted_without_t
 }
 
 #[test]
-fn an_account_that_logs_in_by_ed25519_does() {
+fn an_ed25519_account_can_log_in() {
     let _namespace = Namespace::enter();
     let server = Mariadb::start(20, &[]);
     server.query(&format!(
@@ -162,7 +162,7 @@ fn a_certificate_is_checked_again_after_a_second() {
 
 /// A limit of the driver, which reads every certificate.
 #[test]
-fn a_certificate_of_version_1_is_refused_even_where_nobody_is_checked() {
+fn a_version_1_certificate_is_refused_even_without_verification() {
     let directory = RunDirectory::new(obtained::mysql());
     let server = Authority::new(directory.outside(), "own").server_of_version_1();
     let inside = |path: &Path| {
@@ -187,7 +187,7 @@ fn swap(folder: &Path, version: &str, files: [(&str, &[u8]); 3]) {
 }
 
 #[test]
-fn rotated_files_are_taken_up_without_a_failed_probe() {
+fn rotated_tls_files_are_reloaded_without_a_failed_probe() {
     let secured = Secured::of(1);
     let server = secured.service.fleet.primary();
     server.query(&format!("ALTER USER {USER} REQUIRE X509"));

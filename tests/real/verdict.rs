@@ -1,4 +1,4 @@
-//! The verdict on real servers behind the kernel's balancer: who is named, how soon, and who is not.
+//! The verdict on real servers behind the kernel's balancer: which replica it reports, and how soon.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -35,7 +35,7 @@ fn wait_for_verdict(exporter: &mut Exporter, verdict: &str) -> Value {
     exporter.target()
 }
 
-/// The answers of all replicas.
+/// The reads of all replicas.
 fn answers(target: &Value) -> u64 {
     target["probes"].as_u64().unwrap() - target["failures"].as_u64().unwrap()
 }
@@ -64,7 +64,7 @@ fn logged_seconds_of_today(line: &str) -> f64 {
 }
 
 #[test]
-fn a_server_that_the_balancer_forgets_is_named_dead_within_the_promised_delay() {
+fn a_server_without_reads_is_reported_within_the_promised_delay() {
     let (service, mut exporter) = observed();
     exporter.wait_for_reads(200);
     wait_for_verdict(&mut exporter, "balanced");
@@ -91,7 +91,7 @@ fn a_server_that_the_balancer_forgets_is_named_dead_within_the_promised_delay() 
 }
 
 #[test]
-fn a_server_with_twice_its_share_is_named_hot() {
+fn a_server_with_twice_its_share_is_reported() {
     let (service, mut exporter) = observed();
     exporter.wait_for_reads(100);
     let addresses = service.fleet.addresses();
@@ -103,12 +103,12 @@ fn a_server_with_twice_its_share_is_named_hot() {
 }
 
 #[test]
-fn a_killed_server_leaves_it_undecided_and_accuses_nobody() {
+fn a_killed_server_makes_the_verdict_undecided() {
     let (mut service, mut exporter) = observed();
     exporter.wait_for_reads(150);
     wait_for_verdict(&mut exporter, "balanced");
     service.fleet.member(2).kill();
-    // Connections that the end of the server cuts fail otherwise, and may be enough for an undecided verdict.
+    // Connections cut by the end of the server fail for other reasons, and may be enough for an undecided verdict.
     exporter.wait_for_failures("refused", 100);
     let target = wait_for_verdict(&mut exporter, "undecided");
     assert!(target["reason"].as_str().unwrap().contains("probes failed (refused)"), "{target}");
@@ -133,7 +133,7 @@ fn thousands_of_balanced_probes_raise_no_alarm() {
 }
 
 #[test]
-fn check_for_a_time_says_one_right_sentence_of_each_way_to_route() {
+fn check_with_a_duration_is_right_for_each_way_to_route() {
     let service = Service::of(3);
     let addresses = service.fleet.addresses();
     let check = service.call().with(&["--interval", "10ms", "--for", "12s"]).with(&EXPECTED);

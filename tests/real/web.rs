@@ -1,5 +1,5 @@
-//! A web configuration as the exporter-toolkit takes it, with TLS, client certificates and users: what curl, openssl and
-//! a real Prometheus make of it.
+//! A web configuration as the exporter-toolkit takes it, with TLS, client certificates and users: as seen
+//! by curl, openssl and a real Prometheus.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Files are looked at every second and Prometheus scrapes as often, but the machine may be busy.
+/// Files are checked every second and Prometheus scrapes as often, but the machine may be busy.
 const WITHIN: Duration = Duration::from_secs(60);
 
 const USERS: [(&str, &str); 2] = [("prometheus", "correct horse"), ("somebody", "battery: staple")];
@@ -82,7 +82,7 @@ impl Guarded {
         (String::from_utf8(output.stdout).expect("it is a number"), output.status.code().unwrap_or(-1))
     }
 
-    /// The same with the client's certificate, as who is given.
+    /// The same with the client's certificate, as this user.
     fn status(&self, user: Option<&str>) -> String {
         let [certificate, key] = self.identity();
         let mut further = vec!["--cert", &certificate, "--key", &key];
@@ -96,7 +96,7 @@ impl Guarded {
         paths(&self.client)
     }
 
-    /// What openssl tells of a handshake, and whether there was one.
+    /// The output of openssl for a handshake, and whether the handshake succeeded.
     fn handshake(&self, further: &[&str]) -> (String, bool) {
         let [client, key] = self.identity();
         let shown = Command::new("timeout")
@@ -110,7 +110,7 @@ impl Guarded {
         (String::from_utf8_lossy(&shown.stdout).into_owned(), shown.status.success())
     }
 
-    /// Whether openssl is shown the certificate of a file.
+    /// Whether the server presents the certificate of this file.
     fn shows(&self, certificate: &Path) -> bool {
         let pem = fs::read_to_string(certificate).expect("it was issued");
         self.handshake(&[]).0.contains(pem.trim())
@@ -138,14 +138,14 @@ fn issue(folder: &Path, authority: &Authority, version: &str) -> PathBuf {
 }
 
 #[test]
-fn only_who_has_a_certificate_and_a_password_is_let_in() {
+fn a_client_needs_a_certificate_and_a_password() {
     let guarded = Guarded::new();
     for (name, password) in USERS {
         assert_eq!(guarded.status(Some(&format!("{name}:{password}"))), "200", "{name}");
         assert_eq!(guarded.status(Some(&format!("{name}:wrong"))), "401", "{name}");
     }
     assert_eq!(guarded.status(None), "401");
-    assert_eq!(guarded.status(Some("nobody:correct horse")), "401");
+    assert_eq!(guarded.status(Some("no-such-user:correct horse")), "401");
 
     let (status, code) = guarded.curl(&["--user", "prometheus:correct horse"]);
     assert!(status == "000" && code != 0, "without a certificate: {status}, {code}");
@@ -185,7 +185,7 @@ fn prometheus_scrapes_over_tls_with_a_password_while_the_certificate_is_rotated(
 }
 
 #[test]
-fn openssl_is_shown_the_versions_ciphers_curves_and_protocols_that_were_configured() {
+fn the_server_offers_the_configured_versions_ciphers_curves_and_protocols() {
     let guarded = Guarded::with(
         "  max_version: TLS12
   cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]
@@ -193,8 +193,8 @@ fn openssl_is_shown_the_versions_ciphers_curves_and_protocols_that_were_configur
 ",
         "http_server_config: {http2: true}\n",
     );
-    let (told, there_was_one) = guarded.handshake(&["-alpn", "http/1.1,h2"]);
-    assert!(there_was_one, "{told}");
+    let (output, succeeded) = guarded.handshake(&["-alpn", "http/1.1,h2"]);
+    assert!(succeeded, "{output}");
     for part in [
         "New, TLSv1.2, Cipher is ECDHE-ECDSA-AES128-GCM-SHA256",
         "Server Temp Key: ECDH, secp384r1, 384 bits",
@@ -202,22 +202,22 @@ fn openssl_is_shown_the_versions_ciphers_curves_and_protocols_that_were_configur
         "Verify return code: 0 (ok)",
         "Acceptable client certificate CA names",
     ] {
-        assert!(told.contains(part), "{part} is not in {told}");
+        assert!(output.contains(part), "{part} is not in {output}");
     }
     for other in [&["-tls1_3"][..], &["-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"], &["-curves", "X25519"]] {
-        let (told, there_was_one) = guarded.handshake(other);
-        assert!(!there_was_one, "{other:?}: {told}");
+        let (output, succeeded) = guarded.handshake(other);
+        assert!(!succeeded, "{other:?}: {output}");
     }
 
     let newest = Guarded::with("  min_version: TLS13\n", "http_server_config: {http2: false}\n");
-    let (told, there_was_one) = newest.handshake(&["-alpn", "http/1.1,h2"]);
-    assert!(there_was_one && told.contains("New, TLSv1.3") && told.contains("ALPN protocol: http/1.1"), "{told}");
-    let (told, there_was_one) = newest.handshake(&["-tls1_2"]);
-    assert!(!there_was_one, "{told}");
+    let (output, succeeded) = newest.handshake(&["-alpn", "http/1.1,h2"]);
+    assert!(succeeded && output.contains("New, TLSv1.3") && output.contains("ALPN protocol: http/1.1"), "{output}");
+    let (output, succeeded) = newest.handshake(&["-tls1_2"]);
+    assert!(!succeeded, "{output}");
 }
 
 #[test]
-fn only_clients_of_an_allowed_name_are_let_in() {
+fn a_client_certificate_needs_an_allowed_name() {
     const ALLOWED: [&str; 4] = [
         "DNS:prometheus.example",
         "email:prometheus@example.org",
@@ -241,7 +241,7 @@ fn only_clients_of_an_allowed_name_are_let_in() {
         let (status, code) = curl(&client);
         assert!(status == "000" && code != 0, "{name}: {status}, {code}");
     }
-    // Without any name at all.
+    // Without any name.
     let (status, code) = curl(&guarded.client);
     assert!(status == "000" && code != 0, "{status}, {code}");
 }

@@ -27,7 +27,7 @@ pub(crate) struct Server {
 struct Shared {
     script: Mutex<Arc<Script>>,
     /// What clients have sent, in the order of its arrival.
-    heard: Mutex<Vec<u8>>,
+    received: Mutex<Vec<u8>>,
     stop: AtomicBool,
     opened: AtomicUsize,
     closed: AtomicUsize,
@@ -50,7 +50,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             script: Mutex::new(Arc::new(script)),
-            heard: Mutex::default(),
+            received: Mutex::default(),
             stop: AtomicBool::new(false),
             opened: AtomicUsize::new(0),
             closed: AtomicUsize::new(0),
@@ -71,8 +71,8 @@ impl Server {
     }
 
     /// Whether clients have ever sent these bytes in a row.
-    pub(crate) fn heard(&self, bytes: &[u8]) -> bool {
-        lock(&self.shared.heard).windows(bytes.len()).any(|window| window == bytes)
+    pub(crate) fn received(&self, bytes: &[u8]) -> bool {
+        lock(&self.shared.received).windows(bytes.len()).any(|window| window == bytes)
     }
 
     /// Waits until all connections but `at_most` are over.
@@ -131,7 +131,7 @@ impl Shared {
         socket.set_read_timeout(Some(PATIENCE))?;
         let mut rest = Vec::new();
         let ended = link.read_to_end(&mut rest);
-        self.hear(&rest);
+        self.record(&rest);
         played.and(ended.map(|_| ()))
     }
 
@@ -168,12 +168,12 @@ impl Shared {
         link.read_exact(&mut header)?;
         let mut payload = vec![0; usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16];
         link.read_exact(&mut payload)?;
-        self.hear(&payload);
+        self.record(&payload);
         Ok(())
     }
 
-    fn hear(&self, bytes: &[u8]) {
-        lock(&self.heard).extend_from_slice(bytes);
+    fn record(&self, bytes: &[u8]) {
+        lock(&self.received).extend_from_slice(bytes);
     }
 }
 

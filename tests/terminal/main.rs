@@ -215,7 +215,7 @@ fn what_is_not_readscope_is_refused() {
     let ended = call(&["watch", "--attach", &address.to_string()]);
     serving.join().unwrap();
     assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
-    assert!(ended.stderr.contains("does not answer as readscope does"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("cannot read the response of"), "{}", ended.stderr);
 }
 
 #[test]

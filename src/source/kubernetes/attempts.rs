@@ -27,7 +27,7 @@ type Events<K> = BoxStream<'static, watcher::Result<watcher::Event<K>>>;
 /// A broken watch restarts after a [`Pause`] with a new list, which shows what was deleted in between. The library
 /// would resume instead: it would report old changes as if they happened now, and would not report its recovery.
 pub(super) struct Attempts<K> {
-    begin: Box<dyn Fn() -> Events<K> + Send>,
+    start: Box<dyn Fn() -> Events<K> + Send>,
     events: Events<K>,
     pause: Pause,
     /// Start of the next attempt after a failure.
@@ -44,14 +44,14 @@ impl<K: Resource + Clone + Debug + DeserializeOwned + Send + 'static> Attempts<K
     /// The first attempt starts with the first call of [`next`](Self::next).
     pub(super) fn new(api: Api<K>, config: watcher::Config) -> Self {
         let config = config.timeout(WATCH_SECONDS).page_size(PAGE);
-        Self::beginning(Box::new(move || watcher(api.clone(), config.clone()).boxed()))
+        Self::starting(Box::new(move || watcher(api.clone(), config.clone()).boxed()))
     }
 }
 
 impl<K> Attempts<K> {
-    fn beginning(begin: Box<dyn Fn() -> Events<K> + Send>) -> Self {
-        let events = begin();
-        Self { begin, events, pause: Pause::default(), rest: None, unwatched: false, listed: None, first: None }
+    fn starting(start: Box<dyn Fn() -> Events<K> + Send>) -> Self {
+        let events = start();
+        Self { start, events, pause: Pause::default(), rest: None, unwatched: false, listed: None, first: None }
     }
 
     /// Cancel-safe.
@@ -68,7 +68,7 @@ impl<K> Attempts<K> {
                 None => self.events.next().await,
                 Some(until) => match timeout_at(until, self.events.next()).await {
                     Ok(event) => event,
-                    Err(_) => return Ok(self.mended()),
+                    Err(_) => return Ok(self.recovered()),
                 },
             };
             match event {
@@ -79,10 +79,10 @@ impl<K> Attempts<K> {
                 }
                 Some(Ok(event)) if self.listed.is_some() => {
                     self.first = Some(event);
-                    return Ok(self.mended());
+                    return Ok(self.recovered());
                 }
                 Some(Ok(event)) => {
-                    // A list that has only begun is not a success yet.
+                    // The start of a list is not a success yet.
                     if !matches!(event, watcher::Event::Init) {
                         self.pause.succeeded();
                     }
@@ -93,7 +93,7 @@ impl<K> Attempts<K> {
                     self.unwatched = matches!(error, watcher::Error::WatchStartFailed(_)) && is_forbidden(&error);
                     self.rest = Some(Instant::now() + self.pause.after(&error));
                     if !is_compacted(&error) {
-                        self.events = (self.begin)();
+                        self.events = (self.start)();
                     }
                     return Err(error);
                 }
@@ -102,7 +102,7 @@ impl<K> Attempts<K> {
     }
 
     /// Accepts the list: the watch has recovered.
-    fn mended(&mut self) -> watcher::Event<K> {
+    fn recovered(&mut self) -> watcher::Event<K> {
         self.listed = None;
         self.unwatched = false;
         self.pause.succeeded();
@@ -173,7 +173,7 @@ mod tests {
     /// Each attempt yields its events, then waits.
     fn seeing<const N: usize>(attempts: [Vec<Result>; N]) -> Attempts<&'static str> {
         let attempts = Mutex::new(VecDeque::from(attempts));
-        Attempts::beginning(Box::new(move || {
+        Attempts::starting(Box::new(move || {
             let events = attempts.lock().unwrap().pop_front().unwrap_or_default();
             stream::iter(events).chain(stream::pending()).boxed()
         }))
@@ -184,7 +184,7 @@ mod tests {
         let before = Instant::now();
         let event = attempts.next().await;
         let seen = match event {
-            Ok(watcher::Event::Init) => "begins",
+            Ok(watcher::Event::Init) => "init",
             Ok(watcher::Event::InitDone) => "listed",
             Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object) | watcher::Event::Delete(object)) => {
                 object
@@ -204,28 +204,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_list_without_a_watch_is_told_once_and_asked_for_ever_more_seldom() {
+    async fn a_refused_watch_after_a_list_is_reported_once_and_retried_less_and_less_often() {
         let and_change = done().into_iter().chain([Ok(watcher::Event::Apply("a pod"))]).collect();
         let mut attempts = seeing([list_alone(), list_alone(), list_alone(), list_alone(), and_change]);
-        for seen in ["begins", "listed", "forbidden"] {
+        for seen in ["init", "listed", "forbidden"] {
             assert_eq!(next(&mut attempts).await, (seen, 0));
         }
         let mut pauses = Vec::new();
         for _ in 0..3 {
             let (seen, pause) = next(&mut attempts).await;
-            assert_eq!(seen, "begins");
+            assert_eq!(seen, "init");
             pauses.push(pause);
-            assert_eq!(next(&mut attempts).await, ("forbidden", 0), "the list mends nothing");
+            assert_eq!(next(&mut attempts).await, ("forbidden", 0), "the list alone is no recovery");
         }
         assert!(pauses.is_sorted() && pauses[2] >= 3, "{pauses:?}");
-        assert_eq!(next(&mut attempts).await.0, "begins");
+        assert_eq!(next(&mut attempts).await.0, "init");
         for seen in ["listed", "a pod"] {
-            assert_eq!(next(&mut attempts).await, (seen, 0), "what is seen shows that it is watched");
+            assert_eq!(next(&mut attempts).await, (seen, 0), "an event shows that the watch works");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_watch_that_is_not_refused_again_is_mended() {
+    async fn a_watch_that_is_not_refused_again_has_recovered() {
         let mut attempts = seeing([list_alone(), done()]);
         for _ in 0..4 {
             attempts.next().await.ok();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_until_something_succeeds() {
+    fn pauses_grow_until_a_success() {
         let mut pause = Pause::default();
         for longest in [1.25, 2.5, 5.0, 10.0, 10.0] {
             let waited = pause.after(&failed(500)).as_secs_f64();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compacted_history_is_no_missing_permission() {
+    fn a_compacted_history_is_not_a_missing_permission() {
         assert!(is_compacted(&failed(410)) && !is_forbidden(&failed(410)));
         assert!(is_forbidden(&failed(403)) && is_forbidden(&failed(401)));
         assert!(!is_forbidden(&failed(500)));

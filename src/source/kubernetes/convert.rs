@@ -256,7 +256,7 @@ fn port(name: Option<String>, number: Option<i32>) -> Option<Port> {
 fn conditions(all: &[core::PodCondition]) -> PodConditions {
     let since = |kind: &str| {
         let condition = all.iter().find(|condition| condition.type_ == kind && condition.status == "True")?;
-        // A condition may have no date. It is true all the same, and is dated by its arrival.
+        // A condition without a date is true too. Its arrival is its date.
         Some(condition.last_transition_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0))
     };
     PodConditions {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_about_a_pvc_is_dated_by_whatever_date_it_has() {
+    fn an_event_about_a_pvc_has_its_latest_date() {
         let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
         let older = json!({"firstTimestamp": "2026-11-22T10:00:00Z", "lastTimestamp": "2026-11-22T10:00:07Z"});
         let event_of = |dates: &Value| event("PersistentVolumeClaim", dates).unwrap().reason;
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_api_server_leaves_out_or_writes_as_null_is_not_there() {
+    fn missing_and_null_fields_are_equal() {
         let labelled = json!({"name": "mysql-read-x", "labels": {"kubernetes.io/service-name": "mysql-read"}});
         let slice = json!({"metadata": labelled, "addressType": "IPv4", "endpoints": null, "ports": null});
         let Some(Object::Slice(slice)) = fact::<discovery::EndpointSlice>(slice, "x") else {
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_read_by_the_names_that_an_api_server_writes() {
+    fn a_service_is_read_from_the_json_of_an_api_server() {
         let service = json!({"spec": {"clusterIP": "None", "sessionAffinity": "ClientIP",
             "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 60}}, "internalTrafficPolicy": "Local",
             "ports": [{"name": "mysql", "port": 3306, "targetPort": "mysql", "protocol": "TCP"}]}});
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pvcs_access_modes_are_written_as_kubectl_writes_them() {
+    fn access_modes_of_a_pvc_are_written_as_by_kubectl() {
         let modes = |names: &[&str]| {
             let pvc = json!({"metadata": {"namespace": "mysql", "name": "data", "uid": "u"},
                 "status": {"phase": "Bound", "accessModes": names}});
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_text_is_cut() {
+    fn long_text_is_cut() {
         assert_eq!(one_line(&"ä".repeat(400)).chars().count(), 301);
     }
 }

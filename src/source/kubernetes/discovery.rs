@@ -130,20 +130,20 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_there_from_its_label_to_its_end() {
+    fn a_service_is_selected_until_it_loses_the_label() {
         let mut selected = Selected::default();
         assert!(!selected.take(watcher::Event::Init));
         assert!(!selected.take(watcher::Event::InitApply(service("a"))));
-        assert!(selected.there.is_empty(), "half a list says nothing");
+        assert!(selected.there.is_empty(), "half a list changes nothing");
         assert!(selected.take(watcher::Event::InitDone));
         assert!(selected.take(watcher::Event::Apply(service("b"))));
-        assert!(!selected.take(watcher::Event::Apply(service("b"))), "another change of it is no news");
+        assert!(!selected.take(watcher::Event::Apply(service("b"))), "another change of it does not count");
         assert!(selected.take(watcher::Event::Delete(service("a"))));
         assert_eq!(selected.there.iter().map(|name| &*name.name).collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]
-    fn a_list_shows_what_went_while_the_watch_was_away_and_nothing_else() {
+    fn a_new_list_removes_services_that_it_does_not_contain() {
         let mut selected = Selected::default();
         for event in [watcher::Event::Init, watcher::Event::InitApply(service("a")), watcher::Event::InitDone] {
             selected.take(event);

@@ -56,13 +56,15 @@ const SILENCE: Duration = Duration::from_secs(attempts::WATCH_SECONDS as u64 + 1
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error(
-        "cannot find a Kubernetes cluster: {0}; run in a pod with a ServiceAccount, set KUBECONFIG, or leave --service \
-         out and give --address alone"
+        "cannot find a Kubernetes cluster: {0}; run readscope in a pod with a ServiceAccount, set KUBECONFIG, or set only \
+         the address of the target, not its Service"
     )]
     Infer(Box<InferConfigError>),
-    #[error("cannot use the kubeconfig: {0}; `kubectl config get-contexts` lists what --kubernetes.context takes")]
+    #[error("cannot use the kubeconfig: {0}; `kubectl config get-contexts` lists its contexts")]
     Context(Box<KubeconfigError>),
-    #[error("cannot talk to the Kubernetes API: {0}; check the kubeconfig's certificates and address")]
+    #[error(
+        "cannot create a client of the Kubernetes API: {0}; check the certificates and the address in the kubeconfig"
+    )]
     Client(Box<kube::Error>),
     #[error(transparent)]
     Proxy(ProxyError),
@@ -169,11 +171,11 @@ impl Watcher {
         loop {
             let now = namespaces.borrow_and_update().clone();
             let wanted: BTreeSet<_> = self.watches(&now).into_iter().collect();
-            // PersistentVolumes of PVCs in the new namespaces were dropped before, so their list is needed again.
-            let of_volumes_anew = !now.is_subset(&before);
+            // PersistentVolumes of PVCs in the new namespaces were dropped before, so they must be listed again.
+            let volumes_again = !now.is_subset(&before);
             before = now;
             kept.retain(|name, leave: &mut CancellationToken| {
-                let stays = wanted.contains(name) && !(name.kind == Kind::Volume && of_volumes_anew);
+                let stays = wanted.contains(name) && !(name.kind == Kind::Volume && volumes_again);
                 if !stays {
                     leave.cancel();
                 }
@@ -183,13 +185,13 @@ impl Watcher {
                 if !kept.contains_key(&watch) {
                     let leave = CancellationToken::new();
                     kept.insert(watch.clone(), leave.clone());
-                    self.begin(watch, events.clone(), leave, &mut running).await;
+                    self.start(watch, events.clone(), leave, &mut running).await;
                 }
             }
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = namespaces.changed() => if changed.is_err() { break },
-                Some(ended) = running.join_next() => go_on(ended),
+                Some(ended) = running.join_next() => resume_panic(ended),
             }
         }
         // This abort reports no deletions; only leaving a namespace does.
@@ -197,7 +199,7 @@ impl Watcher {
         stop.cancelled().await;
     }
 
-    async fn begin(
+    async fn start(
         &self,
         watch: WatchName,
         events: mpsc::Sender<Event>,
@@ -267,7 +269,7 @@ fn selecting(fields: &str) -> watcher::Config {
 }
 
 /// Watches are not aborted before the end, so a join error is a panic. It continues in the watcher's supervisor.
-fn go_on(ended: Result<(), tokio::task::JoinError>) {
+fn resume_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         std::panic::resume_unwind(error.into_panic());
     }

@@ -34,7 +34,7 @@ pub struct ProxyError {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("no connection through the proxy {proxy}: {}; check {}", last_cause(&**cause), proxy.setting.advice())]
+#[error("cannot connect through the proxy {proxy}: {}; check {}", last_cause(&**cause), proxy.setting.advice())]
 struct Unreachable {
     proxy: Proxy,
     cause: Box<dyn Error + Send + Sync>,
@@ -159,8 +159,8 @@ impl fmt::Display for Setting {
 impl Setting {
     fn advice(self) -> &'static str {
         match self {
-            Self::Kubeconfig => "that proxy and proxy-url",
-            Self::HttpsProxy => "that proxy, or add the API server to NO_PROXY",
+            Self::Kubeconfig => "the proxy, and proxy-url in the kubeconfig",
+            Self::HttpsProxy => "the proxy, or add the API server to NO_PROXY",
         }
     }
 }

@@ -25,13 +25,13 @@ use crate::model::{
 const CONTROLLER: &str = "readscope";
 
 /// Time limit for one Event. New Events are dropped while the queue is full.
-const WITHIN: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Pause before a retry at a busy API server.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Length of the queue: the Events of a scale event by 16 replicas.
-const WAITING_MAX: usize = 256;
+const QUEUE: usize = 256;
 
 /// Maximum bytes that the API server accepts.
 const NOTE_MAX: usize = 1024;
@@ -57,13 +57,13 @@ pub struct Recorder {
 impl Recorder {
     /// The sender queues Events for the recorder.
     pub(super) fn new(client: Client) -> (mpsc::Sender<Record>, Self) {
-        let (sender, records) = mpsc::channel(WAITING_MAX);
+        let (sender, records) = mpsc::channel(QUEUE);
         // The pod's own name.
         let instance = std::env::var("HOSTNAME").ok().filter(|name| (1..=128).contains(&name.len()));
         (sender, Self { client, records, instance: instance.unwrap_or_else(|| CONTROLLER.to_owned()) })
     }
 
-    /// After each Event, tells `events` whether it was written.
+    /// After each Event, reports to `events` whether it was written.
     pub async fn run(mut self, events: mpsc::Sender<Event>, stop: CancellationToken) {
         loop {
             let record = tokio::select! {
@@ -98,17 +98,17 @@ impl Recorder {
                     }
                     written => return written,
                 }
-                sleep(AGAIN_AFTER).await;
+                sleep(RETRY_AFTER).await;
             }
         };
-        match timeout(WITHIN, writing).await {
+        match timeout(TIME_LIMIT, writing).await {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => {
                 let forbidden = matches!(&error, kube::Error::Api(status) if matches!(status.code, 401 | 403));
                 Some(Problem { forbidden, text: error.to_string().into() })
             }
             Err(_) => {
-                let text = busy.unwrap_or_else(|| format!("no answer within {WITHIN:?}"));
+                let text = busy.unwrap_or_else(|| format!("no response within {TIME_LIMIT:?}"));
                 Some(Problem { forbidden: false, text: text.into() })
             }
         }
@@ -174,8 +174,8 @@ mod tests {
     /// The result and the number of requests at an API server that answers `times` requests with `code` and then
     /// accepts.
     async fn written(code: u16, times: usize) -> (Option<Problem>, usize) {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let requests = Arc::clone(&asked);
+        let count = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::clone(&count);
         let server = service_fn(move |_: Request<Body>| {
             let busy = requests.fetch_add(1, Ordering::Relaxed) < times;
             let status =
@@ -187,22 +187,22 @@ mod tests {
         });
         let (_, recorder) = Recorder::new(Client::new(server, "mysql"));
         let problem = recorder.write(record("mysql-3: first read")).await;
-        (problem, asked.load(Ordering::Relaxed))
+        (problem, count.load(Ordering::Relaxed))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_busy_api_server_is_asked_again_within_the_time() {
+    async fn a_request_to_a_busy_api_server_is_retried_until_the_time_limit() {
         assert_eq!(written(503, 2).await, (None, 3));
         assert_eq!(written(429, 1).await, (None, 2));
-        let (problem, asked) = written(503, usize::MAX).await;
+        let (problem, requests) = written(503, usize::MAX).await;
         assert!(problem.is_some_and(|problem| problem.text.contains("busy") && !problem.forbidden));
-        assert_eq!(asked, 10);
-        let (problem, asked) = written(504, usize::MAX).await;
-        assert!(problem.is_some() && asked == 1, "{problem:?} {asked}");
+        assert_eq!(requests, 10);
+        let (problem, requests) = written(504, usize::MAX).await;
+        assert!(problem.is_some() && requests == 1, "{problem:?} {requests}");
     }
 
     #[test]
-    fn an_endless_note_is_cut_where_a_character_ends() {
+    fn a_long_note_is_cut_at_a_character_boundary() {
         assert_eq!(event(record(&"ä".repeat(1000)), "probe").note.map(|note| note.len()), Some(NOTE_MAX));
     }
 }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_list_no_longer_has_was_deleted_meanwhile() {
+    fn objects_missing_from_a_new_list_count_as_deleted() {
         let mut known = Known::default();
         updates(&mut known, Ok(watcher::Event::Init));
         assert_eq!(updates(&mut known, Ok(watcher::Event::InitApply(pod("a")))), ["applied Listed"]);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compacted_history_is_no_trouble_and_a_missing_permission_is_named() {
+    fn a_compacted_history_is_not_reported_and_a_missing_permission_is() {
         let mut known = Known::default();
         assert!(updates(&mut known, refused(410)).is_empty());
         assert_eq!(updates(&mut known, refused(403)), ["forbidden"]);

@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr};
 
 use mysql_async::{DriverError, Error, IoError, ServerError};
 
-use super::identity::harmless;
+use super::identity::sanitized;
 use crate::{
     model::{Failure, FailureReason},
     panics::Panicked,
@@ -41,15 +41,15 @@ pub(super) fn failure(mut error: Error, stage: Stage, address: SocketAddr) -> Fa
     made(reason, doing, address, &Text(&error))
 }
 
-/// A panic of the driver: it cannot handle what the server sent.
+/// A panic of the driver on bytes from the server.
 pub(super) fn of_panic(Panicked(message): &Panicked, stage: Stage, address: SocketAddr) -> Failure {
-    let text = format!("the MySQL driver does not understand what the server sent ({message})");
+    let text = format!("the MySQL driver cannot parse the server's packet ({message})");
     made(FailureReason::Protocol, stage.doing(), address, &text)
 }
 
 fn made(reason: FailureReason, doing: &str, address: SocketAddr, error: &dyn fmt::Display) -> Failure {
     let text = format!("cannot {doing} {address}: {error}");
-    Failure { reason, text: harmless(text, TEXT_CHARS_MAX), address: Some(address) }
+    Failure { reason, text: sanitized(text, TEXT_CHARS_MAX), address: Some(address) }
 }
 
 /// Moves the SQL state out of the message. The driver leaves it there when the server refuses instead of greeting, because
@@ -95,9 +95,7 @@ impl fmt::Display for Text<'_> {
             Error::Io(IoError::Io(error)) if is_tls(error) => write!(f, "the TLS handshake failed: {error}"),
             Error::Io(IoError::Io(error)) => error.fmt(f),
             Error::Driver(DriverError::NoClientSslFlagFromServer) => f.write_str("the server offers no TLS"),
-            Error::Driver(DriverError::UnexpectedPacket { .. }) => {
-                f.write_str("a packet came that does not belong there")
-            }
+            Error::Driver(DriverError::UnexpectedPacket { .. }) => f.write_str("unexpected packet from the server"),
             Error::Driver(DriverError::UnknownAuthPlugin { name }) => unsupported(f, name),
             Error::Driver(DriverError::CleartextPluginDisabled) => unsupported(f, "mysql_clear_password"),
             Error::Driver(DriverError::MysqlOldPasswordDisabled) => unsupported(f, "mysql_old_password"),
@@ -158,7 +156,7 @@ fn driver_reason(error: &DriverError) -> FailureReason {
         DriverError::UnknownAuthPlugin { .. }
         | DriverError::CleartextPluginDisabled
         | DriverError::MysqlOldPasswordDisabled => FailureReason::Auth,
-        // All others that occur here are caused by what the server sends.
+        // The server causes all others that occur here.
         _ => FailureReason::Protocol,
     }
 }
@@ -176,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_own_errors_have_their_reasons() {
+    fn errors_of_the_server_have_their_reasons() {
         assert_eq!(server(1040, "08004", Stage::Login), FailureReason::TooManyConnections);
         assert_eq!(server(1129, "HY000", Stage::Login), FailureReason::HostBlocked);
         assert_eq!(server(1045, "28000", Stage::Login), FailureReason::Auth);
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_instead_of_a_greeting_has_its_state_in_its_message() {
+    fn the_sql_state_of_a_refusal_is_moved_out_of_its_message() {
         let refused =
             |message: &str| of(ServerError { code: 1045, state: "HY000".to_owned(), message: message.to_owned() });
         let denied = refused("#28000Access denied");
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_tls_layer_is_told_from_a_broken_connection() {
+    fn errors_of_the_tls_layer_differ_from_broken_connections() {
         let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
         assert_eq!(of(io::Error::new(io::ErrorKind::InvalidData, expired)).reason, FailureReason::Tls);
         let eof = io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof");
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_the_driver_have_their_reasons_and_name_what_is_wrong() {
+    fn errors_of_the_driver_have_their_reasons_and_texts() {
         let unknown = DriverError::UnknownAuthPlugin { name: "dialog".to_owned() };
         for (error, reason, part) in [
             (DriverError::NoClientSslFlagFromServer, FailureReason::Tls, "the server offers no TLS"),
@@ -221,7 +219,7 @@ mod tests {
             (DriverError::InvalidParsecSalt, FailureReason::Protocol, "parsec"),
             (DriverError::PacketOutOfOrder, FailureReason::Protocol, "out of order"),
             (DriverError::PacketTooLarge, FailureReason::Protocol, "too large"),
-            (DriverError::UnexpectedPacket { payload: vec![7] }, FailureReason::Protocol, "does not belong there"),
+            (DriverError::UnexpectedPacket { payload: vec![7] }, FailureReason::Protocol, "unexpected packet"),
         ] {
             let failure = of(error);
             assert_eq!(failure.reason, reason, "{}", failure.text);
@@ -233,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_says_whether_there_was_a_connection() {
+    fn the_text_shows_whether_a_connection_existed() {
         let text = |code| of(io::Error::from_raw_os_error(code)).text;
         // ECONNREFUSED, EHOSTUNREACH, EMFILE
         for code in [111, 113, 24] {

@@ -18,7 +18,7 @@ const NAME_CHARS_MAX: usize = 253;
 const GTID_BYTES_MAX: usize = 64 * 1024;
 
 /// Replaces control characters and cuts the text to `chars`.
-pub(super) fn harmless(text: String, chars: usize) -> String {
+pub(super) fn sanitized(text: String, chars: usize) -> String {
     if text.len() <= chars && !text.chars().any(char::is_control) {
         return text;
     }
@@ -32,7 +32,7 @@ pub(super) fn harmless(text: String, chars: usize) -> String {
 
 /// The error names the invalid column.
 pub(super) fn read(row: Row) -> Result<Identity, String> {
-    let missing = |name: &str| format!("the server gave no {name}");
+    let missing = |name: &str| format!("the server returned no {name}");
     let mut values = row.unwrap().into_iter();
     let mut next = || values.next().and_then(text);
     let server_id = next().ok_or_else(|| missing("@@server_id"))?;
@@ -41,16 +41,16 @@ pub(super) fn read(row: Row) -> Result<Identity, String> {
     let version = next().ok_or_else(|| missing("@@version"))?;
     let (server_time, server_uuid, gtid_executed, gtid_mode) = (next(), next(), next(), next());
     Ok(Identity {
-        server_id: server_id
-            .parse()
-            .map_err(|_| format!("the server gave @@server_id as {:?}", harmless(server_id, NAME_CHARS_MAX)))?,
-        server_uuid: server_uuid.map(|uuid| harmless(uuid, NAME_CHARS_MAX)),
-        host_name: harmless(host_name, NAME_CHARS_MAX),
+        server_id: server_id.parse().map_err(|_| {
+            format!("the server returned an invalid @@server_id: {:?}", sanitized(server_id, NAME_CHARS_MAX))
+        })?,
+        server_uuid: server_uuid.map(|uuid| sanitized(uuid, NAME_CHARS_MAX)),
+        host_name: sanitized(host_name, NAME_CHARS_MAX),
         // MariaDB 12 returns an enumeration; all its values except OFF are read-only.
         read_only: !matches!(&*read_only, "0" | "OFF"),
-        version: harmless(version, NAME_CHARS_MAX),
+        version: sanitized(version, NAME_CHARS_MAX),
         server_time: server_time.and_then(|time| utc(&time)),
-        gtid_executed: gtid_executed.filter(|set| set.len() <= GTID_BYTES_MAX).map(|set| in_force(set, gtid_mode)),
+        gtid_executed: gtid_executed.filter(|set| set.len() <= GTID_BYTES_MAX).map(|set| complete(set, gtid_mode)),
     })
 }
 
@@ -61,7 +61,7 @@ fn text(value: Value) -> Option<String> {
 }
 
 /// A GTID set is complete only if `gtid_mode` is `ON`. Otherwise it stands still or misses transactions.
-fn in_force(set: String, gtid_mode: Option<String>) -> String {
+fn complete(set: String, gtid_mode: Option<String>) -> String {
     if gtid_mode.is_some_and(|mode| mode == "ON") { one_line(set) } else { String::new() }
 }
 
@@ -80,18 +80,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_from_outside_is_cut_and_has_no_control_characters() {
-        assert_eq!(harmless("mysql-0\n\u{1b}[31m".to_owned(), 9), "mysql-0\u{fffd}\u{fffd}…");
-        assert_eq!(harmless("ä".to_owned(), 1), "ä");
+    fn long_text_is_cut_and_control_characters_are_replaced() {
+        assert_eq!(sanitized("mysql-0\n\u{1b}[31m".to_owned(), 9), "mysql-0\u{fffd}\u{fffd}…");
+        assert_eq!(sanitized("ä".to_owned(), 1), "ä");
     }
 
     #[test]
-    fn a_set_to_which_nothing_is_added_is_none() {
+    fn a_gtid_set_counts_only_with_gtid_mode_on() {
         let set = || "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,\n4e11fa47-71ca-11e1-9e33-c80aa9429562:1".to_owned();
         for mode in [Some("OFF"), Some("OFF_PERMISSIVE"), Some("ON_PERMISSIVE"), None] {
-            assert_eq!(in_force(set(), mode.map(str::to_owned)), "");
+            assert_eq!(complete(set(), mode.map(str::to_owned)), "");
         }
-        assert_eq!(in_force(set(), Some("ON".to_owned())), set().replace('\n', ""));
+        assert_eq!(complete(set(), Some("ON".to_owned())), set().replace('\n', ""));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Prober {
         let mut end = pin!(sleep_until(began + self.target.settings.timeout.get()));
         let late = |phase: &str, address| Failure {
             reason: FailureReason::Timeout,
-            text: format!("no end of {phase} after {:?}", self.target.settings.timeout.get()),
+            text: format!("{phase} did not finish within {:?}", self.target.settings.timeout.get()),
             address,
         };
 
@@ -102,14 +102,13 @@ impl Prober {
         let logged_in = Instant::now();
 
         let answered = before(end.as_mut(), contain(first_row(&mut connection))).await;
-        let asked = Instant::now();
-        // Whether the connection can still be used.
-        let in_step = matches!(answered, Some(Ok(Ok(_) | Err(Error::Server(_)))));
+        let queried = Instant::now();
+        let is_usable = matches!(answered, Some(Ok(Ok(_) | Err(Error::Server(_)))));
         let failed = |reason, text| Failure { reason, text, address: Some(address) };
         let identity = match answered {
             Some(Ok(Ok(Some(row)))) => identity::read(row).map_err(|text| failed(FailureReason::Protocol, text)),
             Some(Ok(Ok(None))) => {
-                Err(failed(FailureReason::Query, format!("{address} answered the identity query without a row")))
+                Err(failed(FailureReason::Query, format!("{address} returned no row for the identity query")))
             }
             Some(Ok(Err(error))) => Err(failure::failure(error, Stage::Query, address)),
             Some(Err(panicked)) => Err(failure::of_panic(&panicked, Stage::Query, address)),
@@ -119,7 +118,7 @@ impl Prober {
         // finished its response, the driver can only close the connection; without this call it would wait for the rest
         // in a background task.
         let goodbye = contain(connection.disconnect());
-        if in_step {
+        if is_usable {
             let _ = before(end, goodbye).await;
         } else {
             let _ = goodbye.now_or_never();
@@ -128,8 +127,8 @@ impl Prober {
         let timings = Timings {
             resolve: resolved - began,
             login: logged_in - resolved,
-            query: asked - logged_in,
-            total: asked - began,
+            query: queried - logged_in,
+            total: queried - began,
         };
         Ok(Answer { identity: identity?, timings, address })
     }
@@ -173,7 +172,8 @@ async fn first_row(connection: &mut Conn) -> Result<Option<Row>, Error> {
             return Ok(first);
         }
     }
-    Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not stop sending rows").into())
+    let text = format!("the server sent more than {ROWS_MAX} rows");
+    Err(io::Error::new(io::ErrorKind::InvalidData, text).into())
 }
 
 /// `None` if `end` comes first. Work that is ready wins even after `end`.

@@ -1,5 +1,5 @@
-//! The components of `deploy/` that reach further, running: a probe on each node, targets that a label makes in whatever
-//! namespace, and TLS and a password for who looks, which a real Prometheus has.
+//! The components of `deploy/` for a whole cluster: a probe on each node, targets selected by a label in all namespaces,
+//! and TLS with a password, scraped by a real Prometheus.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -14,12 +14,12 @@ use crate::{
     turn::Turn,
 };
 
-/// What takes seconds, on a machine that is busy with other things.
+/// For changes that take seconds, on a busy machine.
 const WITHIN: Duration = Duration::from_secs(180);
 
 const PASSWORD: &str = "correct horse";
 
-/// Files that a test makes, and how commands name them.
+/// Files of a test.
 struct Files(TempDir);
 
 impl Files {
@@ -56,7 +56,7 @@ fn labelled_services_are_probed_from_every_node_and_scraped_over_tls() {
         wait_until(what, WITHIN, || prometheus.values(expression) == series);
     };
     holds("both probes to be scraped", "up{job=\"readscope\"} == 1", 2);
-    holds("nobody else to get in", "up{job=~\"in_the_clear|without_a_password\"} == 0", 2);
+    holds("other scrapes to fail", "up{job=~\"in_the_clear|without_a_password\"} == 0", 2);
 
     elsewhere(&cluster);
     holds("no target without a label", "absent(readscope_target_up)", 1);
@@ -65,7 +65,7 @@ fn labelled_services_are_probed_from_every_node_and_scraped_over_tls() {
     for target in ["mysql/mysql-read", "shop/reads"] {
         holds("both probes to see it", &format!("readscope_target_up{{target=\"{target}\"}} == 1"), 2);
         holds(
-            "whom they should see",
+            "reads of the right replicas",
             &format!("readscope_reads_total{{target=\"{target}\",replica=~\".*1.*\"}} > 0"),
             2,
         );
@@ -75,10 +75,10 @@ fn labelled_services_are_probed_from_every_node_and_scraped_over_tls() {
     mysql::scale(&cluster, 4);
     holds("the first read of the fourth", "readscope_milestone_timestamp_seconds{milestone=\"first_read\"} > 0", 1);
     holds("the fourth on both", "readscope_reads_total{target=\"mysql/mysql-read\",replica=\"mysql-3\"} > 0", 2);
-    holds("one probe that tells of it", "readscope_scale_events_total{direction=\"up\"} == 1", 1);
+    holds("one probe that reports it", "readscope_scale_events_total{direction=\"up\"} == 1", 1);
     holds("and no other one", "readscope_scale_events_total{direction=\"up\"}", 1);
-    let told = cluster.kubectl("-n mysql get events --field-selector reason=Scaling -o name");
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let events = cluster.kubectl("-n mysql get events --field-selector reason=Scaling -o name");
+    assert_eq!(events.lines().count(), 1, "{events}");
 
     cluster.kubectl("label service -n shop reads readscope.io/probe-");
     holds("its end", "absent(readscope_target_up{target=\"shop/reads\"})", 1);
@@ -108,7 +108,7 @@ fn make_secrets(cluster: &Cluster, files: &Files) {
     cluster.kubectl(&format!("-n readscope create secret generic readscope-web {}", from.join(" ")));
 }
 
-/// docs/install.md says in words how a Prometheus gets in.
+/// Scrape jobs as docs/install.md describes them.
 fn configuration(files: &Files, node: &str) -> String {
     let authority = format!("ca_file: '{}', server_name: readscope.readscope.svc", files.path("ca.crt"));
     let job = |name: &str, how: &str, targets: &str| {

@@ -1,5 +1,5 @@
 //! `deploy/` beside the MySQL of `manifests/`, which the tests share and put right.
 
 mod everywhere;
-mod rights;
+mod permissions;
 mod rotation;

@@ -1,4 +1,4 @@
-//! Passwords that change, as docs/lab.md changes them and as somebody does who gets one wrong.
+//! Changed passwords: as in docs/lab.md, and a wrong one.
 
 use std::time::Duration;
 
@@ -14,28 +14,28 @@ use crate::{
 const WITHIN: Duration = Duration::from_secs(400);
 
 #[test]
-fn passwords_change_under_it_and_a_wrong_one_is_told() {
+fn changed_passwords_are_used_and_a_wrong_one_is_reported() {
     let cluster = Turn::beside_mysql();
     deployed::deploy(&cluster);
     answers(&cluster);
 
     replace(&cluster, "wrong");
-    wait_until("a word about the password", WITHIN, || {
-        let told = target(&cluster)["notices"].to_string();
-        told.contains("probes failed (auth)") && told.contains(AUTH)
+    wait_until("the notice about the password", WITHIN, || {
+        let notices = target(&cluster)["notices"].to_string();
+        notices.contains("probes failed (auth)") && notices.contains(AUTH)
     });
     wait_until("the target to be down", WITHIN, || metric(&cluster, "readscope_target_up", "") == [0.0]);
     replace(&cluster, &mysql::password(&cluster, "readscope"));
     wait_until("the target to be up again", WITHIN, || metric(&cluster, "readscope_target_up", "") == [1.0]);
 
-    // Then every password is another one.
+    // Now all passwords change.
     cluster.kubectl("-n mysql delete secret mysql-passwords");
     mysql::make_secret(&cluster);
     mysql::replace_pod(&cluster, "mysql-0");
     cluster.kubectl("-n mysql rollout restart statefulset/mysql");
     mysql::roll_out(&cluster);
     answers(&cluster);
-    // The one before is good for a while, and then no more.
+    // The previous password is valid until it is discarded.
     replace(&cluster, &mysql::password(&cluster, "readscope"));
     mysql::administer(&cluster, "ALTER USER readscope@'%' DISCARD OLD PASSWORD");
     answers(&cluster);

@@ -1,5 +1,5 @@
-//! The lab from end to end: its steps A to E with kubectl, and at each what readscope shows of it: in its API, its metrics, on
-//! its page in a browser, and to a Prometheus in the queries of the dashboard. docs/lab.md walks through the same steps.
+//! The lab from end to end: steps A to E of docs/lab.md with kubectl, and the state that readscope shows at each: in its API,
+//! its metrics, its page in a browser, and in the dashboard's queries to a Prometheus.
 
 use std::{
     collections::BTreeSet,
@@ -24,7 +24,7 @@ use crate::{
 
 use super::{page::Page, runbook};
 
-/// What a step may take on a machine that is busy with other things.
+/// Time for one step on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Every milestone of a new replica with a new PVC.
@@ -42,7 +42,7 @@ const UP: [&str; 11] = [
     "first_read",
 ];
 
-/// What the dashboard has nothing to show for before a scale event.
+/// Panels without data before a scale event.
 const OF_EVENTS: [&str; 5] = [
     "Last scale-up: request to first read",
     "From the request to each milestone",
@@ -51,13 +51,13 @@ const OF_EVENTS: [&str; 5] = [
     "Time to bind a PVC",
 ];
 
-/// What it has nothing to show for while nothing fails.
+/// The panel without data while nothing fails.
 const OF_FAILURES: &str = "Failures by reason";
 
-/// What it has nothing to show for unless reads are unbalanced, which they are not in the lab.
+/// The panel without data while reads are balanced, as in the lab.
 const OF_IMBALANCE: &str = "Culprits now";
 
-/// Tells how long each step took; `cargo test -- --nocapture` shows it.
+/// Prints how long each step took; `cargo test -- --nocapture` shows it.
 struct Steps(Instant);
 
 impl Steps {
@@ -79,7 +79,7 @@ fn replica<'a>(event: &'a Value, name: &str) -> &'a Value {
     event["replicas"].as_array().unwrap().iter().find(|replica| replica["replica"] == name).unwrap()
 }
 
-/// Waits until a scale event to so many replicas is over.
+/// Waits until a scale event to this number of replicas has finished.
 fn scaled(cluster: &Cluster, to: u64) -> Value {
     wait_until(&format!("the end of the scale event to {to}"), PATIENCE, || {
         let event = scale_event(cluster);
@@ -88,14 +88,14 @@ fn scaled(cluster: &Cluster, to: u64) -> Value {
     scale_event(cluster)
 }
 
-/// The dashboard's queries that a Prometheus has not answered yet.
+/// The dashboard's queries without a result so far.
 struct Dashboard {
     prometheus: Prometheus,
     open: Vec<Panel>,
 }
 
 impl Dashboard {
-    /// With the configuration that docs/install.md has for a Prometheus without the operator.
+    /// With the configuration of docs/install.md for a Prometheus without the operator.
     fn start(cluster: &Cluster) -> Self {
         let page = fs::read_to_string(repository().join("docs/install.md")).unwrap();
         let scrape = page.split("```yaml\n").find(|block| block.starts_with("scrape_configs:")).unwrap();
@@ -103,7 +103,7 @@ impl Dashboard {
         let rules = repository().join("deploy/alerts/readscope.rules.yaml");
         let configuration = format!("rule_files: ['{}']\n{scrape}", rules.display());
         let prometheus = Prometheus::start(cluster.inside("env"), &configuration, &[]);
-        // Grafana's for a scrape every 15 s.
+        // Grafana's rate interval for a scrape every 15 s.
         Self { prometheus, open: panels("1m") }
     }
 
@@ -114,7 +114,7 @@ impl Dashboard {
         assert!(fired.is_empty(), "{fired:?}");
     }
 
-    /// Waits until each has been answered, but those of these panels.
+    /// Waits until all queries have had a result, except those of these panels.
     fn answers_all_but(&mut self, panels: &[&str]) {
         wait_until("the dashboard's queries", PATIENCE, || {
             for (_, expressions) in &mut self.open {
@@ -127,7 +127,7 @@ impl Dashboard {
 }
 
 #[test]
-fn the_lab_shows_at_each_step_what_it_should() {
+fn the_lab_shows_the_expected_state_at_each_step() {
     obtained::prometheus();
     obtained::browser();
     let cluster = Turn::from_nothing();
@@ -150,7 +150,7 @@ fn the_lab_shows_at_each_step_what_it_should() {
     dashboard.answers_all_but(&[&OF_EVENTS[..], &[OF_FAILURES, OF_IMBALANCE]].concat());
     steps
         .done(&format!("C: the dashboard's queries, {:.0} s after the pods were ready", ready.elapsed().as_secs_f64()));
-    a_fourth_joins_and_leaves(&cluster, &mut page);
+    a_fourth_replica_joins_and_leaves(&cluster, &mut page);
     steps.done("D: 3, 4, 3, 5 replicas");
     dashboard.answers_all_but(&[OF_FAILURES, OF_IMBALANCE]);
     steps.done("D: the dashboard's queries about scale events");
@@ -170,14 +170,14 @@ fn mebibytes(bytes: u64) -> f64 {
 }
 
 fn storage_is_pvced(cluster: &Cluster) {
-    // Without passwords, both say what is missing.
+    // Without passwords, both report the missing Secret.
     mysql::apply(cluster);
     deployed::apply(cluster);
     deployed::ends_saying(cluster, "mysql", "create secret generic mysql-passwords");
     deployed::ends_saying(cluster, "readscope", "the Secret behind it is there");
     mysql::make_secret(cluster);
     deployed::make_secret(cluster);
-    // Not after the pause that crashes have made longer and longer.
+    // Without the growing pause after crashes.
     cluster.kubectl("-n mysql delete pod mysql-0");
     deployed::restart_without_waiting(cluster);
     mysql::roll_out(cluster);
@@ -190,7 +190,7 @@ fn storage_is_pvced(cluster: &Cluster) {
         let pvcs = target["pvcs"].as_array();
         pvcs.is_some_and(|pvcs| pvcs.len() == 3 && pvcs.iter().all(|pvc| pvc["phase"] == "Bound"))
     });
-    assert_eq!(metric(cluster, "readscope_persistentvolumeclaim_pending_seconds", "pvc="), [0.0; 3]);
+    assert_eq!(metric(cluster, "readscope_persistentvolumeclaim_pending_seconds", "persistentvolumeclaim="), [0.0; 3]);
 }
 
 fn a_write_is_read_back(cluster: &Cluster) {
@@ -200,7 +200,7 @@ fn a_write_is_read_back(cluster: &Cluster) {
     mysql::query(cluster, "mysql-0.mysql", write);
     let read = "SELECT message FROM test.messages";
     for replica in ["mysql-1.mysql", "mysql-2.mysql"] {
-        // A replica may be a moment behind.
+        // A replica may lag a little.
         wait_until("the row", PATIENCE, || {
             mysql::try_query(cluster, replica, read).is_ok_and(|rows| rows == "hello\n")
         });
@@ -224,7 +224,7 @@ fn three_servers_answer(cluster: &Cluster) {
     assert!(metric(cluster, "readscope_reads_total", "replica=").iter().all(|reads| *reads > 0.0));
 }
 
-fn a_fourth_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
+fn a_fourth_replica_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
     mysql::scale(cluster, 4);
     let event = scaled(cluster, 4);
     page.shows(1, "#events summary", r"^3 → 4 replicas\s+in [0-9.]+ s");
@@ -275,7 +275,7 @@ fn nothing_is_left(cluster: &Cluster, page: &mut Page) {
     page.shows(0, "#pvcs tr", "data-mysql");
     page.shows(1, "#verdict-word", "^Undecided$");
     assert!(metric(cluster, "readscope_statefulset_replicas", "").is_empty());
-    wait_until("that nobody is expected to answer", PATIENCE, || {
+    wait_until("no expected replicas", PATIENCE, || {
         let shown = target(cluster);
         let replicas = shown["replicas"].as_array().unwrap();
         replicas.iter().all(|replica| replica["expected_share"] == 0.0)

@@ -1,4 +1,4 @@
-//! What begins in a cluster in which nothing was ever deployed.
+//! Tests that start in a new cluster.
 
 mod lab;
 mod page;

@@ -1,4 +1,4 @@
-//! The page in a real browser, kept open while other things happen.
+//! The page in a real browser, open during the whole test.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -12,16 +12,16 @@ use crate::{
     support::obtained,
 };
 
-/// It is never loaded anew; its console has to stay empty.
+/// It is never reloaded; its console must stay empty.
 pub(crate) struct Page {
     browser: Child,
-    /// Closed to close the page.
-    asks: Option<ChildStdin>,
+    /// Closing it closes the page.
+    queries: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 impl Page {
-    /// Opens what the Service of readscope serves, from the node.
+    /// Opens the page through the Service of readscope, from the node.
     pub(crate) fn open(cluster: &Cluster) -> Self {
         let address = cluster.kubectl("-n readscope get service/readscope -o jsonpath={.spec.clusterIP}");
         let mut command = cluster.inside("node");
@@ -31,28 +31,28 @@ impl Page {
             .env("READSCOPE_BROWSER", obtained::browser())
             .env("READSCOPE_PROGRAM", env!("CARGO_BIN_EXE_readscope"));
         let mut browser = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (asks, answers) = (browser.stdin.take(), BufReader::new(browser.stdout.take().unwrap()));
-        let mut page = Self { browser, asks, answers };
+        let (queries, answers) = (browser.stdin.take(), BufReader::new(browser.stdout.take().unwrap()));
+        let mut page = Self { browser, queries, answers };
         assert_eq!(page.answer()["open"], true);
         page
     }
 
-    /// Waits until so many elements that a selector selects have a text that matches a pattern.
+    /// Waits until this number of selected elements has a text that matches a pattern.
     pub(crate) fn shows(&mut self, times: usize, selector: &str, pattern: &str) {
-        let ask = json!({"selector": selector, "pattern": pattern, "times": times});
-        writeln!(self.asks.as_mut().unwrap(), "{ask}").unwrap();
+        let query = json!({"selector": selector, "pattern": pattern, "times": times});
+        writeln!(self.queries.as_mut().unwrap(), "{query}").unwrap();
         let answer = self.answer();
         assert_eq!(answer["shown"], true, "{answer:#}");
     }
 
-    /// Closes it; panics when its console had anything to say.
+    /// Closes it; panics if its console has any message.
     pub(crate) fn close(mut self) {
-        self.asks = None;
+        self.queries = None;
         let status = self.browser.wait().unwrap();
         assert!(status.success(), "{status}");
     }
 
-    /// The browser's side bounds how long it takes.
+    /// The browser's script has the time limit.
     fn answer(&mut self) -> Value {
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
@@ -62,7 +62,7 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        // Both fail only where it has ended and was waited for. The browser ends with the cluster at the latest.
+        // Both fail only after its end. The browser ends with the cluster at the latest.
         let _ = self.browser.kill();
         let _ = self.browser.wait();
     }

@@ -1,5 +1,4 @@
-//! The directories that are given to `kubectl apply -k`, as kubectl renders them; and what a user sees who named the wrong
-//! Service.
+//! The directories for `kubectl apply -k`, as kubectl renders them, and the notices for a wrong Service name.
 
 use std::{fs, time::Duration};
 
@@ -11,11 +10,11 @@ use crate::{
     turn::Turn,
 };
 
-/// How many objects readscope's directory has by itself.
+/// Number of objects in readscope's directory.
 const OBJECTS: usize = 12;
 
 #[test]
-fn every_directory_is_rendered_and_a_wrong_service_is_told() {
+fn every_directory_is_rendered_and_a_wrong_service_is_reported() {
     let cluster = Turn::from_nothing();
 
     let old = cluster.kubectl("kustomize manifests/mysql-8.4");
@@ -31,16 +30,16 @@ fn every_directory_is_rendered_and_a_wrong_service_is_told() {
 
     overlays_keep_the_role_where_the_service_is();
 
-    // The operator is not there.
+    // There is no operator.
     let operated = Deploy::with(&["prometheus-operator"]);
     let error = cluster.try_kubectl(&format!("apply -k {}", operated.path())).unwrap_err();
     assert!(error.contains("no matches for kind \"PodMonitor\""), "{error}");
-    // Neither is the namespace of MySQL.
+    // There is no namespace of MySQL.
     let error = cluster.try_kubectl("apply -k deploy").unwrap_err();
     assert!(error.contains("namespaces \"mysql\" not found"), "{error}");
 
     mysql::apply(&cluster);
-    // Nobody is behind the Service, however long readscope takes to start.
+    // The Service has no endpoints, however long readscope takes to start.
     cluster.kubectl("-n mysql scale statefulset/mysql --replicas=0");
     mysql::make_secret(&cluster);
     deployed::apply(&cluster);

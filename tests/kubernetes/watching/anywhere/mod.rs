@@ -1,4 +1,4 @@
 //! What any cluster shows.
 
-mod anew;
+mod recreation;
 mod scaling;

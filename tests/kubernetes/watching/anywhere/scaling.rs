@@ -1,25 +1,25 @@
-//! A replica comes, goes, and comes again.
+//! A replica is added, removed, and added again.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
     lab::Lab,
-    telling::Member,
+    scaled_replica::ScaledReplica,
     witness::{Witness, condition, is},
 };
 
 const RISING: [&str; 7] =
     ["pod_created", "pod_scheduled", "sandbox_ready", "initialized", "pod_ready", "endpoint_ready", "first_read"];
 
-/// Two watches of the same API server tell the same thing within 0.3 s where the machine has time for both.
+/// Two watches of one API server differ by less than 0.3 s on an idle machine; a busy one needs more.
 const BESIDE: f64 = 1.5;
 
-/// What is dated in whole seconds, by another process.
+/// For dates in whole seconds by another process.
 const BY_SERVER: f64 = 1.5;
 
 #[test]
-fn every_milestone_is_told_and_a_pvc_that_is_used_again_is_not_bound_again() {
+fn every_milestone_is_reported_and_a_reused_pvc_is_not_bound_again() {
     let lab = Lab::anywhere();
     let mut probe = lab.readscope("mysql/mysql-read", &["--interval", "20ms", "--kubernetes.events"]);
     probe.scrape_until("every replica's reads", |now| {
@@ -32,7 +32,7 @@ fn every_milestone_is_told_and_a_pvc_that_is_used_again_is_not_bound_again() {
     let events = probe.finished_events(1);
     let event = &events[0];
     assert_eq!((&event["from"], &event["to"]), (&Value::from(3), &Value::from(4)));
-    let member = Member::only(event);
+    let member = ScaledReplica::only(event);
     assert_eq!(
         (member.value()["replica"].as_str(), member.value()["direction"].as_str()),
         (Some("mysql-3"), Some("up"))
@@ -55,33 +55,29 @@ fn every_milestone_is_told_and_a_pvc_that_is_used_again_is_not_bound_again() {
 
     lab.scale(3);
     let events = probe.finished_events(2);
-    let gone = Member::only(&events[0]);
+    let gone = ScaledReplica::only(&events[0]);
     assert_eq!(gone.value()["direction"], "down");
     gone.assert_reached(&["terminating", "endpoint_gone", "last_read", "pod_gone"]);
     gone.assert_in_order(&["terminating", "pod_gone"], 0.0);
     lab.settle();
 
     lab.scale(4);
-    let again = Member::only(&probe.finished_events(3)[0]);
+    let again = ScaledReplica::only(&probe.finished_events(3)[0]);
     assert_eq!(again.value()["pvc_reused"], true);
     again.assert_reached(&RISING);
     let of_pvcs = again.milestones().keys().any(|name| name.starts_with("pvc"));
     assert!(!of_pvcs, "nothing was provisioned: {:#?}", again.value());
     let now = probe.metrics();
-    assert_eq!(
-        now.count("readscope_persistentvolumeclaim_bind_seconds", &bind),
-        1,
-        "what was bound before is not bound again"
-    );
+    assert_eq!(now.count("readscope_persistentvolumeclaim_bind_seconds", &bind), 1, "a reused PVC is not bound again");
     assert_eq!(now.count("readscope_scale_phase_seconds", &["phase=\"provision\""]), 1);
     assert_eq!(now.count("readscope_scale_phase_seconds", &["phase=\"to_first_read\""]), 2);
     assert_eq!(now.sum("readscope_scale_events_total", "direction=\"up\""), 2);
     assert_eq!(now.sum("readscope_scale_events_total", "direction=\"down\""), 1);
-    assert_eq!(now.sum("readscope_anomalies_total", ""), 0, "nothing strange answered");
+    assert_eq!(now.sum("readscope_anomalies_total", ""), 0, "no anomaly");
 }
 
-/// Asserts that what another watch saw was told at the same time.
-fn assert_beside(member: &Member, witness: &Witness) {
+/// Asserts that milestones have the times at which another watch saw them.
+fn assert_beside(member: &ScaledReplica, witness: &Witness) {
     let pvc = |object: &Value| is(object, "PersistentVolumeClaim", "data-mysql-3");
     let pod = |object: &Value| is(object, "Pod", "mysql-3");
     let pod_is = |kind: &'static str| witness.first(move |object| pod(object) && condition(object, kind).is_some());
@@ -106,16 +102,16 @@ fn assert_beside(member: &Member, witness: &Witness) {
         ("pod_ready", pod_is("Ready")),
         ("endpoint_ready", witness.first(is_endpoint)),
     ];
-    let told = member.milestones();
+    let milestones = member.milestones();
     for (milestone, seen) in seen {
         let seen = seen.unwrap_or_else(|| panic!("the witness did not see {milestone}"));
-        let apart = told[milestone].duration_since(seen).as_secs_f64();
-        assert!(apart.abs() <= BESIDE, "{milestone} was told {apart} s from when kubectl saw it");
+        let apart = milestones[milestone].duration_since(seen).as_secs_f64();
+        assert!(apart.abs() <= BESIDE, "{milestone} is {apart} s from the time when kubectl saw it");
     }
 }
 
-/// Asserts that milestones are where the API server's own dates are, which are whole seconds.
-fn assert_dated_by_the_server(member: &Member, lab: &Lab) {
+/// Asserts that milestones agree with the API server's dates, which are whole seconds.
+fn assert_dated_by_the_server(member: &ScaledReplica, lab: &Lab) {
     let (pod, pvc) = (lab.object("pod/mysql-3"), lab.object("pvc/data-mysql-3"));
     let created = |object: &Value| object["metadata"]["creationTimestamp"].as_str().unwrap().parse().unwrap();
     let since = |kind| condition(&pod, kind).unwrap();
@@ -127,15 +123,15 @@ fn assert_dated_by_the_server(member: &Member, lab: &Lab) {
         ("initialized", since("Initialized")),
         ("pod_ready", since("Ready")),
     ];
-    let told = member.milestones();
+    let milestones = member.milestones();
     for (milestone, date) in dated {
-        let after = told[milestone].duration_since(date).as_secs_f64();
+        let after = milestones[milestone].duration_since(date).as_secs_f64();
         assert!((-BY_SERVER..=1.0 + BY_SERVER).contains(&after), "{milestone}: {after} s after {date}");
     }
 }
 
 #[test]
-fn a_rolling_update_is_no_scale_event_and_nothing_strange() {
+fn a_rolling_update_is_not_a_scale_event() {
     let lab = Lab::anywhere();
     let mut probe = lab.readscope("mysql/mysql-read", &["--interval", "50ms"]);
     let before = probe.target_until("every endpoint", |target| addresses(target, 3));
@@ -151,10 +147,10 @@ fn a_rolling_update_is_no_scale_event_and_nothing_strange() {
     assert_eq!(now.sum("readscope_scale_events_total", ""), 0);
     assert_eq!(now.sum("readscope_anomalies_total", ""), 0);
     assert_eq!(now.count("readscope_scale_phase_seconds", &[]), 0);
-    assert_eq!(now.series("readscope_reads_total").count(), 3, "the pods made anew are the same replicas");
+    assert_eq!(now.series("readscope_reads_total").count(), 3, "recreated pods are the same replicas");
 }
 
-/// The addresses of the endpoints that are routed to, if there are so many.
+/// The addresses of the routed endpoints, if there are `count`.
 fn addresses(target: &Value, count: usize) -> Option<Vec<String>> {
     let endpoints = target["routing"]["endpoints"].as_array()?;
     let routed = endpoints.iter().filter(|endpoint| endpoint["routed"] == true);

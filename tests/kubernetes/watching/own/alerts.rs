@@ -1,5 +1,5 @@
-//! Every alert of `deploy/` fires once and clears once: a real Prometheus scrapes a readscope whose servers, network and
-//! cluster are broken and mended in one way after the other, and a real Alertmanager tells a webhook.
+//! Every alert of `deploy/` fires once and clears once: a real Prometheus scrapes readscope while its servers, network and
+//! cluster are broken and restored one after the other, and a real Alertmanager notifies a webhook.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,14 +20,14 @@ use crate::{
     support::{commands::mortal, exporter::Exporter, prometheus::Prometheus, waiting::wait_until},
 };
 
-/// A quarter of an hour is a minute.
+/// A quarter of an hour takes a minute.
 const QUICKER: u64 = 15;
 
 /// Where readscope is scraped, before and after it was gone.
 const ADDRESS: &str = "127.0.0.1:10306";
 
-/// Five probes a second, of which sixteen may be under way: only those that wait for a server that says nothing use them up,
-/// however busy the machine is.
+/// Five probes a second, and sixteen in flight: only probes of a silent server use all of them up, even on a busy
+/// machine.
 const CONFIGURATION: &str = "
 defaults: {password_file: password, interval: 200ms, burst_interval: 0s, timeout: 20s, max_in_flight: 16}
 targets: [{service: mysql/mysql-read}]
@@ -37,37 +37,37 @@ targets: [{service: mysql/mysql-read}]
 fn each_alert_fires_once_and_clears_once() {
     let lab = Lab::own();
     let mut run = Run::start(&lab);
-    run.five_things_at_once();
-    run.a_replica_gets_too_little();
-    run.a_server_answers_that_should_not();
-    run.nobody_reaches_one_and_then_all();
-    run.kubernetes_is_not_heard();
+    run.five_faults_at_once();
+    run.a_replica_gets_too_few_reads();
+    run.an_unexpected_server_answers();
+    run.one_replica_and_then_all_are_unreachable();
+    run.the_api_server_is_unreachable();
     run.readscope_is_gone();
 
-    let told = run.alertmanager.notifications();
+    let notifications = run.alertmanager.notifications();
     let mut counts: BTreeMap<_, BTreeMap<&str, usize>> = BTreeMap::new();
-    for notification in &told {
+    for notification in &notifications {
         *counts.entry(&notification.labels).or_default().entry(&notification.status).or_default() += 1;
         for text in notification.annotations.values() {
-            assert!(!text.is_empty() && !text.contains('<'), "what a template could not be made of: {notification:#?}");
+            assert!(!text.is_empty() && !text.contains('<'), "a template failed: {notification:#?}");
         }
     }
     for (labels, count) in counts.iter().filter(|(labels, _)| !labels["alertname"].ends_with(BUSY)) {
-        assert_eq!(count, &BTreeMap::from([("firing", 1), ("resolved", 1)]), "{labels:#?} in {told:#?}");
+        assert_eq!(count, &BTreeMap::from([("firing", 1), ("resolved", 1)]), "{labels:#?} in {notifications:#?}");
     }
-    let fired: BTreeSet<String> = told.iter().map(|told| told.alert().to_owned()).collect();
+    let fired: BTreeSet<String> = notifications.iter().map(|notification| notification.alert().to_owned()).collect();
     assert_eq!(fired, run.rules.alerts());
-    // Each is about one thing, but that Kubernetes is not heard is told of every kind of objects.
-    assert_eq!(counts.len(), fired.len() - 1 + KINDS, "{told:#?}");
+    // One series for each alert, but one per kind of object for broken watches.
+    assert_eq!(counts.len(), fired.len() - 1 + KINDS, "{notifications:#?}");
 }
 
-/// How many kinds of objects are watched that an alert tells of.
+/// Kinds of objects with an alert for broken watches.
 const KINDS: usize = 5;
 
-/// What fires, rightly, also by itself while the machine is too busy: it may do so more often than once.
+/// Fires also while the machine is too busy, so it may fire more than once.
 const BUSY: &str = "BehindSchedule";
 
-/// What runs, and is broken and mended.
+/// The running programs.
 struct Run<'a> {
     lab: &'a Lab,
     rules: Rules,
@@ -75,10 +75,10 @@ struct Run<'a> {
     link: Link,
     probe: Option<Exporter>,
     alertmanager: Alertmanager,
-    /// What was broken so far.
+    /// The alerts of all faults so far.
     expected: BTreeSet<&'static str>,
     began: Instant,
-    /// How much of what was told was shown to whoever runs the tests.
+    /// Number of notifications printed so far.
     shown: usize,
     _prometheus: Prometheus,
 }
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
         write("readscope.yaml", CONFIGURATION);
         let link = Link::new();
         link.kubeconfig(lab, folder.path());
-        // Nobody knows of a server that has never executed anything how far behind it is.
+        // Without any transaction, the lag of a server is unknown.
         lab.sql("mysql-0", "CREATE DATABASE IF NOT EXISTS alerts");
         let probe = observing(lab, folder.path());
         let alertmanager = Alertmanager::start();
@@ -108,7 +108,7 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
             write("rules.yaml", rules.text()).display(),
             alertmanager.address
         );
-        // Alertmanager takes for resolved what it has not been told again in four times this.
+        // Alertmanager takes an alert for resolved when it is not sent again within four times this delay.
         let mut launcher = mortal("nice");
         launcher.args(["-n", "-10"]);
         let prometheus = Prometheus::start(launcher, &configuration, &["--rules.alert.resend-delay=10s"]);
@@ -127,9 +127,9 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         }
     }
 
-    /// A configuration that is refused, a `server_id` that is another's, a replica that no longer replicates, and a new one
-    /// whose PVC nobody provisions.
-    fn five_things_at_once(&mut self) {
+    /// An invalid configuration, a duplicate `server_id`, a replica that no longer replicates, and a new one whose PVC is
+    /// not provisioned.
+    fn five_faults_at_once(&mut self) {
         let configuration = self.folder.path().join("readscope.yaml");
         fs::write(&configuration, "targets: [{service: mysql}]").unwrap();
         self.lab.sql("mysql-2", "SET GLOBAL server_id = 101; STOP REPLICA SQL_THREAD");
@@ -163,7 +163,7 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
     }
 
     /// The rules of the probe's node leave one replica a twenty-fifth.
-    fn a_replica_gets_too_little(&mut self) {
+    fn a_replica_gets_too_few_reads(&mut self) {
         let frozen = Frozen::kube_proxy(self.lab);
         frozen.starve_first_endpoint();
         self.fire(&["ReadsUnbalanced"]);
@@ -173,8 +173,8 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.clear(&["ReadsUnbalanced"]);
     }
 
-    /// They still lead to one that is not ready.
-    fn a_server_answers_that_should_not(&mut self) {
+    /// The rules still route to a replica that is not ready.
+    fn an_unexpected_server_answers(&mut self) {
         let ready = |change| self.lab.kubectl(&format!("-n mysql exec mysql-1 -- {change} /tmp/not-ready"));
         let frozen = Frozen::kube_proxy(self.lab);
         ready("touch");
@@ -185,8 +185,8 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.probe.as_mut().unwrap().balanced(4);
     }
 
-    /// One replica is ready and cannot be reached, which keeps probes waiting; then no replica can be.
-    fn nobody_reaches_one_and_then_all(&mut self) {
+    /// First one ready replica is unreachable, and probes wait for it; then all are.
+    fn one_replica_and_then_all_are_unreachable(&mut self) {
         let some = ["ReadsFailing", "ReplicaNeverAnswers", "BehindSchedule"];
         let mut unreachable = vec![Unreachable::new(self.lab, "mysql-1")];
         self.fire(&some);
@@ -201,10 +201,10 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.probe.as_mut().unwrap().balanced(4);
     }
 
-    fn kubernetes_is_not_heard(&mut self) {
+    fn the_api_server_is_unreachable(&mut self) {
         self.link.cut();
         self.fire(&["WatchBroken"; KINDS]);
-        self.link.mend();
+        self.link.restore();
         self.clear(&["WatchBroken"]);
     }
 
@@ -215,47 +215,46 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.clear(&["Absent"]);
     }
 
-    /// Waits until these fire, one that is named several times as often; nothing else has.
+    /// Waits until these alerts fire, as often as they are listed, and no others.
     fn fire(&mut self, alerts: &[&'static str]) {
         self.expected.extend(alerts);
         wait_until(&format!("{alerts:?} to fire"), WITHIN, || {
-            let told = self.told();
+            let notifications = self.notifications();
             let often = |alert| alerts.iter().filter(|other| **other == alert).count();
-            alerts.iter().all(|alert| count(&told, alert, "firing") >= count(&told, alert, "resolved") + often(*alert))
+            alerts.iter().all(|alert| {
+                count(&notifications, alert, "firing") >= count(&notifications, alert, "resolved") + often(*alert)
+            })
         });
     }
 
-    /// Waits until these, and as many of each as have fired, are resolved.
+    /// Waits until all notifications of these alerts are resolved.
     fn clear(&mut self, alerts: &[&'static str]) {
         wait_until(&format!("{alerts:?} to clear"), WITHIN, || {
-            let told = self.told();
-            let fired = |alert| if alert == BUSY { 1 } else { count(&told, alert, "firing") };
-            alerts.iter().all(|alert| count(&told, alert, "resolved") >= fired(*alert))
+            let notifications = self.notifications();
+            let fired = |alert| if alert == BUSY { 1 } else { count(&notifications, alert, "firing") };
+            alerts.iter().all(|alert| count(&notifications, alert, "resolved") >= fired(*alert))
         });
     }
 
-    fn told(&mut self) -> Vec<Notification> {
+    fn notifications(&mut self) -> Vec<Notification> {
         if let Some(probe) = &mut self.probe {
             assert!(probe.program.is_running(), "it ends: {:#?}", probe.program.log());
         }
-        let told = self.alertmanager.notifications();
-        for notification in &told {
+        let notifications = self.alertmanager.notifications();
+        for notification in &notifications {
             let alert = notification.alert().strip_prefix("Readscope").unwrap();
-            assert!(
-                alert == BUSY || self.expected.contains(alert),
-                "nothing is wrong that {notification:#?} would tell"
-            );
+            assert!(alert == BUSY || self.expected.contains(alert), "unexpected: {notification:#?}");
         }
-        for Notification { status, labels, .. } in &told[self.shown..] {
+        for Notification { status, labels, .. } in &notifications[self.shown..] {
             eprintln!("{:6.1} s  {status:8}  {}", self.began.elapsed().as_secs_f64(), labels["alertname"]);
         }
-        self.shown = told.len();
-        told
+        self.shown = notifications.len();
+        notifications
     }
 }
 
-fn count(told: &[Notification], alert: &str, status: &str) -> usize {
-    told.iter().filter(|told| told.status == status && told.alert() == format!("Readscope{alert}")).count()
+fn count(notifications: &[Notification], alert: &str, status: &str) -> usize {
+    notifications.iter().filter(|each| each.status == status && each.alert() == format!("Readscope{alert}")).count()
 }
 
 fn observing(lab: &Lab, folder: &Path) -> Exporter {
@@ -266,8 +265,8 @@ fn observing(lab: &Lab, folder: &Path) -> Exporter {
     probe
 }
 
-/// A pod whose MySQL nobody else reaches any more, until this is dropped: what it answers is lost. If what is sent to it were,
-/// the kernel would choose anew, with the next attempt of the same connection.
+/// A pod whose MySQL is unreachable until this is dropped: its responses are lost. If requests were lost, the kernel would
+/// choose another endpoint for the next attempt of the same connection.
 struct Unreachable<'a> {
     lab: &'a Lab,
     address: String,
@@ -291,7 +290,7 @@ impl<'a> Unreachable<'a> {
 
 impl Drop for Unreachable<'_> {
     fn drop(&mut self) {
-        // Where it fails, what is waited for next says so; a panic here would hide why the test failed.
+        // A failure shows in the next wait; a panic here would hide why the test failed.
         self.change("--delete");
     }
 }

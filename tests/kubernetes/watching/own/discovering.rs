@@ -1,4 +1,4 @@
-//! Services that are targets as long as they have a label.
+//! Services that are targets while they have a label.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// A second way to the replicas, with the label and without it.
+/// A second Service for the replicas, with the label and without it.
 const LATE: &str = r#"
 apiVersion: v1
 kind: Service
@@ -23,7 +23,7 @@ spec: {selector: {app: mysql}, ports: [{port: 3306}]}
 const WRITTEN: &str = "mysql/mysql-read";
 const FOUND: &str = "mysql/mysql-late";
 
-/// A written target, the Services that a selector takes, and those that one takes which fits nothing.
+/// A listed target, a selector, and a selector without matches.
 fn write(file: &Path, selector: &str) {
     let next = file.with_extension("next");
     let discover = |selector: &str| format!("  - discover: {{namespaces: [mysql], selector: \"{selector}\"}}\n");
@@ -43,7 +43,7 @@ fn reads(metrics: &Metrics, target: &str) -> u64 {
 }
 
 #[test]
-fn a_service_is_a_target_from_its_label_to_its_loss_and_nothing_else_is_noticed() {
+fn a_service_is_a_target_while_it_has_the_label() {
     let lab = Lab::own();
     lab.kubectl("-n mysql delete service mysql-late --ignore-not-found");
     let folder = tempfile::tempdir().unwrap();
@@ -52,11 +52,7 @@ fn a_service_is_a_target_from_its_label_to_its_loss_and_nothing_else_is_noticed(
     let mut probe = lab.readscope_of(&file);
     probe.scrape_until("reads of the written target", |now| reads(now, WRITTEN) >= 100);
     assert_eq!(names(&probe), [WRITTEN]);
-    assert_eq!(
-        http::get(probe.address, "/-/ready").status,
-        200,
-        "a selector that fits nothing is waited for by nobody"
-    );
+    assert_eq!(http::get(probe.address, "/-/ready").status, 200, "a selector without matches delays nothing");
 
     lab.apply(LATE);
     let now = probe.scrape_until("reads of the discovered target", |now| reads(now, FOUND) >= 100);
@@ -80,7 +76,7 @@ fn a_service_is_a_target_from_its_label_to_its_loss_and_nothing_else_is_noticed(
     // The first list is the only one.
     assert_eq!(now.sum("readscope_kube_watch_restarts_total", ""), 0);
 
-    // Everything in the namespace, one without a way through it included: `mysql` is headless.
+    // All Services of the namespace, including the headless `mysql`.
     write(&file, "");
     wait_for("every Service of the namespace", WITHIN, || (names(&probe).len() > 1).then_some(()));
     assert_eq!(names(&probe), [WRITTEN, "mysql/mysql"]);

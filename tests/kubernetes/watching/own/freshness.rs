@@ -1,23 +1,23 @@
-//! A replica that replicates 5 s late, and a new one that does.
+//! A replica with a delay of 5 s, and a new one with the same delay.
 
 use serde_json::Value;
 
 use crate::{
     WITHIN,
     lab::Lab,
+    scaled_replica::ScaledReplica,
     support::commands::Interactive,
     support::{exporter::Exporter, waiting::wait_for},
-    telling::Member,
 };
 
-/// How late the replica is.
+/// Replication delay.
 const DELAY: f64 = 5.0;
 
-/// How exactly lag is known: the primary's history has steps of a quarter of a second, and the machine is busy.
+/// Tolerance: the primary's history has steps of 0.25 s, and the machine may be busy.
 const RESOLUTION: f64 = 2.0;
 
 #[test]
-fn a_late_replica_gives_stale_reads_and_a_new_one_is_fresh_only_when_it_has_caught_up() {
+fn a_lagging_replica_gives_stale_reads_and_a_new_one_is_fresh_after_catching_up() {
     let lab = Lab::own();
     let options = ["--interval", "50ms", "--pod-probe-interval", "1s", "--freshness.max-lag", "1s"];
     let mut probe = lab.readscope("mysql/mysql-read", &options);
@@ -32,17 +32,20 @@ fn a_late_replica_gives_stale_reads_and_a_new_one_is_fresh_only_when_it_has_caug
     delay(&lab, "mysql-2", 0);
     wait_for("it to have caught up", WITHIN, || lag_now(&probe, "mysql-2").then_some(()));
 
-    late_from_the_start(&lab, "SOURCE_DELAY = 5, ");
+    lagging_from_the_start(&lab, "SOURCE_DELAY = 5, ");
     lab.scale(4);
     let first = wait_for("the first read", WITHIN, || {
         let event = probe.scale_events().into_iter().next()?;
-        Member::only(&event).milestones().get("first_read").copied()
+        ScaledReplica::only(&event).milestones().get("first_read").copied()
     });
     wait_for("reads of the new replica", WITHIN, || (stale(&probe, "mysql-3") >= 20).then_some(()));
-    assert!(!Member::only(&probe.scale_events()[0]).milestones().contains_key("fresh_read"), "it is late all the time");
+    assert!(
+        !ScaledReplica::only(&probe.scale_events()[0]).milestones().contains_key("fresh_read"),
+        "it is late all the time"
+    );
     drop(writing);
     let events = probe.finished_events(1);
-    let member = Member::only(&events[0]);
+    let member = ScaledReplica::only(&events[0]);
     let after = member.milestones()["fresh_read"].duration_since(first).as_secs_f64();
     assert!(after > 1.0, "{after} s after the first read: {:#?}", member.value());
     assert!(
@@ -50,11 +53,11 @@ fn a_late_replica_gives_stale_reads_and_a_new_one_is_fresh_only_when_it_has_caug
         "{:#?}",
         member.value()
     );
-    late_from_the_start(&lab, "");
+    lagging_from_the_start(&lab, "");
 }
 
-/// Has new replicas begin to replicate with this option, or as usual without one.
-fn late_from_the_start(lab: &Lab, option: &str) {
+/// Sets a replication option for new replicas, or the default.
+fn lagging_from_the_start(lab: &Lab, option: &str) {
     let scripts = lab.object("configmap/mysql")["data"]["clone-mysql.sh"].as_str().unwrap().to_owned();
     let plain = scripts.replace("SOURCE_DELAY = 5, ", "");
     let late = plain.replace("SOURCE_AUTO_POSITION = 1", &format!("{option}SOURCE_AUTO_POSITION = 1"));
@@ -64,11 +67,11 @@ fn late_from_the_start(lab: &Lab, option: &str) {
         .unwrap();
 }
 
-/// Something is written on the primary four times a second, until this is dropped.
+/// Writes to the primary four times a second until it is dropped.
 fn writes(lab: &Lab) -> Interactive {
     let script =
         "while sleep 0.25; do mysql --no-defaults --execute='INSERT INTO lab.written VALUES (1)' || exit; done";
-    // Without its input it ends, be the connection to the pod lost or not.
+    // It ends without its input, even if the connection to the pod is lost.
     let until_told = format!("({script}) & read -r; kill $!");
     let call = ["--namespace", "mysql", "exec", "--stdin", "mysql-0", "--", "bash", "-c", &until_told];
     Interactive::start(lab.cluster().call().args(call))
@@ -96,7 +99,7 @@ fn lag_now(probe: &Exporter, name: &str) -> bool {
     lag(probe, name).is_some_and(|lag| lag <= 1.0)
 }
 
-/// The lag of the replica that is not late.
+/// The lag of the replica without a delay.
 fn lag_of_others(probe: &Exporter) -> f64 {
     lag(probe, "mysql-1").expect("its lag is known")
 }

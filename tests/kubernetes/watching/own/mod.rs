@@ -1,4 +1,4 @@
-//! What needs a cluster of the tests' own: its parts are stopped, its rules read, its accounts made.
+//! Tests that need the tests' own cluster: they stop its parts, read its rules and create accounts.
 
 mod alerts;
 mod discovering;

@@ -1,16 +1,16 @@
-//! The API server is away, and what happens meanwhile is seen afterwards.
+//! An outage of the API server: changes during it are visible afterwards.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{lab::Lab, link::Link, support::exporter::Exporter, telling::Member};
+use crate::{lab::Lab, link::Link, scaled_replica::ScaledReplica, support::exporter::Exporter};
 
-/// So long at least readscope hears nothing of the API server.
+/// Minimum length of the outage.
 const AWAY: Duration = Duration::from_secs(30);
 
 #[test]
-fn after_an_outage_everything_is_right_and_nothing_was_counted_twice() {
+fn after_an_outage_the_state_is_right_and_nothing_is_counted_twice() {
     let lab = Lab::own();
     let folder = tempfile::tempdir().unwrap();
     let link = Link::new();
@@ -33,7 +33,7 @@ fn after_an_outage_everything_is_right_and_nothing_was_counted_twice() {
     assert_eq!(now.sum("readscope_target_up", ""), 1);
     lab.script("component", &["start", "kube-apiserver"]);
     lab.script("component", &["restart", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"]);
-    // readscope does not hear of any of this: a pod and a PVC go, and others come under their names.
+    // readscope sees none of this: a pod and a PVC are replaced by others with the same names.
     lab.kubectl("-n mysql delete pvc data-mysql-3 --timeout=120s");
     lab.kubectl("-n mysql delete pod mysql-1 --timeout=120s");
     lab.settle();
@@ -41,16 +41,16 @@ fn after_an_outage_everything_is_right_and_nothing_was_counted_twice() {
     lab.settle();
     let reads = probe.metrics().reads();
     probe.scrape_until("the outage to last", |now| now.reads() >= reads + 10 && cut.elapsed() >= AWAY);
-    assert_eq!(probe.scale_events().len(), 2, "nothing was told yet");
-    link.mend();
+    assert_eq!(probe.scale_events().len(), 2, "the new scale event is not visible yet");
+    link.restore();
 
-    let again = Member::only(&probe.finished_events(3)[0]);
+    let again = ScaledReplica::only(&probe.finished_events(3)[0]);
     assert_eq!(again.value()["replica"], "mysql-3");
-    let address_now = probe.target_until("the pod made anew", |target| {
+    let address_now = probe.target_until("the replaced pod", |target| {
         endpoint(target, "mysql-1").filter(|address| *address != first_address)
     });
     assert_eq!(lab.object("pod/mysql-1")["status"]["podIP"], *address_now);
-    probe.target_until("the PVC made anew", |target| volume_of(target).filter(|now| *now != first_volume));
+    probe.target_until("the replaced PVC", |target| volume_of(target).filter(|now| *now != first_volume));
     probe.target_until("four expected replicas", |target| {
         let replicas = target["replicas"].as_array()?;
         let quarter = |replica: &&Value| replica["expected_share"] == 0.25;
@@ -68,14 +68,14 @@ fn after_an_outage_everything_is_right_and_nothing_was_counted_twice() {
         ("readscope_scale_phase_seconds", "phase=\"terminate\""),
     ] {
         let (before, now) = (before.count(name, &[labels]), now.count(name, &[labels]));
-        assert_eq!(before, now, "{name} {labels}: nothing of what nobody saw is measured");
+        assert_eq!(before, now, "{name} {labels}: unseen changes are not measured");
     }
     assert_eq!(now.sum("readscope_anomalies_total", ""), 0);
 }
 
 fn volume(probe: &Exporter) -> String {
     let events = probe.scale_events();
-    assert_eq!(Member::only(&events[1]).value()["pvc_reused"], false);
+    assert_eq!(ScaledReplica::only(&events[1]).value()["pvc_reused"], false);
     volume_of(&probe.target()).expect("the PVC stays when its replica goes")
 }
 

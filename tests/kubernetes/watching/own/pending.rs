@@ -1,11 +1,11 @@
-//! A PVC that nobody provisions.
+//! A PVC without a provisioner.
 
 use serde_json::Value;
 
 use crate::lab::Lab;
 
 #[test]
-fn a_pvc_that_stays_pending_is_told_with_its_reason_and_what_to_do() {
+fn a_pending_pvc_is_reported_with_its_reason_and_advice() {
     let lab = Lab::own();
     let mut probe = lab.readscope("mysql/mysql-read", &["--interval", "100ms"]);
     probe.scrape_until("reads", |now| now.reads() >= 10);
@@ -32,7 +32,7 @@ fn a_pvc_that_stays_pending_is_told_with_its_reason_and_what_to_do() {
     let pending = pvc["pending_seconds"].as_f64().unwrap();
     assert!(pending >= 30.0, "{pending}");
     let text = probe.metrics().text().to_owned();
-    let series = "readscope_persistentvolumeclaim_pending_seconds{statefulset=\"mysql/mysql\",pvc=\"data-mysql-3\"} ";
+    let series = "readscope_persistentvolumeclaim_pending_seconds{statefulset=\"mysql/mysql\",persistentvolumeclaim=\"data-mysql-3\"} ";
     let shown = text.lines().find_map(|line| line.strip_prefix(series)?.parse::<f64>().ok());
     assert!(shown.is_some_and(|shown| shown >= pending), "{shown:?} {pending}");
 

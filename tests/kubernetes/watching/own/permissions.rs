@@ -1,8 +1,8 @@
-//! What may not be read is missing and told, and everything else works.
+//! Missing permissions are reported, and everything else works.
 
 use serde_json::Value;
 
-use crate::{lab::Lab, support::exporter::Exporter, telling::Member};
+use crate::{lab::Lab, scaled_replica::ScaledReplica, support::exporter::Exporter};
 
 /// An account that may do nothing at all, and a role of its namespace for it.
 const ACCOUNT: &str = r#"
@@ -30,7 +30,7 @@ subjects: [{kind: ServiceAccount, name: probe, namespace: mysql}]
 ";
 
 #[test]
-fn without_permission_it_probes_and_with_a_role_of_the_namespace_it_knows_everything_there() {
+fn without_permission_it_probes_and_a_role_adds_the_data_of_its_namespace() {
     let lab = Lab::own();
     lab.kubectl("-n mysql delete rolebinding probe --ignore-not-found");
     lab.apply(ACCOUNT);
@@ -58,7 +58,7 @@ fn without_permission_it_probes_and_with_a_role_of_the_namespace_it_knows_everyt
     assert_eq!(target["pvcs"].as_array().map(Vec::len), Some(3));
     lab.scale(4);
     let event = probe.finished_events(1).remove(0);
-    let member = Member::only(&event);
+    let member = ScaledReplica::only(&event);
     member.assert_reached(&["requested", "pvc_created", "pvc_bound", "pod_ready", "endpoint_ready", "first_read"]);
     assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &["bind_mode=\"unknown\""]), 1);
     assert_unwritten(&mut probe);

@@ -1,4 +1,4 @@
-//! What readscope asks the API server for.
+//! The requests of readscope to the API server.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::{WITHIN, lab::Lab, support::waiting::wait_for};
 const KINDS: [&str; 6] = ["services", "endpointslices", "pods", "statefulsets", "persistentvolumeclaims", "events"];
 
 #[test]
-fn each_kind_is_listed_once_and_watched_once_and_nothing_is_polled() {
+fn each_kind_is_listed_once_and_watched_once() {
     let lab = Lab::own();
     let watches = || KINDS.map(|kind| sum(&lab, "apiserver_longrunning_requests", kind, "WATCH"));
-    // Those of the test before end with it.
-    wait_for("nobody to watch the namespace", WITHIN, || (watches() == [0; 6]).then_some(()));
+    // Watches of the previous test end with it.
+    wait_for("the end of other watches", WITHIN, || (watches() == [0; 6]).then_some(()));
     let lists = || KINDS.map(|kind| sum(&lab, "apiserver_request_total", kind, "LIST"));
     let before = lists();
     let mut probe = lab.readscope("mysql/mysql-read", &["--interval", "20ms"]);
@@ -21,7 +21,7 @@ fn each_kind_is_listed_once_and_watched_once_and_nothing_is_polled() {
     for (index, kind) in KINDS.iter().enumerate() {
         assert_eq!(listed[index] - before[index], 1, "{kind} are listed once");
     }
-    // The server may end a watch after a minute, which is begun anew without a list.
+    // The server may end a watch after a minute. It restarts without a list.
     let reads = probe.metrics().reads();
     let probes = Duration::from_secs(10).as_millis() / 20;
     probe.scrape_until("10 s of reads", |now| u128::from(now.reads() - reads) >= probes);
@@ -31,9 +31,9 @@ fn each_kind_is_listed_once_and_watched_once_and_nothing_is_polled() {
 
 /// The sum of a metric of the API server, of requests for a kind in one namespace.
 fn sum(lab: &Lab, metric: &str, kind: &str, verb: &str) -> u64 {
-    let told = lab.kubectl("get --raw /metrics");
+    let metrics = lab.kubectl("get --raw /metrics");
     let labels = [format!("resource=\"{kind}\""), format!("verb=\"{verb}\""), "scope=\"namespace\"".to_owned()];
-    let ours = told.lines().filter(|line| {
+    let ours = metrics.lines().filter(|line| {
         line.strip_prefix(metric)
             .is_some_and(|rest| rest.starts_with('{') && labels.iter().all(|label| rest.contains(label)))
     });

@@ -1,4 +1,4 @@
-//! Expected shares are what kube-proxy's own rules come to.
+//! Expected shares, compared with kube-proxy's own rules.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ items:
 const NAMES: [&str; 4] = ["mysql/mysql-read", "mysql/mysql-sticky", "mysql/mysql-local", "mysql/mysql-all"];
 
 #[test]
-fn expected_shares_are_those_of_kube_proxys_rules() {
+fn expected_shares_equal_those_of_kube_proxys_rules() {
     let lab = Lab::own();
     lab.apply(SERVICES);
     let probes = NAMES.map(|service| (service, lab.readscope(service, &["--interval", "50ms"])));
@@ -54,7 +54,7 @@ fn expected_shares_are_those_of_kube_proxys_rules() {
     let replicas = target["replicas"].as_array().unwrap();
     let unready = replicas.iter().find(|replica| replica["replica"] == "mysql-1").unwrap();
     assert_eq!(unready["why"], "the Service does not route to it from here: it is not ready");
-    // A Service that publishes it all the same does route to it.
+    // A Service with publishNotReadyAddresses routes to it.
     assert_eq!(agreed(&lab, "mysql/mysql-all", all, 3).len(), 3);
     wait_for("the words", WITHIN, || why(all).contains("publishNotReadyAddresses").then_some(()));
 
@@ -65,7 +65,7 @@ fn expected_shares_are_those_of_kube_proxys_rules() {
     lab.kubectl("-n mysql delete service mysql-sticky mysql-local mysql-all");
 }
 
-/// Waits until the expected shares are those of the rules, and that of so many replicas; returns them.
+/// Waits until the expected shares of this number of replicas agree with the rules; returns them.
 fn agreed(lab: &Lab, service: &str, probe: &Exporter, replicas: usize) -> BTreeMap<String, f64> {
     wait_for(&format!("{service} to be as its rules are"), WITHIN, || {
         let expected = expected(&probe.target())?;
@@ -79,7 +79,7 @@ fn agreed(lab: &Lab, service: &str, probe: &Exporter, replicas: usize) -> BTreeM
     })
 }
 
-/// Of each replica that should answer: its address and its expected share.
+/// The address and the share of each expected replica.
 fn expected(target: &Value) -> Option<BTreeMap<String, (String, f64)>> {
     let endpoints = target["routing"]["endpoints"].as_array()?;
     let address = |name: &str| {

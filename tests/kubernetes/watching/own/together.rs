@@ -1,5 +1,5 @@
-//! Replicas that come at the same time, from an ordinal of their own, with several PVCs each; and a second request before
-//! the first is over.
+//! Several replicas of one request, with a first ordinal and several PVCs each; and a second request before the end of the
+//! first.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -7,11 +7,11 @@ use serde_json::Value;
 use crate::{
     WITHIN,
     lab::Lab,
+    scaled_replica::ScaledReplica,
     support::{commands::run, waiting::wait_for},
-    telling::Member,
 };
 
-/// Nobody answers there, so that no scale event ends by a first read.
+/// No server listens there, so that no scale event ends with a first read.
 const MANY: &str = r#"
 apiVersion: v1
 kind: List
@@ -60,7 +60,7 @@ const RISING: [&str; 9] = [
 ];
 
 #[test]
-fn replicas_that_come_together_are_dated_each_by_itself_and_a_later_request_takes_over() {
+fn replicas_of_one_request_have_dates_of_their_own_and_a_later_request_takes_over() {
     let lab = Lab::own();
     lab.apply(MANY);
     lab.kubectl("-n mysql rollout status statefulset/many --timeout=400s");
@@ -71,16 +71,16 @@ fn replicas_that_come_together_are_dated_each_by_itself_and_a_later_request_take
         dated.then(|| pvcs.clone())
     });
     assert_bound_as_their_volumes_say(&lab, &pvcs);
-    assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &[]), 0, "nobody saw it");
+    assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &[]), 0, "it was not seen");
 
     let scale = |replicas: u32| lab.kubectl(&format!("-n mysql scale statefulset/many --replicas={replicas}"));
     scale(3);
-    // Meanwhile somebody waits for one of them, by watches of his own.
+    // Meanwhile, `wait` waits for one of them with its own watches.
     let waits = ["wait", "--for", "endpoint_ready", "many-7", "--service", "mysql/many-read"];
-    let told = run(&mut lab.call(&lab.cluster().kubeconfig(), &waits));
-    assert_eq!(told, "many-7 was a ready endpoint\n");
+    let output = run(&mut lab.call(&lab.cluster().kubeconfig(), &waits));
+    assert_eq!(output, "many-7 was a ready endpoint\n");
     let members = wait_for("two ready replicas", WITHIN, || {
-        let members = Member::all(&probe.scale_events()[0]);
+        let members = ScaledReplica::all(&probe.scale_events()[0]);
         let ready = members.iter().all(|member| member.milestones().contains_key("endpoint_ready"));
         ready.then_some(members)
     });
@@ -95,30 +95,31 @@ fn replicas_that_come_together_are_dated_each_by_itself_and_a_later_request_take
     assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &[]), 4);
     assert_eq!(probe.target()["pvcs"].as_array().map(Vec::len), Some(6));
 
-    // The first event waits for first reads; the second takes one of its replicas away.
+    // The first event waits for first reads; the second removes one of its replicas.
     scale(2);
     let events = wait_for("the end of the second event", WITHIN, || {
         let events = probe.scale_events();
         (events.len() == 2 && !events[0]["finished"].is_null()).then_some(events)
     });
-    let gone = Member::only(&events[0]);
+    let gone = ScaledReplica::only(&events[0]);
     assert_eq!((&gone.value()["replica"], &gone.value()["direction"]), (&"many-7".into(), &"down".into()));
     gone.assert_reached(&["terminating", "endpoint_gone", "pod_gone"]);
-    let taken: Vec<_> = Member::all(&events[1]).iter().map(|member| member.value()["taken_over"].clone()).collect();
+    let taken: Vec<_> =
+        ScaledReplica::all(&events[1]).iter().map(|member| member.value()["taken_over"].clone()).collect();
     assert_eq!(taken, [false, true]);
     assert!(events[1]["finished"].is_null(), "many-6 has not answered");
-    assert!(Member::all(&events[1])[1].milestones().keys().all(|name| !name.ends_with("gone")));
+    assert!(ScaledReplica::all(&events[1])[1].milestones().keys().all(|name| !name.ends_with("gone")));
     lab.kubectl("-n mysql delete statefulset/many service/many-read --timeout=120s");
 }
 
-/// Asserts that PVCs which were bound before readscope started are dated as their volumes are.
+/// Asserts that PVCs bound before the start of readscope have the dates of their volumes.
 fn assert_bound_as_their_volumes_say(lab: &Lab, pvcs: &[Value]) {
     for pvc in pvcs {
-        let told: Timestamp = pvc["bound"].as_str().unwrap().parse().unwrap();
+        let bound: Timestamp = pvc["bound"].as_str().unwrap().parse().unwrap();
         let volume = lab.object(&format!("persistentvolume/{}", pvc["volume"].as_str().unwrap()));
         let since = volume["status"]["lastPhaseTransitionTime"].as_str().unwrap();
-        assert_eq!(told, since.parse().unwrap(), "{pvc:#?}");
+        assert_eq!(bound, since.parse().unwrap(), "{pvc:#?}");
         let created: Timestamp = pvc["created"].as_str().unwrap().parse().unwrap();
-        assert!(told >= created, "{pvc:#?}");
+        assert!(bound >= created, "{pvc:#?}");
     }
 }

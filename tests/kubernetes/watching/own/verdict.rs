@@ -1,14 +1,14 @@
-//! Who gets no reads is accused; who comes, goes or is made anew is not.
+//! A replica without reads raises an alarm; replicas that come, go or restart raise none.
 
 use serde_json::Value;
 
 use crate::{kube_proxy::Frozen, lab::Lab, support::exporter::Exporter};
 
-/// An alarm takes about fifty answers and is over within a few hundred.
+/// An alarm takes about fifty reads and clears within a few hundred.
 const QUICKLY: [&str; 2] = ["--interval", "20ms"];
 
 #[test]
-fn a_rolling_update_a_new_replica_and_a_flapping_readiness_alarm_nobody() {
+fn no_alarm_for_a_rolling_update_a_new_replica_or_flapping_readiness() {
     let lab = Lab::own();
     let mut probe = lab.readscope("mysql/mysql-read", &QUICKLY);
     probe.balanced(3);
@@ -30,7 +30,7 @@ fn a_rolling_update_a_new_replica_and_a_flapping_readiness_alarm_nobody() {
 }
 
 #[test]
-fn an_endpoint_without_its_rule_is_named_until_it_has_it_again() {
+fn an_endpoint_without_its_rule_is_reported_until_the_rule_is_back() {
     let lab = Lab::own();
     let mut probe = lab.readscope("mysql/mysql-read", &QUICKLY);
     probe.balanced(3);
@@ -45,7 +45,11 @@ fn an_endpoint_without_its_rule_is_named_until_it_has_it_again() {
         probe.target_until("the sentence", |target| (target["verdict"] == "unbalanced").then(|| target.clone()));
     let reason = target["reason"].as_str().unwrap();
     assert!(reason.contains(&format!("{dead} gets none of the reads where 33 % is expected")), "{reason}");
-    assert_eq!(target["routing"]["endpoints"].as_array().map(Vec::len), Some(3), "Kubernetes knows nothing of it");
+    assert_eq!(
+        target["routing"]["endpoints"].as_array().map(Vec::len),
+        Some(3),
+        "Kubernetes still lists all endpoints"
+    );
 
     drop(frozen);
     probe.balanced(3);
@@ -53,7 +57,7 @@ fn an_endpoint_without_its_rule_is_named_until_it_has_it_again() {
     assert_eq!((now.sum("readscope_unbalanced", ""), now.sum("readscope_imbalance_alarms_total", "")), (0, 1));
 }
 
-/// Asserts that nothing was wrong, once so many replicas are balanced.
+/// Asserts that there was no alarm and no anomaly, once this number of replicas is balanced.
 fn assert_quiet(probe: &mut Exporter, replicas: usize) {
     probe.balanced(replicas);
     let now = probe.metrics();

@@ -1,11 +1,11 @@
-//! A namespace is deleted with everything in it, and made anew.
+//! A namespace is deleted with everything in it, and created again.
 
 use serde_json::Value;
 
 use crate::lab::Lab;
 
 #[test]
-fn a_namespace_made_anew_has_its_replicas_go_and_come() {
+fn replicas_of_a_recreated_namespace_go_and_come() {
     let lab = Lab::anywhere();
     let mut probe = lab.readscope("mysql/mysql-read", &["--interval", "50ms"]);
     probe.scrape_until("reads", |now| now.reads() >= 50);

@@ -1,14 +1,14 @@
-//! What readscope told of one replica in a scale event.
+//! One replica of a scale event, as the API shows it.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub(crate) struct Member(Value);
+pub(crate) struct ScaledReplica(Value);
 
-impl Member {
-    /// The one replica of an event that has only one.
+impl ScaledReplica {
+    /// The replica of an event with only one.
     pub(crate) fn only(event: &Value) -> Self {
         let [member] = Self::all(event).try_into().unwrap_or_else(|_| panic!("not one: {event:#?}"));
         member
@@ -35,8 +35,8 @@ impl Member {
         assert!(missing.is_empty(), "{missing:?} are missing in {:#?}", self.0);
     }
 
-    /// Asserts that of each two that it has reached the first came first. Of two watches, the later may be told first, by
-    /// `crossing` seconds at most.
+    /// Asserts that these milestones are in this order, as far as they are reached. Events of two watches may cross, by at
+    /// most `crossing` seconds.
     pub(crate) fn assert_in_order(&self, names: &[&str], crossing: f64) {
         let milestones = self.milestones();
         for pair in names.windows(2) {

@@ -1,4 +1,4 @@
-//! What readscope's account may do, and what it says when it may not.
+//! The permissions of readscope's account, and its notices when one is missing.
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
@@ -12,24 +12,24 @@ use crate::{
     turn::Turn,
 };
 
-/// What readscope is told within seconds, on a machine that is busy with other things.
+/// For changes that take seconds, on a busy machine.
 const WITHIN: Duration = Duration::from_secs(180);
 
 /// One verb on one resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Right {
+struct Permission {
     group: String,
     resource: String,
     verb: String,
 }
 
-impl fmt::Display for Right {
+impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.verb, self.qualified())
     }
 }
 
-impl Right {
+impl Permission {
     /// As kubectl calls the resource.
     fn qualified(&self) -> String {
         if self.group.is_empty() { self.resource.clone() } else { format!("{}.{}", self.resource, self.group) }
@@ -40,25 +40,25 @@ impl Right {
     }
 }
 
-/// The rights that a role gives.
-fn rights(role: &Value) -> BTreeSet<Right> {
+/// The permissions of a role.
+fn permissions(role: &Value) -> BTreeSet<Permission> {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     };
-    let mut rights = BTreeSet::new();
+    let mut permissions = BTreeSet::new();
     for rule in role["rules"].as_array().unwrap() {
         for group in texts(&rule["apiGroups"]) {
             for resource in texts(&rule["resources"]) {
                 for verb in texts(&rule["verbs"]) {
-                    rights.insert(Right { group: group.clone(), resource: resource.clone(), verb });
+                    permissions.insert(Permission { group: group.clone(), resource: resource.clone(), verb });
                 }
             }
         }
     }
-    rights
+    permissions
 }
 
-/// Which resources an account may do something with in the namespace of MySQL, with the verbs.
+/// The permissions of an account in the namespace of MySQL: resources with verbs.
 fn granted(cluster: &Cluster, account: &str) -> BTreeSet<String> {
     let list = cluster
         .kubectl(&format!("auth can-i --list --no-headers -n mysql --as=system:serviceaccount:readscope:{account}"));
@@ -66,7 +66,7 @@ fn granted(cluster: &Cluster, account: &str) -> BTreeSet<String> {
     list.lines().map(words).filter(|line| !line.is_empty()).collect()
 }
 
-/// readscope, and something to tell: a replica that was just asked for waits for its PVC.
+/// Deploys readscope and starts a scale-up whose PVC stays pending.
 fn prepare(cluster: &Cluster, deploy: &Deploy) {
     deployed::apply_from(cluster, deploy);
     deployed::make_secret(cluster);
@@ -76,7 +76,7 @@ fn prepare(cluster: &Cluster, deploy: &Deploy) {
 }
 
 #[test]
-fn each_right_is_used_and_missed_by_name() {
+fn each_permission_is_used_and_reported_when_missing() {
     let cluster = Turn::beside_mysql();
     let deploy = Deploy::with(&["topology", "kubernetes-events"]);
     prepare(&cluster, &deploy);
@@ -84,29 +84,29 @@ fn each_right_is_used_and_missed_by_name() {
     let roles: Vec<&Value> =
         objects.iter().filter(|object| object["kind"] == "Role" || object["kind"] == "ClusterRole").collect();
 
-    let nobody = granted(&cluster, "default");
-    let added: BTreeSet<String> = granted(&cluster, "readscope").difference(&nobody).cloned().collect();
-    assert_eq!(added, lines(&roles), "the account has the roles' rights and no others");
+    let unprivileged = granted(&cluster, "default");
+    let added: BTreeSet<String> = granted(&cluster, "readscope").difference(&unprivileged).cloned().collect();
+    assert_eq!(added, lines(&roles), "the account has the roles' permissions and no others");
 
-    for right in roles.iter().flat_map(|role| rights(role)) {
-        wait_until(&format!("what {right} is for"), WITHIN, || is_shown(&cluster, &right));
+    for permission in roles.iter().flat_map(|role| permissions(role)) {
+        wait_until(&format!("the data of {permission}"), WITHIN, || is_shown(&cluster, &permission));
     }
     assert!(!log(&cluster).contains("not allowed"), "{}", log(&cluster));
 
     for role in &roles {
-        for right in rights(role) {
-            let others = rights(role).iter().filter(|other| **other != right).map(Right::rule).collect();
+        for permission in permissions(role) {
+            let others = permissions(role).iter().filter(|other| **other != permission).map(Permission::rule).collect();
             apply(&cluster, role, others);
             deployed::restart(&cluster);
-            is_missed(&cluster, &right);
-            eprintln!("          missed: {right}");
+            assert_reported(&cluster, &permission);
+            eprintln!("          reported: {permission}");
             apply(&cluster, role, role["rules"].as_array().unwrap().clone());
         }
     }
 }
 
 #[test]
-fn without_its_roles_it_names_every_right() {
+fn without_roles_every_permission_is_reported() {
     let cluster = Turn::beside_mysql();
     deployed::deploy(&cluster);
     cluster.kubectl("delete clusterrolebinding readscope-storage-classes readscope-persistent-volumes");
@@ -114,21 +114,23 @@ fn without_its_roles_it_names_every_right() {
     deployed::restart(&cluster);
     let roles = Deploy::with(&[]).rendered();
     let roles = roles.iter().filter(|object| object["kind"] == "Role" || object["kind"] == "ClusterRole");
-    for right in roles.flat_map(rights) {
-        wait_until(&format!("a word about {right}"), WITHIN, || log(&cluster).contains(&sentence(&right)));
+    for permission in roles.flat_map(permissions) {
+        wait_until(&format!("the notice about {permission}"), WITHIN, || {
+            log(&cluster).contains(&sentence(&permission))
+        });
     }
-    wait_until("reads all the same", WITHIN, || {
+    wait_until("reads without permissions", WITHIN, || {
         metric(&cluster, "readscope_reads_total", "").iter().sum::<f64>() > 10.0
     });
 }
 
-/// As `kubectl auth can-i --list` shows what the roles give.
+/// The permissions of the roles, as `kubectl auth can-i --list` writes them.
 fn lines(roles: &[&Value]) -> BTreeSet<String> {
-    let all: BTreeSet<Right> = roles.iter().flat_map(|role| rights(role)).collect();
-    let line = |right: &Right| {
+    let all: BTreeSet<Permission> = roles.iter().flat_map(|role| permissions(role)).collect();
+    let line = |permission: &Permission| {
         let verbs: Vec<&str> =
-            all.iter().filter(|other| other.qualified() == right.qualified()).map(|other| &*other.verb).collect();
-        format!("{} [] [] [{}]", right.qualified(), verbs.join(" "))
+            all.iter().filter(|other| other.qualified() == permission.qualified()).map(|other| &*other.verb).collect();
+        format!("{} [] [] [{}]", permission.qualified(), verbs.join(" "))
     };
     all.iter().map(line).collect()
 }
@@ -140,43 +142,43 @@ fn apply(cluster: &Cluster, role: &Value, rules: Vec<Value>) {
     cluster.kubectl_reads("apply -f -", &role.to_string());
 }
 
-/// What readscope says without the right.
-fn sentence(right: &Right) -> String {
-    match right.verb.as_str() {
-        "create" => format!("grant create on {}", right.qualified()),
-        _ => format!("not allowed to read {} ", right.resource),
+/// Part of the notice when the permission is missing.
+fn sentence(permission: &Permission) -> String {
+    match permission.verb.as_str() {
+        "create" => format!("grant create on {}", permission.qualified()),
+        _ => format!("not allowed to read {} ", permission.resource),
     }
 }
 
-/// Waits until readscope names what it may not, does everything else, and no longer shows what the right is for.
-fn is_missed(cluster: &Cluster, right: &Right) {
-    if right.verb == "create" {
-        // Something to be told.
+/// Waits until readscope reports the missing permission and no other, and no longer shows its data.
+fn assert_reported(cluster: &Cluster, permission: &Permission) {
+    if permission.verb == "create" {
+        // A milestone to write.
         cluster.kubectl("-n mysql scale statefulset/mysql --replicas=5");
     }
-    wait_until(&format!("{right} to be missed"), WITHIN, || {
+    wait_until(&format!("the notice about {permission}"), WITHIN, || {
         let notices = target(cluster)["notices"].to_string();
-        notices.contains(&sentence(right)) && notices.matches("not allowed").count() == 1
+        notices.contains(&sentence(permission)) && notices.matches("not allowed").count() == 1
     });
-    assert!(log(cluster).contains(&sentence(right)), "{right}: {}", log(cluster));
-    if right.verb == "create" {
-        assert!(!is_shown(cluster, right), "{right} is not used");
+    assert!(log(cluster).contains(&sentence(permission)), "{permission}: {}", log(cluster));
+    if permission.verb == "create" {
+        assert!(!is_shown(cluster, permission), "{permission} is not used");
         return;
     }
-    let kind = format!("kind=\"{}\"", right.resource);
+    let kind = format!("kind=\"{}\"", permission.resource);
     let watches = metric(cluster, "readscope_kube_watch_up", "");
     let down = watches.iter().filter(|up| **up == 0.0).count();
-    assert_eq!((metric(cluster, "readscope_kube_watch_up", &kind), down), (vec![0.0], 1), "{right}");
-    // A list alone shows what was there when it was asked for.
-    assert!(right.verb != "list" || !is_shown(cluster, right), "{right} is not used");
+    assert_eq!((metric(cluster, "readscope_kube_watch_up", &kind), down), (vec![0.0], 1), "{permission}");
+    // A list alone shows the objects of that moment.
+    assert!(permission.verb != "list" || !is_shown(cluster, permission), "{permission} is not used");
 }
 
-/// Whether readscope shows what it knows by a right, or does what it needs it for.
-fn is_shown(cluster: &Cluster, right: &Right) -> bool {
+/// Whether readscope shows the data of a permission, or uses it to write.
+fn is_shown(cluster: &Cluster, permission: &Permission) -> bool {
     let target = target(cluster);
     let has = |name: &str, label: &str| !metric(cluster, name, label).is_empty();
     let pvcs = target["pvcs"].as_array().cloned().unwrap_or_default();
-    match right.qualified().as_str() {
+    match permission.qualified().as_str() {
         "services" | "endpointslices.discovery.k8s.io" => target["routing"].is_object(),
         // Their pods lead to the StatefulSet.
         "pods" | "statefulsets.apps" => has("readscope_statefulset_replicas", ""),
@@ -187,12 +189,12 @@ fn is_shown(cluster: &Cluster, right: &Right) -> bool {
         }
         "events.events.k8s.io" => {
             let replicas = cluster.kubectl("-n mysql get statefulset/mysql -o jsonpath={.spec.replicas}");
-            let told = cluster.kubectl("-n mysql get events -o jsonpath={.items[*].message}");
-            told.contains(&format!(" to {replicas} replicas"))
+            let messages = cluster.kubectl("-n mysql get events -o jsonpath={.items[*].message}");
+            messages.contains(&format!(" to {replicas} replicas"))
         }
         // They were bound before it was started.
         "persistentvolumes" => pvcs.iter().any(|pvc| pvc["bound"].is_string()),
-        // What a node tells, an endpoint on it does too.
+        // The zone of a node is also in the endpoints on it.
         "nodes" => metric(cluster, "readscope_kube_watch_up", "kind=\"nodes\"") == [1.0],
         other => panic!("nothing is known of {other}"),
     }
