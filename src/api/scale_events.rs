@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Text, cluster::is_beside, time::Time};
 use crate::model::{
     Snapshot, TargetSnapshot,
-    cluster::{self, Reached, ReplicaReached, ScalePhase, StatefulSetSnapshot},
+    cluster::{self, ScalePhase, StatefulSetSnapshot},
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,8 +78,8 @@ impl<'a> ScaleEvents<'a> {
 }
 
 impl<'a> StatefulSetMilestones<'a> {
-    fn of(reached: &'a Reached) -> Self {
-        let replica = |known: &'a ReplicaReached| ReplicaMilestones {
+    fn of(reached: &'a cluster::Reached) -> Self {
+        let replica = |known: &'a cluster::ReplicaReached| ReplicaMilestones {
             replica: (&*known.replica).into(),
             milestones: known.milestones.iter().map(|milestone| milestone.name().into()).collect(),
         };

@@ -16,7 +16,7 @@ use super::{CommandError, screen::Attached};
 use crate::{
     cli::AttachArgs,
     config::HttpConfiguration,
-    source::exporter::{Events, Exporter, Told},
+    source::exporter::{Events, Exporter, Received},
 };
 
 pub(super) const ASKED_EVERY: Duration = Duration::from_millis(500);
@@ -59,7 +59,7 @@ async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch:
         let news = match timeout(if by_the_clock { patience.min(ASKED_EVERY) } else { patience }, events.next()).await {
             Ok(Ok(Some(told))) => {
                 (heard, said) = (Instant::now(), true);
-                told == Told::News
+                told == Received::Update
             }
             Ok(Ok(None) | Err(_)) => return,
             Err(_) if heard.elapsed() < SILENT_AFTER => true,

@@ -149,7 +149,7 @@ impl Owner {
     fn take(&mut self, event: Event) {
         let now = self.clock.now();
         for news in self.state.apply(event, now) {
-            view::log::news(&news);
+            view::log::write(&news);
             self.record(&news, now);
         }
         for (target, plan) in self.state.new_plans(now) {
@@ -174,7 +174,7 @@ impl Owner {
         if let Err(TrySendError::Full(_)) = records.try_send(record) {
             let problem = Problem { forbidden: false, text: "too many are waiting to be written".into() };
             for news in self.state.apply(Event::Recorded(Some(problem)), now) {
-                view::log::news(&news);
+                view::log::write(&news);
             }
         }
     }

@@ -23,13 +23,13 @@ use tokio::time::timeout;
 
 pub use self::{
     error::ExporterError,
-    events::{Events, Told},
+    events::{Events, Received},
     url::{ExporterUrl, ExporterUrlError},
 };
 use crate::{
     api::{Documents, ReplicaMilestones, ScaleEvents, StatefulSetMilestones},
     config::{Credentials, HttpConfiguration},
-    model::cluster::{Milestone, ObjectName, Reached, ReplicaReached},
+    model::cluster::{self, Milestone, ObjectName, Reached},
 };
 
 const SCALE_EVENTS: &str = "/api/v1/scale-events";
@@ -94,12 +94,12 @@ impl Exporter {
     }
 
     async fn get(&self, path: &'static str) -> Result<Bytes, ExporterError> {
-        let asking = async {
+        let request = async {
             let body = Limited::new(self.send(path).await?.into_body(), BYTES_MAX).collect().await;
             body.map(http_body_util::Collected::to_bytes)
                 .map_err(|error| ExporterError::Unreachable(self.url.clone(), error.to_string()))
         };
-        timeout(WITHIN, asking).await.unwrap_or_else(|_| Err(self.late()))
+        timeout(WITHIN, request).await.unwrap_or_else(|_| Err(self.late()))
     }
 
     async fn send(&self, path: &'static str) -> Result<Response<Incoming>, ExporterError> {
@@ -133,13 +133,13 @@ impl Exporter {
             Credentials::Token { scheme, .. } => format!("{scheme} {secret}"),
         };
         let mut value = HeaderValue::from_str(&text)
-            .map_err(|_| unusable("the token has characters that no header has".to_owned()))?;
+            .map_err(|_| unusable("the token has characters that an HTTP header cannot contain".to_owned()))?;
         value.set_sensitive(true);
         Ok(value)
     }
 
     fn late(&self) -> ExporterError {
-        ExporterError::Unreachable(self.url.clone(), format!("no answer within {WITHIN:?}"))
+        ExporterError::Unreachable(self.url.clone(), format!("no response within {WITHIN:?}"))
     }
 }
 
@@ -147,7 +147,7 @@ fn reached(scale_events: ScaleEvents<'_>) -> Result<Vec<Reached>, String> {
     let replica = |ReplicaMilestones { replica, milestones }: ReplicaMilestones<'_>| {
         let known =
             Milestone::ALL.into_iter().filter(|milestone| milestones.iter().any(|name| name == milestone.name()));
-        ReplicaReached { replica: replica.into(), milestones: known.collect() }
+        cluster::ReplicaReached { replica: replica.into(), milestones: known.collect() }
     };
     let set = |StatefulSetMilestones { statefulset, replicas }: StatefulSetMilestones<'_>| {
         let name: ObjectName = statefulset.parse().map_err(|_| format!("{statefulset:?}"))?;
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_are_parsed_and_unknown_fields_and_milestones_are_ignored() {
+    fn unknown_fields_and_milestones_of_an_exporter_are_ignored() {
         let read = |body: &str| reached(serde_json::from_str(body).map_err(|error| error.to_string())?);
         let body = r#"{"scale_events": [], "statefulsets": [{"statefulset": "mysql/mysql", "more": 1,
             "replicas": [{"replica": "mysql-3", "milestones": ["pod_ready", "of_tomorrow"]}]}]}"#;

@@ -79,8 +79,8 @@ async fn a_connection_whose_query_is_given_up_is_closed_without_a_goodbye() {
         let failure = take(&prober, patience).await.unwrap().outcome.unwrap_err();
         assert_eq!(failure.reason, Timeout, "{}", failure.text);
         server.wait_until_closed(0);
-        assert!(server.heard(b"readscope"));
-        assert!(!server.heard(COM_QUIT));
+        assert!(server.received(b"readscope"));
+        assert!(!server.received(COM_QUIT));
     }
 }
 
@@ -93,7 +93,7 @@ async fn every_conversation_that_comes_to_its_end_has_a_goodbye() {
         let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
         let _ = take(&prober, patience).await.unwrap();
         server.wait_until_closed(0);
-        assert!(server.heard(COM_QUIT));
+        assert!(server.received(COM_QUIT));
     }
 }
 
@@ -159,7 +159,7 @@ async fn a_server_gets_no_file_of_the_client() {
     let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
     assert_eq!(take(&prober, patience).await.unwrap().outcome.unwrap_err().reason, Protocol);
     server.wait_until_closed(0);
-    assert!(!server.heard(b"what only the client knows"));
+    assert!(!server.received(b"what only the client knows"));
 }
 
 /// What is made of an answer with these fields.

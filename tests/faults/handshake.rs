@@ -172,8 +172,8 @@ async fn the_password_is_never_sent_in_the_clear() {
         assert!(take(&prober, patience).await.unwrap().outcome.is_err());
     }
     server.wait_until_closed(0);
-    assert!(server.heard(b"readscope"));
-    assert!(!server.heard(PASSWORD.as_bytes()));
+    assert!(server.received(b"readscope"));
+    assert!(!server.received(PASSWORD.as_bytes()));
 }
 
 #[tokio::test]

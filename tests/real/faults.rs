@@ -91,10 +91,10 @@ fn a_server_without_free_connections_says_too_many() {
 
     let full = &service.fleet.members()[1];
     let mut held = [full.hold_connection("one"), full.hold_connection("another")];
-    held[0].tell("SET GLOBAL max_connections = 1;");
+    held[0].send("SET GLOBAL max_connections = 1;");
     let first = probe.wait_for("a refusal", |now| now.failures("too_many_connections") >= 1);
     wait_for_third(&mut probe, &first, "too_many_connections", 100);
-    held[0].tell("SET GLOBAL max_connections = 100;");
+    held[0].send("SET GLOBAL max_connections = 100;");
     wait_for_recovery(&mut probe, &full.replica());
 
     let last = cut_off(&mut probe);

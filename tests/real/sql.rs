@@ -84,7 +84,7 @@ impl Sql {
     /// server takes no other connection.
     pub(crate) fn hold_connection(&self, name: &str) -> Interactive {
         let mut client = Interactive::start(mortal(&self.client[0]).args(&self.client[1..]));
-        client.tell(&format!("DO GET_LOCK('{name}', 0);"));
+        client.send(&format!("DO GET_LOCK('{name}', 0);"));
         let held = format!("SELECT IS_USED_LOCK('{name}') IS NOT NULL");
         wait_until("a connection to be held", WITHIN, || self.number(&held) == 1);
         client

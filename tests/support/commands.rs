@@ -57,7 +57,7 @@ impl Interactive {
         Self(child.unwrap_or_else(|error| panic!("{command:?} does not start: {error}; {INSTALL}")))
     }
 
-    pub(crate) fn tell(&mut self, line: &str) {
+    pub(crate) fn send(&mut self, line: &str) {
         let input = self.0.stdin.as_mut().expect("its input is a pipe");
         writeln!(input, "{line}").expect("it reads its input");
     }

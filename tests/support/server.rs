@@ -1,4 +1,4 @@
-//! A listener that plays a script to every client, and sees whether each hangs up.
+//! A listener that plays a script to every client, and counts open connections.
 
 use std::{
     io::{self, Read, Write},
@@ -26,8 +26,8 @@ pub(crate) struct Server {
 
 struct Shared {
     script: Mutex<Arc<Script>>,
-    /// What clients have sent, in the order of its arrival.
-    heard: Mutex<Vec<u8>>,
+    /// The bytes of all clients, in the order of their arrival.
+    received: Mutex<Vec<u8>>,
     stop: AtomicBool,
     opened: AtomicUsize,
     closed: AtomicUsize,
@@ -50,7 +50,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             script: Mutex::new(Arc::new(script)),
-            heard: Mutex::default(),
+            received: Mutex::default(),
             stop: AtomicBool::new(false),
             opened: AtomicUsize::new(0),
             closed: AtomicUsize::new(0),
@@ -60,7 +60,7 @@ impl Server {
         Self { address, shared, accepting }
     }
 
-    /// From now on clients get another script.
+    /// Replaces the script for new clients.
     pub(crate) fn play(&self, script: Script) {
         *lock(&self.shared.script) = Arc::new(script);
     }
@@ -70,9 +70,9 @@ impl Server {
         self.shared.opened.load(Ordering::SeqCst)
     }
 
-    /// Whether clients have ever sent these bytes in a row.
-    pub(crate) fn heard(&self, bytes: &[u8]) -> bool {
-        lock(&self.shared.heard).windows(bytes.len()).any(|window| window == bytes)
+    /// Whether clients have sent this sequence of bytes.
+    pub(crate) fn received(&self, bytes: &[u8]) -> bool {
+        lock(&self.shared.received).windows(bytes.len()).any(|window| window == bytes)
     }
 
     /// Waits until all connections but `at_most` are over.
@@ -106,7 +106,7 @@ impl Shared {
             let script = Arc::clone(&lock(&self.script));
             let shared = Arc::clone(self);
             std::thread::spawn(move || {
-                // A client that hangs up in the middle is what some of the scripts are for.
+                // Some scripts make clients close the connection early.
                 let _ = shared.converse(stream, &script);
                 shared.closed.fetch_add(1, Ordering::SeqCst);
             });
@@ -131,7 +131,7 @@ impl Shared {
         socket.set_read_timeout(Some(PATIENCE))?;
         let mut rest = Vec::new();
         let ended = link.read_to_end(&mut rest);
-        self.hear(&rest);
+        self.record(&rest);
         played.and(ended.map(|_| ()))
     }
 
@@ -168,12 +168,12 @@ impl Shared {
         link.read_exact(&mut header)?;
         let mut payload = vec![0; usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16];
         link.read_exact(&mut payload)?;
-        self.hear(&payload);
+        self.record(&payload);
         Ok(())
     }
 
-    fn hear(&self, bytes: &[u8]) {
-        lock(&self.heard).extend_from_slice(bytes);
+    fn record(&self, bytes: &[u8]) {
+        lock(&self.received).extend_from_slice(bytes);
     }
 }
 

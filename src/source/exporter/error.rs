@@ -8,24 +8,28 @@ use crate::source::cause::causes;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ExporterError {
-    #[error("cannot reach {0}: {1}; check the address, http or https, and that `readscope run` is there")]
+    #[error(
+        "cannot reach {0}: {1}; check the URL, whether it is http or https, and that `readscope run` listens there"
+    )]
     Unreachable(ExporterUrl, String),
-    #[error("cannot trust {0}: {1}; name its authority as tls_config.ca_file in a file for --http.config.file")]
+    #[error("cannot verify the certificate of {0}: {1}; set tls_config.ca_file in the file of --http.config.file")]
     Untrusted(ExporterUrl, String),
     #[error(
-        "{0} lets in nobody without a certificate: {1}; name one as tls_config.cert_file, and its key_file, in a file \
-         for --http.config.file"
+        "{0} requires a client certificate: {1}; set tls_config.cert_file and tls_config.key_file in the file of \
+         --http.config.file"
     )]
     Uncertified(ExporterUrl, String),
-    #[error("{0} wants to know who asks; write basic_auth (or authorization) into a file for --http.config.file")]
+    #[error("{0} requires a user and a password; set basic_auth (or authorization) in the file of --http.config.file")]
     Anonymous(ExporterUrl),
-    #[error("{0} does not let in who the file of --http.config.file says; check the user and the password in it")]
+    #[error("{0} rejected the credentials; check the user and the password in the file of --http.config.file")]
     Unauthorized(ExporterUrl),
-    #[error("cannot ask {0}: {1}")]
+    #[error("cannot use the credentials for {0}: {1}")]
     Credentials(ExporterUrl, String),
-    #[error("{0} answers {1} to {2}; check that it is readscope's own address")]
+    #[error("{0} answered {1} to {2}; check that the URL is that of readscope")]
     Status(ExporterUrl, StatusCode, &'static str),
-    #[error("{0} does not answer as readscope does: {1}; check the address, and that both have the same version")]
+    #[error(
+        "cannot read the response of {0}: {1}; check that the URL is that of readscope, and that both versions are equal"
+    )]
     Unreadable(ExporterUrl, String),
 }
 

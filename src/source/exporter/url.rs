@@ -25,11 +25,11 @@ enum Scheme {
 pub enum ExporterUrlError {
     #[error("not a URL; write http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:10306")]
     Unreadable,
-    #[error("an exporter is asked over http:// or https://")]
+    #[error("the scheme is neither http nor https; write http://HOST:PORT or https://HOST:PORT")]
     Scheme,
     #[error(
-        "a user does not belong here, where everybody on this machine can read it; write basic_auth into a file for \
-         --http.config.file"
+        "a user in the URL is visible to all users of this machine; set basic_auth in the file of --http.config.file \
+         instead"
     )]
     User,
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exporter_is_named_by_a_url_or_by_its_address_alone() {
+    fn an_exporter_is_given_as_a_url_or_as_host_and_port() {
         assert_eq!(url("http://127.0.0.1:9999").unwrap(), "http://127.0.0.1:9999");
         assert_eq!(url("readscope.mysql").unwrap(), "http://readscope.mysql:10306");
         assert_eq!(url("127.0.0.1:9999").unwrap(), "http://127.0.0.1:9999");
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_has_no_place_in_it() {
+    fn a_url_with_a_user_is_refused() {
         for text in
             ["https://prometheus:secret@readscope", "prometheus:secret@readscope", "http://prometheus@readscope"]
         {

@@ -186,7 +186,7 @@ pub(super) fn event(text: &mut String, name: &str, data: &impl Serialize) {
     match serde_json::to_string(data) {
         // Writing to a string cannot fail.
         Ok(json) => drop(write!(text, "event: {name}\ndata: {json}\n\n")),
-        Err(error) => tracing::error!(%error, event = name, "cannot render an event for the page"),
+        Err(error) => tracing::error!(%error, event = name, "failed to render an event"),
     }
 }
 
