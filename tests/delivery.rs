@@ -1,4 +1,4 @@
-//! What is delivered beside the program says the same as the program, and as what it is made from.
+//! The files that are delivered with the program are consistent with each other.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -15,7 +15,7 @@ fn yaml(path: &str) -> Value {
 }
 
 #[test]
-fn the_operator_has_the_same_alerts_as_everybody() {
+fn the_operator_has_the_same_alerts_as_the_rule_file() {
     let rules = yaml("deploy/alerts/readscope.rules.yaml");
     let object = yaml("deploy/components/prometheus-operator/rules.yaml");
     assert_eq!(
@@ -27,7 +27,7 @@ fn the_operator_has_the_same_alerts_as_everybody() {
 }
 
 #[test]
-fn the_version_is_that_of_the_manifest_everywhere() {
+fn the_version_of_the_manifest_is_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(yaml("deploy/kustomization.yaml")["images"][0]["newTag"], version, "the image of deploy/");
     let changes = file("CHANGELOG.md");

@@ -78,13 +78,13 @@ fn metrics_page() -> String {
 }
 
 #[test]
-fn the_page_of_the_metrics_is_made_from_the_code() {
+fn the_metrics_page_matches_the_code() {
     golden::assert_is("docs/metrics.md", &metrics_page());
 }
 
 #[test]
-fn metrics_follow_the_rules_of_their_names() {
-    // Prometheus gives scraped series labels of these names, which would displace ours.
+fn metrics_follow_the_naming_rules() {
+    // Prometheus adds labels with these names to scraped series, which would replace ours.
     let taken = ["pod", "service", "node", "zone", "namespace", "instance", "job"];
     for metric in definitions() {
         let (name, kind) = (metric.name, metric.kind.name());

@@ -1,4 +1,4 @@
-//! The dashboard, the alerts and the runbook name what there is, and keep the rules that their readers rely on.
+//! The dashboard, the alerts and the runbook use existing metrics and follow common rules.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -11,7 +11,7 @@ use std::{
 use readscope::view::metrics::definitions;
 use serde_json::Value;
 
-/// Series that a family of another kind brings, by their ending.
+/// Suffixes of the series of a histogram.
 const OF_HISTOGRAMS: [&str; 3] = ["_bucket", "_count", "_sum"];
 
 fn file(path: &str) -> String {
@@ -58,7 +58,7 @@ fn family<'a>(series: &'a str, kinds: &BTreeMap<&str, &str>) -> &'a str {
 fn assert_known(expression: &str, kinds: &BTreeMap<&str, &str>) {
     for series in metrics_in(expression) {
         let known = kinds.contains_key(family(series, kinds)) || series.starts_with("process_");
-        assert!(known, "{series} in {expression} is no metric of readscope");
+        assert!(known, "{series} in {expression} is not a metric of readscope");
     }
 }
 
@@ -86,12 +86,12 @@ fn expected_alerts() -> BTreeMap<String, Vec<Vec<Value>>> {
 }
 
 #[test]
-fn every_panel_says_what_it_shows_in_which_unit() {
+fn every_panel_has_a_title_a_description_and_a_unit() {
     let dashboard = dashboard();
     let mut titles = BTreeSet::new();
     for panel in panels(&dashboard) {
         let title = text(panel, "title");
-        assert!(!title.is_empty() && titles.insert(title), "{title}: titles are there and differ");
+        assert!(!title.is_empty() && titles.insert(title), "{title}: titles are unique");
         assert!(text(panel, "description").ends_with('.'), "{title}: a description is a sentence");
         assert!(!text(&panel["fieldConfig"]["defaults"], "unit").is_empty(), "{title}: a unit");
         assert!(panel["fieldConfig"]["defaults"]["noValue"].is_string(), "{title}: what an empty panel shows");
@@ -100,7 +100,7 @@ fn every_panel_says_what_it_shows_in_which_unit() {
 }
 
 #[test]
-fn every_query_can_be_narrowed_and_lets_the_data_source_be_chosen() {
+fn every_query_uses_the_variables_of_the_dashboard() {
     let dashboard = dashboard();
     for panel in panels(&dashboard) {
         let title = text(panel, "title");
@@ -128,15 +128,15 @@ fn every_query_can_be_narrowed_and_lets_the_data_source_be_chosen() {
 }
 
 #[test]
-fn rates_are_taken_of_counters_over_grafanas_own_interval() {
+fn rates_are_of_counters_over_the_interval_of_grafana() {
     let (dashboard, kinds) = (dashboard(), kinds());
     for panel in panels(&dashboard) {
         for expression in expressions(panel) {
             assert_known(expression, &kinds);
             for window in expression.split('[').skip(1).map(|rest| rest.split(']').next().unwrap()) {
                 // The panel "Replicas with reads" counts over five minutes.
-                let said = text(panel, "description").contains("five minutes") && window == "5m";
-                assert!(said || ["$__rate_interval", "$__range"].contains(&window), "{expression}");
+                let is_described = text(panel, "description").contains("five minutes") && window == "5m";
+                assert!(is_described || ["$__rate_interval", "$__range"].contains(&window), "{expression}");
             }
             for series in metrics_in(expression) {
                 let counts = series.ends_with("_total") || series.ends_with("_bucket");
@@ -149,7 +149,7 @@ fn rates_are_taken_of_counters_over_grafanas_own_interval() {
 }
 
 #[test]
-fn the_dashboard_can_be_provisioned_again_and_again() {
+fn the_dashboard_can_be_provisioned_repeatedly() {
     let dashboard = dashboard();
     assert!(dashboard["id"].is_null() && dashboard["editable"] == false);
     assert!((1..=40).contains(&text(&dashboard, "uid").len()));
@@ -163,7 +163,7 @@ fn the_dashboard_can_be_provisioned_again_and_again() {
 }
 
 #[test]
-fn every_alert_asks_for_metrics_that_there_are() {
+fn every_alert_uses_existing_metrics() {
     let (alerts, kinds) = (alerts(), kinds());
     assert!(alerts.len() >= 13, "{:?}", alerts.keys());
     for (name, rule) in alerts {
@@ -174,7 +174,7 @@ fn every_alert_asks_for_metrics_that_there_are() {
 }
 
 #[test]
-fn every_alert_has_its_section_in_the_runbook_and_its_test() {
+fn every_alert_has_a_section_in_the_runbook_and_tests() {
     let runbook = file("docs/runbook.md");
     let sections: BTreeMap<&str, &str> =
         runbook.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Text, cluster::is_beside, time::Time};
 use crate::model::{
     Snapshot, TargetSnapshot,
-    cluster::{self, MilestoneStatus, ScalePhase, StatefulSetSnapshot},
+    cluster::{self, ScalePhase, StatefulSetSnapshot},
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl<'a> ScaleEvents<'a> {
 }
 
 impl<'a> StatefulSetMilestones<'a> {
-    fn of(reached: &'a MilestoneStatus) -> Self {
+    fn of(reached: &'a cluster::MilestoneStatus) -> Self {
         let replica = |known: &'a cluster::ReplicaMilestones| ReplicaMilestones {
             replica: (&*known.replica).into(),
             milestones: known.milestones.iter().map(|milestone| milestone.name().into()).collect(),

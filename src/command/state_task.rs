@@ -147,7 +147,7 @@ impl StateTask {
     fn apply(&mut self, event: Event) {
         let now = self.clock.now();
         for notification in self.state.apply(event, now) {
-            view::log::news(&notification);
+            view::log::write(&notification);
             self.record(&notification, now);
         }
         for (target, plan) in self.state.new_plans(now) {
@@ -173,7 +173,7 @@ impl StateTask {
         if let Err(TrySendError::Full(_)) = records.try_send(record) {
             let problem = Problem { forbidden: false, text: "too many Events are queued".into() };
             for notification in self.state.apply(Event::EventWritten(Some(problem)), now) {
-                view::log::news(&notification);
+                view::log::write(&notification);
             }
         }
     }

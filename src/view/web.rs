@@ -2,12 +2,12 @@
 
 mod access;
 mod activity;
-mod answer;
 mod connections;
 mod events;
 mod feed;
 mod page;
 mod renderer;
+mod response;
 mod routes;
 
 use std::sync::Arc;

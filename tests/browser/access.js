@@ -1,4 +1,4 @@
-// For everybody: screen readers, keyboards, small and large screens, light and dark.
+// Accessibility: screen readers, keyboards, small and large screens, light and dark.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -29,7 +29,7 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
-test("nothing is scrolled sideways, from a phone to a wall", async () => {
+test("no screen size scrolls sideways", async () => {
   for (const [width, height] of SIZES) {
     const page = await open(demo.url, { width, height });
     await live(page);
@@ -39,7 +39,7 @@ test("nothing is scrolled sideways, from a phone to a wall", async () => {
   }
 });
 
-test("a window that becomes smaller is not scrolled sideways either, not even before the drawings follow", async () => {
+test("a window that becomes smaller does not scroll sideways, not even before the drawings are resized", async () => {
   for (const [before, after] of [[1280, 360], [3840, 320], [1000, 980]]) {
     const page = await open(demo.url, { width: before });
     await live(page);
@@ -50,7 +50,7 @@ test("a window that becomes smaller is not scrolled sideways either, not even be
   }
 });
 
-test("everything is reached with the keyboard, and where it is can be seen", async () => {
+test("the keyboard reaches every control, and the focus is visible", async () => {
   const page = await open(demo.url);
   await live(page);
   await waitFor("answers", async () => (await cells(page, "tape")).length > 5);
@@ -85,7 +85,7 @@ test("the skip link leads to the content and leaves the target in view", async (
   await close(page);
 });
 
-test("light and dark follow the system until somebody chooses, and the choice stays", async () => {
+test("light and dark follow the system until the user chooses, and the choice is stored", async () => {
   const page = await open(demo.url, { colorScheme: "dark" });
   const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const dark = await paper();

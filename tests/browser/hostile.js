@@ -1,4 +1,4 @@
-// Servers that say terrible things of themselves.
+// Servers with hostile names, versions and errors.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -30,7 +30,7 @@ after(async () => {
   await server.stop();
 });
 
-test("what servers say of themselves is shown harmlessly, and cut where needed", async () => {
+test("hostile text from servers is shown as harmless, limited text", async () => {
   await waitFor("probes of every kind", async () => {
     const target = await exporter.target();
     return target.probes >= 40 && target.last_failures.length > 3 && target.last_reads.length > 3;
@@ -50,7 +50,7 @@ test("what servers say of themselves is shown harmlessly, and cut where needed",
   assert.equal(found.foreign, 0);
   assert.ok(found.longest <= 1000 && found.longestAttribute <= 20_000 && found.title < 200, JSON.stringify(found));
   assert.equal(found.unseen, false);
-  assert.match(await text(page, "main"), /<img src=x onerror=/, "markup is shown as the text that it is");
+  assert.match(await text(page, "main"), /<img src=x onerror=/, "markup is shown as text");
   assert.deepEqual(await violations(page), []);
   for (const width of [360, 1280, 320]) {
     await page.setViewportSize({ width, height: 800 });
@@ -59,7 +59,7 @@ test("what servers say of themselves is shown harmlessly, and cut where needed",
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.waitForFunction(() => document.querySelector("#evidence svg").clientWidth > 360);
   await resizeUndrawn(page, 360);
-  assert.deepEqual(await sideways(page), [], "before the drawings follow");
+  assert.deepEqual(await sideways(page), [], "before the drawings are resized");
   await close(page);
 });
 
@@ -76,7 +76,7 @@ test("a page that stays open does not grow", async () => {
   await close(page);
 });
 
-test("an address that names no target says so and goes on trying", async () => {
+test("the address of an unknown target reports that and retries", async () => {
   const page = await open(`${exporter.url}#/target/${encodeURIComponent(MARKUP)}`);
   await page.waitForSelector("#link[data-state=lost]");
   assert.equal(await text(page, "#crumb"), MARKUP);

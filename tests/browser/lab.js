@@ -1,5 +1,5 @@
-// The page of a readscope that runs already, kept open for a test that is not in JavaScript: each line of standard input asks
-// for something that the page has to show, and is answered by a line when it does, or when it does not in time.
+// Keeps the page of a running readscope open for a test in Rust. Each line of standard input names content that the page
+// has to show; a line of standard output says when it does, or that it did not in time.
 
 import { createInterface } from "node:readline";
 
@@ -7,12 +7,12 @@ import { close, launch, live, open, quit, waitFor } from "./support.js";
 
 const PATIENCE = 180_000;
 
-const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
+const print = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 await launch();
 const page = await open(process.argv[2]);
 await live(page);
-say({ open: true });
+print({ open: true });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { selector, pattern, times } = JSON.parse(line);
@@ -21,9 +21,9 @@ for await (const line of createInterface({ input: process.stdin })) {
     [selector, pattern]);
   try {
     await waitFor(`${times} of ${selector} with ${pattern}`, async () => (await found()) === times, PATIENCE);
-    say({ shown: true });
+    print({ shown: true });
   } catch (error) {
-    say({ error: error.message, found: await found(), page: await page.locator("main").innerText() });
+    print({ error: error.message, found: await found(), page: await page.locator("main").innerText() });
   }
 }
 await close(page);

@@ -1,4 +1,4 @@
-// What the page shows, and that it follows what happens.
+// The data of the page, and how it follows the server.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -18,11 +18,11 @@ after(async () => {
 const spaced = (number) => number.toLocaleString("en-GB").replaceAll(",", "\u202f");
 const percent = (part) => `${(part * 100).toFixed(1)} %`;
 
-test("what the page shows is what the API says", async () => {
+test("the page shows the data of the API", async () => {
   const page = await open(demo.url);
   await live(page);
   await waitFor("three replicas", async () => (await demo.target()).replicas.filter((replica) => replica.reads > 0).length >= 3);
-  // Both are of the same moment when the API says the same before and after.
+  // Page and API have the same snapshot if the API does not change in between.
   const [target, shown] = await waitFor("a quiet moment", async () => {
     const target = await demo.target();
     const shown = await page.evaluate(() => ({
@@ -47,9 +47,9 @@ test("what the page shows is what the API says", async () => {
     [replica.replica, String(replica.server_id ?? "–"), replica.role ?? "–", replica.version ?? "–", spaced(replica.reads)]));
   assert.deepEqual(shown.shares.map((row) => [row[0], row[2], row[4]]), target.replicas.map((replica) =>
     [replica.replica, replica.share === null ? "–" : percent(replica.share), percent(replica.expected_share)]));
-  assert.deepEqual(shown.tape.map((row) => row.slice(0, 3)), target.last_reads.map((answer) =>
-    [answer.time.slice(11, 23), String(answer.server_id), answer.replica]));
-  // The bar of the largest share is the longest, and nothing reaches out of its track.
+  assert.deepEqual(shown.tape.map((row) => row.slice(0, 3)), target.last_reads.map((read) =>
+    [read.time.slice(11, 23), String(read.server_id), read.replica]));
+  // The largest share has the longest bar, and every mark is within its track.
   const widths = shown.marks.map(([fill]) => parseFloat(fill[1]));
   const shares = target.replicas.map((replica) => replica.share);
   assert.equal(widths.indexOf(Math.max(...widths)), shares.indexOf(Math.max(...shares)));
@@ -57,10 +57,10 @@ test("what the page shows is what the API says", async () => {
   await close(page);
 });
 
-test("a new answer is on the page soon after it came, each once", async (t) => {
+test("every read appears once, soon after it was answered", async (t) => {
   const page = await open(demo.url);
   await live(page);
-  // When the page first showed each answer, by the page's own clock, which is the server's machine's.
+  // When the page first showed each read; page and server have the same clock.
   const late = await page.evaluate(() => new Promise((resolve) => {
     const tape = document.getElementById("tape");
     const seen = new Set([...tape.rows].map((row) => row.textContent));
@@ -76,7 +76,7 @@ test("a new answer is on the page soon after it came, each once", async (t) => {
     }).observe(tape, { childList: true });
   }));
   late.sort((a, b) => a - b);
-  t.diagnostic(`figure: an answer is shown ${late[10]} ms (median), ${late.at(-1)} ms (most) after it came`);
+  t.diagnostic(`figure: a read is shown ${late[10]} ms (median), ${late.at(-1)} ms (maximum) after its answer`);
   assert.ok(late.every((delay) => delay < SOON), String(late));
   const rows = (await cells(page, "tape")).map(String);
   assert.equal(new Set(rows).size, rows.length);
@@ -84,7 +84,7 @@ test("a new answer is on the page soon after it came, each once", async (t) => {
   await close(page);
 });
 
-test("it is usable as soon as it is there", async (t) => {
+test("the page is interactive at once", async (t) => {
   const page = await open(demo.url);
   await page.waitForSelector("#detail:not([hidden])");
   const took = await page.evaluate(() => {
@@ -96,15 +96,15 @@ test("it is usable as soon as it is there", async (t) => {
   await close(page);
 });
 
-test("it says that the server is gone, and goes on by itself when it is back", async () => {
+test("the page reports a lost server and reconnects by itself", async () => {
   let server = await Readscope.demo();
   const page = await open(server.url);
   await live(page);
   await waitFor("answers", async () => (await cells(page, "tape")).length > 3);
   await server.stop();
   await page.waitForSelector("#link[data-state=lost]");
-  assert.match(await text(page, "#link-text"), /^Disconnected: .*; trying again, shown is \d\d:\d\d:\d\d$/);
-  assert.ok((await cells(page, "tape")).length > 3, "what was known stays in view");
+  assert.match(await text(page, "#link-text"), /^Disconnected: .*; reconnecting, data from \d\d:\d\d:\d\d$/);
+  assert.ok((await cells(page, "tape")).length > 3, "the last data stays visible");
   const before = await text(page, "#fig-probes");
   server = await Readscope.start(["demo", "--no-tui"], server.address);
   await live(page);
@@ -116,7 +116,7 @@ test("it says that the server is gone, and goes on by itself when it is back", a
   await close(page, /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/);
 });
 
-test("it shows that the server stops", async () => {
+test("the page reports a shutdown", async () => {
   const server = await Readscope.demo();
   const page = await open(server.url);
   await live(page);
@@ -126,13 +126,13 @@ test("it shows that the server stops", async () => {
   await close(page, /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET/);
 });
 
-test("it says that what it shows is old while the server hangs", async () => {
+test("the page reports old data while the server hangs", async () => {
   const server = await Readscope.demo();
   const page = await open(server.url);
   await live(page);
   server.signal("SIGSTOP");
   await page.waitForSelector("#link[data-state=stale]");
-  assert.match(await text(page, "#link-text"), /^Stale: no news for \d+ s, shown is /);
+  assert.match(await text(page, "#link-text"), /^Stale: no data for \d+ s, data from /);
   server.signal("SIGCONT");
   await live(page);
   await server.stop();

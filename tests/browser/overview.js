@@ -1,4 +1,4 @@
-// Many targets at once. What the server sends is written here, in the words of src/view/api/live.rs, so that there are many.
+// Many targets. The events are written here, in the format of src/api/events.rs.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -35,7 +35,7 @@ const body = `event: overview\ndata: ${JSON.stringify({ taken: "2026-01-01T00:00
 
 const many = (options = {}) => open(demo.url, {
   ...options,
-  // The stream ends at once, and is opened again.
+  // The stream ends at once, and the page opens it again.
   prepare: (page) => page.route("**/api/v1/events", (route) => route.fulfill({ contentType: "text/event-stream", body })),
 });
 
@@ -65,11 +65,11 @@ test("the filter finds names and verdicts", async () => {
   await waitFor("one", async () => (await cells(page, "targets")).length === 1);
   await page.fill("#filter", "nothing like it");
   await page.waitForSelector("#overview-empty:not([hidden])");
-  assert.match(await text(page, "#overview-empty"), /None of 300 targets/);
+  assert.match(await text(page, "#overview-empty"), /None of the 300 targets/);
   await close(page);
 });
 
-test("the list of many is for everybody", async () => {
+test("the list of many targets is accessible", async () => {
   for (const [width, colorScheme] of [[360, "light"], [360, "dark"], [1280, "light"], [1280, "dark"]]) {
     const page = await many({ width, colorScheme });
     await waitFor("all of them", async () => (await cells(page, "targets")).length === NAMES.length);

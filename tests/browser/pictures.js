@@ -1,4 +1,4 @@
-// Pictures of the page while the demo plays, for README and docs. `docs/pictures/make` calls it.
+// Pictures of the page during the demo, for README and docs. `docs/pictures/make` calls it.
 
 import { join } from "node:path";
 import { statSync } from "node:fs";

@@ -1,4 +1,4 @@
-// The page where only who has the password may look, over TLS.
+// The page over TLS with a password.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ const [USER, PASSWORD] = ["somebody", "U*U"];
 const HASH = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 const SECRET = { ignoreHTTPSErrors: true, httpCredentials: { username: USER, password: PASSWORD } };
 
-// More than a browser opens connections of HTTP/1.1 to one server.
+// More pages than a browser opens HTTP/1.1 connections to one server.
 const PAGES = 8;
 
 let folder;
@@ -42,7 +42,7 @@ ${more}`);
   return Object.assign(readscope, { url: `https://${readscope.address}/` });
 }
 
-/** By which protocol the page and everything of it came. */
+/** The protocols of the page and its files. */
 const protocols = (page) => page.evaluate(() => {
   const entries = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
   return [...new Set(entries.map((entry) => entry.nextHopProtocol).filter(Boolean))];
@@ -50,7 +50,7 @@ const protocols = (page) => page.evaluate(() => {
 
 const growing = (page) => waitFor("answers on the tape", async () => (await cells(page, "tape")).length > 3);
 
-test("who has the password sees the page and its events, and nobody else sees anything", async () => {
+test("only a client with the password sees the page and its events", async () => {
   const readscope = await guarded();
   const page = await open(readscope.url, SECRET);
   await live(page);
@@ -60,7 +60,7 @@ test("who has the password sees the page and its events, and nobody else sees an
   const others = await page.context().browser().newContext({ ignoreHTTPSErrors: true });
   const encoded = (text) => ({ Authorization: `Basic ${Buffer.from(text).toString("base64")}` });
   for (const path of ["", "page/page.js", "api/v1/targets", "api/v1/events", "metrics", "-/healthy"]) {
-    for (const headers of [{}, encoded(`${USER}:wrong`), encoded(`nobody:${PASSWORD}`)]) {
+    for (const headers of [{}, encoded(`${USER}:wrong`), encoded(`unknown:${PASSWORD}`)]) {
       const answer = await others.request.get(readscope.url + path, { headers, timeout: SOON });
       assert.equal(answer.status(), 401, path);
     }
@@ -84,7 +84,7 @@ test("many pages of one browser are live at once", async () => {
   await readscope.stop();
 });
 
-test("without HTTP/2 it is the same", async () => {
+test("the page works without HTTP/2", async () => {
   const readscope = await guarded("http_server_config: {http2: false}\n");
   const page = await open(readscope.url, SECRET);
   await live(page);

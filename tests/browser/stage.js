@@ -1,22 +1,22 @@
-// A stage for the page: its files come from a running program, and its events are what a test plays. What is played was
-// recorded from the demo, so that every act is looked at as long as it takes.
+// A server for the page: its files come from a running program, and a test plays its events. The events were recorded from
+// the demo, so that every step is shown for as long as a test needs.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 
 import { waitFor } from "./support.js";
 
-/** The demo may take so long, on a machine so busy that an act is over before it could be seen. */
+/** On a busy machine, a step may end before it is recorded, so that the demo has to repeat it. */
 const PATIENCE = 600_000;
 
-/** So often a stream shows that it is alive, as the program's does. */
+/** The interval of the beats of a stream. */
 const BEAT_EVERY = 1000;
 
-/** An event, as it is sent. */
+/** An event in the format of the stream. */
 export const event = (name, data) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
-/** What a stream begins with: the only target in full, and its scale events. */
-export async function picture(program) {
+/** The first events of a stream: the only target in full, and its scale events. */
+export async function firstEvents(program) {
   const answer = await fetch(new URL("/api/v1/events", program.url));
   let text = "";
   for await (const bytes of answer.body.pipeThrough(new TextDecoderStream())) {
@@ -28,32 +28,32 @@ export async function picture(program) {
 }
 
 /**
- * The demo's story, of at least one round, and of as many as it takes to see everything that is `wanted`: for each act,
- * each verdict in it, and each state of its scale event the last picture, in the order of the story.
+ * Records at least one round of the demo, until every function of `wanted` accepts a scene. Returns the last snapshot for
+ * each combination of step, verdict and state of the scale event, in the order of the demo.
  */
 export async function record(demo, wanted) {
   const scenes = new Map();
-  const acts = [];
+  const steps = [];
   await waitFor("a whole round", async () => {
-    const { snapshot, scaleEvents } = await picture(demo);
+    const { snapshot, scaleEvents } = await firstEvents(demo);
     const [target] = snapshot.targets;
-    const act = Number(/^Demo, step (\d+) of 10: /.exec(snapshot.announcement)?.[1]);
-    // Before the first act.
-    if (!act) return false;
-    if (acts.at(-1) !== act) acts.push(act);
+    const step = Number(/^Demo, step (\d+) of 10: /.exec(snapshot.announcement)?.[1]);
+    // Before the first step.
+    if (!step) return false;
+    if (steps.at(-1) !== step) steps.push(step);
     const [event] = scaleEvents.scale_events;
     const scale = !event ? "not scaled" : event.finished ? "scaled" : "scaling";
-    const name = `act ${act}, ${target.verdict}, ${scale}`;
-    scenes.set(name, { name, act, target, snapshot, scaleEvents });
-    // The first act that was seen may have been half over.
-    return acts.length > 11 && wanted.every((is) => [...scenes.values()].some(is));
+    const name = `step ${step}, ${target.verdict}, ${scale}`;
+    scenes.set(name, { name, step, target, snapshot, scaleEvents });
+    // The first recorded step may have been incomplete.
+    return steps.length > 11 && wanted.every((is) => [...scenes.values()].some(is));
   }, PATIENCE);
-  const story = [...scenes.values()].sort((a, b) => a.act - b.act || Date.parse(a.snapshot.taken) - Date.parse(b.snapshot.taken));
-  assert.deepEqual([...new Set(story.map((scene) => scene.act))], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  const story = [...scenes.values()].sort((a, b) => a.step - b.step || Date.parse(a.snapshot.taken) - Date.parse(b.snapshot.taken));
+  assert.deepEqual([...new Set(story.map((scene) => scene.step))], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   return story;
 }
 
-/** A server of the page's files and of what is played. */
+/** A server of the page and of the played events. */
 export class Stage {
   static async of(program) {
     const self = Object.assign(new Stage(), { streams: new Set(), scene: "", open: true, quiet: false });
@@ -70,7 +70,7 @@ export class Stage {
     return self;
   }
 
-  /** The page and what it links to, with their headers. */
+  /** The files of the page with their headers. */
   static async files(program) {
     const files = new Map();
     const take = async (path) => {
@@ -91,26 +91,26 @@ export class Stage {
     response.on("close", () => this.streams.delete(response));
   }
 
-  /** Shows a scene to everybody, and to those who come. */
+  /** Sends a scene to all open and future streams. */
   play({ snapshot, scaleEvents }) {
     this.scene = event("snapshot", snapshot) + event("scale_events", scaleEvents);
     this.send(this.scene);
   }
 
-  /** Sends to everybody who is there; what this returns is over when they took it. */
+  /** Sends to all open streams; resolves when all have received it. */
   send(text) {
     return Promise.all([...this.streams].map((stream) => new Promise((taken) => stream.write(text, taken))));
   }
 
-  /** Has everybody come back for another stream, as the program does every few minutes, and waits for them. */
+  /** Makes all clients reconnect, as the program does every few minutes, and waits for them. */
   async renew() {
     const before = [...this.streams];
-    await this.send(event("end", { reason: "a stream lasts a few minutes", again: true }));
+    await this.send(event("end", { reason: "streams end after a few minutes", again: true }));
     const back = () => before.every((stream) => !this.streams.has(stream)) && this.streams.size >= before.length;
-    await waitFor("everybody to come back", back);
+    await waitFor("all clients to reconnect", back);
   }
 
-  /** Ends every stream, and lets nobody in again. */
+  /** Ends every stream and refuses new ones. */
   end() {
     this.open = false;
     for (const stream of this.streams) stream.end();

@@ -1,4 +1,4 @@
-// The built program, a browser, and waiting that ends.
+// The built program, a browser, and waiting with a time limit.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -15,17 +15,17 @@ const AXE = readFileSync(join(folder, "node_modules/axe-core/axe.min.js"), "utf8
 /** Long enough for a busy machine. */
 export const SOON = 60_000;
 
-/** Asks again and again until there is an answer that is not false. */
-export async function waitFor(what, ask, within = SOON) {
+/** Repeats `poll` until its result is truthy. */
+export async function waitFor(what, poll, within = SOON) {
   const end = Date.now() + within;
   for (let last; ; ) {
     try {
-      const answer = await ask();
-      if (answer) return answer;
+      const result = await poll();
+      if (result) return result;
     } catch (error) {
       last = error;
     }
-    if (Date.now() > end) throw new Error(`waited ${within} ms in vain for ${what}${last ? `: ${last.message}` : ""}`);
+    if (Date.now() > end) throw new Error(`waited ${within} ms for ${what}${last ? `: ${last.message}` : ""}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -104,15 +104,15 @@ export async function close(page, allowed = /^$/) {
   assert.deepEqual(complaints, []);
 }
 
-/** What axe-core finds, in words. */
+/** The violations that axe-core finds. */
 export async function violations(page) {
-  // What is under test may not run foreign scripts; this goes past its policy as a debugger does.
+  // The page forbids foreign scripts; evaluate bypasses its policy as a debugger does.
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(`${AXE}; undefined`);
   const { violations: found } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   return found.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.target.join(" ")).slice(0, 5).join(", ")}`);
 }
 
-/** What is wider than the screen: then the page is scrolled sideways, or cut where nobody can reach it. */
+/** Elements beyond the right edge of the screen, which would scroll the page sideways or be cut. */
 export const sideways = (page) => page.evaluate(() => {
   const { scrollWidth } = document.documentElement;
   const out = [...document.querySelectorAll("body *")].filter((node) => {
@@ -123,7 +123,7 @@ export const sideways = (page) => page.evaluate(() => {
   return scrollWidth === innerWidth ? named : [`${scrollWidth} pixels on ${innerWidth}`, ...named];
 });
 
-/** Another size of the window, before the page has drawn anything for it: it draws nothing any more. */
+/** Resizes the window and stops drawing, as before the first frame in the new size. */
 export async function resizeUndrawn(page, width) {
   await page.evaluate(() => (globalThis.requestAnimationFrame = () => 0));
   await page.setViewportSize({ width, height: 800 });

@@ -1,4 +1,4 @@
-//! Asking an exporter that lets in only whom it knows: over TLS, as a user, with a certificate.
+//! `--attach` to an exporter with TLS, users and client certificates.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -12,7 +12,7 @@ use crate::support::{
     waiting::wait_until,
 };
 
-/// An exporter with a web configuration file, and a folder for the files of who asks it.
+/// An exporter with a web configuration file, and a folder for the files of its clients.
 struct Guarded {
     folder: TempDir,
     exporter: Exporter,
@@ -20,7 +20,7 @@ struct Guarded {
 }
 
 impl Guarded {
-    /// It shows the certificate of this name, asks for a user, and for a client's certificate if `mutual`.
+    /// Has the certificate of this name; requires a user, and a client certificate if `mutual`.
     fn new(certificate: &str, mutual: bool) -> Self {
         let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
         let folder = tempfile::tempdir().unwrap();
@@ -46,18 +46,18 @@ impl Guarded {
         self.exporter.address
     }
 
-    /// The arguments of who asks it as `content` says.
-    fn asking(&self, content: &str) -> [String; 4] {
+    /// The arguments of a client with this HTTP configuration.
+    fn arguments(&self, content: &str) -> [String; 4] {
         let file = self.folder.path().join("http.yaml");
         fs::write(&file, content).unwrap();
         let url = format!("https://{}", self.address());
         ["--attach".to_owned(), url, "--http.config.file".to_owned(), file.to_str().unwrap().to_owned()]
     }
 
-    /// How `watch` fails, which asks it as `content` says.
+    /// The error of `watch` with this HTTP configuration.
     fn refusal(&self, content: &str) -> String {
-        let asking = self.asking(content);
-        let ended = call(&["watch", &asking[0], &asking[1], &asking[2], &asking[3]]);
+        let arguments = self.arguments(content);
+        let ended = call(&["watch", &arguments[0], &arguments[1], &arguments[2], &arguments[3]]);
         assert_eq!((ended.code, &*ended.stdout), (Some(1), ""), "{content}: {}", ended.stderr);
         assert!(!ended.stderr.contains("right: one"), "{}", ended.stderr);
         ended.stderr
@@ -68,18 +68,18 @@ const USER: &str = "basic_auth: {username: prometheus, password_file: password}\
 const TRUST: &str = "tls_config: {ca_file: authority.pem}\n";
 
 #[test]
-fn an_exporter_with_tls_and_users_is_asked_by_who_knows_it() {
+fn watch_and_wait_attach_with_tls_and_a_user() {
     let guarded = Guarded::new("server", false);
     fs::write(guarded.folder.path().join("password"), "right: one\n").unwrap();
-    let asking = guarded.asking(&format!("{USER}{TRUST}"));
-    let mut program = Program::start(readscope(&["watch"]).args(&asking));
+    let client = guarded.arguments(&format!("{USER}{TRUST}"));
+    let mut program = Program::start(readscope(&["watch"]).args(&client));
     wait_until("some lines", SOON, || program.output().len() >= 5);
     assert!(program.output().iter().all(|line| line.ends_with("  server-101") || line.ends_with("  server-102")));
     program.signal(Signal::SIGTERM);
     assert_eq!(program.wait(SOON).code(), Some(0));
 
     let mut arguments = vec!["wait", "--for", "pod_ready", "mysql-9", "--timeout", "100ms"];
-    arguments.extend(asking.iter().map(String::as_str));
+    arguments.extend(client.iter().map(String::as_str));
     let ended = call(&arguments);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("mysql-9 has not reached pod_ready"), "{}", ended.stderr);
@@ -95,7 +95,7 @@ fn an_exporter_with_tls_and_users_is_asked_by_who_knows_it() {
 }
 
 #[test]
-fn a_name_that_the_certificate_has_is_enough_and_a_clients_certificate_is_shown() {
+fn a_server_name_and_a_client_certificate_are_used() {
     let guarded = Guarded::new("elsewhere", true);
     fs::write(guarded.folder.path().join("password"), "right: one").unwrap();
     let identity = "cert_file: client.pem, key_file: client.key";
@@ -104,20 +104,20 @@ fn a_name_that_the_certificate_has_is_enough_and_a_clients_certificate_is_shown(
         tls(&format!("server_name: elsewhere.example, {identity}")),
         format!("{USER}tls_config: {{insecure_skip_verify: true, {identity}}}\n"),
     ] {
-        let mut program = Program::start(readscope(&["watch"]).args(guarded.asking(&tls)));
+        let mut program = Program::start(readscope(&["watch"]).args(guarded.arguments(&tls)));
         wait_until("a line", SOON, || !program.output().is_empty() || !program.is_running());
         assert!(program.is_running(), "{tls}: {:?}", program.log());
     }
     assert!(
         guarded.refusal(&tls(identity)).contains("cannot verify the certificate"),
-        "the certificate is not 127.0.0.1's"
+        "the certificate has another name"
     );
     let without = guarded.refusal(&tls("server_name: elsewhere.example"));
     assert!(without.contains("requires a client certificate"), "{without}");
 }
 
 #[test]
-fn what_does_not_belong_into_arguments_is_refused_there() {
+fn invalid_arguments_of_attach_are_refused() {
     let ended = call(&["watch", "--attach", "https://prometheus:secret@127.0.0.1:1"]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("--http.config.file"), "{}", ended.stderr);

@@ -1,4 +1,4 @@
-//! The web configuration file: who is let in, what is refused, and that a change of it counts.
+//! The web configuration file: users, refused settings, reload.
 
 use std::{fs, path::Path};
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// `$2y$04$`: the least cost, for a quick test.
+/// `$2y$04$`: the lowest cost, for a fast test.
 fn user(name: &str, password: &str) -> String {
     format!("  {name}: {}\n", bcrypt::hash(password, 4).unwrap())
 }
@@ -47,7 +47,7 @@ fn check(file: &Path, content: &str) -> Ended {
 }
 
 #[test]
-fn nothing_is_served_without_credentials_and_a_changed_file_counts() {
+fn every_path_needs_credentials_and_a_changed_file_is_reloaded() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("web.yaml");
     let headers = "http_server_config: {headers: {X-Frame-Options: deny}}\n";
@@ -69,14 +69,14 @@ fn nothing_is_served_without_credentials_and_a_changed_file_counts() {
 
     fs::write(&file, "basic_auth_users: {one: plain}\n").unwrap();
     wait_until("the refusal", SOON, || exporter.program.logged(&["failed to reload the web configuration"]) > 0);
-    assert_eq!(status(&exporter, "/metrics", &basic("one:a:b")), 200, "the previous one stays in use");
+    assert_eq!(status(&exporter, "/metrics", &basic("one:a:b")), 200, "the previous configuration stays in effect");
     fs::write(&file, format!("basic_auth_users:\n{}", user("three", "third"))).unwrap();
     wait_until("the new user", SOON, || status(&exporter, "/metrics", &basic("three:third")) == 200);
     assert_eq!(status(&exporter, "/metrics", &basic("one:a:b")), 401);
 }
 
 #[test]
-fn what_cannot_be_honoured_is_refused_by_its_name() {
+fn unsupported_settings_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("web.yaml");
     let tls = |more: &str| tls_with(&format!("  {more}\n"));
@@ -107,7 +107,7 @@ fn what_cannot_be_honoured_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn http_2_is_offered_over_tls_unless_it_is_turned_off() {
+async fn http_2_is_offered_over_tls_unless_it_is_disabled() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("web.yaml");
     copy_fixtures(folder.path());
@@ -126,7 +126,7 @@ async fn http_2_is_offered_over_tls_unless_it_is_turned_off() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_told_once_and_shown_until_it_is_renewed() {
+async fn an_expired_certificate_is_reported_once_and_used_until_it_is_renewed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("web.yaml");
     copy_fixtures(folder.path());
@@ -134,11 +134,11 @@ async fn an_expired_certificate_is_told_once_and_shown_until_it_is_renewed() {
     let server = Server::playing(Script::good());
     let further = [&QUICK[..], &["--web.config.file", file.to_str().unwrap()]].concat();
     let exporter = Exporter::start(readscope(&[]).args(arguments(server.address, &further)));
-    let told = || exporter.program.logged(&["has expired", "2021-01-01T00:00:00Z", "renew the certificate"]);
-    wait_until("the warning", SOON, || told() == 1);
-    assert!(try_connect(exporter.address, &[]).await.is_err(), "a client that looks at dates refuses it");
+    let warnings = || exporter.program.logged(&["has expired", "2021-01-01T00:00:00Z", "renew the certificate"]);
+    wait_until("the warning", SOON, || warnings() == 1);
+    assert!(try_connect(exporter.address, &[]).await.is_err(), "a client that checks dates refuses it");
     fs::write(&file, tls_with("")).unwrap();
     wait_until("the renewed one", SOON, || exporter.program.logged(&["reloaded the web configuration"]) == 1);
     assert!(try_connect(exporter.address, &[]).await.is_ok());
-    assert_eq!(told(), 1);
+    assert_eq!(warnings(), 1);
 }

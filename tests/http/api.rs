@@ -1,4 +1,4 @@
-//! What the API and the exposition say of a snapshot that the test decides.
+//! The API and the exposition of a given snapshot.
 
 use readscope::{model::Snapshot, view::metrics::Exposition};
 use serde_json::Value;
@@ -19,7 +19,7 @@ fn exposition(snapshot: &Snapshot) -> String {
 }
 
 #[test]
-fn the_exposition_of_a_snapshot_is_this_text() {
+fn the_exposition_of_a_snapshot_has_this_text() {
     let exposition = exposition(&snapshot());
     let ours = exposition.lines().filter(|line| !line.contains("process_"));
     let text: String = ours.map(|line| line.replace(env!("CARGO_PKG_VERSION"), "VERSION") + "\n").collect();
@@ -31,7 +31,7 @@ fn the_exposition_of_a_snapshot_is_this_text() {
 }
 
 #[test]
-fn before_the_first_probe_every_reason_is_there_and_no_replica() {
+fn before_the_first_probe_every_reason_and_no_replica_has_a_series() {
     let exposition = exposition(&nothing());
     let failures = "readscope_probe_failures_total{";
     assert_eq!(exposition.lines().filter(|line| line.starts_with(failures) && line.ends_with(" 0")).count(), 11);
@@ -96,7 +96,7 @@ fn the_api_has_every_field_of_the_contract() {
 }
 
 #[test]
-fn before_the_first_probe_the_api_says_null_and_nothing_is_ready() {
+fn before_the_first_probe_the_api_has_no_replicas_and_readscope_is_not_ready() {
     let site = Served::showing(nothing(), CONFIGURATION);
     let target = get(site.address, "/api/v1/targets").json()["targets"][0].clone();
     assert_eq!((&target["probes"], &target["verdict"]), (&Value::from(0), &Value::from("undecided")));
@@ -104,7 +104,7 @@ fn before_the_first_probe_the_api_says_null_and_nothing_is_ready() {
     for path in ["/-/ready", "/readyz"] {
         let answer = get(site.address, path);
         assert_eq!(answer.status, 503);
-        assert_eq!(answer.text(), "The first probe of mysql/mysql-read is not over yet.\n");
+        assert_eq!(answer.text(), "The first probe of mysql/mysql-read has not finished yet.\n");
         assert_guarded(&answer);
     }
     assert_eq!(get(site.address, "/-/healthy").status, 200);

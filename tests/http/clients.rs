@@ -1,4 +1,4 @@
-//! Clients that are many, slow, or talk nonsense.
+//! Many clients, slow clients, malformed requests.
 
 use std::{
     io::{Read, Write},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[test]
-fn fifty_clients_scrape_at_once_and_no_probe_fails_for_it() {
+fn fifty_concurrent_scrapes_fail_no_probe() {
     let server = Server::playing(Script::good());
     let mut exporter = Exporter::with(server.address, &PATIENT);
     exporter.wait_for_reads(5);
@@ -41,7 +41,7 @@ fn fifty_clients_scrape_at_once_and_no_probe_fails_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_sends_a_byte_a_second_is_hung_up_on() {
+async fn a_client_that_sends_a_byte_per_second_is_disconnected() {
     let site = ServedHere::showing(snapshot(), Access::open()).await;
     let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
     let began = tokio::time::Instant::now();
@@ -56,14 +56,17 @@ async fn a_client_that_sends_a_byte_a_second_is_hung_up_on() {
             }
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "a client of one byte a second is served for ever");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "a client that sends a byte per second keeps its connection"
+        );
     }
     let held = began.elapsed();
     assert!(held >= Duration::from_secs(5) && held <= Duration::from_secs(15), "{held:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_says_nothing_more_is_hung_up_on() {
+async fn an_idle_client_is_disconnected() {
     let site = ServedHere::showing(snapshot(), Access::open()).await;
     for request in ["", "GET /-/healthy HTTP/1.1\r\nHost: here\r\n\r\n"] {
         let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
@@ -93,7 +96,7 @@ async fn a_client_that_never_reads_is_hung_up_on() {
 /// Sends as much of `head` as the server takes, and returns the status that it answers.
 fn status_of(address: SocketAddr, head: &[u8]) -> Option<u16> {
     let mut stream = connect(address);
-    // The server may hang up in the middle, having seen enough.
+    // The server may close the connection before the end.
     let _ = stream.write_all(head);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -113,7 +116,7 @@ fn a_head_of_1_mb_is_refused_with_431() {
 }
 
 #[test]
-fn what_is_not_http_is_refused() {
+fn other_protocols_are_refused() {
     let site = served();
     for nonsense in [
         &b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..],
@@ -132,7 +135,7 @@ fn what_is_not_http_is_refused() {
 }
 
 #[test]
-fn slow_clients_delay_nobody() {
+fn slow_clients_do_not_delay_others() {
     let site = served();
     let slow: Vec<TcpStream> = (0..20)
         .map(|_| {
@@ -141,7 +144,7 @@ fn slow_clients_delay_nobody() {
             stream
         })
         .collect();
-    // To wait for even one of them would take longer than an answer may.
+    // A wait for one of them would exceed the time limit of a response.
     for (path, _) in PATHS {
         assert_eq!(get(site.address, path).status, 200, "{path}");
     }

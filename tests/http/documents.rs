@@ -1,4 +1,4 @@
-//! Every JSON document and event, to the letter.
+//! Every JSON document and event, byte for byte.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -115,14 +115,14 @@ fn assert_is<T: Serialize + DeserializeOwned>(name: &str, json: &str) {
 }
 
 #[test]
-fn documents_are_this_text() {
+fn documents_have_this_text() {
     let site = Served::showing(snapshot(), "");
     assert_is::<Targets<'_>>("targets", &get(site.address, "/api/v1/targets").text());
     assert_is::<ScaleEvents<'_>>("scale-events", &get(site.address, "/api/v1/scale-events").text());
 }
 
 #[test]
-fn events_of_one_target_are_this_text() {
+fn events_of_one_target_have_this_text() {
     let site = Served::showing(answered(&[("mysql/mysql-read", 1)], 1), "");
     let mut events = Events::open(site.address, "");
     assert_is::<SnapshotEvent<'_>>("first-snapshot", &events.next_text("snapshot"));
@@ -133,7 +133,7 @@ fn events_of_one_target_are_this_text() {
 }
 
 #[test]
-fn events_of_many_targets_are_this_text() {
+fn events_of_many_targets_have_this_text() {
     let site = Served::showing(answered(&[("a/b", 1), ("c/d", 1)], 1), "");
     let mut events = Events::open(site.address, "");
     assert_is::<OverviewEvent<'_>>("overview", &events.next_text("overview"));

@@ -42,7 +42,7 @@ impl Events {
         Self { lines }
     }
 
-    /// The next event, signs of life left out; `None` at the end of the stream.
+    /// The next event without beats; `None` at the end of the stream.
     fn next(&mut self) -> Option<(String, Value)> {
         self.next_data().map(|(name, data)| (name, serde_json::from_str(&data).unwrap()))
     }
@@ -82,7 +82,7 @@ impl Events {
 }
 
 #[test]
-fn a_stream_begins_with_what_the_api_says() {
+fn a_stream_starts_with_the_documents_of_the_api() {
     let site = served();
     let api = get(site.address, "/api/v1/targets").json();
     let scale_events = get(site.address, "/api/v1/scale-events").json();
@@ -96,7 +96,7 @@ fn a_stream_begins_with_what_the_api_says() {
 }
 
 #[test]
-fn each_answer_comes_once_with_the_picture_that_it_makes() {
+fn each_read_is_sent_once_with_its_snapshot() {
     let site = Served::showing(nothing(), CONFIGURATION);
     let mut events = Events::open(site.address, "");
     assert_eq!(events.next_named("snapshot")["targets"][0]["last_reads"], Value::Array(Vec::new()));
@@ -107,14 +107,14 @@ fn each_answer_comes_once_with_the_picture_that_it_makes() {
         assert_eq!(new["answers"].as_array().unwrap().len(), if answers == 4 { 2 } else { 1 });
         let newest = format!("1970-01-01T00:00:{:02}.000Z", answers - 1);
         assert_eq!(new["answers"][0]["time"].as_str(), Some(newest.as_str()));
-        let picture = events.next_named("snapshot");
-        assert_eq!(picture["targets"][0]["probes"], answers);
-        assert!(picture["targets"][0].get("last_reads").is_none(), "the reader has them");
+        let snapshot = events.next_named("snapshot");
+        assert_eq!(snapshot["targets"][0]["probes"], answers);
+        assert!(snapshot["targets"][0].get("last_reads").is_none(), "the reader has them already");
     }
 }
 
 #[test]
-fn of_many_targets_the_stream_tells_those_that_changed() {
+fn the_overview_has_the_changed_targets() {
     let names = |event: &Value| -> Vec<String> {
         event["targets"]
             .as_array()
@@ -136,7 +136,7 @@ fn of_many_targets_the_stream_tells_those_that_changed() {
     let more = events.next_named("overview");
     assert_eq!((names(&more).len(), &more["whole"]), (3, &Value::Bool(true)));
 
-    // The target is gone, and then there is only one.
+    // The target of the second stream is removed, and one target is left.
     site.show(answered(&[("a/b", 1)], 3));
     for stream in [&mut events, &mut second] {
         assert!(stream.next_named("end")["reason"].as_str().unwrap().contains("targets changed"));
@@ -145,7 +145,7 @@ fn of_many_targets_the_stream_tells_those_that_changed() {
 }
 
 #[test]
-fn a_target_that_there_is_not_is_404() {
+fn an_unknown_target_is_404() {
     let site = served();
     for query in ["?target=", "?target=nothing", "?target=%ff", "?target=mysql/mysql-read%00"] {
         let answer = get(site.address, &format!("/api/v1/events{query}"));
@@ -155,7 +155,7 @@ fn a_target_that_there_is_not_is_404() {
 }
 
 #[test]
-fn streams_are_told_of_a_stop_and_do_not_hold_it_up() {
+fn streams_end_at_shutdown_and_do_not_delay_it() {
     let site = served();
     let mut streams: Vec<_> = (0..10).map(|_| Events::open(site.address, "")).collect();
     for stream in &mut streams {
@@ -172,7 +172,7 @@ fn streams_are_told_of_a_stop_and_do_not_hold_it_up() {
 }
 
 #[test]
-fn more_streams_than_there_are_places_are_refused_and_places_come_back() {
+fn streams_above_the_limit_are_refused_until_others_close() {
     let site = served();
     let streams: Vec<_> = (0..256).map(|_| Events::open(site.address, "")).collect();
     let refused = get(site.address, "/api/v1/events");
@@ -217,16 +217,16 @@ async fn read_after(rest: Duration, bytes: usize) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_does_not_keep_up_is_told_and_dropped() {
+async fn a_slow_reader_is_disconnected_with_the_reason() {
     let text = read_after(Duration::from_secs(60), 1 << 20).await;
     let end = text.rfind("event: end").unwrap_or_else(|| panic!("{} bytes and no end", text.len()));
-    assert!(text[end..].contains("this reader was too slow"), "{}", &text[end..]);
+    assert!(text[end..].contains("the reader was too slow"), "{}", &text[end..]);
     // A minute's frames were not kept for it: what it got is what the sockets hold.
     assert!(text.matches("event: snapshot").count() < 100, "{}", text.matches("event: snapshot").count());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_ends_before_its_connection_does_and_says_that_there_is_more() {
+async fn a_stream_ends_before_its_connection_and_asks_to_reconnect() {
     let text = read_after(Duration::ZERO, 10).await;
     let end = text.rfind("event: end").unwrap_or_else(|| panic!("{} bytes and no end", text.len()));
     assert!(text[end..].contains("\"again\":true"), "{}", &text[end..]);

@@ -1,4 +1,4 @@
-//! HTTP/2, which TLS clients may ask for, and what misuse of it leads to.
+//! HTTP/2 for TLS clients, and its misuse.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::support::{
     site::{ServedHere, snapshot},
 };
 
-/// Long enough for a busy machine; nothing here takes a second.
+/// Long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(60);
 
 /// A connection whose frames the test writes itself.
@@ -45,7 +45,7 @@ const END_HEADERS: u8 = 4;
 const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// A site over TLS in the test's own runtime, as a web configuration with a certificate alone makes it.
+/// A site over TLS in the runtime of the test, with a certificate and no users.
 async fn served() -> ServedHere {
     let mut config = Arc::unwrap_or_clone(tls_server("server"));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -77,7 +77,7 @@ fn request(method: Method, path: &str) -> Request<Empty<Bytes>> {
     Request::builder().method(method).uri(address).version(Version::HTTP_2).body(Empty::new()).unwrap()
 }
 
-/// What a client of hyper's is answered to one request after the other.
+/// The responses to one request after the other, with the client of hyper.
 async fn answers(address: SocketAddr, requests: Vec<Request<Empty<Bytes>>>) -> Vec<Response<Incoming>> {
     let stream = connect(address, &["h2"]).await;
     let (mut sender, connection) = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -95,7 +95,7 @@ async fn whole(answer: Response<Incoming>) -> String {
 }
 
 #[tokio::test]
-async fn it_says_the_same_as_http_1_does() {
+async fn responses_equal_those_of_http_1() {
     let site = served().await;
     let agreed = async |protocols: &[&str]| {
         let stream = connect(site.address, protocols).await;
@@ -128,12 +128,12 @@ async fn it_says_the_same_as_http_1_does() {
     assert_eq!(whole(head).await, "");
     assert!(whole(targets).await.starts_with("{\"targets\":["));
     assert_eq!(refused.headers()["allow"], "GET, HEAD");
-    let mut told = String::new();
-    while !told.contains("event: scale_events") {
+    let mut received = String::new();
+    while !received.contains("event: scale_events") {
         let frame = timeout(SOON, events.body_mut().frame()).await.unwrap().unwrap().unwrap();
-        told += str::from_utf8(&frame.into_data().unwrap()).unwrap();
+        received += str::from_utf8(&frame.into_data().unwrap()).unwrap();
     }
-    assert!(told.contains("event: snapshot\ndata: {"), "{told}");
+    assert!(received.contains("event: snapshot\ndata: {"), "{received}");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_head_that_is_too_large_is_refused() {
     let site = served().await;
     let mut large = request(Method::GET, "/metrics");
     large.headers_mut().insert("x", "y".repeat(40_000).parse().unwrap());
-    // What the client is told of the limit it may hold to by itself.
+    // A client of hyper respects the announced limit by itself.
     let stream = connect(site.address, &["h2"]).await;
     let (mut sender, connection) = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -153,7 +153,7 @@ async fn a_head_that_is_too_large_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_asks_for_nothing_is_hung_up_on() {
+async fn an_idle_client_is_disconnected() {
     let site = served().await;
     let mut raw = Raw::open(site.address).await;
     let began = Instant::now();
@@ -163,13 +163,13 @@ async fn a_client_that_asks_for_nothing_is_hung_up_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_take_its_answer_is_hung_up_on() {
+async fn a_client_that_does_not_read_its_response_is_disconnected() {
     let site = served().await;
     let mut raw = Raw::open(site.address).await;
     let began = Instant::now();
     // Without a window nothing may be sent.
     raw.send(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).await;
-    raw.ask(1, "/metrics").await;
+    raw.request(1, "/metrics").await;
     let frames = raw.rest().await;
     let held = began.elapsed();
     assert!(held >= Duration::from_secs(25) && held <= Duration::from_secs(60), "{held:?}");
@@ -178,14 +178,14 @@ async fn a_client_that_does_not_take_its_answer_is_hung_up_on() {
 }
 
 #[tokio::test]
-async fn requests_that_are_taken_back_at_once_end_the_connection() {
+async fn many_cancelled_requests_end_the_connection() {
     const MANY: u32 = 10_000;
     let site = served().await;
     let mut raw = Raw::open(site.address).await;
     for number in 0..MANY {
         let stream = 2 * number + 1;
-        let asked = raw.try_ask(stream, "/metrics").await;
-        if !asked || !raw.try_send(RST_STREAM, 0, stream, &[0, 0, 0, 8]).await {
+        let sent = raw.try_request(stream, "/metrics").await;
+        if !sent || !raw.try_send(RST_STREAM, 0, stream, &[0, 0, 0, 8]).await {
             break;
         }
     }
@@ -199,17 +199,17 @@ async fn requests_that_are_taken_back_at_once_end_the_connection() {
 }
 
 #[tokio::test]
-async fn more_requests_than_may_be_under_way_are_refused() {
+async fn requests_above_the_limit_are_refused() {
     const EVENTS: &str = "/api/v1/events";
     let site = served().await;
     let mut raw = Raw::open(site.address).await;
     for number in 0..130 {
-        raw.ask(2 * number + 1, EVENTS).await;
+        raw.request(2 * number + 1, EVENTS).await;
     }
     let (mut opened, mut refused) = (0, 0);
     while opened + refused < 130 {
         let next = timeout(SOON, raw.frame()).await;
-        let next = next.unwrap_or_else(|_| panic!("{opened} opened, {refused} refused, and nothing more is said"));
+        let next = next.unwrap_or_else(|_| panic!("{opened} opened, {refused} refused, and no further frame"));
         let (kind, _, _, payload) = next.expect("the connection lasts");
         match kind {
             HEADERS => opened += 1,
@@ -227,7 +227,7 @@ async fn more_requests_than_may_be_under_way_are_refused() {
 }
 
 #[tokio::test]
-async fn a_head_without_an_end_ends_the_connection() {
+async fn an_endless_head_ends_the_connection() {
     const MANY: usize = 10_000;
     let site = served().await;
     let mut raw = Raw::open(site.address).await;
@@ -244,7 +244,7 @@ async fn a_head_without_an_end_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_body_is_taken_as_far_as_nobody_needs_to_read_it() {
+async fn an_unread_request_body_is_limited() {
     let site = served().await;
     let mut raw = Raw::open(site.address).await;
     raw.send(HEADERS, END_HEADERS, 1, &head("/-/healthy")).await;
@@ -282,11 +282,11 @@ impl Raw {
         raw
     }
 
-    async fn ask(&mut self, stream: u32, path: &str) {
-        assert!(self.try_ask(stream, path).await);
+    async fn request(&mut self, stream: u32, path: &str) {
+        assert!(self.try_request(stream, path).await);
     }
 
-    async fn try_ask(&mut self, stream: u32, path: &str) -> bool {
+    async fn try_request(&mut self, stream: u32, path: &str) -> bool {
         self.try_send(HEADERS, END_STREAM | END_HEADERS, stream, &head(path)).await
     }
 
@@ -305,7 +305,7 @@ impl Raw {
         matches!(timeout(SOON, sending).await, Ok(Ok(())))
     }
 
-    /// The next frame; `None` when the server has hung up.
+    /// The next frame; `None` at the end of the connection.
     async fn frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).await.ok()?;
@@ -320,7 +320,7 @@ impl Raw {
         self.until(|_| false).await
     }
 
-    /// All frames to the one that is meant, or to the end.
+    /// All frames up to the first that matches, or to the end.
     async fn until(&mut self, meant: impl Fn(&Frame) -> bool) -> Vec<Frame> {
         let mut frames = Vec::new();
         while let Some(frame) = self.frame().await {

@@ -1,4 +1,4 @@
-//! The program as a service: when it is ready, how it bears running out of files, and how it ends.
+//! The program as a service: readiness, lack of file descriptors, shutdown.
 
 use std::{
     io::{Read, Write},
@@ -17,14 +17,14 @@ use crate::support::{
     waiting::wait_until,
 };
 
-/// Longer than any probe here takes, so that one is under way whenever the program is to end.
+/// With a timeout longer than the tests, so that a probe is in flight at shutdown.
 const HANGING: [&str; 8] = ["--tls", "disabled", "--interval", "20ms", "--timeout", "60s", "--max-in-flight", "4"];
 
 /// A stop takes at most 5 s, and a busy machine may be late.
 const DRAINED_WITHIN: Duration = Duration::from_secs(9);
 
 #[test]
-fn it_is_ready_once_the_first_probe_is_over() {
+fn readiness_starts_with_the_end_of_the_first_probe() {
     let server = Server::playing(Script::nothing().then_silence());
     let slow = ["--tls", "disabled", "--interval", "20ms", "--timeout", "60s", "--max-in-flight", "1000"];
     let mut exporter = Exporter::with(server.address, &slow);
@@ -37,7 +37,7 @@ fn it_is_ready_once_the_first_probe_is_over() {
 }
 
 #[test]
-fn it_listens_at_every_address_and_without_an_ip_at_all_of_them() {
+fn readscope_listens_at_every_given_address_and_without_an_ip_at_all_addresses() {
     let server = Server::playing(Script::good());
     let exporter = Exporter::with(server.address, &["--tls", "disabled", "--web.listen-address", ":0"]);
     wait_until("two listeners", SOON, || exporter.program.logged(&["listening for HTTP"]) == 2);
@@ -49,32 +49,32 @@ fn it_listens_at_every_address_and_without_an_ip_at_all_of_them() {
 }
 
 #[test]
-fn without_free_files_it_waits_tells_once_and_recovers() {
+fn lack_of_file_descriptors_is_reported_once_and_readscope_recovers() {
     let server = Server::playing(Script::good());
     let arguments = arguments(server.address, &PATIENT);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut exporter = Exporter::start(&mut readscope_with_files(40, &arguments));
     exporter.wait_for_reads(5);
 
-    // The kernel takes them all; the program has files for some.
+    // The kernel accepts all of them; the program has file descriptors for some.
     let idle: Vec<TcpStream> = (0..60).map(|_| connect(exporter.address)).collect();
     let failing = ["failed (other)", "Too many open files"];
     wait_until("probes without a file", SOON, || exporter.program.logged(&failing) == 1);
-    wait_until("accepts without a file", SOON, || exporter.program.logged(&["cannot accept HTTP connections"]) == 1);
+    wait_until("accepts without a file", SOON, || exporter.program.logged(&["failed to accept HTTP connections"]) == 1);
     drop(idle);
 
     let metrics = exporter.wait_for_reads(20);
     assert!(metrics.failures("other") >= 1);
     assert_eq!(metrics.all_failures(), metrics.failures("other"));
     assert_eq!(exporter.program.logged(&failing), 1);
-    assert_eq!(exporter.program.logged(&["cannot accept HTTP connections"]), 1);
+    assert_eq!(exporter.program.logged(&["failed to accept HTTP connections"]), 1);
     exporter.program.signal(Signal::SIGTERM);
     assert_eq!(exporter.program.wait(DRAINED_WITHIN).code(), Some(0));
     server.wait_until_closed(0);
 }
 
 #[test]
-fn a_signal_drains_at_once_where_nothing_but_an_idle_client_is_left() {
+fn a_signal_stops_at_once_despite_idle_clients() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let server = Server::playing(Script::good());
         let mut exporter = Exporter::of(server.address);
@@ -87,7 +87,7 @@ fn a_signal_drains_at_once_where_nothing_but_an_idle_client_is_left() {
         let silent = connect(exporter.address);
 
         exporter.program.signal(signal);
-        // A stop that waits for either of them is cut off, with another code.
+        // A shutdown that waits for either of them has another exit code.
         assert_eq!(exporter.program.wait(DRAINED_WITHIN).code(), Some(0), "{signal}");
         assert_eq!(exporter.program.logged(&["shutting down", signal.as_str()]), 1);
         assert!(try_get(exporter.address, "/-/healthy").is_err());
@@ -97,7 +97,7 @@ fn a_signal_drains_at_once_where_nothing_but_an_idle_client_is_left() {
 }
 
 #[test]
-fn probes_under_way_are_finished_before_it_ends() {
+fn probes_in_flight_are_finished_before_the_end() {
     let server = Server::playing(Script::nothing().receive_within(Duration::from_secs(1)).then_close());
     let exporter = Exporter::with(server.address, &["--tls", "disabled", "--interval", "50ms", "--timeout", "3s"]);
     wait_until("a probe", SOON, || server.opened() >= 1);
@@ -108,30 +108,30 @@ fn probes_under_way_are_finished_before_it_ends() {
 }
 
 #[test]
-fn a_stop_is_cut_off_after_its_time() {
+fn a_shutdown_ends_after_its_time_limit() {
     let server = Server::playing(Script::nothing().then_silence());
     let exporter = Exporter::with(server.address, &HANGING);
     wait_until("a probe", SOON, || server.opened() >= 1);
-    // Half a request is not waited for longer than a probe is.
+    // The shutdown does not wait longer for half a request than for a probe.
     let mut half = connect(exporter.address);
     half.write_all(b"GET /metrics HTTP/1.1\r\nHo").unwrap();
     let began = Instant::now();
     exporter.program.signal(Signal::SIGTERM);
     let ended = exporter.program.ended(DRAINED_WITHIN);
-    assert!(began.elapsed() >= Duration::from_secs(4), "probes under way are waited for: {ended:?}");
+    assert!(began.elapsed() >= Duration::from_secs(4), "the shutdown waits for probes in flight: {ended:?}");
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.stderr.contains("shutdown cut short after 5s"), "{ended:?}");
     server.wait_until_closed(0);
 }
 
 #[test]
-fn half_a_request_does_not_hold_up_a_stop_of_an_idle_program() {
+fn half_a_request_does_not_delay_the_shutdown() {
     let server = Server::playing(Script::good());
     let mut exporter = Exporter::of(server.address);
     exporter.wait_for_reads(3);
     let mut half = connect(exporter.address);
     half.write_all(b"GET /metrics HTTP/1.1\r\nHo").unwrap();
-    // An answer to somebody else means that the half was read too.
+    // A response to another client means that the half was read too.
     assert_eq!(get(exporter.address, "/-/healthy").status, 200);
     exporter.program.signal(Signal::SIGTERM);
     let ended = exporter.program.ended(DRAINED_WITHIN);
@@ -139,7 +139,7 @@ fn half_a_request_does_not_hold_up_a_stop_of_an_idle_program() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_stops_at_once() {
     let server = Server::playing(Script::nothing().then_silence());
     let mut exporter = Exporter::with(server.address, &HANGING);
     wait_until("a probe", SOON, || server.opened() >= 1);

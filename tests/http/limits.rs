@@ -1,4 +1,4 @@
-//! How much is under way at once, and requests that are more than they seem.
+//! Limits of concurrent requests, and request smuggling.
 
 use std::{
     io::{Read, Write},
@@ -30,8 +30,8 @@ async fn served_here(snapshot: Snapshot) -> ServedHere {
 
 const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
 
-/// A client that has asked for the metrics.
-async fn asks(address: SocketAddr) -> tokio::net::TcpStream {
+/// A client that has requested the metrics.
+async fn scrape(address: SocketAddr) -> tokio::net::TcpStream {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.write_all(SCRAPE).await.unwrap();
     stream
@@ -44,7 +44,7 @@ async fn answer(mut stream: tokio::net::TcpStream) -> Answer {
 }
 
 #[test]
-fn scrapes_beyond_those_that_may_be_under_way_are_refused_and_come_back() {
+fn scrapes_above_the_limit_are_refused() {
     const PLACES: usize = 64;
     // One thread renders, and it is busy with something else.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
@@ -54,7 +54,7 @@ fn scrapes_beyond_those_that_may_be_under_way_are_refused_and_come_back() {
         tokio::task::spawn_blocking(move || released.blocking_recv());
         let (done, mut over) = mpsc::channel(2 * PLACES);
         for _ in 0..PLACES + 10 {
-            let (done, stream) = (done.clone(), asks(site.address).await);
+            let (done, stream) = (done.clone(), scrape(site.address).await);
             tokio::spawn(async move { done.send(answer(stream).await).await });
         }
         for _ in 0..10 {
@@ -66,38 +66,38 @@ fn scrapes_beyond_those_that_may_be_under_way_are_refused_and_come_back() {
             let scraped = tokio::time::timeout(SOON, over.recv()).await.unwrap().unwrap();
             assert_eq!(scraped.status, 200, "{scraped:?}");
         }
-        assert_eq!(answer(asks(site.address).await).await.status, 200);
+        assert_eq!(answer(scrape(site.address).await).await.status, 200);
     });
 }
 
 #[tokio::test]
-async fn what_slow_clients_do_not_take_is_bounded_and_free_again_when_they_are_gone() {
-    // A scrape of some tens of megabytes, which no socket takes.
+async fn responses_for_slow_clients_are_limited_until_the_clients_are_gone() {
+    // A scrape of tens of megabytes, more than sockets buffer.
     let site = served_here(answered(&[(&"x".repeat(200_000), 5)], 0)).await;
-    let slow = asks(site.address).await;
+    let slow = scrape(site.address).await;
     slow.readable().await.unwrap();
-    let refused = answer(asks(site.address).await).await;
+    let refused = answer(scrape(site.address).await).await;
     assert_eq!(refused.status, 503, "{} bytes", refused.body.len());
     drop(slow);
     let mut scraped = None;
     for _ in 0..1000 {
-        let again = answer(asks(site.address).await).await;
+        let again = answer(scrape(site.address).await).await;
         if again.status == 200 {
             scraped = Some(again);
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let scraped = scraped.expect("what the slow client did not take is free again");
+    let scraped = scraped.expect("the places of the slow client are free again");
     assert!(scraped.body.len() > 16 << 20, "{} bytes", scraped.body.len());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_its_answer_too_slowly_is_hung_up_on() {
+async fn a_client_that_reads_too_slowly_is_disconnected() {
     let site = served_here(answered(&[(&"x".repeat(200_000), 5)], 0)).await;
-    let mut slow = asks(site.address).await;
+    let mut slow = scrape(site.address).await;
     slow.readable().await.unwrap();
-    // Time does not pass by itself while something is rendered.
+    // Paused time does not advance while a response is rendered.
     for _ in 0..60 {
         tokio::time::advance(Duration::from_secs(1)).await;
     }
@@ -107,10 +107,10 @@ async fn a_client_that_takes_its_answer_too_slowly_is_hung_up_on() {
     assert!(bytes.len() < 16 << 20, "after a minute it has all {} bytes", bytes.len());
 }
 
-/// What the server says to these bytes until it hangs up.
-fn said(address: SocketAddr, bytes: &[u8]) -> String {
+/// The response to these bytes until the server closes the connection.
+fn response(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = connect(address);
-    // It may hang up in the middle, having seen enough.
+    // The server may close the connection before the end.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -118,7 +118,7 @@ fn said(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_request_within_a_request_is_never_answered() {
+fn a_smuggled_request_is_never_answered() {
     let site = served();
     let hidden = "GET /config HTTP/1.1\r\nHost: here\r\n\r\n";
     let length = hidden.len();
@@ -139,35 +139,35 @@ fn a_request_within_a_request_is_never_answered() {
         ("Transfer-Encoding: xchunked\r\n".to_owned(), format!("0\r\n\r\n{hidden}")),
         ("Transfer-Encoding : chunked\r\n".to_owned(), format!("0\r\n\r\n{hidden}")),
     ] {
-        let said = said(site.address, format!("{post}{head}\r\n{body}").as_bytes());
-        assert!(!said.contains("HTTP/1.1 200 OK"), "{head:?}: {said}");
-        assert!(!said.contains("targets:"), "{head:?}: {said}");
+        let response = response(site.address, format!("{post}{head}\r\n{body}").as_bytes());
+        assert!(!response.contains("HTTP/1.1 200 OK"), "{head:?}: {response}");
+        assert!(!response.contains("targets:"), "{head:?}: {response}");
     }
     assert_eq!(get(site.address, "/-/healthy").status, 200);
 }
 
 #[test]
-fn two_lengths_are_no_request() {
+fn two_content_lengths_are_refused() {
     let site = served();
-    let said = said(
+    let response = response(
         site.address,
         b"GET /-/healthy HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     );
-    assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
 }
 
 #[test]
-fn a_body_that_nobody_needs_is_refused_or_never_read() {
+fn a_request_body_is_refused_or_never_read() {
     let site = served();
     let announced = "GET /-/healthy HTTP/1.1\r\nHost: here\r\nContent-Length: 1000000000\r\n\r\n";
-    let refused = said(site.address, announced.as_bytes());
+    let refused = response(site.address, announced.as_bytes());
     assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
 
     let mut endless = connect(site.address);
     endless.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
     wait_until("the end of an endless body", SOON, || endless.write_all(chunk.as_bytes()).is_err());
-    let small = said(
+    let small = response(
         site.address,
         b"GET /-/healthy HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
     );
@@ -175,7 +175,7 @@ fn a_body_that_nobody_needs_is_refused_or_never_read() {
 }
 
 #[test]
-fn connections_beyond_those_that_are_served_wait_and_are_served_then() {
+fn connections_above_the_limit_wait_for_a_free_place() {
     const PLACES: usize = 512;
     let site = served();
     let held: Vec<TcpStream> = (0..PLACES)
@@ -191,7 +191,7 @@ fn connections_beyond_those_that_are_served_wait_and_are_served_then() {
     let mut waiting = connect(site.address);
     waiting.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").unwrap();
     waiting.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    assert!(waiting.read(&mut [0]).is_err(), "it is served beside {PLACES} others");
+    assert!(waiting.read(&mut [0]).is_err(), "{PLACES} others are served at the same time");
     drop(held);
     waiting.set_read_timeout(Some(SOON)).unwrap();
     assert_eq!(Answer::read(waiting).unwrap().status, 200);

@@ -1,4 +1,4 @@
-//! The web side: paths, the API's shape, the exposition to the letter, clients that misbehave, and how it ends.
+//! The HTTP server: paths, the API, the exposition byte for byte, misbehaving clients, shutdown.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -19,7 +19,7 @@ const FILES: [(&str, &str); 8] = [
 ];
 
 #[test]
-fn the_page_is_whole_small_and_compressed_for_browsers() {
+fn the_page_is_complete_small_and_compressed_for_browsers() {
     let site = served();
     let mut bytes = 0;
     for (path, kind) in FILES {
@@ -41,7 +41,7 @@ fn the_page_is_whole_small_and_compressed_for_browsers() {
 }
 
 #[test]
-fn the_page_names_nothing_that_is_not_served_and_nothing_elsewhere() {
+fn the_page_refers_only_to_files_of_this_server() {
     let site = served();
     let known: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
     let index = get(site.address, "/").text();

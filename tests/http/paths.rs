@@ -24,7 +24,7 @@ pub(crate) fn served() -> Served {
     Served::showing(snapshot(), CONFIGURATION)
 }
 
-/// What every answer tells a browser.
+/// The security headers of every response.
 pub(crate) fn assert_guarded(answer: &Answer) {
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
@@ -34,7 +34,7 @@ pub(crate) fn assert_guarded(answer: &Answer) {
 }
 
 #[test]
-fn every_path_answers_get_and_head_with_its_type() {
+fn every_path_supports_get_and_head() {
     let site = served();
     for (path, kind) in PATHS {
         let answer = get(site.address, path);
@@ -53,7 +53,7 @@ fn every_path_answers_get_and_head_with_its_type() {
 }
 
 #[test]
-fn any_other_path_is_404_whatever_the_method() {
+fn other_paths_are_404_for_every_method() {
     let site = served();
     for path in ["/metrics/", "/nothing", "//", "/-/", "/api", "/api/v1/targets/x", "/%6detrics", "/../etc/passwd"] {
         for method in ["GET", "HEAD", "POST"] {
@@ -65,7 +65,7 @@ fn any_other_path_is_404_whatever_the_method() {
 }
 
 #[test]
-fn any_other_method_is_405_and_names_those_that_are_possible() {
+fn other_methods_are_405_with_the_allowed_methods() {
     let site = served();
     for (path, _) in PATHS {
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
@@ -77,7 +77,7 @@ fn any_other_method_is_405_and_names_those_that_are_possible() {
 }
 
 #[test]
-fn metrics_are_compressed_for_clients_that_take_it() {
+fn metrics_are_compressed_for_clients_that_accept_gzip() {
     let site = served();
     let plain = request(site.address, "GET", "/metrics", "Accept-Encoding: identity\r\n");
     assert_eq!(plain.header("content-encoding"), None);

@@ -1,4 +1,4 @@
-//! The configuration loaded anew: what changes, and what does not.
+//! Reload of the configuration: which state changes and which stays.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -18,7 +18,7 @@ fn write(path: &Path, targets: &[(&str, SocketAddr)]) {
     let entry = |(name, address): &(&str, SocketAddr)| format!("  - name: {name}\n    address: {address}\n");
     let entries: String = targets.iter().map(entry).collect::<Vec<_>>().concat();
     let defaults = "defaults: {tls: {mode: disabled}, interval: 20ms, timeout: 30s}";
-    // As Kubernetes does it: the file is another one at once.
+    // As Kubernetes does it: the file is replaced in one step.
     let next = path.with_extension("next");
     fs::write(&next, format!("{defaults}\ntargets:\n{entries}")).unwrap();
     fs::rename(next, path).unwrap();
@@ -45,7 +45,7 @@ fn probes(exporter: &Exporter, name: &str) -> u64 {
 }
 
 #[test]
-fn a_changed_file_changes_its_targets_and_leaves_the_others_alone() {
+fn a_reload_changes_only_the_changed_targets() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("readscope.yaml");
     let servers = [Server::playing(Script::good()), Server::playing(Script::good()), Server::playing(Script::good())];
@@ -63,9 +63,9 @@ fn a_changed_file_changes_its_targets_and_leaves_the_others_alone() {
         }),
     );
     wait_until("the new targets", SOON, || names(&exporter) == ["comes", "stays", "changes"]);
-    assert!(probes(&exporter, "stays") >= before, "it goes on counting");
+    assert!(probes(&exporter, "stays") >= before, "its counters stay");
     let reads = exporter.metrics().sum("readscope_reads_total", "target=\"changes\"");
-    assert_eq!(reads, 0, "it is another one, and nobody answers there");
+    assert_eq!(reads, 0, "it is a new target without a server");
     let text = exporter.metrics().text().to_owned();
     assert!(!text.contains("target=\"goes\""), "{text}");
     assert!(text.contains("\nreadscope_config_last_reload_successful 1\n"), "{text}");
@@ -75,7 +75,7 @@ fn a_changed_file_changes_its_targets_and_leaves_the_others_alone() {
 }
 
 #[test]
-fn a_bad_file_changes_nothing_and_is_told_until_it_is_good_again() {
+fn a_bad_file_changes_nothing_and_is_reported_until_it_is_fixed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("readscope.yaml");
     let server = Server::playing(Script::good());
@@ -116,7 +116,7 @@ fn a_bad_file_changes_nothing_and_is_told_until_it_is_good_again() {
 }
 
 #[test]
-fn a_reload_by_http_is_off_unless_it_is_turned_on() {
+fn reload_by_http_is_disabled_by_default() {
     let server = Server::playing(Script::good());
     let exporter = Exporter::of(server.address);
     let refused = http::request(exporter.address, "POST", "/-/reload", "");
@@ -127,7 +127,7 @@ fn a_reload_by_http_is_off_unless_it_is_turned_on() {
 }
 
 #[test]
-fn a_hangup_reads_the_options_again_and_ends_nothing() {
+fn sighup_reloads_and_stops_nothing() {
     let server = Server::playing(Script::good());
     let mut exporter = Exporter::of(server.address);
     let reads = exporter.wait_for_reads(3).reads();

@@ -1,4 +1,4 @@
-//! Many targets in one process: strange names, and bad ones beside good ones.
+//! Many targets in one process: unusual names, and failing targets beside working ones.
 
 use std::{fs, net::TcpListener};
 
@@ -7,14 +7,14 @@ use crate::{
     support::{exporter::Exporter, http, script::Script, server::Server, waiting::wait_for},
 };
 
-/// The longest name that is possible, of characters that every form of text has to escape.
+/// The longest possible name, with characters that every output format has to escape.
 fn odd_name() -> String {
     let odd = r#"it's "shop" \ {a="b"},</b> %2F é "#;
     odd.to_owned() + &"x".repeat(200 - odd.len())
 }
 
 #[test]
-fn a_name_of_odd_characters_is_the_same_everywhere() {
+fn a_name_with_special_characters_is_the_same_everywhere() {
     let name = odd_name();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("readscope.yaml");
@@ -41,7 +41,7 @@ fn a_name_of_odd_characters_is_the_same_everywhere() {
 }
 
 #[test]
-fn targets_that_do_not_work_delay_no_other() {
+fn failing_targets_do_not_delay_others() {
     const PROBES: u64 = 300;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("readscope.yaml");
@@ -71,6 +71,6 @@ fn targets_that_do_not_work_delay_no_other() {
         });
         assert_eq!(of(&exporter, "readscope_reads_total", bad), 0, "{bad}");
     }
-    // Of the silent one, all eight that may be under way are, and the rest are dropped.
+    // The silent target has its maximum of eight probes in flight; further probes are skipped.
     assert!(of(&exporter, "readscope_probes_skipped_total", "silent") > 0);
 }

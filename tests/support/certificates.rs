@@ -32,24 +32,24 @@ impl Authority {
         self.files("ca").certificate
     }
 
-    /// A server's certificate; the names are written as openssl's `subjectAltName` wants them.
+    /// A server certificate; the names are in the format of openssl's `subjectAltName`.
     pub(crate) fn server(&self, alternative_names: &str) -> Certificate {
         self.issue("server", &format!("subjectAltName={alternative_names}"))
     }
 
-    /// As older openssl makes them where no extension is asked for.
+    /// As older openssl makes them without extensions.
     pub(crate) fn server_of_version_1(&self) -> Certificate {
         let (own, issued) = (self.files("ca"), self.files("server"));
-        let asked = self.directory.join("request.pem");
+        let request = self.directory.join("request.pem");
         run(Command::new("openssl")
             .args(["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=server"])
             .arg("-keyout")
             .arg(&issued.key)
             .arg("-out")
-            .arg(&asked));
+            .arg(&request));
         run(Command::new("openssl")
             .args(["x509", "-req", "-days", "2", "-set_serial", "1", "-in"])
-            .arg(&asked)
+            .arg(&request)
             .arg("-CA")
             .arg(&own.certificate)
             .arg("-CAkey")
@@ -63,7 +63,7 @@ impl Authority {
         self.issue("client", "extendedKeyUsage=clientAuth")
     }
 
-    /// The certificate of a client who goes by these names, as openssl's `subjectAltName` wants them.
+    /// A client certificate with these names, in the format of openssl's `subjectAltName`.
     pub(crate) fn client_called(&self, subject: &str, alternative_names: &str) -> Certificate {
         self.issue(subject, &format!("subjectAltName={alternative_names}"))
     }

@@ -1,4 +1,4 @@
-//! What Kubernetes would tell of a `StatefulSet` whose replicas have been ready for long.
+//! Watch events of a `StatefulSet` whose replicas became ready long ago.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -21,7 +21,7 @@ fn watch(kind: Kind) -> WatchName {
     WatchName { kind, namespace: "mysql".into() }
 }
 
-/// The watches that tell it.
+/// The watches of these events.
 pub(crate) fn watches() -> Vec<WatchName> {
     KINDS.map(watch).into()
 }

@@ -1,4 +1,4 @@
-//! A running `readscope run`, and what it says of its one target.
+//! A running `readscope run` with one target.
 
 use std::{net::SocketAddr, process::Command, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
     waiting::{wait_for, wait_until},
 };
 
-/// Long enough for a busy machine; what is waited for comes within a second or two.
+/// Long enough for a busy machine; usually a second or two are enough.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) struct Exporter {
@@ -21,10 +21,10 @@ pub(crate) struct Exporter {
 /// One scrape.
 pub(crate) struct Metrics(String);
 
-/// Many probes in little time, and a hanging server is given up soon.
+/// Many probes in little time, with a short timeout.
 pub(crate) const QUICK: [&str; 6] = ["--tls", "disabled", "--interval", "10ms", "--timeout", "300ms"];
 
-/// Many probes in little time, none of which fails because the machine is busy.
+/// Many probes in little time, with a timeout that a busy machine does not reach.
 pub(crate) const PATIENT: [&str; 6] = ["--tls", "disabled", "--interval", "10ms", "--timeout", "30s"];
 
 /// The arguments of an exporter of `target` that listens at a free port, and further ones.
@@ -85,7 +85,7 @@ impl Exporter {
         self.wait_until(&format!("failures ({reason})"), |metrics| metrics.failures(reason) >= before + more)
     }
 
-    /// Waits until it has no more files and sockets open than this.
+    /// Waits until the program has at most this many open files and sockets.
     pub(crate) fn wait_until_open_files(&self, at_most: usize) {
         wait_until("files and sockets to be closed", SOON, || self.program.open_files() <= at_most);
     }
@@ -126,7 +126,7 @@ impl Metrics {
     }
 }
 
-/// The address in the log line that says where the program listens.
+/// The address in the log line of the listener.
 fn listening_at(line: &str) -> Option<SocketAddr> {
     let field = line.contains("listening for HTTP").then(|| line.split("address=").nth(1))??;
     field.split_whitespace().next()?.trim_matches('"').parse().ok()

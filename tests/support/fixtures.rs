@@ -15,12 +15,12 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// A certificate or a key; `tests/fixtures/tls/make` says what there is.
+/// A certificate or a key; `tests/fixtures/tls/make` lists them.
 pub(crate) fn tls(name: &str) -> PathBuf {
     fixture("tls").join(name)
 }
 
-/// What the server with this certificate and key shows to its clients.
+/// The TLS configuration of a server with this certificate and key.
 pub(crate) fn tls_server(name: &str) -> Arc<ServerConfig> {
     tls_server_with(&tls(&format!("{name}.pem")), &tls(&format!("{name}.key")))
 }

@@ -1,8 +1,8 @@
-//! Texts that are compared whole with a file of the repository.
+//! Texts that are compared with a file of the repository.
 
 use std::{fs, path::Path};
 
-/// Set to 1, it makes the tests write the files that they would compare with.
+/// If 1, the tests write the files instead of comparing them.
 const WRITE: &str = "READSCOPE_WRITE_DOCS";
 
 /// Asserts that the file at `path`, relative to the repository, has this text.
@@ -27,5 +27,5 @@ pub(crate) fn assert_is(path: &str, text: &str) {
 }
 
 fn hint() -> String {
-    format!("if the code is right, write it anew with `{WRITE}=1 cargo test --test documentation --test http`")
+    format!("if the code is right, write the file again with `{WRITE}=1 cargo test --test documentation --test http`")
 }

@@ -1,4 +1,4 @@
-//! HTTP as far as the tests need it: one request, the whole answer.
+//! A minimal HTTP client: one request, the whole response.
 
 use std::{
     io::{self, Read, Write},

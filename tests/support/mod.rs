@@ -1,5 +1,5 @@
-//! What the test crates share: hostile and good `MySQL` servers on loopback, the built program, an HTTP client, and the real
-//! programs that `tests/servers` obtains.
+//! Shared by the test crates: hostile and working `MySQL` servers on loopback, the built program, an HTTP client, and the
+//! real programs that `tests/servers` obtains.
 
 #![allow(dead_code, reason = "each test crate uses its own part of it")]
 

@@ -1,5 +1,4 @@
-//! The servers that the scripts in `tests/servers` obtain. They make what the cache does not have, and say what to do
-//! where they cannot.
+//! The servers from the scripts in `tests/servers`. The scripts build what the cache lacks, or say what to do.
 
 use std::{
     path::{Path, PathBuf},
@@ -31,7 +30,7 @@ pub(crate) fn browser() -> &'static Path {
     obtained(&PATH, "browser")
 }
 
-/// Obtains all that a test with real servers uses. In a test's own network nothing can be downloaded any more.
+/// Obtains everything that a test with real servers uses, because the network of a test has no downloads.
 pub(crate) fn everything() {
     static TOOLS: Obtained = OnceLock::new();
     obtained(&TOOLS, "tools");

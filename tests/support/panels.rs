@@ -1,4 +1,4 @@
-//! What the dashboard asks of a data source.
+//! The queries of the dashboard.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 /// A panel's title and its queries.
 pub(crate) type Panel = (String, Vec<String>);
 
-/// Every panel, with the variables of somebody who has chosen nothing, where rates are taken over this time.
+/// Every panel with default variables, with rates over this time.
 pub(crate) fn panels(rate_interval: &str) -> Vec<Panel> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/readscope.json");
     let text = fs::read_to_string(path).expect("the dashboard is there");
@@ -20,7 +20,7 @@ pub(crate) fn panels(rate_interval: &str) -> Vec<Panel> {
     let panels = dashboard["panels"].as_array().expect("it has panels").iter().filter(|panel| panel["type"] != "row");
     panels
         .map(|panel| {
-            let targets = panel["targets"].as_array().expect("a panel asks something").iter();
+            let targets = panel["targets"].as_array().expect("a panel has queries").iter();
             let expressions = targets.map(|target| chosen(target["expr"].as_str().expect("in PromQL")));
             (panel["title"].as_str().expect("a panel has a title").to_owned(), expressions.collect())
         })

@@ -15,7 +15,7 @@ use nix::{
 
 use super::waiting::wait_for;
 
-/// Longer than any call here takes, even where other programs keep the machine busy.
+/// Longer than any call takes on a busy machine.
 const CALL_WITHIN: Duration = Duration::from_secs(180);
 
 /// A process, which is killed when it is dropped.
@@ -57,7 +57,7 @@ pub(crate) fn readscope_with_files(files: u32, arguments: &[&str]) -> Command {
     command
 }
 
-/// As [`readscope`], as somebody who may read only what its permissions allow, which root is not.
+/// As [`readscope`], as a user without the privileges of root.
 pub(crate) fn readscope_without_privileges(arguments: &[&str]) -> Command {
     let program = env!("CARGO_BIN_EXE_readscope");
     let mut command = if nix::unistd::geteuid().is_root() {
@@ -98,7 +98,7 @@ impl Program {
         Self { child, stdout, stderr }
     }
 
-    /// As [`start`](Self::start), with a standard output that nobody reads: a pipe without another end.
+    /// As [`start`](Self::start), with a standard output without a reader: a pipe whose other end is closed.
     pub(crate) fn start_unread(command: &mut Command) -> Self {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -119,11 +119,11 @@ impl Program {
 
     /// How many lines of the log have all of these in them; quotation marks and apostrophes may be escaped.
     pub(crate) fn logged(&self, parts: &[&str]) -> usize {
-        let says = |line: &String| {
+        let has_all = |line: &String| {
             let line = line.replace('\\', "");
             parts.iter().all(|part| line.contains(part))
         };
-        self.log().iter().filter(|line| says(line)).count()
+        self.log().iter().filter(|line| has_all(line)).count()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
@@ -208,7 +208,7 @@ impl Ended {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// Asserts that it was refused as bad usage: exit code 2, nothing on standard output, all of `parts` in the error.
+    /// Asserts a usage error: exit code 2, no standard output, all of `parts` in the error.
     pub(crate) fn assert_refused(&self, parts: &[&str]) {
         assert_eq!(self.code, Some(2), "{self:?}");
         assert_eq!(self.stdout, "", "{self:?}");

@@ -30,7 +30,7 @@ impl Prometheus {
         Self::scraping_with(target, "scheme: http")
     }
 
-    /// With what a `scrape_config` says of how to scrape, as the inside of a YAML flow mapping.
+    /// With further keys of the `scrape_config`, as the inside of a YAML flow mapping.
     pub(crate) fn scraping_with(target: SocketAddr, how: &str) -> Self {
         let configuration = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -89,7 +89,7 @@ fn encode(text: &str) -> String {
     })
 }
 
-/// What `promtool check metrics` has to say about an exposition.
+/// The output of `promtool check metrics` for an exposition.
 pub(crate) fn check_metrics(exposition: &str) -> Output {
     let program = obtained::prometheus().join("usr/bin/promtool");
     run_with_input(Command::new(program).args(["check", "metrics"]), exposition)

@@ -1,4 +1,4 @@
-//! Random numbers that are the same in every run, on every machine and with every version of every crate.
+//! Random numbers that are equal in every run, on every machine and with every version of the crates.
 
 /// Steele, Lea & Flood's `SplitMix64`.
 pub(crate) struct Random(u64);
@@ -30,7 +30,7 @@ impl Random {
         (0..length).map(|_| self.byte()).collect()
     }
 
-    /// One of the bytes that the protocol gives a meaning to, or any.
+    /// A byte with a meaning in the protocol, or any byte.
     pub(crate) fn telling_byte(&mut self) -> u8 {
         const TELLING: [u8; 12] = [0x00, 0x01, 0x07, 0x0a, 0x7f, 0x80, 0x87, 0xfb, 0xfc, 0xfd, 0xfe, 0xff];
         if self.below(2) == 0 { TELLING[self.below(TELLING.len())] } else { self.byte() }

@@ -1,4 +1,4 @@
-//! Good replicas behind one listener: the demo's, in a thread of their own.
+//! Working replicas of the demo behind one listener, in a thread of their own.
 
 use std::{net::SocketAddr, sync::Arc, thread::JoinHandle};
 
@@ -27,7 +27,7 @@ pub(crate) fn identity(ordinal: u32) -> Identity {
 }
 
 impl Replicas {
-    /// Replicas with these ordinals, a connection to each place in the list as likely as to any other.
+    /// Replicas with these ordinals; each is equally likely for a connection.
     pub(crate) fn of(ordinals: &[u32], seed: u64) -> Self {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();

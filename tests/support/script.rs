@@ -6,28 +6,28 @@ use rustls::ServerConfig;
 
 use super::wire::{self, Field, Greeting};
 
-/// How long a server waits for a client that may be waiting for it.
+/// How long a server waits for a client, which may wait for the server.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Send(Vec<u8>),
-    /// Sends it again and again until the client hangs up.
+    /// Sends the bytes repeatedly until the client closes the connection.
     Flood(Vec<u8>),
     /// Waits for one packet of the client.
     Receive,
-    /// Goes on when no packet of the client comes within so long.
+    /// Waits for one packet of the client, at most this long.
     ReceiveWithin(Duration),
-    /// Becomes the server side of TLS.
+    /// Starts TLS as a server.
     Encrypt(Arc<ServerConfig>),
 }
 
-/// How a connection ends on the server's side.
+/// How the server ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Nothing more is said; the client is to hang up.
+    /// The server sends nothing more; the client has to close.
     Silence,
-    /// FIN; then the client is to hang up.
+    /// FIN; then the client has to close.
     Close,
     /// RST.
     Reset,
@@ -54,12 +54,12 @@ impl Script {
         Self::greeting().send(wire::packet(2, &wire::ok())).receive()
     }
 
-    /// Asks for the TLS handshake, which comes next.
+    /// Requests the TLS handshake, which follows.
     pub(crate) fn tls_request() -> Self {
         Self::nothing().send(Greeting::default().with_tls().packet()).receive()
     }
 
-    /// A replica as it should be.
+    /// A working replica.
     pub(crate) fn answering(fields: &[Field]) -> Self {
         Self::login().send(wire::identity_answer(fields)).receive()
     }

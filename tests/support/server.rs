@@ -1,4 +1,4 @@
-//! A listener that plays a script to every client, and sees whether each hangs up.
+//! A listener that plays a script to every client, and counts open connections.
 
 use std::{
     io::{self, Read, Write},
@@ -26,7 +26,7 @@ pub(crate) struct Server {
 
 struct Shared {
     script: Mutex<Arc<Script>>,
-    /// What clients have sent, in the order of its arrival.
+    /// The bytes of all clients, in the order of their arrival.
     received: Mutex<Vec<u8>>,
     stop: AtomicBool,
     opened: AtomicUsize,
@@ -60,7 +60,7 @@ impl Server {
         Self { address, shared, accepting }
     }
 
-    /// From now on clients get another script.
+    /// Replaces the script for new clients.
     pub(crate) fn play(&self, script: Script) {
         *lock(&self.shared.script) = Arc::new(script);
     }
@@ -70,7 +70,7 @@ impl Server {
         self.shared.opened.load(Ordering::SeqCst)
     }
 
-    /// Whether clients have ever sent these bytes in a row.
+    /// Whether clients have sent this sequence of bytes.
     pub(crate) fn received(&self, bytes: &[u8]) -> bool {
         lock(&self.shared.received).windows(bytes.len()).any(|window| window == bytes)
     }
@@ -106,7 +106,7 @@ impl Shared {
             let script = Arc::clone(&lock(&self.script));
             let shared = Arc::clone(self);
             std::thread::spawn(move || {
-                // A client that hangs up in the middle is what some of the scripts are for.
+                // Some scripts make clients close the connection early.
                 let _ = shared.converse(stream, &script);
                 shared.closed.fetch_add(1, Ordering::SeqCst);
             });

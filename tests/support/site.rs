@@ -1,4 +1,4 @@
-//! The web side alone, over a snapshot that the test decides, in a thread of its own.
+//! The HTTP server alone, with a snapshot of the test, in a thread of its own.
 
 use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
@@ -34,12 +34,12 @@ impl Served {
         Self { address, stop, serving: Some(serving), snapshots }
     }
 
-    /// From now on shows this.
+    /// Replaces the snapshot.
     pub(crate) fn show(&self, snapshot: Snapshot) {
         self.snapshots.send_replace(snapshot);
     }
 
-    /// Begins to stop, without waiting for its end.
+    /// Starts the shutdown without waiting for its end.
     pub(crate) fn stop(&self) {
         self.stop.cancel();
     }
@@ -54,7 +54,7 @@ impl Drop for Served {
     }
 }
 
-/// The same in the test's own runtime, whose time may be paused.
+/// The HTTP server in the runtime of the test, whose time may be paused.
 pub(crate) struct ServedHere {
     pub(crate) address: SocketAddr,
     _snapshots: watch::Sender<Snapshot>,
@@ -74,14 +74,14 @@ impl ServedHere {
     }
 }
 
-/// So many seconds after the epoch, on both clocks.
+/// This number of seconds after the epoch, on both clocks.
 pub(crate) fn second(elapsed: u32) -> Moment {
     let wall = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(i64::from(elapsed));
     Moment { elapsed: Duration::from_secs(u64::from(elapsed)), wall }
 }
 
-/// A picture with something of everything: three answers of two servers, one of them not expected and a primary, a
-/// failure, skipped probes, and an expected replica that has not answered.
+/// A snapshot with three reads from two servers (one is an unexpected primary), a failure, skipped probes, and an expected
+/// replica without reads.
 pub(crate) fn snapshot() -> Snapshot {
     const TARGET: TargetId = TargetId(0);
     let expected = ["mysql-1=2", "mysql-2"].map(|entry| entry.parse().unwrap());
@@ -121,7 +121,7 @@ pub(crate) fn snapshot() -> Snapshot {
     state.snapshot(second(3))
 }
 
-/// Targets of these names, each with so many answers of one server, `at` so many seconds.
+/// Targets with these names and numbers of reads, all from one server, at second `at`.
 pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
     let ids = || (0..).map(TargetId).zip(targets);
     let spec = |name: &str| TargetSpec {
@@ -148,7 +148,7 @@ pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
     state.snapshot(second(at))
 }
 
-/// What is known before the first probe is over.
+/// The snapshot before the end of the first probe.
 pub(crate) fn nothing() -> Snapshot {
     let spec = TargetSpec {
         name: "mysql/mysql-read".into(),

@@ -1,13 +1,13 @@
-//! Waiting for a condition, never for ever.
+//! Waiting for a condition, with a time limit.
 
 use std::time::{Duration, Instant};
 
-/// Asks again and again until there is an answer, and panics when there is none within the bound.
-pub(crate) fn wait_for<T>(what: &str, bound: Duration, mut answer: impl FnMut() -> Option<T>) -> T {
+/// Repeats `poll` until it returns a value; panics at the time limit.
+pub(crate) fn wait_for<T>(what: &str, bound: Duration, mut poll: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(answer) = answer() {
-            return answer;
+        if let Some(value) = poll() {
+            return value;
         }
         assert!(start.elapsed() < bound, "waited {bound:?} in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));

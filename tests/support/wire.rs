@@ -1,4 +1,4 @@
-//! The server's side of the `MySQL` protocol, by hand: every byte of it can be wrong.
+//! The server side of the `MySQL` protocol, written by hand so that every byte can be wrong.
 
 pub(crate) const CLIENT_LONG_PASSWORD: u32 = 1;
 const CLIENT_PROTOCOL_41: u32 = 1 << 9;
@@ -69,7 +69,7 @@ impl Greeting {
     }
 }
 
-/// One packet. A payload that its length bytes cannot say is the caller's mistake.
+/// One packet. The caller must not pass a payload whose length does not fit into three bytes.
 pub(crate) fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
     assert_eq!(length[3], 0, "a longer payload takes several packets");
@@ -146,7 +146,7 @@ pub(crate) fn result_set(columns: u8, rows: &[Vec<u8>]) -> Vec<Vec<u8>> {
     payloads
 }
 
-/// What a replica says of itself, in the order of the identity query.
+/// The identity of a replica, in the order of the identity query.
 pub(crate) fn identity(server_id: &str, host_name: &str) -> Vec<Field> {
     let uuid = format!("00000000-0000-4000-8000-{server_id:0>12}");
     let fields = [server_id, host_name, "1", "9.7.0", "2026-11-22 20:00:00.250000", &uuid, "", "ON"];
@@ -160,7 +160,7 @@ pub(crate) fn identity_with(index: usize, field: Option<&[u8]>) -> Vec<Field> {
     fields
 }
 
-/// The whole answer to the identity query.
+/// The whole response to the identity query.
 pub(crate) fn identity_answer(fields: &[Field]) -> Vec<u8> {
     let columns = u8::try_from(fields.len()).unwrap();
     packets(1, &result_set(columns, &[row(fields)]))

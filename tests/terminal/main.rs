@@ -1,5 +1,4 @@
-//! The terminal view on a pseudo-terminal: what is on the screen, what keys do, and that the terminal is given back on
-//! every way out.
+//! The terminal view on a pseudo-terminal: the screen, the keys, and the restored terminal after every exit.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -36,10 +35,10 @@ fn attach(site: &Served) -> Command {
 }
 
 #[test]
-fn the_demo_is_drawn_follows_keys_and_sizes_and_ends_with_q() {
+fn the_demo_follows_keys_and_sizes_and_ends_with_q() {
     let mut terminal = Pseudo::start(&demo(), (80, 24));
     terminal.wait_for(&[
-        "readscope  mysql/mysql-read  who answers",
+        "readscope  mysql/mysql-read  shares",
         "http://127.0.0.1:",
         "Demo, step ",
         "mysql-0 ",
@@ -52,19 +51,19 @@ fn the_demo_is_drawn_follows_keys_and_sizes_and_ends_with_q() {
         "q quit",
     ]);
     assert!(terminal.look(vt100::Screen::alternate_screen));
-    assert!(!terminal.text().contains("level="), "the log is not on it: {}", terminal.text());
+    assert!(!terminal.text().contains("level="), "the log is not on the screen: {}", terminal.text());
 
     terminal.types("\u{1b}[Z");
     terminal.wait_for(&["readscope  mysql/mysql-read  log", "level=info"]);
     terminal.types("\t");
-    terminal.wait_for(&["who answers", "Demo, step"]);
+    terminal.wait_for(&["shares", "Demo, step"]);
     terminal.types("p");
-    terminal.wait_for(&["PAUSED", "p go on"]);
+    terminal.wait_for(&["PAUSED", "p resume"]);
     terminal.types("?");
     terminal.wait_for(&["Shift-Tab"]);
     terminal.types("\u{1b}");
-    // A key that follows at once would be one of Alt.
-    wait_until("the keys' explanation to go", SOON, || !terminal.text().contains("Shift-Tab"));
+    // A key that follows at once would be combined with Alt.
+    wait_until("the end of the help", SOON, || !terminal.text().contains("Shift-Tab"));
     terminal.types("p");
     wait_until("the end of the pause", SOON, || !terminal.text().contains("PAUSED"));
 
@@ -78,75 +77,75 @@ fn the_demo_is_drawn_follows_keys_and_sizes_and_ends_with_q() {
     terminal.resize(80, 24);
     terminal.types("q");
     assert_eq!(terminal.ended().code(), Some(0));
-    terminal.assert_given_back();
-    // The page's address stays, for who wants to look at it next time.
+    terminal.assert_restored();
+    // The address of the page stays on the terminal.
     assert!(terminal.text().contains("http://127.0.0.1:"), "{}", terminal.text());
 }
 
 #[test]
-fn a_key_that_comes_with_a_new_size_is_not_lost() {
+fn a_key_during_a_resize_is_not_lost() {
     let site = Served::showing(snapshot(), "");
     let mut terminal = Pseudo::start(&attach(&site), (100, 30));
     terminal.wait_for(&["mysql/mysql-read", "q quit"]);
     for (round, columns) in (100..150).enumerate() {
         terminal.resize(columns, 30);
         terminal.types("?");
-        let explained = round % 2 == 0;
-        wait_until("the key's effect", SOON, || terminal.text().contains("Shift-Tab") == explained);
+        let has_help = round % 2 == 0;
+        wait_until("the key's effect", SOON, || terminal.text().contains("Shift-Tab") == has_help);
     }
 }
 
 #[test]
-fn every_signal_and_control_c_give_the_terminal_back() {
-    for way_out in [Some(Signal::SIGTERM), Some(Signal::SIGINT), Some(Signal::SIGHUP), None] {
+fn every_signal_and_control_c_restore_the_terminal() {
+    for exit in [Some(Signal::SIGTERM), Some(Signal::SIGINT), Some(Signal::SIGHUP), None] {
         let mut terminal = Pseudo::start(&demo(), (80, 24));
         terminal.wait_for(&["q quit", "mysql-0"]);
-        match way_out {
+        match exit {
             Some(signal) => terminal.signal(signal),
             None => terminal.types("\u{3}"),
         }
-        assert_eq!(terminal.ended().code(), Some(0), "{way_out:?}");
-        terminal.assert_given_back();
+        assert_eq!(terminal.ended().code(), Some(0), "{exit:?}");
+        terminal.assert_restored();
     }
 }
 
 #[test]
-fn the_time_of_the_demo_gives_the_terminal_back() {
+fn the_end_of_the_demo_restores_the_terminal() {
     let mut terminal = Pseudo::start(demo().args(["--for", "2s"]), (80, 24));
     assert_eq!(terminal.ended().code(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
 }
 
 #[test]
-fn a_terminal_that_is_closed_ends_it() {
+fn a_closed_terminal_ends_the_program() {
     let mut terminal = Pseudo::start(&demo(), (80, 24));
     terminal.wait_for(&["q quit", "mysql-0"]);
     terminal.close();
-    assert!(terminal.ended().code().is_some(), "it ends by itself");
+    assert!(terminal.ended().code().is_some(), "the program ends");
 }
 
 /// Runs itself on a terminal, where it draws and panics.
 #[test]
-fn a_panic_gives_the_terminal_back_and_is_told() {
+fn a_panic_restores_the_terminal_and_is_reported() {
     if std::env::var_os(PANICS).is_some() {
         let mut session = Session::open().unwrap();
         let (content, look) = (Content::default(), Look::default());
         let now = jiff::Timestamp::UNIX_EPOCH;
         let screen = Screen { content: &content, look: &look, now, stale: None, page: None, log: &[], colour: true };
         session.draw(&screen).unwrap();
-        panic!("as it was to be");
+        panic!("on purpose");
     }
-    let name = "a_panic_gives_the_terminal_back_and_is_told";
+    let name = "a_panic_restores_the_terminal_and_is_reported";
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--nocapture"]).env(PANICS, "1").env("RUST_BACKTRACE", "0");
     let mut terminal = Pseudo::start(&command, (80, 24));
     assert_eq!(terminal.ended().code(), Some(101));
-    terminal.assert_given_back();
-    wait_until("the panic's message", SOON, || terminal.text().contains("as it was to be"));
+    terminal.assert_restored();
+    wait_until("the panic's message", SOON, || terminal.text().contains("on purpose"));
 }
 
 #[test]
-fn no_color_means_none() {
+fn no_color_disables_colours() {
     let colours = |terminal: &Pseudo| {
         let coloured = |screen: &vt100::Screen| {
             let cells = (0..24).flat_map(|row| (0..80).map(move |column| (row, column)));
@@ -164,7 +163,7 @@ fn no_color_means_none() {
 }
 
 #[test]
-fn a_running_exporter_is_shown_and_said_to_be_away_while_it_is() {
+fn a_running_exporter_is_shown_and_its_end_is_reported() {
     let mut site = Served::showing(snapshot(), "");
     let mut terminal = Pseudo::start(&attach(&site), (100, 30));
     terminal.wait_for(&["mysql/mysql-read", "mysql-1", "101 mysql-1", "refused"]);
@@ -178,22 +177,22 @@ fn a_running_exporter_is_shown_and_said_to_be_away_while_it_is() {
     drop(site);
     terminal.types("q");
     assert_eq!(terminal.ended().code(), Some(0));
-    terminal.assert_given_back();
+    terminal.assert_restored();
 }
 
 #[test]
-fn several_targets_are_listed_first() {
+fn several_targets_start_with_the_list() {
     let site = Served::showing(answered(&[("one", 3), ("two", 4), ("three", 5)], 10), "");
     let mut terminal = Pseudo::start(&attach(&site), (80, 24));
     terminal.wait_for(&["readscope  targets", "one ", "two ", "three ", "Enter open"]);
     terminal.types("\u{1b}[B\r");
-    terminal.wait_for(&["two (2 of 3)", "who answers"]);
+    terminal.wait_for(&["two (2 of 3)  shares"]);
 }
 
 #[test]
-fn what_is_not_readscope_is_refused() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let ended = call(&["watch", "--attach", &nobody.to_string()]);
+fn servers_other_than_readscope_are_refused() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ended = call(&["watch", "--attach", &closed.to_string()]);
     assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
     assert!(ended.stderr.contains("cannot reach"), "{}", ended.stderr);
 
@@ -202,7 +201,7 @@ fn what_is_not_readscope_is_refused() {
     assert_eq!((ended.code, &*ended.stdout), (Some(1), ""));
     assert!(ended.stderr.contains("404") && ended.stderr.contains("readscope"), "{}", ended.stderr);
 
-    // A web server that answers everything with 200, and with something else.
+    // A web server that answers every request with 200 and HTML.
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
     let serving = std::thread::spawn(move || {
@@ -219,7 +218,7 @@ fn what_is_not_readscope_is_refused() {
 }
 
 #[test]
-fn without_a_terminal_it_prints_a_line_an_answer() {
+fn without_a_terminal_every_read_is_a_line() {
     let replicas = Replicas::of(&[1, 2], 1);
     let address = replicas.address.to_string();
     let arguments = ["watch", "--address", &address, "--tls", "disabled", "--interval", "20ms"];

@@ -38,8 +38,8 @@ pub(crate) struct Pseudo {
 }
 
 impl Pseudo {
-    /// Starts a command with a terminal of so many columns and rows as its standard input, output and error, and as the
-    /// one whose end it is told of.
+    /// Starts a command with a terminal of this many columns and rows as its standard input, output and error, and as its
+    /// controlling terminal.
     pub(crate) fn start(command: &Command, (columns, rows): (u16, u16)) -> Self {
         // Closed on `exec`, or each program that a test starts would keep every terminal open.
         let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
@@ -133,7 +133,7 @@ impl Pseudo {
     }
 
     /// Asserts that the terminal is as it was: its settings, its screen, its cursor.
-    pub(crate) fn assert_given_back(&self) {
+    pub(crate) fn assert_restored(&self) {
         assert_eq!(settings(&self.slave), self.settings_before);
         let as_before = || self.look(|screen| !screen.alternate_screen() && !screen.hide_cursor());
         wait_until("the screen from before, with its cursor", SOON, as_before);

@@ -17,7 +17,7 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_kube_watch_up",
         kind: Kind::Gauge,
         labels: &["kind"],
-        help: "1 if objects of this kind are watched everywhere they should be, otherwise 0.",
+        help: "1 if every watch of this kind works, otherwise 0.",
         read: |snapshot, family| {
             each_kind(snapshot, family, |watches| {
                 Some(watches.iter().all(|watch| watch.listed && watch.problem.is_none()))
@@ -28,7 +28,7 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_kube_watch_restarts_total",
         kind: Kind::Counter,
         labels: &["kind"],
-        help: "How often the watch of this kind had to begin anew with a list.",
+        help: "Number of times that a watch of this kind had to restart with a list.",
         read: |snapshot, family| {
             each_kind(snapshot, family, |watches| Some(watches.iter().map(|watch| watch.restarts).sum::<u64>()));
         },
@@ -37,7 +37,7 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_kube_last_event_timestamp_seconds",
         kind: Kind::Gauge,
         labels: &["kind"],
-        help: "When the watch of this kind last told anything.",
+        help: "Time of the last watch event of this kind.",
         read: |snapshot, family| {
             each_kind(snapshot, family, |watches| {
                 watches.iter().filter_map(|watch| watch.last_event).max().map(|last| seconds(last.wall))
@@ -48,53 +48,55 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_persistentvolumeclaim_bind_seconds",
         kind: Kind::Histogram,
         labels: &["statefulset", "storage_class", "bind_mode"],
-        help: "How long new PVCs took from their creation to a bound volume; only those seen at both ends.",
+        help: "Time from the creation of a new PVC to its bound volume, for PVCs whose creation and binding readscope \
+               observed.",
         read: pvc_binds,
     },
     Definition {
         name: "readscope_persistentvolumeclaim_pending_seconds",
         kind: Kind::Gauge,
         labels: &["statefulset", "persistentvolumeclaim"],
-        help: "How long a PVC has been waiting for its volume; 0 once it is bound.",
+        help: "Time that the PVC has been waiting for its volume; 0 once it is bound.",
         read: pending_pvcs,
     },
     Definition {
         name: "readscope_scale_phase_seconds",
         kind: Kind::Histogram,
         labels: &["statefulset", "phase"],
-        help: "How long each phase of a replica's coming or going took; phases may overlap and are never to be summed. \
+        help: "Duration of each phase of the start or stop of a replica. Phases overlap; do not add them up. \
                provision: PVC; schedule, start, initialize, become_ready: pod; publish: endpoint; route: first read; \
                catch_up: first fresh read; to_ready, to_first_read, to_fresh_read: from the scale request; withdraw, \
-               drain, terminate: from the start of termination to the endpoint's end, the last read, the pod's end.",
+               drain, terminate: from the start of termination to the removal of the endpoint, the last read, the end \
+               of the pod.",
         read: scale_phases,
     },
     Definition {
         name: "readscope_milestone_timestamp_seconds",
         kind: Kind::Gauge,
         labels: &["statefulset", "replica", "milestone"],
-        help: "When a replica reached a milestone of the last scale event that added or removed it.",
+        help: "Time at which the replica reached the milestone in the last scale event that added or removed it.",
         read: milestones,
     },
     Definition {
         name: "readscope_first_read_uncertainty_seconds",
         kind: Kind::Gauge,
         labels: &["statefulset", "replica"],
-        help: "How much earlier than its milestone says a replica may have been ready to answer its first read, at the \
-               99th percentile: the time of the probes that may miss it.",
+        help: "How much earlier the replica may have been able to answer its first read, at the 99th percentile. It \
+               grows with the probe interval.",
         read: first_read_uncertainty,
     },
     Definition {
         name: "readscope_scale_events_total",
         kind: Kind::Counter,
         labels: &["statefulset", "direction"],
-        help: "Changes of the number of replicas that were seen.",
+        help: "Changes of the replica count that readscope observed.",
         read: scale_events,
     },
     Definition {
         name: "readscope_scale_in_progress",
         kind: Kind::Gauge,
         labels: &["statefulset"],
-        help: "1 while a replica of a scale event has not arrived or gone yet, otherwise 0.",
+        help: "1 while a replica of a scale event has not finished starting or stopping, otherwise 0.",
         read: |snapshot, family| {
             each_set(snapshot, family, |set| Some(set.events.iter().any(|event| event.finished.is_none())));
         },
@@ -103,14 +105,14 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_last_scale_timestamp_seconds",
         kind: Kind::Gauge,
         labels: &["statefulset"],
-        help: "When the last scale event began.",
+        help: "Start time of the last scale event.",
         read: |snapshot, family| each_set(snapshot, family, |set| Some(seconds(set.events.first()?.started.wall))),
     },
     Definition {
         name: "readscope_statefulset_replicas",
         kind: Kind::Gauge,
         labels: &["statefulset"],
-        help: "How many replicas the StatefulSet should have.",
+        help: "Replicas that the StatefulSet should have (spec.replicas).",
         read: |snapshot, family| each_set(snapshot, family, |set| set.replicas.map(u64::from)),
     },
 ];

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn series_are_written_as_prometheus_reads_them() {
+    fn series_have_the_format_of_prometheus() {
         let mut some = Family::new("some", Kind::Gauge, &["b", "a"], "Of \\ and\nlines.");
         some.series(&["x", "\"quoted\", \\ and\nbroken ä"], 0.25);
         some.series(&["", "y"], f64::NAN);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn histograms_end_with_what_is_above_every_bound() {
+    fn histograms_end_with_the_infinite_bucket() {
         let mut recorded = model::Histogram::new(&[0.5, 1.0]);
         for milliseconds in [250, 750, 5000] {
             recorded.record(Duration::from_millis(milliseconds));

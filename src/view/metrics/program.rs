@@ -12,22 +12,22 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_config_last_reload_successful",
         kind: Kind::Gauge,
         labels: &[],
-        help: "1 if the last configuration that was loaded is in force, 0 if it was refused and the one before still \
-               is.",
+        help: "1 if the last configuration reload succeeded, 0 if it was refused and the previous configuration stays \
+               in effect.",
         read: |snapshot, family| configured(snapshot, family, |configured| configured.refused.is_none()),
     },
     Definition {
         name: "readscope_config_last_reload_success_timestamp_seconds",
         kind: Kind::Gauge,
         labels: &[],
-        help: "When the configuration in force was loaded.",
+        help: "Time at which the configuration in effect was loaded.",
         read: |snapshot, family| configured(snapshot, family, |configured| seconds(configured.since.wall)),
     },
     Definition {
         name: "readscope_build_info",
         kind: Kind::Gauge,
         labels: &["version"],
-        help: "The version of readscope; always 1.",
+        help: "Version of readscope; always 1.",
         read: |_, family| family.series(&[env!("CARGO_PKG_VERSION")], true),
     },
 ];

@@ -8,127 +8,128 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_reads_total",
         kind: Kind::Counter,
         labels: &["target", "replica"],
-        help: "Answers that a replica gave to fresh connections through the read Service.",
+        help: "Probes through the read Service that the replica answered.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.reads)),
     },
     Definition {
         name: "readscope_primary_reads_total",
         kind: Kind::Counter,
         labels: &["target"],
-        help: "Answers that came from a server that was not read-only at that moment.",
+        help: "Reads that a server answered which was not read-only at the time.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.primary_reads)),
     },
     Definition {
         name: "readscope_probes_total",
         kind: Kind::Counter,
         labels: &["target"],
-        help: "Probes that are over, answered or failed.",
+        help: "Completed probes, answered or failed.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.probes)),
     },
     Definition {
         name: "readscope_probe_failures_total",
         kind: Kind::Counter,
         labels: &["target", "reason"],
-        help: "Probes that got no answer, by reason.",
+        help: "Failed probes by reason.",
         read: probe_failures,
     },
     Definition {
         name: "readscope_probes_skipped_total",
         kind: Kind::Counter,
         labels: &["target"],
-        help: "Probes that were due and not taken, because too many were under way or readscope came late.",
+        help: "Probes that were due but not started, because too many were in flight or readscope was short of CPU \
+               time.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.skipped)),
     },
     Definition {
         name: "readscope_probe_duration_seconds",
         kind: Kind::Histogram,
         labels: &["target", "phase"],
-        help: "How long answered probes took, by phase: resolve (the name), login (TCP, TLS, login), query, total.",
+        help: "Duration of answered probes by phase: resolve (DNS lookup), login (TCP, TLS and login), query, total.",
         read: probe_duration,
     },
     Definition {
         name: "readscope_target_up",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "1 if any of the last 10 probes got an answer, otherwise 0.",
+        help: "1 if at least one of the last 10 probes was answered, otherwise 0.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.up)),
     },
     Definition {
         name: "readscope_replica_info",
         kind: Kind::Gauge,
         labels: &["target", "replica", "server_id", "server_uuid", "role", "version", "statefulset"],
-        help: "What a replica last said of itself, and the StatefulSet of its pod where Kubernetes tells; always 1.",
+        help: "Identity of the replica in its last answer, and the StatefulSet of its pod if known; always 1.",
         read: replica_info,
     },
     Definition {
         name: "readscope_replica_share",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
-        help: "The replica's part of the recent answers, 0 to 1; an answer weighs half after 5 minutes.",
+        help: "Share of the recent reads that the replica answered, 0 to 1. A read has half the weight after 5 \
+               minutes.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| replica.share),
     },
     Definition {
         name: "readscope_replica_expected_share",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
-        help: "The part of the answers that the replica should give, 0 to 1.",
+        help: "Share of the reads that the replica should answer, 0 to 1.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.expected_share)),
     },
     Definition {
         name: "readscope_pod_probe_up",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
-        help: "1 if the replica answered the last connection to its pod's own address, whether or not it is routed to; \
-               otherwise 0.",
+        help: "1 if the replica answered the last pod probe, otherwise 0. A pod probe connects to the pod's own \
+               address, whether or not the Service routes to it.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| replica.pod_probe_up),
     },
     Definition {
         name: "readscope_pod_probes_total",
         kind: Kind::Counter,
         labels: &["target", "purpose"],
-        help: "Connections to pods' own addresses that are over; none of them is a read. purpose: replica (can it \
-               serve?), primary (what do the others lack?).",
+        help: "Completed pod probes by purpose: replica (can the replica serve?), primary (which transactions has the \
+               primary committed?). Pod probes are not reads.",
         read: |snapshot, family| by_purpose(snapshot, family, |counts| counts.taken),
     },
     Definition {
         name: "readscope_pod_probe_failures_total",
         kind: Kind::Counter,
         labels: &["target", "purpose"],
-        help: "Connections to pods' own addresses that got no answer, by purpose.",
+        help: "Failed pod probes by purpose.",
         read: |snapshot, family| by_purpose(snapshot, family, |counts| counts.failed),
     },
     Definition {
         name: "readscope_replica_lag_seconds",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
-        help: "Since when the primary has had the oldest transaction that the replica lacked in its last answer; 0 if \
-               it lacked none. Absent while there is no, or more than one, server that is not read-only, or no GTID.",
+        help: "Replication lag: age of the oldest transaction committed on the primary and missing on the replica, 0 \
+               if none is missing. Absent without GTIDs, and unless exactly one server is not read-only.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.lag?.behind.as_secs_f64())),
     },
     Definition {
         name: "readscope_stale_reads_total",
         kind: Kind::Counter,
         labels: &["target", "replica"],
-        help: "Answers through the read Service that lacked what the primary had --freshness.max-lag before; absent as \
-               long as that was never known.",
+        help: "Reads that lacked a transaction which the primary had committed longer than the maximum lag before. \
+               Absent until the transactions of the primary are known.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| replica.stale_reads),
     },
     Definition {
         name: "readscope_anomalies_total",
         kind: Kind::Counter,
         labels: &["target", "kind"],
-        help: "Answers that show something wrong, by kind: no_endpoint, elsewhere, not_ready, terminating (nothing \
-               should have been routed there for 30 s); shared_server_id, changed_server_id, changed_server_uuid \
-               (servers that replication or readscope may confuse); unexpected, primary (a replica or the primary that \
-               --expect leaves out).",
+        help: "Reads that show a problem, by kind. From a server that should have had no reads for 30 s: no_endpoint, \
+               elsewhere, not_ready, terminating. With an ambiguous identity: shared_server_id, changed_server_id, \
+               changed_server_uuid. From a server missing in the list of expected replicas: unexpected, primary.",
         read: anomalies,
     },
     Definition {
         name: "readscope_probe_delay_seconds",
         kind: Kind::Histogram,
         labels: &[],
-        help: "How long after their time probes started, of all targets. More than some milliseconds mean that \
-               readscope does not get the processor time that it needs.",
+        help: "Time between the due time and the start of a probe, over all targets. More than a few milliseconds \
+               mean that readscope is short of CPU time.",
         read: |snapshot, family| family.histogram(&[], snapshot.lateness.histogram()),
     },
 ];

@@ -8,105 +8,106 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_replica_share_lower",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
-        help: "The least that the replica's part of the answers can be, by all answers since the expected replicas or \
-               the alarm last changed; right at all times together for 19 targets of 20.",
+        help: "Lower bound of the replica's share, from all reads since the expected replicas or the alarm last \
+               changed. The bounds hold at all times at once for 95 % of targets.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.share_interval?.lower)),
     },
     Definition {
         name: "readscope_replica_share_upper",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
-        help: "The most that the replica's part of the answers can be, likewise.",
+        help: "Upper bound of the replica's share; see readscope_replica_share_lower.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.share_interval?.upper)),
     },
     Definition {
         name: "readscope_unbalanced",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "1 while reads are spread otherwise than expected and chance does not explain it, otherwise 0; \
-               readscope_imbalance_culprit names who gets too few or too many.",
+        help: "1 while the reads are unbalanced: they differ from the expected shares by more than chance explains. \
+               Otherwise 0. readscope_imbalance_culprit names the replicas.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.verdict.is_unbalanced())),
     },
     Definition {
         name: "readscope_undecided",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "1 while it cannot be told whether reads are balanced, because probes fail, a client is pinned, or \
-               there are too few answers or replicas; /api/v1/targets says which. Otherwise 0.",
+        help: "1 while the verdict is undecided: probes fail, session affinity pins readscope to one replica, or \
+               there are too few reads or replicas; /api/v1/targets has the reason. Otherwise 0.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.verdict.is_undecided())),
     },
     Definition {
         name: "readscope_imbalance_evidence_seconds",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "Evidence of unbalanced reads: chance alone brings this much about at most once in so many seconds. For \
-               an alarm of your own, compare it with how rare false alarms should be.",
+        help: "Evidence that the reads are unbalanced: chance alone produces this much at most once in this many \
+               seconds. For an alert of your own, compare it with the acceptable time between false alarms.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.evidence_seconds)),
     },
     Definition {
         name: "readscope_imbalance_threshold_seconds",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "The evidence at which reads are called unbalanced: the false-alarm period times the number of targets.",
+        help: "Evidence that raises the alarm: the false-alarm period times the number of targets.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.threshold_seconds)),
     },
     Definition {
         name: "readscope_imbalance_culprit",
         kind: Kind::Gauge,
         labels: &["target", "replica", "kind"],
-        help: "The replica's part of the evidence, 0 to 1, only while reads are unbalanced. kind: dead (it gets no \
-               reads), starved (too few), hot (too many).",
+        help: "Part of the evidence that the replica causes, 0 to 1; present only while the reads are unbalanced. \
+               kind: dead (no reads), starved (too few), hot (too many).",
         read: culprits,
     },
     Definition {
         name: "readscope_imbalance_alarms_total",
         kind: Kind::Counter,
         labels: &["target"],
-        help: "How often reads became unbalanced; it also counts alarms that are over before a scrape sees them.",
+        help: "Number of times that the reads became unbalanced, including alarms that ended between two scrapes.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.alarms)),
     },
     Definition {
         name: "readscope_imbalance_restarts_total",
         kind: Kind::Counter,
         labels: &["target"],
-        help: "How often the expected replicas or their weights changed, so that a part of the evidence began anew.",
+        help: "Number of times that the expected replicas or their weights changed, which restarts part of the \
+               evidence.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.restarts)),
     },
     Definition {
         name: "readscope_misrouted_share",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "The part of the recent reads that went to another replica than expected, 0 to 1; compare it with \
-               readscope_misrouted_share_noise.",
+        help: "Share of the recent reads that went to another replica than the expected shares require, 0 to 1; \
+               compare it with readscope_misrouted_share_noise.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.indices.as_ref()?.misrouted)),
     },
     Definition {
         name: "readscope_misrouted_share_noise",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "What chance alone makes of readscope_misrouted_share on average, with as many answers.",
+        help: "Mean of readscope_misrouted_share by chance alone, for the same number of reads.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.indices.as_ref()?.misrouted_noise)),
     },
     Definition {
         name: "readscope_effective_replicas",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "So many replicas with equal shares would spread the reads as far as they are spread now.",
+        help: "Number of replicas with equal shares that would spread the reads as widely.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.indices.as_ref()?.effective_replicas)),
     },
     Definition {
         name: "readscope_share_dispersion",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "How unevenly recent reads divide, against chance: about 1 for random choices, near 0 for taking turns, \
-               far above 1 for unbalanced reads.",
+        help: "Unevenness of the recent reads relative to chance: about 1 for random routing, near 0 for round robin, \
+               well above 1 for unbalanced reads.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.indices.as_ref()?.dispersion)),
     },
     Definition {
         name: "readscope_missing_replicas",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "How many expected replicas have given no answer for longer than chance explains.",
+        help: "Expected replicas without a read for longer than chance explains.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.indices.as_ref()?.missing as u64)),
     },
 ];

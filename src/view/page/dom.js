@@ -1,28 +1,28 @@
-// Building and updating the page, and how figures are written. Whatever comes from a server reaches the page as text,
-// cut and without control characters, never as markup.
+// Helpers that build and update the page and format numbers. Data from a server reaches the page as text, limited in
+// length and without control characters, never as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 export const $ = (id) => document.getElementById(id);
 
-// Control characters and those that change the direction of text.
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+// Control characters and characters that change the direction of text.
+const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** Text that is safe to look at: at most `most` characters, nothing invisible. */
+/** Safe text: at most `most` characters, without invisible characters. */
 export function plain(text, most = 400) {
   const whole = String(text ?? "");
   const cut = whole.length > most ? `${whole.slice(0, most - 1)}…` : whole;
-  return cut.replace(UNSEEN, "\u{fffd}");
+  return cut.replace(INVISIBLE, "\u{fffd}");
 }
 
-/** Sets a node's text, if it is another. */
+/** Sets the text of a node, if it differs. */
 export function put(node, text, most) {
   const shown = plain(text, most);
   if (node.textContent !== shown) node.textContent = shown;
   return node;
 }
 
-/** Sets an attribute, if it is another; null takes it away. */
+/** Sets an attribute, if it differs; null removes it. */
 export function attribute(node, name, value) {
   if (value === null || value === undefined) node.removeAttribute(name);
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
@@ -31,15 +31,15 @@ export function attribute(node, name, value) {
 
 /** A new element with attributes and children; strings become text. */
 export function el(name, attributes = {}, ...children) {
-  return dress(document.createElement(name), attributes, children);
+  return fill(document.createElement(name), attributes, children);
 }
 
-/** The same for drawings. */
+/** The same for SVG. */
 export function svg(name, attributes = {}, ...children) {
-  return dress(document.createElementNS(SVG, name), attributes, children);
+  return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
-function dress(node, attributes, children) {
+function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) attribute(node, name, value);
   for (const child of children) node.append(typeof child === "string" ? plain(child) : child);
   return node;
@@ -48,8 +48,8 @@ function dress(node, attributes, children) {
 const rows = new WeakMap();
 
 /**
- * Makes the children of `parent` show `items`, in their order: one child an item, kept as long as its key is there, so
- * that focus, selection and what a screen reader is at stay where they are.
+ * Makes the children of `parent` show `items` in their order. Each item has one child, which stays while its key stays, so
+ * that focus, selection and the position of a screen reader do not change.
  */
 export function each(parent, items, key, make, show) {
   const before = rows.get(parent) ?? new Map();
@@ -68,29 +68,29 @@ export function each(parent, items, key, make, show) {
   rows.set(parent, after);
 }
 
-/** A table row of cells: each `[class, heading?]`; returns the row, whose cells are `row.cells`. */
+/** A table row with one cell per class; the first cell is the heading of the row. */
 export function row(...kinds) {
   const cell = (kind, index) => el(index === 0 ? "th" : "td", index === 0 ? { scope: "row", class: kind } : { class: kind });
   return el("tr", {}, ...kinds.map(cell));
 }
 
-/** Whether a panel has something to say at all. */
+/** Shows or hides a node. */
 export function shown(node, is) {
   if (node.hidden === is) node.hidden = !is;
 }
 
-/** Calls back with the width of a drawing whenever it changes. */
+/** Calls back with the width of a node at each change. */
 export function onWidth(node, draw) {
   new ResizeObserver(() => draw(node.clientWidth)).observe(node);
 }
 
-// ---- figures ----
+// ---- numbers ----
 
 export const percent = (part, digits = 1) => (part === null || part === undefined ? "–" : `${(part * 100).toFixed(digits)} %`);
 
 export const count = (number) => (number ?? 0).toLocaleString("en-GB").replaceAll(",", "\u202f");
 
-/** A duration as a person says it: three digits and a unit. */
+/** A duration with at most three digits and a unit. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const at = Math.abs(seconds);
@@ -107,7 +107,7 @@ export function duration(seconds) {
   return `${unit.endsWith("s") && unit !== "s" ? text : text.replace(/\.0+$/, "")} ${unit}`;
 }
 
-/** An age as kubectl writes it. */
+/** An age in the format of kubectl. */
 export function age(seconds) {
   const s = Math.max(0, Math.floor(seconds));
   if (s < 120) return `${s}s`;
@@ -122,19 +122,19 @@ export const clock = (time, to = 23) => String(time ?? "").slice(11, to);
 
 export const seconds = (time) => Date.parse(time) / 1000;
 
-/** Round steps for an axis of about so many parts. */
+/** The round step of an axis with about this many parts. */
 export function step(span, parts) {
   const rough = span / parts;
   const power = 10 ** Math.floor(Math.log10(rough));
   return [1, 2, 5, 10].map((times) => times * power).find((size) => size >= rough * 0.999);
 }
 
-// Okabe and Ito's colours, told apart with every kind of colour vision; vermillion is kept for what is wrong.
+// The colours of Okabe and Ito, which are distinct for every kind of colour vision. Vermillion is reserved for problems.
 const COLOURS = 6;
 
 const colours = new Map();
 
-/** The class of a replica's colour: by its ordinal, so that it stays when others come and go. */
+/** The class of a replica's colour, by its ordinal, so that it does not change when other replicas start or stop. */
 export function colour(replica) {
   const ordinal = /-(\d{1,6})$/.exec(replica)?.[1];
   if (ordinal !== undefined) return `c${(Number(ordinal) % 100) % COLOURS}`;

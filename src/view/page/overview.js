@@ -1,4 +1,4 @@
-// Every target in one line, the worst first.
+// The list of targets, the worst first.
 
 import { $, attribute, count, duration, each, el, percent, plain, put, row, shown, svg } from "./dom.js";
 
@@ -7,8 +7,8 @@ const POINTS = 40;
 
 const RANK = { unbalanced: 0, undecided: 2, balanced: 3 };
 
-/** Takes an event `overview` in. */
-export function take(known, data) {
+/** Handles an event `overview`. */
+export function update(known, data) {
   const targets = known.overview;
   if (data.whole) {
     const names = new Set(data.targets.map((target) => target.target));
@@ -33,14 +33,14 @@ export function start(redraw) {
 
 export function draw(known) {
   const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const says = (target) => `${target.target} ${target.verdict ?? ""} ${target.up ? "" : "down"}`.toLowerCase();
-  const found = [...known.overview.values()].filter((target) => words.every((word) => says(target).includes(word)));
+  const searched = (target) => `${target.target} ${target.verdict ?? ""} ${target.up ? "" : "down"}`.toLowerCase();
+  const found = [...known.overview.values()].filter((target) => words.every((word) => searched(target).includes(word)));
   const rank = (target) => (target.up ? RANK[target.verdict] ?? 2.5 : 1);
   const worst = $("worst").checked;
   found.sort((a, b) => (worst ? rank(a) - rank(b) : 0) || a.order - b.order);
   each($("targets"), found, (target) => target.target, make, show);
   shown($("overview-empty"), found.length === 0);
-  put($("overview-empty"), `None of ${known.overview.size} targets matches the filter.`);
+  put($("overview-empty"), `None of the ${known.overview.size} targets matches the filter.`);
 }
 
 function make(target) {

@@ -1,60 +1,60 @@
-// The live page: follows /api/v1/events, says when it is out of date, and shows what the address asks for: every target
-// (#/), or one (#/target/NAME). What it keeps is bounded, so that it can stay open for days.
+// The live page: follows /api/v1/events, shows when its data is old, and shows the view of its address: all targets
+// (#/), or one target (#/target/NAME). Its memory is bounded, so that it can stay open for days.
 
 import { $, attribute, clock, duration, put, shown } from "./dom.js";
 import * as overview from "./overview.js";
 import * as target from "./target.js";
 
-/** The server sends something every 3 s at least. */
+/** The server sends at least one event every 3 s. */
 const STALE_AFTER = 7000;
-/** A connection that says nothing for so long is given up and made anew. */
+/** A connection without events for this time is closed and opened again. */
 const DEAD_AFTER = 15000;
 const RETRY = [500, 1000, 2000, 4000];
 
-/** What is known, and when it came. */
+/** The data, and when it arrived. */
 const known = {
-  /** The name of the target in view; null shows every target. */
+  /** The target in the address; null shows all targets. */
   name: null,
-  picture: null,
+  target: null,
   scaleEvents: [],
   overview: new Map(),
-  answers: [],
+  reads: [],
   trend: [],
-  /** The server's clock, in seconds, when the last picture was taken; and the page's own, in ms. */
+  /** When the last snapshot was taken, by the clock of the server, in seconds; and when it arrived, by the page's clock, in ms. */
   taken: null,
   received: null,
 };
 
 let source = null;
-let heard = performance.now();
+let lastEvent = performance.now();
 let lost = null;
 let failures = 0;
 let retry = null;
 let drawing = false;
 let dirty = false;
 
-/** The time at the server. */
+/** The current time of the server. */
 const now = () => (known.taken === null ? Date.now() / 1000 : known.taken + (performance.now() - known.received) / 1000);
 
-// ---- what comes ----
+// ---- events ----
 
-const takes = {
+const handlers = {
   overview(data) {
-    took(data);
-    known.picture = null;
-    overview.take(known, data);
+    dated(data);
+    known.target = null;
+    overview.update(known, data);
   },
   snapshot(data) {
-    took(data);
-    const picture = data.targets[0];
-    if (known.picture && known.picture.target !== picture.target) forget();
-    known.picture = picture;
-    known.announcement = data.announcement ?? null;
-    if (picture.last_reads) known.answers = picture.last_reads;
+    dated(data);
+    const [shown] = data.targets;
+    if (known.target && known.target.target !== shown.target) forget();
+    known.target = shown;
+    known.caption = data.announcement ?? null;
+    if (shown.last_reads) known.reads = shown.last_reads;
     target.remember(known, data);
   },
   answers(data) {
-    known.answers = [...data.answers, ...known.answers].slice(0, target.TAPE_MAX);
+    known.reads = [...data.answers, ...known.reads].slice(0, target.TAPE_MAX);
   },
   scale_events(data) {
     known.scaleEvents = data.scale_events;
@@ -66,13 +66,13 @@ const takes = {
   },
 };
 
-function took(data) {
+function dated(data) {
   known.taken = Date.parse(data.taken) / 1000;
   known.received = performance.now();
 }
 
 function forget() {
-  Object.assign(known, { picture: null, scaleEvents: [], answers: [], trend: [], announcement: null });
+  Object.assign(known, { target: null, scaleEvents: [], reads: [], trend: [], caption: null });
 }
 
 // ---- the connection ----
@@ -81,27 +81,27 @@ function open() {
   clearTimeout(retry);
   retry = null;
   source?.close();
-  heard = performance.now();
+  lastEvent = performance.now();
   source = new EventSource(known.name === null ? "/api/v1/events" : `/api/v1/events?target=${encodeURIComponent(known.name)}`);
   const mine = source;
   source.onerror = () => {
-    if (mine === source) lose(mine.readyState === EventSource.CLOSED ? "the server refuses or is not there" : "the connection broke");
+    if (mine === source) lose(mine.readyState === EventSource.CLOSED ? "the server refuses the connection or is down" : "the connection was lost");
   };
-  for (const [name, take] of Object.entries(takes)) {
+  for (const [name, handle] of Object.entries(handlers)) {
     source.addEventListener(name, (event) => {
       if (mine !== source) return;
-      heard = performance.now();
+      lastEvent = performance.now();
       if (name !== "end") {
         lost = null;
         failures = 0;
       }
-      take(JSON.parse(event.data));
+      handle(JSON.parse(event.data));
       redraw();
     });
   }
 }
 
-/** The stream is over, for a reason; it is opened again after a while, always. */
+/** The stream has ended; it is opened again after a pause. */
 function lose(reason, after = RETRY[Math.min(failures, RETRY.length - 1)]) {
   source?.close();
   source = null;
@@ -120,7 +120,7 @@ function follow() {
   try {
     name = match && decodeURIComponent(match[1]);
   } catch {
-    // Not a name that a link of this page has.
+    // Not an address of this page.
   }
   if (source && name === known.name) return;
   known.name = name;
@@ -136,7 +136,7 @@ addEventListener("hashchange", () => {
 
 // ---- drawing ----
 
-/** Draws once before the next frame, however much came; not at all while nobody looks. */
+/** Draws once before the next frame, however many events arrived; not while the page is hidden. */
 function redraw() {
   dirty = true;
   if (drawing || document.hidden) return;
@@ -149,15 +149,15 @@ function redraw() {
 }
 
 function draw() {
-  const one = known.picture;
+  const one = known.target;
   const many = !one && known.overview.size > 0 && known.name === null;
   shown($("waiting"), !one && !many);
   shown($("detail"), Boolean(one));
   shown($("overview"), many);
   put($("crumb"), one ? one.target : many ? `${known.overview.size} targets` : known.name ?? "");
-  const act = one ? known.announcement : null;
-  shown($("act"), Boolean(act));
-  if (act) put($("act"), act, 600);
+  const caption = one ? known.caption : null;
+  shown($("caption"), Boolean(caption));
+  if (caption) put($("caption"), caption, 600);
   if (one) target.draw(known, now());
   else if (many) overview.draw(known);
   document.title = `${one ? `${one.verdict ?? "no verdict"} · ${one.target.slice(0, 80)} · ` : ""}readscope`;
@@ -165,14 +165,14 @@ function draw() {
 }
 
 function link() {
-  const quiet = performance.now() - heard;
+  const quiet = performance.now() - lastEvent;
   const state = lost !== null ? "lost" : quiet > STALE_AFTER ? "stale" : known.taken === null ? "connecting" : "live";
-  const since = known.taken === null ? "nothing received yet" : `shown is ${clock(new Date(known.taken * 1000).toISOString(), 19)}`;
+  const since = known.taken === null ? "no data yet" : `data from ${clock(new Date(known.taken * 1000).toISOString(), 19)}`;
   const text = {
     live: "Live",
     connecting: "Connecting",
-    stale: `Stale: no news for ${duration(Math.round(quiet / 1000))}, ${since}`,
-    lost: `Disconnected: ${lost}; trying again, ${since}`,
+    stale: `Stale: no data for ${duration(Math.round(quiet / 1000))}, ${since}`,
+    lost: `Disconnected: ${lost}; reconnecting, ${since}`,
   }[state];
   attribute($("link"), "data-state", state);
   put($("link-text"), text);
@@ -181,10 +181,10 @@ function link() {
 }
 
 setInterval(() => {
-  if (source && performance.now() - heard > DEAD_AFTER) lose("the server says nothing");
+  if (source && performance.now() - lastEvent > DEAD_AFTER) lose("the server sends no data");
   if (document.hidden) return;
   link();
-  if (known.picture) target.tick(known, now());
+  if (known.target) target.tick(known, now());
 }, 500);
 
 document.addEventListener("visibilitychange", () => {
@@ -205,7 +205,7 @@ function stored(value) {
     if (value === undefined) return localStorage.getItem("theme");
     localStorage.setItem("theme", value);
   } catch {
-    // A browser may keep nothing; then the choice lasts as long as the page.
+    // Without storage, the choice lasts until the page is closed.
   }
   return value;
 }

@@ -1,25 +1,25 @@
-// One target in full.
+// The view of one target.
 
 import * as timeline from "./timeline.js";
 import {
   $, age, attribute, clock, colour, count, duration, each, el, onWidth, percent, plain, put, row, seconds, shown, step, svg,
 } from "./dom.js";
 
-/** Answers on the tape. */
+/** Reads on the tape. */
 export const TAPE_MAX = 50;
 
-/** Points of the evidence over time; where they are too many, every other one goes. */
+/** Points of the evidence over time. Above this number, every other older point is dropped. */
 const TREND_MAX = 480;
 
 const MARKS = { balanced: "✓", unbalanced: "!", undecided: "?" };
 
-/** Keeps what a picture says of the evidence; a first one brings the last minutes. */
+/** Stores the evidence of a snapshot; the first snapshot of a stream has the last minutes. */
 export function remember(known, data) {
   if (data.trend?.length) {
     const first = seconds(data.trend[0].time);
     known.trend = [...known.trend.filter(([time]) => time < first), ...data.trend.map((point) => [seconds(point.time), point.evidence_seconds])];
   }
-  const { evidence_seconds: evidence } = known.picture;
+  const { evidence_seconds: evidence } = known.target;
   if (evidence !== null) known.trend.push([seconds(data.taken), evidence]);
   if (known.trend.length > TREND_MAX) known.trend = known.trend.filter((_, at) => at % 2 === 0 || at > TREND_MAX - 60);
 }
@@ -33,11 +33,11 @@ export function start(redraw) {
 }
 
 export function draw(known, now) {
-  const target = known.picture;
+  const target = known.target;
   verdict(target);
   notices(target);
   shares(target);
-  tape(known.answers);
+  tape(known.reads);
   evidence(known, target);
   latency(target);
   replicas(target, now);
@@ -46,9 +46,9 @@ export function draw(known, now) {
   timeline.draw(known.scaleEvents, now, $("evidence").clientWidth);
 }
 
-/** What changes although nothing comes. */
+/** Updates the parts that change with time alone. */
 export function tick(known, now) {
-  ages(known.picture, now);
+  ages(known.target, now);
   timeline.tick(known.scaleEvents, now);
 }
 
@@ -57,9 +57,9 @@ function verdict(target) {
   attribute($("detail"), "data-verdict", target.verdict ?? "none");
   put($("verdict-mark"), MARKS[target.verdict] ?? "–");
   put($("verdict-word"), word[0].toUpperCase() + word.slice(1));
-  // The sentence begins with the verdict, which is the headline here.
+  // The sentence starts with the verdict, which is the headline here.
   const reason = target.reason?.replace(/^(Balanced|Unbalanced|Undecided): /, "");
-  put($("reason"), reason ?? (target.probes === 0 ? "The first probe is not over yet." : ""), 1000);
+  put($("reason"), reason ?? (target.probes === 0 ? "The first probe has not finished yet." : ""), 1000);
   put($("fig-replicas"), `${target.replicas_answering} of ${target.replicas_expected}`);
   put($("fig-evidence"), target.evidence_seconds === null ? "–" : `${duration(target.evidence_seconds)} of ${duration(target.threshold_seconds)}`);
   put($("fig-failing"), percent(target.probes ? target.failures / target.probes : null));
@@ -67,16 +67,16 @@ function verdict(target) {
 }
 
 function notices(target) {
-  // What the verdict says need not be said twice.
-  const said = target.notices.filter((text) => text !== target.reason).map((text) => ["notice", text]);
-  // What was seen before and is over.
+  // The verdict is shown above.
+  const current = target.notices.filter((text) => text !== target.reason).map((text) => ["notice", text]);
+  // Anomalies that ended.
   const past = (target.anomalies ?? []).filter(({ reason }) => reason && !target.notices.some((text) => text.startsWith(reason)));
-  const all = [...said, ...past.map(({ reason, answers }) => ["past", `Before: ${reason} (${count(answers)} answers since the start)`])];
-  if (!said.length) all.unshift(["none", "Nothing to tell."]);
+  const all = [...current, ...past.map(({ reason, answers }) => ["past", `Earlier: ${reason} (${count(answers)} reads since the start)`])];
+  if (!current.length) all.unshift(["none", "None."]);
   each($("notices"), all, ([of, text]) => of + text.slice(0, 60), ([of]) => el("li", { class: of }), (item, [, text]) => put(item, text, 1000));
 }
 
-/** A replica's name behind its colour. */
+/** The name of a replica after its colour. */
 const named = (replica) => [el("span", { class: `swatch ${colour(replica)}` }), el("span", { class: "label", title: plain(replica) }, replica)];
 
 // ---- shares ----
@@ -122,18 +122,18 @@ function shares(target) {
     attribute(line, "title", replica.why && plain(replica.why));
   });
   const whys = [...new Set(target.replicas.map((replica) => replica.why))];
-  const why = target.routing?.why ?? (whys.length < 3 ? whys.join("; ") : "each replica's own reason is its row's tooltip");
+  const why = target.routing?.why ?? (whys.length < 3 ? whys.join("; ") : "see the tooltip of each row");
   put($("shares-note"), `${target.share_basis}. Why expected: ${why}.`, 700);
 }
 
-function tape(answers) {
-  each($("tape"), answers, (answer) => `${answer.time} ${answer.replica} ${answer.duration_seconds}`, (answer) => {
+function tape(reads) {
+  each($("tape"), reads, (read) => `${read.time} ${read.replica} ${read.duration_seconds}`, (read) => {
     const line = row("", "n", "name", "n");
-    const [time, id, name, took] = line.cells;
-    put(time, clock(answer.time));
-    put(id, answer.server_id);
-    name.append(...named(answer.replica));
-    put(took, duration(answer.duration_seconds));
+    const [time, id, name, length] = line.cells;
+    put(time, clock(read.time));
+    put(id, read.server_id);
+    name.append(...named(read.replica));
+    put(length, duration(read.duration_seconds));
     return line;
   });
 }
@@ -151,7 +151,7 @@ function evidence(known, target) {
   const threshold = target.threshold_seconds;
   if (target.evidence_seconds === null || known.trend.length === 0) {
     node.replaceChildren();
-    put($("evidence-note"), "Nothing is judged yet.");
+    put($("evidence-note"), "No evidence yet.");
     return;
   }
   if (width < 80) return;
@@ -212,23 +212,23 @@ function latency(target) {
 // ---- replicas, pvcs, failures ----
 
 function replicas(target, now) {
-  const standing = new Map((target.routing?.endpoints ?? []).map((endpoint) => [endpoint.replica, endpoint]));
+  const endpoints = new Map((target.routing?.endpoints ?? []).map((endpoint) => [endpoint.replica, endpoint]));
   each($("replicas"), target.replicas, (replica) => replica.replica, (replica) => {
     const line = row("name", "n", "", "mono cut", "n", "n", "", "", "n");
     line.cells[0].append(...named(replica.replica));
     return line;
   }, (line, replica) => {
-    const [, id, role, version, reads, lag, serves, routed] = line.cells;
-    const endpoint = standing.get(replica.replica);
+    const [, id, role, version, reads, lag, podProbe, routed] = line.cells;
+    const endpoint = endpoints.get(replica.replica);
     put(id, replica.server_id ?? "–");
     put(role, replica.role ?? "–");
     put(version, replica.version ?? "–", 60);
     attribute(version, "title", replica.version && plain(replica.version));
     put(reads, count(replica.reads));
     put(lag, duration(replica.lag_seconds));
-    state(serves, replica.pod_probe_up, replica.pod_probe_up === null ? "not asked" : replica.pod_probe_up ? "yes" : "no");
+    state(podProbe, replica.pod_probe_up, replica.pod_probe_up === null ? "none yet" : replica.pod_probe_up ? "answered" : "failed");
     if (endpoint) state(routed, endpoint.routed, endpoint.routed ? "yes" : endpoint.standing);
-    else state(routed, target.routing ? false : null, target.routing ? "no endpoint" : "not known");
+    else state(routed, target.routing ? false : null, target.routing ? "no endpoint" : "unknown");
   });
   ages(target, now);
 }

@@ -1,8 +1,8 @@
-// Scale events: one strip a replica, from the request to the first fresh read, or to the pod's end.
+// Scale events: one strip per replica, from the request to the first fresh read, or to the end of the pod.
 
 import { $, attribute, clock, colour, duration, each, el, onWidth, plain, put, seconds, shown, step, svg } from "./dom.js";
 
-/** The milestones of a replica that comes, in their usual order, and what the time up to each was spent with. */
+/** The milestones of a replica that starts, in their usual order, each with the phase that ends with it. */
 const RISE = [
   ["requested", null],
   ["pod_created", "wait"],
@@ -16,13 +16,13 @@ const RISE = [
 ];
 const PVC = ["pvc_created", "pvc_provisioning", "pvc_bound"];
 const FALL = ["terminating", "endpoint_gone", "last_read", "pod_gone"];
-const STEPS = ["requested", ...PVC, ...RISE.slice(1).map(([name]) => name).toSpliced(6, 0, "direct_read"), ...FALL];
+const MILESTONES = ["requested", ...PVC, ...RISE.slice(1).map(([name]) => name).toSpliced(6, 0, "direct_read"), ...FALL];
 
 const LANE = 40;
 const HEAD = 22;
 
-/** The events that are unfolded; the newest unless it was folded by hand. */
-const unfolded = new Map();
+/** Whether the user opened or closed an event. By default, only the newest is open. */
+const opened = new Map();
 let width = 0;
 let again = () => {};
 
@@ -39,12 +39,12 @@ const key = (event) => `${event.statefulset} ${event.started} ${event.from} ${ev
 export function draw(events, now) {
   shown($("scale-key"), events.length > 0);
   shown($("scale-empty"), events.length === 0);
-  put($("scale-empty"), "None was seen. They are dated where readscope may watch the StatefulSet behind the Service.");
-  for (const name of unfolded.keys()) if (!events.some((event) => key(event) === name)) unfolded.delete(name);
+  put($("scale-empty"), "No scale events yet. readscope records them where it can watch the StatefulSet of the Service.");
+  for (const name of opened.keys()) if (!events.some((event) => key(event) === name)) opened.delete(name);
   each($("events"), events, key, make, (node, event) => show(node, event, events[0] === event, now));
 }
 
-/** What is under way grows. */
+/** Extends the running events. */
 export function tick(events, now) {
   const nodes = $("events").children;
   events.forEach((event, at) => {
@@ -56,27 +56,27 @@ function make(event) {
   const node = el("details", { class: "event" },
     el("summary", {}, el("strong", {}), " ", el("span", { class: "took" }), " ", el("span", { class: "aside" })),
     el("div", { class: "strip" }),
-    el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Every step of this scale event" }, el("table", { class: "list steps" }, el("thead"), el("tbody"))));
+    el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "All milestones of this scale event" }, el("table", { class: "list steps" }, el("thead"), el("tbody"))));
   node.addEventListener("toggle", () => {
-    // The first toggle is the page's own.
-    if (node.open !== node.meant) unfolded.set(key(event), node.open);
+    // The page itself causes the first toggle.
+    if (node.open !== node.meant) opened.set(key(event), node.open);
     again();
   });
   return node;
 }
 
 function show(node, event, newest, now) {
-  const open = unfolded.get(key(event)) ?? newest;
+  const open = opened.get(key(event)) ?? newest;
   node.meant = open;
   if (node.open !== open) node.open = open;
   const [title, took, aside] = node.firstChild.children;
   const began = seconds(event.started);
   put(title, `${event.from} → ${event.to} replicas`);
-  put(took, event.finished ? `in ${duration(seconds(event.finished) - began)}` : `under way for ${duration(Math.max(0, Math.round(now - began)))}`);
+  put(took, event.finished ? `in ${duration(seconds(event.finished) - began)}` : `running for ${duration(Math.max(0, Math.round(now - began)))}`);
   attribute(node, "data-live", event.finished ? null : "");
   put(aside, `${event.statefulset}, ${clock(event.started, 19)}`);
   if (!open) return;
-  // What is over does not change with time.
+  // A finished event does not change with time.
   const state = `${width} ${event.finished ? JSON.stringify(event) : now}`;
   if (node.drawn !== state) {
     node.drawn = state;
@@ -116,8 +116,8 @@ function strip(event, now) {
     const done = replica.direction === "up" ? rise(replica, at, bar, drawing, x, top, until, event) : fall(replica, at, bar, drawing, x, top, until, event);
     if (done && right > 50) drawing.push(svg("text", { class: "result", x: x(Math.min(end, done[0])) + 8, y: top + 24 }, done[1]));
   });
-  const say = members.map((replica) => `${plain(replica.replica, 60)}: ${Object.keys(replica.milestones).length} steps`).join(", ");
-  return svg("svg", { width, height, role: "img", "aria-label": `Strip of ${say}; the table below has every time` }, ...drawing);
+  const summary = members.map((replica) => `${plain(replica.replica, 60)}: ${Object.keys(replica.milestones).length} milestones`).join(", ");
+  return svg("svg", { width, height, role: "img", "aria-label": `Timeline of ${summary}; the table below has every time` }, ...drawing);
 }
 
 function rise(replica, at, bar, drawing, x, top, until, event) {
@@ -135,11 +135,11 @@ function rise(replica, at, bar, drawing, x, top, until, event) {
   const first = at("first_read", replica);
   const over = last === "fresh_read" || (last === "first_read" && event.finished);
   if (over || last === "first_read") bar("serve", before, Math.max(until, before), top + 19, 6);
-  else if (!event.finished && !replica.taken_over) bar("open", before, Math.max(until, before), top + 15, 14, "under way");
-  const doubt = replica.first_read_uncertainty_seconds;
-  if (first !== null && doubt) bar("doubt", first - doubt, first, top + 12, 20, `the first read may have been possible up to ${duration(doubt)} earlier`);
-  const direct = at("direct_read", replica);
-  if (direct !== null) drawing.push(svg("path", { class: "direct", d: `M${x(direct)},${top + 10}l4,-5h-8z` }, svg("title", {}, `first direct read at ${duration(direct)}`)));
+  else if (!event.finished && !replica.taken_over) bar("open", before, Math.max(until, before), top + 15, 14, "running");
+  const uncertainty = replica.first_read_uncertainty_seconds;
+  if (first !== null && uncertainty) bar("doubt", first - uncertainty, first, top + 12, 20, `the first read may have been possible up to ${duration(uncertainty)} earlier`);
+  const answered = at("direct_read", replica);
+  if (answered !== null) drawing.push(svg("path", { class: "pod-probe", d: `M${x(answered)},${top + 10}l4,-5h-8z` }, svg("title", {}, `first answered pod probe at ${duration(answered)}`)));
   if (first === null) return null;
   drawing.push(svg("line", { class: "first", x1: x(first), x2: x(first), y1: top + 10, y2: top + 34 }));
   return [Math.max(until, first), `read +${duration(first)}`];
@@ -154,23 +154,23 @@ function fall(replica, at, bar, drawing, x, top, until, event) {
   return end === null ? null : [end, `gone +${duration(end)}`];
 }
 
-/** The same as a table: a line a replica, a column a step, in seconds since the request. */
+/** The table: a row per replica, a column per milestone, in seconds since the request. */
 function steps(table, event) {
   const began = seconds(event.started);
   const members = event.replicas.slice(0, 64);
-  const reached = STEPS.filter((name) => members.some((replica) => replica.milestones[name]));
+  const reached = MILESTONES.filter((name) => members.some((replica) => replica.milestones[name]));
   const since = (time) => `+${(seconds(time) - began).toFixed(2)}`;
   const line = (replica) => {
     const pvc = replica.pvc_reused === null ? "" : replica.pvc_reused ? "reused" : "new";
-    const doubt = replica.first_read_uncertainty_seconds;
+    const uncertainty = replica.first_read_uncertainty_seconds;
     const cells = reached.map((name) => {
       const time = replica.milestones[name];
-      const less = name === "first_read" && doubt ? ` −${doubt.toFixed(2)}` : "";
+      const less = name === "first_read" && uncertainty ? ` −${uncertainty.toFixed(2)}` : "";
       return el("td", { class: "n", title: time ? clock(time) : null }, time ? since(time) + less : "");
     });
     return el("tr", {}, el("th", { scope: "row" }, plain(replica.replica, 60)), el("td", {}, pvc), ...cells);
   };
-  const head = ["s since the request", "pvc", ...reached].map((name, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, name.replaceAll("_", " ")));
+  const head = ["s since the request", "PVC", ...reached].map((name, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, name.replaceAll("_", " ")));
   table.tHead.replaceChildren(el("tr", {}, ...head));
   table.tBodies[0].replaceChildren(...members.map(line));
 }

@@ -20,15 +20,15 @@ pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: 
     let head = format!("  {} {:>8} {:>6}  verdict", fit("target", name_width), "probes", "failed");
     lines.push(Line::styled(cut(&head, width), palette.heading()));
     let room = room.saturating_sub(lines.len()).max(1);
-    let chosen = screen.look.place.checked_rem(targets.len()).unwrap_or(0);
-    let first = (chosen + 1).saturating_sub(room);
+    let selected = screen.look.place.checked_rem(targets.len()).unwrap_or(0);
+    let first = (selected + 1).saturating_sub(room);
     for (place, target) in targets.iter().enumerate().skip(first).take(room) {
         let (mark, style) = verdict_style(target.verdict.as_deref(), palette);
         let TargetSummary { target: name, reason, probes, failures, .. } = target;
         let reason = reason.as_deref().unwrap_or_default();
         let rest = format!(" {} {probes:>8} {failures:>6}  {reason}", fit(name, name_width));
         let rest = cut(&rest, width.saturating_sub(1));
-        let rest_style = if place == chosen { palette.chosen() } else { palette.plain() };
+        let rest_style = if place == selected { palette.selected() } else { palette.plain() };
         lines.push(Line::from(vec![Span::styled(mark, style), Span::styled(rest, rest_style)]));
     }
     lines
@@ -69,7 +69,7 @@ fn identity(replica: &Replica<'_>) -> String {
 
 pub(super) fn log(screen: &Screen<'_>, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
     if screen.log.is_empty() {
-        return vec![Line::styled(cut("nothing was logged here", width), palette.dim())];
+        return vec![Line::styled(cut("no log lines yet", width), palette.dim())];
     }
     let rows: Vec<_> = screen.log.iter().rev().flat_map(|line| wrapped(line, width).into_iter().rev()).collect();
     let above = screen.look.scroll.min(rows.len().saturating_sub(room));

@@ -31,13 +31,13 @@ pub enum Pressed {
 
 pub(super) const KEYS: [(&str, &str); 8] = [
     ("q, Ctrl-C", "quit"),
-    ("Tab, Shift-Tab", "next or previous part: target, scale events, details, log"),
+    ("Tab, Shift-Tab", "next or previous view: shares, scale events, details, log"),
     ("← →", "previous or next target"),
-    ("↑ ↓, PgUp PgDn", "move in a list"),
-    ("Enter", "open the target that is marked in the list"),
+    ("↑ ↓, PgUp PgDn", "scroll, or select a target"),
+    ("Enter", "open the selected target"),
     ("Esc", "back"),
-    ("p", "pause; everything goes on behind the picture"),
-    ("?", "these keys"),
+    ("p", "pause the display; probing continues"),
+    ("?", "show or hide this help"),
 ];
 
 impl Pane {
@@ -46,7 +46,7 @@ impl Pane {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Overview => "targets",
-            Self::Target => "who answers",
+            Self::Target => "shares",
             Self::Scaling => "scale events",
             Self::Details => "details",
             Self::Log => "log",
@@ -121,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn several_targets_are_listed_first_and_one_is_opened() {
+    fn several_targets_start_with_the_list() {
         let mut look = Look::at(3);
         assert_eq!(look.pane, Pane::Overview);
         pressed(&mut look, 3, &[KeyCode::Down, KeyCode::Down, KeyCode::Down, KeyCode::Enter]);
         assert_eq!((look.pane, look.place), (Pane::Target, 2));
         pressed(&mut look, 3, &[KeyCode::Right]);
-        assert_eq!(look.place, 0, "from the last one to the first");
+        assert_eq!(look.place, 0, "after the last target comes the first");
         pressed(&mut look, 3, &[KeyCode::BackTab, KeyCode::BackTab]);
         assert_eq!(look.pane, Pane::Log);
     }

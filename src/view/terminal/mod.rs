@@ -84,7 +84,7 @@ pub fn draw(frame: &mut Frame<'_>, screen: &Screen<'_>) {
             put(frame, rows.area, lists::overview(screen, width, rows.area.height.into(), palette));
         }
         (_, None) => {
-            let waiting = screen.stale.unwrap_or("Nothing is known yet.");
+            let waiting = screen.stale.unwrap_or("Waiting for data.");
             put(frame, rows.area, wrapped(waiting, width).into_iter().map(Line::raw).collect());
         }
         (Pane::Target, Some(target)) => draw_target(frame, rows, target, screen, palette),
@@ -111,9 +111,9 @@ fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target<'_>, scree
             wrapped(&text, width).into_iter().take(rows_max).map(|row| Line::styled(row, style)).collect(),
         );
     }
-    if let (Some(act), true) = (&screen.content.caption, every_part) {
-        let act = wrapped(act, width).into_iter().take(2).map(|row| Line::styled(row, palette.act()));
-        rows.put_top(frame, act.collect());
+    if let (Some(caption), true) = (&screen.content.caption, every_part) {
+        let lines = wrapped(caption, width).into_iter().take(2).map(|row| Line::styled(row, palette.caption()));
+        rows.put_top(frame, lines.collect());
     }
     let room = usize::from(rows.area.height);
     let below = if every_part { MIDDLE_ROWS } else { 0 };
@@ -177,18 +177,18 @@ fn keys(screen: &Screen<'_>, width: usize) -> String {
     let targets = if several { "  ←→ target" } else { "" };
     let rows = match screen.look.pane {
         Pane::Target => "",
-        Pane::Overview => "  ↑↓ choose  Enter open",
-        Pane::Scaling | Pane::Details | Pane::Log => "  ↑↓ move",
+        Pane::Overview => "  ↑↓ select  Enter open",
+        Pane::Scaling | Pane::Details | Pane::Log => "  ↑↓ scroll",
     };
-    let next = if screen.look.paused { "p go on" } else { "p pause" };
+    let next = if screen.look.paused { "p resume" } else { "p pause" };
     cut(&format!("q quit  Tab next{targets}{rows}  {next}  ? help"), width)
 }
 
 fn sentences(screen: &Screen<'_>, target: &Target<'_>, palette: Palette) -> Vec<(String, Style)> {
     let (mark, style) = verdict_style(target.verdict.as_deref(), palette);
-    let verdict = target.reason.as_deref().or(target.verdict.as_deref()).unwrap_or("There is no verdict yet");
-    let not_of_now = screen.stale.map(|text| (format!("! {text}"), palette.bad()));
-    not_of_now.into_iter().chain([(format!("{mark} {verdict}"), style)]).collect()
+    let verdict = target.reason.as_deref().or(target.verdict.as_deref()).unwrap_or("No verdict yet");
+    let warning = screen.stale.map(|text| (format!("! {text}"), palette.bad()));
+    warning.into_iter().chain([(format!("{mark} {verdict}"), style)]).collect()
 }
 
 /// Each verdict has its own sign, so that it is readable without colour.
@@ -247,7 +247,7 @@ impl Palette {
         self.coloured(Color::Yellow).add_modifier(Modifier::BOLD)
     }
 
-    fn act(self) -> Style {
+    fn caption(self) -> Style {
         self.coloured(Color::Magenta)
     }
 
@@ -259,7 +259,7 @@ impl Palette {
         self.coloured(Color::Blue).add_modifier(Modifier::UNDERLINED)
     }
 
-    fn chosen(self) -> Style {
+    fn selected(self) -> Style {
         self.strong().add_modifier(Modifier::REVERSED)
     }
 

@@ -41,7 +41,7 @@ pub(super) fn scaling(
 ) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(cut("scale events", width), palette.heading())];
     let Some((event, before)) = content.scale_events.split_first() else {
-        lines.push(Line::raw(cut("none was seen", width)));
+        lines.push(Line::raw(cut("no scale events yet", width)));
         return lines;
     };
     lines.push(headline(event, now, width, palette));
@@ -59,7 +59,7 @@ pub(super) fn all_scaling(content: &Content<'_>, now: Timestamp, width: usize, p
         lines.extend(milestones(event, width));
     }
     if lines.is_empty() {
-        lines.push(Line::raw(cut("none was seen", width)));
+        lines.push(Line::raw(cut("no scale events yet", width)));
     }
     lines
 }
@@ -75,8 +75,8 @@ fn headline(event: &ScaleEvent<'_>, now: Timestamp, width: usize, palette: Palet
     };
     let running = if finished.is_some() { String::new() } else { format!(" for {}", since(started, now)) };
     let what = format!("{} {notice}{running}", started.strftime("%H:%M:%S"));
-    let whose = format!("{what}  {}", event.statefulset);
-    Line::styled(cut(if columns(&whose) <= width { &whose } else { &what }, width), style)
+    let with_set = format!("{what}  {}", event.statefulset);
+    Line::styled(cut(if columns(&with_set) <= width { &with_set } else { &what }, width), style)
 }
 
 fn milestones(event: &ScaleEvent<'_>, width: usize) -> Vec<Line<'static>> {
@@ -97,9 +97,9 @@ fn milestones(event: &ScaleEvent<'_>, width: usize) -> Vec<Line<'static>> {
 
 /// Current problems except those that the verdict names already, each in at most `rows_max` rows, and the last failure.
 pub(super) fn notices(target: &Target<'_>, width: usize, rows_max: usize, palette: Palette) -> Vec<Line<'static>> {
-    let said = |notice: &&Cow<'_, str>| target.reason.as_ref() == Some(*notice);
+    let is_verdict = |notice: &&Cow<'_, str>| target.reason.as_ref() == Some(*notice);
     let mut lines = Vec::new();
-    for notice in target.notices.iter().filter(|notice| !said(notice)) {
+    for notice in target.notices.iter().filter(|notice| !is_verdict(notice)) {
         lines.extend(marked("! ", notice, width, rows_max, palette));
     }
     if let (Some(failure), true) = (target.last_failures.first(), lines.is_empty()) {
@@ -191,11 +191,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_written_as_kubectl_writes_them() {
+    fn ages_have_the_format_of_kubectl() {
         let ages = [(119, "119s"), (120, "2m"), (125, "2m5s"), (10_799, "179m"), (10_800, "3h"), (11_000, "3h3m")];
         let later = [(30_000, "8h"), (180_000, "2d2h"), (172_800, "2d"), (700_000, "8d"), (-5, "0s")];
-        for (seconds, written) in ages.into_iter().chain(later) {
-            assert_eq!(age(SignedDuration::from_secs(seconds)), written);
+        for (seconds, text) in ages.into_iter().chain(later) {
+            assert_eq!(age(SignedDuration::from_secs(seconds)), text);
         }
     }
 }

@@ -35,12 +35,12 @@ impl Session {
     /// No terminal for input or output.
     pub fn open() -> io::Result<Self> {
         HOOKED.call_once(|| {
-            let told = std::panic::take_hook();
+            let hook = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
                 if !panics::are_contained() {
                     restore();
                 }
-                told(panic);
+                hook(panic);
             }));
         });
         enable_raw_mode()?;

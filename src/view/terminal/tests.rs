@@ -50,7 +50,7 @@ fn in_pane(pane: Pane) -> Look {
 }
 
 #[test]
-fn eighty_by_twenty_four_shows_something_of_everything() {
+fn every_panel_is_visible_at_80_by_24() {
     let text = shown(&content(&documents()), &Look::at(1), (80, 24));
     assert_has(
         &text,
@@ -75,7 +75,7 @@ fn eighty_by_twenty_four_shows_something_of_everything() {
             "00:00:30 UTC",
         ],
     );
-    assert!(!text.contains("! Unbalanced"), "what the verdict says is not said twice\n{text}");
+    assert!(!text.contains("! Unbalanced"), "the notices do not repeat the verdict\n{text}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_larger_screen_shows_more() {
         &large,
         &["http://127.0.0.1:1/  00:00:30 UTC", "20.0 s  mysql/mysql", "mysql-3: replica requested", "Pending"],
     );
-    assert_eq!(large.matches("00:00:2").count(), 8, "every answer of the tape\n{large}");
+    assert_eq!(large.matches("00:00:2").count(), 8, "every read of the tape\n{large}");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_tiny_screen_shows_the_verdict() {
 }
 
 #[test]
-fn no_size_and_no_pane_is_too_much() {
+fn every_pane_is_drawn_at_every_size() {
     let documents = documents();
     let contents = [Content::default(), content(&documents), Content::of_documents(&documents, 7)];
     let sizes = (1..=40).map(|width| (width, 3)).chain((1..=40).map(|height| (30, height))).chain([(1, 1), (500, 200)]);
@@ -114,12 +114,12 @@ fn no_size_and_no_pane_is_too_much() {
 }
 
 #[test]
-fn before_anything_is_known_it_says_so() {
-    assert_has(&shown(&Content::default(), &Look::at(0), (80, 24)), &["Nothing is known yet.", "q quit"]);
+fn the_screen_says_that_it_waits_for_data() {
+    assert_has(&shown(&Content::default(), &Look::at(0), (80, 24)), &["Waiting for data.", "q quit"]);
 }
 
 #[test]
-fn several_targets_are_a_list_with_their_verdicts() {
+fn several_targets_are_listed_with_their_verdicts() {
     let documents = documents();
     let content = Content::of_documents(&documents, 1);
     let look = Look { place: 1, ..Look::at(2) };
@@ -130,7 +130,7 @@ fn several_targets_are_a_list_with_their_verdicts() {
 }
 
 #[test]
-fn the_chosen_one_of_many_targets_is_in_sight() {
+fn the_selected_target_is_visible_in_a_long_list() {
     let documents = documents();
     let one = content(&documents).targets[0].clone();
     let named = |number: usize| TargetSummary { target: format!("target-{number}").into(), ..one.clone() };
@@ -140,7 +140,7 @@ fn the_chosen_one_of_many_targets_is_in_sight() {
 }
 
 #[test]
-fn every_pane_shows_its_part() {
+fn every_pane_has_its_content() {
     let documents = documents();
     let content = content(&documents);
     let scaling = shown(&content, &in_pane(Pane::Scaling), (100, 40));
@@ -155,7 +155,7 @@ fn every_pane_shows_its_part() {
 }
 
 #[test]
-fn what_servers_say_is_shown_harmlessly() {
+fn control_characters_from_servers_are_escaped() {
     let hostile =
         "\\u001b]0;owned\\u0007\\u001b[2J\\u009b31m\\r\\n\\u202e<b>日本語\\u0000".to_owned() + &"x".repeat(2000);
     let targets =
@@ -203,7 +203,7 @@ fn no_text_of_any_document_reaches_the_terminal_unescaped() {
 }
 
 #[test]
-fn without_colour_the_signs_remain() {
+fn without_colour_the_signs_stay() {
     let documents = documents();
     let content = content(&documents);
     let has_colour =
@@ -215,7 +215,7 @@ fn without_colour_the_signs_remain() {
 }
 
 #[test]
-fn documents_that_readscope_does_not_serve_are_refused() {
+fn other_documents_are_refused() {
     for (targets, scale_events) in [("", ""), ("{}", "{}"), (TARGETS, "[]"), (r#"{"targets": [{}]}"#, SCALE_EVENTS)] {
         assert!(read(targets, scale_events).is_err(), "{targets}");
     }

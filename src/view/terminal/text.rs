@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_written_as_its_code() {
+    fn control_characters_become_their_codes() {
         let hostile = "\u{1b}]0;title\u{7}a\u{1b}[2J\r\nb\u{202e}c\u{9b}31m\u{200b}e\u{301}";
         let shown = r"\u{1b}]0;title\u{7}a\u{1b}[2J\r\nb\u{202e}c\u{9b}31m\u{200b}e\u{301}";
         assert_eq!(escaped(hostile), shown);
@@ -110,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn text_is_cut_and_filled_up_by_columns() {
+    fn text_is_cut_and_padded_by_columns() {
         assert_eq!((fit("abc", 5), fit("abcdef", 4), fit("abc", 0)), ("abc  ".into(), "abc…".into(), String::new()));
         assert_eq!(fit("日本語", 4), "日… ");
         assert_eq!(fit("日本語", 6), "日本語");
     }
 
     #[test]
-    fn rows_are_broken_between_words_and_where_a_word_is_too_long() {
+    fn rows_break_between_words_and_within_long_words() {
         assert_eq!(wrapped("one two  three", 7), ["one two", "three"]);
         assert_eq!(wrapped("a bcdefghij k", 4), ["a", "bcde", "fghi", "j k"]);
         assert_eq!(wrapped("日本語", 1), ["日", "本", "語"]);

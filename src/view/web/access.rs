@@ -18,13 +18,13 @@ use ring::hmac;
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_rustls::TlsAcceptor;
 
-use super::answer::{Answer, text};
+use super::response::{Response, busy, text, with_header};
 
 /// Requests that may wait for a password check. Each check takes tens of milliseconds or more.
 const WAITING_MAX: usize = 32;
 
-/// The hash to check for an unknown user when no user's hash is available. No password matches it.
-const NOBODY: &str = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
+/// The hash for an unknown user where no user's hash is available. No password matches it.
+const NO_PASSWORD: &str = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
 
 #[derive(Debug)]
 pub struct Access {
@@ -34,7 +34,7 @@ pub struct Access {
     rate: Option<Mutex<Bucket>>,
     /// Random per process, so that a digest does not reveal a password.
     key: hmac::Key,
-    known: Mutex<HashMap<String, hmac::Tag>>,
+    checked: Mutex<HashMap<String, hmac::Tag>>,
     checking: Arc<Semaphore>,
     waiting: Semaphore,
 }
@@ -63,7 +63,7 @@ impl Access {
         Self::new(None, BTreeMap::new(), &[], None)
     }
 
-    /// `users` have bcrypt hashes; if empty, everybody has access. `rate` is the time between requests and the burst.
+    /// `users` have bcrypt hashes; if empty, every client has access. `rate` is the time between requests and the burst.
     #[must_use]
     pub fn new(
         tls: Option<TlsAcceptor>,
@@ -84,7 +84,7 @@ impl Access {
             headers: headers.iter().filter_map(header).collect(),
             rate: rate.map(bucket),
             key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
-            known: Mutex::default(),
+            checked: Mutex::default(),
             checking: Arc::new(Semaphore::new(1)),
             waiting: Semaphore::new(WAITING_MAX),
         }
@@ -94,45 +94,43 @@ impl Access {
         self.tls.as_ref().map(|Acceptor(tls)| tls)
     }
 
-    pub(super) fn dress(&self, answer: &mut Answer) {
+    pub(super) fn add_headers(&self, response: &mut Response) {
         for (name, value) in &self.headers {
-            answer.headers_mut().insert(name.clone(), value.clone());
+            response.headers_mut().insert(name.clone(), value.clone());
         }
     }
 
     /// `Err` is the response that refuses the request.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Answer> {
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
         let allowed = self
             .rate
             .as_ref()
             .is_none_or(|bucket| bucket.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()));
         if !allowed {
-            return Err(text(StatusCode::TOO_MANY_REQUESTS, "Too many requests; come back later.\n"));
+            return Err(text(StatusCode::TOO_MANY_REQUESTS, "Too many requests; try again later.\n"));
         }
         if self.users.is_empty() {
             return Ok(());
         }
         let Some((user, password)) = credentials(headers) else { return Err(unauthorized()) };
-        if self.is_right(user, password).await? { Ok(()) } else { Err(unauthorized()) }
+        if self.has_password(user, password).await? { Ok(()) } else { Err(unauthorized()) }
     }
 
-    async fn is_right(&self, user: String, password: Vec<u8>) -> Result<bool, Answer> {
+    async fn has_password(&self, user: String, password: Vec<u8>) -> Result<bool, Response> {
         let own = self.users.get(&user);
-        let hash = own.map_or_else(|| self.hash_of_nobody(&user), String::clone);
+        let hash = own.map_or_else(|| self.hash_of_unknown(&user), String::clone);
         let mut digest = hmac::Context::with_key(&self.key);
         for part in [user.as_bytes(), hash.as_bytes(), &password] {
             digest.update(&part.len().to_be_bytes());
             digest.update(part);
         }
         let digest = digest.sign();
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if own.is_some() && known().get(&user).is_some_and(|right| right.as_ref() == digest.as_ref()) {
+        let checked = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.is_some() && checked().get(&user).is_some_and(|right| right.as_ref() == digest.as_ref()) {
             return Ok(true);
         }
         let Ok(_waiting) = self.waiting.try_acquire() else {
-            let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "Too many passwords are to be checked.\n");
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            return Err(answer);
+            return Err(busy("Too many password checks at once; try again later.\n", 5));
         };
         let Ok(turn) = Arc::clone(&self.checking).acquire_owned().await else { return Ok(false) };
         let check = move || {
@@ -142,16 +140,16 @@ impl Access {
         };
         let right = tokio::task::spawn_blocking(check).await.unwrap_or(false) && own.is_some();
         if right {
-            known().insert(user, digest);
+            checked().insert(user, digest);
         }
         Ok(right)
     }
 
     /// Has the cost of a real hash and is constant per name, so that timing does not reveal which users exist.
-    fn hash_of_nobody(&self, user: &str) -> String {
+    fn hash_of_unknown(&self, user: &str) -> String {
         let tag = hmac::sign(&self.key, user.as_bytes());
         let number = tag.as_ref().iter().take(4).fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
-        self.users.values().nth(number % self.users.len().max(1)).map_or_else(|| NOBODY.to_owned(), String::clone)
+        self.users.values().nth(number % self.users.len().max(1)).map_or_else(|| NO_PASSWORD.to_owned(), String::clone)
     }
 }
 
@@ -160,11 +158,11 @@ impl Bucket {
         let since = now.saturating_duration_since(self.filled);
         self.filled = now;
         self.tokens = (self.tokens + since.as_secs_f64() / self.interval.as_secs_f64()).min(f64::from(self.burst));
-        let there = self.tokens >= 1.0;
-        if there {
+        let available = self.tokens >= 1.0;
+        if available {
             self.tokens -= 1.0;
         }
-        there
+        available
     }
 }
 
@@ -181,10 +179,9 @@ fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     Some((user, decoded[colon + 1..].to_vec()))
 }
 
-fn unauthorized() -> Answer {
-    let mut answer = text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
-    answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
-    answer
+fn unauthorized() -> Response {
+    let response = text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
+    with_header(response, header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"))
 }
 
 #[cfg(test)]
@@ -210,16 +207,16 @@ mod tests {
     }
 
     async fn status(access: &Access, headers: &HeaderMap) -> u16 {
-        access.admit(headers).await.map_or_else(|answer| answer.status().as_u16(), |()| 200)
+        access.admit(headers).await.map_or_else(|response| response.status().as_u16(), |()| 200)
     }
 
     #[tokio::test]
-    async fn only_users_with_their_passwords_are_let_in() {
+    async fn only_users_with_their_passwords_have_access() {
         let access = access(&[("prometheus", "a:b"), ("admin", "second")]);
         for _ in 0..2 {
             assert_eq!(status(&access, &basic("prometheus:a:b")).await, 200);
             assert_eq!(status(&access, &basic("admin:second")).await, 200);
-            for wrong in ["prometheus:second", "admin:a:b", "nobody:second", "prometheus", "", ":", "admin:"] {
+            for wrong in ["prometheus:second", "admin:a:b", "unknown:second", "prometheus", "", ":", "admin:"] {
                 assert_eq!(status(&access, &basic(wrong)).await, 401, "{wrong}");
             }
         }
@@ -230,48 +227,48 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_wrong_or_unknown_takes_the_check_that_who_is_right_takes() {
+    async fn wrong_passwords_and_unknown_users_cost_the_same_check_as_right_passwords() {
         let access = access(&[("prometheus", "right"), ("admin", "second")]);
         let turn = access.checking.clone().acquire_owned().await.unwrap();
-        for credentials in ["prometheus:right", "prometheus:wrong", "nobody:right", "nobody:wrong", "admin:"] {
-            let answered = status(&access, &basic(credentials)).now_or_never();
-            assert_eq!(answered, None, "{credentials} is answered without a check");
+        for credentials in ["prometheus:right", "prometheus:wrong", "unknown:right", "unknown:wrong", "admin:"] {
+            let response = status(&access, &basic(credentials)).now_or_never();
+            assert_eq!(response, None, "{credentials} has a response without a check");
         }
         drop(turn);
-        assert_eq!(status(&access, &basic("nobody:right")).await, 401);
-        for nobody in 0..20 {
-            let name = format!("nobody{nobody}");
-            let hash = access.hash_of_nobody(&name);
-            assert!(access.users.values().any(|own| *own == hash), "its cost is that of somebody");
-            assert_eq!(access.hash_of_nobody(&name), hash, "and the same each time");
+        assert_eq!(status(&access, &basic("unknown:right")).await, 401);
+        for number in 0..20 {
+            let name = format!("unknown{number}");
+            let hash = access.hash_of_unknown(&name);
+            assert!(access.users.values().any(|own| *own == hash), "the cost is that of a user's hash");
+            assert_eq!(access.hash_of_unknown(&name), hash, "the hash is the same each time");
         }
     }
 
     #[tokio::test]
-    async fn what_is_remembered_is_bounded_by_the_users() {
+    async fn only_right_passwords_are_cached() {
         let access = access(&[("prometheus", "right")]);
         for number in 0..50 {
             assert_eq!(status(&access, &basic(&format!("prometheus:wrong{number}"))).await, 401);
             assert_eq!(status(&access, &basic(&format!("user{number}:right"))).await, 401);
         }
-        assert!(access.known.lock().unwrap().is_empty());
+        assert!(access.checked.lock().unwrap().is_empty());
         assert_eq!(status(&access, &basic("prometheus:right")).await, 200);
-        assert_eq!(access.known.lock().unwrap().len(), 1);
+        assert_eq!(access.checked.lock().unwrap().len(), 1);
     }
 
     #[tokio::test]
-    async fn who_is_known_need_not_wait_behind_those_who_guess() {
+    async fn cached_passwords_do_not_wait_for_checks_of_wrong_passwords() {
         let access = access(&[("prometheus", "right")]);
         assert_eq!(status(&access, &basic("prometheus:right")).await, 200);
-        let guessing = access.checking.clone().acquire_owned().await.unwrap();
+        let check = access.checking.clone().acquire_owned().await.unwrap();
         let places = access.waiting.acquire_many(u32::try_from(WAITING_MAX).unwrap()).await.unwrap();
         assert_eq!(status(&access, &basic("prometheus:wrong")).await, 503);
         assert_eq!(status(&access, &basic("prometheus:right")).await, 200);
-        drop((guessing, places));
+        drop((check, places));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_beyond_the_rate_are_refused_until_time_has_passed() {
+    async fn requests_above_the_rate_are_refused_until_time_has_passed() {
         let access = Access::new(None, BTreeMap::new(), &[], Some((Duration::from_secs(1), 2)));
         let none = HeaderMap::new();
         let mut seen = Vec::new();

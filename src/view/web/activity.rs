@@ -1,4 +1,4 @@
-//! Tracks the requests of a connection, so that idle or stuck connections can be closed.
+//! The requests of a connection, so that idle and stuck connections can be closed.
 
 use std::{
     collections::BTreeMap,
@@ -8,80 +8,80 @@ use std::{
 
 use tokio::time::{Instant, interval};
 
-use super::answer::{Answer, is_endless, keeping};
+use super::response::{Response, is_endless, keeping};
 
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Unread responses take memory. Event streams have their own deadline.
-const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+const SENT_WITHIN: Duration = Duration::from_secs(30);
 
-const LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Activity {
-    going: Mutex<Going>,
+    open: Mutex<OpenRequests>,
 }
 
 #[derive(Debug)]
-struct Going {
+struct OpenRequests {
     /// Deadline of each response, by the number of the request. `None` before the response, and for endless ones.
-    until: BTreeMap<u64, Option<Instant>>,
+    deadlines: BTreeMap<u64, Option<Instant>>,
     next: u64,
     idle_since: Instant,
 }
 
 /// A request, from its head to the end of its response.
 #[derive(Debug)]
-pub(super) struct UnderWay {
+pub(super) struct OpenRequest {
     activity: Arc<Activity>,
     number: u64,
 }
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
-        let going = Going { until: BTreeMap::new(), next: 0, idle_since: Instant::now() };
-        Arc::new(Self { going: Mutex::new(going) })
+        let open = OpenRequests { deadlines: BTreeMap::new(), next: 0, idle_since: Instant::now() };
+        Arc::new(Self { open: Mutex::new(open) })
     }
 
-    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
-        let mut going = self.lock();
-        let number = going.next;
-        going.next += 1;
-        going.until.insert(number, None);
-        UnderWay { activity: Arc::clone(self), number }
+    pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
+        let mut open = self.lock();
+        let number = open.next;
+        open.next += 1;
+        open.deadlines.insert(number, None);
+        OpenRequest { activity: Arc::clone(self), number }
     }
 
     /// Returns when the connection is idle or stuck.
     pub(super) async fn is_over(&self) {
-        let mut look = interval(LOOKED_AT_EVERY);
+        let mut check = interval(CHECK_EVERY);
         loop {
-            let now = look.tick().await;
-            let going = self.lock();
-            let idle = going.until.is_empty() && now.saturating_duration_since(going.idle_since) > IDLE_MAX;
-            if idle || going.until.values().flatten().any(|until| *until < now) {
+            let now = check.tick().await;
+            let open = self.lock();
+            let idle = open.deadlines.is_empty() && now.saturating_duration_since(open.idle_since) > IDLE_MAX;
+            if idle || open.deadlines.values().flatten().any(|deadline| *deadline < now) {
                 return;
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Going> {
+    fn lock(&self) -> MutexGuard<'_, OpenRequests> {
         // No critical section can leave the data half changed.
-        self.going.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl UnderWay {
-    pub(super) fn answered_by(self, answer: Answer) -> Answer {
-        let until = (!is_endless(&answer)).then(|| Instant::now() + TAKEN_WITHIN);
-        self.activity.lock().until.insert(self.number, until);
-        keeping(answer, self)
+impl OpenRequest {
+    pub(super) fn answered(self, response: Response) -> Response {
+        let deadline = (!is_endless(&response)).then(|| Instant::now() + SENT_WITHIN);
+        self.activity.lock().deadlines.insert(self.number, deadline);
+        keeping(response, self)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let mut going = self.activity.lock();
-        going.until.remove(&self.number);
-        going.idle_since = Instant::now();
+        let mut open = self.activity.lock();
+        open.deadlines.remove(&self.number);
+        open.idle_since = Instant::now();
     }
 }

@@ -42,12 +42,12 @@ const HEAD_LIST_BYTES_MAX: u32 = 32 * 1024;
 /// Concurrent requests in one HTTP/2 connection: more than the pages that a browser has open.
 const REQUESTS_MAX: u32 = 100;
 
-/// HTTP/2 receives request bodies up to this size although nobody reads them.
+/// HTTP/2 receives request bodies up to this size, although they are never read.
 const UNREAD_BYTES_MAX: u32 = 16 * 1024;
 
-const UNTAKEN_BYTES_MAX: usize = 64 * 1024;
+const UNSENT_BYTES_MAX: usize = 64 * 1024;
 
-/// A client that does not read must not hold a connection for ever. Prometheus opens a new one.
+/// A client that does not read must not hold a connection forever. Prometheus opens a new one.
 const CONNECTION_LASTS: Duration = Duration::from_secs(300);
 
 /// Time to finish requests on shutdown. They are short; an incomplete request should not delay the stop.
@@ -55,7 +55,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-const ACCEPT_TOLD_EVERY: Duration = Duration::from_secs(60);
+const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(60);
 
 impl Site {
     /// # Errors
@@ -64,7 +64,7 @@ impl Site {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = tokio::task::JoinSet::new();
-        let mut told: Option<Instant> = None;
+        let mut logged: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -74,9 +74,9 @@ impl Site {
             let (stream, place) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    if told.is_none_or(|told| told.elapsed() >= ACCEPT_TOLD_EVERY) {
-                        tracing::warn!(%error, "cannot accept HTTP connections; check the limit of open files");
-                        told = Some(Instant::now());
+                    if logged.is_none_or(|logged| logged.elapsed() >= ACCEPT_LOG_EVERY) {
+                        tracing::warn!(%error, "failed to accept HTTP connections; check the limit of open files");
+                        logged = Some(Instant::now());
                     }
                     sleep(ACCEPT_AGAIN_AFTER).await;
                     continue;
@@ -129,9 +129,9 @@ impl Site {
         let activity = Activity::new();
         let requests = Arc::clone(&activity);
         let service = service_fn(move |request: Request<Incoming>| {
-            let (site, under_way) = (Arc::clone(&self), requests.begin());
+            let (site, open) = (Arc::clone(&self), requests.begin());
             let access = Arc::clone(&site.access.borrow());
-            async move { Ok::<_, Infallible>(under_way.answered_by(site.respond(request, access).await)) }
+            async move { Ok::<_, Infallible>(open.answered(site.respond(request, access).await)) }
         });
         let stream = TokioIo::new(stream);
         match protocol {
@@ -151,7 +151,7 @@ impl Site {
                     .max_header_list_size(HEAD_LIST_BYTES_MAX)
                     .initial_stream_window_size(UNREAD_BYTES_MAX)
                     .initial_connection_window_size(u32::from(u16::MAX))
-                    .max_send_buf_size(UNTAKEN_BYTES_MAX)
+                    .max_send_buf_size(UNSENT_BYTES_MAX)
                     .serve_connection(stream, service);
                 end_of(watcher.watch(connection), &activity).await;
                 drop(tasks);

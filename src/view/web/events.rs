@@ -8,7 +8,6 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::{
     Request, StatusCode,
     body::{Frame as Chunk, Incoming},
-    header::{self, HeaderValue},
 };
 use serde::Serialize;
 use tokio::{
@@ -19,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Site,
-    answer::{Answer, endless, text},
     feed::{Feed, Feeds, Next, Topic, event},
+    response::{Response, busy, endless, text},
 };
 use crate::model::Snapshot;
 
@@ -31,10 +30,10 @@ const STREAMS_MAX: usize = 256;
 const BEAT_EVERY: Duration = Duration::from_secs(3);
 
 /// A reader that takes longer to receive a frame is disconnected, with the reason.
-const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+const RECEIVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Maximum age of a stream. It ends with an event before its connection does, so that the reader reconnects at once.
-const LASTS: Duration = Duration::from_secs(200);
+const AGE_MAX: Duration = Duration::from_secs(200);
 
 const RETRY: &str = "retry: 1000\n\n";
 
@@ -67,9 +66,9 @@ struct End {
 
 const STOPPING: End = End { reason: "readscope is shutting down", again: false };
 const SLOW: End =
-    End { reason: "this reader was too slow; it is given the whole picture when it comes back", again: true };
+    End { reason: "the reader was too slow; it receives a whole snapshot after it reconnects", again: true };
 const GONE: End = End { reason: "the configured targets changed", again: true };
-const OLD: End = End { reason: "a stream lasts a few minutes; come back for the next", again: true };
+const OLD: End = End { reason: "streams end after a few minutes; reconnect for the next one", again: true };
 
 impl Default for Streams {
     fn default() -> Self {
@@ -79,14 +78,14 @@ impl Default for Streams {
 
 impl Site {
     /// Streams the target in the query, otherwise the only target, otherwise the overview.
-    pub(super) fn events(&self, request: &Request<Incoming>) -> Answer {
+    pub(super) fn events(&self, request: &Request<Incoming>) -> Response {
         let query = request.uri().query().unwrap_or_default();
         let named = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "target").map(|(_, value)| value);
         let snapshot = self.snapshot();
         let (topic, only) = match named {
             Some(name) => match snapshot.targets.iter().find(|target| *target.name == *name) {
                 Some(target) => (Topic::Target(Arc::clone(&target.name)), None),
-                None => return text(StatusCode::NOT_FOUND, "There is no such target; see /api/v1/targets.\n"),
+                None => return text(StatusCode::NOT_FOUND, "No target has this name; see /api/v1/targets.\n"),
             },
             None => match &snapshot.targets[..] {
                 [target] => (Topic::Target(Arc::clone(&target.name)), Some(true)),
@@ -94,19 +93,17 @@ impl Site {
             },
         };
         let Ok(place) = Arc::clone(&self.streams.places).try_acquire_owned() else {
-            let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "Too many streams of events are open; try later.\n");
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
-            return answer;
+            return busy("Too many event streams are open; try again later.\n", 10);
         };
         let mut snapshots = self.snapshots.clone();
         snapshots.mark_changed();
         let stop = self.stop.clone();
         let feed = self.streams.feeds.follow(topic);
-        let following =
+        let stream =
             Stream { feed, only, snapshots, stop, sent: None, handed: None, began: None, over: false, _place: place };
-        let chunks = unfold(following, |mut following| async {
-            let bytes = following.next().await?;
-            Some((Ok(Chunk::data(bytes)), following))
+        let chunks = unfold(stream, |mut stream| async {
+            let bytes = stream.next().await?;
+            Some((Ok(Chunk::data(bytes)), stream))
         });
         endless("text/event-stream", BodyExt::boxed_unsync(StreamBody::new(chunks)))
     }
@@ -117,31 +114,31 @@ impl Stream {
         if self.over {
             return None;
         }
-        if self.handed.is_some_and(|handed| handed.elapsed() > TAKEN_WITHIN) {
+        if self.handed.is_some_and(|handed| handed.elapsed() > RECEIVE_WITHIN) {
             return Some(self.end(SLOW));
         }
         let Some(began) = self.began else {
             self.began = Some(Instant::now());
             return Some(Bytes::from_static(RETRY.as_bytes()));
         };
-        if began.elapsed() > LASTS {
+        if began.elapsed() > AGE_MAX {
             return Some(self.end(OLD));
         }
         let beat = Instant::now() + BEAT_EVERY;
-        let mut again = None;
+        let mut retry = None;
         loop {
-            let wake = again.unwrap_or(beat);
+            let wake = retry.unwrap_or(beat);
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Some(self.end(STOPPING)),
                 () = sleep_until(wake) => {
-                    if again.take().is_none() {
+                    if retry.take().is_none() {
                         self.handed = Some(Instant::now());
                         return Some(Bytes::from_static(b"event: beat\ndata: {}\n\n"));
                     }
                 }
                 // A change is already pending until the pause is over.
-                changed = self.snapshots.changed(), if again.is_none() => if changed.is_err() {
+                changed = self.snapshots.changed(), if retry.is_none() => if changed.is_err() {
                     return Some(self.end(STOPPING));
                 },
             }
@@ -161,7 +158,7 @@ impl Stream {
                     self.handed = Some(Instant::now());
                     return Some(bytes);
                 }
-                Next::Wait(until) => again = Some(until),
+                Next::Wait(until) => retry = Some(until),
                 Next::Nothing => {}
                 Next::Gone => return Some(self.end(GONE)),
             }

@@ -82,19 +82,19 @@ impl Feed {
         }
         let mut latest = lock(&self.latest);
         let newer = match &*latest {
-            Some(frame) if !self.topic.differs(&frame.snapshot, snapshot) => None,
-            Some(frame) if sent == Some(frame.number) => {
-                let due = frame.rendered + self.topic.pause(snapshot);
-                if now < due {
-                    return Next::Wait(due);
-                }
-                Some((frame.number + 1, self.topic.changes(&frame.snapshot, snapshot)))
-            }
-            // This stream has not sent the current frame, which is recent enough. Later changes come with the next
-            // frame.
-            Some(frame) if now < frame.rendered + self.topic.pause(snapshot) => None,
-            Some(frame) => Some((frame.number + 1, self.topic.changes(&frame.snapshot, snapshot))),
             None => Some((1, String::new())),
+            Some(frame) if !self.topic.differs(&frame.snapshot, snapshot) => None,
+            Some(frame) => {
+                let due = frame.rendered + self.topic.pause(snapshot);
+                if now >= due {
+                    Some((frame.number + 1, self.topic.changes(&frame.snapshot, snapshot)))
+                } else if sent == Some(frame.number) {
+                    return Next::Wait(due);
+                } else {
+                    // The current frame is recent enough. Later changes come with the next frame.
+                    None
+                }
+            }
         };
         if let Some((number, changes)) = newer {
             let (snapshot, changes) = (snapshot.clone(), changes.into());
@@ -186,7 +186,7 @@ pub(super) fn event(text: &mut String, name: &str, data: &impl Serialize) {
     match serde_json::to_string(data) {
         // Writing to a string cannot fail.
         Ok(json) => drop(write!(text, "event: {name}\ndata: {json}\n\n")),
-        Err(error) => tracing::error!(%error, event = name, "cannot render an event for the page"),
+        Err(error) => tracing::error!(%error, event = name, "failed to render an event"),
     }
 }
 

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use hyper::{
-    StatusCode,
-    body::Body,
-    header::{self, HeaderValue},
-};
+use hyper::body::Body;
 use tokio::sync::Semaphore;
 
-use super::answer::{Answer, internal, keeping, text};
+use super::response::{Response, busy, internal, keeping};
 
 /// The runtime needs more blocking threads than this, so that other work such as password checks finds one.
 pub const RENDERINGS_MAX: usize = 2;
@@ -34,28 +30,26 @@ impl Default for Renderer {
 
 impl Renderer {
     /// Returns the result of `render`, or 503 without a free place.
-    pub(super) async fn answer(&self, render: impl FnOnce() -> Answer + Send + 'static) -> Answer {
-        let Ok(mut place) = Arc::clone(&self.places).try_acquire_owned() else { return busy() };
-        let Ok(rendering) = Arc::clone(&self.renderings).acquire_owned().await else { return busy() };
+    pub(super) async fn respond(&self, render: impl FnOnce() -> Response + Send + 'static) -> Response {
+        let Ok(mut place) = Arc::clone(&self.places).try_acquire_owned() else { return full() };
+        let Ok(rendering) = Arc::clone(&self.renderings).acquire_owned().await else { return full() };
         let places = Arc::clone(&self.places);
         // Both permits move to the thread: a client that disconnects does not stop the rendering.
         let rendered = tokio::task::spawn_blocking(move || {
-            let answer = render();
-            let more = answer.body().size_hint().lower() / PLACE_BYTES;
+            let response = render();
+            let more = response.body().size_hint().lower() / PLACE_BYTES;
             let more = u32::try_from(more).unwrap_or(u32::MAX).min(PLACES - 1);
-            let Ok(more) = places.try_acquire_many_owned(more) else { return busy() };
+            let Ok(more) = places.try_acquire_many_owned(more) else { return full() };
             place.merge(more);
             drop(rendering);
-            keeping(answer, place)
+            keeping(response, place)
         });
         rendered.await.unwrap_or_else(|panic| internal(&panic))
     }
 }
 
-fn busy() -> Answer {
-    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "Too many answers are under way; try again.\n");
-    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    answer
+fn full() -> Response {
+    busy("Too many requests at once; try again later.\n", 1)
 }
 
 #[cfg(test)]
@@ -69,15 +63,16 @@ mod tests {
     };
 
     use http_body_util::BodyExt;
+    use hyper::{StatusCode, header};
     use tokio::{task::JoinSet, time::timeout};
 
     use super::*;
-    use crate::view::web::answer::content;
+    use crate::view::web::response::content;
 
     const SOON: Duration = Duration::from_secs(60);
 
-    async fn large(renderer: &Renderer) -> Answer {
-        renderer.answer(|| content("text/plain", vec![b'x'; 20 << 20])).await
+    async fn large(renderer: &Renderer) -> Response {
+        renderer.respond(|| content("text/plain", vec![b'x'; 20 << 20])).await
     }
 
     #[test]
@@ -92,7 +87,7 @@ mod tests {
             let (finish, finishes) = mpsc::channel::<()>();
             let finishes = Arc::new(std::sync::Mutex::new(finishes));
             let begun = Arc::new(AtomicUsize::new(0));
-            let mut answers = JoinSet::new();
+            let mut responses = JoinSet::new();
             for _ in 0..10 {
                 let (renderer, finishes, begun) = (Arc::clone(&renderer), Arc::clone(&finishes), Arc::clone(&begun));
                 let render = move || {
@@ -100,7 +95,7 @@ mod tests {
                     let _ = finishes.lock().unwrap().recv();
                     content("text/plain", "rendered")
                 };
-                answers.spawn(async move { renderer.answer(render).await.status() });
+                responses.spawn(async move { renderer.respond(render).await.status() });
             }
             let all_begun = async {
                 while begun.load(Ordering::SeqCst) < RENDERINGS_MAX {
@@ -113,40 +108,40 @@ mod tests {
             drop(finish);
             assert_eq!(password.unwrap().unwrap(), "checked");
             assert_eq!(begun, RENDERINGS_MAX);
-            assert_eq!(timeout(SOON, answers.join_all()).await.unwrap(), [StatusCode::OK; 10]);
+            assert_eq!(timeout(SOON, responses.join_all()).await.unwrap(), [StatusCode::OK; 10]);
         });
     }
 
     #[tokio::test]
-    async fn large_answers_take_the_places_of_many_until_they_are_taken() {
+    async fn a_large_response_takes_many_places_until_it_is_sent() {
         let renderer = Renderer::default();
         let first = large(&renderer).await;
         assert_eq!(renderer.places.available_permits(), 23);
         let refused = large(&renderer).await;
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
-        assert_eq!(renderer.answer(|| content("text/plain", "small")).await.status(), StatusCode::OK);
+        assert_eq!(renderer.respond(|| content("text/plain", "small")).await.status(), StatusCode::OK);
         assert_eq!(first.into_body().collect().await.unwrap().to_bytes().len(), 20 << 20);
         assert_eq!(renderer.places.available_permits(), PLACES as usize);
         assert_eq!(large(&renderer).await.status(), StatusCode::OK);
     }
 
     #[tokio::test]
-    async fn an_answer_larger_than_all_places_is_given_alone() {
+    async fn a_response_larger_than_all_places_is_sent_alone() {
         let renderer = Renderer::default();
-        let answer = renderer.answer(|| content("text/plain", vec![b'x'; 40 << 20])).await;
-        assert_eq!((answer.status(), renderer.places.available_permits()), (StatusCode::OK, 0));
+        let response = renderer.respond(|| content("text/plain", vec![b'x'; 40 << 20])).await;
+        assert_eq!((response.status(), renderer.places.available_permits()), (StatusCode::OK, 0));
         assert_eq!(large(&renderer).await.status(), StatusCode::SERVICE_UNAVAILABLE);
-        drop(answer);
+        drop(response);
         assert_eq!(large(&renderer).await.status(), StatusCode::OK);
     }
 
     #[tokio::test]
-    async fn a_rendering_that_panics_is_an_error_of_its_own() {
+    async fn a_panic_while_rendering_fails_only_its_own_request() {
         let renderer = Renderer::default();
-        let answer = renderer.answer(|| panic!("out of luck")).await;
-        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(renderer.answer(|| content("text/plain", "next")).await.status(), StatusCode::OK);
+        let response = renderer.respond(|| panic!("on purpose")).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(renderer.respond(|| content("text/plain", "next")).await.status(), StatusCode::OK);
         assert_eq!(renderer.places.available_permits(), PLACES as usize);
         assert_eq!(renderer.renderings.available_permits(), RENDERINGS_MAX);
     }

@@ -11,10 +11,8 @@ use tokio::sync::oneshot;
 
 use super::{
     Access, Site,
-    answer::{
-        Answer, Pieces, accepts_gzip, buffered, content, gzip, internal, json, packed, rendered, text, without_body,
-    },
     page::File,
+    response::{Response, accepts_gzip, content, gzip, gzipped, internal, json, text, with_header, without_body},
 };
 use crate::{
     api::{ScaleEvents, Targets},
@@ -26,7 +24,7 @@ const BODY_BYTES_MAX: u64 = 4096;
 
 #[derive(Clone, Copy, Debug)]
 enum Route {
-    Page(File),
+    Page(&'static File),
     Events,
     Metrics,
     Targets,
@@ -38,43 +36,42 @@ enum Route {
 }
 
 impl Site {
-    pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>, access: Arc<Access>) -> Answer {
+    pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>, access: Arc<Access>) -> Response {
         // For HTTP/1.1, hyper drops the body itself.
-        let head_alone = *request.method() == Method::HEAD && request.version() == Version::HTTP_2;
-        let mut answer = match access.admit(request.headers()).await {
-            Ok(()) => self.lead(request).await,
+        let without_content = *request.method() == Method::HEAD && request.version() == Version::HTTP_2;
+        let mut response = match access.admit(request.headers()).await {
+            Ok(()) => self.route(request).await,
             Err(refused) => refused,
         };
-        access.dress(&mut answer);
-        if head_alone { without_body(answer) } else { answer }
+        access.add_headers(&mut response);
+        if without_content { without_body(response) } else { response }
     }
 
-    async fn lead(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+    async fn route(self: Arc<Self>, request: Request<Incoming>) -> Response {
         let Some(route) = Route::of(request.uri().path()) else {
-            return text(StatusCode::NOT_FOUND, "There is nothing here; see / for what there is.\n");
+            return text(StatusCode::NOT_FOUND, "No such path; the page at / links to the others.\n");
         };
-        let (possible, allow) = match route {
+        let (allowed, allow) = match route {
             Route::Reload => (*request.method() == Method::POST, "POST"),
             _ => (matches!(*request.method(), Method::GET | Method::HEAD), "GET, HEAD"),
         };
-        if !possible {
-            let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("Only {allow} is possible here.\n"));
-            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
-            return answer;
+        if !allowed {
+            let response = text(StatusCode::METHOD_NOT_ALLOWED, format!("Method not allowed; use {allow}.\n"));
+            return with_header(response, header::ALLOW, HeaderValue::from_static(allow));
         }
         if request.body().size_hint().lower() > BODY_BYTES_MAX {
-            return text(StatusCode::PAYLOAD_TOO_LARGE, "No request here needs a body.\n");
+            return text(StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large; readscope needs none.\n");
         }
         match route {
-            Route::Page(file) => file.answer(request.headers()),
+            Route::Page(file) => file.response(request.headers()),
             Route::Events => self.events(&request),
             Route::Metrics => {
                 let (compressed, site) = (accepts_gzip(request.headers()), Arc::clone(&self));
-                self.renderer.answer(move || site.metrics(compressed)).await
+                self.renderer.respond(move || site.metrics(compressed)).await
             }
             Route::Targets => {
                 let site = Arc::clone(&self);
-                self.renderer.answer(move || json(&Targets::of(&site.snapshot()))).await
+                self.renderer.respond(move || json(&Targets::of(&site.snapshot()))).await
             }
             Route::ScaleEvents => json(&ScaleEvents::of(&self.snapshot())),
             Route::Configuration => content("application/yaml; charset=utf-8", self.configuration.borrow().clone()),
@@ -87,29 +84,29 @@ impl Site {
         }
     }
 
-    fn metrics(&self, compressed: bool) -> Answer {
+    fn metrics(&self, compressed: bool) -> Response {
         let snapshot = self.snapshot();
-        let answer = if compressed {
+        let response = if compressed {
             let body = gzip(|to| self.exposition.write(&snapshot, to));
-            body.map(|body| packed(content(metrics::CONTENT_TYPE, body)))
+            body.map(|body| gzipped(content(metrics::CONTENT_TYPE, body)))
         } else {
-            let body = buffered(Pieces::default(), |to| self.exposition.write(&snapshot, to));
-            body.map(|body| rendered(metrics::CONTENT_TYPE, body))
+            let mut body = Vec::new();
+            self.exposition.write(&snapshot, &mut body).map(|()| content(metrics::CONTENT_TYPE, body))
         };
-        answer.unwrap_or_else(|error| internal(&error))
+        response.unwrap_or_else(|error| internal(&error))
     }
 
-    async fn reload(&self) -> Answer {
+    async fn reload(&self) -> Response {
         let Some(reload) = &self.reload else {
-            return text(StatusCode::FORBIDDEN, "Reloading is off; start readscope with --web.enable-lifecycle.\n");
+            return text(StatusCode::FORBIDDEN, "Reload by HTTP is disabled; enable it with --web.enable-lifecycle.\n");
         };
-        let (wish, loaded) = oneshot::channel();
+        let (request, loaded) = oneshot::channel();
         // A full queue is refused: a reload that is already waiting covers this request.
-        if reload.try_send(wish).is_err() {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "Too many reloads are waiting.\n");
+        if reload.try_send(request).is_err() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "Too many reloads at once; try again later.\n");
         }
         match loaded.await {
-            Ok(Ok(())) => text(StatusCode::OK, "The configuration was loaded anew.\n"),
+            Ok(Ok(())) => text(StatusCode::OK, "The configuration was reloaded.\n"),
             Ok(Err(why)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
             Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "readscope is shutting down.\n"),
         }
@@ -121,12 +118,12 @@ impl Site {
             return Some("readscope is shutting down.\n".to_owned());
         }
         let snapshot = self.snapshots.borrow();
-        let watches = snapshot.cluster.iter().flat_map(|told| &told.watches);
+        let watches = snapshot.cluster.iter().flat_map(|cluster| &cluster.watches);
         if let Some((name, _)) = watches.clone().find(|(_, watch)| !watch.settled()) {
-            return Some(format!("The first list of {} is not received yet.\n", name.kind.resource()));
+            return Some(format!("The first list of {} has not arrived yet.\n", name.kind.resource()));
         }
         let waiting = snapshot.targets.iter().find(|target| target.probes == 0)?;
-        Some(format!("The first probe of {} is not over yet.\n", waiting.name))
+        Some(format!("The first probe of {} has not finished yet.\n", waiting.name))
     }
 }
 

@@ -1,4 +1,4 @@
-// Each act of the demo's story, and what the page says when its events end, as people of every kind see them.
+// The page at each step of the demo, and with old data, for every kind of user.
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
@@ -8,19 +8,19 @@ import { after, before, test } from "node:test";
 import { Stage, event, record } from "./stage.js";
 import { Readscope, SOON, cells, close, launch, live, open, quit, resizeUndrawn, sideways, text, violations, waitFor } from "./support.js";
 
-/** Where screenshots of every act are left, if anybody wants them. */
+/** The folder for a screenshot of every step, if set. */
 const folder = process.env.READSCOPE_SCREENSHOTS;
 if (folder) mkdirSync(folder, { recursive: true });
 
-/** What the story is to show, whatever else it does. */
+/** The scenes that the tests need. */
 const WANTED = {
-  begun: ({ act, target }) => act === 1 && target.verdict === "balanced",
-  scaling: ({ act, name }) => act === 2 && name.endsWith("scaling"),
-  starved: ({ act, target }) => act === 3 && target.verdict === "unbalanced",
-  healed: ({ act, target }) => act === 4 && target.verdict === "balanced",
-  refusing: ({ act, target }) => act === 6 && target.verdict === "undecided",
-  fewer: ({ act, name }) => act === 8 && name.endsWith(" scaled"),
-  returned: ({ act, name }) => act === 9 && name.endsWith(" scaled"),
+  begun: ({ step, target }) => step === 1 && target.verdict === "balanced",
+  scaling: ({ step, name }) => step === 2 && name.endsWith("scaling"),
+  starved: ({ step, target }) => step === 3 && target.verdict === "unbalanced",
+  healed: ({ step, target }) => step === 4 && target.verdict === "balanced",
+  refusing: ({ step, target }) => step === 6 && target.verdict === "undecided",
+  fewer: ({ step, name }) => step === 8 && name.endsWith(" scaled"),
+  returned: ({ step, name }) => step === 9 && name.endsWith(" scaled"),
 };
 
 let demo;
@@ -39,24 +39,24 @@ after(async () => {
   await demo?.stop();
 });
 
-/** Shows a scene and waits until the page does. */
+/** Plays a scene and waits until the page shows it. */
 async function play(scene, ...pages) {
   stage.play(scene);
   for (const page of pages) {
     const taken = `${scene.snapshot.taken}, ${scene.target.probes}`;
-    await page.waitForFunction(([act, probes]) => {
+    await page.waitForFunction(([caption, probes]) => {
       const shown = document.getElementById("fig-probes").textContent.replaceAll("\u202f", "");
-      return document.getElementById("act").textContent === act && shown === probes;
+      return document.getElementById("caption").textContent === caption && shown === probes;
     }, [scene.snapshot.announcement, String(scene.target.probes)], { timeout: SOON }).catch((error) => {
       throw new Error(`${scene.name} (${taken}) is not shown: ${error.message}`);
     });
   }
 }
 
-/** A scene of the story, by its name above. */
+/** A recorded scene, by its name above. */
 const scene = (name) => story.findLast(WANTED[name]);
 
-test("every act is announced, and shows what its words promise", async () => {
+test("every step has its caption, and the page shows what the caption says", async () => {
   const page = await open(stage.url);
   const reason = () => text(page, "#reason");
   const shares = async () => new Map((await cells(page, "shares")).map((row) => [row[0], row]));
@@ -68,7 +68,7 @@ test("every act is announced, and shows what its words promise", async () => {
     ["mysql-0", "mysql-1", "mysql-2"].map((pod) => [`data-${pod}`, "Bound", "10Gi", "RWO"]));
 
   await play(scene("scaling"), page);
-  assert.match(await text(page, ".event:first-child summary"), /^3 → 4 replicas\s+under way for /);
+  assert.match(await text(page, ".event:first-child summary"), /^3 → 4 replicas\s+running for /);
 
   await play(scene("starved"), page);
   assert.match(await reason(), /^mysql-2 gets none of the reads where 25 % is expected/);
@@ -91,14 +91,14 @@ test("every act is announced, and shows what its words promise", async () => {
   assert.match(await text(page, ".event:first-child .steps"), /mysql-3\s+reused/);
   for (const each of story) {
     await play(each, page);
-    assert.equal(await text(page, "#act"), each.snapshot.announcement);
+    assert.equal(await text(page, "#caption"), each.snapshot.announcement);
   }
   await close(page);
 });
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [360, 1280]) {
-    test(`axe-core finds nothing in any act, ${colorScheme}, ${width} pixels wide`, async () => {
+    test(`axe-core finds nothing in any step, ${colorScheme}, ${width} pixels wide`, async () => {
       const page = await open(stage.url, { width, colorScheme });
       for (const scene of story) {
         await play(scene, page);
@@ -111,7 +111,7 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
-test("nothing is scrolled sideways in any act, from a phone to a wall, not even before the drawings follow", async () => {
+test("no step scrolls sideways on any screen, not even before the drawings are resized", async () => {
   const page = await open(stage.url, { width: 3840, height: 2160 });
   for (const scene of story) {
     for (const width of [3840, 800, 320]) {
@@ -131,7 +131,7 @@ test("nothing is scrolled sideways in any act, from a phone to a wall, not even 
   await close(page);
 });
 
-test("a page that is out of date or cut off is for everybody too", async () => {
+test("a stale and a disconnected page are accessible", async () => {
   for (const [colorScheme, width] of [["light", 360], ["dark", 360], ["light", 1280], ["dark", 1280]]) {
     const page = await open(stage.url, { width, colorScheme });
     await play(scene("starved"), page);
@@ -151,7 +151,7 @@ test("a page that is out of date or cut off is for everybody too", async () => {
   }
 });
 
-test("a page that is open for a day stays as small as it was", async () => {
+test("a page that is open for a day does not grow", async () => {
   const page = await open(stage.url);
   const inspector = await page.context().newCDPSession(page);
   const size = async () => {
@@ -163,7 +163,7 @@ test("a page that is open for a day stays as small as it was", async () => {
   await play(first, page);
   stage.scene = "";
   const begin = Date.parse(first.snapshot.taken);
-  // A frame a minute, the streams ended and opened again as often as in a day, and replicas that come with other names.
+  // A frame per minute, streams that end as often as in a day, and replicas whose names change.
   const hours = async (from, to) => {
     for (let at = from * 60; at < to * 60; at += 1) {
       const time = new Date(begin + at * 60_000).toISOString();
