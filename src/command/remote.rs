@@ -52,19 +52,19 @@ pub(super) async fn follow(exporter: &Exporter, sender: &watch::Sender<Arc<Attac
 }
 
 async fn follow_stream(exporter: &Exporter, events: &mut Events, sender: &watch::Sender<Arc<Attached>>) {
-    let (mut last, mut any) = (Instant::now(), false);
+    let (mut last_received, mut received_any) = (Instant::now(), false);
     loop {
-        let polls = !any || sender.borrow().documents.targets.targets.len() != 1;
-        let silence = SILENT_AFTER.saturating_sub(last.elapsed());
+        let polls = !received_any || sender.borrow().documents.targets.targets.len() != 1;
+        let silence = SILENT_AFTER.saturating_sub(last_received.elapsed());
         let update = match timeout(if polls { silence.min(POLL_EVERY) } else { silence }, events.next()).await {
             Ok(Ok(Some(received))) => {
-                (last, any) = (Instant::now(), true);
+                (last_received, received_any) = (Instant::now(), true);
                 received == Received::Update
             }
             Ok(Ok(None) | Err(_)) => return,
-            Err(_) if last.elapsed() < SILENT_AFTER => true,
+            Err(_) if last_received.elapsed() < SILENT_AFTER => true,
             Err(_) => {
-                if any {
+                if received_any {
                     let stale = Some(format!("no data from the exporter for {} s", SILENT_AFTER.as_secs()));
                     let attached = Attached { stale, ..Attached::clone(&sender.borrow()) };
                     sender.send_replace(Arc::new(attached));

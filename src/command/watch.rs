@@ -28,7 +28,7 @@ fn own(args: &WatchArgs) -> Result<u8, CommandError> {
         return config_check(&configuration);
     }
     if configuration.discoveries().next().is_some() {
-        let text = "watch does not support discover; list the Services as targets, or --attach to an exporter that discovers them";
+        let text = "watch does not support discover; list the Services as targets, or --attach to an exporter";
         return Err(CommandError::usage(anyhow!(text)));
     }
     runtime()?.block_on(async {

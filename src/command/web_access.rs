@@ -43,15 +43,14 @@ pub(super) async fn follow(
             () = sleep(LOOK_EVERY), if expires.is_some() => {
                 // Logged once per certificate. It stays in use: some clients do not check dates.
                 if let Some(expired) = expires.take_if(|expires| *expires <= clock.now().wall) {
-                    tracing::warn!(%expired, "the HTTP server's certificate has expired and clients refuse it; renew the certificate");
+                    tracing::warn!(%expired, "the HTTP server's certificate has expired; renew the certificate");
                 }
                 continue;
             }
         }
         match configuration.take(load(&path).await) {
             Some(Ok(_)) => {
-                let configuration_files = configuration.value().files.clone();
-                configuration.follow(configuration_files);
+                configuration.follow(|configuration| configuration.files.clone());
                 expires = configuration.value().expires;
                 current.send_replace(access(configuration.value()).into());
                 tracing::info!("reloaded the web configuration");

@@ -73,9 +73,9 @@ impl<T> Reloaded<T> {
         }
     }
 
-    /// For a value that comes from other files than the previous one. `files` are stamps from before the read.
-    pub fn follow(&mut self, files: Vec<FileStamp>) {
-        self.files = files;
+    /// For values that name their own files. The stamps are from before the read.
+    pub fn follow(&mut self, files: impl FnOnce(&T) -> Vec<FileStamp>) {
+        self.files = files(&self.value);
     }
 }
 
