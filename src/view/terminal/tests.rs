@@ -63,7 +63,7 @@ fn every_panel_is_visible_at_80_by_24() {
             "31–36 %",
             "┃",
             "█",
-            "evidence: chance alone brings it once in 40 days, an alarm once in 30 days",
+            "evidence: occurs by chance once in 40 days; alarm at once in 30 days",
             "00:00:29.750       103 mysql-3",
             "00:00:10 scaling from 3 to 4 replicas for 20.0 s",
             "3.2 s  mysql-3: had its PVC bound",
@@ -148,7 +148,7 @@ fn every_pane_has_its_content() {
     let details = shown(&content, &in_pane(Pane::Details), (100, 40));
     assert_has(
         &details,
-        &["mysql-0  primary  server_id 100  version 9.7.0", "the Service routes to 4", "refused: cannot"],
+        &["mysql-0  primary  server_id 100  version 9.7.0", "it is one of 4 endpoints", "refused: cannot"],
     );
     assert_has(&shown(&content, &in_pane(Pane::Log), (80, 24)), &["a line of the log"]);
     assert_has(&shown(&content, &Look { help: true, ..Look::default() }, (80, 24)), &["Shift-Tab", "pause"]);
