@@ -26,6 +26,6 @@ pub use http::{Credentials, HttpConfiguration};
 pub use imbalance::{Imbalance, Tolerance, ToleranceError};
 pub use secret::{PasswordError, PasswordSource, Secret};
 pub use settings::{MaxInFlight, Settings};
-pub use target::Target;
+pub use target::{PlaceError, Target};
 pub use tls::{ClientIdentity, EncryptionError, PemFile, Tls, TlsError, TlsMode, TlsModeError, TlsSettings};
 pub use web::{RateLimit, WebConfiguration};

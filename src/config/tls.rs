@@ -116,9 +116,7 @@ pub enum TlsError {
         label: &'static str,
         reason: String,
     },
-    #[error(
-        "{path:?} cannot be used: {reason}; if it is a client certificate, check that the private key belongs to it"
-    )]
+    #[error("{path:?} cannot be used: {reason}; for a client certificate, check that the private key belongs to it")]
     Unusable { path: PathBuf, reason: String },
 }
 
@@ -309,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modes_that_cannot_be_honoured_are_refused_with_the_reason() {
+    fn unsupported_modes_are_refused_with_the_reason() {
         assert_eq!("VERIFY_IDENTITY".parse(), Ok(TlsMode::VerifyIdentity));
         assert_eq!("preferred".parse::<TlsMode>(), Err(TlsModeError::Preferred));
         assert_eq!("verify-ca".parse::<TlsMode>(), Err(TlsModeError::VerifyCa));
@@ -334,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_file_is_seen_and_makes_no_other_setting() {
+    fn a_changed_file_is_detected_and_is_the_same_setting() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
@@ -347,13 +345,13 @@ mod tests {
         std::fs::copy(fixtures.join("elsewhere.pem"), &path).unwrap();
         let again = tls.read_again().unwrap();
         assert!(!again.has_changed());
-        assert_eq!(again, tls, "a target with it goes on");
+        assert_eq!(again, tls, "the target need not restart");
         let bytes = |tls: &Tls| tls.files().0.unwrap().bytes.clone();
         assert_ne!(bytes(&again), bytes(&tls));
     }
 
     #[test]
-    fn a_file_that_is_missing_or_no_pem_is_refused_by_name() {
+    fn a_file_that_is_missing_or_not_pem_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         let load = || Tls::load(&verify_identity(&path)).unwrap_err();

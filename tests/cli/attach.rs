@@ -1,4 +1,4 @@
-//! Asking an exporter that lets in only whom it knows: over TLS, as a user, with a certificate.
+//! `--attach` to an exporter with TLS, users and client certificates.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -12,7 +12,7 @@ use crate::support::{
     waiting::wait_until,
 };
 
-/// An exporter with a web configuration file, and a folder for the files of who asks it.
+/// An exporter with a web configuration file, and a folder for the files of its clients.
 struct Guarded {
     folder: TempDir,
     exporter: Exporter,
@@ -20,7 +20,7 @@ struct Guarded {
 }
 
 impl Guarded {
-    /// It shows the certificate of this name, asks for a user, and for a client's certificate if `mutual`.
+    /// The exporter has the certificate of this name and one user. `mutual` requires client certificates, too.
     fn new(certificate: &str, mutual: bool) -> Self {
         let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
         let folder = tempfile::tempdir().unwrap();
@@ -46,7 +46,7 @@ impl Guarded {
         self.exporter.address
     }
 
-    /// The arguments of who asks it as `content` says.
+    /// Arguments for a client with this HTTP client configuration.
     fn asking(&self, content: &str) -> [String; 4] {
         let file = self.folder.path().join("http.yaml");
         fs::write(&file, content).unwrap();
@@ -54,7 +54,7 @@ impl Guarded {
         ["--attach".to_owned(), url, "--http.config.file".to_owned(), file.to_str().unwrap().to_owned()]
     }
 
-    /// How `watch` fails, which asks it as `content` says.
+    /// The error of `watch` with this HTTP client configuration.
     fn refusal(&self, content: &str) -> String {
         let asking = self.asking(content);
         let ended = call(&["watch", &asking[0], &asking[1], &asking[2], &asking[3]]);
@@ -68,7 +68,7 @@ const USER: &str = "basic_auth: {username: prometheus, password_file: password}\
 const TRUST: &str = "tls_config: {ca_file: authority.pem}\n";
 
 #[test]
-fn an_exporter_with_tls_and_users_is_asked_by_who_knows_it() {
+fn watch_and_wait_attach_with_a_ca_file_and_a_user() {
     let guarded = Guarded::new("server", false);
     fs::write(guarded.folder.path().join("password"), "right: one\n").unwrap();
     let asking = guarded.asking(&format!("{USER}{TRUST}"));
@@ -95,7 +95,7 @@ fn an_exporter_with_tls_and_users_is_asked_by_who_knows_it() {
 }
 
 #[test]
-fn a_name_that_the_certificate_has_is_enough_and_a_clients_certificate_is_shown() {
+fn a_server_name_and_a_client_certificate_are_used() {
     let guarded = Guarded::new("elsewhere", true);
     fs::write(guarded.folder.path().join("password"), "right: one").unwrap();
     let identity = "cert_file: client.pem, key_file: client.key";
@@ -108,13 +108,13 @@ fn a_name_that_the_certificate_has_is_enough_and_a_clients_certificate_is_shown(
         wait_until("a line", SOON, || !program.output().is_empty() || !program.is_running());
         assert!(program.is_running(), "{tls}: {:?}", program.log());
     }
-    assert!(guarded.refusal(&tls(identity)).contains("cannot trust"), "the certificate is not 127.0.0.1's");
+    assert!(guarded.refusal(&tls(identity)).contains("cannot trust"), "the certificate is for another name");
     let without = guarded.refusal(&tls("server_name: elsewhere.example"));
     assert!(without.contains("nobody without a certificate"), "{without}");
 }
 
 #[test]
-fn what_does_not_belong_into_arguments_is_refused_there() {
+fn a_password_in_the_url_and_an_unused_http_configuration_are_refused() {
     let ended = call(&["watch", "--attach", "https://prometheus:secret@127.0.0.1:1"]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("--http.config.file"), "{}", ended.stderr);
