@@ -22,6 +22,13 @@ where
     String::deserialize(deserializer)?.parse().map_err(|error| invalid(&error))
 }
 
+/// A key without a value is not set.
+pub(super) fn read_or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 pub(super) fn read_spanned<'de, D, T>(deserializer: D) -> Result<Option<Spanned<T>>, D::Error>
 where
     D: Deserializer<'de>,

@@ -29,6 +29,7 @@ use super::{
 pub struct TlsSettings {
     /// TLS mode: disabled, required (accepts any certificate) or verify-identity
     #[arg(long = "tls", id = "tls", env = "READSCOPE_TLS", value_name = "MODE", default_value_t)]
+    #[serde(deserialize_with = "text::read_or_default")]
     pub mode: TlsMode,
     /// CA certificates for verify-identity, PEM [default: the Mozilla root certificates]
     #[arg(long = "tls-ca", id = "tls_ca", value_name = "FILE")]

@@ -89,6 +89,21 @@ fn config_check_prints_the_configuration_in_a_form_that_can_be_loaded() {
 }
 
 #[test]
+fn a_key_without_a_value_is_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("readscope.yaml");
+    let shown = |content: &str| {
+        fs::write(&file, content).unwrap();
+        check(&file)
+    };
+    let short = shown("targets: [{address: 10.0.0.1}]");
+    let long = "defaults:\ntargets:\n  - {address: 10.0.0.1, service: , interval: ~, tls: {mode: }, expect: }\n\
+                imbalance: {tolerance: }\nfreshness:\n";
+    assert_eq!(shown(long).stdout, short.stdout);
+    assert_eq!(short.code, Some(0), "{short:?}");
+}
+
+#[test]
 fn a_file_and_options_of_one_target_exclude_each_other() {
     let file = fixture("configuration.yaml");
     for option in [["--address", "127.0.0.1"], ["--user", "probe"], ["--tls", "disabled"], ["--expect", "mysql-0"]] {
