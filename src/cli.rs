@@ -17,8 +17,8 @@ use clap::{
 
 use crate::{
     config::{
-        Address, AddressError, Configuration, DurationError, FalseAlarmPeriod, FileError, Interval, Listen,
-        PasswordSource, Secret, Settings, Target, Tls, TlsError, TlsSettings, Tolerance, parse_duration,
+        Address, Configuration, DurationError, FalseAlarmPeriod, FileError, Interval, Listen, PasswordSource,
+        PlaceError, Secret, Settings, Target, Tls, TlsError, TlsSettings, Tolerance, parse_duration,
     },
     model::{
         CheckRules, Expectation, ExpectationError, Expected,
@@ -215,16 +215,8 @@ pub enum TargetError {
     Expect(#[from] ExpectationError),
     #[error("TLS")]
     Tls(#[from] TlsError),
-    #[error("no target; give --service NAMESPACE/NAME or --address HOST[:PORT]")]
-    Nowhere,
-    #[error(
-        "--statefulset: {0} is not in the namespace of the Service, which selects pods of its own namespace only; name \
-         the StatefulSet behind the Service"
-    )]
-    Elsewhere(ObjectName),
-    /// Every valid Service name gives a valid address, so this does not occur.
-    #[error("--service")]
-    Address(#[from] AddressError),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     #[error("the environment variable READSCOPE_PASSWORD is not UTF-8; use --password-file instead")]
     PasswordVariable,
 }
@@ -248,23 +240,14 @@ impl TargetArgs {
 
 impl OneTargetArgs {
     fn target(&self, password: PasswordSource) -> Result<Target, TargetError> {
-        let target = match (&self.service, &self.address) {
-            (Some(service), _) => Target::of_service(service.clone())?,
-            (None, Some(address)) => Target::at(address.clone()),
-            (None, None) => return Err(TargetError::Nowhere),
-        };
         let settings = Settings {
             password: self.password_file.clone().map_or(password, PasswordSource::File),
             tls: Tls::load(&self.tls)?,
             expectation: Expectation::listed(self.expect.clone())?,
             ..self.settings.clone()
         };
-        let address = self.address.clone().unwrap_or(target.address);
-        let target = Target { statefulset: self.statefulset.clone(), address, settings, ..target };
-        match &target.statefulset {
-            Some(set) if !target.can_select_statefulset() => Err(TargetError::Elsewhere(set.clone())),
-            _ => Ok(target),
-        }
+        let target = Target::new(self.service.clone(), self.address.clone(), self.statefulset.clone())?;
+        Ok(Target { settings, ..target })
     }
 }
 

@@ -1,6 +1,6 @@
-//! Whatever probes bring, in whatever order and at whatever time: every view goes on showing numbers that are numbers.
+//! Property tests: after any results of probes, in any order, every view shows finite numbers.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use readscope::{
 
 const TARGET: TargetId = TargetId(1);
 
-/// The longest name of a host, and what nobody would call one.
+/// Usual, longest and strange host names.
 fn name() -> impl Strategy<Value = String> {
     let strange = ["", "other", "a\"b\\c\nd", "server-1", "\u{202e}\u{0}", "名前"].map(str::to_owned);
     prop_oneof![
@@ -37,7 +37,7 @@ fn weight() -> impl Strategy<Value = f64> {
     prop_oneof![3 => Just(1.0), 2 => 0.01..100.0_f64, 1 => select(vec![f64::MIN_POSITIVE, 1e-300, 1e300, f64::MAX])]
 }
 
-/// A time on the program's clock, which here jumps to and fro, by up to years.
+/// A time on the program's clock, which jumps by up to years in both directions.
 fn seconds() -> impl Strategy<Value = u64> {
     prop_oneof![6 => 0..600_u64, 1 => select(vec![0, 86_400 * 9, 86_400 * 4000])]
 }
@@ -96,7 +96,7 @@ fn spec(expected: Vec<Expected>, check: bool) -> TargetSpec {
     }
 }
 
-/// Every number is one, and every sentence is without one that is not.
+/// Every number is finite, also in the sentences.
 fn assert_sound(snapshot: &Snapshot, exposition: &Exposition) -> Result<(), TestCaseError> {
     let mut metrics = Vec::new();
     exposition.write(snapshot, &mut metrics).unwrap();
@@ -105,7 +105,7 @@ fn assert_sound(snapshot: &Snapshot, exposition: &Exposition) -> Result<(), Test
         let value: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
         prop_assert!(value.is_finite(), "{line}");
     }
-    // JSON has no way to write what is no number but `null`; those of every target are known from the start.
+    // JSON writes NaN as `null`. Every target has these numbers from the start.
     let shown = serde_json::to_value(Targets::of(snapshot)).unwrap();
     let target = &shown["targets"][0];
     for name in ["evidence_seconds", "threshold_seconds"] {
@@ -130,7 +130,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(50))]
 
     #[test]
-    fn every_view_shows_numbers_whatever_comes(
+    fn every_view_shows_finite_numbers(
         expected in hash_map("[a-z]{1,3}|mysql-[0-3]|n{253}", weight(), 0..6),
         check in any::<bool>(),
         steps in vec((step(), seconds()), 0..200),
@@ -161,7 +161,7 @@ proptest! {
                 Step::Tick => Event::Tick,
             };
             state.apply(event, now);
-            // Looking takes far longer than what there is to see.
+            // A snapshot takes far longer than an event.
             if sequence % 16 == 0 {
                 assert_sound(&state.snapshot(now), &exposition)?;
             }

@@ -100,7 +100,6 @@ fn imbalance(speed: f64) -> anyhow::Result<Imbalance> {
 
 /// Every timing of the target scales with the speed of the scenario.
 fn target(port: u16, speed: f64) -> anyhow::Result<Target> {
-    let service = Stage::service();
     let settings = Settings {
         tls: Tls::Disabled,
         interval: quickened(INTERVAL, speed).try_into()?,
@@ -110,5 +109,5 @@ fn target(port: u16, speed: f64) -> anyhow::Result<Target> {
         ..Settings::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into();
-    Ok(Target { name: service.to_string().into(), service: Some(service), settings, ..Target::at(address) })
+    Ok(Target { settings, ..Target::new(Some(Stage::service()), Some(address), None)? })
 }

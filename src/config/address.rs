@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_is_mysqls_unless_written() {
+    fn the_default_port_is_3306() {
         for (text, host, port) in [
             ("mysql-read", "mysql-read", 3306),
             ("mysql-read.mysql.svc:3307", "mysql-read.mysql.svc", 3307),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_an_example() {
+    fn an_invalid_address_is_refused_with_an_example() {
         for text in ["", ":3306", "host:", "host:0", "host:65536", "host:x", "[::1]x", "a b", "http://x", "[x]:1"] {
             let error = text.parse::<Address>().unwrap_err().to_string();
             assert!(error.contains("such as"), "{text}: {error}");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listen_address_may_leave_the_ip_out() {
+    fn a_listen_address_without_an_ip_is_valid() {
         assert_eq!(":10306".parse(), Ok(Listen::All(10306)));
         assert_eq!("localhost:0".parse(), Ok(Listen::One(([127, 0, 0, 1], 0).into())));
         for text in ["", "10306", "host:1", ":x", ":65536"] {

@@ -5,9 +5,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    address::AddressError,
     settings::Settings,
-    target::Target,
+    target::{PlaceError, Target},
     text::{self, deserialize_from_str, serialize_display},
 };
 use crate::model::cluster::ObjectName;
@@ -63,8 +62,8 @@ impl Discovery {
 
     /// # Errors
     /// When the Service's DNS name is not a valid address; no name that Kubernetes accepts causes this.
-    pub fn target(&self, service: &ObjectName) -> Result<Target, AddressError> {
-        Ok(Target { settings: self.settings.clone(), ..Target::of_service(service.clone())? })
+    pub fn target(&self, service: &ObjectName) -> Result<Target, PlaceError> {
+        Ok(Target { settings: self.settings.clone(), ..Target::new(Some(service.clone()), None, None)? })
     }
 }
 
@@ -118,7 +117,7 @@ impl FromStr for Selector {
         }
         match requirements(text).find(|requirement| !is_requirement(requirement.trim())) {
             None => Ok(Self(text.to_owned())),
-            Some(wrong) => Err(SelectorError(wrong.trim().to_owned())),
+            Some(invalid) => Err(SelectorError(invalid.trim().to_owned())),
         }
     }
 }
@@ -183,8 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_selector_is_refused_with_the_part_that_is_wrong() {
-        for (text, wrong) in [
+    fn an_invalid_selector_is_refused_with_its_invalid_part() {
+        for (text, part) in [
             ("a=b,c d", "c d"),
             ("a in b", "a in b"),
             ("a=b c", "a=b c"),
@@ -194,7 +193,7 @@ mod tests {
             ("x/y/z=1", "x/y/z=1"),
             ("Upper.io/a", "Upper.io/a"),
         ] {
-            assert_eq!(text.parse::<Selector>(), Err(SelectorError(wrong.to_owned())), "{text}");
+            assert_eq!(text.parse::<Selector>(), Err(SelectorError(part.to_owned())), "{text}");
         }
     }
 }

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{duration::FalseAlarmPeriod, text::deserialize_from_str};
+use super::{
+    duration::FalseAlarmPeriod,
+    text::{self, deserialize_from_str},
+};
 use crate::model::VerdictRules;
 
 /// With more than half, reads that all go to one of two replicas would count as balanced.
@@ -13,7 +16,9 @@ const TOLERANCE_MAX: f64 = 0.5;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Imbalance {
+    #[serde(deserialize_with = "text::read_or_default")]
     pub false_alarm_period: FalseAlarmPeriod,
+    #[serde(deserialize_with = "text::read_or_default")]
     pub tolerance: Tolerance,
 }
 

@@ -28,6 +28,6 @@ pub use imbalance::{Imbalance, Tolerance, ToleranceError};
 pub use reloaded::{LOOK_EVERY, Reloaded};
 pub use secret::{PasswordError, PasswordSource, Secret};
 pub use settings::{MaxInFlight, Settings};
-pub use target::Target;
+pub use target::{PlaceError, Target};
 pub use tls::{ClientIdentity, EncryptionError, PemFile, Tls, TlsError, TlsMode, TlsModeError, TlsSettings};
 pub use web::{RateLimit, WebConfiguration};

@@ -27,6 +27,20 @@ pub struct Target {
     pub settings: Settings,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    #[error("nothing to probe; name a Service or an address")]
+    Nowhere,
+    /// Every valid name of a Service gives a valid address, so this does not occur.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error(
+        "the StatefulSet {0} is not in the namespace of the Service, which selects pods of its own namespace only; name \
+         the StatefulSet behind the Service"
+    )]
+    Elsewhere(ObjectName),
+}
+
 impl Target {
     /// A target without Kubernetes data and with default settings.
     #[must_use]
@@ -35,17 +49,21 @@ impl Target {
         Self { name, service: None, statefulset: None, address, settings: Settings::default() }
     }
 
+    /// A target with default settings. The address defaults to that of the Service.
+    ///
     /// # Errors
-    /// When the Service's DNS name is not a valid address; no name that Kubernetes accepts causes this.
-    pub fn of_service(service: ObjectName) -> Result<Self, AddressError> {
-        let target = Self::at(Address::of_service(&service)?);
-        Ok(Self { name: service.to_string().into(), service: Some(service), ..target })
-    }
-
-    /// A Service selects pods of its own namespace only.
-    #[must_use]
-    pub fn can_select_statefulset(&self) -> bool {
-        let namespace = self.service.as_ref().map(|service| &service.namespace);
-        self.statefulset.as_ref().is_none_or(|set| Some(&set.namespace) == namespace)
+    /// When there is neither a Service nor an address, or the Service cannot select the `StatefulSet`.
+    pub fn new(
+        service: Option<ObjectName>,
+        address: Option<Address>,
+        statefulset: Option<ObjectName>,
+    ) -> Result<Self, PlaceError> {
+        let namespace = service.as_ref().map(|service| &service.namespace);
+        if let Some(set) = statefulset.as_ref().filter(|set| Some(&set.namespace) != namespace) {
+            return Err(PlaceError::Elsewhere(set.clone()));
+        }
+        let Some(service) = service else { return Ok(Self::at(address.ok_or(PlaceError::Nowhere)?)) };
+        let address = address.map_or_else(|| Address::of_service(&service), Ok)?;
+        Ok(Self { name: service.to_string().into(), service: Some(service), statefulset, ..Self::at(address) })
     }
 }

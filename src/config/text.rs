@@ -3,9 +3,11 @@
 use std::{
     fmt::Display,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use serde::{Deserialize, Deserializer, Serializer, de};
+use serde_saphyr::Spanned;
 
 /// An error with a location in the file; `Error::custom` has none.
 pub(super) fn invalid<E: de::Error>(problem: &impl Display) -> E {
@@ -15,9 +17,26 @@ pub(super) fn invalid<E: de::Error>(problem: &impl Display) -> E {
 pub(super) fn read<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    T: std::str::FromStr<Err: Display>,
+    T: FromStr<Err: Display>,
 {
     String::deserialize(deserializer)?.parse().map_err(|error| invalid(&error))
+}
+
+/// A key without a value is not set.
+pub(super) fn read_or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+pub(super) fn read_spanned<'de, D, T>(deserializer: D) -> Result<Option<Spanned<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let Some(text) = Option::<Spanned<String>>::deserialize(deserializer)? else { return Ok(None) };
+    let value = text.value.parse().map_err(|error| invalid(&error))?;
+    Ok(Some(Spanned::new(value, text.referenced, text.defined)))
 }
 
 pub(super) fn write<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {

@@ -29,6 +29,7 @@ use super::{
 pub struct TlsSettings {
     /// TLS mode: disabled, required (accepts any certificate) or verify-identity
     #[arg(long = "tls", id = "tls", env = "READSCOPE_TLS", value_name = "MODE", default_value_t)]
+    #[serde(deserialize_with = "text::read_or_default")]
     pub mode: TlsMode,
     /// CA certificates for verify-identity, PEM [default: the Mozilla root certificates]
     #[arg(long = "tls-ca", id = "tls_ca", value_name = "FILE")]
@@ -116,9 +117,7 @@ pub enum TlsError {
         label: &'static str,
         reason: String,
     },
-    #[error(
-        "{path:?} cannot be used: {reason}; if it is a client certificate, check that the private key belongs to it"
-    )]
+    #[error("{path:?} cannot be used: {reason}; for a client certificate, check that the private key belongs to it")]
     Unusable { path: PathBuf, reason: String },
 }
 
@@ -311,7 +310,7 @@ mod tests {
     use crate::config::Reloaded;
 
     #[test]
-    fn modes_that_cannot_be_honoured_are_refused_with_the_reason() {
+    fn unsupported_modes_are_refused_with_the_reason() {
         assert_eq!("VERIFY_IDENTITY".parse(), Ok(TlsMode::VerifyIdentity));
         assert_eq!("preferred".parse::<TlsMode>(), Err(TlsModeError::Preferred));
         assert_eq!("verify-ca".parse::<TlsMode>(), Err(TlsModeError::VerifyCa));
@@ -336,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_file_is_seen_and_makes_no_other_setting() {
+    fn a_changed_file_is_detected_and_is_the_same_setting() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
@@ -350,13 +349,13 @@ mod tests {
         std::fs::copy(fixtures.join("elsewhere.pem"), &path).unwrap();
         let again = tls.read_again().unwrap();
         assert!(!Reloaded::new((), again.stamps()).is_due());
-        assert_eq!(again, tls, "a target with it goes on");
+        assert_eq!(again, tls, "the target need not restart");
         let bytes = |tls: &Tls| tls.files().0.unwrap().bytes.clone();
         assert_ne!(bytes(&again), bytes(&tls));
     }
 
     #[test]
-    fn a_file_that_is_missing_or_no_pem_is_refused_by_name() {
+    fn a_file_that_is_missing_or_not_pem_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         let load = || Tls::load(&verify_identity(&path)).unwrap_err();

@@ -20,7 +20,7 @@ struct Guarded {
 }
 
 impl Guarded {
-    /// Has the certificate of this name; requires a user, and a client certificate if `mutual`.
+    /// The exporter has the certificate of this name and one user. `mutual` requires client certificates, too.
     fn new(certificate: &str, mutual: bool) -> Self {
         let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
         let folder = tempfile::tempdir().unwrap();
@@ -54,7 +54,7 @@ impl Guarded {
         ["--attach".to_owned(), url, "--http.config.file".to_owned(), file.to_str().unwrap().to_owned()]
     }
 
-    /// The error of `watch` with this HTTP configuration.
+    /// The error of `watch` with this HTTP client configuration.
     fn refusal(&self, content: &str) -> String {
         let arguments = self.arguments(content);
         let ended = call(&["watch", &arguments[0], &arguments[1], &arguments[2], &arguments[3]]);
@@ -68,7 +68,7 @@ const USER: &str = "basic_auth: {username: prometheus, password_file: password}\
 const TRUST: &str = "tls_config: {ca_file: authority.pem}\n";
 
 #[test]
-fn watch_and_wait_attach_with_tls_and_a_user() {
+fn watch_and_wait_attach_with_a_ca_file_and_a_user() {
     let guarded = Guarded::new("server", false);
     fs::write(guarded.folder.path().join("password"), "right: one\n").unwrap();
     let client = guarded.arguments(&format!("{USER}{TRUST}"));
@@ -117,7 +117,7 @@ fn a_server_name_and_a_client_certificate_are_used() {
 }
 
 #[test]
-fn invalid_arguments_of_attach_are_refused() {
+fn a_password_in_the_url_and_an_unused_http_configuration_are_refused() {
     let ended = call(&["watch", "--attach", "https://prometheus:secret@127.0.0.1:1"]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("--http.config.file"), "{}", ended.stderr);

@@ -1,4 +1,4 @@
-//! `check`: verdicts, exit codes and what it prints.
+//! `check`: verdicts, exit codes and output.
 
 use std::{
     net::SocketAddr,
@@ -17,7 +17,7 @@ use crate::support::{
     waiting::wait_until,
 };
 
-/// `check` of quick probes, which end early only where the verdict is known.
+/// `check` with fast probes.
 fn check(address: SocketAddr, further: &[&str]) -> Ended {
     let address = address.to_string();
     let usual = ["check", "--address", &address, "--tls", "disabled", "--interval", "2.5ms"];
@@ -30,20 +30,20 @@ fn json(ended: &Ended) -> Value {
 }
 
 #[test]
-fn check_against_nothing_listening_exits_2_soon_with_one_sentence() {
+fn check_without_a_server_soon_exits_2_with_one_sentence() {
     let reserved = tokio::net::TcpSocket::new_v4().unwrap();
     reserved.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = reserved.local_addr().unwrap();
     let began = Instant::now();
     let ended = check(address, &[]);
-    assert!(began.elapsed() < Duration::from_secs(10), "600 probes at 2.5 ms need not all be taken");
+    assert!(began.elapsed() < Duration::from_secs(10), "600 probes at 2.5 ms need not all be made");
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
     assert!(ended.stdout.starts_with("Undecided: "), "{ended:?}");
     assert!(ended.stdout.contains("refused"), "{ended:?}");
-    let told = json(&check(address, &["--output", "json"]));
-    assert_eq!((&told["exit_code"], &told["verdict"]), (&Value::from(2), &Value::from("undecided")));
-    assert_eq!(told["failures"], told["failures_by_reason"]["refused"]);
+    let result = json(&check(address, &["--output", "json"]));
+    assert_eq!((&result["exit_code"], &result["verdict"]), (&Value::from(2), &Value::from("undecided")));
+    assert_eq!(result["failures"], result["failures_by_reason"]["refused"]);
 }
 
 #[test]
@@ -56,21 +56,21 @@ fn check_of_balanced_replicas_exits_0() {
     let expect = ["--expect", "mysql-0", "--expect", "mysql-1", "--expect", "server-102"];
     let expected = check(replicas.address, &[&["--probes", "300", "--output", "json"], &expect[..]].concat());
     assert_eq!(expected.code, Some(0), "{expected:?}");
-    let told = json(&expected);
-    assert_eq!(told["exit_code"], 0);
-    assert_eq!(told["probes"], 300);
-    assert_eq!(told["failures"], 0);
-    assert_eq!(told["verdict"], "balanced");
-    assert_eq!(told["target"], replicas.address.to_string());
-    assert!(told["reason"].as_str().unwrap().starts_with("Balanced: 3 of 3 replicas answer"));
-    let p_value = told["p_value"].as_f64().unwrap();
+    let result = json(&expected);
+    assert_eq!(result["exit_code"], 0);
+    assert_eq!(result["probes"], 300);
+    assert_eq!(result["failures"], 0);
+    assert_eq!(result["verdict"], "balanced");
+    assert_eq!(result["target"], replicas.address.to_string());
+    assert!(result["reason"].as_str().unwrap().starts_with("Balanced: 3 of 3 replicas answer"));
+    let p_value = result["p_value"].as_f64().unwrap();
     assert!(p_value > 0.001 && p_value <= 1.0, "{p_value}");
     for field in
         ["evidence_seconds", "threshold_seconds", "culprits", "anomalies", "notices", "last_reads", "last_failures"]
     {
-        assert!(told.get(field).is_some(), "{field} is not in {told}");
+        assert!(result.get(field).is_some(), "{field} is not in {result}");
     }
-    let of_replicas = told["replicas"].as_array().unwrap();
+    let of_replicas = result["replicas"].as_array().unwrap();
     let names: Vec<_> = of_replicas.iter().map(|replica| replica["replica"].as_str().unwrap()).collect();
     assert_eq!(names, ["mysql-0", "mysql-1", "server-102"]);
     assert_eq!(of_replicas.iter().map(|replica| replica["reads"].as_u64().unwrap()).sum::<u64>(), 300);
@@ -78,28 +78,28 @@ fn check_of_balanced_replicas_exits_0() {
 }
 
 #[test]
-fn check_exits_1_where_an_expected_replica_never_answers() {
+fn check_exits_1_if_an_expected_replica_never_answers() {
     let replicas = Replicas::of(&[0, 1], 2);
     let expect = ["--expect", "mysql-0", "--expect", "mysql-1", "--expect", "mysql-2"];
     let ended = check(replicas.address, &expect);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stdout.starts_with("Missing: mysql-2 gave none of "), "{ended:?}");
     assert!(ended.stdout.contains("check that it runs"), "{ended:?}");
-    // Too few for the test to say, and still not there.
+    // Too few probes for the test, but the replica is still missing.
     let few = check(replicas.address, &[&["--probes", "4", "--output", "json"], &expect[..]].concat());
     assert_eq!((few.code, &json(&few)["probes"]), (Some(1), &Value::from(4)));
 }
 
 #[test]
-fn check_exits_1_where_a_replica_gets_twice_its_share() {
+fn check_exits_1_if_a_replica_gets_twice_its_share() {
     let replicas = Replicas::of(&[0, 0, 1, 2], 3);
     let even = check(replicas.address, &["--output", "json"]);
     assert_eq!(even.code, Some(1), "{even:?}");
-    let told = json(&even);
-    assert_eq!((&told["exit_code"], &told["verdict"]), (&Value::from(1), &Value::from("unbalanced")));
-    assert!(told["p_value"].as_f64().unwrap() <= 0.001, "{told}");
-    assert!(told["reason"].as_str().unwrap().starts_with("Unbalanced: server-100 gets "), "{told}");
-    assert!(told["probes"].as_u64().unwrap() < 600, "it ends as soon as it is sure: {told}");
+    let result = json(&even);
+    assert_eq!((&result["exit_code"], &result["verdict"]), (&Value::from(1), &Value::from("unbalanced")));
+    assert!(result["p_value"].as_f64().unwrap() <= 0.001, "{result}");
+    assert!(result["reason"].as_str().unwrap().starts_with("Unbalanced: server-100 gets "), "{result}");
+    assert!(result["probes"].as_u64().unwrap() < 600, "it ends as soon as it is sure: {result}");
 
     let weights = ["--expect", "mysql-0=2", "--expect", "mysql-1", "--expect", "mysql-2"];
     let weighted = check(replicas.address, &[&["--probes", "400"], &weights[..]].concat());
@@ -107,7 +107,7 @@ fn check_exits_1_where_a_replica_gets_twice_its_share() {
 }
 
 #[test]
-fn check_exits_1_where_a_server_answers_that_is_not_expected() {
+fn check_exits_1_if_an_unexpected_server_answers() {
     let replicas = Replicas::of(&[0, 1, 2], 4);
     let ended = check(replicas.address, &["--probes", "100", "--expect", "mysql-0", "--expect", "mysql-1"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -115,7 +115,7 @@ fn check_exits_1_where_a_server_answers_that_is_not_expected() {
 }
 
 #[test]
-fn check_for_a_time_takes_the_probes_of_that_time() {
+fn check_for_a_time_makes_the_probes_of_that_time() {
     let replicas = Replicas::of(&[0], 5);
     let ended = check(replicas.address, &["--for", "250ms", "--output", "json"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -123,7 +123,7 @@ fn check_for_a_time_takes_the_probes_of_that_time() {
 }
 
 #[test]
-fn an_interrupted_check_exits_2_and_says_so() {
+fn an_interrupted_check_exits_2_with_a_sentence() {
     for (signal, output) in [(Signal::SIGINT, "text"), (Signal::SIGTERM, "json")] {
         let server = Server::playing(Script::good());
         let address = server.address.to_string();
@@ -136,8 +136,8 @@ fn an_interrupted_check_exits_2_and_says_so() {
         assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
         assert!(ended.stdout.contains("Undecided: it was interrupted after "), "{ended:?}");
         if output == "json" {
-            let told = json(&ended);
-            assert_eq!((&told["exit_code"], &told["p_value"]), (&Value::from(2), &Value::Null));
+            let result = json(&ended);
+            assert_eq!((&result["exit_code"], &result["p_value"]), (&Value::from(2), &Value::Null));
         }
         server.wait_until_closed(0);
     }

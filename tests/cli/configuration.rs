@@ -1,4 +1,4 @@
-//! The configuration file: what it may say, and how each mistake is told.
+//! The configuration file: its keys, and the error for each mistake.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -14,7 +14,7 @@ fn check(file: &Path) -> Ended {
     call(&["run", "--config.check", "--config.file", text(file)])
 }
 
-/// The mistakes: `tests/fixtures/invalid-*.yaml`.
+/// `tests/fixtures/invalid-*.yaml`, each with one mistake.
 fn invalid() -> Vec<std::path::PathBuf> {
     let files = fs::read_dir(fixture("")).unwrap().map(|entry| entry.unwrap().path());
     let mut invalid: Vec<_> = files
@@ -26,20 +26,19 @@ fn invalid() -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn every_mistake_is_told_with_file_line_key_and_an_example() {
+fn every_error_has_file_line_key_and_an_example() {
     let files = invalid();
     assert!(files.len() > 30, "{files:?}");
     for file in files {
         let content = fs::read_to_string(&file).unwrap();
-        // Its last line says where and what: `# refused: LINE: KEY: PART OF THE SENTENCE`.
+        // The last line is the expected error: `# refused: LINE: KEY: START OF THE SENTENCE`.
         let refused = content.lines().last().unwrap().strip_prefix("# refused: ").unwrap();
-        let said = check(&file);
-        said.assert_refused(&[&format!("{}:{refused}", file.display()), "; for example:\n"]);
+        check(&file).assert_refused(&[&format!("{}:{refused}", file.display()), "; for example:\n"]);
     }
 }
 
 #[test]
-fn what_is_no_file_of_text_is_refused_by_its_name() {
+fn a_path_without_a_text_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("readscope.yaml");
     check(&file).assert_refused(&[text(&file), "check that it is a file"]);
@@ -62,7 +61,7 @@ fn what_is_no_file_of_text_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_check_prints_the_whole_configuration_which_can_be_read_again() {
+fn config_check_prints_the_configuration_in_a_form_that_can_be_loaded() {
     let shown = check(&fixture("configuration.yaml"));
     assert_eq!((shown.code, &*shown.stderr), (Some(0), ""), "{shown:?}");
     for part in [
@@ -83,10 +82,25 @@ fn a_check_prints_the_whole_configuration_which_can_be_read_again() {
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("again.yaml");
-    // What Windows editors put before it is no part of it.
+    // With the byte order mark and the line ends of Windows editors.
     fs::write(&file, format!("\u{feff}{}", shown.stdout.replace('\n', "\r\n"))).unwrap();
     let again = check(&file);
     assert_eq!((again.code, again.stdout), (Some(0), shown.stdout), "{}", again.stderr);
+}
+
+#[test]
+fn a_key_without_a_value_is_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("readscope.yaml");
+    let shown = |content: &str| {
+        fs::write(&file, content).unwrap();
+        check(&file)
+    };
+    let short = shown("targets: [{address: 10.0.0.1}]");
+    let long = "defaults:\ntargets:\n  - {address: 10.0.0.1, service: , interval: ~, tls: {mode: }, expect: }\n\
+                imbalance: {tolerance: }\nfreshness:\n";
+    assert_eq!(shown(long).stdout, short.stdout);
+    assert_eq!(short.code, Some(0), "{short:?}");
 }
 
 #[test]

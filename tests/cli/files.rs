@@ -1,4 +1,4 @@
-//! Files that options name, and secrets, which nothing shows.
+//! Files that options name, and secrets that must not be printed.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -22,7 +22,7 @@ pub(crate) fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn a_tls_file_that_is_not_what_it_should_be_is_refused_by_its_name() {
+fn an_invalid_tls_file_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.pem");
     let empty = folder.path().join("empty.pem");
@@ -44,10 +44,10 @@ fn a_tls_file_that_is_not_what_it_should_be_is_refused_by_its_name() {
     client(&certificate, &missing).assert_refused(&[text(&missing), "check that it exists"]);
     client(&certificate, &empty).assert_refused(&[text(&empty), "-----BEGIN PRIVATE KEY-----"]);
     client(&key, &certificate).assert_refused(&[text(&key), "-----BEGIN CERTIFICATE-----"]);
-    let stranger = tls("server.key");
-    client(&certificate, &stranger).assert_refused(&[text(&certificate), "check that the private key belongs to it"]);
-    let fitting = client_check(&certificate, &key);
-    assert_eq!(fitting.code, Some(0), "{fitting:?}");
+    let other = tls("server.key");
+    client(&certificate, &other).assert_refused(&[text(&certificate), "check that the private key belongs to it"]);
+    let valid = client_check(&certificate, &key);
+    assert_eq!(valid.code, Some(0), "{valid:?}");
 }
 
 fn client_check(certificate: &Path, key: &Path) -> Ended {
@@ -55,7 +55,7 @@ fn client_check(certificate: &Path, key: &Path) -> Ended {
 }
 
 #[test]
-fn a_password_file_that_holds_no_password_is_refused_by_its_name() {
+fn a_password_file_without_a_password_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("password");
     for (content, part) in [
@@ -80,7 +80,7 @@ fn a_password_file_that_holds_no_password_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_password_file_that_vanishes_and_comes_back_loses_no_probe() {
+fn a_password_file_that_is_away_for_a_time_fails_no_probe() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("password");
     fs::write(&path, "hunter2\n").unwrap();
@@ -111,7 +111,7 @@ fn a_password_file_that_vanishes_and_comes_back_loses_no_probe() {
 }
 
 #[test]
-fn config_check_prints_what_would_run_and_no_secret() {
+fn config_check_prints_the_configuration_without_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("password");
     fs::write(&path, "hunter2\n").unwrap();
@@ -133,7 +133,7 @@ fn config_check_prints_what_would_run_and_no_secret() {
 }
 
 #[test]
-fn a_password_in_the_environment_is_shown_nowhere() {
+fn a_password_in_the_environment_is_never_printed() {
     let secret = "correct horse battery staple";
     let shown = call_with(readscope(&["run", "--config.check"]).args(ADDRESS).env("READSCOPE_PASSWORD", secret));
     assert!(shown.stdout.contains("<secret>"), "{shown:?}");

@@ -1,6 +1,6 @@
-//! The command line: what is refused and how it says so, `check`'s verdicts and exit codes, secrets, pages.
+//! The command line: errors, exit codes, verdicts of `check`, secrets, help.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod attach;
 mod check;

@@ -1,4 +1,4 @@
-//! Options that are refused, and how they say what was expected.
+//! Invalid options, and the errors that say what is valid.
 
 use std::net::TcpListener;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Nothing is connected to before the options are right.
+/// No test connects to it: the options are invalid.
 pub(crate) const ADDRESS: [&str; 2] = ["--address", "127.0.0.1:3306"];
 
 pub(crate) fn run(options: &[&str]) -> Ended {
@@ -21,7 +21,7 @@ pub(crate) fn run(options: &[&str]) -> Ended {
 }
 
 #[test]
-fn a_value_that_is_wrong_is_refused_with_what_was_expected_and_an_example() {
+fn an_invalid_value_is_refused_with_an_example() {
     let cases: [(&str, &str, &[&str]); 29] = [
         ("--interval", "1", &["'1'", "--interval", "not a duration", "such as 500ms"]),
         ("--interval", "soon", &["--interval", "not a duration", "such as 500ms"]),
@@ -58,9 +58,9 @@ fn a_value_that_is_wrong_is_refused_with_what_was_expected_and_an_example() {
     }
 }
 
-/// What begins with a hyphen would otherwise be taken for an option, and refused as one that does not exist.
+/// Without further settings, clap takes a value with a hyphen for an unknown option.
 #[test]
-fn a_negative_value_is_refused_by_the_sentence_of_its_option() {
+fn a_negative_value_is_refused_with_the_error_of_its_option() {
     let mut durations = 0;
     for command in Cli::command().get_subcommands() {
         for option in command.get_arguments() {
@@ -84,7 +84,7 @@ fn a_statefulset_in_another_namespace_than_its_service_is_refused() {
     let service = ["run", "--service", "mysql/mysql-read", "--config.check", "--statefulset"];
     let refused = call(&[&service[..], &["other/mysql"]].concat());
     refused.assert_refused(&[
-        "--statefulset: other/mysql is not in the namespace of the Service",
+        "the StatefulSet other/mysql is not in the namespace of the Service",
         "name the StatefulSet behind the Service",
     ]);
     let shown = call(&[&service[..], &["mysql/mysql"]].concat());
@@ -92,7 +92,7 @@ fn a_statefulset_in_another_namespace_than_its_service_is_refused() {
 }
 
 #[test]
-fn an_address_that_is_wrong_is_refused_with_an_example() {
+fn an_invalid_address_is_refused_with_an_example() {
     for address in ["mysql-read:0", "mysql-read:65536", "mysql-read:port", ":3306", "a b", "tcp://mysql-read", "[::1"] {
         call(&["run", "--address", address]).assert_refused(&["--address", "such as mysql-read.mysql:3306"]);
     }
@@ -101,7 +101,7 @@ fn an_address_that_is_wrong_is_refused_with_an_example() {
 }
 
 #[test]
-fn the_values_of_check_are_refused_alike() {
+fn invalid_values_of_check_are_refused_with_an_example() {
     let check = |options: &[&str]| call(&[&["check"], &ADDRESS[..], options].concat());
     for alpha in ["0", "1", "-0.1", "2", "NaN", "often"] {
         check(&[&format!("--alpha={alpha}")]).assert_refused(&["--alpha", "above 0 and below 1", "such as 0.001"]);
@@ -117,7 +117,7 @@ fn the_values_of_check_are_refused_alike() {
 }
 
 #[test]
-fn an_option_or_command_that_does_not_exist_is_refused_with_the_nearest_one() {
+fn an_unknown_option_or_command_is_refused_with_the_nearest_one() {
     run(&["--intervall", "1s"]).assert_refused(&["'--intervall'", "'--interval'"]);
     run(&["--tls-keys", "x"]).assert_refused(&["'--tls-keys'", "'--tls-key'"]);
     run(&["--web.listen-adress", ":0"]).assert_refused(&["'--web.listen-address'"]);
@@ -127,7 +127,7 @@ fn an_option_or_command_that_does_not_exist_is_refused_with_the_nearest_one() {
 }
 
 #[test]
-fn without_an_address_there_is_nothing_to_do() {
+fn a_target_is_required() {
     let one_of = "<--service <NAMESPACE/NAME>|--address <HOST[:PORT]>|--config.file <FILE>";
     for command in [&["run"][..], &["check"], &["watch"], &["wait", "--for", "first_read", "mysql-3"]] {
         call(command).assert_refused(&[one_of]);
@@ -138,7 +138,7 @@ fn without_an_address_there_is_nothing_to_do() {
 }
 
 #[test]
-fn options_that_do_not_go_together_are_refused() {
+fn options_that_exclude_each_other_are_refused() {
     let twice = run(&["--expect", "a", "--expect", "a=2"]);
     twice.assert_refused(&["--expect: \"a\" is named twice"]);
     assert_eq!(twice.stderr.matches("named twice").count(), 1, "{twice:?}");
@@ -152,7 +152,7 @@ fn options_that_do_not_go_together_are_refused() {
 }
 
 #[test]
-fn a_port_that_is_taken_ends_run_with_1() {
+fn a_port_in_use_ends_run_with_1() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let ended = run(&["--web.listen-address", &address]);

@@ -1,4 +1,4 @@
-//! Texts made from the parser's own definition.
+//! Completions, manual page and help, which clap makes from the options.
 
 use std::{fs, process::Command};
 
@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn completions_are_made_for_every_shell() {
+fn every_shell_has_completions() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ended = call(&["completions", shell]);
         assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{shell}");
@@ -46,7 +46,7 @@ fn the_manual_page_has_every_option() {
 }
 
 #[test]
-fn help_and_version_are_results() {
+fn help_and_version_go_to_standard_output() {
     let of_commands = ["run", "watch", "check", "wait", "demo"].map(|command| [command, "--help"]);
     for arguments in [&["--help"][..], &["-h"]].into_iter().chain(of_commands.iter().map(|words| &words[..])) {
         let ended = call(arguments);

@@ -1,4 +1,4 @@
-//! `wait`: what is true already counts, what is not is waited for, and exit codes.
+//! `wait`: milestones that are already reached, milestones to wait for, exit codes.
 
 use std::{net::TcpListener, thread, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::support::{cluster, program::call, site::Served};
 
 const NOW: Moment = Moment { elapsed: Duration::from_secs(100), wall: Timestamp::UNIX_EPOCH };
 
-/// The `StatefulSet` `mysql` with so many replicas, all of which have been ready for long and are behind `mysql-read`.
+/// The `StatefulSet` `mysql`. All its replicas are ready endpoints of `mysql-read`.
 fn snapshot(replicas: usize) -> Snapshot {
     let spec = TargetSpec {
         name: "mysql/mysql-read".into(),
@@ -36,15 +36,15 @@ fn wait(site: &Served, arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn what_is_true_already_ends_it_at_once() {
+fn a_milestone_that_is_already_reached_ends_the_wait() {
     let site = Served::showing(snapshot(3), "");
     let (code, stdout, stderr) = wait(&site, &["--for", "pod_ready", "mysql-2"]);
     assert_eq!((code, &*stdout), (Some(0), "mysql-2: pod ready\n"), "{stderr}");
-    assert_eq!(wait(&site, &["--for", "pod_gone", "mysql-3"]).0, Some(0), "nobody wants it");
+    assert_eq!(wait(&site, &["--for", "pod_gone", "mysql-3"]).0, Some(0), "no replica of this name is expected");
 }
 
 #[test]
-fn it_ends_when_the_milestone_is_reached() {
+fn the_wait_ends_when_the_replica_reaches_the_milestone() {
     let site = Served::showing(snapshot(3), "");
     thread::scope(|scope| {
         let waiting = scope.spawn(|| wait(&site, &["--for", "endpoint_ready", "mysql-3"]));
@@ -55,7 +55,7 @@ fn it_ends_when_the_milestone_is_reached() {
 }
 
 #[test]
-fn what_is_not_reached_in_time_is_exit_code_1() {
+fn a_timeout_is_exit_code_1() {
     let site = Served::showing(snapshot(3), "");
     let (code, stdout, stderr) = wait(&site, &["--for", "first_read", "mysql-2", "--timeout", "100ms"]);
     assert_eq!((code, &*stdout), (Some(1), ""));
@@ -63,7 +63,7 @@ fn what_is_not_reached_in_time_is_exit_code_1() {
 }
 
 #[test]
-fn an_exporter_that_is_none_is_exit_code_1() {
+fn an_unreachable_exporter_is_exit_code_1() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ended = call(&["wait", "--attach", &format!("http://{free}"), "--for", "pod_ready", "mysql-1"]);
     assert_eq!(ended.code, Some(1));
@@ -76,7 +76,7 @@ fn an_exporter_that_is_none_is_exit_code_1() {
 }
 
 #[test]
-fn a_milestone_that_is_none_is_refused_with_the_list() {
+fn an_unknown_milestone_is_refused_with_the_list() {
     let ended = call(&["wait", "--attach", "http://127.0.0.1:1", "--for", "fresh_reed", "mysql-1"]);
     assert_eq!(ended.code, Some(2));
     for part in ["fresh_read", "pvc_provisioning", "pod_gone"] {
@@ -85,7 +85,7 @@ fn a_milestone_that_is_none_is_refused_with_the_list() {
 }
 
 #[test]
-fn without_an_exporter_it_needs_a_service() {
+fn without_an_exporter_wait_needs_a_service() {
     for arguments in [&[][..], &["--address", "127.0.0.1:1"], &["--attach", "ftp://127.0.0.1:1"]] {
         let ended = call(&[&["wait", "--for", "pod_ready", "mysql-1"], arguments].concat());
         assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);

@@ -128,8 +128,8 @@ fn target() -> Target {
         timeout: Duration::from_secs(10).try_into().unwrap(),
         ..Settings::default()
     };
-    let target = Target::of_service(cluster::name("mysql-read")).unwrap();
-    Target { address: READ_ADDRESS.parse().unwrap(), settings, ..target }
+    let (service, address) = (cluster::name("mysql-read"), READ_ADDRESS.parse().unwrap());
+    Target { settings, ..Target::new(Some(service), Some(address), None).unwrap() }
 }
 
 /// Sends the planned pod probes until `stop`.

@@ -5,7 +5,6 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt::Display,
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
 };
 
@@ -15,10 +14,10 @@ use serde_saphyr::{Location, Spanned};
 use super::{Entry, Wrong, example};
 use crate::{
     config::{
-        Address, BurstInterval, BurstLength, Discovery, ForgetAfter, Interval, MaxInFlight, PasswordSource,
-        PodProbeInterval, Settings, Target, Timeout, Tls, TlsSettings, discovery::Search,
+        Address, BurstInterval, BurstLength, Discovery, ForgetAfter, Interval, MaxInFlight, PasswordSource, PlaceError,
+        PodProbeInterval, Settings, Target, Timeout, Tls, TlsSettings, discovery::Search, text,
     },
-    model::{Expectation, Expected},
+    model::{Expectation, Expected, cluster::ObjectName},
 };
 
 /// A target, a discovery or the defaults. The defaults have no keys before `user`.
@@ -26,8 +25,10 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
     name: Option<Spanned<String>>,
-    service: Option<Spanned<String>>,
-    statefulset: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "text::read_spanned")]
+    service: Option<Spanned<ObjectName>>,
+    #[serde(default, deserialize_with = "text::read_spanned")]
+    statefulset: Option<Spanned<ObjectName>>,
     address: Option<Spanned<Address>>,
     discover: Option<Spanned<Search>>,
     user: Option<String>,
@@ -60,52 +61,43 @@ fn wrong(location: Location, key: &str, problem: impl Display) -> Wrong {
     Wrong { line: location.line(), key: key.to_owned(), problem: problem.to_string(), example: example(key) }
 }
 
-fn parse<T: FromStr<Err: Display>>(text: &Spanned<String>, key: &str) -> Result<T, Wrong> {
-    text.value.parse().map_err(|error| wrong(text.referenced, key, error))
+#[expect(clippy::ref_option, reason = "the fields have this type")]
+fn at<T>(key: &Option<Spanned<T>>) -> Option<Location> {
+    key.as_ref().map(|key| key.referenced)
+}
+
+#[expect(clippy::ref_option, reason = "the fields have this type")]
+fn value<T: Clone>(key: &Option<Spanned<T>>) -> Option<T> {
+    key.as_ref().map(|key| key.value.clone())
 }
 
 impl Written {
     /// The first key that only a target or a discovery of its own can have.
     fn own_key(&self) -> Option<(&'static str, Location)> {
-        let at = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.referenced);
-        let address = self.address.as_ref().map(|address| address.referenced);
-        let discover = self.discover.as_ref().map(|discover| discover.referenced);
         let keys = [
             ("name", at(&self.name)),
             ("service", at(&self.service)),
             ("statefulset", at(&self.statefulset)),
-            ("address", address),
-            ("discover", discover),
+            ("address", at(&self.address)),
+            ("discover", at(&self.discover)),
         ];
         keys.into_iter().find_map(|(key, location)| Some((key, location?)))
     }
 
     fn target(&self, location: Location, settings: Settings) -> Result<Target, Wrong> {
-        let service = self.service.as_ref().map(|text| parse(text, "service")).transpose()?;
-        let target = match (&self.address, service) {
-            (Some(address), None) => Target::at(address.value.clone()),
-            (None, None) => {
-                let problem = "the entry does not say what to probe; write service, address or discover";
-                return Err(wrong(location, "service", problem));
+        let (service, address, statefulset) = (value(&self.service), value(&self.address), value(&self.statefulset));
+        let target = Target::new(service, address, statefulset).map_err(|error| match error {
+            PlaceError::Elsewhere(_) => wrong(at(&self.statefulset).unwrap_or(location), "statefulset", error),
+            PlaceError::Nowhere => {
+                wrong(location, "service", "the entry does not say what to probe; write service, address or discover")
             }
-            (address, Some(service)) => {
-                let target = Target::of_service(service).map_err(|error| wrong(location, "service", error))?;
-                let address = address.as_ref().map_or(target.address, |address| address.value.clone());
-                Target { address, ..target }
-            }
+            PlaceError::Address(_) => wrong(location, "service", error),
+        })?;
+        let name = match &self.name {
+            Some(name) => label(&name.value).map_err(|error| wrong(name.referenced, "name", error))?,
+            None => target.name,
         };
-        let name =
-            self.name.as_ref().map(|name| label(&name.value).map_err(|error| wrong(name.referenced, "name", error)));
-        let name = name.transpose()?.unwrap_or(target.name);
-        let statefulset = self.statefulset.as_ref().map(|text| parse(text, "statefulset")).transpose()?;
-        let target = Target { name, statefulset, settings, ..target };
-        match &self.statefulset {
-            Some(text) if !target.can_select_statefulset() => {
-                let problem = "needs a Service in the same namespace: a Service selects pods of its own namespace only";
-                Err(wrong(text.referenced, "statefulset", problem))
-            }
-            _ => Ok(target),
-        }
+        Ok(Target { name, settings, ..target })
     }
 }
 

@@ -85,8 +85,11 @@ fn unknown(key: &str, valid: &[&str]) -> String {
     let likeness = |name: &&&str| strsim::jaro(key, name);
     let nearest =
         valid.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > SIMILAR);
-    let nearest = nearest.map_or_else(|| "unknown key".to_owned(), |name| format!("unknown key, did you mean {name}?"));
-    format!("{nearest}; valid keys are {}", valid.join(", "))
+    let valid = valid.join(", ");
+    match nearest {
+        Some(name) => format!("unknown key, did you mean {name}? Valid keys are {valid}"),
+        None => format!("unknown key; valid keys are {valid}"),
+    }
 }
 
 /// The key at `column`, or the last key before it.

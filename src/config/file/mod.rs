@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_saphyr::Spanned;
 
 use self::entry::{Entries, Written};
-use super::{discovery::Discovery, duration::MaxLag, imbalance::Imbalance, settings::Settings, target::Target};
+use super::{discovery::Discovery, duration::MaxLag, imbalance::Imbalance, settings::Settings, target::Target, text};
 
 /// The limit prevents reading a wrong path, such as a disk image, into memory.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -35,10 +35,8 @@ const EXAMPLES: [&str; 9] = [
 struct File {
     defaults: Option<Written>,
     targets: Spanned<Vec<Spanned<Written>>>,
-    #[serde(default)]
-    imbalance: Imbalance,
-    #[serde(default)]
-    freshness: Freshness,
+    imbalance: Option<Imbalance>,
+    freshness: Option<Freshness>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -60,6 +58,7 @@ pub enum Entry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Freshness {
+    #[serde(deserialize_with = "text::read_or_default")]
     pub max_lag: MaxLag,
 }
 
@@ -125,12 +124,13 @@ impl Configuration {
             }
             _ => {}
         }
-        let settings = Settings { max_lag: file.freshness.max_lag, ..settings };
+        let (imbalance, freshness) = (file.imbalance.unwrap_or_default(), file.freshness.unwrap_or_default());
+        let settings = Settings { max_lag: freshness.max_lag, ..settings };
         let mut entries = Entries::new(folder, settings, file.defaults.as_ref())?;
         for entry in &file.targets.value {
             entries.push(entry)?;
         }
-        Ok(Self { entries: entries.done(), imbalance: file.imbalance, freshness: file.freshness })
+        Ok(Self { entries: entries.done(), imbalance, freshness })
     }
 }
 
