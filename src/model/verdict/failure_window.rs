@@ -149,11 +149,11 @@ mod tests {
         failures.observe(None);
         (0..5).for_each(|_| failures.observe(Some(FailureReason::Timeout)));
         assert!(failures.too_many());
-        let answers = (1..1000).find(|_| {
+        let reads = (1..1000).find(|_| {
             failures.observe(None);
             !failures.too_many()
         });
-        assert_eq!(answers, Some(198), "two of five are left when the first three are forgotten");
+        assert_eq!(reads, Some(198), "two of five are left when the first three are forgotten");
         failures.expect(&[0.01, 0.99]);
         assert_eq!((failures.count, failures.window), (2, 2000), "what is known stays");
     }

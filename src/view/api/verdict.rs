@@ -48,8 +48,8 @@ impl<'a> Culprit<'a> {
 
 impl<'a> Anomaly<'a> {
     pub(super) fn seen(target: &'a TargetSnapshot) -> Vec<Self> {
-        let seen = target.anomalies.iter().filter(|seen| seen.answers > 0);
-        seen.map(|seen| Self { kind: seen.kind, answers: seen.answers, reason: seen.latest.as_deref() }).collect()
+        let seen = target.anomalies.iter().filter(|seen| seen.reads > 0);
+        seen.map(|seen| Self { kind: seen.kind, answers: seen.reads, reason: seen.latest.as_deref() }).collect()
     }
 }
 
