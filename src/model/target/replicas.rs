@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_made_anew_goes_on_under_its_name() {
+    fn a_recreated_replica_keeps_its_name() {
         let mut replicas = Replicas::new(&Expectation::Seen);
         seen(&mut replicas, identity(103, "mysql-3", "old"));
         assert_eq!(seen(&mut replicas, identity(103, "mysql-3", "new")), "server-103");
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_without_a_uuid_are_told_by_host_and_id() {
+    fn servers_without_a_uuid_are_distinguished_by_host_and_id() {
         let mut replicas = Replicas::new(&Expectation::Seen);
         assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
         assert_eq!(seen(&mut replicas, identity(2, "maria-0", "")), "server-2");
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_told_when_chance_cannot_explain_it() {
+    fn silence_beyond_chance_causes_a_notice() {
         let expectation = listed(&["server-1", "server-2", "server-3"]);
         let replica = Replica::expected("server-3".into());
         assert!(!replica.is_silent(53, &expectation, 3));

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_replica_ends_it_early_and_is_named() {
+    fn a_missing_replica_ends_the_check_early_and_is_named() {
         let outcome = run(&listed(&["a", "b", "c"]), 600, &[Some("a"), Some("b")]);
         assert_eq!(outcome.decision, Decision::Unbalanced);
         assert!(outcome.probes < 60);

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_alone_alarms_no_oftener_than_alpha_allows() {
+    fn false_alarms_are_at_most_alpha() {
         use rand::{RngExt, SeedableRng, rngs::StdRng};
         let mut random = StdRng::seed_from_u64(7);
         let names = ["a", "b", "c"].map(Arc::<str>::from);

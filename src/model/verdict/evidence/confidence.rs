@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_are_where_the_evidence_is_as_much_as_is_not_believed() {
+    fn interval_bounds_have_the_evidence_of_the_confidence_level() {
         for reads in [1_u64, 2, 7, 50, 1000, 123_457, 1 << 30] {
             for hits in [0, 1, reads / 1000, reads / 3, reads / 2, reads - reads / 500, reads] {
                 let (s, misses, n) = (hits as f64, (reads - hits) as f64, reads as f64);
