@@ -151,7 +151,7 @@ fn its_counters_agree_with_each_other() {
 }
 
 #[test]
-fn it_ends_by_itself_after_its_time_with_a_line_an_answer() {
+fn it_ends_after_its_time_and_prints_one_line_for_each_read() {
     let ended = call(&["demo", "--for", "3s", "--web.listen-address", "127.0.0.1:0"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let mut lines = ended.stdout.lines();

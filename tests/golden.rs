@@ -165,8 +165,8 @@ impl<'a> Case<'a> {
             assert_near(*share, wanted, within, &format!("{place}: share"));
         }
         let of = |name: &str, found: f64| assert_near(found, &wanted[name], within, &format!("{place}: {name}"));
-        let Indices { effective_answers, misrouted, misrouted_noise, ratio_max, .. } = found;
-        of("n_eff", effective_answers);
+        let Indices { effective_reads, misrouted, misrouted_noise, ratio_max, .. } = found;
+        of("n_eff", effective_reads);
         of("tvd", misrouted);
         of("tvd_noise", misrouted_noise);
         of("max_ratio", ratio_max);

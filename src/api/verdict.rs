@@ -50,10 +50,10 @@ impl<'a> Culprit<'a> {
 
 impl<'a> Anomaly<'a> {
     pub(super) fn seen(target: &'a TargetSnapshot) -> Vec<Self> {
-        let seen = target.anomalies.iter().filter(|seen| seen.answers > 0);
+        let seen = target.anomalies.iter().filter(|seen| seen.reads > 0);
         let anomaly = |seen: &'a model::AnomalySeen| Self {
             kind: seen.kind.into(),
-            answers: seen.answers,
+            answers: seen.reads,
             reason: seen.latest.as_deref().map(Into::into),
         };
         seen.map(anomaly).collect()

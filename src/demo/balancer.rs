@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_go_to_those_that_are_routed_and_nowhere_else() {
+    fn connections_go_to_routed_replicas_only() {
         let mut balancer = Balancer::new([0, 1], 1);
         balancer.route(3, true);
         balancer.route(1, false);

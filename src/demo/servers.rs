@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn each_server_is_itself_and_behaves_as_told() {
+    fn each_server_has_its_identity_and_behaviour() {
         let servers = Arc::new(Mutex::new(Servers::new(Clock::start(), 2.0)));
         let handle = Handle { ordinal: 1, servers: Arc::clone(&servers) };
         assert_eq!(handle.reception(), None);

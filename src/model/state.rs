@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_time_changes_of_a_busy_target_is_shown_with_its_next_event_or_tick() {
+    fn time_changes_of_a_busy_target_appear_with_its_next_event_or_tick() {
         let mut state = state(1);
         let event = || Event::Skipped { target: TargetId(0), count: 1 };
         let tick = |state: &mut State, second| state.apply(Event::Tick, Moment::at(second));

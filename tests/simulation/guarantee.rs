@@ -53,7 +53,7 @@ fn endpoints_that_come_and_go_bring_no_evidence() {
 }
 
 #[test]
-fn false_alarms_are_no_nearer_than_the_period_on_average() {
+fn false_alarms_are_a_period_apart_on_average() {
     let mut random = Random::seeded(3);
     for situation in situations() {
         let runs = if situation.weights.len() > 10 { 50 } else { 150 };

@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_seen_live_at_both_ends_is_measured() {
+    fn phases_need_live_times_at_both_ends() {
         let mut milestones = Milestones::default();
         milestones.reach(Milestone::PodReady, Some(MilestoneTime::live(Moment::at(10.25))));
         milestones.reach(Milestone::EndpointReady, Some(MilestoneTime::live(Moment::at(10.5))));
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn receipts_that_cross_make_no_negative_phase() {
+    fn crossing_watch_events_make_no_negative_phase() {
         let mut milestones = Milestones::default();
         milestones.reach(Milestone::EndpointReady, Some(MilestoneTime::live(Moment::at(1.0))));
         milestones.reach(Milestone::PodReady, Some(MilestoneTime::live(Moment::at(1.5))));
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_milestone_reached_nobody_knows_when_is_never_dated() {
+    fn a_milestone_at_an_unknown_time_stays_undated() {
         let mut milestones = Milestones::default();
         assert!(milestones.reach(Milestone::EndpointReady, None));
         assert!(!milestones.reach(Milestone::EndpointReady, Some(MilestoneTime::live(Moment::at(2.0)))));

@@ -271,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_comes_through_another_port_is_led_to_the_only_one() {
+    fn a_client_on_another_port_reaches_the_only_port() {
         assert_eq!(behind(&[("mysql", 3306)], 13_306, &[("mysql", 3307), ("other", 1)]), Some(3307));
         assert_eq!(behind(&[("a", 1), ("b", 2)], 3306, &[("c", 3307)]), Some(3307));
         assert_eq!(behind(&[("a", 1), ("b", 2)], 3306, &[("c", 3306), ("d", 5)]), Some(3306));
     }
 
     #[test]
-    fn where_there_is_no_saying_there_is_no_port() {
+    fn ambiguous_ports_give_no_port() {
         assert_eq!(behind(&[("a", 1), ("b", 2)], 3306, &[("a", 1), ("b", 2)]), None);
         assert_eq!(behind(&[], 3306, &[]), None);
     }

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn where_none_is_ready_those_that_terminate_and_serve_are_used() {
+    fn without_ready_endpoints_serving_terminating_endpoints_are_used() {
         let leaving = Endpoint { ready: false, terminating: true, ..endpoint(0) };
         let dead = Endpoint { ready: false, serving: false, terminating: true, ..endpoint(1) };
         let both = vec![leaving, dead];
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_node_may_not_be_read_an_endpoint_on_it_tells_its_zone() {
+    fn without_permission_for_the_node_an_endpoint_on_it_shows_its_zone() {
         let hinted = |ordinal: u8, zone: &str| Endpoint {
             zone: Some(zone.into()),
             for_zones: vec![zone.into()],
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_say_what_the_service_asks_for() {
+    fn the_sentence_names_the_policies_of_the_service() {
         let plain = route(&service(), &[slice(vec![endpoint(0)])], &ProbeLocation::default());
         assert_eq!(plain.to_string(), "the Service spreads connections evenly over its ready endpoints");
         let sticky = Service { affinity: Some(Duration::from_secs(90)), ..service() };
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_before_a_headless_service_keeps_affinity() {
+    fn a_headless_service_has_no_affinity() {
         let headless = Service { headless: true, affinity: Some(Duration::from_secs(90)), ..service() };
         let routing = route(&headless, &[slice(vec![endpoint(0)])], &ProbeLocation::default());
         assert_eq!((routing.rule, routing.affinity), (Rule::Headless, None));

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_lacks_nothing_does_not_lag_however_long_the_primary_is_idle() {
+    fn a_complete_server_does_not_lag_behind_an_idle_primary() {
         let mut freshness = freshness();
         freshness.answered_throughout("A:1-9,B:1-3", 1, 5000);
         for text in ["A:1-9,B:1-3", "A:1-12,B:1-3", "A:1-9:errant:1,B:1-4"] {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_the_history_lags_at_least_as_long_as_that() {
+    fn a_set_older_than_the_history_lags_at_least_that_long() {
         let mut freshness = freshness();
         freshness.answered_throughout("A:1-9", 10, 15);
         assert_eq!(freshness.judged("A:1-8", 10.5), (Some((0.5, -1.0)), None));
@@ -249,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_fresh_when_it_has_what_the_primary_had_later_than_it_must() {
+    fn a_read_with_newer_transactions_than_required_is_fresh() {
         let mut freshness = freshness();
         freshness.answered("A:1-9", 10.0);
         assert_eq!(freshness.judged("A:1-9", 10.5).1, Some(false));
     }
 
     #[test]
-    fn what_came_in_while_the_probe_was_under_way_is_not_held_against_it() {
+    fn transactions_received_during_the_probe_do_not_count_as_lag() {
         let mut freshness = freshness();
         freshness.answered_throughout("A:1-9", 1, 10);
         freshness.answered("A:1-99", 10.25);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_primary_is_none_until_it_answers_again_and_then_its_history_goes_on() {
+    fn a_silent_primary_is_unknown_until_it_answers_and_its_history_continues() {
         let mut freshness = freshness();
         freshness.answered_throughout("A:1-9", 1, 10);
         assert_eq!(freshness.judged("A:1-9", 12.0).1, Some(false));
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_primary_that_died_gives_way_when_it_has_been_silent() {
+    fn a_dead_primary_gives_way_after_its_silence() {
         let mut freshness = freshness();
         freshness.answered_throughout("A:1-9", 1, 10);
         for quarter in 42..=50_u32 {

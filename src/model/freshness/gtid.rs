@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_set_is_what_the_naive_one_is((a, naive_a) in sets(), (b, naive_b) in sets()) {
+        fn a_set_equals_the_naive_set((a, naive_a) in sets(), (b, naive_b) in sets()) {
             prop_assert_eq!(a == b, naive_a == naive_b);
             prop_assert_eq!(a.contains(&b), naive_a.is_superset(&naive_b));
             prop_assert_eq!(a.is_empty(), naive_a.is_empty());

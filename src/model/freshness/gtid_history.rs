@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_was_overtaken_changes_nothing() {
+    fn an_overtaken_answer_changes_nothing() {
         let mut history = history();
         history.record(first(1), at(0.0), at(0.1));
         history.record(first(3), at(1.1), at(1.2));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_lost_transactions_begins_anew() {
+    fn a_server_that_lost_transactions_restarts_its_history() {
         let mut history = history();
         history.record(first(9), at(0.0), at(0.1));
         history.record(first(2), at(1.0), at(1.1));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_idle_server_had_is_not_thinned_out() {
+    fn entries_of_an_idle_server_are_not_thinned_out() {
         let mut history = history();
         history.record(first(1), at(0.0), at(0.0));
         for second in 1..=1200_u32 {

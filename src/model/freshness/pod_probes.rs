@@ -267,7 +267,7 @@ mod tests {
     const SLOWLY: (ProbePurpose, f64) = (ProbePurpose::Replica, 10.0);
 
     #[test]
-    fn the_primary_is_asked_often_and_the_others_slowly() {
+    fn the_primary_is_probed_often_and_replicas_slowly() {
         let mut pod_probes = pod_probes();
         assert_eq!(pod_probes.planned(1.0), [SLOWLY, SLOWLY]);
         pod_probes.gets("a", 1.0, Some(identity("a", false, 9)));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_that_lacks_what_the_primary_had_lags_and_its_answers_are_stale() {
+    fn a_replica_without_the_primarys_transactions_lags_and_is_stale() {
         let mut pod_probes = pod_probes();
         pod_probes.led_by_a(1, 5, 9);
         assert!(pod_probes.knows_freshness(Moment::at(5.1)) && pod_probes.knew_freshness());
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn with_two_primaries_nothing_is_known_and_nobody_is_asked_more_often() {
+    fn two_primaries_leave_freshness_unknown() {
         let mut pod_probes = pod_probes();
         pod_probes.led_by_a(1, 5, 9);
         pod_probes.gets("b", 5.1, Some(identity("b", false, 9)));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_primary_is_looked_for_for_a_while() {
+    fn a_lost_primary_is_searched_for_a_while() {
         let mut pod_probes = pod_probes();
         pod_probes.led_by_a(1, 5, 9);
         pod_probes.gets("a", 5.5, None);
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_pod_is_asked_often_and_less_often_the_longer_it_takes() {
+    fn a_new_pod_is_probed_less_often_with_age() {
         let mut pod_probes = pod_probes();
         pod_probes.reach(vec![reachable("a", Some(0.0))], Moment::at(1.0));
         for (second, every) in [(1.0, 0.2), (20.0, 0.2), (64.5, 0.5), (640.0, 5.0), (5000.0, 10.0)] {
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_is_up_as_long_as_it_answers_and_unknown_before() {
+    fn a_pod_is_up_while_it_answers_and_unknown_before() {
         let mut pod_probes = pod_probes();
         assert_eq!(pod_probes.is_up("a"), None);
         pod_probes.gets("a", 1.0, None);

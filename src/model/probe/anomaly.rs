@@ -43,7 +43,7 @@ named_enum! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnomalySeen {
     pub kind: &'static str,
-    pub answers: u64,
+    pub reads: u64,
     /// Absent if none was seen, or if only the name of the replica is known.
     pub latest: Option<String>,
 }

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_read_is_known_to_the_time_of_the_probes_that_may_miss_it() {
+    fn the_first_read_uncertainty_covers_probes_that_may_miss_it() {
         let interval = Duration::from_millis(20);
         for (endpoints, probes) in [(0, 1), (1, 1), (2, 7), (3, 12), (4, 17), (5, 21), (8, 35)] {
             assert_eq!(first_read_uncertainty(endpoints, interval), interval * probes, "{endpoints}");

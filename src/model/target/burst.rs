@@ -98,7 +98,7 @@ mod tests {
     const NEW: [(&str, EndpointRouting); 2] = [("a", EndpointRouting::Routed), ("b", EndpointRouting::Routed)];
 
     #[test]
-    fn what_was_there_before_anybody_looked_is_not_new() {
+    fn endpoints_of_the_first_list_are_not_new() {
         assert!(!bursts().is_on());
     }
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_a_probe_from_before_is_that_of_another_pod() {
+    fn a_probe_from_before_the_pod_was_answered_by_another_pod() {
         let mut bursts = bursts();
         bursts.routed(&routing(&NEW), Moment::at(10.0));
         bursts.answered("b", Moment::at(9.9));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_never_answers_is_waited_for_so_long_and_only_once() {
+    fn an_endpoint_without_reads_causes_one_limited_burst() {
         let mut bursts = bursts();
         bursts.routed(&routing(&NEW), Moment::at(10.0));
         bursts.tick(Moment::at(39.9));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn without_bursts_a_first_read_is_known_to_the_regular_probes() {
+    fn without_bursts_the_uncertainty_follows_the_regular_interval() {
         let mut bursts = Bursts::new(&ProbeIntervals::regular(Duration::from_secs(1)));
         bursts.routed(&routing(&NEW[..1]), Moment::at(0.0));
         bursts.routed(&routing(&NEW), Moment::at(10.0));

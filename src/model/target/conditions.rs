@@ -110,7 +110,7 @@ impl Conditions {
     pub(crate) fn anomalies(&self) -> impl Iterator<Item = AnomalySeen> + '_ {
         AnomalyKind::ALL.into_iter().map(|kind| AnomalySeen {
             kind: kind.name(),
-            answers: self.seen.counts[kind as usize],
+            reads: self.seen.counts[kind as usize],
             latest: self.seen.latest[kind as usize].as_ref().map(ToString::to_string),
         })
     }
@@ -119,13 +119,13 @@ impl Conditions {
 fn lasting(kind: Kind, condition: &Condition, seen: &Seen, probes: u64) -> Option<TargetNotice> {
     let count = condition.count;
     Some(match kind {
-        Kind::Anomaly(kind) => TargetNotice::Anomaly { anomaly: seen.latest[kind as usize].clone()?, answers: count },
+        Kind::Anomaly(kind) => TargetNotice::Anomaly { anomaly: seen.latest[kind as usize].clone()?, reads: count },
         Kind::Failing(reason) => {
             let probes = probes - condition.probes_before;
             TargetNotice::Failing { reason, failed: count, probes, text: condition.text.clone() }
         }
-        Kind::Unrouted(stranger) => {
-            TargetNotice::Strange { replica: Arc::from(&*condition.text), stranger, answers: count }
+        Kind::Unrouted(unrouted) => {
+            TargetNotice::Unrouted { replica: Arc::from(&*condition.text), unrouted, reads: count }
         }
         Kind::Skipping => TargetNotice::Skipping { skipped: count },
     })
@@ -136,7 +136,7 @@ fn over(kind: Kind, condition: &Condition) -> Option<TargetNotice> {
     match kind {
         Kind::Anomaly(_) => None,
         Kind::Failing(reason) => Some(TargetNotice::Recovered { reason, failed: count, quiet: NOTICE_EVERY }),
-        Kind::Unrouted(stranger) => Some(TargetNotice::StrangeNoMore { stranger, answers: count }),
+        Kind::Unrouted(unrouted) => Some(TargetNotice::UnroutedCleared { unrouted, reads: count }),
         Kind::Skipping => Some(TargetNotice::OnTime { skipped: count }),
     }
 }

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_endpoint_is_strange_when_it_still_answers_after_the_grace() {
+    fn a_server_without_endpoint_is_unrouted_after_the_grace() {
         let mut expected_replicas = nowhere();
         let name = "server-9".into();
         for second in 100..129 {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn while_kubernetes_is_not_heard_nobody_is_strange() {
+    fn no_server_is_unrouted_while_watches_fail() {
         let mut expected_replicas = nowhere();
         let name = "server-9".into();
         expected_replicas.unrouted(&name, Moment::at(100.0));

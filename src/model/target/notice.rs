@@ -15,7 +15,7 @@ pub enum TargetNotice {
     Anomaly {
         anomaly: Anomaly,
         /// Reads since the condition began.
-        answers: u64,
+        reads: u64,
     },
     VersionSkew {
         versions: BTreeMap<String, Vec<Arc<str>>>,
@@ -63,15 +63,15 @@ pub enum TargetNotice {
         skipped: u64,
     },
     TooManyReplicas,
-    Strange {
+    Unrouted {
         replica: Arc<str>,
-        stranger: Unrouted,
+        unrouted: Unrouted,
         /// Reads of servers with this standing since the condition began.
-        answers: u64,
+        reads: u64,
     },
-    StrangeNoMore {
-        stranger: Unrouted,
-        answers: u64,
+    UnroutedCleared {
+        unrouted: Unrouted,
+        reads: u64,
     },
     /// The Service routes nothing to the location of readscope, because of this rule.
     NothingRouted {
@@ -91,14 +91,14 @@ impl TargetNotice {
             | Self::Returned { .. }
             | Self::Recovered { .. }
             | Self::OnTime { .. }
-            | Self::StrangeNoMore { .. } => Severity::Info,
+            | Self::UnroutedCleared { .. } => Severity::Info,
             Self::Anomaly { .. }
             | Self::FewProbes(_)
             | Self::Silent { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
             | Self::TooManyReplicas
-            | Self::Strange { .. }
+            | Self::Unrouted { .. }
             | Self::NothingRouted { .. } => Severity::Warning,
         }
     }
@@ -108,7 +108,7 @@ impl fmt::Display for TargetNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verdict(verdict) => verdict.fmt(f),
-            Self::Anomaly { anomaly, answers } => write!(f, "{anomaly} ({answers} reads so far)"),
+            Self::Anomaly { anomaly, reads } => write!(f, "{anomaly} ({reads} reads so far)"),
             Self::VersionSkew { versions } => {
                 f.write_str("the replicas run different versions: ")?;
                 for (index, (version, replicas)) in versions.iter().enumerate() {
@@ -148,13 +148,13 @@ impl fmt::Display for TargetNotice {
             Self::TooManyReplicas => {
                 write!(f, "more than {REPLICAS_MAX} replicas answer; the others are counted together as {OTHER:?}")
             }
-            Self::Strange { replica, stranger, answers } => write!(
+            Self::Unrouted { replica, unrouted, reads } => write!(
                 f,
-                "{replica} answers reads of the Service, but {stranger} ({answers} reads so far); check kube-proxy on \
+                "{replica} answers reads of the Service, but {unrouted} ({reads} reads so far); check kube-proxy on \
                  readscope's node, and that the address belongs to this Service"
             ),
-            Self::StrangeNoMore { stranger, answers } => {
-                write!(f, "{} no longer answer ({answers} reads before that)", stranger.servers())
+            Self::UnroutedCleared { unrouted, reads } => {
+                write!(f, "{} no longer answer ({reads} reads before that)", unrouted.servers())
             }
             Self::NothingRouted { rule: Rule::Ready | Rule::Headless } => f.write_str(
                 "the Service routes no reads: no pod behind it is ready; check the pods, and that the Service's \

@@ -14,7 +14,7 @@ pub(crate) struct ReadCounters {
     pub(crate) skipped: u64,
     pub(crate) primary_reads: u64,
     /// By `Unrouted as usize`.
-    pub(crate) strangers: [u64; Unrouted::ALL.len()],
+    pub(crate) unrouted: [u64; Unrouted::ALL.len()],
 }
 
 impl ReadCounters {

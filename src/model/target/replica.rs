@@ -31,7 +31,7 @@ pub(crate) struct Replica {
     /// The pod at the last read, if it was known.
     pub(crate) pod_uid: Option<Arc<str>>,
     /// Number of the target's reads at the last read of this replica.
-    pub(crate) answers_then: u64,
+    pub(crate) reads_then: u64,
     /// A notice reported its silence, and none its return.
     pub(crate) silent: bool,
     pub(crate) pod_gone: Option<Moment>,
@@ -61,7 +61,7 @@ impl Replica {
             first_answer: None,
             last_answer: None,
             pod_uid: None,
-            answers_then: 0,
+            reads_then: 0,
             silent: false,
             pod_gone: None,
             pod_probe_up: None,
@@ -70,13 +70,13 @@ impl Replica {
         }
     }
 
-    pub(crate) fn answered(&mut self, answer: Answer, answers: u64, now: Moment) {
+    pub(crate) fn answered(&mut self, answer: Answer, reads: u64, now: Moment) {
         self.identity = Some(Arc::new(answer.identity));
         self.reads += 1;
         self.recent_reads += 1.0;
         self.first_answer.get_or_insert(now);
         self.last_answer = Some(now);
-        self.answers_then = answers;
+        self.reads_then = reads;
     }
 
     /// `started` is the start of the probe. Results may arrive in another order.
@@ -86,16 +86,16 @@ impl Replica {
         }
     }
 
-    /// True if `answers` reads without this replica are beyond chance. With the expected share `share`, so long a
-    /// silence must be less likely than 1e-9 divided among all replicas: `(1 - share)^answers <= 1e-9 / replicas`.
-    pub(crate) fn is_silent(&self, answers: u64, expectation: &Expectation, replicas: usize) -> bool {
+    /// True if `reads` reads without this replica are beyond chance. With the expected share `share`, so long a
+    /// silence must be less likely than 1e-9 divided among all replicas: `(1 - share)^reads <= 1e-9 / replicas`.
+    pub(crate) fn is_silent(&self, reads: u64, expectation: &Expectation, replicas: usize) -> bool {
         const CHANCE: f64 = 1e-9;
         let share = expectation.share(&self.name, replicas);
         if replicas < 2 || share <= 0.0 {
             return false;
         }
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-        let (missed, replicas) = ((answers - self.answers_then) as f64, replicas as f64);
+        let (missed, replicas) = ((reads - self.reads_then) as f64, replicas as f64);
         missed * -(-share).ln_1p() >= (replicas / CHANCE).ln()
     }
 }

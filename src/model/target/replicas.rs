@@ -28,7 +28,7 @@ pub(crate) struct Replicas {
     by_name: BTreeMap<Arc<str>, Box<Replica>>,
     /// One entry for each replica that has answered, except [`OTHER`].
     by_key: HashMap<ServerKey, Arc<str>>,
-    answers: u64,
+    reads: u64,
     /// Sum of the squared weights of the reads in `recent_reads`.
     recent_squares: f64,
     last_answer: Option<Moment>,
@@ -41,7 +41,7 @@ impl Replicas {
         Self {
             by_name: expected.map(|name| (Arc::clone(&name), Box::new(Replica::expected(name)))).collect(),
             by_key: HashMap::new(),
-            answers: 0,
+            reads: 0,
             recent_squares: 0.0,
             last_answer: None,
         }
@@ -63,8 +63,8 @@ impl Replicas {
         self.by_name.len()
     }
 
-    pub(crate) fn answers(&self) -> u64 {
-        self.answers
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads
     }
 
     /// Weighted like the shares.
@@ -73,7 +73,7 @@ impl Replicas {
     }
 
     /// Number of reads with equal weight that say as much about the shares; 0 before the first read.
-    pub(crate) fn effective_answers(&self) -> f64 {
+    pub(crate) fn effective_reads(&self) -> f64 {
         let recent = self.recent_reads();
         if self.recent_squares > 0.0 { recent * recent / self.recent_squares } else { 0.0 }
     }
@@ -98,7 +98,7 @@ impl Replicas {
         }
         self.recent_squares += 1.0;
         self.last_answer = Some(now);
-        self.answers += 1;
+        self.reads += 1;
         let replica =
             self.by_name.entry(Arc::clone(&name)).or_insert_with(|| Box::new(Replica::expected(Arc::clone(&name))));
         let pod = expected_replicas.pod(&name).map(|pod| Arc::clone(&pod.uid));
@@ -106,7 +106,7 @@ impl Replicas {
         let before = replica.identity.as_ref().filter(|_| replica.pod_uid == pod && &*name != OTHER);
         let changed = before.and_then(|before| Anomaly::change(&name, before, &answer.identity));
         replica.pod_uid = pod;
-        replica.answered(answer, self.answers, now);
+        replica.answered(answer, self.reads, now);
         (replica, changed)
     }
 
@@ -138,7 +138,7 @@ impl Replicas {
     pub(crate) fn expect_from_now(&mut self, names: &[Arc<str>]) {
         for name in names {
             if let Some(replica) = self.by_name.get_mut(name) {
-                replica.answers_then = self.answers;
+                replica.reads_then = self.reads;
             }
         }
     }
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_made_anew_goes_on_under_its_name() {
+    fn a_recreated_replica_keeps_its_name() {
         let mut replicas = Replicas::new(&Expectation::Seen);
         seen(&mut replicas, identity(103, "mysql-3", "old"));
         assert_eq!(seen(&mut replicas, identity(103, "mysql-3", "new")), "server-103");
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_without_a_uuid_are_told_by_host_and_id() {
+    fn servers_without_a_uuid_are_distinguished_by_host_and_id() {
         let mut replicas = Replicas::new(&Expectation::Seen);
         assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
         assert_eq!(seen(&mut replicas, identity(2, "maria-0", "")), "server-2");
@@ -338,7 +338,7 @@ mod tests {
         record(&mut replicas, &Expectation::Seen, identity(2, "b", "b"), 300.0);
         let recent: Vec<f64> = replicas.iter().map(|r| r.recent_reads).collect();
         assert_eq!(recent, [0.5, 1.0]);
-        assert!((replicas.effective_answers() - 1.5 * 1.5 / 1.25).abs() < 1e-12, "{}", replicas.effective_answers());
+        assert!((replicas.effective_reads() - 1.5 * 1.5 / 1.25).abs() < 1e-12, "{}", replicas.effective_reads());
     }
 
     #[test]
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_told_when_chance_cannot_explain_it() {
+    fn silence_beyond_chance_causes_a_notice() {
         let expectation = listed(&["server-1", "server-2", "server-3"]);
         let replica = Replica::expected("server-3".into());
         assert!(!replica.is_silent(53, &expectation, 3));

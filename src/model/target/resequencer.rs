@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_leave_in_order_however_they_came() {
+    fn items_leave_in_order() {
         let mut order = Resequencer::default();
         order.insert(1, 'b');
         assert_eq!(order.pop(), None);

@@ -34,19 +34,19 @@ pub enum ShareReason {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShareBasis {
     /// Number of reads with equal weight that say as much about the shares.
-    pub answers: f64,
+    pub reads: f64,
     /// Reads behind the intervals; absent without intervals.
-    pub interval_answers: Option<u64>,
+    pub interval_reads: Option<u64>,
 }
 
 impl fmt::Display for ShareBasis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let half_life = Long(SHARE_HALF_LIFE.as_secs_f64());
-        let answers = format!("{:.0}", self.answers);
-        let plural = if answers == "1" { "" } else { "s" };
-        write!(f, "Shares rest on {answers} read{plural}; a read has half its weight after {half_life}")?;
-        self.interval_answers.map_or(Ok(()), |answers| {
-            write!(f, ". Intervals rest on {answers} reads since the alarm or the expected replicas last changed")
+        let reads = format!("{:.0}", self.reads);
+        let plural = if reads == "1" { "" } else { "s" };
+        write!(f, "Shares rest on {reads} read{plural}; a read has half its weight after {half_life}")?;
+        self.interval_reads.map_or(Ok(()), |reads| {
+            write!(f, ". Intervals rest on {reads} reads since the alarm or the expected replicas last changed")
         })
     }
 }
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn shares_and_intervals_rest_on_whole_numbers_of_reads() {
-        let sentence = |answers, interval_answers| ShareBasis { answers, interval_answers }.to_string();
+        let sentence = |reads, interval_reads| ShareBasis { reads, interval_reads }.to_string();
         assert_eq!(sentence(1.0, None), "Shares rest on 1 read; a read has half its weight after 5 minutes");
         assert_eq!(
             sentence(311.7, Some(44)),

@@ -34,7 +34,7 @@ pub struct TargetSnapshot {
     pub skipped: u64,
     pub primary_reads: u64,
     /// Reads of servers that should get no traffic, by `Unrouted as usize`.
-    pub strangers: [u64; Unrouted::ALL.len()],
+    pub unrouted: [u64; Unrouted::ALL.len()],
     pub anomalies: Vec<AnomalySeen>,
     pub verdict: Verdict,
     /// Evidence this large occurs by chance at most about once in this many seconds.

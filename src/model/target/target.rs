@@ -225,7 +225,7 @@ impl Target {
             failures: counters.failures,
             skipped: counters.skipped,
             primary_reads: counters.primary_reads,
-            strangers: counters.strangers,
+            unrouted: counters.unrouted,
             anomalies: self.anomalies(),
             verdict: self.evaluator.verdict(),
             evidence_seconds: self.evaluator.evidence_seconds(),
@@ -238,8 +238,8 @@ impl Target {
             pod_probes: self.pod_probes.as_ref().map(PodProbes::counts),
             replicas: self.replica_snapshots(),
             share_basis: ShareBasis {
-                answers: self.replicas.effective_answers(),
-                interval_answers: self.evaluator.interval_answers(),
+                reads: self.replicas.effective_reads(),
+                interval_reads: self.evaluator.interval_reads(),
             },
             routing: self.expected_replicas.routing().cloned(),
             last_reads: self.history.last_reads(),
@@ -270,15 +270,15 @@ impl Target {
     }
 
     fn anomalies(&self) -> Vec<AnomalySeen> {
-        let unrouted = Unrouted::ALL.into_iter().zip(self.counters.strangers);
-        let unrouted = unrouted.map(|(kind, answers)| AnomalySeen { kind: kind.name(), answers, latest: None });
+        let unrouted = Unrouted::ALL.into_iter().zip(self.counters.unrouted);
+        let unrouted = unrouted.map(|(kind, reads)| AnomalySeen { kind: kind.name(), reads, latest: None });
         unrouted.chain(self.conditions.anomalies()).collect()
     }
 
     fn notices(&self) -> Vec<TargetNotice> {
-        let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
+        let (reads, replicas) = (self.replicas.reads(), self.replicas.len());
         let silent = self.replicas.iter().filter(|replica| replica.silent);
-        let silent = silent.map(|replica| silence(replica, answers, self.expected_replicas.expectation(), replicas));
+        let silent = silent.map(|replica| silence(replica, reads, self.expected_replicas.expectation(), replicas));
         let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
         let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
         let nowhere = self.expected_replicas.routing().filter(|routing| routing.routed().next().is_none());
@@ -328,7 +328,7 @@ impl Target {
         }
         self.expected_replicas.answered(&name);
         if let Some(unrouted) = self.expected_replicas.unrouted(&name, started) {
-            self.counters.strangers[unrouted as usize] += 1;
+            self.counters.unrouted[unrouted as usize] += 1;
             self.conditions.unrouted(unrouted, &name, probes, now, notices);
         }
         self.history.answered(AnswerSeen {
@@ -404,14 +404,14 @@ impl Target {
     }
 
     fn silence(&mut self, notices: &mut Vec<TargetNotice>) {
-        let (answers, replicas) = (self.replicas.answers(), self.replicas.len());
+        let (reads, replicas) = (self.replicas.reads(), self.replicas.len());
         let expectation = self.expected_replicas.expectation();
         for replica in self.replicas.iter_mut() {
-            let silent = replica.is_silent(answers, expectation, replicas);
+            let silent = replica.is_silent(reads, expectation, replicas);
             if silent != replica.silent {
                 replica.silent = silent;
                 notices.push(if silent {
-                    silence(replica, answers, expectation, replicas)
+                    silence(replica, reads, expectation, replicas)
                 } else {
                     TargetNotice::Returned { replica: Arc::clone(&replica.name) }
                 });
@@ -420,10 +420,10 @@ impl Target {
     }
 }
 
-fn silence(replica: &Replica, answers: u64, expectation: &Expectation, replicas: usize) -> TargetNotice {
+fn silence(replica: &Replica, reads: u64, expectation: &Expectation, replicas: usize) -> TargetNotice {
     TargetNotice::Silent {
         replica: Arc::clone(&replica.name),
         share: expectation.share(&replica.name, replicas),
-        missed: answers - replica.answers_then,
+        missed: reads - replica.reads_then,
     }
 }

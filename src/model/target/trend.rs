@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_point_tells_of_its_own_step() {
+    fn each_point_covers_its_own_step() {
         let mut trend = Trend::default();
         assert!(trend.is_due(Moment::at(0.0)));
         trend.take(1.0, 10, 5, Moment::at(0.0));

@@ -55,11 +55,11 @@ pub enum CheckResult {
     },
     Missing {
         replicas: Vec<Arc<str>>,
-        answers: u64,
+        reads: u64,
     },
     Unexpected {
         replicas: BTreeMap<Arc<str>, u64>,
-        answers: u64,
+        reads: u64,
     },
     Anomaly(Anomaly),
     /// The Service pins a client to an endpoint for this time.
@@ -76,7 +76,7 @@ pub(crate) struct Check {
     rules: CheckRules,
     listed: bool,
     fairness: Fairness,
-    answers: BTreeMap<Arc<str>, u64>,
+    reads: BTreeMap<Arc<str>, u64>,
     expected: Vec<Arc<str>>,
     probes: u64,
     /// By `FailureReason as usize`.
@@ -93,7 +93,7 @@ impl Check {
             rules,
             listed: matches!(expectation, Expectation::Listed(_)),
             fairness: Fairness::new(expectation),
-            answers: BTreeMap::new(),
+            reads: BTreeMap::new(),
             expected: expectation.entries().iter().map(|entry| Arc::clone(&entry.name)).collect(),
             probes: 0,
             failed: Default::default(),
@@ -112,7 +112,7 @@ impl Check {
         match answered_by {
             Err(reason) => self.failed[reason as usize] += 1,
             Ok(replica) => {
-                *self.answers.entry(Arc::clone(replica)).or_default() += 1;
+                *self.reads.entry(Arc::clone(replica)).or_default() += 1;
                 self.fairness.observe(replica);
             }
         }
@@ -155,28 +155,28 @@ impl Check {
     }
 
     fn fault(&self) -> CheckResult {
-        let answers = self.answers.values().sum();
+        let reads = self.reads.values().sum();
         let p_value = self.fairness.p_value();
         let missing: Vec<_> = self.missing().collect();
         match self.fairness.worst() {
-            _ if !missing.is_empty() => CheckResult::Missing { replicas: missing, answers },
+            _ if !missing.is_empty() => CheckResult::Missing { replicas: missing, reads },
             Some(worst) if p_value <= self.rules.alpha => {
                 CheckResult::Uneven { replica: worst.replica, share: worst.share, expected: worst.expected, p_value }
             }
             _ => match &self.anomaly {
                 Some(anomaly) if self.unexpected().is_empty() => CheckResult::Anomaly(anomaly.clone()),
-                _ => CheckResult::Unexpected { replicas: self.unexpected(), answers },
+                _ => CheckResult::Unexpected { replicas: self.unexpected(), reads },
             },
         }
     }
 
     fn missing(&self) -> impl Iterator<Item = Arc<str>> + '_ {
-        self.expected.iter().filter(|name| !self.answers.contains_key(*name)).cloned()
+        self.expected.iter().filter(|name| !self.reads.contains_key(*name)).cloned()
     }
 
     fn unexpected(&self) -> BTreeMap<Arc<str>, u64> {
         let outside = |name: &Arc<str>| self.listed && !self.expected.contains(name);
-        self.answers.iter().filter(|(name, _)| outside(name)).map(|(n, c)| (Arc::clone(n), *c)).collect()
+        self.reads.iter().filter(|(name, _)| outside(name)).map(|(n, c)| (Arc::clone(n), *c)).collect()
     }
 }
 
@@ -200,20 +200,20 @@ impl fmt::Display for CheckResult {
                 expected * 100.0,
                 OneIn(*p_value)
             ),
-            Self::Missing { replicas, answers } => write!(
+            Self::Missing { replicas, reads } => write!(
                 f,
-                "Missing: {} gave none of {answers} reads; check that it runs, is ready, and that the Service \
+                "Missing: {} gave none of {reads} reads; check that it runs, is ready, and that the Service \
                  selects it",
                 replicas.join(", ")
             ),
-            Self::Unexpected { replicas, answers } => {
+            Self::Unexpected { replicas, reads } => {
                 f.write_str("Unexpected: ")?;
                 for (index, (name, count)) in replicas.iter().enumerate() {
                     write!(f, "{}{name} gave {count}", if index > 0 { ", " } else { "" })?;
                 }
                 write!(
                     f,
-                    " of {answers} reads but is not expected; check the Service's selector or the expected replicas"
+                    " of {reads} reads but is not expected; check the Service's selector or the expected replicas"
                 )
             }
             Self::Failures { failed, probes } => {
@@ -248,9 +248,9 @@ mod tests {
         Expectation::listed(names.iter().map(|n| n.parse().unwrap()).collect()).unwrap()
     }
 
-    fn run(expectation: &Expectation, probes: u64, answers: &[Option<&str>]) -> Outcome {
+    fn run(expectation: &Expectation, probes: u64, reads: &[Option<&str>]) -> Outcome {
         let mut trial = Check::new(CheckRules { probes, alpha: 0.001 }, expectation, None);
-        for answer in answers.iter().cycle().take(usize::try_from(probes).unwrap()) {
+        for answer in reads.iter().cycle().take(usize::try_from(probes).unwrap()) {
             trial.observe(answer.map(Arc::from).as_ref().ok_or(FailureReason::Refused));
         }
         trial.outcome().unwrap()
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_replica_ends_it_early_and_is_named() {
+    fn a_missing_replica_ends_the_check_early_and_is_named() {
         let outcome = run(&listed(&["a", "b", "c"]), 600, &[Some("a"), Some("b")]);
         assert_eq!(outcome.decision, Decision::Unbalanced);
         assert!(outcome.probes < 60);
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_replica_missing_from_few_reads_is_reported_at_the_end() {
         let outcome = run(&listed(&["a", "b", "c"]), 6, &[Some("a"), Some("b")]);
-        assert!(matches!(outcome.finding, CheckResult::Missing { answers: 6, .. }));
+        assert!(matches!(outcome.finding, CheckResult::Missing { reads: 6, .. }));
     }
 
     #[test]

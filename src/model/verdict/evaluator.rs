@@ -38,7 +38,7 @@ pub(crate) struct Evaluator {
     detector: Detector,
     tally: ShareStats,
     /// Reads fed since the evidence was zero.
-    answers: u64,
+    reads: u64,
     fed: Option<Moment>,
     failures: FailureWindow,
     restarts: u64,
@@ -71,7 +71,7 @@ impl Evaluator {
             affinity: None,
             detector: Detector::new(detector, &[]),
             tally: ShareStats::new(&[], SHARE_HALF_LIFE.as_secs_f64()),
-            answers: 0,
+            reads: 0,
             fed: None,
             failures: FailureWindow::new(rules.tolerance),
             restarts: 0,
@@ -106,7 +106,7 @@ impl Evaluator {
         if reweighted {
             self.detector.restart(&weights);
             self.tally.change(&weights, &vec![None; weights.len()]);
-            self.answers = 0;
+            self.reads = 0;
         } else {
             self.detector.change(&weights, &before);
             self.tally.change(&weights, &before);
@@ -135,7 +135,7 @@ impl Evaluator {
         let Some(index) = self.names.iter().position(|known| known == name) else { return };
         let seconds = self.fed.map_or(0.0, |fed| started.since(fed).as_secs_f64());
         self.fed = Some(started);
-        self.answers += 1;
+        self.reads += 1;
         let alarm = self.detector.alarm();
         self.detector.observe(index, seconds);
         self.tally.observe(index, seconds);
@@ -153,7 +153,7 @@ impl Evaluator {
             VerdictKind::Failures
         } else if self.detector.alarm() {
             VerdictKind::Unbalanced
-        } else if self.answers < self.tally.answers_to_miss_one() {
+        } else if self.reads < self.tally.reads_to_miss_one() {
             VerdictKind::FewReads
         } else if self.detector.evidence_seconds() >= self.detector.clear_seconds() {
             VerdictKind::Suspicion
@@ -178,7 +178,7 @@ impl Evaluator {
             VerdictKind::Affinity => Undecided::Affinity { stays: self.affinity.unwrap_or_default() },
             VerdictKind::Failures => self.failures.verdict(),
             VerdictKind::FewReads => {
-                Undecided::FewReads { answers: self.answers, needed: self.tally.answers_to_miss_one(), replicas }
+                Undecided::FewReads { reads: self.reads, needed: self.tally.reads_to_miss_one(), replicas }
             }
             VerdictKind::Suspicion => {
                 let threshold_seconds = self.threshold_seconds();
@@ -226,8 +226,8 @@ impl Evaluator {
         (self.names.len() > 1).then(|| self.tally.interval(index))
     }
 
-    pub(crate) fn interval_answers(&self) -> Option<u64> {
-        (self.names.len() > 1).then(|| self.tally.answers())
+    pub(crate) fn interval_reads(&self) -> Option<u64> {
+        (self.names.len() > 1).then(|| self.tally.reads())
     }
 
     fn culprit(&self, suspect: &Suspect) -> Culprit {

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_failures_are_tolerated_as_the_tolerance_says_but_never_all_of_one_replica() {
+    fn tolerated_failures_follow_the_tolerance_and_stay_below_one_replica() {
         assert_eq!(tolerated(3, 0.02), (4, 200));
         assert_eq!(tolerated(20, 0.02), (6, 400));
         assert_eq!(tolerated(50, 0.02), (6, 1000));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_before_the_first_answer_are_nobodys() {
+    fn failures_before_the_first_read_belong_to_no_replica() {
         let mut failures = FailureWindow::new(0.02);
         (0..50).for_each(|_| failures.observe(Some(FailureReason::Refused)));
         assert!(failures.too_many());
@@ -144,16 +144,16 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_when_half_of_them_are_forgotten() {
+    fn the_state_clears_at_half_of_the_tolerated_failures() {
         let mut failures = FailureWindow::new(0.02);
         failures.observe(None);
         (0..5).for_each(|_| failures.observe(Some(FailureReason::Timeout)));
         assert!(failures.too_many());
-        let answers = (1..1000).find(|_| {
+        let reads = (1..1000).find(|_| {
             failures.observe(None);
             !failures.too_many()
         });
-        assert_eq!(answers, Some(198), "two of five are left when the first three are forgotten");
+        assert_eq!(reads, Some(198), "two of five are left when the first three are forgotten");
         failures.expect(&[0.01, 0.99]);
         assert_eq!((failures.count, failures.window), (2, 2000), "what is known stays");
     }

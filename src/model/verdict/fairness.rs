@@ -14,7 +14,7 @@ pub(crate) struct DirichletTest {
     /// Above 0, sum 1.
     shares: Vec<f64>,
     counts: Vec<u64>,
-    answers: u64,
+    reads: u64,
     ln_evidence: f64,
     ln_evidence_max: f64,
 }
@@ -53,7 +53,7 @@ pub fn dirichlet_ln_evidence(weights: &[f64], counts: &[u64]) -> f64 {
 impl DirichletTest {
     pub(crate) fn new(shares: Vec<f64>) -> Self {
         let counts = vec![0; shares.len()];
-        Self { shares, counts, answers: 0, ln_evidence: 0.0, ln_evidence_max: 0.0 }
+        Self { shares, counts, reads: 0, ln_evidence: 0.0, ln_evidence_max: 0.0 }
     }
 
     /// The prior has the expected shares as its mean and half a pseudo-count per replica, kappa = K/2:
@@ -62,11 +62,11 @@ impl DirichletTest {
     pub(crate) fn observe(&mut self, index: usize) {
         let kappa = self.shares.len() as f64 / 2.0;
         let share = self.shares[index];
-        let predicted = (kappa * share + self.counts[index] as f64) / (kappa + self.answers as f64);
+        let predicted = (kappa * share + self.counts[index] as f64) / (kappa + self.reads as f64);
         self.ln_evidence += (predicted / share).ln();
         self.ln_evidence_max = self.ln_evidence_max.max(self.ln_evidence);
         self.counts[index] += 1;
-        self.answers += 1;
+        self.reads += 1;
     }
 
     /// Probability that chance alone ever reaches the largest evidence so far.
@@ -78,11 +78,11 @@ impl DirichletTest {
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     fn worst(&self) -> Option<usize> {
         let divergence = |index: usize| {
-            let (p, s) = (self.shares[index], self.counts[index] as f64 / self.answers as f64);
+            let (p, s) = (self.shares[index], self.counts[index] as f64 / self.reads as f64);
             let part = |s: f64, p: f64| if s > 0.0 { s * (s / p).ln() } else { 0.0 };
             part(s, p) + part(1.0 - s, 1.0 - p)
         };
-        if self.answers == 0 {
+        if self.reads == 0 {
             return None;
         }
         (0..self.shares.len()).max_by(|a, b| divergence(*a).total_cmp(&divergence(*b)))
@@ -120,7 +120,7 @@ impl Fairness {
         let index = self.test.worst()?;
         Some(Deviation {
             replica: Arc::clone(&self.names[index]),
-            share: self.test.counts[index] as f64 / self.test.answers as f64,
+            share: self.test.counts[index] as f64 / self.test.reads as f64,
             expected: self.test.shares[index],
         })
     }
@@ -152,12 +152,12 @@ mod tests {
     fn a_dead_replica_of_three_is_found_and_named() {
         let entries = ["a", "b", "c"].map(|n| n.parse().unwrap()).to_vec();
         let mut fairness = Fairness::new(&Expectation::listed(entries).unwrap());
-        let mut answers = 0;
+        let mut reads = 0;
         while fairness.p_value() > 0.001 {
-            fairness.observe(&["a", "b"][answers % 2].into());
-            answers += 1;
+            fairness.observe(&["a", "b"][reads % 2].into());
+            reads += 1;
         }
-        assert!(answers < 40, "{answers}");
+        assert!(reads < 40, "{reads}");
         assert_eq!(fairness.worst().unwrap().replica, "c".into());
     }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_alone_alarms_no_oftener_than_alpha_allows() {
+    fn false_alarms_are_at_most_alpha() {
         use rand::{RngExt, SeedableRng, rngs::StdRng};
         let mut random = StdRng::seed_from_u64(7);
         let names = ["a", "b", "c"].map(Arc::<str>::from);

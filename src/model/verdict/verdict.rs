@@ -39,7 +39,7 @@ pub enum Undecided {
         reason: FailureReason,
     },
     FewReads {
-        answers: u64,
+        reads: u64,
         /// Reads after which a replica without reads would show.
         needed: u64,
         replicas: usize,
@@ -183,9 +183,9 @@ impl fmt::Display for Undecided {
                  failures of one replica look like reads that it does not get; {}",
                 reason.advice()
             ),
-            Self::FewReads { answers, needed, replicas } => write!(
+            Self::FewReads { reads, needed, replicas } => write!(
                 f,
-                "{answers} reads so far; it takes {needed} to tell that one of {replicas} replicas gets no reads"
+                "{reads} reads so far; it takes {needed} to tell that one of {replicas} replicas gets no reads"
             ),
             Self::Suspicion { evidence_seconds, threshold_seconds } => write!(
                 f,
@@ -289,7 +289,7 @@ mod tests {
             Verdict::Balanced(all).to_string(),
             "Balanced: 3 of 3 replicas answer, chance alone explains the differences"
         );
-        let few = Undecided::FewReads { answers: 12, needed: 54, replicas: 3 };
+        let few = Undecided::FewReads { reads: 12, needed: 54, replicas: 3 };
         assert_eq!(
             Verdict::Undecided(few).to_string(),
             "Undecided: 12 reads so far; it takes 54 to tell that one of 3 replicas gets no reads"

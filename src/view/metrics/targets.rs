@@ -182,7 +182,7 @@ fn by_purpose(snapshot: &Snapshot, family: &mut Family, count: fn(PodProbeCounts
 fn anomalies(snapshot: &Snapshot, family: &mut Family) {
     for target in &snapshot.targets {
         for anomaly in &target.anomalies {
-            family.series(&[&target.name, anomaly.kind], anomaly.answers);
+            family.series(&[&target.name, anomaly.kind], anomaly.reads);
         }
     }
 }

@@ -63,7 +63,7 @@ fn an_endpoint_that_moves_between_slices_stays() {
 }
 
 #[test]
-fn a_slice_that_is_given_to_another_service_is_no_longer_the_first_ones() {
+fn a_slice_moved_to_another_service_leaves_the_first() {
     let mut story = Story::of(3);
     let taken = Change::Applied(slice("mysql", []).named("mysql-read-x").into(), Seen::Live);
     let updates = story.takes(|index, updates| index.apply(taken, Moment::at(6000.0), updates));
@@ -81,7 +81,7 @@ fn an_endpoint_of_another_uid_is_not_this_pods() {
 }
 
 #[test]
-fn an_endpoint_that_only_a_list_told_is_ready_since_nobody_knows_when() {
+fn a_listed_endpoint_is_ready_since_an_unknown_time() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.ready.insert("mysql-3".into(), uid("mysql-3"));
@@ -96,7 +96,7 @@ fn an_endpoint_that_only_a_list_told_is_ready_since_nobody_knows_when() {
 }
 
 #[test]
-fn changes_say_whose_routing_may_be_another_one() {
+fn changes_name_the_services_with_new_routing() {
     let mut story = Story::of(3);
     let mut takes = |change| {
         let updates = story.takes(|index, updates| index.apply(change, Moment::at(6000.0), updates));

@@ -14,7 +14,7 @@ fn has(story: &Story, replica: &str, milestone: Milestone) -> bool {
 }
 
 #[test]
-fn what_was_there_before_anybody_looked_counts_at_once() {
+fn milestones_before_the_first_list_count_at_once() {
     let mut story = Story::of(3);
     for milestone in [Milestone::Requested, Milestone::PvcBound, Milestone::PodReady, Milestone::EndpointReady] {
         assert!(has(&story, "mysql-2", milestone), "{milestone:?}");
@@ -28,7 +28,7 @@ fn what_was_there_before_anybody_looked_counts_at_once() {
 }
 
 #[test]
-fn a_replica_that_nobody_wants_is_gone_and_has_reached_nothing_else() {
+fn a_replica_beyond_the_statefulset_is_gone() {
     let story = Story::of(3);
     assert!(has(&story, "mysql-3", Milestone::PodGone));
     assert!(!has(&story, "mysql-3", Milestone::PodReady));
@@ -37,7 +37,7 @@ fn a_replica_that_nobody_wants_is_gone_and_has_reached_nothing_else() {
 }
 
 #[test]
-fn a_replica_on_its_way_up_reaches_one_after_the_other() {
+fn a_starting_replica_reaches_milestones_in_order() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     assert!(has(&story, "mysql-3", Milestone::Requested));
@@ -47,7 +47,7 @@ fn a_replica_on_its_way_up_reaches_one_after_the_other() {
 }
 
 #[test]
-fn the_pod_from_before_is_not_the_one_that_was_asked_for() {
+fn the_previous_pod_is_not_the_requested_pod() {
     let mut story = Story::of(4);
     story.at(5001.0).reads("mysql-3");
     story.at(6000.0).sees(set(3));
@@ -62,7 +62,7 @@ fn the_pod_from_before_is_not_the_one_that_was_asked_for() {
 }
 
 #[test]
-fn a_pod_that_took_the_place_of_another_begins_anew() {
+fn a_replacement_pod_starts_again() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.rises("mysql-3", 6000.0);

@@ -7,7 +7,7 @@ use crate::model::cluster::{
 };
 
 #[test]
-fn a_request_may_be_received_after_the_pvc_and_the_pod_that_it_asked_for() {
+fn a_request_may_be_received_after_its_pvc_and_pod() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(pvc("data-mysql-3").created_at(6000.0));
     story.at(6000.1).sees(pod("mysql-3").created_at(6000.0));
@@ -94,7 +94,7 @@ fn a_first_read_may_come_before_its_endpoint_and_its_readiness() {
 }
 
 #[test]
-fn what_is_told_long_after_the_end_of_an_event_does_not_belong_to_it() {
+fn late_watch_events_do_not_belong_to_a_finished_event() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.2).sees(pod("mysql-3"));
@@ -129,7 +129,7 @@ fn an_endpoint_may_go_after_its_pod_is_gone() {
 }
 
 #[test]
-fn an_answer_that_was_under_way_is_the_previous_pods() {
+fn a_read_in_flight_belongs_to_the_previous_pod() {
     let mut story = Story::of(4);
     story.at(6000.0).sees(set(3));
     story.at(6000.1).sees(pod("mysql-3").running_since(1000.0).deleted_at(6000.0));
@@ -141,7 +141,7 @@ fn an_answer_that_was_under_way_is_the_previous_pods() {
 }
 
 #[test]
-fn an_answer_that_comes_after_its_pod_is_gone_changes_nothing() {
+fn a_read_after_the_end_of_its_pod_changes_nothing() {
     let mut story = Story::of(4);
     story.at(6000.0).sees(set(3));
     story.falls("mysql-3", "a", 6000.0);
@@ -151,7 +151,7 @@ fn an_answer_that_comes_after_its_pod_is_gone_changes_nothing() {
 }
 
 #[test]
-fn facts_that_come_twice_say_nothing_new() {
+fn repeated_watch_events_change_nothing() {
     let mut story = Story::of(3);
     for _ in 0..2 {
         story.at(6000.0).sees(set(4));
@@ -177,7 +177,7 @@ fn a_pod_without_init_containers_is_initialized_in_no_time() {
 }
 
 #[test]
-fn what_was_not_watched_from_its_start_is_not_dated_as_if_it_had_just_happened() {
+fn objects_not_watched_from_their_start_are_not_dated_by_receipt() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     // A watch delivers the objects for the first time when everything is over.

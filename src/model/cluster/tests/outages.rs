@@ -8,7 +8,7 @@ use crate::model::cluster::{
 };
 
 #[test]
-fn what_was_over_at_the_first_list_is_never_measured() {
+fn milestones_before_the_first_list_are_not_measured() {
     let mut story = Story::of(3);
     story.at(5100.0).sees(set(2));
     // The termination is seen live, the creation is not.
@@ -25,7 +25,7 @@ fn what_was_over_at_the_first_list_is_never_measured() {
 }
 
 #[test]
-fn a_scale_up_that_only_a_list_told_is_shown_and_not_measured_from_the_request() {
+fn a_listed_scale_up_is_shown_but_not_measured_from_the_request() {
     let mut story = Story::of(3);
     story.at(6060.0).lists(set(4));
     story.at(6060.1).lists(pvc("data-mysql-3").created_at(6001.0).selected());
@@ -50,7 +50,7 @@ fn a_scale_up_that_only_a_list_told_is_shown_and_not_measured_from_the_request()
 }
 
 #[test]
-fn a_replica_that_served_already_when_a_list_told_of_it_has_arrived_at_its_next_read() {
+fn a_listed_serving_replica_arrives_with_its_next_read() {
     let mut story = Story::of(3);
     story.at(6060.0).lists(set(4));
     story.at(6060.1).lists(pvc("data-mysql-3").created_at(6001.0).selected().bound());
@@ -68,7 +68,7 @@ fn a_replica_that_served_already_when_a_list_told_of_it_has_arrived_at_its_next_
 }
 
 #[test]
-fn a_step_that_happened_while_the_watch_was_down_ends_and_begins_no_measurement() {
+fn a_milestone_during_an_outage_starts_and_ends_no_measurement() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.1).sees(pvc("data-mysql-3"));
@@ -115,7 +115,7 @@ fn a_pod_deleted_while_the_watch_was_down_is_seen_leaving_at_the_relist() {
 }
 
 #[test]
-fn a_scale_down_that_only_a_list_told_finds_its_pod_gone() {
+fn a_listed_scale_down_finds_its_pod_gone() {
     for pods_first in [true, false] {
         let mut story = Story::of(4);
         if pods_first {
@@ -133,7 +133,7 @@ fn a_scale_down_that_only_a_list_told_finds_its_pod_gone() {
 }
 
 #[test]
-fn a_pod_made_anew_while_the_watch_was_down_is_another_pod() {
+fn a_pod_recreated_during_an_outage_is_another_pod() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.1).sees(pvc("data-mysql-3"));
@@ -148,7 +148,7 @@ fn a_pod_made_anew_while_the_watch_was_down_is_another_pod() {
 }
 
 #[test]
-fn a_pod_listed_on_its_way_out_is_not_the_one_that_was_asked_for() {
+fn a_listed_terminating_pod_is_not_the_requested_pod() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6060.0).lists(pod("mysql-3").running_since(6002.0).deleted_at(6059.0));
@@ -159,7 +159,7 @@ fn a_pod_listed_on_its_way_out_is_not_the_one_that_was_asked_for() {
 }
 
 #[test]
-fn up_and_down_and_up_again_while_nobody_looked_is_no_event() {
+fn up_down_and_up_during_an_outage_is_no_event() {
     let mut story = Story::of(4);
     story.at(6060.0).lists(set(4));
     story.at(6060.0).lists(pod("mysql-3").uid("b").running_since(6030.0));
@@ -171,7 +171,7 @@ fn up_and_down_and_up_again_while_nobody_looked_is_no_event() {
 }
 
 #[test]
-fn a_statefulset_made_anew_while_the_watch_was_down_is_two_events() {
+fn a_statefulset_recreated_during_an_outage_is_two_events() {
     let mut story = Story::of(2);
     story.at(6060.0).lists(set(2).uid("b"));
     assert_eq!(story.events().iter().map(|event| (event.from, event.to)).collect::<Vec<_>>(), [(2, 0), (0, 2)]);
@@ -188,7 +188,7 @@ fn a_statefulset_made_anew_while_the_watch_was_down_is_two_events() {
 }
 
 #[test]
-fn a_statefulset_seen_deleted_and_listed_anew_is_an_event() {
+fn a_statefulset_deleted_and_listed_again_is_an_event() {
     let mut story = Story::of(2);
     story.at(6000.0).sees_gone(Kind::StatefulSet, "mysql");
     story.falls("mysql-0", "a", 6000.0);

@@ -347,7 +347,7 @@ proptest! {
 
     /// Any order of any subset, with duplicates and lists.
     #[test]
-    fn no_order_makes_a_negative_a_doubled_or_an_invented_interval(
+    fn any_order_makes_no_negative_double_or_invented_phase(
         wishes in wishes(),
         habits in habits(),
         picks in prop::collection::vec((any::<prop::sample::Index>(), 0.001..5.0, any::<bool>()), 1..150),
@@ -370,7 +370,7 @@ proptest! {
 }
 
 #[test]
-fn a_simulation_tells_what_a_cluster_does() {
+fn the_simulation_reports_what_the_cluster_does() {
     let simulation = Simulation::new(&[(BEGIN, Wish::Replicas(4)), (BEGIN + 60.0, Wish::Deleted)], Habits::default());
     let kinds = |kind: Kind| simulation.facts.iter().filter(|(_, fact)| fact.kind() == Some(kind)).count();
     assert_eq!(kinds(Kind::StatefulSet), 2);

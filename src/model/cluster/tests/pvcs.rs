@@ -82,7 +82,7 @@ fn the_class_is_labelled_as_it_is_when_the_pvc_is_bound() {
 }
 
 #[test]
-fn a_reused_pvc_is_labelled_so_and_gives_no_probe() {
+fn a_reused_pvc_is_labelled_and_gives_no_bind_time() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.rises("mysql-3", 6000.0);
@@ -100,7 +100,7 @@ fn a_reused_pvc_is_labelled_so_and_gives_no_probe() {
 }
 
 #[test]
-fn a_pvc_that_is_reused_within_a_second_gives_no_second_probe() {
+fn a_pvc_reused_within_a_second_gives_no_second_bind_time() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.125).sees(pvc("data-mysql-3"));
@@ -113,7 +113,7 @@ fn a_pvc_that_is_reused_within_a_second_gives_no_second_probe() {
 }
 
 #[test]
-fn a_pvc_whose_selected_node_was_missed_gives_no_probe() {
+fn a_pvc_without_seen_node_selection_gives_no_provision_time() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.1).sees(pvc("data-mysql-3"));
@@ -123,7 +123,7 @@ fn a_pvc_whose_selected_node_was_missed_gives_no_probe() {
 }
 
 #[test]
-fn a_pvc_made_anew_while_the_watch_was_down_is_another_pvc() {
+fn a_pvc_recreated_during_an_outage_is_another_pvc() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.1).sees(pvc("data-mysql-3"));
@@ -136,7 +136,7 @@ fn a_pvc_made_anew_while_the_watch_was_down_is_another_pvc() {
 }
 
 #[test]
-fn a_pvc_of_the_time_before_anybody_looked_is_reused() {
+fn a_pvc_from_before_the_first_list_is_reused() {
     let mut story = Story::empty();
     story.at(5000.0).lists(set(3));
     story.at(5000.0).lists(pvc("data-mysql-3").created_at(1000.0).selected().bound());
@@ -158,7 +158,7 @@ fn a_reused_pvc_that_is_listed_only_after_the_request_is_reused() {
 }
 
 #[test]
-fn a_pvc_deleted_with_the_scale_down_and_made_anew_is_new() {
+fn a_pvc_deleted_with_the_scale_down_and_recreated_is_new() {
     let mut story = Story::of(4);
     story.at(6000.0).sees(set(3));
     story.falls("mysql-3", "a", 6000.0);
@@ -174,7 +174,7 @@ fn a_pvc_deleted_with_the_scale_down_and_made_anew_is_new() {
 }
 
 #[test]
-fn a_pending_pvc_made_anew_by_hand_starts_over() {
+fn a_pending_pvc_recreated_by_hand_starts_again() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.1).sees(pvc("data-mysql-3"));
@@ -240,7 +240,7 @@ fn a_pvc_that_never_binds_holds_its_event_open_until_the_next_one() {
 }
 
 #[test]
-fn a_statefulset_without_pvcs_says_nothing_of_them() {
+fn a_statefulset_without_pvcs_has_no_pvc_milestones() {
     let mut story = Story::empty();
     story.at(5000.0).lists(set(3).templates(&[]));
     story.at(6000.0).sees(set(4).templates(&[]));
@@ -250,7 +250,7 @@ fn a_statefulset_without_pvcs_says_nothing_of_them() {
 }
 
 #[test]
-fn where_pvcs_may_not_be_read_it_is_not_known_whether_they_are_reused() {
+fn without_permission_for_pvcs_their_reuse_is_unknown() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.rises_reusing("mysql-3", "a", 6000.0);
@@ -270,7 +270,7 @@ fn a_pvc_that_lost_its_volume_and_has_it_again_is_bound_once() {
 }
 
 #[test]
-fn pvcs_of_nobody_and_of_other_statefulsets_are_not_counted() {
+fn pvcs_of_other_statefulsets_or_none_are_not_counted() {
     let mut story = Story::of(3);
     for other in ["data-mysql", "scratch", "data-mysql-x", "logs-mysql-3", "data-mysql-read-3"] {
         story.at(6000.0).sees(pvc(other));
@@ -281,7 +281,7 @@ fn pvcs_of_nobody_and_of_other_statefulsets_are_not_counted() {
 }
 
 #[test]
-fn pvcs_are_known_as_long_as_they_exist() {
+fn pvcs_are_known_while_they_exist() {
     let mut story = Story::of(3);
     assert_eq!(story.index.tracked().pvcs().count(), 3);
     story.at(6000.0).sees_gone(Kind::Pvc, "data-mysql-2");

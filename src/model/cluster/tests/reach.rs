@@ -56,7 +56,7 @@ fn address(ip: u8) -> SocketAddr {
 }
 
 #[test]
-fn pods_behind_the_service_and_the_others_of_their_statefulset_can_be_asked() {
+fn pods_of_the_service_and_of_their_statefulset_can_be_probed() {
     for ready in [true, false] {
         let expected =
             [("mysql-1".to_owned(), vec![address(11)], false), ("mysql-0".to_owned(), vec![address(10)], false)];
@@ -91,7 +91,7 @@ fn a_pod_of_two_address_families_is_one_with_two_addresses() {
 }
 
 #[test]
-fn nobody_can_be_asked_before_the_service_and_its_ports_are_known() {
+fn no_pod_can_be_probed_before_the_service_and_its_ports_are_known() {
     let mut story = Story::of(3);
     story.at(6000.0).lists(at(pod("mysql-0").running_since(1000.0), 10));
     assert!(reachable(&story).is_empty(), "no port is known");

@@ -43,7 +43,7 @@ fn a_pod_that_flaps_on_its_way_up_is_dated_once() {
 }
 
 #[test]
-fn another_uid_on_the_way_up_is_another_pod_and_starts_over() {
+fn another_uid_during_the_start_is_a_new_pod() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.1).sees(pvc("data-mysql-3"));
@@ -107,7 +107,7 @@ fn a_statefulset_deleted_takes_every_replica_away() {
 }
 
 #[test]
-fn a_namespace_deleted_and_made_anew_is_down_and_up_again() {
+fn a_recreated_namespace_is_a_scale_down_and_a_scale_up() {
     let mut story = Story::of(2);
     // Everything is deleted in some order, the pods before the StatefulSet.
     for pod_name in ["mysql-0", "mysql-1"] {
@@ -133,7 +133,7 @@ fn a_namespace_deleted_and_made_anew_is_down_and_up_again() {
 }
 
 #[test]
-fn an_event_that_a_deletion_cuts_short_did_not_last() {
+fn an_event_cut_short_by_a_deletion_has_no_duration() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.2).sees(pod("mysql-3"));
@@ -144,7 +144,7 @@ fn an_event_that_a_deletion_cuts_short_did_not_last() {
 }
 
 #[test]
-fn a_statefulset_made_anew_before_its_old_pods_are_gone_waits_for_new_ones() {
+fn a_statefulset_recreated_before_its_old_pods_are_gone_waits_for_new_pods() {
     let mut story = Story::of(2);
     story.at(6000.0).sees_gone(Kind::StatefulSet, "mysql");
     story.at(6000.1).sees(set(2).uid("b"));
@@ -162,7 +162,7 @@ fn a_statefulset_made_anew_before_its_old_pods_are_gone_waits_for_new_ones() {
 }
 
 #[test]
-fn a_statefulset_made_anew_around_its_pods_is_soon_complete() {
+fn a_statefulset_recreated_around_its_pods_is_soon_complete() {
     let mut story = Story::of(2);
     for pod_name in ["mysql-0", "mysql-1"] {
         story.at(5999.9).sees(pod(pod_name).running_since(1000.0).orphaned());
@@ -204,7 +204,7 @@ fn pods_that_were_there_before_their_statefulset_are_not_new() {
 }
 
 #[test]
-fn pods_that_are_let_go_after_the_deletion_are_waited_for_no_more() {
+fn pods_released_by_a_deletion_are_not_awaited() {
     let mut story = Story::of(1);
     story.at(6000.0).sees_gone(Kind::StatefulSet, "mysql");
     assert_eq!(story.event().finished, None);

@@ -60,7 +60,7 @@ fn a_new_replica_is_measured_in_every_phase_once() {
 }
 
 #[test]
-fn an_event_tells_its_beginning_its_steps_and_its_end() {
+fn an_event_reports_its_start_steps_and_end() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     assert_eq!(story.steps, [ScaleStep::Began { from: 3, to: 4 }]);
@@ -140,7 +140,7 @@ fn a_replica_that_never_answered_has_no_last_read() {
 }
 
 #[test]
-fn what_was_there_before_anybody_looked_is_no_event() {
+fn replicas_of_the_first_list_are_no_event() {
     let mut story = Story::of(3);
     for ordinal in 0..3 {
         story.at(5001.0).reads(&format!("mysql-{ordinal}"));
@@ -238,7 +238,7 @@ fn a_replica_that_never_came_is_gone_at_once() {
 }
 
 #[test]
-fn a_pod_on_its_way_out_is_not_the_one_that_was_asked_for() {
+fn a_terminating_pod_is_not_the_requested_pod() {
     let mut story = Story::of(4);
     story.at(6000.0).sees(set(3));
     story.at(6000.2).sees(pod("mysql-3").running_since(1000.0).deleted_at(6000.0));
@@ -359,7 +359,7 @@ fn other_statefulsets_and_bare_pods_do_not_matter() {
 }
 
 #[test]
-fn a_request_for_a_billion_replicas_is_borne() {
+fn a_request_for_a_billion_replicas_is_limited() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(1_000_000_000));
     story.at(6001.0).sees(set(1_000_000_000));
@@ -378,7 +378,7 @@ fn only_the_last_events_are_kept() {
 }
 
 #[test]
-fn of_deleted_statefulsets_the_last_ones_are_kept() {
+fn the_last_deleted_statefulsets_are_kept() {
     let mut story = Story::empty();
     story.at(1.0).lists(class("fast"));
     for round in 0_u32..200 {

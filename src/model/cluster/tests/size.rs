@@ -19,7 +19,7 @@ fn lives_are_small() {
 }
 
 #[test]
-fn nothing_is_kept_of_pods_and_pvcs_that_are_gone() {
+fn gone_pods_and_pvcs_leave_nothing() {
     assert_eq!(kept_of(500), kept_of(1));
 }
 

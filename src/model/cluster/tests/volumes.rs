@@ -33,7 +33,7 @@ fn bound(story: &Story, of: &str) -> Option<MilestoneTime> {
 }
 
 #[test]
-fn a_pvc_that_was_bound_before_anybody_looked_is_dated_by_its_volume_in_any_order() {
+fn a_pvc_bound_before_the_first_list_is_dated_by_its_volume_in_any_order() {
     for volume_first in [true, false] {
         let mut story = Story::empty();
         story.at(5000.0).lists(set(3));
@@ -55,7 +55,7 @@ fn a_pvc_that_was_bound_before_anybody_looked_is_dated_by_its_volume_in_any_orde
 }
 
 #[test]
-fn a_binding_that_was_seen_is_dated_by_that() {
+fn a_seen_binding_keeps_its_time() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
     story.at(6000.1).sees(pvc("data-mysql-3"));
@@ -68,7 +68,7 @@ fn a_binding_that_was_seen_is_dated_by_that() {
 }
 
 #[test]
-fn a_binding_during_an_outage_is_shown_and_neither_measured_nor_news() {
+fn a_binding_during_an_outage_is_shown_without_measurement_and_notice() {
     for volume_first in [true, false] {
         let mut story = Story::of(3);
         story.at(6000.0).sees(set(4));
@@ -90,7 +90,7 @@ fn a_binding_during_an_outage_is_shown_and_neither_measured_nor_news() {
 }
 
 #[test]
-fn of_several_pvcs_the_last_one_binds_when_every_volume_has_told() {
+fn several_pvcs_are_bound_when_every_volume_is_known() {
     let mut story = Story::of(0);
     story.at(6000.0).lists(set(1).templates(&["data", "logs"]));
     for pvc_name in ["data-mysql-0", "logs-mysql-0"] {
@@ -104,7 +104,7 @@ fn of_several_pvcs_the_last_one_binds_when_every_volume_has_told() {
 }
 
 #[test]
-fn the_volume_of_another_pvc_of_the_name_says_nothing_of_this_one() {
+fn the_volume_of_an_earlier_pvc_does_not_date_this_pvc() {
     let mut story = Story::empty();
     story.at(5000.0).lists(set(3));
     story.at(5000.0).lists(volume("data-mysql-0", 1003.0));
@@ -116,7 +116,7 @@ fn the_volume_of_another_pvc_of_the_name_says_nothing_of_this_one() {
 }
 
 #[test]
-fn nothing_is_kept_of_volumes_without_a_pvc_that_matters() {
+fn volumes_of_irrelevant_pvcs_leave_nothing() {
     let mut story = Story::empty();
     let elsewhere = Volume { pvc: ObjectName::new("shop", "data-shop-0"), ..volume("data-shop-0", 1000.0).0 };
     story.at(5000.0).takes(Change::Applied(Object::Volume(elsewhere), Seen::Listed));

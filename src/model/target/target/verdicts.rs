@@ -48,7 +48,7 @@ impl Story {
     }
 
     /// Random reads among `ordinals`; the generator is the same on every platform.
-    fn answers(&mut self, ordinals: &[u32], count: usize) {
+    fn reads(&mut self, ordinals: &[u32], count: usize) {
         for _ in 0..count {
             self.answer(drawn(self.sequence, ordinals));
         }
@@ -100,14 +100,14 @@ const THREE: [&str; 3] = ["mysql-0", "mysql-1", "mysql-2"];
 fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
     let mut story = Story::new(&THREE);
     assert!(matches!(story.verdict(), Verdict::Undecided(Undecided::FewReads { .. })));
-    story.answers(&[0, 1, 2], 500);
+    story.reads(&[0, 1, 2], 500);
     assert_eq!(story.verdict().to_string(), "Balanced: 3 of 3 replicas answer, chance alone explains the differences");
-    story.answers(&[0, 1], 60);
+    story.reads(&[0, 1], 60);
     let snapshot = story.target.snapshot();
     let [culprit] = snapshot.verdict.culprits() else { panic!("{:?}", snapshot.verdict) };
     assert_eq!((&*culprit.replica, culprit.kind), ("mysql-2", CulpritKind::Dead));
     assert_eq!((snapshot.alarms, snapshot.restarts), (1, 0));
-    story.answers(&[0, 1, 2], 30);
+    story.reads(&[0, 1, 2], 30);
     assert_eq!(story.verdict().name(), "balanced");
     let count = |start: &str| story.news.iter().filter(|line| line.starts_with(start)).count();
     assert_eq!(
@@ -133,18 +133,18 @@ fn overlapping_probes_count_in_start_order() {
 #[test]
 fn a_killed_server_leaves_the_verdict_undecided_without_culprits() {
     let mut story = Story::new(&THREE);
-    story.answers(&[0, 1, 2], 300);
+    story.reads(&[0, 1, 2], 300);
     for n in 0..600 {
         if n % 3 == 0 {
             story.fail();
         } else {
-            story.answers(&[0, 1], 1);
+            story.reads(&[0, 1], 1);
         }
         assert!(!story.verdict().is_unbalanced());
     }
     assert!(matches!(story.verdict(), Verdict::Undecided(Undecided::Failures { .. })));
     assert!(story.verdict().to_string().contains("probes failed (refused)"));
-    story.answers(&[0, 1, 2], 400);
+    story.reads(&[0, 1, 2], 400);
     assert_eq!((story.verdict().name(), story.target.snapshot().alarms), ("balanced", 0));
 }
 
@@ -155,7 +155,7 @@ fn one_killed_server_of_fifty_is_undecided_and_a_replica_without_reads_is_still_
     let all: Vec<u32> = (0..50).collect();
     let names: Vec<String> = all.iter().map(|ordinal| format!("mysql-{ordinal}")).collect();
     let mut story = Story::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    story.answers(&all, 1000);
+    story.reads(&all, 1000);
     for _ in 0..5000 {
         match drawn(story.sequence, &all) {
             KILLED => story.fail(),
@@ -170,7 +170,7 @@ fn one_killed_server_of_fifty_is_undecided_and_a_replica_without_reads_is_still_
     assert!(verdict.to_string().contains(sentence), "{verdict}");
 
     let others: Vec<u32> = all.into_iter().filter(|ordinal| *ordinal != KILLED).collect();
-    story.answers(&others, 2000);
+    story.reads(&others, 2000);
     let verdict = story.verdict();
     let [culprit] = verdict.culprits() else { panic!("{verdict}") };
     assert_eq!((&*culprit.replica, culprit.kind), ("mysql-7", CulpritKind::Dead));
@@ -179,9 +179,9 @@ fn one_killed_server_of_fifty_is_undecided_and_a_replica_without_reads_is_still_
 #[test]
 fn without_a_list_a_new_replica_is_expected_from_its_first_read() {
     let mut story = Story::new(&[]);
-    story.answers(&[0, 1, 2], 300);
+    story.reads(&[0, 1, 2], 300);
     assert!(story.verdict().to_string().starts_with("Balanced: 3 of the 3 replicas seen answer"));
-    story.answers(&[0, 1, 2, 3], 400);
+    story.reads(&[0, 1, 2, 3], 400);
     let snapshot = story.target.snapshot();
     assert_eq!((snapshot.verdict.name(), snapshot.alarms, snapshot.restarts), ("balanced", 0, 3));
 }
@@ -198,14 +198,14 @@ fn anomalies_are_counted_by_kind_and_name_both_sides() {
     story.answer(3);
     let seen = story.target.snapshot().anomalies;
     let of = |kind: &str| seen.iter().find(|seen| seen.kind == kind).unwrap();
-    assert!(of("shared_server_id").answers > 0);
+    assert!(of("shared_server_id").reads > 0);
     let both = of("shared_server_id").latest.as_ref().unwrap();
     assert!(both.contains("mysql-1") && both.contains("mysql-2") && both.contains("101"), "{both}");
-    assert_eq!(of("changed_server_id").answers, 1);
+    assert_eq!(of("changed_server_id").reads, 1);
     assert!(
         of("changed_server_id").latest.as_ref().unwrap().starts_with("mysql-1 changed its server_id from 101 to 111")
     );
-    assert_eq!((of("primary").answers, of("unexpected").answers), (1, 1));
+    assert_eq!((of("primary").reads, of("unexpected").reads), (1, 1));
 }
 
 #[test]

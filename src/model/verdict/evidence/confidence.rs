@@ -26,14 +26,13 @@ const SERIES_FROM: u64 = 16;
 /// Wrong at any time with a probability of at most `alpha`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 one answer more does not matter")]
-pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
-    let hits = hits.min(answers);
-    if answers == 0 {
+pub fn share_interval(hits: u64, reads: u64, alpha: f64) -> ShareInterval {
+    let hits = hits.min(reads);
+    if reads == 0 {
         return ShareInterval { lower: 0.0, upper: 1.0 };
     }
-    let (s, misses, n) = (hits as f64, (answers - hits) as f64, answers as f64);
-    let left =
-        (TAU / n).ln() / 2.0 - PI.ln() + half_remainder(hits) + half_remainder(answers - hits) - remainder(answers);
+    let (s, misses, n) = (hits as f64, (reads - hits) as f64, reads as f64);
+    let left = (TAU / n).ln() / 2.0 - PI.ln() + half_remainder(hits) + half_remainder(reads - hits) - remainder(reads);
     // The deviance at which the evidence reaches 1/alpha.
     let limit = -alpha.ln() - left;
     let deviance = |q: f64| part(s, n, q) + part(misses, n, 1.0 - q);
@@ -59,10 +58,7 @@ pub fn share_interval(hits: u64, answers: u64, alpha: f64) -> ShareInterval {
         }
         q
     };
-    ShareInterval {
-        lower: if hits == 0 { 0.0 } else { edge(0.0) },
-        upper: if hits == answers { 1.0 } else { edge(1.0) },
-    }
+    ShareInterval { lower: if hits == 0 { 0.0 } else { edge(0.0) }, upper: if hits == reads { 1.0 } else { edge(1.0) } }
 }
 
 fn between(one: f64, other: f64, guess: f64) -> f64 {
@@ -119,31 +115,31 @@ mod tests {
 
     #[test]
     fn intervals_of_the_specification() {
-        for (hits, answers, lower, upper) in
+        for (hits, reads, lower, upper) in
             [(0, 50, 0.0, 0.124), (333, 1000, 0.276, 0.393), (3333, 10_000, 0.314, 0.353)]
         {
-            let found = share_interval(hits, answers, 0.05 / 3.0);
+            let found = share_interval(hits, reads, 0.05 / 3.0);
             assert!((found.lower - lower).abs() < 6e-4 && (found.upper - upper).abs() < 6e-4, "{found:?}");
         }
     }
 
     #[test]
-    fn edges_are_where_the_evidence_is_as_much_as_is_not_believed() {
-        for answers in [1_u64, 2, 7, 50, 1000, 123_457, 1 << 30] {
-            for hits in [0, 1, answers / 1000, answers / 3, answers / 2, answers - answers / 500, answers] {
-                let (s, misses, n) = (hits as f64, (answers - hits) as f64, answers as f64);
+    fn interval_bounds_have_the_evidence_of_the_confidence_level() {
+        for reads in [1_u64, 2, 7, 50, 1000, 123_457, 1 << 30] {
+            for hits in [0, 1, reads / 1000, reads / 3, reads / 2, reads - reads / 500, reads] {
+                let (s, misses, n) = (hits as f64, (reads - hits) as f64, reads as f64);
                 let deviance = |q: f64| part(s, n, q) + part(misses, n, 1.0 - q);
                 for alpha in [0.05, 1e-3, 1e-6] {
-                    let found = share_interval(hits, answers, alpha);
-                    let edges = [(found.lower, hits > 0), (found.upper, hits < answers)];
+                    let found = share_interval(hits, reads, alpha);
+                    let edges = [(found.lower, hits > 0), (found.upper, hits < reads)];
                     let met: Vec<f64> = edges.iter().filter(|edge| edge.1).map(|edge| deviance(edge.0)).collect();
                     let same = |deviances: &[f64]| (deviances[0] / deviances[1] - 1.0).abs() < 1e-6;
-                    assert!(met.len() < 2 || same(&met), "{hits}/{answers} {alpha}: {found:?} {met:?}");
+                    assert!(met.len() < 2 || same(&met), "{hits}/{reads} {alpha}: {found:?} {met:?}");
                     assert!(
                         met.iter().all(|deviance| *deviance >= -alpha.ln() * (1.0 - 1e-6)),
-                        "{hits}/{answers} {alpha}: {met:?}"
+                        "{hits}/{reads} {alpha}: {met:?}"
                     );
-                    assert!(found.lower <= s / n && s / n <= found.upper, "{hits}/{answers} {alpha}: {found:?}");
+                    assert!(found.lower <= s / n && s / n <= found.upper, "{hits}/{reads} {alpha}: {found:?}");
                 }
             }
         }
@@ -151,8 +147,8 @@ mod tests {
 
     #[test]
     fn counts_beyond_what_is_exact_in_a_double_give_narrow_intervals() {
-        for answers in [1 << 53, (1 << 53) + 1, u64::MAX] {
-            let found = share_interval(answers / 3, answers, 0.01);
+        for reads in [1 << 53, (1 << 53) + 1, u64::MAX] {
+            let found = share_interval(reads / 3, reads, 0.01);
             assert!(
                 found.lower < 1.0 / 3.0 && found.upper > 1.0 / 3.0 && found.upper - found.lower < 1e-6,
                 "{found:?}"

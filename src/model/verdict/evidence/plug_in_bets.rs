@@ -13,12 +13,12 @@ pub(super) struct PlugInBets {
     capital: f64,
     /// Reads of each replica; every read forgets the part 1/window.
     counts: Vec<f64>,
-    answers: f64,
+    reads: f64,
 }
 
 impl PlugInBets {
     pub(super) fn new(window: f64, replicas: usize) -> Self {
-        Self { window, capital: 0.0, counts: vec![0.0; replicas], answers: 0.0 }
+        Self { window, capital: 0.0, counts: vec![0.0; replicas], reads: 0.0 }
     }
 
     /// Settles the bet, adds `income` seconds, and remembers the read.
@@ -29,7 +29,7 @@ impl PlugInBets {
     #[expect(clippy::cast_precision_loss, reason = "at most a few hundred replicas")]
     pub(super) fn settle(&mut self, x: usize, shares: &[f64], tolerance: f64, income: f64) {
         let kappa = shares.len() as f64 / 2.0;
-        let all = kappa + self.answers;
+        let all = kappa + self.reads;
         let chance = |share: f64, count: f64| (kappa * share + count) / all;
         let distance: f64 =
             shares.iter().zip(&self.counts).map(|(share, count)| (chance(*share, *count) - share).abs()).sum();
@@ -38,7 +38,7 @@ impl PlugInBets {
         let keep = 1.0 - 1.0 / self.window;
         self.counts.iter_mut().for_each(|count| *count *= keep);
         self.counts[x] += 1.0;
-        self.answers = self.answers * keep + 1.0;
+        self.reads = self.reads * keep + 1.0;
     }
 
     pub(super) fn capital(&self) -> f64 {
@@ -51,7 +51,7 @@ impl PlugInBets {
 
     pub(super) fn share(&self, index: usize) -> Option<f64> {
         /// With fewer, one read would look like a tenth of all.
-        const ANSWERS_MIN: f64 = 10.0;
-        (self.answers >= ANSWERS_MIN).then(|| self.counts[index] / self.answers)
+        const READS_MIN: f64 = 10.0;
+        (self.reads >= READS_MIN).then(|| self.counts[index] / self.reads)
     }
 }

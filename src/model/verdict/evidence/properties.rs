@@ -64,7 +64,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn nothing_that_comes_in_gives_what_is_no_number(first in weights(), tolerance in 0.0..0.9_f64, steps in steps()) {
+    fn any_input_gives_numbers(first in weights(), tolerance in 0.0..0.9_f64, steps in steps()) {
         let rules = DetectorRules { tolerance, ..DetectorRules::default() };
         let (mut detector, mut tally) = (Detector::new(rules, &first), ShareStats::new(&first, 300.0));
         let mut replicas = first.len();
@@ -91,15 +91,15 @@ proptest! {
     }
 
     #[test]
-    fn fewer_than_two_that_can_be_compared_never_alarm(
+    fn fewer_than_two_comparable_replicas_never_alarm(
         spoilt in prop::collection::vec(prop::sample::select(vec![0.0, -2.0, f64::NAN, f64::NEG_INFINITY]), 0..4),
         at in 0..5_usize,
-        answers in prop::collection::vec((0..6_usize, seconds()), 0..300),
+        reads in prop::collection::vec((0..6_usize, seconds()), 0..300),
     ) {
         let mut weights = spoilt;
         weights.insert(at.min(weights.len()), 1.0);
         let mut detector = Detector::new(DetectorRules::default(), &weights);
-        for (x, seconds) in answers {
+        for (x, seconds) in reads {
             detector.observe(x, seconds);
         }
         prop_assert_eq!((detector.evidence_seconds(), detector.alarms()), (0.0, 0));
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn a_time_that_goes_back_or_stands_still_brings_no_evidence(x in prop::collection::vec(0..3_usize, 0..300)) {
+    fn time_without_progress_brings_no_evidence(x in prop::collection::vec(0..3_usize, 0..300)) {
         let mut detector = Detector::new(DetectorRules::default(), &[1.0; 3]);
         for x in x {
             detector.observe(x, -1.0);
@@ -127,32 +127,32 @@ proptest! {
 
     #[test]
     fn intervals_hold_their_share(hits in any::<u64>(), more in any::<u64>(), alpha in 1e-9..0.5_f64) {
-        let answers = hits.saturating_add(more);
-        let interval = share_interval(hits, answers, alpha);
+        let reads = hits.saturating_add(more);
+        let interval = share_interval(hits, reads, alpha);
         #[expect(clippy::cast_precision_loss, reason = "an approximate share is enough")]
-        let share = if answers == 0 { 0.5 } else { hits as f64 / answers as f64 };
+        let share = if reads == 0 { 0.5 } else { hits as f64 / reads as f64 };
         prop_assert!(interval.lower <= share && share <= interval.upper, "{interval:?} {share}");
     }
 }
 
 #[test]
-fn a_replica_that_never_comes_alarms_as_dead() {
+fn a_replica_without_reads_alarms_as_dead() {
     for (weights, within) in [(&[1.0, 1.0, 1.0][..], 70), (&[5.0, 2.0, 1.0], 200)] {
         let mut detector = Detector::new(DetectorRules::default(), weights);
         let silent = weights.len() - 1;
         let mut random = Turns::new(&weights[..silent]);
-        let answers = (1..1000).find(|_| {
+        let reads = (1..1000).find(|_| {
             detector.observe(random.next(), 1.0);
             detector.alarm()
         });
-        assert!(answers.is_some_and(|answers| answers < within), "{answers:?}");
+        assert!(reads.is_some_and(|reads| reads < within), "{reads:?}");
         let culprits = detector.culprits();
         assert_eq!((culprits.len(), culprits[0].index, culprits[0].odds), (1, silent, 0.0), "{culprits:?}");
     }
 }
 
 #[test]
-fn capital_stays_with_those_that_stay() {
+fn remaining_replicas_keep_their_capital() {
     let mut detector = Detector::new(DetectorRules::default(), &[1.0; 3]);
     (0..30).for_each(|n| detector.observe(n % 2, 1.0));
     let before = detector.evidence_seconds();

@@ -24,14 +24,14 @@ pub struct ShareStats {
     /// Reads of all replicas since the last one of each.
     since: Vec<u64>,
     counts: Vec<u64>,
-    answers: u64,
+    reads: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Indices {
     pub shares: Vec<f64>,
     /// Number of reads with equal weight that say as much.
-    pub effective_answers: f64,
+    pub effective_reads: f64,
     /// Part of the reads that went to another replica than expected, 0 to 1: half the sum of |share - expected|.
     pub misrouted: f64,
     /// Mean of `misrouted` by chance alone.
@@ -57,7 +57,7 @@ impl ShareStats {
             squares: 0.0,
             since: vec![0; replicas],
             counts: vec![0; replicas],
-            answers: 0,
+            reads: 0,
         }
     }
 
@@ -79,7 +79,7 @@ impl ShareStats {
         self.since.iter_mut().for_each(|since| *since = since.saturating_add(1));
         self.since[x] = 0;
         self.counts[x] = self.counts[x].saturating_add(1);
-        self.answers = self.answers.saturating_add(1);
+        self.reads = self.reads.saturating_add(1);
     }
 
     /// `before` gives the former index of each replica, whose silence continues.
@@ -91,7 +91,7 @@ impl ShareStats {
 
     pub fn begin_epoch(&mut self) {
         self.counts.iter_mut().for_each(|count| *count = 0);
-        self.answers = 0;
+        self.reads = 0;
     }
 
     /// Reads of all replicas since the last one of each.
@@ -101,8 +101,8 @@ impl ShareStats {
     }
 
     #[must_use]
-    pub fn answers(&self) -> u64 {
-        self.answers
+    pub fn reads(&self) -> u64 {
+        self.reads
     }
 
     /// Valid for a share that is constant since the epoch began. The error probability over all replicas and all times
@@ -111,7 +111,7 @@ impl ShareStats {
     pub fn interval(&self, index: usize) -> ShareInterval {
         #[expect(clippy::cast_precision_loss, reason = "at most a few hundred replicas")]
         let alpha = INTERVAL_ALPHA / self.counts.len().max(1) as f64;
-        share_interval(self.counts.get(index).copied().unwrap_or(0), self.answers, alpha)
+        share_interval(self.counts.get(index).copied().unwrap_or(0), self.reads, alpha)
     }
 
     /// Absent before the first read and with fewer than two replicas.
@@ -125,7 +125,7 @@ impl ShareStats {
         if !sum.is_normal() || !self.squares.is_normal() || replicas < 2 {
             return None;
         }
-        let effective_answers = sum * sum / self.squares;
+        let effective_reads = sum * sum / self.squares;
         let parts: Vec<f64> = self.recent.iter().map(|recent| recent / sum).collect();
         let pairs = || parts.iter().copied().zip(self.shares.iter().copied()).filter(|(_, p)| *p > 0.0);
         let divergence: f64 = pairs().filter(|(s, _)| *s > 0.0).map(|(s, p)| s * (s / p).ln()).sum();
@@ -134,21 +134,21 @@ impl ShareStats {
         Some(Indices {
             misrouted: pairs().map(|(s, p)| (s - p).abs()).sum::<f64>() / 2.0,
             misrouted_noise: expected()
-                .map(|p| (p * (1.0 - p) / (std::f64::consts::TAU * effective_answers)).sqrt())
+                .map(|p| (p * (1.0 - p) / (std::f64::consts::TAU * effective_reads)).sqrt())
                 .sum(),
             ratio_max: pairs().map(|(s, p)| s / p).fold(0.0, f64::max),
             effective_replicas: count * (-divergence).exp(),
-            dispersion: effective_answers * squared / (count - 1.0),
+            dispersion: effective_reads * squared / (count - 1.0),
             missing: self.missing(count),
             shares: parts,
-            effective_answers,
+            effective_reads,
         })
     }
 
     /// Reads until the silence of the replica with the smallest share is beyond chance.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-    pub fn answers_to_miss_one(&self) -> u64 {
+    pub fn reads_to_miss_one(&self) -> u64 {
         let expected = self.shares.iter().copied().filter(|share| *share > 0.0);
         let (least, count) = expected.fold((1.0_f64, 0_u32), |(least, count), share| (least.min(share), count + 1));
         if count < 2 { 0 } else { self.silence(least, f64::from(count)).ceil() as u64 }
