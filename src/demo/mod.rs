@@ -260,7 +260,7 @@ mod tests {
             service: None,
             statefulset: None,
             address: Address { host: host.to_string(), port },
-            user: "anybody".to_owned(),
+            user: "demo".to_owned(),
             password: PasswordSource::Empty,
             tls: Tls::Disabled,
             interval: Duration::from_secs(1).try_into().unwrap(),
