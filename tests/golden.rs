@@ -31,7 +31,7 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
-/// What a key means that nobody reads here would be left out of the comparison.
+/// An unknown key would be left out of the comparison.
 #[track_caller]
 fn assert_keys(value: &Value, known: &[&str]) {
     let unknown: Vec<_> = value.as_object().unwrap().keys().filter(|key| !known.contains(&key.as_str())).collect();
@@ -51,7 +51,7 @@ fn assert_near(found: f64, wanted: &Value, within: f64, what: &str) {
 }
 
 struct Case<'a> {
-    told: &'a Value,
+    value: &'a Value,
     tolerances: &'a Value,
     detector: Detector,
     tally: ShareStats,
@@ -74,7 +74,7 @@ impl<'a> Case<'a> {
         let weights = numbers(&case["weights"]);
         let tally = ShareStats::new(&weights, number(params, "half_life_s"));
         Self {
-            told: case,
+            value: case,
             tolerances: &file["tolerances"],
             detector: Detector::new(rules, &weights),
             tally: tally.with_missing_chance(number(params, "missing_eps")),
@@ -83,13 +83,13 @@ impl<'a> Case<'a> {
 
     /// Plays the case, and returns how many checkpoints held.
     fn play(mut self) -> usize {
-        let (dt, name) = (&self.told["dt"], self.told["name"].as_str().unwrap());
+        let (dt, name) = (&self.value["dt"], self.value["name"].as_str().unwrap());
         let gap_max = self.detector.rules().gap_seconds_max;
         let (checkpoints, events) =
-            (self.told["checkpoints"].as_array().unwrap(), self.told["events"].as_array().unwrap());
+            (self.value["checkpoints"].as_array().unwrap(), self.value["events"].as_array().unwrap());
         let (mut checked, mut changed) = (0, self.change(events, 0));
         let mut first_alarm = None;
-        for (index, x) in indices_of(&self.told["x"]).into_iter().enumerate() {
+        for (index, x) in indices_of(&self.value["x"]).into_iter().enumerate() {
             let seconds = match dt.as_array() {
                 Some(list) => list[index].as_f64().unwrap(),
                 None => number(dt, if index == 0 { "first" } else { "rest" }),
@@ -111,7 +111,7 @@ impl<'a> Case<'a> {
             changed += self.change(events, n);
         }
         assert_eq!((checked, changed), (checkpoints.len(), events.len()), "{name}");
-        assert_eq!(first_alarm, self.told["first_alarm"].as_u64(), "{name}");
+        assert_eq!(first_alarm, self.value["first_alarm"].as_u64(), "{name}");
         checked
     }
 

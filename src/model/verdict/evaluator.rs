@@ -92,7 +92,7 @@ impl Evaluator {
     ) {
         self.listed = listed;
         let known = || self.names.iter().zip(self.weights.iter().copied());
-        #[expect(clippy::float_cmp, reason = "a weight that nobody changed is the same number")]
+        #[expect(clippy::float_cmp, reason = "an unchanged weight is the same number")]
         let same = |(a, b): (&Arc<str>, f64), (c, d): (&Arc<str>, f64)| a == c && b == d;
         if expected.clone().count() == self.names.len() && expected.clone().zip(known()).all(|(a, b)| same(a, b)) {
             return;
@@ -100,7 +100,7 @@ impl Evaluator {
         let place = |name: &Arc<str>| self.names.iter().position(|known| known == name);
         let before: Vec<Option<usize>> = expected.clone().map(|(name, _)| place(name)).collect();
         let weights: Vec<f64> = expected.clone().map(|(_, weight)| weight).collect();
-        #[expect(clippy::float_cmp, reason = "a weight that nobody changed is the same number")]
+        #[expect(clippy::float_cmp, reason = "an unchanged weight is the same number")]
         let reweighted =
             before.iter().zip(&weights).any(|(before, weight)| before.is_some_and(|at| self.weights[at] != *weight));
         if reweighted {

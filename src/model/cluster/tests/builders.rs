@@ -349,10 +349,10 @@ impl Story {
 
     /// Class, bind mode, number of bindings, total seconds.
     pub(super) fn binds(&self) -> Vec<(String, &'static str, u64, f64)> {
-        let told = |(labels, times): (BindLabels, crate::model::base::Histogram)| {
+        let counted = |(labels, times): (BindLabels, crate::model::base::Histogram)| {
             (labels.storage_class.to_string(), labels.bind_mode, times.count(), times.sum())
         };
-        self.index.measures().binds(std::iter::empty(), |_| true).into_iter().map(told).collect()
+        self.index.measures().binds(std::iter::empty(), |_| true).into_iter().map(counted).collect()
     }
 }
 

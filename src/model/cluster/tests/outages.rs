@@ -32,7 +32,7 @@ fn a_listed_scale_up_is_shown_but_not_measured_from_the_request() {
     story.at(6060.1).lists(pod("mysql-3").created_at(6001.0).scheduled_at(6003.0).sandbox_at(6005.0));
     let milestones = &story.member(3).milestones;
     assert_eq!(story.event().started, MilestoneTime::written(wall(6060.0)));
-    assert!(!milestones.has(Milestone::Requested), "nobody knows when");
+    assert!(!milestones.has(Milestone::Requested), "at an unknown time");
     assert_eq!(milestones.get(Milestone::PodScheduled), Some(MilestoneTime::written(wall(6003.0))));
     assert_eq!(milestones.get(Milestone::PvcCreated), Some(MilestoneTime::written(wall(6001.0))));
     assert_eq!(milestones.get(Milestone::PvcProvisioning), None, "the API server dates no annotation");
@@ -62,7 +62,7 @@ fn a_listed_serving_replica_arrives_with_its_next_read() {
     assert!(story.event().finished.is_some());
     let milestones = &story.member(3).milestones;
     assert!(milestones.has(Milestone::FirstRead));
-    assert_eq!(milestones.get(Milestone::FirstRead), None, "it had its first read, nobody knows when");
+    assert_eq!(milestones.get(Milestone::FirstRead), None, "at an unknown time");
     assert_eq!(milestones.get(Milestone::EndpointReady), None);
     assert!(story.measures().is_empty());
 }
@@ -183,7 +183,7 @@ fn a_statefulset_recreated_during_an_outage_is_two_events() {
     story.rises_reusing("mysql-0", "b", 6060.0);
     story.rises_reusing("mysql-1", "b", 6080.0);
     assert!(story.event().finished.is_some());
-    assert!(!story.measures().contains_key("to_first_read"), "nobody knows when it was asked for");
+    assert!(!story.measures().contains_key("to_first_read"), "the time of the request is unknown");
     assert_eq!(story.measures()["schedule"], 1, "of mysql-1, which was seen from its start");
 }
 

@@ -142,10 +142,10 @@ impl Trial {
                     for milestone in Milestone::ALL.into_iter().filter(|milestone| *milestone != Milestone::LastRead) {
                         let (was, is) = (before.milestones.get(milestone), member.milestones.get(milestone));
                         // A volume may date the binding of its PVC later.
-                        let told = was.is_none() && is.is_some_and(|date| date.live.is_none());
+                        let dated_later = was.is_none() && is.is_some_and(|date| date.live.is_none());
                         let kept = !before.milestones.has(milestone)
                             || was == is
-                            || (milestone == Milestone::PvcBound && told);
+                            || (milestone == Milestone::PvcBound && dated_later);
                         prop_assert!(kept, "{member:?} {}: {was:?} became {is:?}", milestone.name());
                     }
                 }
@@ -154,11 +154,11 @@ impl Trial {
         }
         self.before = now;
         self.measured.extend(new);
-        let told: usize = self.story.measures().values().sum();
+        let measured: usize = self.story.measures().values().sum();
         let counted: u64 =
             self.story.index.measures().phases().values().map(crate::model::base::Histogram::count).sum();
-        prop_assert_eq!(told as u64, counted);
-        prop_assert_eq!(told, self.measured.len());
+        prop_assert_eq!(measured as u64, counted);
+        prop_assert_eq!(measured, self.measured.len());
         prop_assert!(self.story.index.tracked().pvcs().count() <= PLACES as usize);
         Ok(())
     }
@@ -253,16 +253,16 @@ fn crossing(simulation: &Simulation, delays: &[f64]) -> Vec<Received> {
 
 /// A watch is interrupted; then a list delivers the current state.
 fn with_outage(all: Vec<Received>, kind: Kind, from: f64, until: f64) -> Vec<Received> {
-    let (missed, mut told): (Vec<_>, Vec<_>) = all
+    let (missed, mut received): (Vec<_>, Vec<_>) = all
         .into_iter()
         .partition(|received| received.happening.kind() == Some(kind) && (from..until).contains(&received.at));
     let mut last = BTreeMap::new();
     for received in missed {
         last.insert(received.happening.object().0, received.happening);
     }
-    told.extend(last.into_values().map(|happening| Received { at: until, happening, seen: Seen::Listed }));
-    told.sort_by(|a, b| a.at.total_cmp(&b.at));
-    told
+    received.extend(last.into_values().map(|happening| Received { at: until, happening, seen: Seen::Listed }));
+    received.sort_by(|a, b| a.at.total_cmp(&b.at));
+    received
 }
 
 fn outage() -> impl Strategy<Value = (Kind, f64, f64)> {

@@ -112,8 +112,8 @@ fn the_last_read_is_renewed_until_the_pod_is_gone_and_measured_only_then() {
     story.at(6010.1).sees_gone(Kind::Pod, "mysql-3");
     let drained = story.measured(ScalePhase::Drain);
     assert!(drained.len() == 1 && (drained[0] - 4.9).abs() < 1e-6, "{drained:?}");
-    let told = |step: &&ScaleStep| matches!(step, ScaleStep::Reached { milestone: Milestone::LastRead, .. });
-    assert_eq!(story.steps.iter().filter(told).count(), 1);
+    let last_reads = |step: &&ScaleStep| matches!(step, ScaleStep::Reached { milestone: Milestone::LastRead, .. });
+    assert_eq!(story.steps.iter().filter(last_reads).count(), 1);
 }
 
 #[test]
