@@ -136,7 +136,7 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.lab.sql("mysql-0", "DROP DATABASE alerts");
         self.lab.script("provisioner", &["stop"]);
         self.lab.scale(4);
-        let five = ["ReloadFailed", "DuplicateServerId", "StaleReads", "PvcPending", "ScaleStuck"];
+        let five = ["ReloadFailed", "DuplicateServerId", "StaleReads", "PVCPending", "ScaleStuck"];
         self.fire(&five);
         let mut said = |alert| self.alertmanager.description(alert);
         let both = said("DuplicateServerId");
