@@ -134,7 +134,7 @@ fn the_lab_shows_the_expected_state_at_each_step() {
     let steps = Steps(Instant::now());
     steps.done("the cluster is up");
 
-    storage_is_pvced(&cluster);
+    pvcs_are_bound(&cluster);
     let ready = Instant::now();
     let mut dashboard = Dashboard::start(&cluster);
     let mut page = Page::open(&cluster);
@@ -169,12 +169,12 @@ fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / 1_048_576.0
 }
 
-fn storage_is_pvced(cluster: &Cluster) {
+fn pvcs_are_bound(cluster: &Cluster) {
     // Without passwords, both report the missing Secret.
     mysql::apply(cluster);
     deployed::apply(cluster);
     deployed::ends_saying(cluster, "mysql", "create secret generic mysql-passwords");
-    deployed::ends_saying(cluster, "readscope", "the Secret behind it is there");
+    deployed::ends_saying(cluster, "readscope", "check that the Secret exists and has this key");
     mysql::make_secret(cluster);
     deployed::make_secret(cluster);
     // Without the growing pause after crashes.
@@ -185,7 +185,7 @@ fn storage_is_pvced(cluster: &Cluster) {
 
     let pvcs = cluster.kubectl("-n mysql get pvc --no-headers");
     assert_eq!(pvcs.lines().filter(|line| line.contains("Bound")).count(), 3, "{pvcs}");
-    wait_until("three bound pvcs", PATIENCE, || {
+    wait_until("three bound PVCs", PATIENCE, || {
         let target = target(cluster);
         let pvcs = target["pvcs"].as_array();
         pvcs.is_some_and(|pvcs| pvcs.len() == 3 && pvcs.iter().all(|pvc| pvc["phase"] == "Bound"))
