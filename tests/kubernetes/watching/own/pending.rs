@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::lab::Lab;
+use crate::{WITHIN, lab::Lab, support::waiting::wait_until};
 
 #[test]
 fn a_pending_pvc_is_reported_with_its_reason_and_advice() {
@@ -18,14 +18,10 @@ fn a_pending_pvc_is_reported_with_its_reason_and_advice() {
     });
     assert!(sentence.contains("ExternalProvisioning: Waiting for a volume to be created"), "{sentence}");
     assert!(sentence.contains("check that the provisioner of its storage class runs"), "{sentence}");
-    assert_eq!(
-        probe.program.logged(&[
-            "level=warn",
-            "PVC data-mysql-3 has been pending for",
-            "check that the provisioner of its storage class runs"
-        ]),
-        1
-    );
+    // The log has it with the next tick.
+    let warning =
+        ["level=warn", "PVC data-mysql-3 has been pending for", "check that the provisioner of its storage class runs"];
+    wait_until("the warning", WITHIN, || probe.program.logged(&warning) == 1);
     let pvc = pvc(&probe.target()).unwrap();
     assert_eq!((&pvc["phase"], &pvc["reason"]), (&Value::from("Pending"), &Value::from("ExternalProvisioning")));
     assert_eq!((&pvc["requested"], &pvc["capacity"]), (&Value::from("1Gi"), &Value::Null));
@@ -42,7 +38,7 @@ fn a_pending_pvc_is_reported_with_its_reason_and_advice() {
     assert_eq!((&bound["capacity"], &bound["storage_class"]), (&Value::from("1Gi"), &Value::from("local-path")));
     assert_eq!(bound["access_modes"], "RWO");
     assert!(bound["volume"].is_string() && bound["pending_seconds"].is_null() && bound["reason"].is_null(), "{bound}");
-    assert_eq!(probe.program.logged(&["PVC data-mysql-3 is bound"]), 1);
+    wait_until("the notice", WITHIN, || probe.program.logged(&["PVC data-mysql-3 is bound"]) == 1);
     assert_eq!(
         probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &["bind_mode=\"WaitForFirstConsumer\""]),
         1
