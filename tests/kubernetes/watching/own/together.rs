@@ -78,7 +78,7 @@ fn replicas_of_one_request_have_dates_of_their_own_and_a_later_request_takes_ove
     // Meanwhile, `wait` waits for one of them with its own watches.
     let waits = ["wait", "--for", "endpoint_ready", "many-7", "--service", "mysql/many-read"];
     let output = run(&mut lab.call(&lab.cluster().kubeconfig(), &waits));
-    assert_eq!(output, "many-7 was a ready endpoint\n");
+    assert_eq!(output, "many-7: endpoint ready\n");
     let members = wait_for("two ready replicas", WITHIN, || {
         let members = ScaledReplica::all(&probe.scale_events()[0]);
         let ready = members.iter().all(|member| member.milestones().contains_key("endpoint_ready"));
