@@ -21,6 +21,23 @@ quoted() {
   printf "'%s'" "${text//\'/\'\'}"
 }
 
+# account NAME PASSWORD OPTIONS: prints SQL that creates the account, or gives it a changed password. The previous password
+# stays valid, so that no client fails during the change. The same password again would discard the previous one, so a
+# fingerprint in the account's attributes shows whether it has changed.
+account() {
+  local fingerprint alter
+  fingerprint=$(printf '%s %s' "$1" "$2" | sha256sum | cut -c 1-16)
+  alter="ALTER USER $1@'%' IDENTIFIED BY $(quoted "$2") RETAIN CURRENT PASSWORD"
+  cat <<SQL
+CREATE USER IF NOT EXISTS $1@'%' IDENTIFIED BY $(quoted "$2") $3;
+SET @known = (SELECT ATTRIBUTE->>'\$.secret' FROM information_schema.user_attributes WHERE USER = '$1' AND HOST = '%');
+SET @change = IF(@known <=> '$fingerprint', 'DO 0', $(quoted "$alter"));
+PREPARE change_password FROM @change;
+EXECUTE change_password;
+ALTER USER $1@'%' ATTRIBUTE '{"secret": "$fingerprint"}';
+SQL
+}
+
 umask 077
 ordinal=${HOSTNAME##*-}
 [[ $ordinal == 0 ]] && role=primary || role=replica
@@ -40,18 +57,14 @@ ALTER USER root@localhost IDENTIFIED BY $(quoted "$ROOT_PASSWORD");
 SET SESSION sql_log_bin = ON;
 SQL
 if [[ $role == primary ]]; then
-  # In the binary log, so that replicas get it too. The previous password stays valid, so that no client fails during the
-  # change.
-  cat >>/conf/start.sql <<SQL
-CREATE USER IF NOT EXISTS replication@'%' IDENTIFIED BY $(quoted "$REPLICATION_PASSWORD") REQUIRE SSL;
-ALTER USER replication@'%' IDENTIFIED BY $(quoted "$REPLICATION_PASSWORD") RETAIN CURRENT PASSWORD;
-GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO replication@'%';
-CREATE USER IF NOT EXISTS readscope@'%' IDENTIFIED BY $(quoted "$READSCOPE_PASSWORD") WITH MAX_USER_CONNECTIONS 50;
-ALTER USER readscope@'%' IDENTIFIED BY $(quoted "$READSCOPE_PASSWORD") RETAIN CURRENT PASSWORD;
-CREATE USER IF NOT EXISTS lab@'%' IDENTIFIED BY $(quoted "$LAB_PASSWORD");
-ALTER USER lab@'%' IDENTIFIED BY $(quoted "$LAB_PASSWORD") RETAIN CURRENT PASSWORD;
-GRANT ALL ON test.* TO lab@'%';
-SQL
+  # In the binary log, so that replicas get it too.
+  {
+    account replication "$REPLICATION_PASSWORD" "REQUIRE SSL"
+    echo "GRANT REPLICATION SLAVE, BACKUP_ADMIN ON *.* TO replication@'%';"
+    account readscope "$READSCOPE_PASSWORD" "WITH MAX_USER_CONNECTIONS 50"
+    account lab "$LAB_PASSWORD" ""
+    echo "GRANT ALL ON test.* TO lab@'%';"
+  } >>/conf/start.sql
 else
   cat >>/conf/start.sql <<SQL
 SET GLOBAL super_read_only = ON;
