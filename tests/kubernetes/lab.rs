@@ -86,14 +86,14 @@ impl Lab {
         serde_json::from_str(&self.kubectl(&format!("-n mysql get {name} -o json"))).unwrap()
     }
 
-    /// `readscope run` of a Service in the cluster, as its administrator.
+    /// `readscope run` of a Service in the cluster, as its administrator. Its timeout is one that a busy machine does not reach.
     pub(crate) fn readscope(&self, service: &str, options: &[&str]) -> Exporter {
         self.readscope_as(&self.cluster().kubeconfig(), service, options)
     }
 
     /// As [`readscope`](Self::readscope), with the account of this kubeconfig.
     pub(crate) fn readscope_as(&self, kubeconfig: &Path, service: &str, options: &[&str]) -> Exporter {
-        let usual = ["--service", service, "--web.listen-address", "127.0.0.1:0"];
+        let usual = ["--service", service, "--web.listen-address", "127.0.0.1:0", "--timeout", "20s"];
         self.run(kubeconfig, &[&usual, options].concat())
     }
 

@@ -170,6 +170,9 @@ impl Drop for Program {
         // Both fail only where the process has ended and was waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("a program of the failed test logged {:#?}", self.log());
+        }
     }
 }
 

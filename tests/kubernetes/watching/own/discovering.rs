@@ -28,7 +28,8 @@ fn write(file: &Path, selector: &str) {
     let next = file.with_extension("next");
     let discover = |selector: &str| format!("  - discover: {{namespaces: [mysql], selector: \"{selector}\"}}\n");
     let found = discover(selector) + &discover("readscope.io/nothing=here");
-    fs::write(&next, format!("defaults: {{interval: 50ms}}\ntargets:\n  - service: {WRITTEN}\n{found}")).unwrap();
+    fs::write(&next, format!("defaults: {{interval: 50ms, timeout: 20s}}\ntargets:\n  - service: {WRITTEN}\n{found}"))
+        .unwrap();
     fs::rename(next, file).unwrap();
 }
 

@@ -6,7 +6,6 @@ use crate::{
     WITHIN,
     lab::Lab,
     scaled_replica::ScaledReplica,
-    support::commands::Interactive,
     support::{exporter::Exporter, waiting::wait_for},
 };
 
@@ -22,7 +21,7 @@ fn a_lagging_replica_gives_stale_reads_and_a_new_one_is_fresh_after_catching_up(
     let options = ["--interval", "50ms", "--pod-probe-interval", "1s", "--freshness.max-lag", "1s"];
     let mut probe = lab.readscope("mysql/mysql-read", &options);
     lab.sql("mysql-0", "CREATE DATABASE IF NOT EXISTS lab; CREATE TABLE IF NOT EXISTS lab.written (id INT)");
-    let writing = writes(&lab);
+    let writing = Writes::start(&lab);
     delay(&lab, "mysql-2", 5);
     let lag = wait_for("the lag of 5 s", WITHIN, || lag(&probe, "mysql-2").filter(|lag| *lag >= DELAY - RESOLUTION));
     assert!(lag <= DELAY + RESOLUTION, "{lag}");
@@ -67,14 +66,32 @@ fn lagging_from_the_start(lab: &Lab, option: &str) {
         .unwrap();
 }
 
-/// Writes to the primary four times a second until it is dropped.
-fn writes(lab: &Lab) -> Interactive {
-    let script =
-        "while sleep 0.25; do mysql --no-defaults --execute='INSERT INTO lab.written VALUES (1)' || exit; done";
-    // It ends without its input, even if the connection to the pod is lost.
-    let until_told = format!("({script}) & read -r; kill $!");
-    let call = ["--namespace", "mysql", "exec", "--stdin", "mysql-0", "--", "bash", "-c", &until_told];
-    Interactive::start(lab.cluster().call().args(call))
+/// Writes to the primary four times a second until it is dropped. The loop runs in the pod by itself: it goes on after a
+/// failed write and after a lost connection to the pod.
+struct Writes<'a>(&'a Lab);
+
+impl<'a> Writes<'a> {
+    fn start(lab: &'a Lab) -> Self {
+        let write = "mysql --no-defaults --execute='INSERT INTO lab.written VALUES (1)'";
+        exec(
+            lab,
+            &format!("touch /tmp/writing; while [[ -e /tmp/writing ]]; do {write}; sleep 0.25; done &>/dev/null &"),
+        );
+        Self(lab)
+    }
+}
+
+impl Drop for Writes<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            exec(self.0, "rm /tmp/writing");
+        }
+    }
+}
+
+/// Runs a script in the pod of the primary.
+fn exec(lab: &Lab, script: &str) {
+    lab.cluster().try_kubectl_words(["-n", "mysql", "exec", "mysql-0", "--", "bash", "-c", script]).unwrap();
 }
 
 fn delay(lab: &Lab, pod: &str, seconds: u32) {
