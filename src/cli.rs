@@ -106,6 +106,9 @@ pub struct CheckArgs {
     /// Time to probe, instead of a number of probes
     #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_some_time, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
+    /// Check at once, without waiting until roll-outs are complete and new replicas answer
+    #[arg(long)]
+    pub no_wait: bool,
     /// Maximum probability that balanced reads are reported as unbalanced by chance
     #[arg(long, value_name = "P", default_value = "0.001", value_parser = parse_alpha, allow_negative_numbers = true)]
     pub alpha: f64,
@@ -272,7 +275,8 @@ impl CheckArgs {
             let slots = lasting.as_nanos() / interval.get().as_nanos();
             u64::try_from(slots).unwrap_or(u64::MAX).max(1)
         };
-        CheckRules { probes: self.lasting.map_or(self.probes, in_time), alpha: self.alpha }
+        let probes = self.lasting.map_or(self.probes, in_time);
+        CheckRules { probes, waits: !self.no_wait, alpha: self.alpha }
     }
 }
 

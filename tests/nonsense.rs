@@ -92,7 +92,7 @@ fn spec(expected: Vec<Expected>, check: bool) -> TargetSpec {
         pace: ProbeIntervals { interval: second, burst: None, pod_interval: None, max_lag: second },
         forget_after: Duration::from_secs(60),
         verdict: VerdictRules { interval: second, ..VerdictRules::default() },
-        check: check.then_some(CheckRules { probes: 300, alpha: 0.001 }),
+        check: check.then_some(CheckRules { probes: 300, waits: true, alpha: 0.001 }),
     }
 }
 

@@ -16,7 +16,7 @@ use readscope::{
         Event, WatchUpdate,
         cluster::{Change, Kind, Object},
     },
-    source::kubernetes::{Namespaces, Watcher, client},
+    source::kubernetes::{Namespaces, Scope, Watcher, client},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -152,7 +152,7 @@ async fn watched(client: kube::Client, until: impl Fn(&[String]) -> bool) -> Vec
     let (_namespaces, now) = latest::channel(Namespaces::from(["mysql".into()]));
     let (events, mut received) = mpsc::channel(64);
     let stop = CancellationToken::new();
-    let watching = tokio::spawn(Watcher::new(client, false).run(now, events, stop.clone()));
+    let watching = tokio::spawn(Watcher::new(client, Scope::Routing).run(now, events, stop.clone()));
     let mut seen = Vec::new();
     let receiving = async {
         while !until(&seen) {

@@ -169,6 +169,7 @@ fn set(replicas: u32) -> Object {
         replicas,
         first_ordinal: 0,
         pvc_templates: Vec::new(),
+        rollout: None,
     })
 }
 

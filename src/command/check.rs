@@ -1,6 +1,6 @@
 //! `check`: one verdict for a script.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 
@@ -15,6 +15,7 @@ use crate::{
     cli::{CheckArgs, Output},
     config::Configuration,
     model::{Decision, Snapshot, TargetSnapshot},
+    source::kubernetes::Scope,
 };
 
 const EXIT_BALANCED: u8 = 0;
@@ -31,7 +32,11 @@ pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
         return Err(CommandError::usage(anyhow!("check does not support discover; list the Services as targets")));
     }
     let targets = runtime()?.block_on(check(args, &configuration)).map_err(CommandError::into_usage)?;
-    let codes = targets.iter().map(|target| report(target, targets.len() > 1, args.output));
+    let address = |target: &TargetSnapshot| {
+        let of_target = configuration.targets().find(|known| known.name == target.name);
+        of_target.map(|target| target.address.to_string()).unwrap_or_default()
+    };
+    let codes = targets.iter().map(|target| report(target, &address(target), targets.len() > 1, args.output));
     let codes = codes.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
     Ok(gravest(&codes))
 }
@@ -44,24 +49,28 @@ fn gravest(codes: &[u8]) -> u8 {
 
 async fn check(args: &CheckArgs, configuration: &Configuration) -> Result<Vec<Arc<TargetSnapshot>>, CommandError> {
     let context = args.target.kubernetes_context.clone();
-    let mut session = Session::start(KubernetesOptions { context, ..KubernetesOptions::default() })?;
+    let scope = if args.no_wait { Scope::Routing } else { Scope::Rollouts };
+    let mut session = Session::start(KubernetesOptions { context, scope, write_events: false })?;
     session.probe(configuration, |target| Some(args.rules(target.settings.interval))).await?;
     let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.check.is_some());
     let snapshot = session.run_until(over, Duration::MAX).await?;
     Ok(snapshot.targets)
 }
 
-fn report(target: &TargetSnapshot, named: bool, form: Output) -> anyhow::Result<u8> {
+fn report(target: &TargetSnapshot, address: &str, named: bool, form: Output) -> anyhow::Result<u8> {
     let outcome = target.check.as_ref();
     let code = match outcome.map(|outcome| outcome.decision) {
         Some(Decision::Balanced) => EXIT_BALANCED,
         Some(Decision::Unbalanced) => EXIT_UNBALANCED,
         Some(Decision::Undecided) | None => EXIT_UNDECIDED,
     };
-    let sentence = outcome.map_or_else(
+    let mut sentence = outcome.map_or_else(
         || format!("Undecided: it was interrupted after {} probes", target.probes),
         |outcome| outcome.finding.to_string(),
     );
+    if code == EXIT_UNDECIDED {
+        write!(sentence, " (address {address})")?;
+    }
     match form {
         Output::Text if named => output::line(&format!("{}: {sentence}", target.name))?,
         Output::Text => output::line(&sentence)?,

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     cli::RunArgs,
     config::{Configuration, FileStamp, Listen, WebConfiguration},
+    source::kubernetes::Scope,
     view::web::{RENDERINGS_MAX, Site},
 };
 
@@ -34,7 +35,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
     runtime()?.block_on(async {
         let Session { clock, supervisor, snapshots, targets, signals } = Session::start(KubernetesOptions {
             context: args.target.kubernetes_context.clone(),
-            scale_events: !args.no_scale_events,
+            scope: if args.no_scale_events { Scope::Routing } else { Scope::ScaleEvents },
             write_events: args.kubernetes_events,
         })?;
         let (mut reloader, text, requests) = Reloader::new(args, targets, file).map_err(CommandError::failure)?;

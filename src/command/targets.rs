@@ -16,7 +16,7 @@ use crate::{
     demo::Stage,
     model::{CheckRules, ProbeIntervals, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
     source::{
-        kubernetes::{self, Namespaces, Record, Watcher},
+        kubernetes::{self, Namespaces, Record, Scope, Watcher},
         mysql::{Prober, ProberError},
         schedule::Schedule,
     },
@@ -41,8 +41,7 @@ pub(super) struct Targets {
 #[derive(Clone, Debug, Default)]
 pub(super) struct KubernetesOptions {
     pub(super) context: Option<String>,
-    /// Watch the objects of scale events and PVC phases too.
-    pub(super) scale_events: bool,
+    pub(super) scope: Scope,
     /// Write milestones as Kubernetes Events.
     pub(super) write_events: bool,
 }
@@ -98,7 +97,7 @@ impl Targets {
             return Ok(());
         }
         let client = kubernetes::connect(self.kubernetes.context.as_deref()).await?;
-        let watcher = Watcher::new(client, self.kubernetes.scale_events);
+        let watcher = Watcher::new(client, self.kubernetes.scope);
         let events = &self.state.events;
         if self.kubernetes.write_events {
             let (records, recorder) = watcher.recorder();
@@ -211,7 +210,8 @@ fn plan((target, check): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule
         interval: target.settings.interval,
         max_in_flight: target.settings.max_in_flight.get(),
         burst_interval: pace.burst.map(|burst| burst.interval).filter(|burst| *burst < pace.interval),
-        limit: check.as_ref().map(|rules| rules.probes),
+        // With a Service, a check starts again after changes.
+        limit: check.as_ref().filter(|_| target.service.is_none()).map(|rules| rules.probes),
     };
     (spec, schedule)
 }

@@ -18,28 +18,45 @@ use crate::{
         Snapshot,
         cluster::{Milestone, MilestoneStatus},
     },
-    source::exporter::Exporter,
+    source::{exporter::Exporter, kubernetes::Scope},
 };
 
 const EXIT_REACHED: u8 = 0;
 const EXIT_NOT_REACHED: u8 = 1;
 
+/// What is known at the end.
+enum Waited {
+    Reached,
+    NotReached,
+    /// The pods of no `StatefulSet` are known.
+    Unknown,
+}
+
+/// Exit code 1 means "not reached" to a script, so failures of the wait itself exit with 2.
 pub(super) fn execute(args: &WaitArgs) -> Result<u8, CommandError> {
     let WaitArgs { milestone, replica, patience, .. } = args;
-    let reached = runtime()?.block_on(async {
+    let waited = runtime()?.block_on(async {
         match remote::exporter(&args.attach)? {
             Some(exporter) => attached(&exporter, replica, *milestone, *patience).await,
             None => own(args).await,
         }
-    })?;
-    if reached {
-        output::line(&format!("{replica}: {milestone}")).map_err(CommandError::failure)?;
-        return Ok(EXIT_REACHED);
-    }
+    });
     let name = milestone.name();
-    let text = format!("{replica} has not reached {name} within {patience:?}; a longer --timeout waits longer");
-    output::complain(&anyhow!(text));
-    Ok(EXIT_NOT_REACHED)
+    match waited.map_err(CommandError::into_usage)? {
+        Waited::Reached => {
+            output::line(&format!("{replica}: {milestone}")).map_err(CommandError::usage)?;
+            Ok(EXIT_REACHED)
+        }
+        Waited::NotReached => {
+            let text = format!("{replica} has not reached {name} within {patience:?}; a longer --timeout waits longer");
+            output::complain(&anyhow!(text));
+            Ok(EXIT_NOT_REACHED)
+        }
+        Waited::Unknown => Err(CommandError::usage(anyhow!(
+            "cannot tell whether {replica} has reached {name}: no StatefulSet with listed pods is known after \
+             {patience:?}; check that the Service has endpoints, and the permission to list pods and StatefulSets"
+        ))),
+    }
 }
 
 /// An exporter that is unreachable at first is an error; a later failure is retried.
@@ -48,7 +65,7 @@ async fn attached(
     replica: &str,
     milestone: Milestone,
     patience: Duration,
-) -> Result<bool, CommandError> {
+) -> Result<Waited, CommandError> {
     let mut sets = exporter.reached().await.map_err(CommandError::failure)?;
     let waiting = async {
         while !MilestoneStatus::has(&sets, replica, milestone) {
@@ -59,10 +76,12 @@ async fn attached(
             }
         }
     };
-    Ok(timeout(patience, waiting).await.is_ok())
+    // Both are known when the time is up.
+    let _ = timeout(patience, waiting).await;
+    Ok(Waited::of(&sets, replica, milestone))
 }
 
-async fn own(args: &WaitArgs) -> Result<bool, CommandError> {
+async fn own(args: &WaitArgs) -> Result<Waited, CommandError> {
     let configuration = args.target.configuration().map_err(CommandError::usage)?;
     if !configuration.needs_kubernetes() {
         let text = "wait needs Kubernetes for its milestones; set --service NAMESPACE/NAME, or --attach URL";
@@ -72,16 +91,25 @@ async fn own(args: &WaitArgs) -> Result<bool, CommandError> {
         return Err(CommandError::usage(anyhow!("wait does not support discover; list the Services as targets")));
     }
     let context = args.target.kubernetes_context.clone();
-    let mut session = Session::start(KubernetesOptions { context, scale_events: true, write_events: false })?;
+    let mut session = Session::start(KubernetesOptions { context, scope: Scope::ScaleEvents, write_events: false })?;
     session.probe(&configuration, |_| None).await?;
     let (replica, milestone) = (args.replica.clone(), args.milestone);
-    let reached = move |snapshot: &Snapshot| has_reached(snapshot, &replica, milestone);
+    let reached = move |snapshot: &Snapshot| MilestoneStatus::has(&statuses(snapshot), &replica, milestone);
     let snapshot = session.run_until(reached, args.patience).await?;
-    Ok(has_reached(&snapshot, &args.replica, milestone))
+    Ok(Waited::of(&statuses(&snapshot), &args.replica, milestone))
 }
 
-fn has_reached(snapshot: &Snapshot, replica: &str, milestone: Milestone) -> bool {
+fn statuses(snapshot: &Snapshot) -> Vec<MilestoneStatus> {
     let sets = snapshot.cluster.iter().flat_map(|cluster| &cluster.statefulsets);
-    let reached: Vec<_> = sets.filter_map(|set| set.milestone_status.clone()).collect();
-    MilestoneStatus::has(&reached, replica, milestone)
+    sets.filter_map(|set| set.milestone_status.clone()).collect()
+}
+
+impl Waited {
+    fn of(sets: &[MilestoneStatus], replica: &str, milestone: Milestone) -> Self {
+        match sets {
+            _ if MilestoneStatus::has(sets, replica, milestone) => Self::Reached,
+            [] => Self::Unknown,
+            _ => Self::NotReached,
+        }
+    }
 }

@@ -13,7 +13,11 @@ use super::{
     targets::KubernetesOptions,
     terminal::{self, Attached, Feed},
 };
-use crate::{cli::WatchArgs, clock::Clock, source::exporter::Exporter};
+use crate::{
+    cli::WatchArgs,
+    clock::Clock,
+    source::{exporter::Exporter, kubernetes::Scope},
+};
 
 pub(super) fn execute(args: &WatchArgs) -> Result<u8, CommandError> {
     match remote::exporter(&args.attach)? {
@@ -34,7 +38,7 @@ fn own(args: &WatchArgs) -> Result<u8, CommandError> {
     runtime()?.block_on(async {
         let mut session = Session::start(KubernetesOptions {
             context: args.target.kubernetes_context.clone(),
-            scale_events: !args.no_scale_events,
+            scope: if args.no_scale_events { Scope::Routing } else { Scope::ScaleEvents },
             write_events: false,
         })?;
         session.probe(&configuration, |_| None).await?;

@@ -58,7 +58,7 @@ impl Cluster {
     pub(super) fn new(replicas: u32, now: Timestamp, address: fn(u32) -> Option<IpAddr>, port: u16) -> Self {
         let name = ObjectName::new(NAMESPACE, "mysql");
         let pvc_templates = vec!["data".into()];
-        let set = StatefulSet { name, uid: uid(0), replicas, first_ordinal: 0, pvc_templates };
+        let set = StatefulSet { name, uid: uid(0), replicas, first_ordinal: 0, pvc_templates, rollout: None };
         let ports = Arc::new([Port { name: "mysql".into(), number: port }]);
         let mut cluster = Self { ports, set, pvcs: BTreeMap::new(), pods: BTreeMap::new(), made: 0, address };
         let then = now.checked_sub(AGE).unwrap_or(now);

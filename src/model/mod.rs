@@ -33,5 +33,5 @@ pub use target::{
 pub use verdict::evidence;
 pub use verdict::{
     AllAnswer, CheckResult, CheckRules, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError,
-    Expected, FewProbes, Outcome, Undecided, Verdict, VerdictRules, dirichlet_ln_evidence,
+    Expected, FewProbes, Outcome, Undecided, UnderWay, Verdict, VerdictRules, dirichlet_ln_evidence,
 };

@@ -174,6 +174,7 @@ impl State {
             if let Some(port) = target.pod_probe_port() {
                 target.reach(cluster.reachable(&service, port), now);
             }
+            target.rolls_out(cluster.rollout(&service), now);
         }
     }
 
@@ -259,7 +260,8 @@ impl State {
             let is_here = service.namespace == watch.namespace;
             let gone = gone.as_ref().filter(|pod| pod.namespace == service.namespace);
             let port = target.get().pod_probe_port().filter(|_| of_pods && is_here);
-            if !is_routed && gone.is_none() && port.is_none() && !(is_here && endpoints_known.is_some()) {
+            let checks = of_pods && is_here && target.get().checks();
+            if !(is_routed || gone.is_some() || port.is_some() || checks || is_here && endpoints_known.is_some()) {
                 continue;
             }
             let service = service.clone();
@@ -275,6 +277,9 @@ impl State {
             }
             if let Some(port) = port {
                 target.reach(cluster.reachable(&service, port), now);
+            }
+            if checks {
+                target.rolls_out(cluster.rollout(&service), now);
             }
         }
     }

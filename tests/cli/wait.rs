@@ -63,16 +63,24 @@ fn a_timeout_is_exit_code_1() {
 }
 
 #[test]
-fn an_unreachable_exporter_is_exit_code_1() {
+fn an_unreachable_exporter_is_exit_code_2() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ended = call(&["wait", "--attach", &format!("http://{free}"), "--for", "pod_ready", "mysql-1"]);
-    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("cannot reach"), "{}", ended.stderr);
     let site = Served::showing(snapshot(3), "");
     let elsewhere = format!("http://{}/elsewhere", site.address);
     let ended = call(&["wait", "--attach", &elsewhere, "--for", "pod_ready", "mysql-1"]);
-    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("404"), "{}", ended.stderr);
+}
+
+#[test]
+fn without_a_statefulset_it_cannot_tell() {
+    let site = Served::showing(State::new([], cluster::watches()).snapshot(NOW), "");
+    let (code, stdout, stderr) = wait(&site, &["--for", "first_read", "mysql-2", "--timeout", "100ms"]);
+    assert_eq!((code, &*stdout), (Some(2), ""));
+    assert!(stderr.contains("cannot tell whether mysql-2 has reached first_read"), "{stderr}");
 }
 
 #[test]

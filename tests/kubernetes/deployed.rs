@@ -45,13 +45,8 @@ pub(crate) fn make_secret(cluster: &Cluster) {
 
 /// Restarts it and waits until it is ready.
 pub(crate) fn restart(cluster: &Cluster) {
-    restart_without_waiting(cluster);
-    roll_out(cluster);
-}
-
-/// Restarts it.
-pub(crate) fn restart_without_waiting(cluster: &Cluster) {
     cluster.kubectl("-n readscope rollout restart deployment/readscope");
+    roll_out(cluster);
 }
 
 /// Waits until it is ready.

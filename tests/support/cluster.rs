@@ -41,8 +41,14 @@ pub(crate) fn objects(addresses: &[IpAddr], seen: Seen) -> Vec<Event> {
         events.push(Event::Cluster { watch: watch(kind), update: WatchUpdate::Change(Box::new(change)) });
     };
     let replicas = u32::try_from(addresses.len()).unwrap();
-    let set =
-        StatefulSet { name: name("mysql"), uid: "set".into(), replicas, first_ordinal: 0, pvc_templates: Vec::new() };
+    let set = StatefulSet {
+        name: name("mysql"),
+        uid: "set".into(),
+        replicas,
+        first_ordinal: 0,
+        pvc_templates: Vec::new(),
+        rollout: None,
+    };
     lists(Kind::StatefulSet, Object::StatefulSet(set));
     let since = Some(Timestamp::UNIX_EPOCH);
     let mut endpoints = Vec::new();

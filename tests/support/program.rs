@@ -166,6 +166,7 @@ impl Program {
 }
 
 impl Drop for Program {
+    #[allow(clippy::print_stderr, reason = "the output of a failed test")]
     fn drop(&mut self) {
         // Both fail only where the process has ended and was waited for.
         let _ = self.child.kill();

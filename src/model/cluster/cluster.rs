@@ -12,7 +12,7 @@ use super::{
     milestone_status::MilestoneStatus,
     milestones::{Milestone, ScalePhase},
     notice::ClusterNotice,
-    objects::StatefulSet,
+    objects::{Rollout, StatefulSet},
     pvc_waits::{self, Pending, pending_for},
     pvcs::TrackedPvc,
     reach::Reachable,
@@ -152,6 +152,11 @@ impl Cluster {
 
     pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
         self.index.reachable(service, port)
+    }
+
+    /// Of a `StatefulSet` behind a Service, while it is not complete.
+    pub(crate) fn rollout(&self, service: &ObjectName) -> Option<(ObjectName, Rollout)> {
+        self.index.rollout(service)
     }
 
     /// `None` until Services and endpoints were listed: half a list would look like replicas that are missing and then

@@ -10,7 +10,7 @@ use super::{
     endpoints::{Endpoints, Turned},
     measures::{BindLabels, Measures},
     milestones::Seen,
-    objects::{Pod, Pvc, PvcPhase, PvcReason, StatefulSet, StorageClass, Volume},
+    objects::{Pod, Pvc, PvcPhase, PvcReason, Rollout, StatefulSet, StorageClass, Volume},
     pods::TrackedPod,
     pvc_waits::{Reasons, Volumes},
     pvcs::TrackedPvc,
@@ -111,6 +111,14 @@ impl Index {
         let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
         let of_pod = |pod: &PodRef| self.tracked.pod(&service.sibling(&pod.name))?.statefulset.clone();
         pods.filter_map(of_pod).map(|set| service.sibling(&set)).collect()
+    }
+
+    /// Of a `StatefulSet` behind a Service, while it is not complete.
+    pub(crate) fn rollout(&self, service: &ObjectName) -> Option<(ObjectName, Rollout)> {
+        self.sets_behind(service).into_iter().find_map(|set| {
+            let rollout = self.scale_events.get(&set)?.set()?.rollout?;
+            Some((set, rollout))
+        })
     }
 
     pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {

@@ -67,6 +67,9 @@ impl ReplicaMilestones {
         // While a replica is on its way up, another pod of its name is an earlier one.
         let awaited = member.filter(|member| member.direction == Direction::Up && !member.has_arrived());
         let own = pod.filter(|pod| awaited.is_none_or(|member| member.has_pod(&pod.uid)));
+        let expected = events.set().is_some_and(|set| set.ordinals().contains(&ordinal));
+        // A pod that terminates does not serve any more, nor does one that the `StatefulSet` is about to delete.
+        let serving = own.filter(|pod| expected && !pod.milestones.has(Milestone::Terminating));
         let leaving = member.filter(|member| member.direction == Direction::Down);
         let pvcs: Vec<_> = match events.set() {
             Some(set) => set.pvc_names(ordinal).map(|pvc| objects.pvc(&name.sibling(&pvc))).collect(),
@@ -79,7 +82,10 @@ impl ReplicaMilestones {
                 return awaited.is_some_and(has) || (awaited.is_none() && !pvcs.is_empty() && all);
             }
             match milestone {
-                Milestone::Requested => events.set().is_some_and(|set| set.ordinals().contains(&ordinal)),
+                Milestone::Requested => expected,
+                _ if milestone.subject() == Subject::StartingPod => {
+                    serving.is_some_and(|pod| pod.milestones.has(milestone))
+                }
                 _ if milestone.subject() == Subject::StoppingPod && pod.is_none() && awaited.is_none() => true,
                 _ => {
                     own.is_some_and(|pod| pod.milestones.has(milestone))

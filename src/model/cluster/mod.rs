@@ -31,8 +31,8 @@ pub use milestone_status::{MilestoneStatus, ReplicaMilestones};
 pub use milestones::{Milestone, MilestoneTime, Milestones, ScalePhase, Seen};
 pub use notice::ClusterNotice;
 pub use objects::{
-    AccessModes, Endpoint, Pod, PodConditions, Port, ProbeLocation, Pvc, PvcEvent, PvcPhase, PvcReason, Service, Slice,
-    StatefulSet, StorageClass, Volume,
+    AccessModes, Endpoint, Pod, PodConditions, Port, ProbeLocation, Pvc, PvcEvent, PvcPhase, PvcReason, Rollout,
+    Service, Slice, StatefulSet, StorageClass, Volume,
 };
 
 pub use routing::{EndpointRouting, Routed, Routing, Rule, route};

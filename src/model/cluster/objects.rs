@@ -77,6 +77,17 @@ pub struct StatefulSet {
     /// From `spec.ordinals.start`.
     pub first_ordinal: u32,
     pub pvc_templates: Vec<Arc<str>>,
+    /// Absent when all pods are ready and have the latest template.
+    pub rollout: Option<Rollout>,
+}
+
+/// What a `StatefulSet` has reached of what its spec wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    pub replicas: u32,
+    pub ready: u32,
+    /// Pods with the latest template.
+    pub updated: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -189,7 +189,7 @@ impl Fact {
             Self::StatefulSet { replicas } => {
                 let pvc_templates = vec!["data".into()];
                 let (name, uid) = (name("mysql"), "set".into());
-                let set = StatefulSet { name, uid, replicas, first_ordinal: 0, pvc_templates };
+                let set = StatefulSet { name, uid, replicas, first_ordinal: 0, pvc_templates, rollout: None };
                 (Kind::StatefulSet, Object::StatefulSet(set))
             }
             Self::Pvc { ordinal, bound } => {

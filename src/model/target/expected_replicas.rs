@@ -168,6 +168,11 @@ impl ExpectedReplicas {
         }
     }
 
+    /// Endpoints that are not expected yet.
+    pub(crate) fn joining(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.joining.keys()
+    }
+
     fn routed_names(&self) -> impl Iterator<Item = Arc<str>> + '_ {
         self.routing.iter().flat_map(Routing::routed).map(|endpoint| Arc::clone(&endpoint.name))
     }

@@ -6,7 +6,7 @@ use crate::model::{
     base::{HumanDuration, OTHER, REPLICAS_MAX, Severity},
     cluster::Rule,
     probe::{Anomaly, FailureReason, Role, Unrouted},
-    verdict::{FewProbes, Verdict},
+    verdict::{FewProbes, UnderWay, Verdict},
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,7 @@ pub enum TargetNotice {
         unrouted: Unrouted,
         reads: u64,
     },
+    CheckWaits(UnderWay),
     /// The Service routes nothing to the location of readscope, because of this rule.
     NothingRouted {
         rule: Rule,
@@ -91,6 +92,7 @@ impl TargetNotice {
             | Self::Returned { .. }
             | Self::Recovered { .. }
             | Self::OnTime { .. }
+            | Self::CheckWaits(_)
             | Self::UnroutedCleared { .. } => Severity::Info,
             Self::Anomaly { .. }
             | Self::FewProbes(_)
@@ -117,6 +119,7 @@ impl fmt::Display for TargetNotice {
                 Ok(())
             }
             Self::FewProbes(few) => few.fmt(f),
+            Self::CheckWaits(under_way) => write!(f, "the check waits, because {under_way}"),
             Self::Appeared { replica, server_id, role, version } => {
                 write!(f, "{replica}: first read (server_id {server_id}, {}, version {version})", role.name())
             }

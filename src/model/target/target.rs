@@ -21,12 +21,12 @@ use super::{
 };
 use crate::model::{
     base::{Moment, OTHER, ObjectName},
-    cluster::{Reachable, Routing},
+    cluster::{EndpointRouting, Reachable, Rollout, Routing, Rule},
     freshness::PodProbes,
     probe::{
         Anomaly, AnomalySeen, Answer, FailureReason, Latency, PodProbeResult, PodRead, Probe, ProbePlan, Role, Unrouted,
     },
-    verdict::{Check, Evaluator, Expectation, Verdict, VerdictKind},
+    verdict::{Check, Evaluator, Expectation, UnderWay, Verdict, VerdictKind},
 };
 
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub(crate) struct Target {
     /// The verdict of the last notice.
     noticed: Option<VerdictKind>,
     check: Option<Check>,
+    /// Of the `StatefulSet` behind the Service, while it is not complete.
+    rollout: Option<(ObjectName, Rollout)>,
 }
 
 impl Target {
@@ -69,6 +71,7 @@ impl Target {
             evaluator: Evaluator::new(&spec.verdict),
             noticed: None,
             check: None,
+            rollout: None,
             spec,
         };
         target.expect(Moment::START);
@@ -85,6 +88,10 @@ impl Target {
 
     pub(crate) fn statefulset(&self) -> Option<&ObjectName> {
         self.spec.statefulset.as_ref()
+    }
+
+    pub(crate) fn checks(&self) -> bool {
+        self.spec.check.is_some()
     }
 
     pub(crate) fn pod_probe_port(&self) -> Option<u16> {
@@ -108,18 +115,19 @@ impl Target {
                 (Err(reason), None)
             }
         };
-        self.expect(now);
         if let (Some(rules), None) = (&self.spec.check, &self.check) {
             let affinity = self.expected_replicas.routing().and_then(|routing| routing.affinity);
             // Created with the first probe, when the routing is known.
             self.check = Some(Check::new(rules.clone(), self.expected_replicas.expectation(), affinity));
         }
+        self.expect(now);
+        notices.extend(self.check.as_mut().and_then(Check::waits).map(TargetNotice::CheckWaits));
         self.resequencer.insert(sequence, (started, answered_by));
         while let Some((started, answered_by)) = self.resequencer.pop() {
             let answered_by = answered_by.as_ref().map_err(|reason| *reason);
             self.evaluator.observe(started, answered_by);
             if let Some(check) = &mut self.check {
-                check.observe(answered_by);
+                check.observe(started, answered_by);
             }
         }
         notices.extend(self.new_verdict());
@@ -169,6 +177,12 @@ impl Target {
         self.expect(now);
     }
 
+    /// A check waits for a `StatefulSet` that is not complete.
+    pub(crate) fn rolls_out(&mut self, rollout: Option<(ObjectName, Rollout)>, now: Moment) {
+        self.rollout = rollout;
+        self.expect(now);
+    }
+
     pub(crate) fn pod_gone(&mut self, name: &str, now: Moment) {
         self.replicas.pod(name, Some(now));
     }
@@ -183,6 +197,7 @@ impl Target {
         let forgotten = self.replicas.forget(after, &self.expected_replicas, now);
         notices.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
         self.expect(now);
+        notices.extend(self.check.as_mut().and_then(Check::waits).map(TargetNotice::CheckWaits));
         self.silence(notices);
         notices.extend(self.new_verdict());
         self.history.tick(self.evaluator.evidence_seconds(), &self.counters, now);
@@ -385,6 +400,29 @@ impl Target {
                 self.evaluator.expect(seen.map(|replica| (&replica.name, 1.0)), false, now);
             }
         }
+        let under_way = self.check.as_ref().and_then(|_| self.under_way());
+        if let Some(check) = &mut self.check {
+            check.follow(self.expected_replicas.expectation(), under_way, now);
+        }
+    }
+
+    fn under_way(&self) -> Option<UnderWay> {
+        let routing = self.expected_replicas.routing()?;
+        if let Some((statefulset, Rollout { replicas, ready, updated })) = self.rollout.clone() {
+            return Some(UnderWay::Rollout { statefulset, replicas, ready, updated });
+        }
+        let endpoint = |standing| {
+            let endpoint = routing.endpoints.iter().find(|endpoint| endpoint.standing == standing)?;
+            Some(Arc::clone(&endpoint.name))
+        };
+        let not_ready = endpoint(EndpointRouting::NotReady).map(UnderWay::NotReady);
+        let terminating = || endpoint(EndpointRouting::Terminating).map(UnderWay::Terminating);
+        let joining = || self.expected_replicas.joining().next().cloned().map(UnderWay::Joining);
+        let nowhere = || {
+            let may_come = matches!(routing.rule, Rule::Ready | Rule::Headless | Rule::Terminating);
+            (may_come && routing.routed().next().is_none()).then_some(UnderWay::NoEndpoint)
+        };
+        not_ready.or_else(terminating).or_else(joining).or_else(nowhere)
     }
 
     /// `None` if the last notice reported the same verdict.

@@ -5,17 +5,29 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use super::{
     expectation::Expectation,
     fairness::Fairness,
+    under_way::UnderWay,
     verdict::{AllAnswer, Undecided, Verdict},
 };
-use crate::model::probe::{Anomaly, FailureReason};
+use crate::model::{
+    base::{HumanDuration, Moment},
+    probe::{Anomaly, FailureReason},
+};
 
 /// Part of failed probes above which the result is undecided. A failed probe has no replica, so failures of one replica
 /// look like reads that it does not get.
 const FAILURES_MAX: f64 = 0.01;
 
+/// After this time, a check that still waits ends undecided.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A load balancer may need seconds to follow a change of the endpoints.
+const SETTLES: Duration = Duration::from_secs(5);
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckRules {
     pub probes: u64,
+    /// Waits for roll-outs and new replicas.
+    pub waits: bool,
     /// Probability of a false `Unbalanced`; above 0, below 1.
     pub alpha: f64,
 }
@@ -64,6 +76,7 @@ pub enum CheckResult {
     Anomaly(Anomaly),
     /// The Service pins a client to an endpoint for this time.
     Affinity(Duration),
+    UnderWay(UnderWay),
     Failures {
         /// By reason, the most frequent first.
         failed: Vec<(FailureReason, u64)>,
@@ -74,10 +87,15 @@ pub enum CheckResult {
 #[derive(Debug)]
 pub(crate) struct Check {
     rules: CheckRules,
-    listed: bool,
+    expectation: Expectation,
     fairness: Fairness,
+    began: Option<Moment>,
+    /// The last change of the expected replicas, or the end of the last wait.
+    changed: Option<Moment>,
+    under_way: Option<UnderWay>,
+    /// `under_way` is news.
+    waits: bool,
     reads: BTreeMap<Arc<str>, u64>,
-    expected: Vec<Arc<str>>,
     probes: u64,
     /// By `FailureReason as usize`.
     failed: [u64; FailureReason::ALL.len()],
@@ -91,10 +109,13 @@ impl Check {
     pub(crate) fn new(rules: CheckRules, expectation: &Expectation, affinity: Option<Duration>) -> Self {
         Self {
             rules,
-            listed: matches!(expectation, Expectation::Listed(_)),
             fairness: Fairness::new(expectation),
+            expectation: expectation.clone(),
+            began: None,
+            changed: None,
+            under_way: None,
+            waits: false,
             reads: BTreeMap::new(),
-            expected: expectation.entries().iter().map(|entry| Arc::clone(&entry.name)).collect(),
             probes: 0,
             failed: Default::default(),
             affinity,
@@ -103,9 +124,42 @@ impl Check {
         }
     }
 
-    /// Expects probes in start order. Probes after the decision do not count.
-    pub(crate) fn observe(&mut self, answered_by: Result<&Arc<str>, FailureReason>) {
+    /// The test starts again when the expected replicas change, and when the check has waited: earlier probes say nothing
+    /// about the replicas of now.
+    pub(crate) fn follow(&mut self, expectation: &Expectation, under_way: Option<UnderWay>, now: Moment) {
         if self.decision.is_some() {
+            return;
+        }
+        let began = *self.began.get_or_insert(now);
+        let changed = (*expectation != self.expectation).then_some(UnderWay::Changed);
+        let under_way = under_way.filter(|_| self.rules.waits);
+        if changed.is_none() && under_way.is_none() && self.under_way.is_none() {
+            return;
+        }
+        self.waits = under_way.is_some() && (self.waits || under_way != self.under_way);
+        self.under_way = under_way;
+        if now.since(began) >= PATIENCE {
+            self.under_way = self.under_way.take().or(changed);
+            self.decision = self.under_way.is_some().then_some(Decision::Undecided);
+        }
+        self.fairness = self.fairness.again(expectation);
+        self.expectation = expectation.clone();
+        self.changed = Some(now);
+        self.reads.clear();
+        self.probes = 0;
+        self.failed = Default::default();
+        self.anomaly = None;
+    }
+
+    /// What it waits for, once.
+    pub(crate) fn waits(&mut self) -> Option<UnderWay> {
+        std::mem::take(&mut self.waits).then(|| self.under_way.clone())?
+    }
+
+    /// Expects probes in start order. Probes after the decision do not count.
+    pub(crate) fn observe(&mut self, started: Moment, answered_by: Result<&Arc<str>, FailureReason>) {
+        let early = |changed: Moment| started < changed || started.since(changed) < SETTLES;
+        if self.decision.is_some() || self.under_way.is_some() || self.changed.is_some_and(early) {
             return;
         }
         self.probes += 1;
@@ -126,7 +180,8 @@ impl Check {
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let decision = self.decision?;
         let finding = match decision {
-            Decision::Balanced => CheckResult::AllAnswer { replicas: self.fairness.replicas(), listed: self.listed },
+            Decision::Balanced => CheckResult::AllAnswer { replicas: self.fairness.replicas(), listed: self.listed() },
+            Decision::Undecided if self.under_way.is_some() => CheckResult::UnderWay(self.under_way.clone()?),
             Decision::Undecided if self.affinity.is_some() => CheckResult::Affinity(self.affinity.unwrap_or_default()),
             Decision::Undecided => {
                 let mut failed: Vec<_> =
@@ -170,13 +225,21 @@ impl Check {
         }
     }
 
+    fn listed(&self) -> bool {
+        matches!(self.expectation, Expectation::Listed(_))
+    }
+
     fn missing(&self) -> impl Iterator<Item = Arc<str>> + '_ {
-        self.expected.iter().filter(|name| !self.reads.contains_key(*name)).cloned()
+        let expected = self.expectation.entries().iter().map(|entry| &entry.name);
+        expected.filter(|name| !self.reads.contains_key(*name)).cloned()
     }
 
     fn unexpected(&self) -> BTreeMap<Arc<str>, u64> {
-        let outside = |name: &Arc<str>| self.listed && !self.expected.contains(name);
-        self.reads.iter().filter(|(name, _)| outside(name)).map(|(n, c)| (Arc::clone(n), *c)).collect()
+        self.reads
+            .iter()
+            .filter(|(name, _)| !self.expectation.includes(name))
+            .map(|(n, c)| (Arc::clone(n), *c))
+            .collect()
     }
 }
 
@@ -192,6 +255,11 @@ impl fmt::Display for CheckResult {
             }
             Self::Anomaly(anomaly) => write!(f, "Anomaly: {anomaly}"),
             Self::Affinity(stays) => write!(f, "{}", Verdict::Undecided(Undecided::Affinity { stays: *stays })),
+            Self::UnderWay(under_way) => write!(
+                f,
+                "Undecided: after {} {under_way}; check the pods and their Events, or check without waiting (--no-wait)",
+                HumanDuration(PATIENCE)
+            ),
             Self::Uneven { replica, share, expected, p_value } => write!(
                 f,
                 "Unbalanced: {replica} gets {:.0} % of the reads where {:.0} % is expected; reads this \
@@ -249,9 +317,9 @@ mod tests {
     }
 
     fn run(expectation: &Expectation, probes: u64, reads: &[Option<&str>]) -> Outcome {
-        let mut trial = Check::new(CheckRules { probes, alpha: 0.001 }, expectation, None);
+        let mut trial = Check::new(CheckRules { probes, waits: true, alpha: 0.001 }, expectation, None);
         for answer in reads.iter().cycle().take(usize::try_from(probes).unwrap()) {
-            trial.observe(answer.map(Arc::from).as_ref().ok_or(FailureReason::Refused));
+            trial.observe(Moment::START, answer.map(Arc::from).as_ref().ok_or(FailureReason::Refused));
         }
         trial.outcome().unwrap()
     }
@@ -312,5 +380,109 @@ mod tests {
     fn without_a_list_the_sentence_counts_the_replicas_seen() {
         let outcome = run(&Expectation::Seen, 100, &[Some("a"), Some("b"), Some("c")]);
         assert!(outcome.finding.to_string().starts_with("Balanced: 3 of the 3 replicas seen answer"));
+    }
+
+    fn fed(check: &mut Check, from: u32, reads: &[&str], probes: usize) {
+        for (second, replica) in (from..).zip(reads.iter().cycle().take(probes)) {
+            check.observe(Moment::at(f64::from(second)), Ok(&Arc::from(*replica)));
+        }
+    }
+
+    fn checking(probes: u64, waits: bool, names: &[&str]) -> Check {
+        let mut check = Check::new(CheckRules { probes, waits, alpha: 0.001 }, &listed(names), None);
+        check.follow(&listed(names), None, Moment::START);
+        check
+    }
+
+    #[test]
+    fn a_check_waits_for_a_rollout_and_counts_what_comes_five_seconds_later() {
+        let mut check = checking(30, true, &["a", "b", "c"]);
+        fed(&mut check, 0, &["a", "b", "c"], 20);
+        let not_ready = Some(UnderWay::NotReady("c".into()));
+        check.follow(&listed(&["a", "b"]), not_ready.clone(), Moment::at(20.0));
+        check.follow(&listed(&["a", "b"]), not_ready.clone(), Moment::at(21.0));
+        assert_eq!((check.waits(), check.waits()), (not_ready, None), "it says so once");
+        for second in 20..60 {
+            check.observe(Moment::at(f64::from(second)), Err(FailureReason::Refused));
+        }
+        check.follow(&listed(&["a", "b", "c"]), None, Moment::at(60.0));
+        fed(&mut check, 60, &["a"], 5);
+        assert!(check.outcome().is_none());
+        fed(&mut check, 65, &["a", "b", "c"], 30);
+        let outcome = check.outcome().unwrap();
+        assert_eq!((outcome.decision, outcome.probes), (Decision::Balanced, 30), "{}", outcome.finding);
+    }
+
+    #[test]
+    fn a_replica_that_joins_or_leaves_while_the_check_runs_is_no_finding() {
+        for (before, after) in [(&["a", "b"][..], &["a", "b", "c"][..]), (&["a", "b", "c"], &["a", "b"])] {
+            for waits in [true, false] {
+                let mut check = checking(60, waits, before);
+                fed(&mut check, 0, before, 50);
+                check.follow(&listed(after), None, Moment::at(50.0));
+                fed(&mut check, 50, after, 65);
+                let outcome = check.outcome().unwrap();
+                assert_eq!(outcome.decision, Decision::Balanced, "{}", outcome.finding);
+            }
+        }
+    }
+
+    #[test]
+    fn a_dead_replica_is_found_after_a_rollout() {
+        let mut check = checking(600, true, &["a", "b", "c"]);
+        fed(&mut check, 0, &["a", "b", "c"], 300);
+        check.follow(&listed(&["a", "b", "c"]), Some(UnderWay::Terminating("c".into())), Moment::at(300.0));
+        check.follow(&listed(&["a", "b", "c"]), None, Moment::at(330.0));
+        fed(&mut check, 335, &["a", "b"], 100);
+        let outcome = check.outcome().unwrap();
+        assert!(
+            matches!(&outcome.finding, CheckResult::Missing { replicas, .. } if *replicas == ["c".into()]),
+            "{}",
+            outcome.finding
+        );
+    }
+
+    #[test]
+    fn after_ten_minutes_of_waiting_it_is_undecided_and_says_why() {
+        let mut check = checking(600, true, &["a", "b"]);
+        for second in 0..=600 {
+            assert!(check.outcome().is_none());
+            check.follow(&listed(&["a", "b"]), Some(UnderWay::NotReady("b".into())), Moment::at(f64::from(second)));
+        }
+        let outcome = check.outcome().unwrap();
+        assert_eq!(outcome.decision, Decision::Undecided);
+        assert_eq!(
+            outcome.finding.to_string(),
+            "Undecided: after 10 min b is not ready; check the pods and their Events, or check without waiting (--no-wait)"
+        );
+        let mut hasty = checking(30, false, &["a", "b"]);
+        hasty.follow(&listed(&["a", "b"]), Some(UnderWay::NotReady("b".into())), Moment::START);
+        fed(&mut hasty, 0, &["a", "b"], 30);
+        assert_eq!(hasty.outcome().unwrap().decision, Decision::Balanced);
+    }
+
+    #[test]
+    fn restarts_keep_the_probability_of_a_false_alarm() {
+        use rand::{RngExt, SeedableRng, rngs::StdRng};
+        let mut random = StdRng::seed_from_u64(11);
+        let names = ["a", "b", "c"].map(Arc::<str>::from);
+        let found = (0..2000)
+            .filter(|_| {
+                let mut check =
+                    Check::new(CheckRules { probes: 600, waits: true, alpha: 0.05 }, &listed(&["a", "b"]), None);
+                for round in 0..6_u32 {
+                    let replicas = if round % 2 == 0 { &names[..2] } else { &names[..] };
+                    let expected = listed(if round % 2 == 0 { &["a", "b"] } else { &["a", "b", "c"] });
+                    check.follow(&expected, None, Moment::at(f64::from(round * 100)));
+                    for second in 5..95 {
+                        let read = &replicas[random.random_range(0..replicas.len())];
+                        check.observe(Moment::at(f64::from(round * 100 + second)), Ok(read));
+                    }
+                }
+                check.outcome().is_some_and(|outcome| outcome.decision == Decision::Unbalanced)
+            })
+            .count();
+        assert!(found <= 130, "{found} of 2000 where at most 100 are to be expected");
+        assert!(found >= 1, "a test that never alarms is no test");
     }
 }

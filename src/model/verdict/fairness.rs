@@ -96,6 +96,14 @@ impl Fairness {
         Self { open: names.is_empty(), names, test: DirichletTest::new(shares), p_before: 1.0 }
     }
 
+    /// Tests other replicas. Evidence of balance carries over and evidence of imbalance does not, so all tests together
+    /// keep the false-alarm probability: the evidence stays a supermartingale with start 1.
+    pub(crate) fn again(&self, expectation: &Expectation) -> Self {
+        let mut fairness = Self::new(expectation);
+        fairness.test.ln_evidence = self.test.ln_evidence.min(0.0);
+        fairness
+    }
+
     /// Expects reads in start order. A read of a replica outside a closed set is not evidence about the shares inside,
     /// and does not count.
     pub(crate) fn observe(&mut self, replica: &Arc<str>) {

@@ -6,12 +6,14 @@ pub mod evidence;
 mod expectation;
 mod failure_window;
 mod fairness;
+mod under_way;
 mod verdict;
 
 pub use check::{CheckResult, CheckRules, Decision, Outcome};
 pub use evaluator::VerdictRules;
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use fairness::dirichlet_ln_evidence;
+pub use under_way::UnderWay;
 pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewProbes, Undecided, Verdict};
 
 pub(crate) use check::Check;

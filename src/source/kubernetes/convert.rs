@@ -15,7 +15,7 @@ use kube::{Resource, core::PartialObjectMeta};
 
 use crate::model::cluster::{
     AccessModes, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, ProbeLocation, Pvc, PvcEvent,
-    PvcPhase, PvcReason, Service, Slice, StatefulSet, StorageClass, Volume,
+    PvcPhase, PvcReason, Rollout, Service, Slice, StatefulSet, StorageClass, Volume,
 };
 
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
@@ -105,16 +105,40 @@ impl Observed for apps::StatefulSet {
 
     fn fact(self, name: ObjectName) -> Option<Object> {
         let spec = self.spec.unwrap_or_default();
+        // The API server fills in 1 if the field is missing.
+        let replicas = spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1);
+        let rollout = rollout(&self.metadata, &spec, &self.status.unwrap_or_default(), replicas);
         let templates = spec.volume_claim_templates.unwrap_or_default();
         Some(Object::StatefulSet(StatefulSet {
             name,
             uid: self.metadata.uid?.into(),
-            // The API server fills in 1 if the field is missing.
-            replicas: spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1),
+            replicas,
             first_ordinal: spec.ordinals.and_then(|ordinals| u32::try_from(ordinals.start?).ok()).unwrap_or(0),
             pvc_templates: kept(templates.into_iter().filter_map(|pvc| Some(pvc.metadata.name?.into()))),
+            rollout,
         }))
     }
+}
+
+/// The conditions of `kubectl rollout status`, and the number of pods.
+fn rollout(
+    metadata: &ObjectMeta,
+    spec: &apps::StatefulSetSpec,
+    status: &apps::StatefulSetStatus,
+    replicas: u32,
+) -> Option<Rollout> {
+    let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+    let strategy = spec.update_strategy.as_ref();
+    // With OnDelete, Kubernetes updates a pod only when somebody deletes it.
+    let replaces = strategy.is_none_or(|strategy| strategy.type_.as_deref() != Some("OnDelete"))
+        && status.update_revision != status.current_revision;
+    let partition = count(strategy.and_then(|strategy| strategy.rolling_update.as_ref()?.partition));
+    let updated = if replaces { count(status.updated_replicas) } else { replicas };
+    let ready = count(status.ready_replicas);
+    let observed = metadata.generation.is_none() || status.observed_generation >= metadata.generation;
+    let pods = u32::try_from(status.replicas).unwrap_or(0);
+    let complete = observed && updated >= replicas.saturating_sub(partition) && ready >= replicas && pods == replicas;
+    (!complete).then_some(Rollout { replicas, ready, updated })
 }
 
 impl Observed for core::PersistentVolumeClaim {
@@ -339,6 +363,33 @@ mod tests {
             panic!("no StatefulSet");
         };
         assert_eq!((set.replicas, set.first_ordinal), (1, 0));
+    }
+
+    #[test]
+    fn a_statefulset_is_complete_when_all_pods_are_ready_and_updated() {
+        let rollout = |spec: Value, status: Value| {
+            let object = json!({"metadata": {"uid": "u", "generation": 4}, "spec": spec, "status": status});
+            let Some(Object::StatefulSet(set)) = fact::<apps::StatefulSet>(object, "a") else {
+                panic!("no StatefulSet");
+            };
+            set.rollout.map(|rollout| (rollout.replicas, rollout.ready, rollout.updated))
+        };
+        let status = |observed: u32, pods: u32, ready: u32, updated: u32, revision: &str| {
+            json!({"observedGeneration": observed, "replicas": pods, "readyReplicas": ready, "updatedReplicas": updated,
+                "currentRevision": "a", "updateRevision": revision})
+        };
+        let three = || json!({"replicas": 3});
+        let strategy = |strategy: Value| json!({"replicas": 3, "updateStrategy": strategy});
+        assert_eq!(rollout(three(), status(4, 3, 3, 3, "a")), None);
+        assert_eq!(rollout(three(), status(3, 3, 3, 3, "a")), Some((3, 3, 3)), "the change is not observed yet");
+        assert_eq!(rollout(three(), status(4, 3, 2, 3, "a")), Some((3, 2, 3)));
+        assert_eq!(rollout(three(), status(4, 4, 4, 4, "a")), Some((3, 4, 3)), "a pod has to go");
+        assert_eq!(rollout(three(), status(4, 3, 3, 1, "b")), Some((3, 3, 1)));
+        assert_eq!(rollout(three(), json!({})), Some((3, 0, 3)));
+        let partition = strategy(json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}));
+        assert_eq!(rollout(partition.clone(), status(4, 3, 3, 1, "b")), None);
+        assert_eq!(rollout(partition, status(4, 3, 3, 0, "b")), Some((3, 3, 0)));
+        assert_eq!(rollout(strategy(json!({"type": "OnDelete"})), status(4, 3, 3, 0, "b")), None);
     }
 
     #[test]

@@ -75,9 +75,20 @@ pub type Namespaces = BTreeSet<Arc<str>>;
 #[derive(Clone)]
 pub struct Watcher {
     client: Client,
-    /// Watch the objects of scale events and PVC phases too.
-    lifecycle: bool,
+    scope: Scope,
     node: Option<String>,
+}
+
+/// Which objects a [`Watcher`] watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// The endpoints of Services, and their pods.
+    #[default]
+    Routing,
+    /// `StatefulSet`s, too.
+    Rollouts,
+    /// PVCs, their volumes and Events, too.
+    ScaleEvents,
 }
 
 /// Without `context`, uses the kubeconfig's current context or the pod's own cluster.
@@ -119,10 +130,9 @@ fn client_through(proxy: Option<Proxy>, mut config: Config) -> Result<Client, Co
 }
 
 impl Watcher {
-    /// `lifecycle` adds the objects of scale events and PVC phases.
     #[must_use]
-    pub fn new(client: Client, lifecycle: bool) -> Self {
-        Self { client, lifecycle, node: std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty()) }
+    pub fn new(client: Client, scope: Scope) -> Self {
+        Self { client, scope, node: std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty()) }
     }
 
     /// The sender queues Events for the recorder.
@@ -144,8 +154,11 @@ impl Watcher {
         }
         let mut kinds = vec![Kind::Service, Kind::Slice, Kind::Pod];
         let mut whole = Vec::new();
-        if self.lifecycle {
-            kinds.extend([Kind::StatefulSet, Kind::Pvc, Kind::Event]);
+        if self.scope >= Scope::Rollouts {
+            kinds.push(Kind::StatefulSet);
+        }
+        if self.scope >= Scope::ScaleEvents {
+            kinds.extend([Kind::Pvc, Kind::Event]);
             whole.extend([Kind::StorageClass, Kind::Volume]);
         }
         if self.node.is_some() {

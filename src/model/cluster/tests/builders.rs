@@ -58,6 +58,7 @@ pub(super) fn set(replicas: u32) -> Fact<StatefulSet> {
         replicas,
         first_ordinal: 0,
         pvc_templates: vec!["data".into()],
+        rollout: None,
     })
 }
 

@@ -73,6 +73,20 @@ fn a_replacement_pod_starts_again() {
 }
 
 #[test]
+fn a_pod_that_terminates_or_is_scaled_away_no_longer_counts_as_fresh() {
+    let mut story = Story::of(3);
+    story.at(5001.0).reads_fresh("mysql-2");
+    story.at(5001.0).reads_fresh("mysql-1");
+    story.at(6000.0).sees(set(2));
+    assert!(!has(&story, "mysql-2", Milestone::FreshRead), "the StatefulSet is about to delete it");
+    story.at(6001.0).sees(pod("mysql-1").running_since(1000.0).deleted_at(6001.0));
+    assert!(!has(&story, "mysql-1", Milestone::FreshRead) && !has(&story, "mysql-1", Milestone::PodReady));
+    assert!(has(&story, "mysql-1", Milestone::Terminating));
+    story.at(6002.0).sees(pod("mysql-1").uid("b").created_at(6002.0));
+    assert!(!has(&story, "mysql-1", Milestone::FreshRead));
+}
+
+#[test]
 fn a_deleted_statefulset_has_replicas_that_go() {
     let mut story = Story::of(1);
     story.at(6000.0).sees_gone(Kind::StatefulSet, "mysql");

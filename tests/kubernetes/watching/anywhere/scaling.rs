@@ -21,7 +21,7 @@ const BY_SERVER: f64 = 1.5;
 #[test]
 fn every_milestone_is_reported_and_a_reused_pvc_is_not_bound_again() {
     let lab = Lab::anywhere();
-    let mut probe = lab.readscope("mysql/mysql-read", &["--interval", "20ms", "--kubernetes.events"]);
+    let mut probe = lab.readscope("mysql/mysql-read", &["--interval", "50ms", "--kubernetes.events"]);
     probe.scrape_until("every replica's reads", |now| {
         ["mysql-0", "mysql-1", "mysql-2"]
             .iter()

@@ -28,7 +28,7 @@ fn write(file: &Path, selector: &str) {
     let next = file.with_extension("next");
     let discover = |selector: &str| format!("  - discover: {{namespaces: [mysql], selector: \"{selector}\"}}\n");
     let found = discover(selector) + &discover("readscope.io/nothing=here");
-    fs::write(&next, format!("defaults: {{interval: 50ms, timeout: 20s}}\ntargets:\n  - service: {WRITTEN}\n{found}"))
+    fs::write(&next, format!("defaults: {{interval: 100ms, timeout: 20s}}\ntargets:\n  - service: {WRITTEN}\n{found}"))
         .unwrap();
     fs::rename(next, file).unwrap();
 }
@@ -51,12 +51,12 @@ fn a_service_is_a_target_while_it_has_the_label() {
     let file = folder.path().join("readscope.yaml");
     write(&file, "readscope.io/probe=true");
     let mut probe = lab.readscope_of(&file);
-    probe.scrape_until("reads of the written target", |now| reads(now, WRITTEN) >= 100);
+    probe.scrape_until("reads of the written target", |now| reads(now, WRITTEN) >= 50);
     assert_eq!(names(&probe), [WRITTEN]);
     assert_eq!(http::get(probe.address, "/-/ready").status, 200, "a selector without matches delays nothing");
 
     lab.apply(LATE);
-    let now = probe.scrape_until("reads of the discovered target", |now| reads(now, FOUND) >= 100);
+    let now = probe.scrape_until("reads of the discovered target", |now| reads(now, FOUND) >= 50);
     assert_eq!(names(&probe), [WRITTEN, FOUND]);
     let target = http::get(probe.address, "/api/v1/targets").json()["targets"][1].clone();
     assert_eq!(target["routing"]["endpoints"].as_array().map(Vec::len), Some(3), "{target:#}");
@@ -66,7 +66,7 @@ fn a_service_is_a_target_while_it_has_the_label() {
     let now = probe.scrape_until("the end of its series", |now| !now.text().contains(FOUND));
     assert_eq!(names(&probe), [WRITTEN]);
     assert!(reads(&now, WRITTEN) >= before, "it goes on counting");
-    probe.scrape_until("further reads of the written target", |now| reads(now, WRITTEN) >= before + 100);
+    probe.scrape_until("further reads of the written target", |now| reads(now, WRITTEN) >= before + 50);
 
     lab.kubectl("-n mysql label service mysql-late readscope.io/probe=true");
     probe.scrape_until("reads of the target that is back", |now| reads(now, FOUND) >= 20);
@@ -82,5 +82,5 @@ fn a_service_is_a_target_while_it_has_the_label() {
     wait_for("every Service of the namespace", WITHIN, || (names(&probe).len() > 1).then_some(()));
     assert_eq!(names(&probe), [WRITTEN, "mysql/mysql"]);
     probe.scrape_until("reads of each", |now| reads(now, "mysql/mysql") >= 20);
-    assert!(reads(&probe.metrics(), WRITTEN) >= before + 100, "it goes on counting");
+    assert!(reads(&probe.metrics(), WRITTEN) >= before + 50, "it goes on counting");
 }

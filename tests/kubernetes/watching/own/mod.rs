@@ -1,6 +1,7 @@
 //! Tests that need the tests' own cluster: they stop its parts, read its rules and create accounts.
 
 mod alerts;
+mod checking;
 mod discovering;
 mod first_read;
 mod freshness;

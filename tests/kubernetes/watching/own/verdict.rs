@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{kube_proxy::Frozen, lab::Lab, support::exporter::Exporter};
 
 /// An alarm takes about fifty reads and clears within a few hundred.
-const QUICKLY: [&str; 2] = ["--interval", "20ms"];
+const QUICKLY: [&str; 2] = ["--interval", "40ms"];
 
 #[test]
 fn no_alarm_for_a_rolling_update_a_new_replica_or_flapping_readiness() {
