@@ -12,7 +12,7 @@ use super::{
     milestone_status::MilestoneStatus,
     milestones::{Milestone, ScalePhase},
     notice::ClusterNotice,
-    objects::StatefulSet,
+    objects::{PvcPhase, StatefulSet},
     pvc_waits::{self, Pending, pending_for},
     pvcs::TrackedPvc,
     reach::Reachable,
@@ -134,13 +134,13 @@ impl Cluster {
         }
     }
 
-    /// Only how long PVCs have been pending changes with time alone.
+    /// Only how long PVCs have been pending or lost changes with time alone.
     pub(crate) fn tick(&mut self, now: Moment, updates: &mut Updates) {
         let mut pending = std::mem::take(&mut self.pending);
         updates.notify(pending.settle(|pvc| self.index.tracked().pvc(pvc)));
-        for (set, tracked) in self.pvcs().filter(|(_, tracked)| tracked.is_pending()) {
+        for (set, pod, tracked) in self.pvcs_without_volume() {
             updates.dirty = true;
-            updates.notify_of(Some(set), pending.tick(tracked, self.index.reason(&tracked.pvc), now));
+            updates.notify_of(Some(set), pending.tick(tracked, &pod, self.index.reason(&tracked.pvc), now));
         }
         self.pending = pending;
     }
@@ -163,8 +163,9 @@ impl Cluster {
     }
 
     pub(crate) fn snapshot(&self, now: Moment) -> ClusterSnapshot {
-        let pending =
-            self.pvcs().filter_map(|(_, tracked)| pvc_waits::notice(tracked, self.index.reason(&tracked.pvc), now));
+        let pending = self
+            .pvcs_without_volume()
+            .filter_map(|(_, pod, tracked)| pvc_waits::notice(tracked, &pod, self.index.reason(&tracked.pvc), now));
         let namespaces: BTreeSet<_> = self.named.keys().map(|service| &service.namespace).collect();
         let absent = namespaces.into_iter().flat_map(|namespace| self.absent(namespace));
         ClusterSnapshot {
@@ -225,6 +226,20 @@ impl Cluster {
 
     fn pvcs(&self) -> impl Iterator<Item = (&ObjectName, &TrackedPvc)> {
         self.scale_events().flat_map(|events| self.pvcs_of(events).map(|tracked| (events.name(), tracked)))
+    }
+
+    /// PVCs that are pending or lost, with the names of their pods. Nothing waits for a pending PVC of a removed replica,
+    /// but a lost one will be missing when the replica returns.
+    fn pvcs_without_volume(&self) -> impl Iterator<Item = (&ObjectName, String, &TrackedPvc)> {
+        let of_set = |events| {
+            let is_lost = |tracked: &&TrackedPvc| tracked.pvc.phase == PvcPhase::Lost;
+            self.pvcs_of(events).chain(self.pvcs_left_by(events).filter(is_lost)).map(move |tracked| (events, tracked))
+        };
+        let all = self.scale_events().flat_map(of_set);
+        all.filter(|(_, tracked)| tracked.pvc.phase != PvcPhase::Bound).filter_map(|(events, tracked)| {
+            let (_, ordinal) = tracked.pvc.name.place()?;
+            Some((events.name(), format!("{}-{ordinal}", events.name().name), tracked))
+        })
     }
 
     /// The PVCs of the ordinals that the `StatefulSet` should have.

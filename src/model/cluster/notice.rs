@@ -29,6 +29,15 @@ pub enum ClusterNotice {
         pending: Duration,
         reason: Option<PvcReason>,
     },
+    /// The `PersistentVolume` of a PVC is gone.
+    PvcLost {
+        pvc: ObjectName,
+        /// Uses the PVC.
+        pod: Arc<str>,
+        volume: Option<Arc<str>>,
+        /// Since readscope first saw it.
+        lasting: Duration,
+    },
     PvcBound {
         pvc: ObjectName,
     },
@@ -78,6 +87,7 @@ impl ClusterNotice {
             Self::Forbidden { .. }
             | Self::WatchBroken { .. }
             | Self::PvcPending { .. }
+            | Self::PvcLost { .. }
             | Self::NoStatefulSet { .. }
             | Self::EventsNotWritten { .. } => Severity::Warning,
         }
@@ -90,6 +100,7 @@ impl ClusterNotice {
             Self::ScaleBegan { .. } => Some("Scaling".to_owned()),
             Self::ScaleOver { .. } => Some("Scaled".to_owned()),
             Self::PvcPending { .. } => Some("PvcPending".to_owned()),
+            Self::PvcLost { .. } => Some("PvcLost".to_owned()),
             Self::Reached { milestone, .. } => Some(camel_case(milestone.name())),
             _ => None,
         }
@@ -105,13 +116,19 @@ fn camel_case(name: &str) -> String {
 impl fmt::Display for ClusterNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Forbidden { kind, namespace } => write!(
-                f,
-                "not allowed to read {}, so their data is missing; grant list and watch on {} to readscope's \
-                 ServiceAccount",
-                Objects(*kind, namespace),
-                kind.resource()
-            ),
+            Self::Forbidden { kind, namespace } => {
+                let objects = Objects(*kind, namespace);
+                write!(f, "not allowed to read {objects}, so their data is missing; ")?;
+                match kind {
+                    // Without these, readscope does not know what to expect.
+                    Kind::Service | Kind::Slice if !namespace.is_empty() => write!(
+                        f,
+                        "apply the Role and RoleBinding readscope of deploy/ in namespace {namespace}; an overlay of \
+                         deploy/ may have moved them to another namespace (docs/install.md, Overlays)"
+                    ),
+                    _ => write!(f, "grant list and watch on {} to readscope's ServiceAccount", kind.resource()),
+                }
+            }
             Self::WatchBroken { kind, namespace, text } => {
                 write!(f, "failed to watch {}, retrying: {text}", Objects(*kind, namespace))
             }
@@ -124,6 +141,15 @@ impl fmt::Display for ClusterNotice {
                         write!(f, "; run `kubectl --namespace {} describe pvc {}` to see why", pvc.namespace, pvc.name)
                     }
                 }
+            }
+            Self::PvcLost { pvc, pod, volume, lasting } => {
+                let volume = volume.as_deref().map(|volume| format!(" {volume}")).unwrap_or_default();
+                write!(f, "PVC {} lost its PersistentVolume{volume} ", pvc.name)?;
+                write!(f, "(for at least {}): the next restart of {pod} cannot mount it; ", HumanDuration(*lasting))?;
+                f.write_str(
+                    "back up the data of the pod while it runs, then restore the PersistentVolume, or delete the PVC and \
+                     the pod: the StatefulSet creates both again without data",
+                )
             }
             Self::PvcBound { pvc } => write!(f, "PVC {} is bound", pvc.name),
             Self::NoStatefulSet { set } => write!(

@@ -39,6 +39,7 @@ fn each_alert_fires_once_and_clears_once() {
     let mut run = Run::start(&lab);
     run.five_faults_at_once();
     run.a_replica_gets_too_few_reads();
+    run.a_pvc_loses_its_volume();
     run.an_unexpected_server_answers();
     run.one_replica_and_then_all_are_unreachable();
     run.the_api_server_is_unreachable();
@@ -171,6 +172,24 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         assert!(said.contains("% of the reads go to a replica other than expected. Culprit: mysql-"), "{said}");
         drop(frozen);
         self.clear(&["ReadsUnbalanced"]);
+    }
+
+    /// The volume of a replica is deleted, then created again.
+    fn a_pvc_loses_its_volume(&mut self) {
+        let pvc = self.lab.object("pvc/data-mysql-2");
+        let name = pvc["spec"]["volumeName"].as_str().unwrap();
+        let mut volume = self.lab.object(&format!("pv/{name}"));
+        // Before the PVC is deleted, a finalizer protects its volume.
+        self.lab.kubectl(&format!("delete pv {name} --wait=false"));
+        self.lab.kubectl(&format!(r#"patch pv {name} --type=merge --patch={{"metadata":{{"finalizers":null}}}}"#));
+        self.fire(&["PVCLost"]);
+        for field in ["uid", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+            volume["metadata"].as_object_mut().unwrap().remove(field);
+        }
+        let path = self.folder.path().join("volume.json");
+        fs::write(&path, volume.to_string()).unwrap();
+        self.lab.kubectl(&format!("create --filename={}", path.display()));
+        self.clear(&["PVCLost"]);
     }
 
     /// The rules still route to a replica that is not ready.
