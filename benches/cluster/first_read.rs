@@ -19,8 +19,8 @@ use readscope::{
 
 const TARGET: TargetId = TargetId(0);
 
-/// When the new endpoint is told.
-const TOLD: f64 = 20.0;
+/// When the watch event of the new endpoint comes.
+const RECEIVED: f64 = 20.0;
 
 /// How long a probe takes.
 const PROBE: f64 = 0.002;
@@ -58,10 +58,10 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
     story.begins(replicas - 1);
     story.tells(set(replicas), Seen::Live, 5.0);
     story.tells(pod(replicas - 1), Seen::Live, 6.0);
-    story.tells(slice(replicas), Seen::Live, TOLD);
-    // kube-proxy is told at the same moment, and its rules follow within its shortest pause, a second.
-    let in_force = TOLD + random.random_range(0.0..1.0);
-    let mut moment = TOLD;
+    story.tells(slice(replicas), Seen::Live, RECEIVED);
+    // kube-proxy receives it at the same moment, and its rules follow within its shortest pause, a second.
+    let in_force = RECEIVED + random.random_range(0.0..1.0);
+    let mut moment = RECEIVED;
     let mut quick = false;
     loop {
         for (_, plan) in story.state.new_plans(at(moment)) {
@@ -77,7 +77,7 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
     }
 }
 
-/// The model, and what it is told.
+/// The model and its events.
 struct Story {
     state: State,
     probes: u64,
@@ -140,7 +140,7 @@ impl Story {
     fn first_read(&mut self) -> Option<f64> {
         // A picture is made for each question, so it is asked only when there is an answer.
         self.newest_answered.then_some(())?;
-        let snapshot = self.state.snapshot(at(TOLD));
+        let snapshot = self.state.snapshot(at(RECEIVED));
         let sets = &snapshot.cluster.as_ref()?.statefulsets;
         let member = sets.first()?.events.first()?.members.first()?;
         Some(member.milestones.get(Milestone::FirstRead)?.live?.elapsed.as_secs_f64())

@@ -14,7 +14,7 @@ use crate::{
     api::Checked,
     cli::{CheckArgs, Output},
     config::Configuration,
-    model::{Decision, Snapshot, TargetSnapshot},
+    model::{Count, Decision, Snapshot, TargetSnapshot},
 };
 
 const EXIT_BALANCED: u8 = 0;
@@ -59,7 +59,7 @@ fn report(target: &TargetSnapshot, named: bool, form: Output) -> anyhow::Result<
         Some(Decision::Undecided) | None => EXIT_UNDECIDED,
     };
     let sentence = outcome.map_or_else(
-        || format!("Undecided: it was interrupted after {} probes", target.probes),
+        || format!("Undecided: it was interrupted after {}", Count(target.probes, "probe")),
         |outcome| outcome.finding.to_string(),
     );
     match form {

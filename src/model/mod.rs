@@ -14,6 +14,7 @@ mod state;
 mod target;
 mod verdict;
 
+pub(crate) use base::Count;
 pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, Severity};
 pub use cluster::ClusterNotice;
 pub use event::{Event, TargetSet, WatchUpdate};

@@ -2,9 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use crate::{
-    server::kubeconfig,
-    support::program::{Ended, call_with, readscope},
+use crate::support::{
+    api_server::kubeconfig,
+    program::{Ended, call_with, readscope},
 };
 
 /// A call of readscope with this user in the kubeconfig, which is written to `folder`.

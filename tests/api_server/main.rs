@@ -4,6 +4,5 @@
 
 mod login;
 mod outage;
-mod server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use crate::{
-    server::{ApiServer, Mode},
-    support::{
-        exporter::{Exporter, SOON},
-        program::readscope,
-        replicas::Replicas,
-        waiting::wait_until,
-    },
+use crate::support::{
+    api_server::{ApiServer, Mode},
+    exporter::{Exporter, SOON},
+    program::readscope,
+    replicas::Replicas,
+    waiting::wait_until,
 };
 
 /// Longer than it takes until a server is called unexpected, with one probe a second.

@@ -2,6 +2,7 @@
 
 mod cached;
 mod condition;
+mod count;
 mod histogram;
 mod human_duration;
 mod limits;
@@ -18,6 +19,7 @@ pub use severity::Severity;
 
 pub(crate) use cached::Cached;
 pub(crate) use condition::{Condition, NOTICE_EVERY, Progress};
+pub(crate) use count::Count;
 pub(crate) use human_duration::HumanDuration;
 pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};
 pub(crate) use named_enum::named_enum;

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{change::Kind, milestones::Milestone, objects::PvcReason};
-use crate::model::base::{HumanDuration, ObjectName, Severity};
+use crate::model::base::{Count, HumanDuration, ObjectName, Severity};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClusterNotice {
@@ -165,7 +165,7 @@ impl fmt::Display for ClusterNotice {
                 write!(f, "failed to write milestones as Kubernetes Events: {text}; the log contains them")
             }
             Self::EventsWritten => f.write_str("writing milestones as Kubernetes Events again"),
-            Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {to} replicas"),
+            Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {}", Count(*to, "replica")),
             Self::Reached { replica, milestone, since_request, uncertainty } => {
                 write!(f, "{replica}: {milestone}")?;
                 let since = since_request.map(|since| format!("+{:.1}", HumanDuration(since)));
@@ -174,7 +174,7 @@ impl fmt::Display for ClusterNotice {
                 if details.is_empty() { Ok(()) } else { write!(f, " ({})", details.join(", ")) }
             }
             Self::ScaleOver { from, to, lasted } => {
-                write!(f, "scaled from {from} to {to} replicas")?;
+                write!(f, "scaled from {from} to {}", Count(*to, "replica"))?;
                 lasted.map_or(Ok(()), |lasted| write!(f, " in {:.1}", HumanDuration(lasted)))
             }
         }

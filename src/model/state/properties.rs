@@ -287,8 +287,8 @@ impl State {
             targets: self.order.iter().filter_map(target).collect(),
             cluster: self.cluster.as_ref().map(|cluster| Arc::new(cluster.get().snapshot(now))),
             caption: self.caption.clone(),
-            configured: self.config_status.clone(),
-            lateness: self.start_delay.clone(),
+            config_status: self.config_status.clone(),
+            start_delay: self.start_delay.clone(),
         }
     }
 

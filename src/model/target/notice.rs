@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::model::{
-    base::{HumanDuration, OTHER, REPLICAS_MAX, Severity},
+    base::{Count, HumanDuration, OTHER, REPLICAS_MAX, Severity},
     cluster::Rule,
     probe::{Anomaly, FailureReason, Role, Unrouted},
     verdict::{FewProbes, Verdict},
@@ -108,7 +108,7 @@ impl fmt::Display for TargetNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verdict(verdict) => verdict.fmt(f),
-            Self::Anomaly { anomaly, reads } => write!(f, "{anomaly} ({reads} reads so far)"),
+            Self::Anomaly { anomaly, reads } => write!(f, "{anomaly} ({} so far)", Count(*reads, "read")),
             Self::VersionSkew { versions } => {
                 f.write_str("the replicas run different versions: ")?;
                 for (index, (version, replicas)) in versions.iter().enumerate() {
@@ -125,8 +125,9 @@ impl fmt::Display for TargetNotice {
             }
             Self::Silent { replica, share, missed } => write!(
                 f,
-                "{replica} gave none of the last {missed} reads where {:.0} % is expected; check that it runs, is \
-                 ready, and that the Service selects it",
+                "{replica} gave none of the last {} where {:.0} % is expected; check that it runs, is ready, and that the \
+                 Service selects it",
+                Count(*missed, "read"),
                 share * 100.0
             ),
             Self::Returned { replica } => write!(f, "{replica} gives reads again"),
@@ -134,15 +135,17 @@ impl fmt::Display for TargetNotice {
                 write!(f, "a probe failed ({reason}): {text}; {}", reason.advice())
             }
             Self::Failing { reason, failed, probes, text } => {
-                write!(f, "{failed} of the last {probes} probes failed ({reason}): {text}; {}", reason.advice())
+                let probes = Count(*probes, "probe");
+                write!(f, "{failed} of the last {probes} failed ({reason}): {text}; {}", reason.advice())
             }
             Self::Recovered { reason, failed, quiet } => {
                 write!(f, "no probe has failed ({reason}) for {} ({failed} failed before that)", HumanDuration(*quiet))
             }
             Self::Skipping { skipped } => write!(
                 f,
-                "{skipped} probes skipped: earlier probes were still in flight, or readscope was short of CPU; raise the \
-                 interval or the limit of probes in flight, or lower the timeout"
+                "{} skipped: earlier probes were still in flight, or readscope was short of CPU; raise the interval or the \
+                 limit of probes in flight, or lower the timeout",
+                Count(*skipped, "probe")
             ),
             Self::OnTime { skipped } => write!(f, "probes are on time again ({skipped} skipped before that)"),
             Self::TooManyReplicas => {
@@ -150,11 +153,12 @@ impl fmt::Display for TargetNotice {
             }
             Self::Unrouted { replica, unrouted, reads } => write!(
                 f,
-                "{replica} answers reads of the Service, but {unrouted} ({reads} reads so far); check kube-proxy on \
-                 readscope's node, and that the address belongs to this Service"
+                "{replica} answers reads of the Service, but {unrouted} ({} so far); check kube-proxy on readscope's node, \
+                 and that the address belongs to this Service",
+                Count(*reads, "read")
             ),
             Self::UnroutedCleared { unrouted, reads } => {
-                write!(f, "{} no longer answer ({reads} reads before that)", unrouted.servers())
+                write!(f, "{} no longer answer ({} before that)", unrouted.servers(), Count(*reads, "read"))
             }
             Self::NothingRouted { rule: Rule::Ready | Rule::Headless } => f.write_str(
                 "the Service routes no reads: no pod behind it is ready; check the pods, and that the Service's \

@@ -30,9 +30,10 @@ pub struct TargetSpec {
     pub check: Option<CheckRules>,
 }
 
-#[cfg(test)]
 impl TargetSpec {
-    pub(crate) fn regular(name: &str, expectation: Expectation) -> Self {
+    /// One probe a second, without a Service.
+    #[must_use]
+    pub fn regular(name: &str, expectation: Expectation) -> Self {
         Self {
             name: name.into(),
             expectation,

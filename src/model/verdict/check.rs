@@ -7,7 +7,10 @@ use super::{
     fairness::Fairness,
     verdict::{AllAnswer, Undecided, Verdict},
 };
-use crate::model::probe::{Anomaly, FailureReason};
+use crate::model::{
+    base::Count,
+    probe::{Anomaly, FailureReason},
+};
 
 /// Part of failed probes above which the result is undecided. A failed probe has no replica, so failures of one replica
 /// look like reads that it does not get.
@@ -202,9 +205,9 @@ impl fmt::Display for CheckResult {
             ),
             Self::Missing { replicas, reads } => write!(
                 f,
-                "Missing: {} gave none of {reads} reads; check that it runs, is ready, and that the Service \
-                 selects it",
-                replicas.join(", ")
+                "Missing: {} gave none of {}; check that it runs, is ready, and that the Service selects it",
+                replicas.join(", "),
+                Count(*reads, "read")
             ),
             Self::Unexpected { replicas, reads } => {
                 f.write_str("Unexpected: ")?;
@@ -213,12 +216,13 @@ impl fmt::Display for CheckResult {
                 }
                 write!(
                     f,
-                    " of {reads} reads but is not expected; check the Service's selector or the expected replicas"
+                    " of {} but is not expected; check the Service's selector or the expected replicas",
+                    Count(*reads, "read")
                 )
             }
             Self::Failures { failed, probes } => {
                 let all: u64 = failed.iter().map(|(_, count)| count).sum();
-                write!(f, "Undecided: {all} of {probes} probes failed (")?;
+                write!(f, "Undecided: {all} of {} failed (", Count(*probes, "probe"))?;
                 for (index, (reason, count)) in failed.iter().enumerate() {
                     write!(f, "{}{reason}: {count}", if index > 0 { ", " } else { "" })?;
                 }

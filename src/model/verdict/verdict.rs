@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::evidence::Suspect;
 use crate::model::{
-    base::{HumanDuration, named_enum},
+    base::{Count, HumanDuration, named_enum},
     probe::FailureReason,
 };
 
@@ -179,13 +179,15 @@ impl fmt::Display for Undecided {
             ),
             Self::Failures { failed, probes, allowed, window, reason } => write!(
                 f,
-                "{failed} of the last {probes} probes failed ({reason}), and a verdict allows {allowed} of {window}: the \
-                 failures of one replica look like reads that it does not get; {}",
+                "{failed} of the last {} failed ({reason}), and a verdict allows {allowed} of {window}: the failures of one \
+                 replica look like reads that it does not get; {}",
+                Count(*probes, "probe"),
                 reason.advice()
             ),
             Self::FewReads { reads, needed, replicas } => write!(
                 f,
-                "{reads} reads so far; it takes {needed} to tell that one of {replicas} replicas gets no reads"
+                "{} so far; it takes {needed} to tell that one of {replicas} replicas gets no reads",
+                Count(*reads, "read")
             ),
             Self::Suspicion { evidence_seconds, threshold_seconds } => write!(
                 f,

@@ -130,7 +130,7 @@ pub(super) const METRICS: &[Definition] = &[
         labels: &[],
         help: "Time between the due time and the start of a probe, over all targets. More than a few milliseconds \
                mean that readscope is short of CPU time.",
-        read: |snapshot, family| family.histogram(&[], snapshot.lateness.histogram()),
+        read: |snapshot, family| family.histogram(&[], snapshot.start_delay.histogram()),
     },
 ];
 

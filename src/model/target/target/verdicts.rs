@@ -13,14 +13,14 @@ struct Story {
     target: Target,
     sequence: u64,
     second: f64,
-    news: Vec<String>,
+    notices: Vec<String>,
 }
 
 impl Story {
     fn new(expected: &[&str]) -> Self {
         let expected = expected.iter().map(|entry| entry.parse().unwrap()).collect();
         let spec = TargetSpec::regular("mysql/mysql-read", Expectation::listed(expected).unwrap());
-        Self { target: Target::new(spec), sequence: 0, second: 0.0, news: Vec::new() }
+        Self { target: Target::new(spec), sequence: 0, second: 0.0, notices: Vec::new() }
     }
 
     fn answer(&mut self, ordinal: u32) {
@@ -44,7 +44,7 @@ impl Story {
         let mut notices = Vec::new();
         self.target.probed(probe, at, &mut notices);
         self.target.tick(at, &mut notices);
-        self.news.extend(notices.iter().map(ToString::to_string));
+        self.notices.extend(notices.iter().map(ToString::to_string));
     }
 
     /// Random reads among `ordinals`; the generator is the same on every platform.
@@ -109,7 +109,7 @@ fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
     assert_eq!((snapshot.alarms, snapshot.restarts), (1, 0));
     story.reads(&[0, 1, 2], 30);
     assert_eq!(story.verdict().name(), "balanced");
-    let count = |start: &str| story.news.iter().filter(|line| line.starts_with(start)).count();
+    let count = |start: &str| story.notices.iter().filter(|line| line.starts_with(start)).count();
     assert_eq!(
         (count("Unbalanced: mysql-2 gets none of the reads where 33 % is expected"), count("Balanced: ")),
         (1, 2)

@@ -54,7 +54,7 @@ func main() {
 }
 
 // compact forgets every revision but the newest, as etcd's own tool does, and prints which that is. Whoever asks for an
-// older one is told "410 Gone".
+// older one gets "410 Gone".
 func compact(endpoints []string) error {
 	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second})
 	if err != nil {

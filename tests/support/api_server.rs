@@ -103,6 +103,11 @@ fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
     Ok(())
 }
 
+/// Of the pod with this ordinal: that of the real server with this ordinal, where there is one.
+fn address(ordinal: u32) -> String {
+    format!("127.0.0.{}", 10 + ordinal)
+}
+
 fn objects(resource: &str, ordinals: &[u32]) -> Vec<Value> {
     let metadata = |name: &str| json!({"name": name, "namespace": "mysql", "uid": name, "resourceVersion": "1"});
     let ports = json!([{"name": "mysql", "port": 3306, "protocol": "TCP"}]);
@@ -115,7 +120,7 @@ fn objects(resource: &str, ordinals: &[u32]) -> Vec<Value> {
             let pod = |ordinal: &u32| {
                 json!({
                     "metadata": metadata(&format!("mysql-{ordinal}")), "spec": {"containers": []},
-                    "status": {"podIP": format!("10.244.0.{ordinal}")},
+                    "status": {"podIP": address(*ordinal)},
                 })
             };
             ordinals.iter().map(pod).collect()
@@ -124,7 +129,7 @@ fn objects(resource: &str, ordinals: &[u32]) -> Vec<Value> {
             let endpoint = |ordinal: &u32| {
                 let name = format!("mysql-{ordinal}");
                 json!({
-                    "addresses": [format!("10.244.0.{ordinal}")],
+                    "addresses": [address(*ordinal)],
                     "conditions": {"ready": true, "serving": true, "terminating": false},
                     "targetRef": {"kind": "Pod", "namespace": "mysql", "name": name, "uid": name},
                 })
