@@ -100,7 +100,7 @@ fn a_hanging_server_holds_at_most_the_allowed_connections() {
     // A timed-out probe's connection may still be on its way to the server's count.
     server.wait_until_closed(3);
     exporter.wait_for_failures("timeout", 6);
-    assert_eq!(exporter.program.logged(&["probes skipped: earlier probes were still in flight"]), 1);
+    assert_eq!(exporter.program.logged(&["probe", " skipped: earlier probes were still in flight"]), 1);
     server.play(Script::good());
     exporter.wait_for_reads(5);
 }
