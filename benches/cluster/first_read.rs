@@ -46,7 +46,7 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
         name: "mysql/mysql-read".into(),
         expectation: Expectation::Seen,
         service: Some(name("mysql-read")),
-        port: 3306,
+        port: None,
         pace,
         statefulset: None,
         forget_after: Duration::from_secs(3600),
@@ -89,8 +89,14 @@ struct Story {
 impl Story {
     /// So many replicas are there from the beginning.
     fn begins(&mut self, replicas: u32) {
-        let service =
-            Service { name: name("mysql-read"), headless: false, affinity: None, local_only: false, ports: [].into() };
+        let service = Service {
+            name: name("mysql-read"),
+            headless: false,
+            affinity: None,
+            local_only: false,
+            external: false,
+            ports: [].into(),
+        };
         self.tells(Object::Service(service), Seen::Listed, 0.0);
         self.tells(slice(replicas), Seen::Listed, 0.0);
         (0..replicas).for_each(|place| self.tells(pod(place), Seen::Listed, 0.0));
@@ -177,6 +183,7 @@ fn pod(place: u32) -> Object {
         name: name(&format!("mysql-{place}")),
         uid: format!("uid-{place}").into(),
         statefulset: Some("mysql".into()),
+        other_owner: None,
         addresses: Vec::new(),
         created: None,
         deleted: None,

@@ -69,7 +69,7 @@ fn snapshot(targets: u32) -> Snapshot {
     let clock = Clock::start();
     let spec = |target| TargetSpec {
         service: None,
-        port: 3306,
+        port: None,
         pace: ProbeIntervals::regular(Duration::from_secs(1)),
         statefulset: None,
         name: Arc::from(format!("team-{target}/mysql-read")),

@@ -51,10 +51,10 @@ impl Probing {
                 () = stop.cancelled() => return,
             }
         }
-        let prober = self.prober;
+        let (prober, plan) = (self.prober, self.plan.clone());
         let probe = move |sequence| {
-            let prober = Arc::clone(&prober);
-            async move { prober.probe(sequence).await }
+            let (prober, port) = (Arc::clone(&prober), plan.borrow().port);
+            async move { prober.probe_port(sequence, port).await }
         };
         self.schedule.run(self.id, self.plan, probe, events, stop.clone()).await;
         // A schedule with a limit ends before the program does.
@@ -75,7 +75,7 @@ impl Probing {
     }
 }
 
-/// Waits until the endpoints of the Service are listed or known to be unavailable.
+/// Waits until the endpoints of the Service and their servers are known, or known to be unavailable.
 async fn endpoints_known(service: &ObjectName, mut snapshots: watch::Receiver<Snapshot>) {
     let settled = |snapshot: &Snapshot| {
         let watches = snapshot.cluster.iter().flat_map(|cluster| &cluster.watches);
@@ -83,6 +83,11 @@ async fn endpoints_known(service: &ObjectName, mut snapshots: watch::Receiver<Sn
         watches
             .filter(|(name, _)| of_routing(name.kind) && name.namespace == service.namespace)
             .all(|(_, watch)| watch.settled())
+            && snapshot
+                .targets
+                .iter()
+                .filter(|target| target.service.as_ref() == Some(service))
+                .all(|target| target.servers_known)
     };
     // An error means that the state task has ended and the program is stopping.
     let _ = snapshots.wait_for(settled).await;

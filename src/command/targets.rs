@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::{Imbalance, Target},
     demo::Stage,
-    model::{CheckRules, ProbeIntervals, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
+    model::{CheckRules, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
     source::{
         kubernetes::{self, Namespaces, Record, Watcher},
         mysql::{Prober, ProberError},
@@ -189,9 +189,9 @@ impl Targets {
 }
 
 fn plan((target, check): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule) {
+    let mut pace = target.settings.intervals();
     // A check needs a fixed number of probes. Faster probing after events has no reader.
-    let regular = ProbeIntervals::regular(target.settings.interval.get());
-    let pace = if check.is_some() { regular } else { target.settings.intervals() };
+    pace.burst = pace.burst.filter(|_| check.is_none());
     let spec = TargetSpec {
         port: target.address.port,
         pace,

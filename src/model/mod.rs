@@ -14,7 +14,7 @@ mod state;
 mod target;
 mod verdict;
 
-pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, Severity};
+pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity};
 pub use cluster::ClusterNotice;
 pub use event::{Event, TargetSet, WatchUpdate};
 pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, Lag};
@@ -33,5 +33,5 @@ pub use target::{
 pub use verdict::evidence;
 pub use verdict::{
     AllAnswer, CheckResult, CheckRules, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError,
-    Expected, FewProbes, Outcome, Undecided, Verdict, VerdictRules, dirichlet_ln_evidence,
+    Expected, FewProbes, Outcome, Undecided, UndecidedReason, Verdict, VerdictRules, dirichlet_ln_evidence,
 };

@@ -149,7 +149,7 @@ mod tests {
         let running = run(TargetId(0), plan, probe, events, stop.clone());
         let planning = async {
             for (pod_probes, seconds) in plans {
-                planned.send_replace(ProbePlan { burst: false, pod_probes });
+                planned.send_replace(ProbePlan { pod_probes, ..ProbePlan::default() });
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
             stop.cancel();

@@ -190,7 +190,7 @@ mod tests {
         let (planned, plan) = watch::channel(ProbePlan::default());
         let planning = async move {
             tokio::time::sleep(burst.start).await;
-            planned.send_replace(ProbePlan { burst: true, pod_probes: Vec::new() });
+            planned.send_replace(ProbePlan { burst: true, ..ProbePlan::default() });
             tokio::time::sleep(burst.end.saturating_sub(burst.start)).await;
             planned.send_replace(ProbePlan::default());
         };

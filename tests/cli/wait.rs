@@ -16,7 +16,7 @@ fn snapshot(replicas: usize) -> Snapshot {
         expectation: Expectation::Seen,
         service: Some(cluster::name("mysql-read")),
         statefulset: None,
-        port: 3306,
+        port: None,
         pace: ProbeIntervals::regular(Duration::from_secs(1)),
         forget_after: Duration::from_secs(3600),
         check: None,

@@ -70,7 +70,7 @@ fn snapshot() -> Snapshot {
         name: "mysql/mysql-read".into(),
         expectation: Expectation::Seen,
         service: Some(cluster::name("mysql-read")),
-        port: 3306,
+        port: None,
         pace: ProbeIntervals::regular(Duration::from_secs(1)),
         statefulset: None,
         forget_after: Duration::from_secs(3600),

@@ -56,7 +56,7 @@ impl Observed {
             expectation: Expectation::Seen,
             service: target.service.clone(),
             statefulset: None,
-            port: 3306,
+            port: None,
             pace: target.settings.intervals(),
             forget_after: target.settings.forget_after.get(),
             check: None,

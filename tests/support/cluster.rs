@@ -52,6 +52,7 @@ pub(crate) fn objects(addresses: &[IpAddr], seen: Seen) -> Vec<Event> {
             name: name(&pod),
             uid: Arc::clone(&pod),
             statefulset: Some("mysql".into()),
+            other_owner: None,
             addresses: vec![*address],
             created: since,
             deleted: None,
@@ -76,6 +77,7 @@ pub(crate) fn objects(addresses: &[IpAddr], seen: Seen) -> Vec<Event> {
         headless: false,
         affinity: None,
         local_only: false,
+        external: false,
         ports: Arc::clone(&ports),
     };
     lists(Kind::Service, Object::Service(service));

@@ -11,7 +11,7 @@ mod names;
 mod severity;
 
 pub use histogram::Histogram;
-pub use limits::{OTHER, REPLICAS_MAX};
+pub use limits::{OTHER, REPLICAS_MAX, SERVICE_PORT};
 pub use moment::Moment;
 pub use names::{ObjectName, ObjectNameError, PodRef};
 pub use severity::Severity;
@@ -21,3 +21,4 @@ pub(crate) use condition::{Condition, NOTICE_EVERY, Progress};
 pub(crate) use human_duration::HumanDuration;
 pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};
 pub(crate) use named_enum::named_enum;
+pub(crate) use names::is_host_of;

@@ -43,6 +43,8 @@ pub(crate) struct Cluster {
     pending: Pending,
     /// The `StatefulSet` of a Service, where the user named it.
     named: BTreeMap<ObjectName, ObjectName>,
+    /// Services whose pods belong to no `StatefulSet`, with the controller of the pods.
+    without_set: BTreeMap<ObjectName, Option<Arc<str>>>,
     /// Why milestones cannot be written as Kubernetes Events.
     unrecorded: Option<Problem>,
 }
@@ -63,6 +65,7 @@ impl Cluster {
             behind.retain(|service| services.contains(service));
             !behind.is_empty()
         });
+        self.without_set.retain(|service, _| services.contains(service));
         for (set, services) in behind(&named) {
             self.sets.entry(set).or_default().extend(services);
         }
@@ -93,6 +96,9 @@ impl Cluster {
             updates.routing_changed.extend(here.cloned());
         }
         self.meet_sets(&self.services.clone());
+        if matches!(watch.kind, Kind::Pod | Kind::Slice | Kind::StatefulSet) {
+            self.compare_owners(&self.services.clone(), updates);
+        }
     }
 
     pub(crate) fn broken(&mut self, watch: &WatchName, problem: Problem, updates: &mut Updates) {
@@ -101,8 +107,19 @@ impl Cluster {
     }
 
     pub(crate) fn read(&mut self, service: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
-        self.index.read(&service.sibling(&read.pod.name), read, finished, updates);
+        let pod = service.sibling(&read.pod.name);
+        self.index.read(&pod, read, finished, updates);
+        // Behind proxies, only a read shows the StatefulSet.
+        if let Some(set) = self.index.statefulset_of(&pod).filter(|_| !self.named.contains_key(service)) {
+            self.without_set.remove(service);
+            self.sets.entry(set).or_default().insert(service.clone());
+        }
         self.changed(updates);
+    }
+
+    /// The pod beside `service` that has this host name.
+    pub(crate) fn pod_of_host(&self, service: &ObjectName, host: &str) -> Option<PodRef> {
+        self.index.pod_of_host(service, host)
     }
 
     pub(crate) fn direct_read(
@@ -165,13 +182,24 @@ impl Cluster {
     pub(crate) fn snapshot(&self, now: Moment) -> ClusterSnapshot {
         let pending =
             self.pvcs().filter_map(|(_, tracked)| pvc_waits::notice(tracked, self.index.reason(&tracked.pvc), now));
+        let without_set = self.without_set.iter().map(|(service, owner)| ClusterNotice::WithoutStatefulSet {
+            service: service.clone(),
+            owner: owner.clone(),
+        });
         let namespaces: BTreeSet<_> = self.named.keys().map(|service| &service.namespace).collect();
         let absent = namespaces.into_iter().flat_map(|namespace| self.absent(namespace));
         ClusterSnapshot {
             watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
             statefulsets: self.scale_events().map(|events| self.statefulset(events, now)).collect(),
             binds: self.binds(),
-            notices: self.watches.notices().chain(self.events_not_written()).chain(absent).chain(pending).collect(),
+            notices: self
+                .watches
+                .notices()
+                .chain(self.events_not_written())
+                .chain(absent)
+                .chain(pending)
+                .chain(without_set)
+                .collect(),
         }
     }
 
@@ -275,6 +303,25 @@ impl Cluster {
         }
         updates.routing_changed.retain(|service| self.services.contains(service));
         self.meet_sets(&updates.routing_changed);
+        self.compare_owners(&updates.routing_changed.clone(), updates);
+    }
+
+    /// Finds the Services without scale events.
+    fn compare_owners(&mut self, services: &BTreeSet<ObjectName>, updates: &mut Updates) {
+        for service in services {
+            let listed = |kind| self.watches.has_listed(kind, &service.namespace);
+            let has_set = self.named.contains_key(service) || self.sets.values().any(|behind| behind.contains(service));
+            if has_set || !listed(Kind::StatefulSet) || !listed(Kind::Pod) {
+                self.without_set.remove(service);
+                continue;
+            }
+            let Some(pod) = self.index.pod_without_set(service) else { continue };
+            let owner = pod.other_owner.clone();
+            if self.without_set.get(service) != Some(&owner) {
+                self.without_set.insert(service.clone(), owner.clone());
+                updates.notify([ClusterNotice::WithoutStatefulSet { service: service.clone(), owner }]);
+            }
+        }
     }
 }
 

@@ -36,6 +36,12 @@ pub enum ClusterNotice {
     NoStatefulSet {
         set: ObjectName,
     },
+    /// The pods behind a Service belong to no `StatefulSet`.
+    WithoutStatefulSet {
+        service: ObjectName,
+        /// Kind of their controller.
+        owner: Option<Arc<str>>,
+    },
     EventsNotWritten {
         /// The permission is missing.
         forbidden: bool,
@@ -70,6 +76,7 @@ impl ClusterNotice {
     pub fn severity(&self) -> Severity {
         match self {
             Self::WatchRecovered { .. }
+            | Self::WithoutStatefulSet { .. }
             | Self::PvcBound { .. }
             | Self::EventsWritten
             | Self::ScaleBegan { .. }
@@ -131,6 +138,17 @@ impl fmt::Display for ClusterNotice {
                 "StatefulSet {set} does not exist; correct its name in the configuration, or remove it there: readscope \
                  finds the StatefulSet of a Service by itself"
             ),
+            Self::WithoutStatefulSet { service, owner } => {
+                write!(f, "the pods behind {service} belong to ")?;
+                match owner {
+                    Some(owner) => write!(f, "a {owner}, not to a StatefulSet of Kubernetes")?,
+                    None => f.write_str("no controller")?,
+                }
+                f.write_str(
+                    ", so scale events, milestones and PVCs of the replicas are not known; reads and verdict are complete \
+                     without them",
+                )
+            }
             Self::EventsNotWritten { forbidden: true, .. } => f.write_str(
                 "not allowed to write milestones as Kubernetes Events; grant create on events.events.k8s.io to \
                  readscope's ServiceAccount, or turn the writing of Events off",

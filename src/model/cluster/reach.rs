@@ -1,5 +1,5 @@
-//! Which pods can be probed at their own addresses: the pods behind a Service, ready or not, and the other pods of
-//! their `StatefulSet`s, such as a primary that a read Service leaves out.
+//! Which endpoints can be probed at their own addresses: those of a Service, ready or not, and the other pods of their
+//! `StatefulSet`s, such as a primary that a read Service leaves out.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -18,7 +18,7 @@ pub(crate) struct Reachable {
 /// The pods behind `service` at `addresses` and the other pods of their `StatefulSet`s; at most [`REPLICAS_MAX`].
 pub(super) fn reachable<'a>(
     service: &ObjectName,
-    addresses: impl Iterator<Item = (&'a PodRef, SocketAddr)>,
+    addresses: impl Iterator<Item = (PodRef, SocketAddr)>,
     tracked: &TrackedObjects,
     set: impl Fn(&ObjectName) -> Option<&'a StatefulSet>,
 ) -> Vec<Reachable> {
@@ -33,7 +33,7 @@ pub(super) fn reachable<'a>(
             None if reachable.len() < REPLICAS_MAX => {
                 let name = service.sibling(&pod.name);
                 let coming_since = coming_since(tracked, &name, &pod.uid);
-                reachable.push(Reachable { pod: pod.clone(), addresses: vec![address], coming_since });
+                reachable.push(Reachable { pod, addresses: vec![address], coming_since });
                 let set = tracked.pod(&name).and_then(|pod| pod.statefulset.as_ref());
                 sets.extend(set.filter(|set| !sets.contains(set)).cloned());
             }

@@ -5,6 +5,7 @@ mod failure;
 mod latency;
 mod plan;
 mod probe;
+mod server_key;
 
 pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen, Unrouted};
 pub use failure::{Failure, FailureReason};
@@ -14,3 +15,4 @@ pub use probe::{Answer, Identity, Probe, Role, Timings};
 
 pub(crate) use plan::first_read_uncertainty;
 pub(crate) use probe::PodRead;
+pub(crate) use server_key::ServerKey;

@@ -26,6 +26,8 @@ pub struct Burst {
 pub struct ProbePlan {
     /// A new endpoint has not answered yet: [`Burst`] applies.
     pub burst: bool,
+    /// The port of the Service, once it is known.
+    pub port: Option<u16>,
     pub pod_probes: Vec<PodProbe>,
 }
 

@@ -153,7 +153,14 @@ impl Fact {
         match self {
             Self::Service { local_only } => {
                 let ports = Arc::default();
-                let service = Service { name: name("mysql-read"), headless: false, affinity: None, local_only, ports };
+                let service = Service {
+                    name: name("mysql-read"),
+                    headless: false,
+                    affinity: None,
+                    local_only,
+                    external: false,
+                    ports,
+                };
                 (Kind::Service, Object::Service(service))
             }
             Self::Slice { ready } => {
@@ -179,6 +186,7 @@ impl Fact {
                     name: name(&format!("mysql-{ordinal}")),
                     uid: pod(ordinal, uid).uid,
                     statefulset: Some("mysql".into()),
+                    other_owner: None,
                     addresses: vec![Ipv4Addr::new(10, 0, 0, u8::try_from(ordinal).unwrap()).into()],
                     created,
                     deleted: created.filter(|_| terminates),

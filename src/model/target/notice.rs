@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::model::{
-    base::{HumanDuration, OTHER, REPLICAS_MAX, Severity},
-    cluster::Rule,
+    base::{HumanDuration, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity},
+    cluster::{Matching, Port, Rule},
     probe::{Anomaly, FailureReason, Role, Unrouted},
     verdict::{FewProbes, Verdict},
 };
@@ -73,6 +73,17 @@ pub enum TargetNotice {
         unrouted: Unrouted,
         reads: u64,
     },
+    /// The Service does not say which of its ports is that of `MySQL`.
+    NoPort {
+        ports: Arc<[Port]>,
+    },
+    /// The expected replicas are not known from the endpoints.
+    EndpointsNameNoServers {
+        /// Absent for an `ExternalName`.
+        matching: Option<Matching>,
+        /// The configuration lists the expected replicas.
+        listed: bool,
+    },
     /// The Service routes nothing to the location of readscope, because of this rule.
     NothingRouted {
         rule: Rule,
@@ -91,7 +102,8 @@ impl TargetNotice {
             | Self::Returned { .. }
             | Self::Recovered { .. }
             | Self::OnTime { .. }
-            | Self::UnroutedCleared { .. } => Severity::Info,
+            | Self::UnroutedCleared { .. }
+            | Self::EndpointsNameNoServers { .. } => Severity::Info,
             Self::Anomaly { .. }
             | Self::FewProbes(_)
             | Self::Silent { .. }
@@ -99,6 +111,7 @@ impl TargetNotice {
             | Self::Skipping { .. }
             | Self::TooManyReplicas
             | Self::Unrouted { .. }
+            | Self::NoPort { .. }
             | Self::NothingRouted { .. } => Severity::Warning,
         }
     }
@@ -155,6 +168,38 @@ impl fmt::Display for TargetNotice {
             ),
             Self::UnroutedCleared { unrouted, reads } => {
                 write!(f, "{} no longer answer ({reads} reads before that)", unrouted.servers())
+            }
+            Self::NoPort { ports } => {
+                let ports = ports.iter().map(|port| match &*port.name {
+                    "" => port.number.to_string(),
+                    name => format!("{} ({name})", port.number),
+                });
+                let ports: Vec<_> = ports.collect();
+                write!(
+                    f,
+                    "the Service has no port {SERVICE_PORT}; it has {}; set the address with one of these ports, or name \
+                     one of them mysql in the Service",
+                    ports.join(", ")
+                )
+            }
+            Self::EndpointsNameNoServers { matching, listed } => {
+                f.write_str(match matching {
+                    None | Some(Matching::Endpoints) => {
+                        "the Service is an ExternalName and has no endpoints, so it is probed like an address"
+                    }
+                    Some(Matching::Proxies) => {
+                        "reads go through proxies: the endpoints of the Service lead to other servers, and these count \
+                         as the replicas"
+                    }
+                    Some(Matching::Unknown) => {
+                        "the servers that answer cannot be matched with the endpoints of the Service, because the \
+                         endpoints do not answer at their own addresses"
+                    }
+                })?;
+                if *listed {
+                    return Ok(());
+                }
+                f.write_str("; to find missing replicas, list the expected ones")
             }
             Self::NothingRouted { rule: Rule::Ready | Rule::Headless } => f.write_str(
                 "the Service routes no reads: no pod behind it is ready; check the pods, and that the Service's \

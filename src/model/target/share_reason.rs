@@ -92,7 +92,7 @@ mod tests {
             let name = Arc::from(*name);
             Routed { pod: None, name, addresses: Vec::new(), serving: true, standing: *standing }
         };
-        Routing { rule: Rule::Ready, affinity: None, endpoints: endpoints.iter().map(endpoint).collect() }
+        Routing { rule: Rule::Ready, endpoints: endpoints.iter().map(endpoint).collect(), ..Routing::default() }
     }
 
     #[test]

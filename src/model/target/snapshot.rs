@@ -55,6 +55,8 @@ pub struct TargetSnapshot {
     pub share_basis: ShareBasis,
     /// Absent without a Service, and until the routing is known.
     pub routing: Option<Routing>,
+    /// False while pod probes may still find the servers of endpoints, which gives replicas their names.
+    pub servers_known: bool,
     /// Newest first, bounded.
     pub last_reads: Arc<VecDeque<AnswerSeen>>,
     /// Newest first, bounded.

@@ -1,15 +1,18 @@
 //! One target, built from its probes and the routing of its Service.
 
 #[cfg(test)]
+mod answering;
+#[cfg(test)]
 mod verdicts;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     burst::Bursts,
     conditions::Conditions,
     expected_replicas::ExpectedReplicas,
     notice::TargetNotice,
+    pod_servers::{SETTLE_EVERY, is_address},
     read_counters::ReadCounters,
     read_history::ReadHistory,
     replica::Replica,
@@ -20,8 +23,8 @@ use super::{
     spec::TargetSpec,
 };
 use crate::model::{
-    base::{Moment, OTHER, ObjectName},
-    cluster::{Reachable, Routing},
+    base::{Moment, OTHER, ObjectName, PodRef, SERVICE_PORT},
+    cluster::{Matching, Reachable, Routing, Rule, client_port},
     freshness::PodProbes,
     probe::{
         Anomaly, AnomalySeen, Answer, FailureReason, Latency, PodProbeResult, PodRead, Probe, ProbePlan, Role, Unrouted,
@@ -88,14 +91,26 @@ impl Target {
     }
 
     pub(crate) fn pod_probe_port(&self) -> Option<u16> {
-        self.pod_probes.as_ref().map(|_| self.spec.port)
+        self.pod_probes.as_ref().map(|_| self.port().unwrap_or(SERVICE_PORT))
     }
 
-    /// Returns details if a pod answered.
-    pub(crate) fn probed(&mut self, probe: Probe, now: Moment, notices: &mut Vec<TargetNotice>) -> Option<PodRead> {
+    /// Absent while the Service is not known, and if it has no port that must be meant.
+    fn port(&self) -> Option<u16> {
+        self.spec.port.or_else(|| client_port(&self.expected_replicas.routing()?.ports))
+    }
+
+    /// `host` is the pod whose name is the server's host name. Returns details if a pod answered.
+    pub(crate) fn probed(
+        &mut self,
+        probe: Probe,
+        host: Option<PodRef>,
+        now: Moment,
+        notices: &mut Vec<TargetNotice>,
+    ) -> Option<PodRead> {
         let Probe { sequence, started, finished, outcome } = probe;
         let (answered_by, read) = match outcome {
             Ok(answer) => {
+                self.expected_replicas.read_by(&answer.identity, host);
                 let name = self.answered(answer, started, finished, now, notices);
                 let read = self.read(&name, started, now);
                 (Ok(name), read)
@@ -110,7 +125,7 @@ impl Target {
         };
         self.expect(now);
         if let (Some(rules), None) = (&self.spec.check, &self.check) {
-            let affinity = self.expected_replicas.routing().and_then(|routing| routing.affinity);
+            let affinity = self.affinity();
             // Created with the first probe, when the routing is known.
             self.check = Some(Check::new(rules.clone(), self.expected_replicas.expectation(), affinity));
         }
@@ -131,22 +146,41 @@ impl Target {
         self.conditions.skipped(count, self.counters.probes, now, notices);
     }
 
-    pub(crate) fn pod_probed(&mut self, probed: &PodProbeResult, now: Moment) {
+    /// `host` is the pod whose name is the server's host name.
+    pub(crate) fn pod_probed(&mut self, probed: &PodProbeResult, host: Option<&PodRef>, now: Moment) {
         let Some(pod_probes) = &mut self.pod_probes else { return };
+        let pod = &probed.pod;
+        if let Ok(answer) = &probed.probe.outcome
+            && pod_probes.is_reachable(&pod.uid)
+        {
+            self.expected_replicas.found_in(pod, &answer.identity, host, now);
+            if self.expected_replicas.is_proxy_at(&pod.uid) {
+                pod_probes.leave_out(&pod.uid);
+            } else if is_address(&pod.name) && self.expected_replicas.is_server_at(pod) {
+                let name = self.replicas.meet_server(&answer.identity, &self.expected_replicas, now);
+                self.expected_replicas.name_address(&pod.name, &name);
+                self.replicas.leave_out(&pod.name);
+            }
+        }
         pod_probes.probed(probed, now);
         if let Ok(answer) = &probed.probe.outcome {
             let started = probed.probe.started;
             let judged = pod_probes.assess(&answer.identity, started, now);
-            if let Some(replica) = self.replicas.get_mut(&probed.pod.name) {
+            let name = self.expected_replicas.replica_in(pod);
+            if let Some(replica) = name.and_then(|name| self.replicas.get_mut(name)) {
                 replica.lags(judged.lag, started);
             }
         }
+        self.compare(now);
         self.update_pods();
     }
 
-    pub(crate) fn reach(&mut self, reachable: Vec<Reachable>, now: Moment) {
+    pub(crate) fn reach(&mut self, mut reachable: Vec<Reachable>, now: Moment) {
         if let Some(pod_probes) = &mut self.pod_probes {
+            self.expected_replicas.reach(&reachable);
+            reachable.retain(|reachable| !self.expected_replicas.is_proxy_at(&reachable.pod.uid));
             pod_probes.reach(reachable, now);
+            self.compare(now);
             self.update_pods();
         }
     }
@@ -160,16 +194,44 @@ impl Target {
             self.bursts.routed(routing, now);
         }
         let newly_expected = self.expected_replicas.routed(routing, now);
-        let pods = self.expected_replicas.routing().into_iter().flat_map(|routing| &routing.endpoints);
-        for endpoint in pods.filter(|endpoint| endpoint.pod.is_some()) {
-            self.replicas.meet(&endpoint.name);
-            self.replicas.pod(&endpoint.name, None);
-        }
+        self.meet_endpoints();
         self.replicas.expect_from_now(&newly_expected);
+        self.compare(now);
         self.expect(now);
     }
 
+    fn meet_endpoints(&mut self) {
+        let Some(routing) = self.expected_replicas.routing() else { return };
+        for endpoint in &routing.endpoints {
+            let has_server = match routing.matching {
+                Matching::Endpoints => true,
+                Matching::Unknown => self.replicas.answered().any(|name| *name == endpoint.name),
+                Matching::Proxies => false,
+            };
+            if has_server || self.expected_replicas.is_configured(&endpoint.name) {
+                self.replicas.meet(&endpoint.name);
+                self.replicas.pod(&endpoint.name, None);
+            } else {
+                self.replicas.leave_out(&endpoint.name);
+            }
+        }
+    }
+
+    /// Compares the servers that answer with the endpoints.
+    fn compare(&mut self, now: Moment) {
+        let pod_probes = self.pod_probes.as_ref();
+        let is_known = |at: &str| pod_probes.is_none_or(|pod_probes| !pod_probes.may_find(at));
+        let before = self.expected_replicas.matching();
+        let newly_expected = self.expected_replicas.compare(&self.replicas.answered(), is_known);
+        if self.expected_replicas.matching() != before {
+            self.meet_endpoints();
+            self.replicas.expect_from_now(&newly_expected);
+            self.expect(now);
+        }
+    }
+
     pub(crate) fn pod_gone(&mut self, name: &str, now: Moment) {
+        self.expected_replicas.pod_gone(name);
         self.replicas.pod(name, Some(now));
     }
 
@@ -206,8 +268,15 @@ impl Target {
     }
 
     pub(crate) fn new_plan(&mut self, now: Moment) -> Option<ProbePlan> {
-        let pod_probes = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
-        let plan = ProbePlan { burst: self.bursts.is_on(), pod_probes };
+        let mut pod_probes = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
+        // A check needs only the names of the servers.
+        pod_probes.retain(|probe| self.spec.check.is_none() || !self.expected_replicas.is_server_at(&probe.pod));
+        for pod_probe in &mut pod_probes {
+            if self.expected_replicas.is_unclear_at(&pod_probe.pod.uid) {
+                pod_probe.every = pod_probe.every.min(SETTLE_EVERY);
+            }
+        }
+        let plan = ProbePlan { burst: self.bursts.is_on(), port: self.port(), pod_probes };
         if plan == self.plan {
             return None;
         }
@@ -242,11 +311,18 @@ impl Target {
                 interval_reads: self.evaluator.interval_reads(),
             },
             routing: self.expected_replicas.routing().cloned(),
+            servers_known: self.servers_known(),
             last_reads: self.history.last_reads(),
             last_failures: self.history.last_failures(),
             notices: self.notices(),
             check: self.check.as_ref().and_then(Check::outcome),
         }
+    }
+
+    /// False while pod probes may still find the servers of endpoints.
+    fn servers_known(&self) -> bool {
+        let pod_probes = self.pod_probes.as_ref();
+        self.expected_replicas.servers_known(|at| pod_probes.is_none_or(|pod_probes| !pod_probes.may_find(at)))
     }
 
     fn replica_snapshots(&self) -> Vec<ReplicaSnapshot> {
@@ -281,12 +357,20 @@ impl Target {
         let silent = silent.map(|replica| silence(replica, reads, self.expected_replicas.expectation(), replicas));
         let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
         let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
-        let nowhere = self.expected_replicas.routing().filter(|routing| routing.routed().next().is_none());
+        let routing = self.expected_replicas.routing();
+        let unnamed = routing.filter(|routing| !routing.names_servers());
+        let unnamed = unnamed.map(|routing| TargetNotice::EndpointsNameNoServers {
+            matching: (routing.rule != Rule::ExternalName).then_some(routing.matching),
+            listed: matches!(self.expected_replicas.expectation(), Expectation::Listed(_)),
+        });
+        let nowhere = routing.filter(|routing| routing.names_servers() && routing.routed().next().is_none());
         let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
+        let portless = routing.filter(|routing| self.port().is_none() && !routing.ports.is_empty());
+        let portless = portless.map(|routing| TargetNotice::NoPort { ports: Arc::clone(&routing.ports) });
         let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
         let wrong = alarm.into_iter().chain(self.conditions.notices(self.counters.probes));
-        let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
-        wrong.chain(self.few_probes()).chain(self.replicas.version_skew()).collect()
+        let wrong = wrong.chain(portless).chain(nowhere).chain(silent).chain(overflow);
+        wrong.chain(self.few_probes()).chain(unnamed).chain(self.replicas.version_skew()).collect()
     }
 
     fn answered(
@@ -320,7 +404,8 @@ impl Target {
             Role::Primary => Anomaly::Primary { replica: Arc::clone(&name) },
             Role::Replica => Anomaly::Unexpected { replica: Arc::clone(&name) },
         });
-        for anomaly in [changed, left_out, self.replicas.shares_id(&name, now)].into_iter().flatten() {
+        self.compare(now);
+        for anomaly in changed.into_iter().chain(left_out).chain(self.replicas.shares(&name, now)) {
             if let Some(check) = &mut self.check {
                 check.anomaly(&anomaly);
             }
@@ -349,8 +434,8 @@ impl Target {
         if let (Some(pod_probes), Some(replica)) = (&mut self.pod_probes, self.replicas.get_mut(name))
             && let Some(identity) = &replica.identity
         {
-            if let Some(pod) = &pod {
-                pod_probes.answered(&pod.uid, identity, started, now);
+            if let Some(uid) = self.expected_replicas.probed_at(name) {
+                pod_probes.answered(uid, identity, started, now);
             }
             let judged = pod_probes.assess(identity, started, now);
             fresh = judged.stale == Some(false);
@@ -370,12 +455,17 @@ impl Target {
     fn update_pods(&mut self) {
         let Some(pod_probes) = &self.pod_probes else { return };
         for replica in self.replicas.iter_mut() {
-            replica.pod_probe_up = self.expected_replicas.pod(&replica.name).and_then(|pod| pod_probes.is_up(&pod.uid));
+            let at = self.expected_replicas.probed_at(&replica.name);
+            replica.pod_probe_up = at.and_then(|uid| pod_probes.is_up(uid));
         }
     }
 
+    fn affinity(&self) -> Option<Duration> {
+        self.expected_replicas.routing().and_then(|routing| routing.affinity)
+    }
+
     fn expect(&mut self, now: Moment) {
-        self.evaluator.pin(self.expected_replicas.routing().and_then(|routing| routing.affinity));
+        self.evaluator.pin(self.affinity());
         match self.expected_replicas.expectation() {
             Expectation::Listed(entries) => {
                 self.evaluator.expect(entries.iter().map(|entry| (&entry.name, entry.weight)), true, now);
@@ -406,7 +496,14 @@ impl Target {
     fn silence(&mut self, notices: &mut Vec<TargetNotice>) {
         let (reads, replicas) = (self.replicas.reads(), self.replicas.len());
         let expectation = self.expected_replicas.expectation();
+        let pinned = self.affinity().is_some();
         for replica in self.replicas.iter_mut() {
+            if pinned {
+                // The reads of a pinned client say nothing about the other replicas, and do not count as missed later.
+                replica.reads_then = reads;
+                replica.silent = false;
+                continue;
+            }
             let silent = replica.is_silent(reads, expectation, replicas);
             if silent != replica.silent {
                 replica.silent = silent;

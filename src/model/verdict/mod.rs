@@ -12,7 +12,7 @@ pub use check::{CheckResult, CheckRules, Decision, Outcome};
 pub use evaluator::VerdictRules;
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use fairness::dirichlet_ln_evidence;
-pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewProbes, Undecided, Verdict};
+pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewProbes, Undecided, UndecidedReason, Verdict};
 
 pub(crate) use check::Check;
 pub(crate) use evaluator::Evaluator;

@@ -51,6 +51,16 @@ pub enum Undecided {
     },
 }
 
+named_enum! {
+    pub enum UndecidedReason {
+        FewReplicas = "few_replicas",
+        SessionAffinity = "session_affinity",
+        Failures = "failures",
+        FewReads = "few_reads",
+        Suspicion = "suspicion",
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Culprit {
     pub replica: Arc<str>,
@@ -125,7 +135,19 @@ impl Verdict {
 
     #[must_use]
     pub fn is_undecided(&self) -> bool {
-        matches!(self, Self::Undecided(_))
+        self.undecided().is_some()
+    }
+
+    #[must_use]
+    pub fn undecided(&self) -> Option<UndecidedReason> {
+        let Self::Undecided(why) = self else { return None };
+        Some(match why {
+            Undecided::FewReplicas { .. } => UndecidedReason::FewReplicas,
+            Undecided::Affinity { .. } => UndecidedReason::SessionAffinity,
+            Undecided::Failures { .. } => UndecidedReason::Failures,
+            Undecided::FewReads { .. } => UndecidedReason::FewReads,
+            Undecided::Suspicion { .. } => UndecidedReason::Suspicion,
+        })
     }
 
     /// The largest part of the evidence first; empty without an alarm.

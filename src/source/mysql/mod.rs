@@ -21,7 +21,7 @@ use super::resolve::{Resolver, ResolverError};
 use crate::{
     clock::Clock,
     config::{PasswordError, Target},
-    model::{Answer, Failure, FailureReason, Probe, Timings},
+    model::{Answer, Failure, FailureReason, Probe, SERVICE_PORT, Timings},
     panics::contain,
 };
 
@@ -34,6 +34,16 @@ pub struct Prober {
     clock: Clock,
     resolver: Resolver,
     options: Options,
+}
+
+/// Where a probe connects.
+#[derive(Clone, Copy, Debug)]
+enum At<'a> {
+    /// The target's name, at this port.
+    Name {
+        port: u16,
+    },
+    Addresses(&'a [SocketAddr]),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +65,19 @@ impl Prober {
 
     /// A failed probe is data, not an error.
     pub async fn probe(&self, sequence: u64) -> Probe {
-        self.dated(sequence, self.attempt(None)).await
+        self.probe_port(sequence, None).await
+    }
+
+    /// Connects to this port, if the target names none.
+    pub async fn probe_port(&self, sequence: u64, port: Option<u16>) -> Probe {
+        let port = self.target.address.port.or(port).unwrap_or(SERVICE_PORT);
+        self.dated(sequence, self.attempt(At::Name { port })).await
     }
 
     /// Probes the first of `addresses` that does not refuse. The certificate must be valid for the target's name, as
     /// for clients of the Service. The sequence number of the result has no meaning.
     pub async fn probe_at(&self, addresses: &[SocketAddr]) -> Probe {
-        self.dated(0, self.attempt(Some(addresses))).await
+        self.dated(0, self.attempt(At::Addresses(addresses))).await
     }
 
     async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Probe {
@@ -74,8 +90,7 @@ impl Prober {
         Probe { sequence, started, finished: self.clock.now(), outcome }
     }
 
-    /// Without `given` addresses, resolves the target's name.
-    async fn attempt(&self, given: Option<&[SocketAddr]>) -> Result<Answer, Failure> {
+    async fn attempt(&self, at: At<'_>) -> Result<Answer, Failure> {
         let began = Instant::now();
         let mut end = pin!(sleep_until(began + self.target.settings.timeout.get()));
         let late = |phase: &str, address| Failure {
@@ -84,10 +99,10 @@ impl Prober {
             address,
         };
 
-        let addresses = match given {
-            Some(given) => given.to_vec(),
-            None => match before(end.as_mut(), self.resolver.resolve()).await {
-                Some(ips) => ips?.into_iter().map(|ip| SocketAddr::new(ip, self.target.address.port)).collect(),
+        let addresses = match at {
+            At::Addresses(given) => given.to_vec(),
+            At::Name { port } => match before(end.as_mut(), self.resolver.resolve()).await {
+                Some(ips) => ips?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
                 None => return Err(late("resolving the name", None)),
             },
         };
@@ -101,7 +116,7 @@ impl Prober {
         let (mut connection, address) = logged_in?;
         let logged_in = Instant::now();
 
-        let answered = before(end.as_mut(), contain(first_row(&mut connection))).await;
+        let answered = before(end.as_mut(), contain(identity_row(&mut connection))).await;
         let queried = Instant::now();
         let is_usable = matches!(answered, Some(Ok(Ok(_) | Err(Error::Server(_)))));
         let failed = |reason, text| Failure { reason, text, address: Some(address) };
@@ -161,8 +176,17 @@ impl Prober {
 }
 
 /// `None` if the query returns no row.
-async fn first_row(connection: &mut Conn) -> Result<Option<Row>, Error> {
-    let mut result = connection.query_iter(identity::QUERY).await?;
+async fn identity_row(connection: &mut Conn) -> Result<Option<Row>, Error> {
+    match first_row(connection, identity::QUERY).await {
+        Err(refusal) if identity::refuses_a_variable(&refusal) => {
+            first_row(connection, identity::PLAIN_QUERY).await.map_err(|_| refusal)
+        }
+        answered => answered,
+    }
+}
+
+async fn first_row(connection: &mut Conn, query: &str) -> Result<Option<Row>, Error> {
+    let mut result = connection.query_iter(query).await?;
     let first = result.next().await?;
     if first.is_none() {
         return Ok(None);

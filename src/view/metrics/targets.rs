@@ -120,8 +120,8 @@ pub(super) const METRICS: &[Definition] = &[
         kind: Kind::Counter,
         labels: &["target", "kind"],
         help: "Reads that show a problem, by kind. From a server that should have had no reads for 30 s: no_endpoint, \
-               elsewhere, not_ready, terminating. With an ambiguous identity: shared_server_id, changed_server_id, \
-               changed_server_uuid. From a server missing in the list of expected replicas: unexpected, primary.",
+               elsewhere, not_ready, terminating. With an ambiguous identity: shared_server_id, \
+               shared_server_uuid, changed_server_id, changed_server_uuid. From a server missing in the list of expected replicas: unexpected, primary.",
         read: anomalies,
     },
     Definition {

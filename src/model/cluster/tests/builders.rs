@@ -66,6 +66,7 @@ pub(super) fn pod(pod: &str) -> Fact<Pod> {
         name: name(pod),
         uid: format!("{pod}-a").into(),
         statefulset: Some("mysql".into()),
+        other_owner: None,
         addresses: Vec::new(),
         created: None,
         deleted: None,
@@ -258,6 +259,7 @@ impl Story {
             headless: false,
             affinity: None,
             local_only: false,
+            external: false,
             ports: Arc::default(),
         };
         story.at(0.0).takes(Change::Applied(Object::Service(service), Seen::Listed));

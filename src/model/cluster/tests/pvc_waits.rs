@@ -40,6 +40,7 @@ impl Observed {
             headless: false,
             affinity: None,
             local_only: false,
+            external: false,
             ports: std::sync::Arc::default(),
         };
         observed.at(5000.0, Object::Service(service));

@@ -42,7 +42,7 @@ impl Story {
         let probe = Probe { sequence: self.sequence, started: at, finished: at, outcome };
         self.sequence += 1;
         let mut notices = Vec::new();
-        self.target.probed(probe, at, &mut notices);
+        self.target.probed(probe, None, at, &mut notices);
         self.target.tick(at, &mut notices);
         self.news.extend(notices.iter().map(ToString::to_string));
     }
@@ -66,7 +66,7 @@ impl Story {
         let mut probes: Vec<_> = (0..count).map(probe).collect();
         probes.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         for (finished, probe) in probes {
-            self.target.probed(probe, Moment::at(finished), &mut Vec::new());
+            self.target.probed(probe, None, Moment::at(finished), &mut Vec::new());
         }
     }
 
