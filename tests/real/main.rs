@@ -28,6 +28,7 @@ mod counting;
 mod dashboard;
 mod faults;
 mod freshness;
+mod identity;
 mod names;
 mod proxies;
 mod reloading;
