@@ -35,7 +35,7 @@ pub(crate) struct ExpectedReplicas {
     pod_servers: PodServers,
     /// Names of the servers at endpoints without a pod, by address.
     at_addresses: BTreeMap<Arc<str>, Arc<str>>,
-    /// Pods that answered and are not endpoints, by name.
+    /// Pods with servers that are not endpoints, by name.
     others: BTreeMap<Arc<str>, PodRef>,
     /// An endpoint was matched with a server.
     matched: bool,
@@ -125,7 +125,11 @@ impl ExpectedReplicas {
     /// A read of this server. `host` is the pod whose name is its host name.
     pub(crate) fn read_by(&mut self, identity: &Identity, host: Option<PodRef>) {
         self.pod_servers.answered(&ServerKey::of(identity));
-        let Some(pod) = host else { return };
+        self.meet_pod(host);
+    }
+
+    fn meet_pod(&mut self, pod: Option<PodRef>) {
+        let Some(pod) = pod else { return };
         if self.endpoints().all(|endpoint| endpoint.pod.as_ref().is_none_or(|known| known.name != pod.name)) {
             self.others.insert(Arc::clone(&pod.name), pod);
         }
@@ -134,14 +138,15 @@ impl ExpectedReplicas {
     /// A pod probe found this server. `host` is the pod whose name is its host name.
     pub(crate) fn found_in(&mut self, pod: &PodRef, identity: &Identity, host: Option<&PodRef>, now: Moment) {
         self.pod_servers.found(pod, ServerKey::of(identity), host, now);
+        self.meet_pod(host.cloned());
     }
 
-    /// Names the server at an endpoint without a pod, once it is known.
-    pub(crate) fn name_address(&mut self, address: &Arc<str>, name: &Arc<str>) {
+    /// Names the server at an endpoint without a pod, once it is known. Returns the earlier name.
+    pub(crate) fn name_address(&mut self, address: &Arc<str>, name: &Arc<str>) -> Arc<str> {
         let before = self.at_addresses.insert(Arc::clone(address), Arc::clone(name));
         let before = before.unwrap_or_else(|| Arc::clone(address));
         if before == *name {
-            return;
+            return before;
         }
         if let Some(stood) = self.standings.remove(&before) {
             self.standings.insert(Arc::clone(name), stood);
@@ -155,6 +160,7 @@ impl ExpectedReplicas {
             }
         }
         self.renew();
+        before
     }
 
     pub(crate) fn reach(&mut self, reachable: &[Reachable]) {
@@ -194,9 +200,7 @@ impl ExpectedReplicas {
         is_known: impl Fn(&str) -> bool,
     ) -> Vec<Arc<str>> {
         let Some(routing) = &self.routing else { return Vec::new() };
-        let mut routed = routing.routed().map(|endpoint| (endpoint, place(endpoint))).peekable();
-        let nothing_routed = routed.peek().is_none();
-        let routed: Vec<_> = routed.collect();
+        let routed: Vec<_> = routing.routed().map(|endpoint| (endpoint, place(endpoint))).collect();
         let is_proxy = routed.iter().any(|(_, at)| self.pod_servers.is_proxy(at));
         let is_matched = |(endpoint, at): &(&Routed, Arc<str>)| {
             self.pod_servers.is_server(at) || answered.clone().any(|name| *name == endpoint.name)
@@ -207,7 +211,7 @@ impl ExpectedReplicas {
         let is_known = |at: &str| is_known(at) || self.pod_servers.is_server(at);
         let all_known = routed.iter().all(|(_, at)| is_known(at));
         let unmatched = !self.matched || routed.iter().any(|one| one.0.pod.is_none() && !is_matched(one));
-        let matching = if nothing_routed {
+        let matching = if routed.is_empty() {
             Matching::Endpoints
         } else if is_proxy {
             Matching::Proxies

@@ -32,6 +32,8 @@ struct Found {
     answers: u32,
     /// Servers that answered here before.
     before: Vec<ServerKey>,
+    /// The server of another pod answered after the pod's own.
+    strayed: bool,
     kind: Kind,
 }
 
@@ -52,9 +54,10 @@ impl Found {
 impl PodServers {
     /// `host` is the pod whose name is the host name of the server.
     pub(crate) fn found(&mut self, pod: &PodRef, server: ServerKey, host: Option<&PodRef>, now: Moment) {
+        let elsewhere = host.is_some_and(|host| host.uid != pod.uid) && !is_address(&pod.name);
         let kind = match host {
             Some(host) if host.uid == pod.uid => Kind::Host,
-            Some(_) if !is_address(&pod.name) => Kind::Proxy,
+            _ if elsewhere => Kind::Proxy,
             _ => Kind::Unclear,
         };
         let found = self.found.entry(Arc::clone(&pod.uid)).or_insert_with(|| Found {
@@ -64,10 +67,16 @@ impl PodServers {
             last: now,
             answers: 0,
             before: Vec::new(),
+            strayed: false,
             kind,
         });
+        if elsewhere && found.kind == Kind::Host {
+            // The pod may be gone, and its address may belong to the other one.
+            found.strayed = true;
+            return;
+        }
         if found.kind != Kind::Proxy {
-            found.kind = kind;
+            found.kind = if found.strayed { Kind::Proxy } else { kind };
         }
         if found.server == server {
             found.last = now;

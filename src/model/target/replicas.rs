@@ -252,24 +252,16 @@ impl Replicas {
         }
         self.former.retain(|_, since| now.since(*since) < RETURNS_WITHIN);
         let returned = self.former.contains_key(&key);
-        let mut replaced = None;
+        let predecessor = || self.by_key.iter().find(|(before, _)| **before != key && key.succeeds(before));
         let named = if let Some(fact) = fact {
             let holder = self.by_name.get(&fact.name).and_then(|holder| holder.identity.as_ref());
-            let before = holder.map(|holder| ServerKey::of(holder));
-            let same = |before: &ServerKey| fact.is_pod || key.is_on_host_of(before) || key.succeeds(before);
-            match before {
-                Some(before) if before != key && (returned && !fact.is_certain || !same(&before)) => {
-                    Named { name: self.second_name(&fact.name, identity), base: fact.name }
-                }
-                before => {
-                    replaced = before;
-                    Named { name: Arc::clone(&fact.name), base: fact.name }
-                }
-            }
-        } else if let Some((before, named)) =
-            self.by_key.iter().find(|(before, _)| !returned && **before != key && key.succeeds(before))
-        {
-            replaced = Some(before.clone());
+            let is_another = holder.map(|holder| ServerKey::of(holder)).is_some_and(|before| {
+                let same = fact.is_pod || key.is_on_host_of(&before) || key.succeeds(&before);
+                before != key && (returned && !fact.is_certain || !same)
+            });
+            let name = if is_another { self.second_name(&fact.name, identity) } else { Arc::clone(&fact.name) };
+            Named { name, base: fact.name }
+        } else if let Some((_, named)) = predecessor().filter(|_| !returned) {
             named.clone()
         } else {
             let base: Arc<str> = server_name(identity.server_id).into();
@@ -279,13 +271,14 @@ impl Replicas {
         if !self.by_name.contains_key(&named.name) && self.by_name.len() >= REPLICAS_MAX {
             return OTHER.into();
         }
-        if let Some(before) = replaced.filter(|before| *before != key) {
+        let name = Arc::clone(&named.name);
+        let replaced = self.by_key.iter().filter(|(before, named)| named.name == name && **before != key);
+        for before in replaced.map(|(before, _)| before.clone()).collect::<Vec<_>>() {
             self.by_key.remove(&before);
             if self.former.len() < REPLICAS_MAX {
                 self.former.insert(before, now);
             }
         }
-        let name = Arc::clone(&named.name);
         self.by_key.insert(key, named);
         if let Some(earlier) = known.map(|known| known.name).filter(|earlier| *earlier != name) {
             self.rename(&earlier, &name, expected_replicas);
@@ -294,7 +287,7 @@ impl Replicas {
     }
 
     /// Moves the reads of a server to its new name, if no other server has the earlier one.
-    fn rename(&mut self, earlier: &Arc<str>, name: &Arc<str>, expected_replicas: &ExpectedReplicas) {
+    pub(crate) fn rename(&mut self, earlier: &Arc<str>, name: &Arc<str>, expected_replicas: &ExpectedReplicas) {
         let kept = expected_replicas.keeps(earlier) && !expected_replicas.is_proxy(earlier);
         if kept || self.by_key.values().any(|named| named.name == *earlier) {
             return;
@@ -395,6 +388,18 @@ mod tests {
         assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
         assert_eq!(seen(&mut replicas, identity(2, "maria-0", "")), "server-2");
         assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
+    }
+
+    #[test]
+    fn a_server_that_changes_all_the_time_keeps_one_key() {
+        let expectation = listed(&["box"]);
+        let mut replicas = Replicas::new(&expectation);
+        let expected_replicas = ExpectedReplicas::new(expectation);
+        for n in 0..1000 {
+            replicas.meet_server(&identity(n, "box", &format!("uuid-{n}")), &expected_replicas, Moment::at(1.0));
+        }
+        assert_eq!((replicas.len(), replicas.by_key.len()), (1, 1));
+        assert!(replicas.former.len() <= REPLICAS_MAX);
     }
 
     #[test]

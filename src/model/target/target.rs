@@ -158,8 +158,10 @@ impl Target {
                 pod_probes.leave_out(&pod.uid);
             } else if is_address(&pod.name) && self.expected_replicas.is_server_at(pod) {
                 let name = self.replicas.meet_server(&answer.identity, &self.expected_replicas, now);
-                self.expected_replicas.name_address(&pod.name, &name);
-                self.replicas.leave_out(&pod.name);
+                let earlier = self.expected_replicas.name_address(&pod.name, &name);
+                if earlier != name {
+                    self.replicas.rename(&earlier, &name, &self.expected_replicas);
+                }
             }
         }
         pod_probes.probed(probed, now);

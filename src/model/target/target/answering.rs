@@ -402,6 +402,41 @@ fn servers_behind_proxies_are_the_replicas() {
     }
 }
 
+/// A proxy in the pod of each server, and a pod's address that another pod has now.
+#[test]
+fn a_pod_with_a_server_is_a_proxy_only_if_its_server_answers_again() {
+    let servers = servers(&THREE, own_uuid);
+    for (again, through) in [(false, false), (true, true)] {
+        let mut story = Story::new(&[], Some(pods(&THREE)));
+        for (pod, server) in THREE.iter().zip(&servers) {
+            story.pod_probe(pod, Some(server));
+        }
+        story.pod_probe("mysql-1", Some(&servers[2]));
+        if again {
+            story.pod_probe("mysql-1", Some(&servers[1]));
+        }
+        story.assert_all_well(&servers, &THREE);
+        let routing = story.target.snapshot().routing.unwrap();
+        assert_eq!(routing.to_string().contains("reads go through proxies"), through);
+    }
+}
+
+/// The addresses are those of pods of the namespace.
+#[test]
+fn addresses_of_pods_are_named_by_the_pods() {
+    let routing = Routing { endpoints: vec![at_address(11), at_address(12)], ..Routing::default() };
+    let mut story = Story::new(&[], Some(routing));
+    let servers = servers(&THREE[..2], own_uuid);
+    // The pods are listed after the first answers.
+    for _ in 0..2 {
+        story.pod_probes("192.0.2.11", &servers[0], 3);
+        story.pod_probes("192.0.2.12", &servers[1], 3);
+        story.beside.extend(["mysql-0", "mysql-1"].map(pod));
+    }
+    story.assert_all_well(&servers, &THREE[..2]);
+    assert!(!story.target.snapshot().routing.unwrap().to_string().contains("proxies"));
+}
+
 /// A proxy that led to one server long enough to look like it.
 #[test]
 fn a_proxy_that_looked_like_a_server_is_recognised_later() {
