@@ -53,8 +53,9 @@ impl Probing {
         }
         let (prober, plan) = (self.prober, self.plan.clone());
         let probe = move |sequence| {
-            let (prober, port) = (Arc::clone(&prober), plan.borrow().port);
-            async move { prober.probe_port(sequence, port).await }
+            let prober = Arc::clone(&prober);
+            let (port, any) = (plan.borrow().port, plan.borrow().chooses_address);
+            async move { prober.probe_service(sequence, port, any).await }
         };
         self.schedule.run(self.id, self.plan, probe, events, stop.clone()).await;
         // A schedule with a limit ends before the program does.

@@ -28,6 +28,9 @@ pub struct ProbePlan {
     pub burst: bool,
     /// The port of the Service, once it is known.
     pub port: Option<u16>,
+    /// The Service is headless: the client chooses among the addresses in DNS. Their order stays the same while a DNS
+    /// server caches the answer.
+    pub chooses_address: bool,
     pub pod_probes: Vec<PodProbe>,
 }
 

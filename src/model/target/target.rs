@@ -278,7 +278,12 @@ impl Target {
                 pod_probe.every = pod_probe.every.min(SETTLE_EVERY);
             }
         }
-        let plan = ProbePlan { burst: self.bursts.is_on(), port: self.port(), pod_probes };
+        let plan = ProbePlan {
+            burst: self.bursts.is_on(),
+            port: self.port(),
+            chooses_address: self.expected_replicas.routing().is_some_and(|routing| routing.rule == Rule::Headless),
+            pod_probes,
+        };
         if plan == self.plan {
             return None;
         }

@@ -14,6 +14,7 @@ use std::{
 
 use futures_util::FutureExt;
 use mysql_async::{Conn, Error, Row, prelude::Queryable};
+use rand::seq::SliceRandom as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::{failure::Stage, options::Options};
@@ -39,9 +40,10 @@ pub struct Prober {
 /// Where a probe connects.
 #[derive(Clone, Copy, Debug)]
 enum At<'a> {
-    /// The target's name, at this port.
+    /// The target's name, at this port; at a random address if `any`.
     Name {
         port: u16,
+        any: bool,
     },
     Addresses(&'a [SocketAddr]),
 }
@@ -65,13 +67,14 @@ impl Prober {
 
     /// A failed probe is data, not an error.
     pub async fn probe(&self, sequence: u64) -> Probe {
-        self.probe_port(sequence, None).await
+        self.probe_service(sequence, None, false).await
     }
 
-    /// Connects to this port, if the target names none.
-    pub async fn probe_port(&self, sequence: u64, port: Option<u16>) -> Probe {
+    /// Connects to this port of the Service, if the target names none; to any address of its name if `any`, else to the
+    /// first.
+    pub async fn probe_service(&self, sequence: u64, port: Option<u16>, any: bool) -> Probe {
         let port = self.target.address.port.or(port).unwrap_or(SERVICE_PORT);
-        self.dated(sequence, self.attempt(At::Name { port })).await
+        self.dated(sequence, self.attempt(At::Name { port, any })).await
     }
 
     /// Probes the first of `addresses` that does not refuse. The certificate must be valid for the target's name, as
@@ -101,8 +104,14 @@ impl Prober {
 
         let addresses = match at {
             At::Addresses(given) => given.to_vec(),
-            At::Name { port } => match before(end.as_mut(), self.resolver.resolve()).await {
-                Some(ips) => ips?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
+            At::Name { port, any } => match before(end.as_mut(), self.resolver.resolve()).await {
+                Some(ips) => {
+                    let mut ips = ips?;
+                    if any {
+                        ips.shuffle(&mut rand::rng());
+                    }
+                    ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
+                }
                 None => return Err(late("resolving the name", None)),
             },
         };

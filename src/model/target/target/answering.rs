@@ -188,6 +188,14 @@ fn a_pinned_client_does_not_make_other_replicas_silent() {
     assert_eq!((story.notices(), story.said("again")), (Vec::new(), false));
 }
 
+#[test]
+fn a_client_of_a_headless_service_chooses_among_the_addresses() {
+    for (rule, chooses) in [(Rule::Headless, true), (Rule::Ready, false)] {
+        let mut story = Story::new(&[], Some(Routing { rule, ..pods(&THREE) }));
+        assert_eq!(story.target.new_plan(Moment::START).unwrap().chooses_address, chooses);
+    }
+}
+
 const THREE: [&str; 3] = ["mysql-0", "mysql-1", "mysql-2"];
 
 #[test]
