@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
         write("readscope.yaml", CONFIGURATION);
         let link = Link::new();
         link.kubeconfig(lab, folder.path());
-        // Without any transaction, the lag of a server is unknown.
+        // Its removal is a transaction that mysql-2 lacks later.
         lab.sql("mysql-0", "CREATE DATABASE IF NOT EXISTS alerts");
         let probe = observing(lab, folder.path());
         let alertmanager = Alertmanager::start();
