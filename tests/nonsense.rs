@@ -155,7 +155,7 @@ proptest! {
                     probed(Ok(Answer { identity: *identity, timings, address }), total)
                 }
                 Step::Failure(reason) => {
-                    probed(Err(Failure { reason, text: "it failed".to_owned(), address: None }), Duration::ZERO)
+                    probed(Err(Failure { reason, text: "it failed".to_owned(), address: None, charge: None, advice: None }), Duration::ZERO)
                 }
                 Step::Skipped(count) => Event::Skipped { target: TARGET, count },
                 Step::Tick => Event::Tick,

@@ -180,6 +180,7 @@ fn pod(place: u32) -> Object {
         addresses: Vec::new(),
         created: None,
         deleted: None,
+        restarts: 0,
         conditions: PodConditions::default(),
     })
 }

@@ -254,7 +254,7 @@ impl<'a> Failure<'a> {
             time: Time(failure.time),
             reason: failure.reason.name().into(),
             error: failure.text.as_str().into(),
-            advice: failure.reason.advice().into(),
+            advice: failure.advice.into(),
             address: failure.address,
             duration_seconds: failure.duration.as_secs_f64(),
         }

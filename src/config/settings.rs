@@ -99,7 +99,8 @@ impl Settings {
 }
 
 impl MaxInFlight {
-    const LIMIT: usize = 1000;
+    /// They may all fail, and `model::Budgets` counts on it.
+    const LIMIT: usize = 32;
 
     #[must_use]
     pub fn get(self) -> NonZeroUsize {

@@ -162,6 +162,7 @@ impl Cluster {
                 addresses: Vec::new(),
                 created: whole_second(now),
                 deleted: None,
+                restarts: 0,
                 conditions: PodConditions::default(),
             };
             self.pods.insert(ordinal, pod);

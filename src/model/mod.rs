@@ -20,9 +20,9 @@ pub use event::{Event, TargetSet, WatchUpdate};
 pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, Lag};
 pub use notice::{Notice, Notification, Subject};
 pub use probe::{
-    Anomaly, AnomalyKind, AnomalySeen, Answer, Burst, Failure, FailureReason, Identity, Latency, Phase, PodProbe,
-    PodProbeCounts, PodProbeResult, Probe, ProbeIntervals, ProbePlan, ProbePurpose, Role, StartDelay, Timings,
-    Unrouted,
+    Anomaly, AnomalyKind, AnomalySeen, Answer, Budgets, Burst, Charge, Counted, Failure, FailureReason, Held, Identity,
+    Latency, Pause, Phase, PodKey, PodProbe, PodProbeCounts, PodProbeResult, Probe, ProbeIntervals, ProbePlan,
+    ProbePurpose, Role, StartDelay, Timings, Unrouted,
 };
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;

@@ -62,6 +62,9 @@ impl State {
             Event::Skipped { target, count } => {
                 self.change(target, &mut notifications, |target, notices| target.skipped(count, now, notices));
             }
+            Event::ProbingPaused { target, pause } => {
+                self.change(target, &mut notifications, |target, notices| target.paused(pause, notices));
+            }
             Event::PodProbed { target, probe } => self.pod_probed(target, &probe, now, &mut notifications),
             Event::Cluster { watch, update } => self.watched(&watch, update, now, &mut notifications),
             Event::Caption(caption) => self.caption = Some(caption),

@@ -86,8 +86,16 @@ fn snapshot() -> Snapshot {
         reason: FailureReason::Refused,
         text: "cannot log in to 10.0.0.1:3306".to_owned(),
         address: Some(([10, 0, 0, 1], 3306).into()),
+        charge: None,
+        advice: None,
     };
-    let other = Failure { reason: FailureReason::Auth, text: "access denied".to_owned(), address: None };
+    let other = Failure {
+        reason: FailureReason::Auth,
+        text: "access denied".to_owned(),
+        address: None,
+        charge: None,
+        advice: None,
+    };
     let outcomes = [Ok(identity(0)), Ok(identity(1)), Err(failure), Err(other), Ok(identity(7)), Ok(identity(1))];
     for (sequence, outcome) in (0..).zip(outcomes) {
         state.apply(probe(sequence, outcome, second(3)), second(3));

@@ -55,6 +55,7 @@ pub(crate) fn objects(addresses: &[IpAddr], seen: Seen) -> Vec<Event> {
             addresses: vec![*address],
             created: since,
             deleted: None,
+            restarts: 0,
             conditions: PodConditions { scheduled: since, sandbox: since, initialized: since, ready: since },
         };
         lists(Kind::Pod, Object::Pod(fact));

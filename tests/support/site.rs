@@ -102,6 +102,8 @@ pub(crate) fn snapshot() -> Snapshot {
         reason: FailureReason::Refused,
         text: "cannot log in to 10.0.0.1:3306: Connection refused (os error 111)".to_owned(),
         address: Some(([10, 0, 0, 1], 3306).into()),
+        charge: None,
+        advice: None,
     };
     let outcomes = [Ok(identity(1)), Ok(without_uuid), Ok(identity(1)), Err(failure)];
     for (sequence, outcome) in (0..).zip(outcomes) {

@@ -51,6 +51,8 @@ pub struct Pod {
     pub name: ObjectName,
     pub uid: Arc<str>,
     pub statefulset: Option<Arc<str>>,
+    /// Of its containers together.
+    pub restarts: u32,
     pub addresses: Vec<IpAddr>,
     /// By the clock of the API server.
     pub created: Option<Timestamp>,

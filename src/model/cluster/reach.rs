@@ -11,6 +11,8 @@ pub(crate) struct Reachable {
     pub(crate) pod: PodRef,
     /// Of all families, tried in this order as a client does.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Of its containers together.
+    pub(crate) restarts: u32,
     /// The creation of the pod, if it was seen and no pod probe was answered yet.
     pub(crate) coming_since: Option<Moment>,
 }
@@ -33,7 +35,8 @@ pub(super) fn reachable<'a>(
             None if reachable.len() < REPLICAS_MAX => {
                 let name = service.sibling(&pod.name);
                 let coming_since = coming_since(tracked, &name, &pod.uid);
-                reachable.push(Reachable { pod: pod.clone(), addresses: vec![address], coming_since });
+                let restarts = tracked.pod_of(&name, &pod.uid).map_or(0, |pod| pod.restarts);
+                reachable.push(Reachable { pod: pod.clone(), addresses: vec![address], restarts, coming_since });
                 let set = tracked.pod(&name).and_then(|pod| pod.statefulset.as_ref());
                 sets.extend(set.filter(|set| !sets.contains(set)).cloned());
             }
@@ -48,8 +51,9 @@ pub(super) fn reachable<'a>(
         if reachable.len() < REPLICAS_MAX && reachable.iter().all(|known| known.pod.uid != pod.uid) {
             let addresses = pod.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
             let coming_since = coming_since(tracked, &name, &pod.uid);
+            let restarts = pod.restarts;
             let pod = PodRef { name: Arc::clone(&name.name), uid: Arc::clone(&pod.uid) };
-            reachable.push(Reachable { pod, addresses, coming_since });
+            reachable.push(Reachable { pod, addresses, restarts, coming_since });
         }
     }
     reachable

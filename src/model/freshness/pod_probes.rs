@@ -153,7 +153,8 @@ impl PodProbes {
             } else if searching {
                 every = SEARCH_EVERY.min(self.interval);
             }
-            PodProbe { pod: reachable.pod.clone(), addresses: reachable.addresses.clone(), purpose, every }
+            let (pod, addresses) = (reachable.pod.clone(), reachable.addresses.clone());
+            PodProbe { pod, restarts: reachable.restarts, addresses, purpose, every }
         };
         self.reachable.iter().map(pod_probe).collect()
     }
@@ -206,6 +207,7 @@ mod tests {
         Reachable {
             pod: PodRef { name: uid.into(), uid: uid.into() },
             addresses: vec![([10, 0, 0, 1], 3306).into()],
+            restarts: 0,
             coming_since: coming_since.map(Moment::at),
         }
     }
@@ -236,7 +238,13 @@ mod tests {
         /// Result of a pod probe at `second` with an immediate answer; `None`: it failed.
         fn gets(&mut self, uid: &str, second: f64, identity: Option<Identity>) {
             let (started, finished) = (Moment::at(second), Moment::at(second + 0.01));
-            let failure = || Failure { reason: FailureReason::Refused, text: String::new(), address: None };
+            let failure = || Failure {
+                reason: FailureReason::Refused,
+                text: String::new(),
+                address: None,
+                charge: None,
+                advice: None,
+            };
             let answer = |identity| {
                 let address = ([10, 0, 0, 1], 3306).into();
                 Answer { identity, timings: Timings::default(), address }

@@ -1,12 +1,14 @@
 //! Results of probes: reads and failures, durations and anomalies.
 
 mod anomaly;
+mod budget;
 mod failure;
 mod latency;
 mod plan;
 mod probe;
 
 pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen, Unrouted};
+pub use budget::{Budgets, Charge, Counted, Held, Pause, PodKey};
 pub use failure::{Failure, FailureReason};
 pub use latency::{Latency, Phase, StartDelay};
 pub use plan::{Burst, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePlan, ProbePurpose};

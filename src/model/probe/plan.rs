@@ -32,6 +32,8 @@ pub struct ProbePlan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodProbe {
     pub pod: PodRef,
+    /// Of its containers together.
+    pub restarts: u32,
     /// Tried one after the other, as a client does.
     pub addresses: Vec<SocketAddr>,
     pub purpose: ProbePurpose,

@@ -142,7 +142,8 @@ fn probe(sequence: u64, ordinal: u32, answered: bool, now: Moment) -> Probe {
     };
     let address = (Ipv4Addr::LOCALHOST, 3306).into();
     let answer = Answer { identity, timings: Timings::default(), address };
-    let failure = Failure { reason: FailureReason::Refused, text: String::new(), address: None };
+    let failure =
+        Failure { reason: FailureReason::Refused, text: String::new(), address: None, charge: None, advice: None };
     Probe { sequence, started: now, finished: now, outcome: if answered { Ok(answer) } else { Err(failure) } }
 }
 
@@ -182,6 +183,7 @@ impl Fact {
                     addresses: vec![Ipv4Addr::new(10, 0, 0, u8::try_from(ordinal).unwrap()).into()],
                     created,
                     deleted: created.filter(|_| terminates),
+                    restarts: 0,
                     conditions: PodConditions { scheduled: since, sandbox: since, initialized: since, ready: since },
                 };
                 (Kind::Pod, Object::Pod(pod))

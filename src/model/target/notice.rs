@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use crate::model::{
     base::{HumanDuration, OTHER, REPLICAS_MAX, Severity},
     cluster::Rule,
-    probe::{Anomaly, FailureReason, Role, Unrouted},
+    probe::{Anomaly, Charge, FailureReason, Pause, Role, Unrouted},
     verdict::{FewProbes, Verdict},
 };
 
@@ -47,6 +47,7 @@ pub enum TargetNotice {
         failed: u64,
         /// Probes since the condition began.
         probes: u64,
+        /// Of the latest failure, with advice.
         text: String,
     },
     Recovered {
@@ -55,6 +56,8 @@ pub enum TargetNotice {
         /// Time since the last failure.
         quiet: Duration,
     },
+    ProbingPaused(Pause),
+    ProbingResumed,
     Skipping {
         /// Since the condition began.
         skipped: u64,
@@ -91,12 +94,14 @@ impl TargetNotice {
             | Self::Returned { .. }
             | Self::Recovered { .. }
             | Self::OnTime { .. }
+            | Self::ProbingResumed
             | Self::UnroutedCleared { .. } => Severity::Info,
             Self::Anomaly { .. }
             | Self::FewProbes(_)
             | Self::Silent { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
+            | Self::ProbingPaused(_)
             | Self::TooManyReplicas
             | Self::Unrouted { .. }
             | Self::NothingRouted { .. } => Severity::Warning,
@@ -131,14 +136,16 @@ impl fmt::Display for TargetNotice {
             ),
             Self::Returned { replica } => write!(f, "{replica} gives reads again"),
             Self::Failing { reason, failed: 1, probes: 1, text } => {
-                write!(f, "a probe failed ({reason}): {text}; {}", reason.advice())
+                write!(f, "a probe failed ({reason}): {text}")
             }
             Self::Failing { reason, failed, probes, text } => {
-                write!(f, "{failed} of the last {probes} probes failed ({reason}): {text}; {}", reason.advice())
+                write!(f, "{failed} of the last {probes} probes failed ({reason}): {text}")
             }
             Self::Recovered { reason, failed, quiet } => {
                 write!(f, "no probe has failed ({reason}) for {} ({failed} failed before that)", HumanDuration(*quiet))
             }
+            Self::ProbingPaused(pause) => paused(pause, f),
+            Self::ProbingResumed => f.write_str("probes are no longer paused"),
             Self::Skipping { skipped } => write!(
                 f,
                 "{skipped} probes skipped: earlier probes were still in flight, or readscope was short of CPU; raise the \
@@ -162,5 +169,56 @@ impl fmt::Display for TargetNotice {
             ),
             Self::NothingRouted { rule } => write!(f, "no reads are routed here: {rule}"),
         }
+    }
+}
+
+fn paused(Pause { held, service, pods }: &Pause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (pods, failures, until) = (pods.join(", "), held.failures, held.until.wall);
+    match (service, pods.is_empty()) {
+        (true, true) => f.write_str("probes are paused")?,
+        (true, false) => write!(f, "probes through the Service and pod probes of {pods} are paused")?,
+        (false, _) => write!(f, "pod probes of {pods} are paused")?,
+    }
+    let plural = if failures == 1 { "" } else { "s" };
+    match held.charge {
+        Charge::Handshake => write!(
+            f,
+            " until {until:.0} after {failures} failed handshake{plural}: a server that counts max_connect_errors (100) of \
+             them refuses every client of this host; "
+        )?,
+        Charge::Login => {
+            write!(f, " until {until:.0} after {failures} refused login{plural}: more of them can lock the account; ")?;
+        }
+    }
+    f.write_str("fix the cause of the failed probes and reload the configuration, which ends the pause")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{base::Moment, probe::Held};
+
+    #[test]
+    fn a_pause_is_told_with_its_end_its_cause_and_its_pods() {
+        let paused = |charge, failures, service, pods: &[&str]| {
+            let held = Held { charge, failures, length: Duration::from_secs(300), until: Moment::at(400.4) };
+            let pods = pods.iter().map(|pod| Arc::from(*pod)).collect();
+            TargetNotice::ProbingPaused(Pause { held, service, pods }).to_string()
+        };
+        assert_eq!(
+            paused(Charge::Login, 1, true, &[]),
+            "probes are paused until 1970-01-01T00:06:40Z after 1 refused login: more of them can lock the account; fix \
+             the cause of the failed probes and reload the configuration, which ends the pause"
+        );
+        assert_eq!(
+            paused(Charge::Handshake, 16, true, &["mysql-1", "mysql-2"]),
+            "probes through the Service and pod probes of mysql-1, mysql-2 are paused until 1970-01-01T00:06:40Z after 16 \
+             failed handshakes: a server that counts max_connect_errors (100) of them refuses every client of this host; \
+             fix the cause of the failed probes and reload the configuration, which ends the pause"
+        );
+        assert!(
+            paused(Charge::Login, 2, false, &["mysql-1"])
+                .starts_with("pod probes of mysql-1 are paused until 1970-01-01T00:06:40Z after 2 refused logins: ")
+        );
     }
 }

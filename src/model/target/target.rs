@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod verdicts;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     burst::Bursts,
@@ -24,7 +24,8 @@ use crate::model::{
     cluster::{Reachable, Routing},
     freshness::PodProbes,
     probe::{
-        Anomaly, AnomalySeen, Answer, FailureReason, Latency, PodProbeResult, PodRead, Probe, ProbePlan, Role, Unrouted,
+        Anomaly, AnomalySeen, Answer, FailureReason, Latency, Pause, PodProbeResult, PodRead, Probe, ProbePlan, Role,
+        Unrouted,
     },
     verdict::{Check, Evaluator, Expectation, Verdict, VerdictKind},
 };
@@ -41,6 +42,7 @@ pub(crate) struct Target {
     history: ReadHistory,
     latency: Latency,
     conditions: Conditions,
+    pause: Option<Pause>,
     skewed: bool,
     few_probes: bool,
     /// Start and result of each probe, on the way to the evaluator and the check.
@@ -63,6 +65,7 @@ impl Target {
             history: ReadHistory::default(),
             latency: Latency::default(),
             conditions: Conditions::default(),
+            pause: None,
             skewed: false,
             few_probes: false,
             resequencer: Resequencer::default(),
@@ -103,7 +106,10 @@ impl Target {
             Err(failure) => {
                 let reason = failure.reason;
                 self.counters.failed(reason);
-                self.conditions.failed(reason, &failure.text, self.counters.probes, now, notices);
+                if failure.charge.is_some() {
+                    self.bursts.end();
+                }
+                self.conditions.failed(reason, &failure.text_and_advice(), self.counters.probes, now, notices);
                 self.history.failed(FailureSeen::new(failure, started, finished));
                 (Err(reason), None)
             }
@@ -129,6 +135,14 @@ impl Target {
     pub(crate) fn skipped(&mut self, count: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
         self.counters.skipped += count;
         self.conditions.skipped(count, self.counters.probes, now, notices);
+    }
+
+    pub(crate) fn paused(&mut self, pause: Option<Pause>, notices: &mut Vec<TargetNotice>) {
+        if let (Some(pause), Some(check)) = (pause.as_ref().filter(|pause| pause.service), &mut self.check) {
+            check.give_up(pause.held.charge);
+        }
+        notices.push(pause.clone().map_or(TargetNotice::ProbingResumed, TargetNotice::ProbingPaused));
+        self.pause = pause;
     }
 
     pub(crate) fn pod_probed(&mut self, probed: &PodProbeResult, now: Moment) {
@@ -224,6 +238,7 @@ impl Target {
             probes: counters.probes,
             failures: counters.failures,
             skipped: counters.skipped,
+            pause: self.pause.clone(),
             primary_reads: counters.primary_reads,
             unrouted: counters.unrouted,
             anomalies: self.anomalies(),
@@ -284,7 +299,8 @@ impl Target {
         let nowhere = self.expected_replicas.routing().filter(|routing| routing.routed().next().is_none());
         let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
         let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
-        let wrong = alarm.into_iter().chain(self.conditions.notices(self.counters.probes));
+        let paused = self.pause.clone().map(TargetNotice::ProbingPaused);
+        let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(self.counters.probes));
         let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
         wrong.chain(self.few_probes()).chain(self.replicas.version_skew()).collect()
     }
@@ -344,7 +360,10 @@ impl Target {
     /// `started` is the start of the probe. Returns details if a pod answered.
     fn read(&mut self, name: &Arc<str>, started: Moment, now: Moment) -> Option<PodRead> {
         let pod = self.expected_replicas.pod(name).cloned();
-        let uncertainty = pod.as_ref().map(|pod| self.bursts.answered(&pod.uid, started));
+        // The read that ends a pause comes before the news of its end.
+        let paused =
+            self.pause.as_ref().filter(|pause| pause.service).map_or(Duration::ZERO, |pause| pause.held.length);
+        let uncertainty = pod.as_ref().map(|pod| self.bursts.answered(&pod.uid, started) + paused);
         let mut fresh = false;
         if let (Some(pod_probes), Some(replica)) = (&mut self.pod_probes, self.replicas.get_mut(name))
             && let Some(identity) = &replica.identity

@@ -7,7 +7,7 @@ use super::{
     fairness::Fairness,
     verdict::{AllAnswer, Undecided, Verdict},
 };
-use crate::model::probe::{Anomaly, FailureReason};
+use crate::model::probe::{Anomaly, Charge, FailureReason};
 
 /// Part of failed probes above which the result is undecided. A failed probe has no replica, so failures of one replica
 /// look like reads that it does not get.
@@ -68,6 +68,8 @@ pub enum CheckResult {
         /// By reason, the most frequent first.
         failed: Vec<(FailureReason, u64)>,
         probes: u64,
+        /// Why the check has stopped before the failures were too many.
+        paused: Option<Charge>,
     },
 }
 
@@ -83,6 +85,7 @@ pub(crate) struct Check {
     failed: [u64; FailureReason::ALL.len()],
     affinity: Option<Duration>,
     anomaly: Option<Anomaly>,
+    paused: Option<Charge>,
     decision: Option<Decision>,
 }
 
@@ -99,6 +102,7 @@ impl Check {
             failed: Default::default(),
             affinity,
             anomaly: None,
+            paused: None,
             decision: None,
         }
     }
@@ -119,6 +123,13 @@ impl Check {
         self.decision = self.decide();
     }
 
+    /// Further probes could do harm.
+    pub(crate) fn give_up(&mut self, charge: Charge) {
+        if self.decision.is_none() {
+            (self.paused, self.decision) = (Some(charge), Some(Decision::Undecided));
+        }
+    }
+
     pub(crate) fn anomaly(&mut self, anomaly: &Anomaly) {
         self.anomaly.get_or_insert_with(|| anomaly.clone());
     }
@@ -132,7 +143,7 @@ impl Check {
                 let mut failed: Vec<_> =
                     FailureReason::ALL.into_iter().zip(self.failed).filter(|(_, count)| *count > 0).collect();
                 failed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-                CheckResult::Failures { failed, probes: self.probes }
+                CheckResult::Failures { failed, probes: self.probes, paused: self.paused }
             }
             Decision::Unbalanced => self.fault(),
         };
@@ -216,13 +227,17 @@ impl fmt::Display for CheckResult {
                     " of {reads} reads but is not expected; check the Service's selector or the expected replicas"
                 )
             }
-            Self::Failures { failed, probes } => {
+            Self::Failures { failed, probes, paused } => {
                 let all: u64 = failed.iter().map(|(_, count)| count).sum();
                 write!(f, "Undecided: {all} of {probes} probes failed (")?;
                 for (index, (reason, count)) in failed.iter().enumerate() {
                     write!(f, "{}{reason}: {count}", if index > 0 { ", " } else { "" })?;
                 }
-                f.write_str(")")?;
+                f.write_str(match paused {
+                    None => ")",
+                    Some(Charge::Handshake) => "), and further ones could make the servers block this host",
+                    Some(Charge::Login) => "), and further ones could lock the account",
+                })?;
                 failed.first().map_or(Ok(()), |(reason, _)| write!(f, "; {}", reason.advice()))
             }
         }

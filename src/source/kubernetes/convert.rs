@@ -88,9 +88,11 @@ impl Observed for core::Pod {
         let owner = owners.into_iter().find(|owner| owner.kind == "StatefulSet" && owner.controller == Some(true));
         let status = self.status.unwrap_or_default();
         let ips = status.pod_ips.unwrap_or_default();
+        let restarts = status.container_statuses.iter().flatten().map(|status| status.restart_count);
         Some(Object::Pod(Pod {
             uid: self.metadata.uid?.into(),
             statefulset: owner.map(|owner| owner.name.into()),
+            restarts: restarts.filter_map(|count| u32::try_from(count).ok()).fold(0, u32::saturating_add),
             addresses: kept(ips.iter().filter_map(|ip| ip.ip.parse().ok())),
             created: time(self.metadata.creation_timestamp),
             deleted: terminating_since(self.metadata.deletion_timestamp, self.metadata.deletion_grace_period_seconds),

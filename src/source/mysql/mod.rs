@@ -21,7 +21,7 @@ use super::resolve::{Resolver, ResolverError};
 use crate::{
     clock::Clock,
     config::{PasswordError, Target},
-    model::{Answer, Failure, FailureReason, Probe, Timings},
+    model::{Answer, Charge, Failure, FailureReason, Probe, Timings},
     panics::contain,
 };
 
@@ -64,6 +64,11 @@ impl Prober {
         self.dated(0, self.attempt(Some(addresses))).await
     }
 
+    /// Whether the password or a TLS file has changed since the last call. Looks at most once a second.
+    pub fn files_changed(&self) -> bool {
+        self.options.take_changed(&self.target)
+    }
+
     async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Probe {
         let started = self.clock.now();
         let outcome = attempt.await;
@@ -82,6 +87,8 @@ impl Prober {
             reason: FailureReason::Timeout,
             text: format!("{phase} did not finish within {:?}", self.target.settings.timeout.get()),
             address,
+            charge: None,
+            advice: None,
         };
 
         let addresses = match given {
@@ -96,7 +103,8 @@ impl Prober {
         let mut tried = None;
         // The driver does not report when it has connected.
         let Some(logged_in) = before(end.as_mut(), self.log_in(&addresses, &mut tried)).await else {
-            return Err(late("connecting and logging in", tried));
+            // The server may have waited in vain for the rest of the handshake.
+            return Err(Failure { charge: Some(Charge::Handshake), ..late("connecting and logging in", tried) });
         };
         let (mut connection, address) = logged_in?;
         let logged_in = Instant::now();
@@ -104,7 +112,7 @@ impl Prober {
         let answered = before(end.as_mut(), contain(first_row(&mut connection))).await;
         let queried = Instant::now();
         let is_usable = matches!(answered, Some(Ok(Ok(_) | Err(Error::Server(_)))));
-        let failed = |reason, text| Failure { reason, text, address: Some(address) };
+        let failed = |reason, text| Failure { reason, text, address: Some(address), charge: None, advice: None };
         let identity = match answered {
             Some(Ok(Ok(Some(row)))) => identity::read(row).map_err(|text| failed(FailureReason::Protocol, text)),
             Some(Ok(Ok(None))) => {
@@ -156,6 +164,8 @@ impl Prober {
             reason: FailureReason::Resolve,
             text: format!("{} has no address", self.target.address.host),
             address: None,
+            charge: None,
+            advice: None,
         }))
     }
 }

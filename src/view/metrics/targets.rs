@@ -41,6 +41,14 @@ pub(super) const METRICS: &[Definition] = &[
         read: |snapshot, family| each(snapshot, family, |target| Some(target.skipped)),
     },
     Definition {
+        name: "readscope_probing_paused",
+        kind: Kind::Gauge,
+        labels: &["target"],
+        help: "1 while probes are paused, because further failures could make a server block the host or lock the \
+               account, otherwise 0.",
+        read: |snapshot, family| each(snapshot, family, |target| Some(target.pause.is_some())),
+    },
+    Definition {
         name: "readscope_probe_duration_seconds",
         kind: Kind::Histogram,
         labels: &["target", "phase"],

@@ -69,6 +69,7 @@ pub(super) fn pod(pod: &str) -> Fact<Pod> {
         addresses: Vec::new(),
         created: None,
         deleted: None,
+        restarts: 0,
         conditions: PodConditions::default(),
     })
 }

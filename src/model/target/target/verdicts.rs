@@ -33,7 +33,7 @@ impl Story {
 
     fn fail(&mut self) {
         let text = "cannot connect".to_owned();
-        self.probe(Err(Failure { reason: FailureReason::Refused, text, address: None }));
+        self.probe(Err(Failure { reason: FailureReason::Refused, text, address: None, charge: None, advice: None }));
     }
 
     fn probe(&mut self, outcome: Result<Answer, Failure>) {
