@@ -8,7 +8,7 @@ pub use attach::AttachArgs;
 pub use log::{LogArgs, LogFormat, LogLevel};
 pub use watch::WatchArgs;
 
-use std::{path::PathBuf, time::Duration};
+use std::{os::unix::ffi::OsStrExt, path::PathBuf, time::Duration};
 
 use clap::{
     ArgGroup, Args, Id, Parser, Subcommand, ValueEnum,
@@ -17,8 +17,8 @@ use clap::{
 
 use crate::{
     config::{
-        Address, Configuration, DurationError, FalseAlarmPeriod, FileError, Interval, Listen, PasswordSource,
-        PlaceError, Secret, Settings, Target, Tls, TlsError, TlsSettings, Tolerance, parse_duration,
+        Address, Configuration, DurationError, FalseAlarmPeriod, FileError, Interval, Listen, PasswordError,
+        PasswordSource, PlaceError, Settings, Target, Tls, TlsError, TlsSettings, Tolerance, parse_duration,
     },
     model::{
         CheckRules, Expectation, ExpectationError, Expected,
@@ -220,31 +220,30 @@ pub enum TargetError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Place(#[from] PlaceError),
-    #[error("the environment variable READSCOPE_PASSWORD is not UTF-8; use --password-file instead")]
-    PasswordVariable,
+    #[error(transparent)]
+    Password(#[from] PasswordError),
 }
 
 impl TargetArgs {
     /// # Errors
     /// When options contradict each other or a file is invalid.
     pub fn configuration(&self) -> Result<Configuration, TargetError> {
-        let password = match std::env::var(PASSWORD_VARIABLE) {
-            Ok(text) if !text.is_empty() => PasswordSource::Given(Secret::new(text)),
-            Err(std::env::VarError::NotUnicode(_)) => return Err(TargetError::PasswordVariable),
-            _ => PasswordSource::Empty,
-        };
         match &self.config_file {
             // The options have their defaults here, since the file excludes them.
-            Some(path) => Ok(Configuration::load(path, Settings { password, ..self.one.settings.clone() })?),
-            None => Ok(Configuration::of(self.one.target(password)?)),
+            Some(path) => {
+                let settings = Settings { password: password_of_environment()?, ..self.one.settings.clone() };
+                Ok(Configuration::load(path, settings)?)
+            }
+            None => Ok(Configuration::of(self.one.target()?)),
         }
     }
 }
 
 impl OneTargetArgs {
-    fn target(&self, password: PasswordSource) -> Result<Target, TargetError> {
+    fn target(&self) -> Result<Target, TargetError> {
+        let file = self.password_file.clone().map(PasswordSource::File);
         let settings = Settings {
-            password: self.password_file.clone().map_or(password, PasswordSource::File),
+            password: file.map_or_else(password_of_environment, Ok)?,
             tls: Tls::load(&self.tls)?,
             expectation: Expectation::listed(self.expect.clone())?,
             ..self.settings.clone()
@@ -252,6 +251,12 @@ impl OneTargetArgs {
         let target = Target::new(self.service.clone(), self.address.clone(), self.statefulset.clone())?;
         Ok(Target { settings, ..target })
     }
+}
+
+fn password_of_environment() -> Result<PasswordSource, PasswordError> {
+    std::env::var_os(PASSWORD_VARIABLE).map_or(Ok(PasswordSource::Empty), |text| {
+        PasswordSource::given(text.as_bytes(), format!("the environment variable {PASSWORD_VARIABLE}"))
+    })
 }
 
 fn one_target() -> Vec<Id> {

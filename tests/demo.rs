@@ -114,6 +114,7 @@ fn metrics_api_and_log_show_every_step() {
     assert_eq!(program.wait(PATIENCE).code(), Some(0));
     assert!(try_get(address, "/-/healthy").is_err());
     assert_eq!(program.output().len(), 1, "{:?}", program.output());
+    assert_eq!(program.logged(&["paused"]), 0, "{:#?}", program.log());
     let step_of = |line: &String| line.split("Demo, step ").nth(1)?.split(' ').next()?.parse::<usize>().ok();
     let steps: Vec<usize> = program.log().iter().filter_map(step_of).collect();
     let round: Vec<usize> = (1..=10).cycle().take(steps.len()).collect();

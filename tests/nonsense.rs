@@ -88,7 +88,7 @@ fn spec(expected: Vec<Expected>, check: bool) -> TargetSpec {
         expectation: Expectation::listed(expected).unwrap(),
         service: None,
         statefulset: None,
-        port: 3306,
+        port: None,
         pace: ProbeIntervals { interval: second, burst: None, pod_interval: None, max_lag: second },
         forget_after: Duration::from_secs(60),
         verdict: VerdictRules { interval: second, ..VerdictRules::default() },
@@ -155,7 +155,7 @@ proptest! {
                     probed(Ok(Answer { identity: *identity, timings, address }), total)
                 }
                 Step::Failure(reason) => {
-                    probed(Err(Failure { reason, text: "it failed".to_owned(), address: None }), Duration::ZERO)
+                    probed(Err(Failure { reason, text: "it failed".to_owned(), address: None, charge: None, advice: None }), Duration::ZERO)
                 }
                 Step::Skipped(count) => Event::Skipped { target: TARGET, count },
                 Step::Tick => Event::Tick,

@@ -40,7 +40,7 @@ impl ApiServer {
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let busy = Arc::clone(&busy);
-                // Who hangs up has heard enough.
+                // A client may close its connection at any time.
                 thread::spawn(move || serve(&client, amount, &busy));
             }
         });

@@ -19,8 +19,8 @@ use readscope::{
 
 const TARGET: TargetId = TargetId(0);
 
-/// When the new endpoint is told.
-const TOLD: f64 = 20.0;
+/// When the watch event of the new endpoint comes.
+const RECEIVED: f64 = 20.0;
 
 /// How long a probe takes.
 const PROBE: f64 = 0.002;
@@ -46,7 +46,7 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
         name: "mysql/mysql-read".into(),
         expectation: Expectation::Seen,
         service: Some(name("mysql-read")),
-        port: 3306,
+        port: None,
         pace,
         statefulset: None,
         forget_after: Duration::from_secs(3600),
@@ -58,10 +58,10 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
     story.begins(replicas - 1);
     story.tells(set(replicas), Seen::Live, 5.0);
     story.tells(pod(replicas - 1), Seen::Live, 6.0);
-    story.tells(slice(replicas), Seen::Live, TOLD);
-    // kube-proxy is told at the same moment, and its rules follow within its shortest pause, a second.
-    let in_force = TOLD + random.random_range(0.0..1.0);
-    let mut moment = TOLD;
+    story.tells(slice(replicas), Seen::Live, RECEIVED);
+    // kube-proxy receives it at the same moment, and its rules follow within its shortest pause, a second.
+    let in_force = RECEIVED + random.random_range(0.0..1.0);
+    let mut moment = RECEIVED;
     let mut quick = false;
     loop {
         for (_, plan) in story.state.new_plans(at(moment)) {
@@ -77,7 +77,7 @@ fn first_read(replicas: u32, random: &mut StdRng) -> Late {
     }
 }
 
-/// The model, and what it is told.
+/// The model and its events.
 struct Story {
     state: State,
     probes: u64,
@@ -89,8 +89,14 @@ struct Story {
 impl Story {
     /// So many replicas are there from the beginning.
     fn begins(&mut self, replicas: u32) {
-        let service =
-            Service { name: name("mysql-read"), headless: false, affinity: None, local_only: false, ports: [].into() };
+        let service = Service {
+            name: name("mysql-read"),
+            headless: false,
+            affinity: None,
+            local_only: false,
+            external: false,
+            ports: [].into(),
+        };
         self.tells(Object::Service(service), Seen::Listed, 0.0);
         self.tells(slice(replicas), Seen::Listed, 0.0);
         (0..replicas).for_each(|place| self.tells(pod(place), Seen::Listed, 0.0));
@@ -140,7 +146,7 @@ impl Story {
     fn first_read(&mut self) -> Option<f64> {
         // A picture is made for each question, so it is asked only when there is an answer.
         self.newest_answered.then_some(())?;
-        let snapshot = self.state.snapshot(at(TOLD));
+        let snapshot = self.state.snapshot(at(RECEIVED));
         let sets = &snapshot.cluster.as_ref()?.statefulsets;
         let member = sets.first()?.events.first()?.members.first()?;
         Some(member.milestones.get(Milestone::FirstRead)?.live?.elapsed.as_secs_f64())
@@ -178,9 +184,11 @@ fn pod(place: u32) -> Object {
         name: name(&format!("mysql-{place}")),
         uid: format!("uid-{place}").into(),
         statefulset: Some("mysql".into()),
+        other_owner: None,
         addresses: Vec::new(),
         created: None,
         deleted: None,
+        restarts: 0,
         conditions: PodConditions::default(),
     })
 }

@@ -1,4 +1,4 @@
-//! What it costs to know a large namespace, and how late first reads are told: one table, nothing asserted.
+//! What it costs to know a large namespace, and how late first reads are reported: one table, nothing asserted.
 //!
 //! The program as it is shipped watches an API server that tells of 5,000 pods and PVCs; what the process occupies with
 //! them and without them is what they take, in the model, in the watches and in what the allocator keeps.
@@ -74,7 +74,7 @@ fn processor() -> io::Result<Row> {
     Ok(["100 events a second about pods".to_owned(), measured, "<= 3 %".to_owned()])
 }
 
-/// How late first reads are told.
+/// How late first reads are reported.
 fn lateness() -> [Row; 2] {
     let mut late = first_read::first_reads(1000);
     late.sort_by(|a, b| (a.seconds / a.bound).total_cmp(&(b.seconds / b.bound)));

@@ -135,7 +135,7 @@ fn volume(index: usize) -> Value {
         "metadata": metadata(&format!("pvc-{}", uid("pvc", index)), &json!({})),
         "spec": {
             "accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "volumeMode": "Filesystem",
-            "capacity": {"storage": "10Gi"}, "persistentVolumeRepvcPolicy": "Delete",
+            "capacity": {"storage": "10Gi"}, "persistentVolumeReclaimPolicy": "Delete",
             "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": "mysql", "name": pvc, "uid": uid("pvc", index)},
             "csi": {"driver": "example.com", "fsType": "ext4", "volumeHandle": format!("disk-{index}")},
         },

@@ -47,14 +47,14 @@ pub(crate) fn first_answer(program: &Path, server: &Server) -> f64 {
     let started = Instant::now();
     let mut process = Mortal::spawn(command.stderr(Stdio::piped()));
     let lines = BufReader::new(process.0.stderr.take().expect("it is a pipe")).lines().map_while(Result::ok);
-    let mut told = Vec::new();
+    let mut printed = Vec::new();
     for line in lines {
         if line.contains(": first read (server_id ") {
             return started.elapsed().as_secs_f64();
         }
-        told.push(line);
+        printed.push(line);
     }
-    panic!("readscope ends without an answer: {told:?}");
+    panic!("readscope ends without an answer: {printed:?}");
 }
 
 impl Exporter {

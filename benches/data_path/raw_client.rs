@@ -1,5 +1,5 @@
 //! The least that a client can do for one probe: connect, log in by `caching_sha2_password`'s fast path, ask the
-//! identity query, read its row, quit. No TLS, no options, no errors told apart. What readscope spends is measured
+//! identity query, read its row, quit. No TLS, no options, no kinds of errors. What readscope spends is measured
 //! against this.
 
 use std::{

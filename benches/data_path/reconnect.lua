@@ -1,4 +1,4 @@
--- One sample an event, as readscope takes it; sysbench's own scripts reconnect only every so many events.
+-- One probe an event, as readscope takes it; sysbench's own scripts reconnect only every so many events.
 function thread_init() driver = sysbench.sql.driver() end
 
 function event()

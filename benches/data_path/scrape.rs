@@ -2,17 +2,13 @@
 
 use std::{
     io::BufWriter,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use flate2::{Compression, write::GzEncoder};
 use readscope::{
     clock::Clock,
-    model::{
-        Answer, Event, Expectation, Identity, Probe, ProbeIntervals, Snapshot, State, TargetId, TargetSpec, Timings,
-        VerdictRules,
-    },
+    model::{Answer, Event, Expectation, Identity, Probe, Snapshot, State, TargetId, TargetSpec, Timings},
     view::metrics::Exposition,
 };
 
@@ -67,17 +63,7 @@ fn seconds(work: impl Fn() -> Vec<u8>) -> f64 {
 
 fn snapshot(targets: u32) -> Snapshot {
     let clock = Clock::start();
-    let spec = |target| TargetSpec {
-        service: None,
-        port: 3306,
-        pace: ProbeIntervals::regular(Duration::from_secs(1)),
-        statefulset: None,
-        name: Arc::from(format!("team-{target}/mysql-read")),
-        expectation: Expectation::Seen,
-        forget_after: Duration::from_secs(3600),
-        verdict: VerdictRules::default(),
-        check: None,
-    };
+    let spec = |target| TargetSpec::regular(&format!("team-{target}/mysql-read"), Expectation::Seen);
     let mut state = State::new((0..targets).map(|target| (TargetId(target), spec(target))), Vec::new());
     for target in 0..targets {
         for number in 0..REPLICAS * ANSWERS_OF_EACH {

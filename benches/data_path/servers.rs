@@ -50,7 +50,7 @@ impl Server {
         obtained::mysql()
     }
 
-    /// How readscope's own prober is told of it.
+    /// The target for readscope's own prober.
     pub(crate) fn target(&self) -> Target {
         let settings = Settings {
             user: USER.to_owned(),

@@ -31,15 +31,15 @@ pub(crate) fn pages(lasting: Duration) -> io::Result<[Row; 2]> {
     ])
 }
 
-/// Opens a page as a browser does, and takes whatever it is told until the server is gone.
+/// Opens a page as a browser does, and reads everything until the server is gone.
 fn open(address: SocketAddr) -> io::Result<()> {
     fetch(address, "/")?;
     let mut events = TcpStream::connect(address)?;
     let head = "GET /api/v1/events HTTP/1.1\r\nHost: here\r\nAccept: text/event-stream\r\n\r\n";
     events.write_all(head.as_bytes())?;
     thread::spawn(move || {
-        let mut told = [0; 16 * 1024];
-        while events.read(&mut told).is_ok_and(|bytes| bytes > 0) {}
+        let mut received = [0; 16 * 1024];
+        while events.read(&mut received).is_ok_and(|bytes| bytes > 0) {}
     });
     Ok(())
 }

@@ -136,7 +136,7 @@ impl<'a> Target<'a> {
     #[must_use]
     pub fn of(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         let mut document = Self::with_cluster(target, snapshot.cluster.as_deref());
-        let refused = snapshot.configured.as_ref().and_then(|configured| configured.refused.clone());
+        let refused = snapshot.config_status.as_ref().and_then(|configured| configured.refused.clone());
         let warning = refused.map(|why| Notice::ConfigurationRefused { why }.to_string().into());
         document.notices.splice(0..0, warning);
         document
@@ -254,7 +254,7 @@ impl<'a> Failure<'a> {
             time: Time(failure.time),
             reason: failure.reason.name().into(),
             error: failure.text.as_str().into(),
-            advice: failure.reason.advice().into(),
+            advice: failure.advice.into(),
             address: failure.address,
             duration_seconds: failure.duration.as_secs_f64(),
         }

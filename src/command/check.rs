@@ -14,7 +14,7 @@ use crate::{
     api::Checked,
     cli::{CheckArgs, Output},
     config::Configuration,
-    model::{Decision, Snapshot, TargetSnapshot},
+    model::{Count, Decision, Snapshot, TargetSnapshot},
     source::kubernetes::Scope,
 };
 
@@ -65,7 +65,7 @@ fn report(target: &TargetSnapshot, address: &str, named: bool, form: Output) -> 
         Some(Decision::Undecided) | None => EXIT_UNDECIDED,
     };
     let mut sentence = outcome.map_or_else(
-        || format!("Undecided: it was interrupted after {} probes", target.probes),
+        || format!("Undecided: it was interrupted after {}", Count(target.probes, "probe")),
         |outcome| outcome.finding.to_string(),
     );
     if code == EXIT_UNDECIDED {

@@ -89,6 +89,7 @@ impl Reloader {
         }
         let wanted = self.wanted(&configuration).into_iter().map(|target| (target, None)).collect();
         self.targets.set(wanted, configuration.imbalance).await?;
+        self.targets.resume();
         self.text.send_replace(text);
         self.configuration.take(Ok::<_, anyhow::Error>(configuration));
         self.discover();

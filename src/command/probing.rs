@@ -13,7 +13,7 @@ use crate::{
         Event, PodProbe, ProbePlan, Snapshot, TargetId,
         cluster::{Kind, ObjectName},
     },
-    source::{mysql::Prober, pod_probes, schedule::Schedule},
+    source::{gate::Gate, pod_probes, schedule::Schedule},
 };
 
 /// Maximum wait for the first list of endpoints, so that replicas do not change their names later.
@@ -25,7 +25,7 @@ pub(super) struct Probing {
     /// Start delay that spreads the probes of many targets over the interval.
     pub(super) delay: Duration,
     pub(super) schedule: Schedule,
-    pub(super) prober: Arc<Prober>,
+    pub(super) gate: Arc<Gate>,
     pub(super) plan: watch::Receiver<ProbePlan>,
 }
 
@@ -51,11 +51,8 @@ impl Probing {
                 () = stop.cancelled() => return,
             }
         }
-        let prober = self.prober;
-        let probe = move |sequence| {
-            let prober = Arc::clone(&prober);
-            async move { prober.probe(sequence).await }
-        };
+        let gate = self.gate;
+        let probe = move |sequence| gate.probe(sequence);
         self.schedule.run(self.id, self.plan, probe, events, stop.clone()).await;
         // A schedule with a limit ends before the program does.
         stop.cancelled().await;
@@ -66,16 +63,13 @@ impl Probing {
         events: mpsc::Sender<Event>,
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (id, plan, prober) = (self.id, self.plan.clone(), Arc::clone(&self.prober));
-        let probe = move |pod_probe: &PodProbe| {
-            let (prober, addresses) = (Arc::clone(&prober), pod_probe.addresses.clone());
-            async move { prober.probe_at(&addresses).await }
-        };
+        let (id, plan, gate) = (self.id, self.plan.clone(), Arc::clone(&self.gate));
+        let probe = move |pod_probe: &PodProbe| gate.probe_pod(pod_probe);
         pod_probes::run(id, plan, probe, events, stop)
     }
 }
 
-/// Waits until the endpoints of the Service are listed or known to be unavailable.
+/// Waits until the endpoints of the Service and their servers are known, or known to be unavailable.
 async fn endpoints_known(service: &ObjectName, mut snapshots: watch::Receiver<Snapshot>) {
     let settled = |snapshot: &Snapshot| {
         let watches = snapshot.cluster.iter().flat_map(|cluster| &cluster.watches);
@@ -83,6 +77,11 @@ async fn endpoints_known(service: &ObjectName, mut snapshots: watch::Receiver<Sn
         watches
             .filter(|(name, _)| of_routing(name.kind) && name.namespace == service.namespace)
             .all(|(_, watch)| watch.settled())
+            && snapshot
+                .targets
+                .iter()
+                .filter(|target| target.service.as_ref() == Some(service))
+                .all(|target| target.servers_known)
     };
     // An error means that the state task has ended and the program is stopping.
     let _ = snapshots.wait_for(settled).await;

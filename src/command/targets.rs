@@ -14,8 +14,9 @@ use super::{
 use crate::{
     config::{Imbalance, Target},
     demo::Stage,
-    model::{CheckRules, ProbeIntervals, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
+    model::{CheckRules, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
     source::{
+        gate::Gate,
         kubernetes::{self, Namespaces, Record, Scope, Watcher},
         mysql::{Prober, ProberError},
         schedule::Schedule,
@@ -49,6 +50,7 @@ pub(super) struct KubernetesOptions {
 struct Running {
     id: TargetId,
     wanted: Wanted,
+    gate: Arc<Gate>,
     /// Ends its probes. Those in flight end by themselves, and their events are ignored.
     _stop: DropGuard,
 }
@@ -155,7 +157,8 @@ impl Targets {
             targets.new.push((id, spec));
             let service = wanted.0.service.clone();
             let delay = share_of(schedule.interval.get(), starting.len(), new);
-            let probing = Probing { id, service, delay, schedule, prober: Arc::new(prober), plan };
+            let gate = Arc::new(Gate::new(id, prober, self.state.clock, plan.clone(), self.state.events.clone()));
+            let probing = Probing { id, service, delay, schedule, gate, plan };
             starting.push((probing, wanted));
         }
         self.state.set_targets(targets, plans, self.records.clone()).await?;
@@ -170,6 +173,11 @@ impl Targets {
         Ok(())
     }
 
+    /// Ends the pauses of all targets.
+    pub(super) fn resume(&self) {
+        self.running.values().for_each(|running| running.gate.refill());
+    }
+
     fn watches(&self, namespaces: &Namespaces) -> Vec<WatchName> {
         match &self.cluster {
             Some(Cluster::Kubernetes { watcher, .. }) => watcher.watches(namespaces),
@@ -179,18 +187,18 @@ impl Targets {
     }
 
     fn start(&mut self, probing: Probing, wanted: Wanted) {
-        let (id, name) = (probing.id, Arc::clone(&wanted.0.name));
+        let (id, name, gate) = (probing.id, Arc::clone(&wanted.0.name), Arc::clone(&probing.gate));
         let (events, snapshots) = (self.state.events.clone(), self.state.snapshots.clone());
         let stop =
             self.supervisor.spawn(format!("probing {name}"), |stop| probing.run(events, snapshots, stop).map(Ok));
-        self.running.insert(name, Running { id, wanted, _stop: stop.drop_guard() });
+        self.running.insert(name, Running { id, wanted, gate, _stop: stop.drop_guard() });
     }
 }
 
 fn plan((target, check): &Wanted, imbalance: Imbalance) -> (TargetSpec, Schedule) {
+    let mut pace = target.settings.intervals();
     // A check needs a fixed number of probes. Faster probing after events has no reader.
-    let regular = ProbeIntervals::regular(target.settings.interval.get());
-    let pace = if check.is_some() { regular } else { target.settings.intervals() };
+    pace.burst = pace.burst.filter(|_| check.is_none());
     let spec = TargetSpec {
         port: target.address.port,
         pace,

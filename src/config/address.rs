@@ -9,14 +9,12 @@ use std::{
 use super::text::{deserialize_from_str, serialize_display};
 use crate::model::cluster::ObjectName;
 
-const PORT: u16 = 3306;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// Without brackets if it is an IPv6 address.
     pub host: String,
-    /// 3306 by default.
-    pub port: u16,
+    /// Absent: that of the Service, else 3306.
+    pub port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,20 +63,20 @@ impl FromStr for Address {
             Ok(port) => Ok(port),
         };
         if let Ok(ip) = text.parse::<Ipv6Addr>() {
-            return Ok(Self { host: ip.to_string(), port: PORT });
+            return Ok(Self { host: ip.to_string(), port: None });
         }
         let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, rest)) => {
                 let host: Ipv6Addr = host.parse().map_err(|_| AddressError::Host(text.to_owned()))?;
                 match (rest, rest.strip_prefix(':')) {
-                    ("", _) => (host.to_string(), PORT),
-                    (_, Some(port)) => (host.to_string(), parse_port(port)?),
+                    ("", _) => (host.to_string(), None),
+                    (_, Some(port)) => (host.to_string(), Some(parse_port(port)?)),
                     (_, None) => return Err(AddressError::Host(text.to_owned())),
                 }
             }
             None => match text.rsplit_once(':') {
-                None => (text.to_owned(), PORT),
-                Some((host, port)) => (host.to_owned(), parse_port(port)?),
+                None => (text.to_owned(), None),
+                Some((host, port)) => (host.to_owned(), Some(parse_port(port)?)),
             },
         };
         let in_a_name = |c: char| c.is_alphanumeric() || "-._:".contains(c);
@@ -93,10 +91,10 @@ impl FromStr for Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        match (self.host.contains(':'), self.port) {
+            (true, Some(port)) => write!(f, "[{}]:{port}", self.host),
+            (false, Some(port)) => write!(f, "{}:{port}", self.host),
+            (_, None) => f.write_str(&self.host),
         }
     }
 }
@@ -106,7 +104,7 @@ serialize_display!(Address);
 
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        Self { host: address.ip().to_string(), port: address.port() }
+        Self { host: address.ip().to_string(), port: Some(address.port()) }
     }
 }
 
@@ -150,14 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_port_is_3306() {
+    fn an_address_may_have_a_port() {
         for (text, host, port) in [
-            ("mysql-read", "mysql-read", 3306),
-            ("mysql-read.mysql.svc:3307", "mysql-read.mysql.svc", 3307),
-            ("10.0.0.1", "10.0.0.1", 3306),
-            ("::1", "::1", 3306),
-            ("[::1]", "::1", 3306),
-            ("[::1]:33", "::1", 33),
+            ("mysql-read", "mysql-read", None),
+            ("mysql-read.mysql.svc:3307", "mysql-read.mysql.svc", Some(3307)),
+            ("10.0.0.1", "10.0.0.1", None),
+            ("::1", "::1", None),
+            ("[::1]", "::1", None),
+            ("[::1]:33", "::1", Some(33)),
         ] {
             assert_eq!(text.parse(), Ok(Address { host: host.to_owned(), port }), "{text}");
         }

@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 
 use super::{
     file::{FileError, Wrong, from_yaml, load},
-    secret::{PasswordSource, Secret},
+    secret::PasswordSource,
     tls::{ClientIdentity, EncryptionError, PemFile, with_verification, without_verification},
 };
 
@@ -160,7 +160,8 @@ fn secret(
             ));
         }
         (Some(text), None) if text.is_empty() => PasswordSource::Empty,
-        (Some(text), None) => PasswordSource::Given(Secret::new(text)),
+        (Some(text), None) => PasswordSource::given(text.as_bytes(), "the value")
+            .map_err(|error| wrong(line, inline_key, error.to_string()))?,
         (None, Some(path)) => PasswordSource::File(folder.join(path)),
         (None, None) => PasswordSource::Empty,
     };
@@ -206,6 +207,7 @@ fn wrong(line: u64, key: &str, problem: impl Into<String>) -> Wrong {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
     fn fixtures() -> &'static Path {
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls"))
@@ -229,8 +231,9 @@ mod tests {
         let basic = read("basic_auth: {username: prometheus, password: 'a:b'}").credentials;
         assert!(!format!("{basic:?}").contains("a:b"));
         assert_eq!(basic, Some(Credentials::Basic { username: "prometheus".to_owned(), password }));
-        let token = read("authorization: {credentials: abc}").credentials;
-        assert!(matches!(token, Some(Credentials::Token { scheme, .. }) if scheme == "Bearer"));
+        let token = read("authorization: {credentials: \"abc\\n\"}").credentials;
+        let abc = PasswordSource::Given(Secret::new("abc".to_owned()));
+        assert_eq!(token, Some(Credentials::Token { scheme: "Bearer".to_owned(), token: abc }));
         let tls = "tls_config: {ca_file: authority.pem, cert_file: client.pem, key_file: client.key, server_name: a.b}";
         assert_eq!(read(tls).server_name, Some("a.b".try_into().unwrap()));
         assert!(read(tls).tls.client_auth_cert_resolver.has_certs());
@@ -248,6 +251,8 @@ mod tests {
             ("basic_auth: {username: a}\nauthorization: {credentials: b}", 2, "authorization", "leave one out"),
             ("authorization: {type: Basic, credentials: b}", 1, "type", "basic_auth"),
             ("authorization: {type: 'a b', credentials: b}", 1, "type", "one word"),
+            ("basic_auth: {username: a, password: \"b\\nc\"}", 1, "password", "the value is not one line"),
+            ("authorization: {credentials: \"b\\0\"}", 1, "credentials", "the value is not one line"),
             ("authorization: {type: Bearer}", 1, "credentials_file", "missing"),
             ("tls_config: {ca_file: none.pem}", 1, "ca_file", "cannot read"),
             ("tls_config: {ca_file: server.key}", 1, "ca_file", "no certificate in PEM form"),

@@ -7,7 +7,10 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
-use super::{file_stamp::FileStamp, text::write_path};
+use super::{
+    file_stamp::FileStamp,
+    text::{without_mark, write_path},
+};
 
 /// Text that never appears in a log, page or debug output.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,18 +30,17 @@ pub enum PasswordSource {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum PasswordError {
-    #[error(
-        "cannot read the password file {path:?}: {reason}; check that it exists and that this user may read it; in \
-         Kubernetes, check that the Secret exists and has this key"
-    )]
-    Unreadable { path: PathBuf, reason: std::io::Error },
-    #[error(
-        "the password file {path:?} is empty; write the password into it, or remove this setting if the account has no password"
-    )]
-    Empty { path: PathBuf },
-    #[error("the password file {path:?} is not one line of UTF-8 text; write only the password into it")]
-    NotOneLine { path: PathBuf },
+pub struct PasswordError {
+    /// Such as `the password file "/etc/readscope/password"`.
+    place: String,
+    error: SecretError,
+}
+
+#[derive(Debug)]
+enum SecretError {
+    Unreadable(std::io::Error),
+    Empty,
+    NotOneLine,
 }
 
 /// The limit prevents reading a wrong path, such as a disk image, into memory.
@@ -48,6 +50,29 @@ impl Secret {
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
+    }
+
+    /// Every password and token passes here. Editors and `echo` end a text with a line break, and some editors begin it
+    /// with a byte order mark; neither is part of the secret. Blanks are.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
+        let text = str::from_utf8(without_mark(bytes)).map_err(|_| SecretError::NotOneLine)?;
+        let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+        if line.is_empty() {
+            Err(SecretError::Empty)
+        } else if line.contains(['\n', '\r', '\0']) {
+            Err(SecretError::NotOneLine)
+        } else {
+            Ok(Self::new(line.to_owned()))
+        }
+    }
+
+    /// Reads a file with only the secret. `what` names the file in an error, before its path.
+    ///
+    /// # Errors
+    /// When the file is unreadable, empty or not one line of text.
+    pub fn in_file(path: &Path, what: &str) -> Result<Self, PasswordError> {
+        let place = || format!("{what} {:?}", path.to_string_lossy());
+        read_file(path).and_then(|bytes| Self::from_bytes(&bytes)).map_err(|error| error.at(place()))
     }
 
     /// For code that sends the text.
@@ -74,6 +99,14 @@ impl PasswordSource {
         *self == Self::Empty
     }
 
+    /// `place` names the text in an error.
+    ///
+    /// # Errors
+    /// When the text is empty or not one line.
+    pub fn given(text: &[u8], place: impl Into<String>) -> Result<Self, PasswordError> {
+        Secret::from_bytes(text).map(Self::Given).map_err(|error| error.at(place))
+    }
+
     /// `None` if the account has no password.
     ///
     /// # Errors
@@ -82,7 +115,7 @@ impl PasswordSource {
         match self {
             Self::Empty => Ok(None),
             Self::Given(secret) => Ok(Some(secret.clone())),
-            Self::File(path) => read_file(path).map(Some),
+            Self::File(path) => Secret::in_file(path, "the password file").map(Some),
         }
     }
 
@@ -96,26 +129,38 @@ impl PasswordSource {
     }
 }
 
-fn read_file(path: &Path) -> Result<Secret, PasswordError> {
+fn read_file(path: &Path) -> Result<Vec<u8>, SecretError> {
     use std::io::Read;
 
-    let unreadable = |reason| PasswordError::Unreadable { path: path.to_owned(), reason };
-    let not_one_line = || PasswordError::NotOneLine { path: path.to_owned() };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file = std::fs::File::open(path).map_err(SecretError::Unreadable)?;
     let mut bytes = Vec::new();
-    file.take(PASSWORD_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > PASSWORD_BYTES_MAX {
-        return Err(not_one_line());
+    file.take(PASSWORD_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(SecretError::Unreadable)?;
+    if bytes.len() as u64 > PASSWORD_BYTES_MAX { Err(SecretError::NotOneLine) } else { Ok(bytes) }
+}
+
+impl SecretError {
+    fn at(self, place: impl Into<String>) -> PasswordError {
+        PasswordError { place: place.into(), error: self }
     }
-    let text = String::from_utf8(bytes).map_err(|_| not_one_line())?;
-    // Editors and `echo` end a file with a line break, which is not part of the password.
-    let line = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
-    if line.is_empty() {
-        Err(PasswordError::Empty { path: path.to_owned() })
-    } else if line.contains(['\n', '\r', '\0']) {
-        Err(not_one_line())
-    } else {
-        Ok(Secret::new(line.to_owned()))
+}
+
+impl fmt::Display for PasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, error } = self;
+        match error {
+            SecretError::Unreadable(reason) => write!(
+                f,
+                "cannot read {place}: {reason}; check that it exists and that this user may read it; in Kubernetes, \
+                 check that the Secret exists and has this key"
+            ),
+            SecretError::Empty => write!(
+                f,
+                "{place} is empty; write the password into it, or remove this setting if the account has no password"
+            ),
+            SecretError::NotOneLine => {
+                write!(f, "{place} is not one line of UTF-8 text; write only the password into it")
+            }
+        }
     }
 }
 
@@ -130,22 +175,46 @@ mod tests {
         PasswordSource::File(path).read()
     }
 
+    /// The secret, or the error without its place: the same for a file and for a given text.
+    fn all_ways(bytes: &[u8]) -> Result<String, String> {
+        let error = |error: PasswordError| error.to_string().replace(&error.place, "it");
+        let in_file = read(bytes).map_err(error);
+        let given = PasswordSource::given(bytes, "the variable").and_then(|source| source.read()).map_err(error);
+        assert_eq!(in_file, given, "{bytes:?}");
+        in_file.map(|secret| secret.unwrap().expose().to_owned())
+    }
+
     #[test]
-    fn a_line_break_at_the_end_is_not_part_of_the_password() {
-        for bytes in ["se cret", "se cret\n", "se cret\r\n"] {
-            assert_eq!(read(bytes.as_bytes()).unwrap().unwrap().expose(), "se cret");
+    fn a_line_break_at_the_end_and_a_byte_order_mark_are_not_part_of_the_password() {
+        for bytes in ["se cret", "se cret\n", "se cret\r\n", "\u{feff}se cret", "\u{feff}se cret\r\n"] {
+            assert_eq!(all_ways(bytes.as_bytes()).as_deref(), Ok("se cret"));
         }
     }
 
     #[test]
-    fn a_file_without_a_password_is_refused() {
-        assert!(matches!(read(b""), Err(PasswordError::Empty { .. })));
-        assert!(matches!(read(b"\n"), Err(PasswordError::Empty { .. })));
-        assert!(matches!(read(b"a\nb\n"), Err(PasswordError::NotOneLine { .. })));
-        assert!(matches!(read(b"\xff\xfe"), Err(PasswordError::NotOneLine { .. })));
-        assert!(matches!(read(&[b'x'; 5000]), Err(PasswordError::NotOneLine { .. })));
-        let missing = PasswordSource::File("does/not/exist".into());
-        assert!(matches!(missing.read(), Err(PasswordError::Unreadable { .. })));
+    fn every_other_byte_is_part_of_the_password() {
+        for text in [" ", "secret ", "\tsecret\t", "pässwörd", "#;?&@\"\\%$'`", "a\u{feff}", "a\u{a0}", "a\u{1b}b"] {
+            assert_eq!(all_ways(text.as_bytes()).as_deref(), Ok(text));
+            assert_eq!(all_ways(format!("{text}\n").as_bytes()).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_not_one_line_is_refused() {
+        let empty = "it is empty; write the password into it, or remove this setting if the account has no password";
+        for bytes in ["", "\n", "\r\n", "\u{feff}", "\u{feff}\n"] {
+            assert_eq!(all_ways(bytes.as_bytes()).unwrap_err(), empty);
+        }
+        let not_one_line = "it is not one line of UTF-8 text; write only the password into it";
+        let utf_16 = b"\xff\xfes\0";
+        for bytes in
+            [&b"a\nb\n"[..], b"a\n\n", b"a\r", b"a\rb", b"\na", b"a\0", b"\0", b"a\0\n", b"\xff", b"a\xc3", utf_16]
+        {
+            assert_eq!(all_ways(bytes).unwrap_err(), not_one_line, "{bytes:?}");
+        }
+        assert!(read(&[b'x'; 5000]).unwrap_err().to_string().contains("is not one line"));
+        let missing = PasswordSource::File("does/not/exist".into()).read().unwrap_err().to_string();
+        assert!(missing.starts_with("cannot read the password file \"does/not/exist\": No such file"), "{missing}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     duration::{BurstInterval, BurstLength, ForgetAfter, Interval, MaxLag, PodProbeInterval, Timeout},
-    secret::PasswordSource,
+    secret::{PasswordError, PasswordSource},
     text::deserialize_from_str,
     tls::Tls,
 };
@@ -19,7 +19,7 @@ const USER: &str = "readscope";
 #[derive(Clone, Debug, PartialEq, Args, Serialize)]
 pub struct Settings {
     /// MySQL account; it needs no privileges
-    #[arg(long, env = "READSCOPE_USER", value_name = "NAME", default_value = USER)]
+    #[arg(long, env = "READSCOPE_USER", value_name = "NAME", default_value = USER, value_parser = parse_user)]
     pub user: String,
     #[arg(skip)]
     #[serde(flatten, skip_serializing_if = "PasswordSource::is_empty")]
@@ -99,7 +99,8 @@ impl Settings {
 }
 
 impl MaxInFlight {
-    const LIMIT: usize = 1000;
+    /// They may all fail, and `model::Budgets` counts on it.
+    const LIMIT: usize = 32;
 
     #[must_use]
     pub fn get(self) -> NonZeroUsize {
@@ -129,6 +130,12 @@ impl std::fmt::Display for MaxInFlight {
 }
 
 deserialize_from_str!(MaxInFlight);
+
+/// The name often comes from a Secret, as the password does, and then has the line break that `echo` adds.
+fn parse_user(text: &str) -> Result<String, PasswordError> {
+    PasswordSource::given(text.as_bytes(), "the name")
+        .and_then(|name| Ok(name.read()?.map_or_else(String::new, |name| name.expose().to_owned())))
+}
 
 fn is_not_listed(expectation: &Expectation) -> bool {
     expectation.entries().is_empty()

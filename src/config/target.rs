@@ -9,7 +9,7 @@ use super::{
     settings::Settings,
     text,
 };
-use crate::model::cluster::ObjectName;
+use crate::model::{SERVICE_PORT, cluster::ObjectName};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Target {
@@ -45,6 +45,7 @@ impl Target {
     /// A target without Kubernetes data and with default settings.
     #[must_use]
     pub fn at(address: Address) -> Self {
+        let address = Address { port: address.port.or(Some(SERVICE_PORT)), ..address };
         let name = address.to_string().into();
         Self { name, service: None, statefulset: None, address, settings: Settings::default() }
     }
@@ -64,6 +65,7 @@ impl Target {
         }
         let Some(service) = service else { return Ok(Self::at(address.ok_or(PlaceError::Nowhere)?)) };
         let address = address.map_or_else(|| Address::of_service(&service), Ok)?;
-        Ok(Self { name: service.to_string().into(), service: Some(service), statefulset, ..Self::at(address) })
+        let name = service.to_string().into();
+        Ok(Self { name, service: Some(service), statefulset, address, settings: Settings::default() })
     }
 }

@@ -9,6 +9,11 @@ use std::{
 use serde::{Deserialize, Deserializer, Serializer, de};
 use serde_saphyr::Spanned;
 
+/// Without the byte order mark with which some editors begin a text.
+pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
 /// An error with a location in the file; `Error::custom` has none.
 pub(super) fn invalid<E: de::Error>(problem: &impl Display) -> E {
     E::invalid_value(de::Unexpected::Other("text"), &problem.to_string().as_str())

@@ -20,7 +20,7 @@ pub use self::client::EncryptionError;
 pub(super) use self::client::{with_verification, without_verification};
 use super::{
     file_stamp::FileStamp,
-    text::{self, deserialize_from_str, serialize_display},
+    text::{self, deserialize_from_str, serialize_display, without_mark},
 };
 
 /// Options of the command line, keys of `tls` in the configuration file.
@@ -237,7 +237,8 @@ impl PemFile {
         // Before the read: a change during the read is found by the next check.
         let stamp = FileStamp::of(path);
         let bytes = std::fs::read(path).map_err(|reason| TlsError::Unreadable { path: path.to_owned(), reason })?;
-        Ok(Self { path: path.to_owned(), bytes, stamp })
+        // A mark before the first certificate would hide it.
+        Ok(Self { path: path.to_owned(), bytes: without_mark(&bytes).to_vec(), stamp })
     }
 
     fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -352,6 +353,17 @@ mod tests {
         assert_eq!(again, tls, "the target need not restart");
         let bytes = |tls: &Tls| tls.files().0.unwrap().bytes.clone();
         assert_ne!(bytes(&again), bytes(&tls));
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
+        let certificate = |name| std::fs::read_to_string(fixtures.join(name)).unwrap();
+        std::fs::write(&path, format!("\u{feff}{}{}", certificate("authority.pem"), certificate("server.pem")))
+            .unwrap();
+        assert_eq!(PemFile::read(&path).unwrap().certificates().unwrap().len(), 2);
     }
 
     #[test]

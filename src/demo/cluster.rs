@@ -80,6 +80,7 @@ impl Cluster {
             headless: false,
             affinity: None,
             local_only: false,
+            external: false,
             ports: Arc::clone(&self.ports),
         };
         let class = StorageClass { name: STORAGE_CLASS.into(), waits_for_consumer: true };
@@ -159,9 +160,11 @@ impl Cluster {
                 name: ObjectName::new(NAMESPACE, &format!("mysql-{ordinal}")),
                 uid: self.next_uid(),
                 statefulset: Some(Arc::clone(&self.set.name.name)),
+                other_owner: None,
                 addresses: Vec::new(),
                 created: whole_second(now),
                 deleted: None,
+                restarts: 0,
                 conditions: PodConditions::default(),
             };
             self.pods.insert(ordinal, pod);

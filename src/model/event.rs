@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::model::{
     cluster::{Change, Problem, WatchName},
-    probe::{PodProbeResult, Probe},
+    probe::{Pause, PodProbeResult, Probe},
     target::{TargetId, TargetSpec},
 };
 
@@ -18,6 +18,11 @@ pub enum Event {
     Skipped {
         target: TargetId,
         count: u64,
+    },
+    /// `None`: probes are answered again.
+    ProbingPaused {
+        target: TargetId,
+        pause: Option<Pause>,
     },
     /// A pod probe ended. It does not count as a read.
     PodProbed {

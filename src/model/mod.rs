@@ -14,15 +14,16 @@ mod state;
 mod target;
 mod verdict;
 
-pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, Severity};
+pub(crate) use base::Count;
+pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity};
 pub use cluster::ClusterNotice;
 pub use event::{Event, TargetSet, WatchUpdate};
 pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, Lag};
 pub use notice::{Notice, Notification, Subject};
 pub use probe::{
-    Anomaly, AnomalyKind, AnomalySeen, Answer, Burst, Failure, FailureReason, Identity, Latency, Phase, PodProbe,
-    PodProbeCounts, PodProbeResult, Probe, ProbeIntervals, ProbePlan, ProbePurpose, Role, StartDelay, Timings,
-    Unrouted,
+    Anomaly, AnomalyKind, AnomalySeen, Answer, Budgets, Burst, Charge, Counted, Failure, FailureReason, Held, Identity,
+    Latency, Pause, Phase, PodKey, PodProbe, PodProbeCounts, PodProbeResult, Probe, ProbeIntervals, ProbePlan,
+    ProbePurpose, Role, StartDelay, Timings, Unrouted,
 };
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;
@@ -33,5 +34,5 @@ pub use target::{
 pub use verdict::evidence;
 pub use verdict::{
     AllAnswer, CheckResult, CheckRules, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError,
-    Expected, FewProbes, Outcome, Undecided, UnderWay, Verdict, VerdictRules, dirichlet_ln_evidence,
+    Expected, FewProbes, Outcome, Undecided, UndecidedReason, UnderWay, Verdict, VerdictRules, dirichlet_ln_evidence,
 };

@@ -14,8 +14,8 @@ pub struct Snapshot {
     /// Only the demo sets a caption.
     pub caption: Option<Arc<str>>,
     /// Absent where the configuration cannot be reloaded.
-    pub configured: Option<ConfigStatus>,
-    pub lateness: StartDelay,
+    pub config_status: Option<ConfigStatus>,
+    pub start_delay: StartDelay,
 }
 
 #[derive(Clone, Debug, PartialEq)]

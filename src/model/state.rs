@@ -14,7 +14,7 @@ use super::{
     snapshot::{ConfigStatus, Snapshot},
 };
 use crate::model::{
-    base::{Cached, Moment, ObjectName},
+    base::{Cached, Moment, ObjectName, PodRef},
     cluster::{Change, Cluster, ClusterSnapshot, Kind, Updates, WatchName},
     probe::{PodProbeResult, Probe, ProbePlan, StartDelay},
     target::{Target, TargetId, TargetNotice, TargetSnapshot, TargetSpec},
@@ -62,6 +62,9 @@ impl State {
             Event::Skipped { target, count } => {
                 self.change(target, &mut notifications, |target, notices| target.skipped(count, now, notices));
             }
+            Event::ProbingPaused { target, pause } => {
+                self.change(target, &mut notifications, |target, notices| target.paused(pause, notices));
+            }
             Event::PodProbed { target, probe } => self.pod_probed(target, &probe, now, &mut notifications),
             Event::Cluster { watch, update } => self.watched(&watch, update, now, &mut notifications),
             Event::Caption(caption) => self.caption = Some(caption),
@@ -97,8 +100,8 @@ impl State {
             targets: self.order.iter().filter_map(target).collect(),
             cluster: self.cluster.as_mut().map(|cluster| cluster.rendered(|cluster| cluster.snapshot(now))),
             caption: self.caption.clone(),
-            configured: self.config_status.clone(),
-            lateness: self.start_delay.clone(),
+            config_status: self.config_status.clone(),
+            start_delay: self.start_delay.clone(),
         }
     }
 
@@ -115,8 +118,9 @@ impl State {
 
     fn probed(&mut self, id: TargetId, probe: Probe, now: Moment, notifications: &mut Vec<Notification>) {
         let finished = probe.finished;
+        let host = self.host(id, &probe);
         let read = self.change(id, notifications, |target, notices| {
-            target.probed(probe, now, notices).zip(target.service().cloned())
+            target.probed(probe, host, now, notices).zip(target.service().cloned())
         });
         if let Some((read, service)) = read.flatten() {
             self.in_cluster(notifications, |cluster, updates| cluster.read(&service, &read, finished, updates));
@@ -130,8 +134,9 @@ impl State {
         now: Moment,
         notifications: &mut Vec<Notification>,
     ) {
+        let host = self.host(id, &probed.probe);
         let service = self.change(id, notifications, |target, _| {
-            target.pod_probed(probed, now);
+            target.pod_probed(probed, host.as_ref(), now);
             target.service().cloned()
         });
         let probe = &probed.probe;
@@ -141,6 +146,13 @@ impl State {
             });
         }
         self.know_freshness(id, now, notifications);
+    }
+
+    /// The pod whose name is the host name of the server that answered.
+    fn host(&self, id: TargetId, probe: &Probe) -> Option<PodRef> {
+        let service = self.targets.get(&id)?.get().service()?;
+        let identity = &probe.outcome.as_ref().ok()?.identity;
+        self.cluster.as_ref()?.get().pod_of_host(service, &identity.host_name)
     }
 
     fn set_targets(&mut self, targets: TargetSet, now: Moment, notifications: &mut Vec<Notification>) {
@@ -275,7 +287,8 @@ impl State {
             } else if let Some(pod) = gone {
                 target.pod_gone(&pod.name, now);
             }
-            if let Some(port) = port {
+            // A change of the Service may change its port.
+            if let Some(port) = target.pod_probe_port().filter(|_| port.is_some()) {
                 target.reach(cluster.reachable(&service, port), now);
             }
             if checks {

@@ -2,6 +2,7 @@
 
 mod cause;
 pub mod exporter;
+pub mod gate;
 pub mod kubernetes;
 pub mod mysql;
 pub mod pod_probes;

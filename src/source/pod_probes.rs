@@ -45,7 +45,7 @@ pub async fn run<S, F>(
     events: mpsc::Sender<Event>,
     stop: CancellationToken,
 ) where
-    S: Fn(&PodProbe) -> F,
+    S: Fn(&PodProbe) -> Option<F>,
     F: Future<Output = Probe> + Send + 'static,
 {
     let mut last: HashMap<Arc<str>, Last> = HashMap::new();
@@ -72,12 +72,14 @@ pub async fn run<S, F>(
             }
             () = sleep_until(due) => {
                 let Some((_, next)) = next else { continue };
-                let state = Last { started: Instant::now(), jitter: rand::random(), in_flight: true };
-                last.insert(Arc::clone(&next.pod.uid), state);
                 let probe = probe(&next);
-                in_flight.spawn(async move {
-                    PodProbeResult { pod: next.pod, purpose: next.purpose, probe: probe.await }
-                });
+                let state = Last { started: Instant::now(), jitter: rand::random(), in_flight: probe.is_some() };
+                last.insert(Arc::clone(&next.pod.uid), state);
+                if let Some(probe) = probe {
+                    in_flight.spawn(async move {
+                        PodProbeResult { pod: next.pod, purpose: next.purpose, probe: probe.await }
+                    });
+                }
             }
         }
     }
@@ -121,7 +123,7 @@ mod tests {
 
     fn pod_probe(uid: &str, purpose: ProbePurpose, every: f64) -> PodProbe {
         let pod = PodRef { name: uid.into(), uid: uid.into() };
-        PodProbe { pod, addresses: Vec::new(), purpose, every: Duration::from_secs_f64(every) }
+        PodProbe { pod, restarts: 0, addresses: Vec::new(), purpose, every: Duration::from_secs_f64(every) }
     }
 
     /// Runs `plans`, each for some seconds of paused time, with probes that take `lasting`. Returns the number of
@@ -136,20 +138,26 @@ mod tests {
             let most = Arc::clone(&most);
             move |_: &PodProbe| {
                 let (now, most) = (Arc::clone(&now), Arc::clone(&most));
-                async move {
+                Some(async move {
                     most.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
                     let started = clock.now();
                     tokio::time::sleep(lasting).await;
                     now.fetch_sub(1, Ordering::Relaxed);
-                    let failure = Failure { reason: FailureReason::Other, text: String::new(), address: None };
+                    let failure = Failure {
+                        reason: FailureReason::Other,
+                        text: String::new(),
+                        address: None,
+                        charge: None,
+                        advice: None,
+                    };
                     Probe { sequence: 0, started, finished: clock.now(), outcome: Err(failure) }
-                }
+                })
             }
         };
         let running = run(TargetId(0), plan, probe, events, stop.clone());
         let planning = async {
             for (pod_probes, seconds) in plans {
-                planned.send_replace(ProbePlan { burst: false, pod_probes });
+                planned.send_replace(ProbePlan { pod_probes, ..ProbePlan::default() });
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
             }
             stop.cancel();

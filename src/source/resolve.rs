@@ -76,7 +76,8 @@ impl Resolver {
         match &self.host {
             Host::Ip(ip) => Ok(vec![*ip]),
             Host::Name(name) => {
-                let failure = |text| Failure { reason: FailureReason::Resolve, text, address: None };
+                let failure =
+                    |text| Failure { reason: FailureReason::Resolve, text, address: None, charge: None, advice: None };
                 let found = name.addresses().await;
                 let found =
                     found.map_err(|error| failure(format!("cannot resolve {}: {}", name.text, text(&error))))?;

@@ -40,7 +40,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Calls `probe` with the numbers 0, 1, 2, … and sends the results to `events`, until `stop` is cancelled, the
+    /// Calls `probe` with the numbers 0, 1, 2, …; a number is used again, and nothing is counted as skipped, if it returns
+    /// `None`. Sends the results to `events`, until `stop` is cancelled, the
     /// limit is reached or `events` is closed. `plan` starts and ends bursts. At the end, it waits for probes in
     /// flight.
     ///
@@ -54,7 +55,7 @@ impl Schedule {
         events: mpsc::Sender<Event>,
         stop: CancellationToken,
     ) where
-        S: Fn(u64) -> F,
+        S: Fn(u64) -> Option<F>,
         F: Future<Output = Probe> + Send + 'static,
     {
         let interval = self.interval.get();
@@ -91,8 +92,10 @@ impl Schedule {
                 }
                 () = sleep_until(due) => {}
                 () = sleep_until(burst.unwrap_or(due)), if burst.is_some() => {
-                    if in_burst.len() < self.max_in_flight.get() * BURST_IN_FLIGHT {
-                        in_burst.spawn(timed(burst.unwrap_or(due), probe(taken)));
+                    if in_burst.len() < self.max_in_flight.get() * BURST_IN_FLIGHT
+                        && let Some(probe) = probe(taken)
+                    {
+                        in_burst.spawn(timed(burst.unwrap_or(due), probe));
                         taken += 1;
                     }
                     // Missed burst probes are not repeated.
@@ -104,11 +107,11 @@ impl Schedule {
             let mut dropped = now_in - slot;
             slot = now_in + 1;
             let was_due = std::mem::replace(&mut due, due_in(slot));
-            if in_flight.len() < self.max_in_flight.get() {
-                in_flight.spawn(timed(was_due, probe(taken)));
-                taken += 1;
-            } else {
+            if in_flight.len() >= self.max_in_flight.get() {
                 dropped += 1;
+            } else if let Some(probe) = probe(taken) {
+                in_flight.spawn(timed(was_due, probe));
+                taken += 1;
             }
             if dropped > 0 && !send(&events, Event::Skipped { target, count: dropped }).await {
                 return;
@@ -169,7 +172,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::Clock,
-        model::{Failure, FailureReason},
+        model::{Failure, FailureReason, Moment},
     };
 
     const TARGET: TargetId = TargetId(0);
@@ -190,7 +193,7 @@ mod tests {
         let (planned, plan) = watch::channel(ProbePlan::default());
         let planning = async move {
             tokio::time::sleep(burst.start).await;
-            planned.send_replace(ProbePlan { burst: true, pod_probes: Vec::new() });
+            planned.send_replace(ProbePlan { burst: true, ..ProbePlan::default() });
             tokio::time::sleep(burst.end.saturating_sub(burst.start)).await;
             planned.send_replace(ProbePlan::default());
         };
@@ -203,11 +206,12 @@ mod tests {
             burst_interval: Some(Duration::from_millis(20)),
             limit: Some(limit),
         };
-        let probe = move |sequence| async move {
-            let started = clock.now();
-            tokio::time::sleep(lasting).await;
-            let failure = Failure { reason: FailureReason::Other, text: String::new(), address: None };
-            Probe { sequence, started, finished: clock.now(), outcome: Err(failure) }
+        let probe = move |sequence| {
+            Some(async move {
+                let started = clock.now();
+                tokio::time::sleep(lasting).await;
+                failed(sequence, started, clock.now())
+            })
         };
         let running = schedule.run(TARGET, plan, probe, events, stop.clone());
         let stopping = async {
@@ -216,6 +220,12 @@ mod tests {
         };
         tokio::select! { ((), ()) = async { tokio::join!(running, stopping) } => {}, () = async { planning.await; std::future::pending().await } => {} }
         std::iter::from_fn(|| received.try_recv().ok()).collect()
+    }
+
+    fn failed(sequence: u64, started: Moment, finished: Moment) -> Probe {
+        let failure =
+            Failure { reason: FailureReason::Other, text: String::new(), address: None, charge: None, advice: None };
+        Probe { sequence, started, finished, outcome: Err(failure) }
     }
 
     fn probes(events: &[Event]) -> Vec<(u64, Duration)> {
@@ -289,6 +299,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn probes_that_may_not_start_are_not_counted_and_keep_their_number() {
+        let (events, mut received) = mpsc::channel(1000);
+        let schedule = Schedule {
+            interval: Duration::from_millis(100).try_into().unwrap(),
+            max_in_flight: 8.try_into().unwrap(),
+            burst_interval: None,
+            limit: Some(10),
+        };
+        let clock = Clock::start();
+        let allowed = move || !(0.5..1.5).contains(&clock.now().elapsed.as_secs_f64());
+        let probe = move |sequence| allowed().then_some(async move { failed(sequence, clock.now(), clock.now()) });
+        schedule.run(TARGET, watch::channel(ProbePlan::default()).1, probe, events, CancellationToken::new()).await;
+        let events: Vec<_> = std::iter::from_fn(|| received.try_recv().ok()).collect();
+        let probes = probes(&events);
+        assert_eq!(probes.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+        assert!(probes.last().unwrap().1 > Duration::from_millis(1900), "{probes:?}");
+        assert_eq!(skipped(&events), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_stop_waits_for_probes_in_flight() {
         let events = events(1000, 8, Duration::from_millis(350), Duration::from_millis(950)).await;
         assert_eq!(probes(&events).len(), 10);
@@ -304,10 +334,7 @@ mod tests {
             limit: Some(2),
         };
         let clock = Clock::start();
-        let probe = move |sequence| async move {
-            let failure = Failure { reason: FailureReason::Other, text: String::new(), address: None };
-            Probe { sequence, started: clock.now(), finished: clock.now(), outcome: Err(failure) }
-        };
+        let probe = move |sequence| Some(async move { failed(sequence, clock.now(), clock.now()) });
         let stop = CancellationToken::new();
         let mut running =
             std::pin::pin!(schedule.run(TARGET, watch::channel(ProbePlan::default()).1, probe, events, stop));

@@ -81,8 +81,8 @@ fn watch_and_wait_attach_with_a_ca_file_and_a_user() {
     let mut arguments = vec!["wait", "--for", "pod_ready", "mysql-9", "--timeout", "100ms"];
     arguments.extend(client.iter().map(String::as_str));
     let ended = call(&arguments);
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("mysql-9 has not reached pod_ready"), "{}", ended.stderr);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("cannot tell whether mysql-9 has reached pod_ready"), "{}", ended.stderr);
 
     assert!(guarded.refusal(USER).contains("cannot verify the certificate of https://127.0.0.1:"));
     assert!(guarded.refusal(USER).contains("ca_file"));

@@ -1,6 +1,11 @@
 //! Files that options name, and secrets that must not be printed.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::Path,
+};
 
 use nix::sys::signal::Signal;
 
@@ -8,12 +13,13 @@ use crate::{
     options::{ADDRESS, run},
     support::{
         exporter::{Exporter, PATIENT, QUICK, SOON, arguments},
-        fixtures::tls,
+        fixtures::{tls, tls_server},
         http,
         program::{Ended, call, call_with, readscope, readscope_without_privileges},
         script::Script,
         server::Server,
         waiting::wait_until,
+        wire::{self, packet},
     },
 };
 
@@ -70,6 +76,19 @@ fn a_password_file_without_a_password_is_refused_by_name() {
             run(&[&["--password-file", text(&path)], further].concat()).assert_refused(&[text(&path), part]);
         }
     }
+    for (text, part) in [
+        (&b""[..], "is empty"),
+        (b"\r\n", "is empty"),
+        (b"one\ntwo", "is not one line of UTF-8 text"),
+        (b"\xff", "is not one line of UTF-8 text"),
+    ] {
+        let mut command = readscope(&["run", ADDRESS[0], ADDRESS[1]]);
+        let ended = call_with(command.env("READSCOPE_PASSWORD", OsStr::from_bytes(text)));
+        ended.assert_refused(&["the environment variable READSCOPE_PASSWORD", part]);
+        let ended =
+            call_with(readscope(&["run", ADDRESS[0], ADDRESS[1]]).env("READSCOPE_USER", OsStr::from_bytes(text)));
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+    }
     let by_environment = call_with(readscope(&["run", ADDRESS[0], ADDRESS[1]]).env("READSCOPE_PASSWORD_FILE", &path));
     by_environment.assert_refused(&[text(&path), "not one line of UTF-8 text"]);
 
@@ -108,6 +127,41 @@ fn a_password_file_that_is_away_for_a_time_fails_no_probe() {
         exporter.program.log()
     );
     assert!(!exporter.program.log().iter().any(|line| line.contains("hunter")));
+}
+
+#[test]
+fn a_line_break_and_a_byte_order_mark_are_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    // The server requests the password in clear text, which needs TLS.
+    let script = || {
+        let login = Script::tls_request().encrypt(&tls_server("server")).receive();
+        let switch = packet(3, &wire::auth_switch(b"caching_sha2_password", &[7; 20]));
+        let full = login.send(switch).receive().send(packet(5, b"\x01\x04")).receive();
+        full.send(packet(7, &wire::ok())).receive().send(wire::identity_answer(&wire::identity("101", "mysql-1")))
+    };
+    for text in ["hunter2", "hunter2\n", "hunter2\r\n", "\u{feff}hunter2\n"] {
+        fs::write(&path, text).unwrap();
+        for given in [("READSCOPE_PASSWORD_FILE", text_of(&path)), ("READSCOPE_PASSWORD", text.to_owned())] {
+            let server = Server::playing(script());
+            let mut command = readscope(&[]);
+            let arguments = arguments(server.address, &["--interval", "10ms", "--timeout", "30s"]);
+            command.args(arguments).env(given.0, &given.1).env("READSCOPE_USER", "probe\n");
+            let mut exporter = Exporter::start(&mut command);
+            wait_until("the password", SOON, || server.received(b"hunter2\0"));
+            assert!(exporter.program.is_running());
+            assert!(
+                !server.received("\u{feff}".as_bytes())
+                    && !server.received(b"hunter2\r")
+                    && !server.received(b"hunter2\n")
+            );
+            assert!(server.received(b"probe\0") && !server.received(b"probe\n"), "{given:?}");
+        }
+    }
+}
+
+fn text_of(path: &Path) -> String {
+    text(path).to_owned()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, thread, time::Duration};
 
 use jiff::Timestamp;
-use readscope::model::{Expectation, Moment, ProbeIntervals, Snapshot, State, TargetId, TargetSpec, VerdictRules};
+use readscope::model::{Expectation, Moment, Snapshot, State, TargetId, TargetSpec};
 
 use crate::support::{cluster, program::call, site::Served};
 
@@ -11,17 +11,8 @@ const NOW: Moment = Moment { elapsed: Duration::from_secs(100), wall: Timestamp:
 
 /// The `StatefulSet` `mysql`. All its replicas are ready endpoints of `mysql-read`.
 fn snapshot(replicas: usize) -> Snapshot {
-    let spec = TargetSpec {
-        name: "mysql/mysql-read".into(),
-        expectation: Expectation::Seen,
-        service: Some(cluster::name("mysql-read")),
-        statefulset: None,
-        port: 3306,
-        pace: ProbeIntervals::regular(Duration::from_secs(1)),
-        forget_after: Duration::from_secs(3600),
-        check: None,
-        verdict: VerdictRules::default(),
-    };
+    let service = Some(cluster::name("mysql-read"));
+    let spec = TargetSpec { service, ..TargetSpec::regular("mysql/mysql-read", Expectation::Seen) };
     let mut state = State::new([(TargetId(0), spec)], cluster::watches());
     for event in cluster::lists(&vec![[10, 0, 0, 1].into(); replicas]) {
         state.apply(event, NOW);

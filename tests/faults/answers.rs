@@ -114,6 +114,32 @@ async fn a_query_without_a_row_is_a_query_failure() {
     .await;
 }
 
+/// The server claims a version that has the variable, as proxies and other databases do.
+#[tokio::test]
+async fn a_server_without_innodb_read_only_still_answers() {
+    for code in [1064, 1193] {
+        let refusal = packet(1, &wire::error(code, Some("HY000"), "Unknown system variable 'innodb_read_only'"));
+        let server = Server::playing(Script::login().send(refusal).receive().send(answer()).receive());
+        let patience = Duration::from_secs(20);
+        let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
+        let answered = take(&prober, patience).await.unwrap().outcome.unwrap();
+        assert_eq!((&*answered.identity.host_name, answered.identity.read_only), ("mysql-1", true), "{code}");
+        assert!(server.received(b"@@read_only/*!50700 OR @@innodb_read_only */,"));
+        assert!(server.received(b"@@hostname, @@read_only,"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_host_name_or_with_a_uuid_of_zeros_answers() {
+    let mut fields = wire::identity_with(1, None);
+    fields[5] = Some(b"00000000-0000-0000-0000-000000000000".to_vec());
+    let server = Server::playing(Script::answering(&fields));
+    let patience = Duration::from_secs(20);
+    let prober = Prober::new(target(server.address, patience), Clock::start()).unwrap();
+    let identity = take(&prober, patience).await.unwrap().outcome.unwrap().identity;
+    assert_eq!((&*identity.host_name, identity.server_uuid, identity.server_id), ("", None, 101));
+}
+
 #[tokio::test]
 async fn an_invalid_result_is_a_protocol_failure() {
     let login = Script::login;
@@ -125,7 +151,6 @@ async fn an_invalid_result_is_a_protocol_failure() {
     let long = "x".repeat(1 << 20);
     judge(vec![
         Case::new("NULL for the server_id", Protocol, sent(with(0, None))),
-        Case::new("NULL for the host name", Protocol, sent(with(1, None))),
         Case::new("NULL for read_only", Protocol, sent(with(2, None))),
         Case::new("NULL for the version", Protocol, sent(with(3, None))),
         Case::new("a server_id that is not a number", Protocol, sent(with(0, Some(b"mysql-1")))),

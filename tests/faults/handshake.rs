@@ -221,7 +221,7 @@ async fn an_address_without_a_server_has_the_reason_that_the_network_gives() {
     // The kernel has no route for TCP to a multicast group, so nothing leaves the machine.
     let unreachable = target(([224, 0, 0, 1], 3306).into(), patience);
     // By RFC 6761 this is answered without asking a name server; the dot keeps search domains away.
-    let unknown = Address { host: "no-such-name.invalid.".to_owned(), port: 3306 };
+    let unknown = Address { host: "no-such-name.invalid.".to_owned(), port: Some(3306) };
     let unresolvable = readscope::config::Target { address: unknown, ..unreachable.clone() };
     for (target, reason) in [(refused, Refused), (unreachable, Unreachable), (unresolvable, Resolve)] {
         let prober = Prober::new(target, Clock::start()).unwrap();

@@ -8,6 +8,7 @@ mod case;
 mod fuzz;
 mod handshake;
 mod hostile;
+mod pausing;
 mod program;
 #[path = "../support/mod.rs"]
 mod support;

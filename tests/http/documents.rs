@@ -5,8 +5,8 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use readscope::{
     api::{AnswersEvent, OverviewEvent, ScaleEvents, SnapshotEvent, Targets},
     model::{
-        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Probe, ProbeIntervals, Snapshot, State,
-        TargetId, TargetSpec, Timings, VerdictRules,
+        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Probe, Snapshot, State, TargetId,
+        TargetSpec, Timings,
         cluster::{AccessModes, Pvc, PvcPhase, PvcReason, PvcSnapshot, Seen},
     },
 };
@@ -66,17 +66,8 @@ fn pvc(name: &str, phase: PvcPhase) -> PvcSnapshot {
 
 /// Two replicas answer and a third one is added. One probe fails. A PVC is bound and one is pending.
 fn snapshot() -> Snapshot {
-    let spec = TargetSpec {
-        name: "mysql/mysql-read".into(),
-        expectation: Expectation::Seen,
-        service: Some(cluster::name("mysql-read")),
-        port: 3306,
-        pace: ProbeIntervals::regular(Duration::from_secs(1)),
-        statefulset: None,
-        forget_after: Duration::from_secs(3600),
-        verdict: VerdictRules::default(),
-        check: None,
-    };
+    let service = Some(cluster::name("mysql-read"));
+    let spec = TargetSpec { service, ..TargetSpec::regular("mysql/mysql-read", Expectation::Seen) };
     let addresses: [IpAddr; 3] = [1, 2, 3].map(|host| [10, 0, 0, host].into());
     let mut state = State::new([(TARGET, spec)], cluster::watches());
     for event in cluster::lists(&addresses[..2]) {
@@ -86,8 +77,16 @@ fn snapshot() -> Snapshot {
         reason: FailureReason::Refused,
         text: "cannot log in to 10.0.0.1:3306".to_owned(),
         address: Some(([10, 0, 0, 1], 3306).into()),
+        charge: None,
+        advice: None,
     };
-    let other = Failure { reason: FailureReason::Auth, text: "access denied".to_owned(), address: None };
+    let other = Failure {
+        reason: FailureReason::Auth,
+        text: "access denied".to_owned(),
+        address: None,
+        charge: None,
+        advice: None,
+    };
     let outcomes = [Ok(identity(0)), Ok(identity(1)), Err(failure), Err(other), Ok(identity(7)), Ok(identity(1))];
     for (sequence, outcome) in (0..).zip(outcomes) {
         state.apply(probe(sequence, outcome, second(3)), second(3));

@@ -26,8 +26,8 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(9);
 #[test]
 fn readiness_starts_with_the_end_of_the_first_probe() {
     let server = Server::playing(Script::nothing().then_silence());
-    let slow = ["--tls", "disabled", "--interval", "20ms", "--timeout", "60s", "--max-in-flight", "1000"];
-    let mut exporter = Exporter::with(server.address, &slow);
+    let hanging = ["--tls", "disabled", "--interval", "20ms", "--timeout", "20s"];
+    let mut exporter = Exporter::with(server.address, &hanging);
     wait_until("the first probe", SOON, || server.opened() > 0);
     assert_eq!(get(exporter.address, "/-/ready").status, 503);
     assert_eq!(get(exporter.address, "/healthz").status, 200);

@@ -56,7 +56,7 @@ impl Observed {
             expectation: Expectation::Seen,
             service: target.service.clone(),
             statefulset: None,
-            port: 3306,
+            port: None,
             pace: target.settings.intervals(),
             forget_after: target.settings.forget_after.get(),
             check: None,
@@ -140,7 +140,7 @@ async fn probe_pods(state: &Mutex<State>, prober: &Arc<Prober>, clock: Clock, st
         let prober = Arc::clone(prober);
         move |pod_probe: &PodProbe| {
             let (prober, addresses) = (Arc::clone(&prober), pod_probe.addresses.clone());
-            async move { prober.probe_at(&addresses).await }
+            Some(async move { prober.probe_at(&addresses).await })
         }
     };
     let running = tokio::spawn(pod_probes::run(TARGET, plan, probe, events, stop));

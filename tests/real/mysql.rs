@@ -1,7 +1,7 @@
 //! Replicated MySQL servers like the lab's StatefulSet: mysql-0 is the primary, the others replicate from it, and the
 //! `server_id` is 100 + the ordinal.
 
-use std::{fmt::Write as _, fs, net::Ipv4Addr, ops::Deref, path::PathBuf};
+use std::{fmt::Write as _, fs, net::Ipv4Addr, ops::Deref, path::PathBuf, time::Duration};
 
 use nix::sys::signal::Signal;
 
@@ -10,7 +10,7 @@ use crate::{
     program::mortal,
     run_directory::{RunDirectory, copy_template},
     sql::{Sql, USER},
-    support::program::Program,
+    support::{program::Program, waiting::wait_until},
 };
 
 /// The password of the probe's account on a new server.
@@ -204,6 +204,25 @@ impl Mysql {
     /// Kills the process, like a crash.
     pub(crate) fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Gives it this `server_uuid`. Its counts start at 0 again.
+    pub(crate) fn set_uuid(&mut self, uuid: &str) {
+        self.kill();
+        let file = format!("[auto]\nserver-uuid={uuid}\n");
+        fs::write(self.outside.join("data/auto.cnf"), file).expect("the cache can be written");
+        self.start_again();
+    }
+
+    /// Shuts it down, and starts it with these lines in its `my.cnf`.
+    pub(crate) fn restart_with(&mut self, lines: &[&str]) {
+        self.query("SET GLOBAL innodb_fast_shutdown = 0; SHUTDOWN");
+        let mut process = self.process.take().expect("it has been started");
+        wait_until("the server to end", Duration::from_secs(120), || !process.is_running());
+        let file = self.outside.join("my.cnf");
+        let settings = fs::read_to_string(&file).expect("it has been written");
+        fs::write(&file, format!("{settings}{}\n", lines.join("\n"))).expect("the cache can be written");
+        self.start_again();
     }
 
     /// Its counts start at 0 again.

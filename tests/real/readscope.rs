@@ -48,6 +48,13 @@ impl Call {
         Exporter::start(self.command("run").args(["--web.listen-address", "127.0.0.1:0"]))
     }
 
+    /// As [`run`](Self::run), with a kubeconfig.
+    pub(crate) fn run_at(&self, kubeconfig: &Path) -> Exporter {
+        let mut command = self.command("run");
+        command.env("KUBECONFIG", kubeconfig).env_remove("HTTPS_PROXY").env_remove("https_proxy");
+        Exporter::start(command.args(["--web.listen-address", "127.0.0.1:0"]))
+    }
+
     /// Runs `readscope check` to its end.
     pub(crate) fn check(&self) -> Ended {
         Program::start(&mut self.command("check")).ended(WITHIN)

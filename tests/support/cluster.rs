@@ -58,9 +58,11 @@ pub(crate) fn objects(addresses: &[IpAddr], seen: Seen) -> Vec<Event> {
             name: name(&pod),
             uid: Arc::clone(&pod),
             statefulset: Some("mysql".into()),
+            other_owner: None,
             addresses: vec![*address],
             created: since,
             deleted: None,
+            restarts: 0,
             conditions: PodConditions { scheduled: since, sandbox: since, initialized: since, ready: since },
         };
         lists(Kind::Pod, Object::Pod(fact));
@@ -82,6 +84,7 @@ pub(crate) fn objects(addresses: &[IpAddr], seen: Seen) -> Vec<Event> {
         headless: false,
         affinity: None,
         local_only: false,
+        external: false,
         ports: Arc::clone(&ports),
     };
     lists(Kind::Service, Object::Service(service));

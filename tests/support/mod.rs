@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test crate uses its own part of it")]
 
+pub(crate) mod api_server;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod commands;

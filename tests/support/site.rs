@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use readscope::{
     model::{
-        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Probe, ProbeIntervals, Snapshot, State,
-        TargetId, TargetSpec, Timings, VerdictRules,
+        Answer, Event, Expectation, Failure, FailureReason, Identity, Moment, Probe, Snapshot, State, TargetId,
+        TargetSpec, Timings,
     },
     view::web::{Access, Site},
 };
@@ -85,23 +85,15 @@ pub(crate) fn second(elapsed: u32) -> Moment {
 pub(crate) fn snapshot() -> Snapshot {
     const TARGET: TargetId = TargetId(0);
     let expected = ["mysql-1=2", "mysql-2"].map(|entry| entry.parse().unwrap());
-    let spec = TargetSpec {
-        name: "mysql/mysql-read".into(),
-        expectation: Expectation::listed(expected.to_vec()).unwrap(),
-        service: None,
-        port: 3306,
-        pace: ProbeIntervals::regular(Duration::from_secs(1)),
-        statefulset: None,
-        forget_after: Duration::from_secs(3600),
-        verdict: VerdictRules::default(),
-        check: None,
-    };
+    let spec = TargetSpec::regular("mysql/mysql-read", Expectation::listed(expected.to_vec()).unwrap());
     let mut state = State::new([(TARGET, spec)], Vec::new());
     let without_uuid = Identity { server_uuid: None, gtid_executed: None, ..identity(0) };
     let failure = Failure {
         reason: FailureReason::Refused,
         text: "cannot log in to 10.0.0.1:3306: Connection refused (os error 111)".to_owned(),
         address: Some(([10, 0, 0, 1], 3306).into()),
+        charge: None,
+        advice: None,
     };
     let outcomes = [Ok(identity(1)), Ok(without_uuid), Ok(identity(1)), Err(failure)];
     for (sequence, outcome) in (0..).zip(outcomes) {
@@ -124,17 +116,7 @@ pub(crate) fn snapshot() -> Snapshot {
 /// Targets with these names and numbers of reads, all from one server, at second `at`.
 pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
     let ids = || (0..).map(TargetId).zip(targets);
-    let spec = |name: &str| TargetSpec {
-        name: name.into(),
-        expectation: Expectation::Seen,
-        service: None,
-        port: 3306,
-        pace: ProbeIntervals::regular(Duration::from_secs(1)),
-        statefulset: None,
-        forget_after: Duration::from_secs(3600),
-        verdict: VerdictRules::default(),
-        check: None,
-    };
+    let spec = |name: &str| TargetSpec::regular(name, Expectation::Seen);
     let mut state = State::new(ids().map(|(id, (name, _))| (id, spec(name))), Vec::new());
     for (target, (_, answers)) in ids() {
         for sequence in 0..*answers {
@@ -150,16 +132,6 @@ pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
 
 /// The snapshot before the end of the first probe.
 pub(crate) fn nothing() -> Snapshot {
-    let spec = TargetSpec {
-        name: "mysql/mysql-read".into(),
-        expectation: Expectation::Seen,
-        service: None,
-        port: 3306,
-        pace: ProbeIntervals::regular(Duration::from_secs(1)),
-        statefulset: None,
-        forget_after: Duration::from_secs(3600),
-        verdict: VerdictRules::default(),
-        check: None,
-    };
+    let spec = TargetSpec::regular("mysql/mysql-read", Expectation::Seen);
     State::new([(TargetId(0), spec)], Vec::new()).snapshot(second(0))
 }

@@ -151,7 +151,6 @@ pub(super) fn load<T>(path: &Path, parse: impl FnOnce(&str, &Path) -> Result<T, 
 
 /// `None` if the text has only comments. `example` gives the example for a key.
 pub(super) fn from_yaml<T: DeserializeOwned>(text: &str, example: impl Fn(&str) -> String) -> Result<Option<T>, Wrong> {
-    let text = text.trim_start_matches('\u{feff}');
     let is_empty = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---";
     if text.lines().all(is_empty) {
         return Ok(None);
@@ -172,7 +171,7 @@ fn read_text(path: &Path) -> Result<String, FileError> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(FileError::TooLong { path: path.to_owned(), bytes_max: FILE_BYTES_MAX });
     }
-    String::from_utf8(bytes).map_err(|_| FileError::NotText { path: path.to_owned() })
+    String::from_utf8(text::without_mark(&bytes).to_vec()).map_err(|_| FileError::NotText { path: path.to_owned() })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde_saphyr::Spanned;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 use super::{EXAMPLE, client::Guard, wrong};
-use crate::config::{file::Wrong, file_stamp::FileStamp};
+use crate::config::{file::Wrong, file_stamp::FileStamp, text::without_mark};
 
 type Text = Option<Spanned<String>>;
 
@@ -90,7 +90,7 @@ impl Pem<'_> {
                     wrong(line, file_key, problem, EXAMPLE)
                 })?;
                 self.files.push(stamp);
-                Ok(Some((bytes, line, file_key)))
+                Ok(Some((without_mark(&bytes).to_vec(), line, file_key)))
             }
             _ => Ok(None),
         }

@@ -12,3 +12,6 @@ pub(crate) const SHARE_HALF_LIFE: Duration = Duration::from_secs(300);
 
 /// Routing may lag behind Kubernetes by this time.
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
+
+/// Where a target and its Service say nothing else.
+pub const SERVICE_PORT: u16 = 3306;

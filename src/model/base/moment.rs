@@ -22,6 +22,12 @@ impl Moment {
     pub fn since(self, earlier: Moment) -> Duration {
         self.elapsed.saturating_sub(earlier.elapsed)
     }
+
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let wall = self.wall.saturating_add(duration).unwrap_or(Timestamp::MAX);
+        Self { elapsed: self.elapsed.saturating_add(duration), wall }
+    }
 }
 
 #[cfg(test)]

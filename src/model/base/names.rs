@@ -33,6 +33,16 @@ impl ObjectName {
     }
 }
 
+/// Whether a server in the pod of this name may have this host name: the pod's name, which Kubernetes cuts, and perhaps
+/// a domain.
+#[must_use]
+pub(crate) fn is_host_of(host: &str, pod: &str) -> bool {
+    const HOST_BYTES_MAX: usize = 63;
+    let cut = pod.get(..HOST_BYTES_MAX).map_or(pod, |cut| cut.trim_end_matches(['-', '.']));
+    let rest = host.strip_prefix(pod).or_else(|| host.strip_prefix(cut));
+    !pod.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write NAMESPACE/NAME, such as mysql/mysql-read")]
 pub struct ObjectNameError;
@@ -57,5 +67,28 @@ impl FromStr for ObjectName {
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_is_the_name_of_its_pod_with_or_without_a_domain() {
+        let long = "a".repeat(62) + "-b-x7k2p";
+        let cut = "a".repeat(62);
+        for (host, pod, same) in [
+            ("mysql-0", "mysql-0", true),
+            ("mysql-0.mysql.mysql.svc.cluster.local", "mysql-0", true),
+            ("mysql-01", "mysql-0", false),
+            ("mysql", "mysql-0", false),
+            ("node-a", "mysql-0", false),
+            ("", "", false),
+            (&cut, &long, true),
+            (&long, &long, true),
+        ] {
+            assert_eq!(is_host_of(host, pod), same, "{host} {pod}");
+        }
     }
 }

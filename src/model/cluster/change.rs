@@ -54,6 +54,7 @@ pub enum Object {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a change is on the heap, and most apply an object")]
 pub enum Change {
     /// The object was created or changed, or a list contains it.
     Applied(Object, Seen),

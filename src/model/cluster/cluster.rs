@@ -12,7 +12,7 @@ use super::{
     milestone_status::MilestoneStatus,
     milestones::{Milestone, ScalePhase},
     notice::ClusterNotice,
-    objects::{Rollout, StatefulSet},
+    objects::{PvcPhase, Rollout, StatefulSet},
     pvc_waits::{self, Pending, pending_for},
     pvcs::TrackedPvc,
     reach::Reachable,
@@ -43,6 +43,8 @@ pub(crate) struct Cluster {
     pending: Pending,
     /// The `StatefulSet` of a Service, where the user named it.
     named: BTreeMap<ObjectName, ObjectName>,
+    /// Services whose pods belong to no `StatefulSet`, with the controller of the pods.
+    without_set: BTreeMap<ObjectName, Option<Arc<str>>>,
     /// Why milestones cannot be written as Kubernetes Events.
     unrecorded: Option<Problem>,
 }
@@ -63,6 +65,7 @@ impl Cluster {
             behind.retain(|service| services.contains(service));
             !behind.is_empty()
         });
+        self.without_set.retain(|service, _| services.contains(service));
         for (set, services) in behind(&named) {
             self.sets.entry(set).or_default().extend(services);
         }
@@ -93,6 +96,9 @@ impl Cluster {
             updates.routing_changed.extend(here.cloned());
         }
         self.meet_sets(&self.services.clone());
+        if matches!(watch.kind, Kind::Pod | Kind::Slice | Kind::StatefulSet) {
+            self.compare_owners(&self.services.clone(), updates);
+        }
     }
 
     pub(crate) fn broken(&mut self, watch: &WatchName, problem: Problem, updates: &mut Updates) {
@@ -101,8 +107,19 @@ impl Cluster {
     }
 
     pub(crate) fn read(&mut self, service: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
-        self.index.read(&service.sibling(&read.pod.name), read, finished, updates);
+        let pod = service.sibling(&read.pod.name);
+        self.index.read(&pod, read, finished, updates);
+        // Behind proxies, only a read shows the StatefulSet.
+        if let Some(set) = self.index.statefulset_of(&pod).filter(|_| !self.named.contains_key(service)) {
+            self.without_set.remove(service);
+            self.sets.entry(set).or_default().insert(service.clone());
+        }
         self.changed(updates);
+    }
+
+    /// The pod beside `service` that has this host name.
+    pub(crate) fn pod_of_host(&self, service: &ObjectName, host: &str) -> Option<PodRef> {
+        self.index.pod_of_host(service, host)
     }
 
     pub(crate) fn direct_read(
@@ -134,13 +151,13 @@ impl Cluster {
         }
     }
 
-    /// Only how long PVCs have been pending changes with time alone.
+    /// Only how long PVCs have been pending or lost changes with time alone.
     pub(crate) fn tick(&mut self, now: Moment, updates: &mut Updates) {
         let mut pending = std::mem::take(&mut self.pending);
         updates.notify(pending.settle(|pvc| self.index.tracked().pvc(pvc)));
-        for (set, tracked) in self.pvcs().filter(|(_, tracked)| tracked.is_pending()) {
+        for (set, pod, tracked) in self.pvcs_without_volume() {
             updates.dirty = true;
-            updates.notify_of(Some(set), pending.tick(tracked, self.index.reason(&tracked.pvc), now));
+            updates.notify_of(Some(set), pending.tick(tracked, &pod, self.index.reason(&tracked.pvc), now));
         }
         self.pending = pending;
     }
@@ -168,15 +185,27 @@ impl Cluster {
     }
 
     pub(crate) fn snapshot(&self, now: Moment) -> ClusterSnapshot {
-        let pending =
-            self.pvcs().filter_map(|(_, tracked)| pvc_waits::notice(tracked, self.index.reason(&tracked.pvc), now));
+        let pending = self
+            .pvcs_without_volume()
+            .filter_map(|(_, pod, tracked)| pvc_waits::notice(tracked, &pod, self.index.reason(&tracked.pvc), now));
+        let without_set = self.without_set.iter().map(|(service, owner)| ClusterNotice::WithoutStatefulSet {
+            service: service.clone(),
+            owner: owner.clone(),
+        });
         let namespaces: BTreeSet<_> = self.named.keys().map(|service| &service.namespace).collect();
         let absent = namespaces.into_iter().flat_map(|namespace| self.absent(namespace));
         ClusterSnapshot {
             watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
             statefulsets: self.scale_events().map(|events| self.statefulset(events, now)).collect(),
             binds: self.binds(),
-            notices: self.watches.notices().chain(self.events_not_written()).chain(absent).chain(pending).collect(),
+            notices: self
+                .watches
+                .notices()
+                .chain(self.events_not_written())
+                .chain(absent)
+                .chain(pending)
+                .chain(without_set)
+                .collect(),
         }
     }
 
@@ -232,6 +261,20 @@ impl Cluster {
         self.scale_events().flat_map(|events| self.pvcs_of(events).map(|tracked| (events.name(), tracked)))
     }
 
+    /// PVCs that are pending or lost, with the names of their pods. Nothing waits for a pending PVC of a removed replica,
+    /// but a lost one will be missing when the replica returns.
+    fn pvcs_without_volume(&self) -> impl Iterator<Item = (&ObjectName, String, &TrackedPvc)> {
+        let of_set = |events| {
+            let is_lost = |tracked: &&TrackedPvc| tracked.pvc.phase == PvcPhase::Lost;
+            self.pvcs_of(events).chain(self.pvcs_left_by(events).filter(is_lost)).map(move |tracked| (events, tracked))
+        };
+        let all = self.scale_events().flat_map(of_set);
+        all.filter(|(_, tracked)| tracked.pvc.phase != PvcPhase::Bound).filter_map(|(events, tracked)| {
+            let (_, ordinal) = tracked.pvc.name.place()?;
+            Some((events.name(), format!("{}-{ordinal}", events.name().name), tracked))
+        })
+    }
+
     /// The PVCs of the ordinals that the `StatefulSet` should have.
     fn pvcs_of<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedPvc> {
         let names = events.set().into_iter().flat_map(|set| {
@@ -280,6 +323,25 @@ impl Cluster {
         }
         updates.routing_changed.retain(|service| self.services.contains(service));
         self.meet_sets(&updates.routing_changed);
+        self.compare_owners(&updates.routing_changed.clone(), updates);
+    }
+
+    /// Finds the Services without scale events.
+    fn compare_owners(&mut self, services: &BTreeSet<ObjectName>, updates: &mut Updates) {
+        for service in services {
+            let listed = |kind| self.watches.has_listed(kind, &service.namespace);
+            let has_set = self.named.contains_key(service) || self.sets.values().any(|behind| behind.contains(service));
+            if has_set || !listed(Kind::StatefulSet) || !listed(Kind::Pod) {
+                self.without_set.remove(service);
+                continue;
+            }
+            let Some(pod) = self.index.pod_without_set(service) else { continue };
+            let owner = pod.other_owner.clone();
+            if self.without_set.get(service) != Some(&owner) {
+                self.without_set.insert(service.clone(), owner.clone());
+                updates.notify([ClusterNotice::WithoutStatefulSet { service: service.clone(), owner }]);
+            }
+        }
     }
 }
 

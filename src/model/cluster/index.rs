@@ -105,6 +105,11 @@ impl Index {
         self.endpoints.routing(name)
     }
 
+    /// The pod beside `service` that has this host name.
+    pub(crate) fn pod_of_host(&self, service: &ObjectName, host: &str) -> Option<PodRef> {
+        self.tracked.pod_of_host(&service.namespace, host)
+    }
+
     /// The `StatefulSet`s whose pods are endpoints of a Service.
     pub(crate) fn sets_behind(&self, service: &ObjectName) -> BTreeSet<ObjectName> {
         let routing = self.routing(service).unwrap_or_default();
@@ -119,6 +124,19 @@ impl Index {
             let rollout = self.scale_events.get(&set)?.set()?.rollout?;
             Some((set, rollout))
         })
+    }
+
+    /// One of the known pods behind a Service, if none of them belongs to a `StatefulSet`.
+    pub(crate) fn pod_without_set(&self, service: &ObjectName) -> Option<&TrackedPod> {
+        let routing = self.routing(service).unwrap_or_default();
+        let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
+        let mut known = pods.filter_map(|pod| self.tracked.pod(&service.sibling(&pod.name)));
+        let first = known.next().filter(|first| first.statefulset.is_none())?;
+        known.all(|pod| pod.statefulset.is_none()).then_some(first)
+    }
+
+    pub(crate) fn statefulset_of(&self, pod: &ObjectName) -> Option<ObjectName> {
+        Some(pod.sibling(self.tracked.pod(pod)?.statefulset.as_ref()?))
     }
 
     pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {

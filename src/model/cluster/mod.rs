@@ -35,7 +35,7 @@ pub use objects::{
     Service, Slice, StatefulSet, StorageClass, Volume,
 };
 
-pub use routing::{EndpointRouting, Routed, Routing, Rule, route};
+pub use routing::{EndpointRouting, Matching, Routed, Routing, Rule, route};
 pub use scale_events::ScaleEvent;
 pub use scaled_replica::{Direction, ScaledReplica};
 pub use snapshot::{ClusterSnapshot, PvcSnapshot, StatefulSetSnapshot};
@@ -44,5 +44,6 @@ pub use watches::{Problem, Watch, WatchName};
 pub use crate::model::base::{ObjectName, ObjectNameError, PodRef};
 
 pub(crate) use cluster::Cluster;
+pub(crate) use objects::client_port;
 pub(crate) use reach::Reachable;
 pub(crate) use updates::Updates;

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{change::Kind, milestones::Milestone, objects::PvcReason};
-use crate::model::base::{HumanDuration, ObjectName, Severity};
+use crate::model::base::{Count, HumanDuration, ObjectName, Severity};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClusterNotice {
@@ -29,12 +29,27 @@ pub enum ClusterNotice {
         pending: Duration,
         reason: Option<PvcReason>,
     },
+    /// The `PersistentVolume` of a PVC is gone.
+    PvcLost {
+        pvc: ObjectName,
+        /// Uses the PVC.
+        pod: Arc<str>,
+        volume: Option<Arc<str>>,
+        /// Since readscope first saw it.
+        lasting: Duration,
+    },
     PvcBound {
         pvc: ObjectName,
     },
     /// A `StatefulSet` that the user named does not exist.
     NoStatefulSet {
         set: ObjectName,
+    },
+    /// The pods behind a Service belong to no `StatefulSet`.
+    WithoutStatefulSet {
+        service: ObjectName,
+        /// Kind of their controller.
+        owner: Option<Arc<str>>,
     },
     EventsNotWritten {
         /// The permission is missing.
@@ -70,6 +85,7 @@ impl ClusterNotice {
     pub fn severity(&self) -> Severity {
         match self {
             Self::WatchRecovered { .. }
+            | Self::WithoutStatefulSet { .. }
             | Self::PvcBound { .. }
             | Self::EventsWritten
             | Self::ScaleBegan { .. }
@@ -78,6 +94,7 @@ impl ClusterNotice {
             Self::Forbidden { .. }
             | Self::WatchBroken { .. }
             | Self::PvcPending { .. }
+            | Self::PvcLost { .. }
             | Self::NoStatefulSet { .. }
             | Self::EventsNotWritten { .. } => Severity::Warning,
         }
@@ -90,6 +107,7 @@ impl ClusterNotice {
             Self::ScaleBegan { .. } => Some("Scaling".to_owned()),
             Self::ScaleOver { .. } => Some("Scaled".to_owned()),
             Self::PvcPending { .. } => Some("PvcPending".to_owned()),
+            Self::PvcLost { .. } => Some("PvcLost".to_owned()),
             Self::Reached { milestone, .. } => Some(camel_case(milestone.name())),
             _ => None,
         }
@@ -105,13 +123,19 @@ fn camel_case(name: &str) -> String {
 impl fmt::Display for ClusterNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Forbidden { kind, namespace } => write!(
-                f,
-                "not allowed to read {}, so their data is missing; grant list and watch on {} to readscope's \
-                 ServiceAccount",
-                Objects(*kind, namespace),
-                kind.resource()
-            ),
+            Self::Forbidden { kind, namespace } => {
+                let objects = Objects(*kind, namespace);
+                write!(f, "not allowed to read {objects}, so their data is missing; ")?;
+                match kind {
+                    // Without these, readscope does not know what to expect.
+                    Kind::Service | Kind::Slice if !namespace.is_empty() => write!(
+                        f,
+                        "apply the Role and RoleBinding readscope of deploy/ in namespace {namespace}; an overlay of \
+                         deploy/ may have moved them to another namespace (docs/install.md, Overlays)"
+                    ),
+                    _ => write!(f, "grant list and watch on {} to readscope's ServiceAccount", kind.resource()),
+                }
+            }
             Self::WatchBroken { kind, namespace, text } => {
                 write!(f, "failed to watch {}, retrying: {text}", Objects(*kind, namespace))
             }
@@ -125,12 +149,32 @@ impl fmt::Display for ClusterNotice {
                     }
                 }
             }
+            Self::PvcLost { pvc, pod, volume, lasting } => {
+                let volume = volume.as_deref().map(|volume| format!(" {volume}")).unwrap_or_default();
+                write!(f, "PVC {} lost its PersistentVolume{volume} ", pvc.name)?;
+                write!(f, "(for at least {}): the next restart of {pod} cannot mount it; ", HumanDuration(*lasting))?;
+                f.write_str(
+                    "back up the data of the pod while it runs, then restore the PersistentVolume, or delete the PVC and \
+                     the pod: the StatefulSet creates both again without data",
+                )
+            }
             Self::PvcBound { pvc } => write!(f, "PVC {} is bound", pvc.name),
             Self::NoStatefulSet { set } => write!(
                 f,
                 "StatefulSet {set} does not exist; correct its name in the configuration, or remove it there: readscope \
                  finds the StatefulSet of a Service by itself"
             ),
+            Self::WithoutStatefulSet { service, owner } => {
+                write!(f, "the pods behind {service} belong to ")?;
+                match owner {
+                    Some(owner) => write!(f, "a {owner}, not to a StatefulSet of Kubernetes")?,
+                    None => f.write_str("no controller")?,
+                }
+                f.write_str(
+                    ", so scale events, milestones and PVCs of the replicas are not known; reads and verdict are complete \
+                     without them",
+                )
+            }
             Self::EventsNotWritten { forbidden: true, .. } => f.write_str(
                 "not allowed to write milestones as Kubernetes Events; grant create on events.events.k8s.io to \
                  readscope's ServiceAccount, or turn the writing of Events off",
@@ -139,7 +183,7 @@ impl fmt::Display for ClusterNotice {
                 write!(f, "failed to write milestones as Kubernetes Events: {text}; the log contains them")
             }
             Self::EventsWritten => f.write_str("writing milestones as Kubernetes Events again"),
-            Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {to} replicas"),
+            Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {}", Count(*to, "replica")),
             Self::Reached { replica, milestone, since_request, uncertainty } => {
                 write!(f, "{replica}: {milestone}")?;
                 let since = since_request.map(|since| format!("+{:.1}", HumanDuration(since)));
@@ -148,7 +192,7 @@ impl fmt::Display for ClusterNotice {
                 if details.is_empty() { Ok(()) } else { write!(f, " ({})", details.join(", ")) }
             }
             Self::ScaleOver { from, to, lasted } => {
-                write!(f, "scaled from {from} to {to} replicas")?;
+                write!(f, "scaled from {from} to {}", Count(*to, "replica"))?;
                 lasted.map_or(Ok(()), |lasted| write!(f, " in {:.1}", HumanDuration(lasted)))
             }
         }

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use crate::model::base::{ObjectName, PodRef};
+use crate::model::base::{ObjectName, PodRef, SERVICE_PORT};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -15,6 +15,8 @@ pub struct Service {
     pub affinity: Option<Duration>,
     /// Clients use only endpoints on their own node (`internalTrafficPolicy: Local`).
     pub local_only: bool,
+    /// DNS leads clients to another name; there are no endpoints (`type: ExternalName`).
+    pub external: bool,
     pub ports: Arc<[Port]>,
 }
 
@@ -51,6 +53,10 @@ pub struct Pod {
     pub name: ObjectName,
     pub uid: Arc<str>,
     pub statefulset: Option<Arc<str>>,
+    /// Kind and API group of a controller that is not a `StatefulSet` of Kubernetes.
+    pub other_owner: Option<Arc<str>>,
+    /// Of its containers together.
+    pub restarts: u32,
     pub addresses: Vec<IpAddr>,
     /// By the clock of the API server.
     pub created: Option<Timestamp>,
@@ -250,6 +256,14 @@ pub(crate) fn port_behind(service: &[Port], wanted: u16, endpoint: &[Port]) -> O
     Some(named.or_else(|| only(endpoint)).or_else(same_number)?.number)
 }
 
+/// The port of a Service that a client of `MySQL` means: the only one, the one of this name, or the usual one.
+#[must_use]
+pub(crate) fn client_port(service: &[Port]) -> Option<u16> {
+    let named = || service.iter().find(|port| &*port.name == "mysql");
+    let usual = || service.iter().find(|port| port.number == SERVICE_PORT);
+    Some(only(service).or_else(named).or_else(usual)?.number)
+}
+
 fn only(ports: &[Port]) -> Option<&Port> {
     match ports {
         [port] => Some(port),
@@ -286,6 +300,17 @@ mod tests {
         assert_eq!(behind(&[("mysql", 3306)], 13_306, &[("mysql", 3307), ("other", 1)]), Some(3307));
         assert_eq!(behind(&[("a", 1), ("b", 2)], 3306, &[("c", 3307)]), Some(3307));
         assert_eq!(behind(&[("a", 1), ("b", 2)], 3306, &[("c", 3306), ("d", 5)]), Some(3306));
+    }
+
+    #[test]
+    fn clients_use_the_only_port_or_the_port_of_mysql() {
+        let of = |list: &[(&str, u16)]| client_port(&ports(list));
+        assert_eq!(of(&[("", 6447)]), Some(6447));
+        assert_eq!(of(&[("mysql-ro", 6447), ("mysql", 6446)]), Some(6446));
+        assert_eq!(of(&[("mysqlx", 33_060), ("db", 3306)]), Some(3306));
+        assert_eq!(of(&[("mysql", 3307), ("other", 3306)]), Some(3307));
+        assert_eq!(of(&[("mysql-rw", 6446), ("mysql-ro", 6447)]), None);
+        assert_eq!(of(&[]), None);
     }
 
     #[test]

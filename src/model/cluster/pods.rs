@@ -15,6 +15,8 @@ use crate::model::base::Moment;
 pub(crate) struct TrackedPod {
     pub(crate) uid: Arc<str>,
     pub(crate) statefulset: Option<Arc<str>>,
+    pub(crate) other_owner: Option<Arc<str>>,
+    pub(crate) restarts: u32,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) milestones: Milestones,
     endpoint: Endpoint,
@@ -41,6 +43,8 @@ impl TrackedPod {
         let mut tracked = Self {
             uid: Arc::clone(&pod.uid),
             statefulset: None,
+            other_owner: None,
+            restarts: 0,
             addresses: Vec::new(),
             milestones,
             endpoint: Endpoint::NotYet,
@@ -67,6 +71,8 @@ impl TrackedPod {
             self.terminates(seen.date(pod.deleted, now));
         }
         self.statefulset = pod.statefulset;
+        self.other_owner = pod.other_owner;
+        self.restarts = pod.restarts;
         self.addresses = pod.addresses;
     }
 

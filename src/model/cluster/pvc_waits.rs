@@ -87,7 +87,7 @@ impl Volumes {
 /// A PVC that is pending for longer causes a notice.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The pending PVCs for which a notice was given.
+/// The pending and lost PVCs for which a notice was given.
 #[derive(Debug, Default)]
 pub(super) struct Pending(BTreeMap<ObjectName, Given>);
 
@@ -109,7 +109,17 @@ pub(super) fn pending_for(tracked: &TrackedPvc, now: Moment) -> Option<Duration>
     })
 }
 
-pub(super) fn notice(tracked: &TrackedPvc, reason: Option<&PvcReason>, now: Moment) -> Option<ClusterNotice> {
+/// `pod` uses the PVC.
+pub(super) fn notice(
+    tracked: &TrackedPvc,
+    pod: &str,
+    reason: Option<&PvcReason>,
+    now: Moment,
+) -> Option<ClusterNotice> {
+    if let Some(lasting) = tracked.lost_for(now) {
+        let (pvc, volume) = (tracked.pvc.name.clone(), tracked.pvc.volume.clone());
+        return Some(ClusterNotice::PvcLost { pvc, pod: pod.into(), volume, lasting });
+    }
     let pending = pending_for(tracked, now).filter(|pending| *pending >= PATIENCE)?;
     Some(ClusterNotice::PvcPending { pvc: tracked.pvc.name.clone(), pending, reason: reason.cloned() })
 }
@@ -119,11 +129,13 @@ impl Pending {
     pub(super) fn tick(
         &mut self,
         tracked: &TrackedPvc,
+        pod: &str,
         reason: Option<&PvcReason>,
         now: Moment,
     ) -> Option<ClusterNotice> {
-        let notice = notice(tracked, reason, now)?;
-        let reason = reason.map(|reason| Arc::clone(&reason.reason));
+        let notice = notice(tracked, pod, reason, now)?;
+        let lost = tracked.lost_for(now).map(|_| Arc::from("lost"));
+        let reason = lost.or_else(|| reason.map(|reason| Arc::clone(&reason.reason)));
         let uid = Arc::clone(&tracked.pvc.uid);
         let known = self.0.get(&tracked.pvc.name).filter(|given| given.uid == uid);
         if known.is_some_and(|given| given.reason == reason && now.since(given.when) < NOTICE_EVERY) {
@@ -133,7 +145,7 @@ impl Pending {
         Some(notice)
     }
 
-    /// Forgets the PVCs that no longer wait and returns the notices of those that were bound.
+    /// Forgets the PVCs that are bound or gone and returns the notices of those that were bound.
     pub(super) fn settle<'a>(&mut self, pvc: impl Fn(&ObjectName) -> Option<&'a TrackedPvc>) -> Vec<ClusterNotice> {
         let mut bound = Vec::new();
         self.0.retain(|name, given| {
@@ -141,7 +153,7 @@ impl Pending {
             if let Some(PvcPhase::Bound) = tracked.map(|tracked| tracked.pvc.phase) {
                 bound.push(ClusterNotice::PvcBound { pvc: name.clone() });
             }
-            tracked.is_some_and(TrackedPvc::is_pending)
+            tracked.is_some_and(|tracked| tracked.pvc.phase != PvcPhase::Bound)
         });
         bound
     }

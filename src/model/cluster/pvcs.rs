@@ -19,6 +19,8 @@ pub(crate) struct TrackedPvc {
     pub(crate) milestones: Milestones,
     /// From creation to binding, until [`Self::take_bind_time`] returns it.
     bind_time: Option<Duration>,
+    /// When readscope first saw that the volume is gone, by the monotonic clock.
+    lost: Option<Duration>,
 }
 
 impl TrackedPvc {
@@ -27,7 +29,7 @@ impl TrackedPvc {
         let seen = if bare { seen } else { Seen::Listed };
         let mut milestones = Milestones::default();
         milestones.reach(Milestone::PvcCreated, seen.date(pvc.created, now));
-        let mut tracked = Self { pvc: pvc.clone(), milestones, bind_time: None };
+        let mut tracked = Self { pvc: pvc.clone(), milestones, bind_time: None, lost: None };
         tracked.update(pvc, class, seen, now);
         tracked
     }
@@ -49,6 +51,7 @@ impl TrackedPvc {
             self.bind_time = live(Milestone::PvcCreated).map(|created| now.since(created));
             self.bind_time = self.bind_time.filter(|_| live(Milestone::PvcBound).is_some());
         }
+        self.lost = (pvc.phase == PvcPhase::Lost).then(|| self.lost.unwrap_or(now.elapsed));
         self.pvc = pvc;
     }
 
@@ -64,6 +67,11 @@ impl TrackedPvc {
 
     pub(crate) fn is_pending(&self) -> bool {
         self.pvc.phase == PvcPhase::Pending
+    }
+
+    /// At least how long the volume has been gone.
+    pub(crate) fn lost_for(&self, now: Moment) -> Option<Duration> {
+        self.lost.map(|lost| now.elapsed.saturating_sub(lost))
     }
 
     pub(crate) fn class(&self) -> Option<&Arc<str>> {

@@ -1,5 +1,5 @@
-//! Which pods can be probed at their own addresses: the pods behind a Service, ready or not, and the other pods of
-//! their `StatefulSet`s, such as a primary that a read Service leaves out.
+//! Which endpoints can be probed at their own addresses: those of a Service, ready or not, and the other pods of their
+//! `StatefulSet`s, such as a primary that a read Service leaves out.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -11,6 +11,8 @@ pub(crate) struct Reachable {
     pub(crate) pod: PodRef,
     /// Of all families, tried in this order as a client does.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Of its containers together.
+    pub(crate) restarts: u32,
     /// The creation of the pod, if it was seen and no pod probe was answered yet.
     pub(crate) coming_since: Option<Moment>,
 }
@@ -18,7 +20,7 @@ pub(crate) struct Reachable {
 /// The pods behind `service` at `addresses` and the other pods of their `StatefulSet`s; at most [`REPLICAS_MAX`].
 pub(super) fn reachable<'a>(
     service: &ObjectName,
-    addresses: impl Iterator<Item = (&'a PodRef, SocketAddr)>,
+    addresses: impl Iterator<Item = (PodRef, SocketAddr)>,
     tracked: &TrackedObjects,
     set: impl Fn(&ObjectName) -> Option<&'a StatefulSet>,
 ) -> Vec<Reachable> {
@@ -33,7 +35,8 @@ pub(super) fn reachable<'a>(
             None if reachable.len() < REPLICAS_MAX => {
                 let name = service.sibling(&pod.name);
                 let coming_since = coming_since(tracked, &name, &pod.uid);
-                reachable.push(Reachable { pod: pod.clone(), addresses: vec![address], coming_since });
+                let restarts = tracked.pod_of(&name, &pod.uid).map_or(0, |pod| pod.restarts);
+                reachable.push(Reachable { pod, addresses: vec![address], restarts, coming_since });
                 let set = tracked.pod(&name).and_then(|pod| pod.statefulset.as_ref());
                 sets.extend(set.filter(|set| !sets.contains(set)).cloned());
             }
@@ -48,8 +51,9 @@ pub(super) fn reachable<'a>(
         if reachable.len() < REPLICAS_MAX && reachable.iter().all(|known| known.pod.uid != pod.uid) {
             let addresses = pod.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
             let coming_since = coming_since(tracked, &name, &pod.uid);
+            let restarts = pod.restarts;
             let pod = PodRef { name: Arc::clone(&name.name), uid: Arc::clone(&pod.uid) };
-            reachable.push(Reachable { pod, addresses, coming_since });
+            reachable.push(Reachable { pod, addresses, restarts, coming_since });
         }
     }
     reachable

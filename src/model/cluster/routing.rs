@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use super::objects::{Endpoint, ProbeLocation, Service, Slice};
+use super::objects::{Endpoint, Port, ProbeLocation, Service, Slice};
 use crate::model::base::{HumanDuration, PodRef};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,21 @@ pub struct Routing {
     pub affinity: Option<Duration>,
     /// Each pod once, sorted by name.
     pub endpoints: Vec<Routed>,
+    pub matching: Matching,
+    /// The ports of the Service.
+    pub ports: Arc<[Port]>,
+}
+
+/// How the endpoints relate to the servers that answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matching {
+    /// Each endpoint is a server.
+    #[default]
+    Endpoints,
+    /// Endpoints lead to servers elsewhere.
+    Proxies,
+    /// Nothing shows which server is at which endpoint.
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +54,8 @@ pub enum Rule {
     NoneLocal,
     /// `internalTrafficPolicy: Local`, and the node of readscope is not known.
     NodeUnknown,
+    /// A Service of the type `ExternalName`, which has no endpoints.
+    ExternalName,
     NoService,
 }
 
@@ -64,6 +81,9 @@ pub enum EndpointRouting {
 }
 
 pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>, location: &ProbeLocation) -> Routing {
+    if service.external {
+        return Routing { rule: Rule::ExternalName, ports: Arc::clone(&service.ports), ..Routing::default() };
+    }
     let endpoints: Vec<&Endpoint> = slices.into_iter().flat_map(|slice| &slice.endpoints).collect();
     let location = &located(location, &endpoints);
     let place = place(service, &endpoints, location);
@@ -113,7 +133,13 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
     }
     // kube-proxy keeps the affinity, and it does not handle a headless Service.
     let affinity = service.affinity.filter(|_| !service.headless);
-    Routing { rule, affinity, endpoints: routed.into_values().collect() }
+    Routing {
+        rule,
+        affinity,
+        endpoints: routed.into_values().collect(),
+        matching: Matching::default(),
+        ports: Arc::clone(&service.ports),
+    }
 }
 
 /// Takes the zone from an endpoint on the same node if readscope may not read the node itself.
@@ -177,6 +203,12 @@ fn name(endpoint: &Endpoint) -> Option<Arc<str>> {
 }
 
 impl Routing {
+    /// Whether the endpoints say which servers should answer.
+    #[must_use]
+    pub fn names_servers(&self) -> bool {
+        self.rule != Rule::ExternalName && self.matching == Matching::Endpoints
+    }
+
     pub fn routed(&self) -> impl Iterator<Item = &Routed> {
         self.endpoints.iter().filter(|endpoint| endpoint.standing == EndpointRouting::Routed)
     }
@@ -187,6 +219,9 @@ impl fmt::Display for Routing {
         self.rule.fmt(f)?;
         if self.routed().any(|endpoint| !endpoint.serving) {
             f.write_str("; it also publishes endpoints that are not ready (publishNotReadyAddresses)")?;
+        }
+        if self.matching == Matching::Proxies {
+            f.write_str("; reads go through proxies: its endpoints lead to other servers")?;
         }
         match self.affinity {
             Some(stays) => write!(
@@ -221,6 +256,7 @@ impl fmt::Display for Rule {
                 "the Service keeps connections on the client's node (internalTrafficPolicy: Local), and readscope \
                  does not know its node; set the environment variable NODE_NAME from spec.nodeName"
             }
+            Self::ExternalName => "the Service is an ExternalName: clients find another name in DNS",
             Self::NoService => "the Service does not exist; check its namespace and name",
         })
     }
@@ -248,6 +284,7 @@ mod tests {
             headless: false,
             affinity: None,
             local_only: false,
+            external: false,
             ports: Arc::default(),
         }
     }

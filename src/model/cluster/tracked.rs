@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{milestones::Seen, objects::Pod, pods::TrackedPod, pvcs::TrackedPvc};
-use crate::model::base::{Moment, ObjectName};
+use crate::model::base::{Moment, ObjectName, PodRef, is_host_of};
 
 /// Watches of different kinds are separate streams: a later fact may arrive this long before an earlier one.
 pub(super) const CROSSING: Duration = Duration::from_secs(2);
@@ -26,6 +26,24 @@ pub(crate) struct TrackedObjects {
 impl TrackedObjects {
     pub(crate) fn pod(&self, name: &ObjectName) -> Option<&TrackedPod> {
         self.pods.get(name).map(Box::as_ref)
+    }
+
+    /// The pod of this namespace that has this host name.
+    pub(crate) fn pod_of_host(&self, namespace: &Arc<str>, host: &str) -> Option<PodRef> {
+        let whole = |name: &str| ObjectName { namespace: Arc::clone(namespace), name: name.into() };
+        let domains = host.match_indices('.').map(|(dot, _)| &host[..dot]);
+        // The longest name first: a name may contain dots.
+        let exact = std::iter::once(host)
+            .chain(domains.collect::<Vec<_>>().into_iter().rev())
+            .find_map(|name| self.pods.get_key_value(&whole(name)));
+        // Kubernetes cuts the name of a pod to make a host name.
+        let longer = || {
+            let pods = self.pods.range(whole(host)..);
+            let mut pods = pods.take_while(|(pod, _)| pod.name.starts_with(host) && pod.namespace == *namespace);
+            pods.find(|(pod, _)| is_host_of(host, &pod.name))
+        };
+        let found = exact.or_else(|| if host.is_empty() { None } else { longer() });
+        found.map(|(name, pod)| PodRef { name: Arc::clone(&name.name), uid: Arc::clone(&pod.uid) })
     }
 
     /// The pod that has this name, or had it within [`CROSSING`].

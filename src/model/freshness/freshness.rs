@@ -28,7 +28,7 @@ const SILENT_AFTER: u32 = 8;
 
 /// The primary's history, and what it shows about reads.
 ///
-/// Every query returns `None` unless exactly one server was lately not read-only and has transactions with a GTID.
+/// Every query returns `None` unless exactly one server was lately not read-only and has GTIDs.
 #[derive(Debug)]
 pub struct Freshness {
     max_lag: Duration,
@@ -70,8 +70,8 @@ impl Freshness {
 
     /// The primary answered `set`; its probe started at `started`, and the answer arrived at `received`.
     ///
-    /// Probes may overlap, but the calls must be in the order of `received`. Pass the empty set for a server without
-    /// `gtid_mode = ON`, whose set stands still while its data changes: then nothing is known.
+    /// Probes may overlap, but the calls must be in the order of `received`. A server without `gtid_mode = ON` has no
+    /// set: what it shows stands still while its data changes.
     pub fn primary_answered(&mut self, server_uuid: &str, set: Arc<GtidSet>, started: Moment, received: Moment) {
         let (last_answer, silent_after) = (received.elapsed, self.silent_after());
         self.primaries.retain(|primary| last_answer.saturating_sub(primary.last_answer) <= silent_after);
@@ -208,11 +208,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_known_of_a_primary_without_transactions() {
+    fn nothing_lags_behind_a_primary_without_transactions() {
         let mut freshness = freshness();
         freshness.answered_throughout("", 1, 10);
-        assert_eq!(freshness.judged("", 10.0), UNKNOWN);
-        assert_eq!(freshness.judged("A:1", 10.0), UNKNOWN);
+        for text in ["", "A:1"] {
+            assert_eq!(freshness.judged(text, 10.0), (Some((0.0, 0.01)), Some(false)), "{text}");
+        }
+        freshness.answered_throughout("A:1", 11, 20);
+        assert_eq!(freshness.judged("", 20.0), (Some((9.0, 1.01)), Some(true)));
+        assert_eq!(freshness.judged("A:1", 20.0), (Some((0.0, 0.01)), Some(false)));
     }
 
     #[test]

@@ -72,8 +72,7 @@ impl History {
         self.thinned_at = THINNED_EVERY;
     }
 
-    /// A set that lost transactions restarts the history. So does an empty set, which is never recorded: servers
-    /// without GTIDs have it too.
+    /// A set that lost transactions restarts the history.
     pub(crate) fn record(&mut self, set: Arc<GtidSet>, started: Duration, received: Duration) {
         let mut complete = started.min(received);
         if let Some(newest) = self.entries.back_mut() {
@@ -89,9 +88,6 @@ impl History {
             } else {
                 self.clear();
             }
-        }
-        if set.is_empty() {
-            return;
         }
         let received = self.entries.back().map_or(received, |newest| received.max(newest.received));
         self.size += set.size();
@@ -197,7 +193,7 @@ mod tests {
         history.record(first(2), at(1.0), at(1.1));
         assert_eq!(history.spans(), [(1.1, 1.0)]);
         history.record(Arc::default(), at(2.0), at(2.1));
-        assert!(history.spans().is_empty() && history.size == 0);
+        assert_eq!(history.spans(), [(2.1, 2.0)], "it has none now");
     }
 
     #[test]

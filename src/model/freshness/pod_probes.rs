@@ -115,7 +115,7 @@ impl PodProbes {
         if self.primary(now).is_none() {
             return Judged::default();
         }
-        let Some(set) = self.parse(identity).filter(|set| !set.is_empty()) else { return Judged::default() };
+        let Some(set) = self.parse(identity) else { return Judged::default() };
         Judged { lag: self.freshness.lag(&set, started), stale: self.freshness.is_stale(&set, started) }
     }
 
@@ -129,6 +129,17 @@ impl PodProbes {
 
     pub(crate) fn is_up(&self, uid: &str) -> Option<bool> {
         self.states.get(uid).and_then(|state| state.up)
+    }
+
+    /// Whether probes of this pod may still find its server.
+    pub(crate) fn may_find(&self, uid: &str) -> bool {
+        self.is_up(uid) != Some(false) && self.is_reachable(uid)
+    }
+
+    /// Ends the probes of a pod.
+    pub(crate) fn leave_out(&mut self, uid: &str) {
+        self.states.remove(uid);
+        self.reachable.retain(|reachable| *reachable.pod.uid != *uid);
     }
 
     pub(crate) fn counts(&self) -> PodProbeCounts {
@@ -153,7 +164,8 @@ impl PodProbes {
             } else if searching {
                 every = SEARCH_EVERY.min(self.interval);
             }
-            PodProbe { pod: reachable.pod.clone(), addresses: reachable.addresses.clone(), purpose, every }
+            let (pod, addresses) = (reachable.pod.clone(), reachable.addresses.clone());
+            PodProbe { pod, restarts: reachable.restarts, addresses, purpose, every }
         };
         self.reachable.iter().map(pod_probe).collect()
     }
@@ -170,8 +182,8 @@ impl PodProbes {
         primaries.next().is_none().then_some(uid)
     }
 
-    fn is_reachable(&self, uid: &Arc<str>) -> bool {
-        self.reachable.iter().any(|reachable| reachable.pod.uid == *uid)
+    pub(crate) fn is_reachable(&self, uid: &str) -> bool {
+        self.reachable.iter().any(|reachable| *reachable.pod.uid == *uid)
     }
 
     fn look_for_primary(&mut self, now: Moment) {
@@ -206,6 +218,7 @@ mod tests {
         Reachable {
             pod: PodRef { name: uid.into(), uid: uid.into() },
             addresses: vec![([10, 0, 0, 1], 3306).into()],
+            restarts: 0,
             coming_since: coming_since.map(Moment::at),
         }
     }
@@ -236,7 +249,13 @@ mod tests {
         /// Result of a pod probe at `second` with an immediate answer; `None`: it failed.
         fn gets(&mut self, uid: &str, second: f64, identity: Option<Identity>) {
             let (started, finished) = (Moment::at(second), Moment::at(second + 0.01));
-            let failure = || Failure { reason: FailureReason::Refused, text: String::new(), address: None };
+            let failure = || Failure {
+                reason: FailureReason::Refused,
+                text: String::new(),
+                address: None,
+                charge: None,
+                advice: None,
+            };
             let answer = |identity| {
                 let address = ([10, 0, 0, 1], 3306).into();
                 Answer { identity, timings: Timings::default(), address }
@@ -339,11 +358,23 @@ mod tests {
     #[test]
     fn without_gtid_nothing_is_known() {
         let mut pod_probes = pod_probes();
-        let without = |server| Identity { gtid_executed: Some(String::new()), ..identity(server, false, 9) };
+        let without = |server| Identity { gtid_executed: None, ..identity(server, false, 9) };
         pod_probes.gets("a", 1.0, Some(without("a")));
         assert!(!pod_probes.knows_freshness(Moment::at(1.1)) && !pod_probes.knew_freshness());
         assert_eq!(pod_probes.judged(&identity("b", true, 9), 1.1), (None, None));
         assert_eq!(pod_probes.judged(&without("b"), 1.1), (None, None));
+    }
+
+    #[test]
+    fn servers_that_have_executed_nothing_do_not_lag() {
+        let mut pod_probes = pod_probes();
+        let empty =
+            |server, read_only| Identity { gtid_executed: Some(String::new()), ..identity(server, read_only, 9) };
+        pod_probes.gets("a", 1.0, Some(empty("a", false)));
+        assert!(pod_probes.knows_freshness(Moment::at(1.1)));
+        assert_eq!(pod_probes.judged(&empty("b", true), 1.1), (Some(0.0), Some(false)));
+        pod_probes.gets("a", 2.0, Some(identity("a", false, 9)));
+        assert_eq!(pod_probes.judged(&empty("b", true), 2.5).0, Some(0.49));
     }
 
     #[test]

@@ -11,6 +11,10 @@ pub enum Anomaly {
         server_id: u32,
         replicas: [Arc<str>; 2],
     },
+    SharedServerUuid {
+        server_uuid: String,
+        replicas: [Arc<str>; 2],
+    },
     ChangedServerId {
         replica: Arc<str>,
         before: u32,
@@ -33,6 +37,7 @@ pub enum Anomaly {
 named_enum! {
     pub enum AnomalyKind {
         SharedServerId = "shared_server_id",
+        SharedServerUuid = "shared_server_uuid",
         ChangedServerId = "changed_server_id",
         ChangedServerUuid = "changed_server_uuid",
         Unexpected = "unexpected",
@@ -53,6 +58,7 @@ impl Anomaly {
     pub fn kind(&self) -> AnomalyKind {
         match self {
             Self::SharedServerId { .. } => AnomalyKind::SharedServerId,
+            Self::SharedServerUuid { .. } => AnomalyKind::SharedServerUuid,
             Self::ChangedServerId { .. } => AnomalyKind::ChangedServerId,
             Self::ChangedServerUuid { .. } => AnomalyKind::ChangedServerUuid,
             Self::Unexpected { .. } => AnomalyKind::Unexpected,
@@ -80,6 +86,11 @@ impl fmt::Display for Anomaly {
                 f,
                 "{one} and {other} both have server_id {server_id}; give each server its own, or replication \
                  between them loses transactions"
+            ),
+            Self::SharedServerUuid { server_uuid, replicas: [one, other] } => write!(
+                f,
+                "{one} and {other} both have server_uuid {server_uuid}, and replication between them stops with error \
+                 1593; delete auto.cnf in the data directory of one of them and restart it"
             ),
             Self::ChangedServerId { replica, before, after } => write!(
                 f,

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
+use super::budget::Charge;
 use crate::model::base::named_enum;
 
 named_enum! {
@@ -15,7 +16,8 @@ named_enum! {
         /// The TLS handshake or the certificate check failed, or the server offers no TLS.
         Tls = "tls",
         Auth = "auth",
-        /// The server or the account is out of connections (ERR 1040, 1203, 1226).
+        /// The server or the account is out of connections, or the account has used up another resource (ERR 1040, 1203,
+        /// 1226).
         TooManyConnections = "too_many_connections",
         /// The server blocks this host after interrupted handshakes (ERR 1129).
         HostBlocked = "host_blocked",
@@ -34,6 +36,21 @@ pub struct Failure {
     pub text: String,
     /// The last address tried; absent if the name has none.
     pub address: Option<SocketAddr>,
+    /// What a server counts it as; absent if no server counts it.
+    pub charge: Option<Charge>,
+    /// What to do, if more is known than the reason.
+    pub advice: Option<&'static str>,
+}
+
+impl Failure {
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        self.advice.unwrap_or(self.reason.advice())
+    }
+
+    pub(crate) fn text_and_advice(&self) -> String {
+        format!("{}; {}", self.text, self.advice())
+    }
 }
 
 impl FailureReason {
@@ -46,7 +63,7 @@ impl FailureReason {
             Self::Unreachable => "check routes and network policies between readscope and the address",
             Self::Timeout => "check for servers that hang and for dropped packets, or raise the timeout",
             Self::Tls => {
-                "check the server's certificate against the TLS mode, the CA file and the host name of the address"
+                "check the TLS mode, and the server's certificate against the CA file and the host name of the address"
             }
             Self::Auth => "check the user and the password, and the account's hosts and state on every replica",
             Self::TooManyConnections => {

@@ -1,12 +1,15 @@
 //! Results of probes: reads and failures, durations and anomalies.
 
 mod anomaly;
+mod budget;
 mod failure;
 mod latency;
 mod plan;
 mod probe;
+mod server_key;
 
 pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen, Unrouted};
+pub use budget::{Budgets, Charge, Counted, Held, Pause, PodKey};
 pub use failure::{Failure, FailureReason};
 pub use latency::{Latency, Phase, StartDelay};
 pub use plan::{Burst, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePlan, ProbePurpose};
@@ -14,3 +17,4 @@ pub use probe::{Answer, Identity, Probe, Role, Timings};
 
 pub(crate) use plan::first_read_uncertainty;
 pub(crate) use probe::PodRead;
+pub(crate) use server_key::ServerKey;

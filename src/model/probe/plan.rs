@@ -26,12 +26,19 @@ pub struct Burst {
 pub struct ProbePlan {
     /// A new endpoint has not answered yet: [`Burst`] applies.
     pub burst: bool,
+    /// The port of the Service, once it is known.
+    pub port: Option<u16>,
+    /// The Service is headless: the client chooses among the addresses in DNS. Their order stays the same while a DNS
+    /// server caches the answer.
+    pub chooses_address: bool,
     pub pod_probes: Vec<PodProbe>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodProbe {
     pub pod: PodRef,
+    /// Of its containers together.
+    pub restarts: u32,
     /// Tried one after the other, as a client does.
     pub addresses: Vec<SocketAddr>,
     pub purpose: ProbePurpose,

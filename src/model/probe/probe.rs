@@ -36,7 +36,7 @@ pub struct Identity {
     pub version: String,
     /// Precise to 1 µs; absent if unreadable.
     pub server_time: Option<Timestamp>,
-    /// `@@global.gtid_executed`; absent on `MariaDB`, empty unless `gtid_mode` is `ON`.
+    /// `@@global.gtid_executed`; absent on `MariaDB`, and unless `gtid_mode` is `ON`.
     pub gtid_executed: Option<String>,
 }
 

@@ -142,7 +142,8 @@ fn probe(sequence: u64, ordinal: u32, answered: bool, now: Moment) -> Probe {
     };
     let address = (Ipv4Addr::LOCALHOST, 3306).into();
     let answer = Answer { identity, timings: Timings::default(), address };
-    let failure = Failure { reason: FailureReason::Refused, text: String::new(), address: None };
+    let failure =
+        Failure { reason: FailureReason::Refused, text: String::new(), address: None, charge: None, advice: None };
     Probe { sequence, started: now, finished: now, outcome: if answered { Ok(answer) } else { Err(failure) } }
 }
 
@@ -153,7 +154,14 @@ impl Fact {
         match self {
             Self::Service { local_only } => {
                 let ports = Arc::default();
-                let service = Service { name: name("mysql-read"), headless: false, affinity: None, local_only, ports };
+                let service = Service {
+                    name: name("mysql-read"),
+                    headless: false,
+                    affinity: None,
+                    local_only,
+                    external: false,
+                    ports,
+                };
                 (Kind::Service, Object::Service(service))
             }
             Self::Slice { ready } => {
@@ -179,9 +187,11 @@ impl Fact {
                     name: name(&format!("mysql-{ordinal}")),
                     uid: pod(ordinal, uid).uid,
                     statefulset: Some("mysql".into()),
+                    other_owner: None,
                     addresses: vec![Ipv4Addr::new(10, 0, 0, u8::try_from(ordinal).unwrap()).into()],
                     created,
                     deleted: created.filter(|_| terminates),
+                    restarts: 0,
                     conditions: PodConditions { scheduled: since, sandbox: since, initialized: since, ready: since },
                 };
                 (Kind::Pod, Object::Pod(pod))
@@ -287,8 +297,8 @@ impl State {
             targets: self.order.iter().filter_map(target).collect(),
             cluster: self.cluster.as_ref().map(|cluster| Arc::new(cluster.get().snapshot(now))),
             caption: self.caption.clone(),
-            configured: self.config_status.clone(),
-            lateness: self.start_delay.clone(),
+            config_status: self.config_status.clone(),
+            start_delay: self.start_delay.clone(),
         }
     }
 

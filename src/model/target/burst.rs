@@ -61,6 +61,11 @@ impl Bursts {
         }
     }
 
+    /// Further probes could make a server block the host or lock the account.
+    pub(crate) fn end(&mut self) {
+        self.met.values_mut().for_each(|waiting| *waiting = None);
+    }
+
     pub(crate) fn is_on(&self) -> bool {
         self.rules.is_some() && self.met.values().any(Option::is_some)
     }
@@ -136,6 +141,16 @@ mod tests {
             bursts.routed(&routing(&[("a", EndpointRouting::Routed), ("b", standing)]), Moment::at(second));
             assert!(!bursts.is_on());
         }
+    }
+
+    #[test]
+    fn an_ended_burst_does_not_begin_again() {
+        let mut bursts = bursts();
+        bursts.routed(&routing(&NEW), Moment::at(10.0));
+        bursts.end();
+        bursts.routed(&routing(&NEW), Moment::at(11.0));
+        assert!(!bursts.is_on());
+        assert_eq!(bursts.answered("b", Moment::at(12.0)), Duration::from_secs(7), "at the regular interval");
     }
 
     #[test]

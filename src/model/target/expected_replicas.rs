@@ -2,14 +2,21 @@
 //!
 //! A new endpoint is expected from its first read, or after [`GRACE`] in the routing. A load balancer may need seconds
 //! to learn of it, and a scale-up must not look like a missing replica.
+//!
+//! Endpoints need not be servers with known names. An endpoint without a pod goes by its address until a probe of the
+//! address finds its server. Where endpoints are proxies, or no answer can be matched with them, they say nothing about
+//! the replicas, and every replica seen is expected.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::share_reason::ShareReason;
+use super::{
+    pod_servers::{PodServers, is_address},
+    share_reason::ShareReason,
+};
 use crate::model::{
-    base::{GRACE, Moment, PodRef},
-    cluster::{EndpointRouting, Routing},
-    probe::{Identity, Unrouted},
+    base::{GRACE, Moment, PodRef, is_host_of},
+    cluster::{EndpointRouting, Matching, Reachable, Routed, Routing},
+    probe::{Identity, ServerKey, Unrouted},
     verdict::{Expectation, Expected},
 };
 
@@ -25,6 +32,23 @@ pub(crate) struct ExpectedReplicas {
     /// Routed endpoints that are not expected yet, and since when they are routed.
     joining: BTreeMap<Arc<str>, Moment>,
     in_force: Expectation,
+    pod_servers: PodServers,
+    /// Names of the servers at endpoints without a pod, by address.
+    at_addresses: BTreeMap<Arc<str>, Arc<str>>,
+    /// Pods with servers that are not endpoints, by name.
+    others: BTreeMap<Arc<str>, PodRef>,
+    /// An endpoint was matched with a server.
+    matched: bool,
+}
+
+/// What names a server.
+#[derive(Debug)]
+pub(crate) struct NameFact {
+    pub(crate) name: Arc<str>,
+    /// The name of a pod; otherwise of a configured replica.
+    pub(crate) is_pod: bool,
+    /// The server was found in the pod.
+    pub(crate) is_certain: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +68,10 @@ impl ExpectedReplicas {
             standings: BTreeMap::new(),
             endpoints_known: true,
             joining: BTreeMap::new(),
+            pod_servers: PodServers::default(),
+            at_addresses: BTreeMap::new(),
+            others: BTreeMap::new(),
+            matched: false,
         }
     }
 
@@ -56,20 +84,155 @@ impl ExpectedReplicas {
     }
 
     pub(crate) fn pod(&self, name: &str) -> Option<&PodRef> {
-        let endpoints = self.routing.iter().flat_map(|routing| &routing.endpoints);
-        endpoints.filter_map(|endpoint| endpoint.pod.as_ref()).find(|pod| *pod.name == *name)
+        let endpoints = self.endpoints().filter_map(|endpoint| endpoint.pod.as_ref());
+        endpoints.chain(self.others.get(name)).find(|pod| *pod.name == *name)
+    }
+
+    /// Where pod probes reach the replica: the uid of its pod, or its address.
+    pub(crate) fn probed_at(&self, name: &str) -> Option<&Arc<str>> {
+        let address = || self.at_addresses.iter().find(|(_, at)| ***at == *name).map(|(address, _)| address);
+        self.pod(name).map(|pod| &pod.uid).or_else(address)
+    }
+
+    /// The replica in this pod, or at this address; `None` for a proxy, and until it is known.
+    pub(crate) fn replica_in<'a>(&'a self, pod: &'a PodRef) -> Option<&'a Arc<str>> {
+        let name = if is_address(&pod.name) { self.at_addresses.get(&pod.name)? } else { &pod.name };
+        Some(name).filter(|_| !self.pod_servers.is_proxy(&pod.uid))
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = &Routed> {
+        self.routing.iter().flat_map(|routing| &routing.endpoints)
     }
 
     /// True for configured replicas and endpoints.
     pub(crate) fn keeps(&self, name: &str) -> bool {
-        let mut endpoints = self.routing.iter().flat_map(|routing| &routing.endpoints);
-        let configured = self.configured.entries().iter().any(|entry| *entry.name == *name);
-        configured || endpoints.any(|endpoint| *endpoint.name == *name)
+        self.is_configured(name) || self.endpoints().any(|endpoint| *endpoint.name == *name)
     }
 
-    pub(crate) fn name_of(&self, identity: &Identity) -> Option<Arc<str>> {
-        let pod = self.pod(&identity.host_name).map(|pod| Arc::clone(&pod.name));
-        pod.or_else(|| self.configured.entry_of(identity).map(|entry| Arc::clone(&entry.name)))
+    pub(crate) fn name_of(&self, identity: &Identity) -> Option<NameFact> {
+        let fact = |name: &Arc<str>, is_pod, is_certain| NameFact { name: Arc::clone(name), is_pod, is_certain };
+        let found = self.pod_servers.pod_of(&ServerKey::of(identity)).map(|name| fact(name, true, true));
+        let by_host = || {
+            let pods = self.endpoints().filter_map(|endpoint| endpoint.pod.as_ref()).chain(self.others.values());
+            // The longest: a name may contain dots.
+            let pod = pods.filter(|pod| is_host_of(&identity.host_name, &pod.name)).max_by_key(|pod| pod.name.len())?;
+            Some(fact(&pod.name, true, false))
+        };
+        let configured = || Some(fact(&self.configured.entry_of(identity)?.name, false, false));
+        found.or_else(by_host).or_else(configured)
+    }
+
+    /// A read of this server. `host` is the pod whose name is its host name.
+    pub(crate) fn read_by(&mut self, identity: &Identity, host: Option<PodRef>) {
+        self.pod_servers.answered(&ServerKey::of(identity));
+        self.meet_pod(host);
+    }
+
+    fn meet_pod(&mut self, pod: Option<PodRef>) {
+        let Some(pod) = pod else { return };
+        if self.endpoints().all(|endpoint| endpoint.pod.as_ref().is_none_or(|known| known.name != pod.name)) {
+            self.others.insert(Arc::clone(&pod.name), pod);
+        }
+    }
+
+    /// A pod probe found this server. `host` is the pod whose name is its host name.
+    pub(crate) fn found_in(&mut self, pod: &PodRef, identity: &Identity, host: Option<&PodRef>, now: Moment) {
+        self.pod_servers.found(pod, ServerKey::of(identity), host, now);
+        self.meet_pod(host.cloned());
+    }
+
+    /// Names the server at an endpoint without a pod, once it is known. Returns the earlier name.
+    pub(crate) fn name_address(&mut self, address: &Arc<str>, name: &Arc<str>) -> Arc<str> {
+        let before = self.at_addresses.insert(Arc::clone(address), Arc::clone(name));
+        let before = before.unwrap_or_else(|| Arc::clone(address));
+        if before == *name {
+            return before;
+        }
+        if let Some(stood) = self.standings.remove(&before) {
+            self.standings.insert(Arc::clone(name), stood);
+        }
+        if let Some(since) = self.joining.remove(&before) {
+            self.joining.insert(Arc::clone(name), since);
+        }
+        for endpoint in self.routing.iter_mut().flat_map(|routing| &mut routing.endpoints) {
+            if endpoint.pod.is_none() && endpoint.name == before {
+                endpoint.name = Arc::clone(name);
+            }
+        }
+        self.renew();
+        before
+    }
+
+    pub(crate) fn reach(&mut self, reachable: &[Reachable]) {
+        self.pod_servers.keep(|uid| reachable.iter().any(|pod| *pod.pod.uid == *uid));
+        self.at_addresses.retain(|address, _| reachable.iter().any(|pod| pod.pod.uid == *address));
+    }
+
+    pub(crate) fn pod_gone(&mut self, name: &str) {
+        self.others.remove(name);
+    }
+
+    pub(crate) fn is_server_at(&self, pod: &PodRef) -> bool {
+        self.pod_servers.is_server(&pod.uid)
+    }
+
+    pub(crate) fn is_proxy_at(&self, uid: &str) -> bool {
+        self.pod_servers.is_proxy(uid)
+    }
+
+    pub(crate) fn is_unclear_at(&self, uid: &str) -> bool {
+        self.pod_servers.is_unclear(uid)
+    }
+
+    pub(crate) fn is_proxy(&self, name: &str) -> bool {
+        self.pod_servers.is_proxy_named(name)
+    }
+
+    pub(crate) fn matching(&self) -> Matching {
+        self.routing.as_ref().map_or(Matching::Endpoints, |routing| routing.matching)
+    }
+
+    /// Compares the replicas that answered with the endpoints. `is_known` says whether pod probes can say more about an
+    /// endpoint. Returns newly expected replicas.
+    pub(crate) fn compare<'a>(
+        &mut self,
+        answered: &(impl Iterator<Item = &'a Arc<str>> + Clone),
+        is_known: impl Fn(&str) -> bool,
+    ) -> Vec<Arc<str>> {
+        let Some(routing) = &self.routing else { return Vec::new() };
+        let routed: Vec<_> = routing.routed().map(|endpoint| (endpoint, place(endpoint))).collect();
+        let is_proxy = routed.iter().any(|(_, at)| self.pod_servers.is_proxy(at));
+        let is_matched = |(endpoint, at): &(&Routed, Arc<str>)| {
+            self.pod_servers.is_server(at) || answered.clone().any(|name| *name == endpoint.name)
+        };
+        self.matched |= routed.iter().any(is_matched);
+        let is_endpoint = |name: &str| routing.endpoints.iter().any(|endpoint| *endpoint.name == *name);
+        let strangers = || answered.clone().filter(|name| !is_endpoint(name));
+        let is_known = |at: &str| is_known(at) || self.pod_servers.is_server(at);
+        let all_known = routed.iter().all(|(_, at)| is_known(at));
+        let unmatched = !self.matched || routed.iter().any(|one| one.0.pod.is_none() && !is_matched(one));
+        let matching = if routed.is_empty() {
+            Matching::Endpoints
+        } else if is_proxy {
+            Matching::Proxies
+        } else if !(all_known && unmatched && strangers().next().is_some()) {
+            Matching::Endpoints
+        } else if strangers().all(|name| self.others.contains_key(name)) {
+            Matching::Proxies
+        } else {
+            Matching::Unknown
+        };
+        if matching == routing.matching {
+            return Vec::new();
+        }
+        if let Some(routing) = &mut self.routing {
+            routing.matching = matching;
+        }
+        self.renew()
+    }
+
+    pub(crate) fn is_configured(&self, name: &str) -> bool {
+        self.configured.entries().iter().any(|entry| *entry.name == *name)
     }
 
     /// While endpoints may be outdated, no read is unrouted: any server may be a new endpoint.
@@ -82,7 +245,14 @@ impl ExpectedReplicas {
     }
 
     /// Returns newly expected replicas.
-    pub(crate) fn routed(&mut self, routing: Option<Routing>, now: Moment) -> Vec<Arc<str>> {
+    pub(crate) fn routed(&mut self, mut routing: Option<Routing>, now: Moment) -> Vec<Arc<str>> {
+        if let Some(routing) = &mut routing {
+            routing.matching = self.matching();
+            for endpoint in routing.endpoints.iter_mut().filter(|endpoint| endpoint.pod.is_none()) {
+                let known = self.at_addresses.get(&endpoint.name);
+                endpoint.name = known.map_or_else(|| Arc::clone(&endpoint.name), Arc::clone);
+            }
+        }
         // The start of the routing is unknown for endpoints of the first list.
         let first = self.routing.is_none();
         let mut left: Vec<Arc<str>> = self.standings.keys().cloned().collect();
@@ -104,6 +274,9 @@ impl ExpectedReplicas {
             }
         }
         self.routing = routing;
+        let endpoints = self.routing.iter().flat_map(|routing| &routing.endpoints);
+        let pods: Vec<_> = endpoints.filter_map(|endpoint| endpoint.pod.as_ref()).map(|pod| &pod.name).collect();
+        self.others.retain(|name, _| !pods.contains(&name));
         let expected: Vec<Arc<str>> = self.in_force.entries().iter().map(|entry| Arc::clone(&entry.name)).collect();
         let routed: Vec<Arc<str>> = self.routed_names().collect();
         self.joining.retain(|name, _| routed.contains(name));
@@ -132,8 +305,8 @@ impl ExpectedReplicas {
 
     /// Set if nothing should have been routed to the replica for [`GRACE`] when the probe started.
     pub(crate) fn unrouted(&mut self, name: &Arc<str>, started: Moment) -> Option<Unrouted> {
-        self.routing.as_ref()?;
-        if !self.endpoints_known {
+        let routing = self.routing.as_ref()?;
+        if !self.endpoints_known || !routing.names_servers() {
             return None;
         }
         // A new server may become an endpoint shortly after its first read.
@@ -144,6 +317,8 @@ impl ExpectedReplicas {
             return None;
         }
         match stood.standing {
+            // The configuration knows better than the endpoints.
+            None if self.configured.entries().iter().any(|entry| entry.name == *name) => None,
             None => Some(Unrouted::NoEndpoint),
             Some(EndpointRouting::Routed) => None,
             Some(EndpointRouting::Elsewhere) => Some(Unrouted::Elsewhere),
@@ -159,7 +334,9 @@ impl ExpectedReplicas {
         if !self.configured.entries().is_empty() {
             return ShareReason::NotConfigured;
         }
-        let Some(routing) = &self.routing else { return ShareReason::Seen { replicas: seen } };
+        let Some(routing) = self.routing.as_ref().filter(|routing| routing.names_servers()) else {
+            return ShareReason::Seen { replicas: seen };
+        };
         match routing.endpoints.iter().find(|endpoint| *endpoint.name == *name).map(|endpoint| endpoint.standing) {
             None => ShareReason::NoEndpoint,
             Some(EndpointRouting::Routed) if self.joining.contains_key(name) => ShareReason::Joining,
@@ -173,6 +350,13 @@ impl ExpectedReplicas {
         self.joining.keys()
     }
 
+    /// Whether the server of each endpoint is known, as far as `is_known` says that pod probes cannot find it.
+    pub(crate) fn servers_known(&self, is_known: impl Fn(&str) -> bool) -> bool {
+        let places = self.routing.iter().flat_map(Routing::routed).map(place);
+        let mut unknown = places.filter(|at| !self.pod_servers.is_server(at) && !self.pod_servers.is_proxy(at));
+        unknown.all(|at| is_known(&at))
+    }
+
     fn routed_names(&self) -> impl Iterator<Item = Arc<str>> + '_ {
         self.routing.iter().flat_map(Routing::routed).map(|endpoint| Arc::clone(&endpoint.name))
     }
@@ -180,7 +364,7 @@ impl ExpectedReplicas {
     /// Returns newly expected replicas.
     fn renew(&mut self) -> Vec<Arc<str>> {
         let expectation = match (&self.configured, &self.routing) {
-            (Expectation::Seen, Some(_)) => {
+            (Expectation::Seen, Some(routing)) if routing.names_servers() => {
                 let settled = self.routed_names().filter(|name| !self.joining.contains_key(name));
                 Expectation::Listed(settled.map(|name| Expected { name, weight: 1.0 }).collect())
             }
@@ -190,6 +374,12 @@ impl ExpectedReplicas {
         let new = self.in_force.entries().iter().filter(|entry| !before.entries().contains(entry));
         new.map(|entry| Arc::clone(&entry.name)).collect()
     }
+}
+
+/// Where pod probes reach an endpoint: the uid of its pod, or its address.
+fn place(endpoint: &Routed) -> Arc<str> {
+    let address = || endpoint.addresses.first().map(|address| Arc::from(address.to_string()));
+    endpoint.pod.as_ref().map(|pod| Arc::clone(&pod.uid)).or_else(address).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod burst;
 mod conditions;
 mod expected_replicas;
 mod notice;
+mod pod_servers;
 mod read_counters;
 mod read_history;
 mod replica;

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::model::{
-    base::{HumanDuration, OTHER, REPLICAS_MAX, Severity},
-    cluster::Rule,
-    probe::{Anomaly, FailureReason, Role, Unrouted},
+    base::{Count, HumanDuration, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity},
+    cluster::{Matching, Port, Rule},
+    probe::{Anomaly, Charge, FailureReason, Pause, Role, Unrouted},
     verdict::{FewProbes, UnderWay, Verdict},
 };
 
@@ -47,6 +47,7 @@ pub enum TargetNotice {
         failed: u64,
         /// Probes since the condition began.
         probes: u64,
+        /// Of the latest failure, with advice.
         text: String,
     },
     Recovered {
@@ -55,6 +56,8 @@ pub enum TargetNotice {
         /// Time since the last failure.
         quiet: Duration,
     },
+    ProbingPaused(Pause),
+    ProbingResumed,
     Skipping {
         /// Since the condition began.
         skipped: u64,
@@ -74,6 +77,17 @@ pub enum TargetNotice {
         reads: u64,
     },
     CheckWaits(UnderWay),
+    /// The Service does not say which of its ports is that of `MySQL`.
+    NoPort {
+        ports: Arc<[Port]>,
+    },
+    /// The expected replicas are not known from the endpoints.
+    EndpointsNameNoServers {
+        /// Absent for an `ExternalName`.
+        matching: Option<Matching>,
+        /// The configuration lists the expected replicas.
+        listed: bool,
+    },
     /// The Service routes nothing to the location of readscope, because of this rule.
     NothingRouted {
         rule: Rule,
@@ -93,14 +107,18 @@ impl TargetNotice {
             | Self::Recovered { .. }
             | Self::OnTime { .. }
             | Self::CheckWaits(_)
-            | Self::UnroutedCleared { .. } => Severity::Info,
+            | Self::ProbingResumed
+            | Self::UnroutedCleared { .. }
+            | Self::EndpointsNameNoServers { .. } => Severity::Info,
             Self::Anomaly { .. }
             | Self::FewProbes(_)
             | Self::Silent { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
+            | Self::ProbingPaused(_)
             | Self::TooManyReplicas
             | Self::Unrouted { .. }
+            | Self::NoPort { .. }
             | Self::NothingRouted { .. } => Severity::Warning,
         }
     }
@@ -110,7 +128,7 @@ impl fmt::Display for TargetNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verdict(verdict) => verdict.fmt(f),
-            Self::Anomaly { anomaly, reads } => write!(f, "{anomaly} ({reads} reads so far)"),
+            Self::Anomaly { anomaly, reads } => write!(f, "{anomaly} ({} so far)", Count(*reads, "read")),
             Self::VersionSkew { versions } => {
                 f.write_str("the replicas run different versions: ")?;
                 for (index, (version, replicas)) in versions.iter().enumerate() {
@@ -128,24 +146,29 @@ impl fmt::Display for TargetNotice {
             }
             Self::Silent { replica, share, missed } => write!(
                 f,
-                "{replica} gave none of the last {missed} reads where {:.0} % is expected; check that it runs, is \
-                 ready, and that the Service selects it",
+                "{replica} gave none of the last {} where {:.0} % is expected; check that it runs, is ready, and that the \
+                 Service selects it",
+                Count(*missed, "read"),
                 share * 100.0
             ),
             Self::Returned { replica } => write!(f, "{replica} gives reads again"),
             Self::Failing { reason, failed: 1, probes: 1, text } => {
-                write!(f, "a probe failed ({reason}): {text}; {}", reason.advice())
+                write!(f, "a probe failed ({reason}): {text}")
             }
             Self::Failing { reason, failed, probes, text } => {
-                write!(f, "{failed} of the last {probes} probes failed ({reason}): {text}; {}", reason.advice())
+                let probes = Count(*probes, "probe");
+                write!(f, "{failed} of the last {probes} failed ({reason}): {text}")
             }
             Self::Recovered { reason, failed, quiet } => {
                 write!(f, "no probe has failed ({reason}) for {} ({failed} failed before that)", HumanDuration(*quiet))
             }
+            Self::ProbingPaused(pause) => paused(pause, f),
+            Self::ProbingResumed => f.write_str("probes are no longer paused"),
             Self::Skipping { skipped } => write!(
                 f,
-                "{skipped} probes skipped: earlier probes were still in flight, or readscope was short of CPU; raise the \
-                 interval or the limit of probes in flight, or lower the timeout"
+                "{} skipped: earlier probes were still in flight, or readscope was short of CPU; raise the interval or the \
+                 limit of probes in flight, or lower the timeout",
+                Count(*skipped, "probe")
             ),
             Self::OnTime { skipped } => write!(f, "probes are on time again ({skipped} skipped before that)"),
             Self::TooManyReplicas => {
@@ -153,11 +176,44 @@ impl fmt::Display for TargetNotice {
             }
             Self::Unrouted { replica, unrouted, reads } => write!(
                 f,
-                "{replica} answers reads of the Service, but {unrouted} ({reads} reads so far); check kube-proxy on \
-                 readscope's node, and that the address belongs to this Service"
+                "{replica} answers reads of the Service, but {unrouted} ({} so far); check kube-proxy on readscope's node, \
+                 and that the address belongs to this Service",
+                Count(*reads, "read")
             ),
             Self::UnroutedCleared { unrouted, reads } => {
-                write!(f, "{} no longer answer ({reads} reads before that)", unrouted.servers())
+                write!(f, "{} no longer answer ({} before that)", unrouted.servers(), Count(*reads, "read"))
+            }
+            Self::NoPort { ports } => {
+                let ports = ports.iter().map(|port| match &*port.name {
+                    "" => port.number.to_string(),
+                    name => format!("{} ({name})", port.number),
+                });
+                let ports: Vec<_> = ports.collect();
+                write!(
+                    f,
+                    "the Service has no port {SERVICE_PORT}; it has {}; set the address with one of these ports, or name \
+                     one of them mysql in the Service",
+                    ports.join(", ")
+                )
+            }
+            Self::EndpointsNameNoServers { matching, listed } => {
+                f.write_str(match matching {
+                    None | Some(Matching::Endpoints) => {
+                        "the Service is an ExternalName and has no endpoints, so it is probed like an address"
+                    }
+                    Some(Matching::Proxies) => {
+                        "reads go through proxies: the endpoints of the Service lead to other servers, and these count \
+                         as the replicas"
+                    }
+                    Some(Matching::Unknown) => {
+                        "the servers that answer cannot be matched with the endpoints of the Service, because the \
+                         endpoints do not answer at their own addresses"
+                    }
+                })?;
+                if *listed {
+                    return Ok(());
+                }
+                f.write_str("; to find missing replicas, list the expected ones")
             }
             Self::NothingRouted { rule: Rule::Ready | Rule::Headless } => f.write_str(
                 "the Service routes no reads: no pod behind it is ready; check the pods, and that the Service's \
@@ -165,5 +221,56 @@ impl fmt::Display for TargetNotice {
             ),
             Self::NothingRouted { rule } => write!(f, "no reads are routed here: {rule}"),
         }
+    }
+}
+
+fn paused(Pause { held, service, pods }: &Pause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (pods, failures, until) = (pods.join(", "), held.failures, held.until.wall);
+    match (service, pods.is_empty()) {
+        (true, true) => f.write_str("probes are paused")?,
+        (true, false) => write!(f, "probes through the Service and pod probes of {pods} are paused")?,
+        (false, _) => write!(f, "pod probes of {pods} are paused")?,
+    }
+    let plural = if failures == 1 { "" } else { "s" };
+    match held.charge {
+        Charge::Handshake => write!(
+            f,
+            " until {until:.0} after {failures} failed handshake{plural}: a server that counts max_connect_errors (100) of \
+             them refuses every client of this host; "
+        )?,
+        Charge::Login => {
+            write!(f, " until {until:.0} after {failures} refused login{plural}: more of them can lock the account; ")?;
+        }
+    }
+    f.write_str("fix the cause of the failed probes and reload the configuration, which ends the pause")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{base::Moment, probe::Held};
+
+    #[test]
+    fn a_pause_is_told_with_its_end_its_cause_and_its_pods() {
+        let paused = |charge, failures, service, pods: &[&str]| {
+            let held = Held { charge, failures, length: Duration::from_secs(300), until: Moment::at(400.4) };
+            let pods = pods.iter().map(|pod| Arc::from(*pod)).collect();
+            TargetNotice::ProbingPaused(Pause { held, service, pods }).to_string()
+        };
+        assert_eq!(
+            paused(Charge::Login, 1, true, &[]),
+            "probes are paused until 1970-01-01T00:06:40Z after 1 refused login: more of them can lock the account; fix \
+             the cause of the failed probes and reload the configuration, which ends the pause"
+        );
+        assert_eq!(
+            paused(Charge::Handshake, 16, true, &["mysql-1", "mysql-2"]),
+            "probes through the Service and pod probes of mysql-1, mysql-2 are paused until 1970-01-01T00:06:40Z after 16 \
+             failed handshakes: a server that counts max_connect_errors (100) of them refuses every client of this host; \
+             fix the cause of the failed probes and reload the configuration, which ends the pause"
+        );
+        assert!(
+            paused(Charge::Login, 2, false, &["mysql-1"])
+                .starts_with("pod probes of mysql-1 are paused until 1970-01-01T00:06:40Z after 2 refused logins: ")
+        );
     }
 }

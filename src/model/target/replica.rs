@@ -9,20 +9,11 @@ use crate::model::{
     verdict::Expectation,
 };
 
-/// Identifies a server: the `server_uuid`; without one (`MariaDB`), host name and `server_id`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ServerKey {
-    Uuid(String),
-    Host(String, u32),
-}
-
 /// Exists from its first read, or from the start if it is expected.
 #[derive(Debug)]
 pub(crate) struct Replica {
     pub(crate) name: Arc<str>,
     pub(crate) identity: Option<Arc<Identity>>,
-    /// Former keys, the latest last; see `Replicas::recognise`.
-    pub(crate) former: Vec<ServerKey>,
     pub(crate) reads: u64,
     /// Weighted by age, as of the target's last read; see `Replicas::record`.
     pub(crate) recent_reads: f64,
@@ -41,21 +32,11 @@ pub(crate) struct Replica {
     pub(crate) stale_reads: u64,
 }
 
-impl ServerKey {
-    pub(crate) fn of(identity: &Identity) -> Self {
-        match &identity.server_uuid {
-            Some(uuid) => Self::Uuid(uuid.clone()),
-            None => Self::Host(identity.host_name.clone(), identity.server_id),
-        }
-    }
-}
-
 impl Replica {
     pub(crate) fn expected(name: Arc<str>) -> Self {
         Self {
             name,
             identity: None,
-            former: Vec::new(),
             reads: 0,
             recent_reads: 0.0,
             first_answer: None,
@@ -77,6 +58,17 @@ impl Replica {
         self.first_answer.get_or_insert(now);
         self.last_answer = Some(now);
         self.reads_then = reads;
+    }
+
+    /// Takes over the reads of the same server under its earlier name.
+    pub(crate) fn absorb(&mut self, earlier: Self) {
+        self.reads += earlier.reads;
+        self.recent_reads += earlier.recent_reads;
+        self.stale_reads += earlier.stale_reads;
+        self.first_answer = earlier.first_answer.into_iter().chain(self.first_answer).min();
+        self.last_answer = self.last_answer.max(earlier.last_answer);
+        self.identity = self.identity.take().or(earlier.identity);
+        self.lag = self.lag.or(earlier.lag);
     }
 
     /// `started` is the start of the probe. Results may arrive in another order.

@@ -1,37 +1,41 @@
 //! The replicas of one target: which replica answered, and how reads divide among them.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{
-    expected_replicas::ExpectedReplicas,
-    notice::TargetNotice,
-    replica::{Replica, ServerKey},
-};
+use super::{expected_replicas::ExpectedReplicas, notice::TargetNotice, replica::Replica};
 use crate::model::{
     base::{GRACE, Moment, OTHER, REPLICAS_MAX, SHARE_HALF_LIFE},
-    probe::{Anomaly, Answer, Identity},
+    probe::{Anomaly, Answer, Identity, ServerKey},
     verdict::{Expectation, server_name},
 };
 
 /// A replica is forgotten this long after its pod disappeared.
 const POD_GONE_FOR: Duration = Duration::from_secs(300);
 
-const FORMER_MAX: usize = 8;
+/// A key that answers again within this time after it was replaced belongs to another server. Later, it may be the same
+/// server again, for example on its former host.
+const RETURNS_WITHIN: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(crate) struct Replicas {
     /// Names are unique and give every view its order. Boxed: spare slots of the map then cost a pointer each.
     by_name: BTreeMap<Arc<str>, Box<Replica>>,
     /// One entry for each replica that has answered, except [`OTHER`].
-    by_key: HashMap<ServerKey, Arc<str>>,
+    by_key: BTreeMap<ServerKey, Named>,
+    /// Keys that replicas had before their present ones, and until when.
+    former: BTreeMap<ServerKey, Moment>,
     reads: u64,
     /// Sum of the squared weights of the reads in `recent_reads`.
     recent_squares: f64,
     last_answer: Option<Moment>,
+}
+
+/// The name of a server.
+#[derive(Clone, Debug)]
+struct Named {
+    name: Arc<str>,
+    /// The name that it would have alone; several servers may share it.
+    base: Arc<str>,
 }
 
 impl Replicas {
@@ -40,7 +44,8 @@ impl Replicas {
         let expected = expectation.entries().iter().map(|entry| Arc::clone(&entry.name));
         Self {
             by_name: expected.map(|name| (Arc::clone(&name), Box::new(Replica::expected(name)))).collect(),
-            by_key: HashMap::new(),
+            by_key: BTreeMap::new(),
+            former: BTreeMap::new(),
             reads: 0,
             recent_squares: 0.0,
             last_answer: None,
@@ -87,7 +92,7 @@ impl Replicas {
         expected_replicas: &ExpectedReplicas,
         now: Moment,
     ) -> (&Replica, Option<Anomaly>) {
-        let name = self.recognise(&answer.identity, expected_replicas);
+        let name = self.recognise(&answer.identity, expected_replicas, now);
         if let Some(last) = self.last_answer {
             let half_lives = now.since(last).as_secs_f64() / SHARE_HALF_LIFE.as_secs_f64();
             let decay = (-half_lives).exp2();
@@ -110,14 +115,30 @@ impl Replicas {
         (replica, changed)
     }
 
-    /// Finds another replica with the same `server_id`. Each of the two has answered recently, and more than [`GRACE`]
-    /// after the first read of the other.
-    pub(crate) fn shares_id(&self, name: &str, now: Moment) -> Option<Anomaly> {
+    /// The anomalies of a replica that has the `server_id` or the `server_uuid` of another one. Each of the two has
+    /// answered recently, and more than [`GRACE`] after the first read of the other.
+    pub(crate) fn shares(&self, name: &str, now: Moment) -> impl Iterator<Item = Anomaly> + use<> {
+        // Servers with the ID 0 do not replicate.
+        let id = self.sharing(name, now, |one, other| one.server_id == other.server_id && one.server_id != 0);
+        let id = id.map(|(identity, replicas)| Anomaly::SharedServerId { server_id: identity.server_id, replicas });
+        let same_uuid = |one: &Identity, other: &Identity| one.server_uuid == other.server_uuid;
+        let uuid = self.sharing(name, now, same_uuid).and_then(|(identity, replicas)| {
+            Some(Anomaly::SharedServerUuid { server_uuid: identity.server_uuid.clone()?, replicas })
+        });
+        id.into_iter().chain(uuid)
+    }
+
+    fn sharing(
+        &self,
+        name: &str,
+        now: Moment,
+        same: impl Fn(&Identity, &Identity) -> bool,
+    ) -> Option<(&Identity, [Arc<str>; 2])> {
         const LATELY: Duration = Duration::from_secs(300);
         let own = self.by_name.get(name).filter(|own| &*own.name != OTHER)?;
-        let (server_id, first) = (own.identity.as_ref()?.server_id, own.first_answer?);
+        let (identity, first) = (own.identity.as_ref()?, own.first_answer?);
         let other = self.by_name.values().find(|other| {
-            let same = other.identity.as_ref().is_some_and(|identity| identity.server_id == server_id);
+            let same = other.identity.as_ref().is_some_and(|other| same(identity, other));
             let after = |later: Option<Moment>, first: Option<Moment>| {
                 later.zip(first).is_some_and(|(later, first)| later.since(first) >= GRACE)
             };
@@ -125,12 +146,40 @@ impl Replicas {
             let others = *other.name != *own.name && &*other.name != OTHER;
             others && same && lately && after(other.last_answer, Some(first)) && after(Some(now), other.first_answer)
         })?;
-        Some(Anomaly::SharedServerId { server_id, replicas: [Arc::clone(&own.name), Arc::clone(&other.name)] })
+        Some((identity, [Arc::clone(&own.name), Arc::clone(&other.name)]))
     }
 
     pub(crate) fn meet(&mut self, name: &Arc<str>) {
         if self.by_name.len() < REPLICAS_MAX && !self.by_name.contains_key(name) {
             self.by_name.insert(Arc::clone(name), Box::new(Replica::expected(Arc::clone(name))));
+        }
+    }
+
+    /// The name of a server that was found without a read.
+    pub(crate) fn meet_server(
+        &mut self,
+        identity: &Identity,
+        expected_replicas: &ExpectedReplicas,
+        now: Moment,
+    ) -> Arc<str> {
+        let name = self.recognise(identity, expected_replicas, now);
+        self.meet(&name);
+        if let Some(replica) = self.get_mut(&name) {
+            replica.identity.get_or_insert_with(|| Arc::new(identity.clone()));
+        }
+        name
+    }
+
+    /// The replicas that have answered.
+    pub(crate) fn answered(&self) -> impl Iterator<Item = &Arc<str>> + Clone {
+        self.iter().filter(|replica| replica.reads > 0).map(|replica| &replica.name)
+    }
+
+    /// Removes a replica that never answered.
+    pub(crate) fn leave_out(&mut self, name: &str) {
+        if self.by_name.get(name).is_some_and(|replica| replica.reads == 0) {
+            self.by_name.remove(name);
+            self.by_key.retain(|_, named| *named.name != *name);
         }
     }
 
@@ -169,7 +218,7 @@ impl Replicas {
             .collect();
         for name in &gone {
             self.by_name.remove(name);
-            self.by_key.retain(|_, owner| owner != name);
+            self.by_key.retain(|_, named| named.name != *name);
         }
         gone
     }
@@ -189,52 +238,73 @@ impl Replicas {
 
     /// The name of the server with this identity.
     ///
-    /// The key identifies a server, so it keeps its name whatever else changes. A new key with the host and the name of
-    /// a known replica is that replica after the loss of its data directory, and keeps the name. If the old key answers
-    /// again, there are two servers, and each gets a name.
-    fn recognise(&mut self, identity: &Identity, expected_replicas: &ExpectedReplicas) -> Arc<str> {
+    /// A fact about the server gives the name: its pod, or the configuration. Without one, a known server keeps its
+    /// name, also after one change of its key. A new server is named by its `server_id`. If the key from before such a
+    /// change answers again, there are two servers, and each gets a name.
+    fn recognise(&mut self, identity: &Identity, expected_replicas: &ExpectedReplicas, now: Moment) -> Arc<str> {
         let key = ServerKey::of(identity);
-        let named = expected_replicas.name_of(identity);
-        if let Some(name) = self.by_key.get(&key) {
-            // A server that answered before its pod was known takes the name of the pod.
-            match &named {
-                Some(pod) if pod != name && expected_replicas.pod(pod).is_some() => {}
-                _ => return Arc::clone(name),
-            }
+        let fact = expected_replicas.name_of(identity);
+        let known = self.by_key.get(&key).cloned();
+        if let Some(known) = &known
+            && fact.as_ref().map_or(!expected_replicas.is_proxy(&known.base), |fact| fact.name == known.base)
+        {
+            return Arc::clone(&known.name);
         }
-        let base: Arc<str> = named.unwrap_or_else(|| server_name(identity.server_id).into());
-        let name = match self.by_name.get_mut(&base) {
-            None => base,
-            Some(holder) => match &holder.identity {
-                None => base,
-                Some(before) if before.host_name == identity.host_name && !holder.former.contains(&key) => {
-                    let old = ServerKey::of(before);
-                    self.by_key.remove(&old);
-                    if holder.former.len() == FORMER_MAX {
-                        holder.former.remove(0);
-                    }
-                    holder.former.push(old);
-                    base
-                }
-                Some(_) => self.second_name(&base, identity),
-            },
+        self.former.retain(|_, since| now.since(*since) < RETURNS_WITHIN);
+        let returned = self.former.contains_key(&key);
+        let predecessor = || self.by_key.iter().find(|(before, _)| **before != key && key.succeeds(before));
+        let named = if let Some(fact) = fact {
+            let holder = self.by_name.get(&fact.name).and_then(|holder| holder.identity.as_ref());
+            let is_another = holder.map(|holder| ServerKey::of(holder)).is_some_and(|before| {
+                let same = fact.is_pod || key.is_on_host_of(&before) || key.succeeds(&before);
+                before != key && (returned && !fact.is_certain || !same)
+            });
+            let name = if is_another { self.second_name(&fact.name, identity) } else { Arc::clone(&fact.name) };
+            Named { name, base: fact.name }
+        } else if let Some((_, named)) = predecessor().filter(|_| !returned) {
+            named.clone()
+        } else {
+            let base: Arc<str> = server_name(identity.server_id).into();
+            let held = self.by_name.get(&base).is_some_and(|holder| holder.identity.is_some());
+            Named { name: if held { self.second_name(&base, identity) } else { Arc::clone(&base) }, base }
         };
-        if !self.by_name.contains_key(&name) && self.by_name.len() >= REPLICAS_MAX {
+        if !self.by_name.contains_key(&named.name) && self.by_name.len() >= REPLICAS_MAX {
             return OTHER.into();
         }
-        self.by_key.insert(key, Arc::clone(&name));
+        let name = Arc::clone(&named.name);
+        let replaced = self.by_key.iter().filter(|(before, named)| named.name == name && **before != key);
+        for before in replaced.map(|(before, _)| before.clone()).collect::<Vec<_>>() {
+            self.by_key.remove(&before);
+            if self.former.len() < REPLICAS_MAX {
+                self.former.insert(before, now);
+            }
+        }
+        self.by_key.insert(key, named);
+        if let Some(earlier) = known.map(|known| known.name).filter(|earlier| *earlier != name) {
+            self.rename(&earlier, &name, expected_replicas);
+        }
         name
     }
 
-    fn second_name(&self, base: &str, identity: &Identity) -> Arc<str> {
-        let with_host: Arc<str> = format!("{base}-{}", identity.host_name).into();
-        match (self.by_name.contains_key(&with_host), &identity.server_uuid) {
-            (true, Some(uuid)) => {
-                let start: String = uuid.chars().take(8).collect();
-                format!("{base}-{start}").into()
-            }
-            _ => with_host,
+    /// Moves the reads of a server to its new name, if no other server has the earlier one.
+    pub(crate) fn rename(&mut self, earlier: &Arc<str>, name: &Arc<str>, expected_replicas: &ExpectedReplicas) {
+        let kept = expected_replicas.keeps(earlier) && !expected_replicas.is_proxy(earlier);
+        if kept || self.by_key.values().any(|named| named.name == *earlier) {
+            return;
         }
+        let Some(replica) = self.by_name.remove(earlier) else { return };
+        let new = || Box::new(Replica::expected(Arc::clone(name)));
+        self.by_name.entry(Arc::clone(name)).or_insert_with(new).absorb(*replica);
+    }
+
+    /// A name that no replica has.
+    fn second_name(&self, base: &str, identity: &Identity) -> Arc<str> {
+        let host = Some(&*identity.host_name).filter(|host| !host.is_empty()).unwrap_or("other");
+        let uuid: Option<String> = identity.server_uuid.as_ref().map(|uuid| uuid.chars().take(8).collect());
+        let numbered = (2..).map(|number| format!("{base}-{host}-{number}"));
+        let names = std::iter::once(format!("{base}-{host}")).chain(uuid.map(|uuid| format!("{base}-{uuid}")));
+        let mut free = names.chain(numbered).filter(|name| !self.by_name.contains_key(&**name));
+        free.next().unwrap_or_default().into()
     }
 }
 
@@ -318,6 +388,18 @@ mod tests {
         assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
         assert_eq!(seen(&mut replicas, identity(2, "maria-0", "")), "server-2");
         assert_eq!(seen(&mut replicas, identity(1, "maria-0", "")), "server-1");
+    }
+
+    #[test]
+    fn a_server_that_changes_all_the_time_keeps_one_key() {
+        let expectation = listed(&["box"]);
+        let mut replicas = Replicas::new(&expectation);
+        let expected_replicas = ExpectedReplicas::new(expectation);
+        for n in 0..1000 {
+            replicas.meet_server(&identity(n, "box", &format!("uuid-{n}")), &expected_replicas, Moment::at(1.0));
+        }
+        assert_eq!((replicas.len(), replicas.by_key.len()), (1, 1));
+        assert!(replicas.former.len() <= REPLICAS_MAX);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::model::{
-    base::{GRACE, SHARE_HALF_LIFE},
+    base::{Count, GRACE, SHARE_HALF_LIFE},
     cluster::EndpointRouting,
     verdict::Long,
 };
@@ -42,11 +42,11 @@ pub struct ShareBasis {
 impl fmt::Display for ShareBasis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let half_life = Long(SHARE_HALF_LIFE.as_secs_f64());
-        let reads = format!("{:.0}", self.reads);
-        let plural = if reads == "1" { "" } else { "s" };
-        write!(f, "Shares rest on {reads} read{plural}; a read has half its weight after {half_life}")?;
+        let reads = Count(format!("{:.0}", self.reads), "read");
+        write!(f, "Shares rest on {reads}; a read has half its weight after {half_life}")?;
         self.interval_reads.map_or(Ok(()), |reads| {
-            write!(f, ". Intervals rest on {reads} reads since the alarm or the expected replicas last changed")
+            let reads = Count(reads, "read");
+            write!(f, ". Intervals rest on {reads} since the alarm or the expected replicas last changed")
         })
     }
 }
@@ -54,6 +54,9 @@ impl fmt::Display for ShareBasis {
 impl fmt::Display for ShareReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Seen { replicas: 1 } => {
+                f.write_str("nothing names the expected replicas, so the only replica seen should get all reads")
+            }
             Self::Seen { replicas } => {
                 write!(
                     f,
@@ -92,7 +95,7 @@ mod tests {
             let name = Arc::from(*name);
             Routed { pod: None, name, addresses: Vec::new(), serving: true, standing: *standing }
         };
-        Routing { rule: Rule::Ready, affinity: None, endpoints: endpoints.iter().map(endpoint).collect() }
+        Routing { rule: Rule::Ready, endpoints: endpoints.iter().map(endpoint).collect(), ..Routing::default() }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::model::{
     base::{Moment, ObjectName},
     cluster::Routing,
     freshness::Lag,
-    probe::{AnomalySeen, Failure, FailureReason, Identity, Latency, PodProbeCounts, Role, Unrouted},
+    probe::{AnomalySeen, Failure, FailureReason, Identity, Latency, Pause, PodProbeCounts, Role, Unrouted},
     verdict::{
         Culprit, CulpritKind, Outcome, Verdict,
         evidence::{Indices, ShareInterval},
@@ -32,6 +32,7 @@ pub struct TargetSnapshot {
     /// By `FailureReason as usize`.
     pub failures: [u64; FailureReason::ALL.len()],
     pub skipped: u64,
+    pub pause: Option<Pause>,
     pub primary_reads: u64,
     /// Reads of servers that should get no traffic, by `Unrouted as usize`.
     pub unrouted: [u64; Unrouted::ALL.len()],
@@ -55,6 +56,8 @@ pub struct TargetSnapshot {
     pub share_basis: ShareBasis,
     /// Absent without a Service, and until the routing is known.
     pub routing: Option<Routing>,
+    /// False while pod probes may still find the servers of endpoints, which gives replicas their names.
+    pub servers_known: bool,
     /// Newest first, bounded.
     pub last_reads: Arc<VecDeque<AnswerSeen>>,
     /// Newest first, bounded.
@@ -102,6 +105,7 @@ pub struct FailureSeen {
     pub time: Timestamp,
     pub reason: FailureReason,
     pub text: String,
+    pub advice: &'static str,
     pub address: Option<SocketAddr>,
     pub duration: Duration,
 }
@@ -129,7 +133,8 @@ impl ReplicaSnapshot {
 
 impl FailureSeen {
     pub(crate) fn new(failure: Failure, started: Moment, finished: Moment) -> Self {
-        let Failure { reason, text, address } = failure;
-        Self { time: finished.wall, reason, text, address, duration: finished.since(started) }
+        let advice = failure.advice();
+        let Failure { reason, text, address, .. } = failure;
+        Self { advice, time: finished.wall, reason, text, address, duration: finished.since(started) }
     }
 }

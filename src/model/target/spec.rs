@@ -19,8 +19,8 @@ pub struct TargetSpec {
     pub expectation: Expectation,
     /// Absent if the target is not known as a Service.
     pub service: Option<ObjectName>,
-    /// The port that clients connect to.
-    pub port: u16,
+    /// The port that clients connect to; absent: that of the Service.
+    pub port: Option<u16>,
     pub pace: ProbeIntervals,
     /// In the Service's namespace; absent: found from the endpoints.
     pub statefulset: Option<ObjectName>,
@@ -30,14 +30,15 @@ pub struct TargetSpec {
     pub check: Option<CheckRules>,
 }
 
-#[cfg(test)]
 impl TargetSpec {
-    pub(crate) fn regular(name: &str, expectation: Expectation) -> Self {
+    /// One probe a second, without a Service.
+    #[must_use]
+    pub fn regular(name: &str, expectation: Expectation) -> Self {
         Self {
             name: name.into(),
             expectation,
             service: None,
-            port: 3306,
+            port: None,
             pace: ProbeIntervals::regular(Duration::from_secs(1)),
             statefulset: None,
             forget_after: Duration::from_secs(3600),

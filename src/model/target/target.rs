@@ -1,15 +1,18 @@
 //! One target, built from its probes and the routing of its Service.
 
 #[cfg(test)]
+mod answering;
+#[cfg(test)]
 mod verdicts;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     burst::Bursts,
     conditions::Conditions,
     expected_replicas::ExpectedReplicas,
     notice::TargetNotice,
+    pod_servers::{SETTLE_EVERY, is_address},
     read_counters::ReadCounters,
     read_history::ReadHistory,
     replica::Replica,
@@ -20,11 +23,12 @@ use super::{
     spec::TargetSpec,
 };
 use crate::model::{
-    base::{Moment, OTHER, ObjectName},
-    cluster::{EndpointRouting, Reachable, Rollout, Routing, Rule},
+    base::{Moment, OTHER, ObjectName, PodRef, SERVICE_PORT},
+    cluster::{EndpointRouting, Matching, Reachable, Rollout, Routing, Rule, client_port},
     freshness::PodProbes,
     probe::{
-        Anomaly, AnomalySeen, Answer, FailureReason, Latency, PodProbeResult, PodRead, Probe, ProbePlan, Role, Unrouted,
+        Anomaly, AnomalySeen, Answer, FailureReason, Latency, Pause, PodProbeResult, PodRead, Probe, ProbePlan, Role,
+        Unrouted,
     },
     verdict::{Check, Evaluator, Expectation, UnderWay, Verdict, VerdictKind},
 };
@@ -41,6 +45,7 @@ pub(crate) struct Target {
     history: ReadHistory,
     latency: Latency,
     conditions: Conditions,
+    pause: Option<Pause>,
     skewed: bool,
     few_probes: bool,
     /// Start and result of each probe, on the way to the evaluator and the check.
@@ -65,6 +70,7 @@ impl Target {
             history: ReadHistory::default(),
             latency: Latency::default(),
             conditions: Conditions::default(),
+            pause: None,
             skewed: false,
             few_probes: false,
             resequencer: Resequencer::default(),
@@ -95,14 +101,26 @@ impl Target {
     }
 
     pub(crate) fn pod_probe_port(&self) -> Option<u16> {
-        self.pod_probes.as_ref().map(|_| self.spec.port)
+        self.pod_probes.as_ref().map(|_| self.port().unwrap_or(SERVICE_PORT))
     }
 
-    /// Returns details if a pod answered.
-    pub(crate) fn probed(&mut self, probe: Probe, now: Moment, notices: &mut Vec<TargetNotice>) -> Option<PodRead> {
+    /// Absent while the Service is not known, and if it has no port that must be meant.
+    fn port(&self) -> Option<u16> {
+        self.spec.port.or_else(|| client_port(&self.expected_replicas.routing()?.ports))
+    }
+
+    /// `host` is the pod whose name is the server's host name. Returns details if a pod answered.
+    pub(crate) fn probed(
+        &mut self,
+        probe: Probe,
+        host: Option<PodRef>,
+        now: Moment,
+        notices: &mut Vec<TargetNotice>,
+    ) -> Option<PodRead> {
         let Probe { sequence, started, finished, outcome } = probe;
         let (answered_by, read) = match outcome {
             Ok(answer) => {
+                self.expected_replicas.read_by(&answer.identity, host);
                 let name = self.answered(answer, started, finished, now, notices);
                 let read = self.read(&name, started, now);
                 (Ok(name), read)
@@ -110,13 +128,16 @@ impl Target {
             Err(failure) => {
                 let reason = failure.reason;
                 self.counters.failed(reason);
-                self.conditions.failed(reason, &failure.text, self.counters.probes, now, notices);
+                if failure.charge.is_some() {
+                    self.bursts.end();
+                }
+                self.conditions.failed(reason, &failure.text_and_advice(), self.counters.probes, now, notices);
                 self.history.failed(FailureSeen::new(failure, started, finished));
                 (Err(reason), None)
             }
         };
         if let (Some(rules), None) = (&self.spec.check, &self.check) {
-            let affinity = self.expected_replicas.routing().and_then(|routing| routing.affinity);
+            let affinity = self.affinity();
             // Created with the first probe, when the routing is known.
             self.check = Some(Check::new(rules.clone(), self.expected_replicas.expectation(), affinity));
         }
@@ -139,22 +160,51 @@ impl Target {
         self.conditions.skipped(count, self.counters.probes, now, notices);
     }
 
-    pub(crate) fn pod_probed(&mut self, probed: &PodProbeResult, now: Moment) {
+    pub(crate) fn paused(&mut self, pause: Option<Pause>, notices: &mut Vec<TargetNotice>) {
+        if let (Some(pause), Some(check)) = (pause.as_ref().filter(|pause| pause.service), &mut self.check) {
+            check.give_up(pause.held.charge);
+        }
+        notices.push(pause.clone().map_or(TargetNotice::ProbingResumed, TargetNotice::ProbingPaused));
+        self.pause = pause;
+    }
+
+    /// `host` is the pod whose name is the server's host name.
+    pub(crate) fn pod_probed(&mut self, probed: &PodProbeResult, host: Option<&PodRef>, now: Moment) {
         let Some(pod_probes) = &mut self.pod_probes else { return };
+        let pod = &probed.pod;
+        if let Ok(answer) = &probed.probe.outcome
+            && pod_probes.is_reachable(&pod.uid)
+        {
+            self.expected_replicas.found_in(pod, &answer.identity, host, now);
+            if self.expected_replicas.is_proxy_at(&pod.uid) {
+                pod_probes.leave_out(&pod.uid);
+            } else if is_address(&pod.name) && self.expected_replicas.is_server_at(pod) {
+                let name = self.replicas.meet_server(&answer.identity, &self.expected_replicas, now);
+                let earlier = self.expected_replicas.name_address(&pod.name, &name);
+                if earlier != name {
+                    self.replicas.rename(&earlier, &name, &self.expected_replicas);
+                }
+            }
+        }
         pod_probes.probed(probed, now);
         if let Ok(answer) = &probed.probe.outcome {
             let started = probed.probe.started;
             let judged = pod_probes.assess(&answer.identity, started, now);
-            if let Some(replica) = self.replicas.get_mut(&probed.pod.name) {
+            let name = self.expected_replicas.replica_in(pod);
+            if let Some(replica) = name.and_then(|name| self.replicas.get_mut(name)) {
                 replica.lags(judged.lag, started);
             }
         }
+        self.compare(now);
         self.update_pods();
     }
 
-    pub(crate) fn reach(&mut self, reachable: Vec<Reachable>, now: Moment) {
+    pub(crate) fn reach(&mut self, mut reachable: Vec<Reachable>, now: Moment) {
         if let Some(pod_probes) = &mut self.pod_probes {
+            self.expected_replicas.reach(&reachable);
+            reachable.retain(|reachable| !self.expected_replicas.is_proxy_at(&reachable.pod.uid));
             pod_probes.reach(reachable, now);
+            self.compare(now);
             self.update_pods();
         }
     }
@@ -168,12 +218,9 @@ impl Target {
             self.bursts.routed(routing, now);
         }
         let newly_expected = self.expected_replicas.routed(routing, now);
-        let pods = self.expected_replicas.routing().into_iter().flat_map(|routing| &routing.endpoints);
-        for endpoint in pods.filter(|endpoint| endpoint.pod.is_some()) {
-            self.replicas.meet(&endpoint.name);
-            self.replicas.pod(&endpoint.name, None);
-        }
+        self.meet_endpoints();
         self.replicas.expect_from_now(&newly_expected);
+        self.compare(now);
         self.expect(now);
     }
 
@@ -183,7 +230,38 @@ impl Target {
         self.expect(now);
     }
 
+    fn meet_endpoints(&mut self) {
+        let Some(routing) = self.expected_replicas.routing() else { return };
+        for endpoint in &routing.endpoints {
+            let has_server = match routing.matching {
+                Matching::Endpoints => true,
+                Matching::Unknown => self.replicas.answered().any(|name| *name == endpoint.name),
+                Matching::Proxies => false,
+            };
+            if has_server || self.expected_replicas.is_configured(&endpoint.name) {
+                self.replicas.meet(&endpoint.name);
+                self.replicas.pod(&endpoint.name, None);
+            } else {
+                self.replicas.leave_out(&endpoint.name);
+            }
+        }
+    }
+
+    /// Compares the servers that answer with the endpoints.
+    fn compare(&mut self, now: Moment) {
+        let pod_probes = self.pod_probes.as_ref();
+        let is_known = |at: &str| pod_probes.is_none_or(|pod_probes| !pod_probes.may_find(at));
+        let before = self.expected_replicas.matching();
+        let newly_expected = self.expected_replicas.compare(&self.replicas.answered(), is_known);
+        if self.expected_replicas.matching() != before {
+            self.meet_endpoints();
+            self.replicas.expect_from_now(&newly_expected);
+            self.expect(now);
+        }
+    }
+
     pub(crate) fn pod_gone(&mut self, name: &str, now: Moment) {
+        self.expected_replicas.pod_gone(name);
         self.replicas.pod(name, Some(now));
     }
 
@@ -221,8 +299,20 @@ impl Target {
     }
 
     pub(crate) fn new_plan(&mut self, now: Moment) -> Option<ProbePlan> {
-        let pod_probes = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
-        let plan = ProbePlan { burst: self.bursts.is_on(), pod_probes };
+        let mut pod_probes = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
+        // A check needs only the names of the servers.
+        pod_probes.retain(|probe| self.spec.check.is_none() || !self.expected_replicas.is_server_at(&probe.pod));
+        for pod_probe in &mut pod_probes {
+            if self.expected_replicas.is_unclear_at(&pod_probe.pod.uid) {
+                pod_probe.every = pod_probe.every.min(SETTLE_EVERY);
+            }
+        }
+        let plan = ProbePlan {
+            burst: self.bursts.is_on(),
+            port: self.port(),
+            chooses_address: self.expected_replicas.routing().is_some_and(|routing| routing.rule == Rule::Headless),
+            pod_probes,
+        };
         if plan == self.plan {
             return None;
         }
@@ -239,6 +329,7 @@ impl Target {
             probes: counters.probes,
             failures: counters.failures,
             skipped: counters.skipped,
+            pause: self.pause.clone(),
             primary_reads: counters.primary_reads,
             unrouted: counters.unrouted,
             anomalies: self.anomalies(),
@@ -257,11 +348,18 @@ impl Target {
                 interval_reads: self.evaluator.interval_reads(),
             },
             routing: self.expected_replicas.routing().cloned(),
+            servers_known: self.servers_known(),
             last_reads: self.history.last_reads(),
             last_failures: self.history.last_failures(),
             notices: self.notices(),
             check: self.check.as_ref().and_then(Check::outcome),
         }
+    }
+
+    /// False while pod probes may still find the servers of endpoints.
+    fn servers_known(&self) -> bool {
+        let pod_probes = self.pod_probes.as_ref();
+        self.expected_replicas.servers_known(|at| pod_probes.is_none_or(|pod_probes| !pod_probes.may_find(at)))
     }
 
     fn replica_snapshots(&self) -> Vec<ReplicaSnapshot> {
@@ -296,12 +394,21 @@ impl Target {
         let silent = silent.map(|replica| silence(replica, reads, self.expected_replicas.expectation(), replicas));
         let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
         let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
-        let nowhere = self.expected_replicas.routing().filter(|routing| routing.routed().next().is_none());
+        let routing = self.expected_replicas.routing();
+        let unnamed = routing.filter(|routing| !routing.names_servers());
+        let unnamed = unnamed.map(|routing| TargetNotice::EndpointsNameNoServers {
+            matching: (routing.rule != Rule::ExternalName).then_some(routing.matching),
+            listed: matches!(self.expected_replicas.expectation(), Expectation::Listed(_)),
+        });
+        let nowhere = routing.filter(|routing| routing.names_servers() && routing.routed().next().is_none());
         let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
+        let portless = routing.filter(|routing| self.port().is_none() && !routing.ports.is_empty());
+        let portless = portless.map(|routing| TargetNotice::NoPort { ports: Arc::clone(&routing.ports) });
         let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
-        let wrong = alarm.into_iter().chain(self.conditions.notices(self.counters.probes));
-        let wrong = wrong.chain(nowhere).chain(silent).chain(overflow);
-        wrong.chain(self.few_probes()).chain(self.replicas.version_skew()).collect()
+        let paused = self.pause.clone().map(TargetNotice::ProbingPaused);
+        let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(self.counters.probes));
+        let wrong = wrong.chain(portless).chain(nowhere).chain(silent).chain(overflow);
+        wrong.chain(self.few_probes()).chain(unnamed).chain(self.replicas.version_skew()).collect()
     }
 
     fn answered(
@@ -335,7 +442,8 @@ impl Target {
             Role::Primary => Anomaly::Primary { replica: Arc::clone(&name) },
             Role::Replica => Anomaly::Unexpected { replica: Arc::clone(&name) },
         });
-        for anomaly in [changed, left_out, self.replicas.shares_id(&name, now)].into_iter().flatten() {
+        self.compare(now);
+        for anomaly in changed.into_iter().chain(left_out).chain(self.replicas.shares(&name, now)) {
             if let Some(check) = &mut self.check {
                 check.anomaly(&anomaly);
             }
@@ -359,13 +467,16 @@ impl Target {
     /// `started` is the start of the probe. Returns details if a pod answered.
     fn read(&mut self, name: &Arc<str>, started: Moment, now: Moment) -> Option<PodRead> {
         let pod = self.expected_replicas.pod(name).cloned();
-        let uncertainty = pod.as_ref().map(|pod| self.bursts.answered(&pod.uid, started));
+        // The read that ends a pause comes before the news of its end.
+        let paused =
+            self.pause.as_ref().filter(|pause| pause.service).map_or(Duration::ZERO, |pause| pause.held.length);
+        let uncertainty = pod.as_ref().map(|pod| self.bursts.answered(&pod.uid, started) + paused);
         let mut fresh = false;
         if let (Some(pod_probes), Some(replica)) = (&mut self.pod_probes, self.replicas.get_mut(name))
             && let Some(identity) = &replica.identity
         {
-            if let Some(pod) = &pod {
-                pod_probes.answered(&pod.uid, identity, started, now);
+            if let Some(uid) = self.expected_replicas.probed_at(name) {
+                pod_probes.answered(uid, identity, started, now);
             }
             let judged = pod_probes.assess(identity, started, now);
             fresh = judged.stale == Some(false);
@@ -385,12 +496,17 @@ impl Target {
     fn update_pods(&mut self) {
         let Some(pod_probes) = &self.pod_probes else { return };
         for replica in self.replicas.iter_mut() {
-            replica.pod_probe_up = self.expected_replicas.pod(&replica.name).and_then(|pod| pod_probes.is_up(&pod.uid));
+            let at = self.expected_replicas.probed_at(&replica.name);
+            replica.pod_probe_up = at.and_then(|uid| pod_probes.is_up(uid));
         }
     }
 
+    fn affinity(&self) -> Option<Duration> {
+        self.expected_replicas.routing().and_then(|routing| routing.affinity)
+    }
+
     fn expect(&mut self, now: Moment) {
-        self.evaluator.pin(self.expected_replicas.routing().and_then(|routing| routing.affinity));
+        self.evaluator.pin(self.affinity());
         match self.expected_replicas.expectation() {
             Expectation::Listed(entries) => {
                 self.evaluator.expect(entries.iter().map(|entry| (&entry.name, entry.weight)), true, now);
@@ -444,7 +560,14 @@ impl Target {
     fn silence(&mut self, notices: &mut Vec<TargetNotice>) {
         let (reads, replicas) = (self.replicas.reads(), self.replicas.len());
         let expectation = self.expected_replicas.expectation();
+        let pinned = self.affinity().is_some();
         for replica in self.replicas.iter_mut() {
+            if pinned {
+                // The reads of a pinned client say nothing about the other replicas, and do not count as missed later.
+                replica.reads_then = reads;
+                replica.silent = false;
+                continue;
+            }
             let silent = replica.is_silent(reads, expectation, replicas);
             if silent != replica.silent {
                 replica.silent = silent;

@@ -9,8 +9,8 @@ use super::{
     verdict::{AllAnswer, Undecided, Verdict},
 };
 use crate::model::{
-    base::{HumanDuration, Moment},
-    probe::{Anomaly, FailureReason},
+    base::{Count, HumanDuration, Moment},
+    probe::{Anomaly, Charge, FailureReason},
 };
 
 /// Part of failed probes above which the result is undecided. A failed probe has no replica, so failures of one replica
@@ -81,6 +81,8 @@ pub enum CheckResult {
         /// By reason, the most frequent first.
         failed: Vec<(FailureReason, u64)>,
         probes: u64,
+        /// Why the check has stopped before the failures were too many.
+        paused: Option<Charge>,
     },
 }
 
@@ -101,6 +103,7 @@ pub(crate) struct Check {
     failed: [u64; FailureReason::ALL.len()],
     affinity: Option<Duration>,
     anomaly: Option<Anomaly>,
+    paused: Option<Charge>,
     decision: Option<Decision>,
 }
 
@@ -120,6 +123,7 @@ impl Check {
             failed: Default::default(),
             affinity,
             anomaly: None,
+            paused: None,
             decision: None,
         }
     }
@@ -173,6 +177,13 @@ impl Check {
         self.decision = self.decide();
     }
 
+    /// Further probes could do harm.
+    pub(crate) fn give_up(&mut self, charge: Charge) {
+        if self.decision.is_none() {
+            (self.paused, self.decision) = (Some(charge), Some(Decision::Undecided));
+        }
+    }
+
     pub(crate) fn anomaly(&mut self, anomaly: &Anomaly) {
         self.anomaly.get_or_insert_with(|| anomaly.clone());
     }
@@ -187,7 +198,7 @@ impl Check {
                 let mut failed: Vec<_> =
                     FailureReason::ALL.into_iter().zip(self.failed).filter(|(_, count)| *count > 0).collect();
                 failed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-                CheckResult::Failures { failed, probes: self.probes }
+                CheckResult::Failures { failed, probes: self.probes, paused: self.paused }
             }
             Decision::Unbalanced => self.fault(),
         };
@@ -270,9 +281,9 @@ impl fmt::Display for CheckResult {
             ),
             Self::Missing { replicas, reads } => write!(
                 f,
-                "Missing: {} gave none of {reads} reads; check that it runs, is ready, and that the Service \
-                 selects it",
-                replicas.join(", ")
+                "Missing: {} gave none of {}; check that it runs, is ready, and that the Service selects it",
+                replicas.join(", "),
+                Count(*reads, "read")
             ),
             Self::Unexpected { replicas, reads } => {
                 f.write_str("Unexpected: ")?;
@@ -281,16 +292,21 @@ impl fmt::Display for CheckResult {
                 }
                 write!(
                     f,
-                    " of {reads} reads but is not expected; check the Service's selector or the expected replicas"
+                    " of {} but is not expected; check the Service's selector or the expected replicas",
+                    Count(*reads, "read")
                 )
             }
-            Self::Failures { failed, probes } => {
+            Self::Failures { failed, probes, paused } => {
                 let all: u64 = failed.iter().map(|(_, count)| count).sum();
-                write!(f, "Undecided: {all} of {probes} probes failed (")?;
+                write!(f, "Undecided: {all} of {} failed (", Count(*probes, "probe"))?;
                 for (index, (reason, count)) in failed.iter().enumerate() {
                     write!(f, "{}{reason}: {count}", if index > 0 { ", " } else { "" })?;
                 }
-                f.write_str(")")?;
+                f.write_str(match paused {
+                    None => ")",
+                    Some(Charge::Handshake) => "), and further ones could make the servers block this host",
+                    Some(Charge::Login) => "), and further ones could lock the account",
+                })?;
                 failed.first().map_or(Ok(()), |(reason, _)| write!(f, "; {}", reason.advice()))
             }
         }

@@ -2,7 +2,10 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use crate::model::{base::REPLICAS_MAX, probe::Identity};
+use crate::model::{
+    base::{REPLICAS_MAX, is_host_of},
+    probe::Identity,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expectation {
@@ -79,12 +82,13 @@ impl Expectation {
         }
     }
 
-    /// The entry that equals the host name, else `server-<server_id>`.
+    /// The entry that equals the host name, with or without its domain, else `server-<server_id>`.
     #[must_use]
     pub fn entry_of(&self, identity: &Identity) -> Option<&Expected> {
         let by_id = server_name(identity.server_id);
         let entries = self.entries();
         let by_host = entries.iter().find(|entry| *entry.name == *identity.host_name);
+        let by_host = by_host.or_else(|| entries.iter().find(|entry| is_host_of(&identity.host_name, &entry.name)));
         by_host.or_else(|| entries.iter().find(|entry| *entry.name == *by_id))
     }
 

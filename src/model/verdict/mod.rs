@@ -14,7 +14,7 @@ pub use evaluator::VerdictRules;
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use fairness::dirichlet_ln_evidence;
 pub use under_way::UnderWay;
-pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewProbes, Undecided, Verdict};
+pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewProbes, Undecided, UndecidedReason, Verdict};
 
 pub(crate) use check::Check;
 pub(crate) use evaluator::Evaluator;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::evidence::Suspect;
 use crate::model::{
-    base::{HumanDuration, named_enum},
+    base::{Count, HumanDuration, named_enum},
     probe::FailureReason,
 };
 
@@ -49,6 +49,16 @@ pub enum Undecided {
         evidence_seconds: f64,
         threshold_seconds: f64,
     },
+}
+
+named_enum! {
+    pub enum UndecidedReason {
+        FewReplicas = "few_replicas",
+        SessionAffinity = "session_affinity",
+        Failures = "failures",
+        FewReads = "few_reads",
+        Suspicion = "suspicion",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -125,7 +135,19 @@ impl Verdict {
 
     #[must_use]
     pub fn is_undecided(&self) -> bool {
-        matches!(self, Self::Undecided(_))
+        self.undecided().is_some()
+    }
+
+    #[must_use]
+    pub fn undecided(&self) -> Option<UndecidedReason> {
+        let Self::Undecided(why) = self else { return None };
+        Some(match why {
+            Undecided::FewReplicas { .. } => UndecidedReason::FewReplicas,
+            Undecided::Affinity { .. } => UndecidedReason::SessionAffinity,
+            Undecided::Failures { .. } => UndecidedReason::Failures,
+            Undecided::FewReads { .. } => UndecidedReason::FewReads,
+            Undecided::Suspicion { .. } => UndecidedReason::Suspicion,
+        })
     }
 
     /// The largest part of the evidence first; empty without an alarm.
@@ -179,13 +201,15 @@ impl fmt::Display for Undecided {
             ),
             Self::Failures { failed, probes, allowed, window, reason } => write!(
                 f,
-                "{failed} of the last {probes} probes failed ({reason}), and a verdict allows {allowed} of {window}: the \
-                 failures of one replica look like reads that it does not get; {}",
+                "{failed} of the last {} failed ({reason}), and a verdict allows {allowed} of {window}: the failures of one \
+                 replica look like reads that it does not get; {}",
+                Count(*probes, "probe"),
                 reason.advice()
             ),
             Self::FewReads { reads, needed, replicas } => write!(
                 f,
-                "{reads} reads so far; it takes {needed} to tell that one of {replicas} replicas gets no reads"
+                "{} so far; it takes {needed} to tell that one of {replicas} replicas gets no reads",
+                Count(*reads, "read")
             ),
             Self::Suspicion { evidence_seconds, threshold_seconds } => write!(
                 f,

@@ -52,8 +52,15 @@ impl Observed for core::Service {
             name,
             headless: spec.cluster_ip.as_deref() == Some("None"),
             affinity: pinned.then_some(affinity),
+            external: spec.type_.as_deref() == Some("ExternalName"),
             local_only: spec.internal_traffic_policy.as_deref() == Some("Local"),
-            ports: spec.ports.into_iter().flatten().filter_map(|each| port(each.name, Some(each.port))).collect(),
+            ports: spec
+                .ports
+                .into_iter()
+                .flatten()
+                .filter(|each| each.protocol.as_deref().is_none_or(|protocol| protocol == "TCP"))
+                .filter_map(|each| port(each.name, Some(each.port)))
+                .collect(),
         }))
     }
 }
@@ -85,12 +92,26 @@ impl Observed for core::Pod {
 
     fn fact(self, name: ObjectName) -> Option<Object> {
         let owners = self.metadata.owner_references.unwrap_or_default();
-        let owner = owners.into_iter().find(|owner| owner.kind == "StatefulSet" && owner.controller == Some(true));
+        let owner = owners.into_iter().find(|owner| owner.controller == Some(true));
+        let (statefulset, other_owner) = match owner {
+            Some(owner) if owner.kind == "StatefulSet" && owner.api_version.starts_with("apps/") => {
+                (Some(owner.name.into()), None)
+            }
+            // Groups of Kubernetes have no dot.
+            Some(owner) => match owner.api_version.split_once('/') {
+                Some((group, _)) if group.contains('.') => (None, Some(format!("{}.{group}", owner.kind).into())),
+                _ => (None, Some(owner.kind.into())),
+            },
+            None => (None, None),
+        };
         let status = self.status.unwrap_or_default();
         let ips = status.pod_ips.unwrap_or_default();
+        let restarts = status.container_statuses.iter().flatten().map(|status| status.restart_count);
         Some(Object::Pod(Pod {
             uid: self.metadata.uid?.into(),
-            statefulset: owner.map(|owner| owner.name.into()),
+            statefulset,
+            other_owner,
+            restarts: restarts.filter_map(|count| u32::try_from(count).ok()).fold(0, u32::saturating_add),
             addresses: kept(ips.iter().filter_map(|ip| ip.ip.parse().ok())),
             created: time(self.metadata.creation_timestamp),
             deleted: terminating_since(self.metadata.deletion_timestamp, self.metadata.deletion_grace_period_seconds),
@@ -390,6 +411,24 @@ mod tests {
         assert_eq!(rollout(partition.clone(), status(4, 3, 3, 1, "b")), None);
         assert_eq!(rollout(partition, status(4, 3, 3, 0, "b")), Some((3, 3, 0)));
         assert_eq!(rollout(strategy(json!({"type": "OnDelete"})), status(4, 3, 3, 0, "b")), None);
+    }
+
+    #[test]
+    fn only_a_statefulset_of_kubernetes_is_one() {
+        let owners = |owner: Value| {
+            let pod = json!({"metadata": {"uid": "u", "ownerReferences": [owner]}});
+            let Some(Object::Pod(pod)) = fact::<core::Pod>(pod, "mysql-0") else { panic!("no pod") };
+            (pod.statefulset.map(|name| name.to_string()), pod.other_owner.map(|owner| owner.to_string()))
+        };
+        let owner = |api: &str, kind: &str| {
+            owners(json!({"apiVersion": api, "kind": kind, "name": "mysql", "uid": "o", "controller": true}))
+        };
+        assert_eq!(owner("apps/v1", "StatefulSet"), (Some("mysql".to_owned()), None));
+        let kruise = Some("StatefulSet.apps.kruise.io".to_owned());
+        assert_eq!(owner("apps.kruise.io/v1beta1", "StatefulSet"), (None, kruise));
+        assert_eq!(owner("apps/v1", "ReplicaSet"), (None, Some("ReplicaSet".to_owned())));
+        let other = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "mysql", "uid": "o"});
+        assert_eq!(owners(other), (None, None), "it does not control the pod");
     }
 
     #[test]

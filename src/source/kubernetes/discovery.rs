@@ -7,7 +7,10 @@ use kube::{Api, Client, core::PartialObjectMeta, runtime::watcher};
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::attempts::{Attempts, is_compacted, is_forbidden};
+use super::{
+    attempts::{Attempts, is_compacted, is_forbidden},
+    failure::reason,
+};
 use crate::{
     config::Selector,
     model::{
@@ -71,7 +74,7 @@ pub async fn discover(
             // The history was compacted; the watcher lists again at once.
             Err(error) if is_compacted(error) => None,
             Err(error) => {
-                Some(WatchUpdate::Broken(Problem { forbidden: is_forbidden(error), text: error.to_string().into() }))
+                Some(WatchUpdate::Broken(Problem { forbidden: is_forbidden(error), text: reason(error).into() }))
             }
             Ok(_) => None,
         };

@@ -4,12 +4,15 @@
 mod attempts;
 mod convert;
 mod discovery;
+mod failure;
 mod proxy;
 mod recorder;
+mod token_file;
 mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    error::Error,
     sync::Arc,
     time::Duration,
 };
@@ -20,7 +23,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Config,
-    client::ClientBuilder,
+    client::{AuthError, ClientBuilder},
     config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
     core::PartialObjectMeta,
     runtime::watcher,
@@ -30,20 +33,26 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tower::util::MapErrLayer;
+use tower::util::{MapErrLayer, MapRequestLayer};
 
 use self::{
     convert::Observed,
+    failure::Login,
     proxy::{Environment, Proxy},
+    token_file::TokenFile,
 };
 pub use self::{
     discovery::{Found, discover},
+    failure::LoginError,
     proxy::ProxyError,
     recorder::{Record, Recorder},
 };
-use crate::model::{
-    Event, WatchUpdate,
-    cluster::{Change, Kind, Object, ProbeLocation, WatchName},
+use crate::{
+    config::PasswordError,
+    model::{
+        Event, WatchUpdate,
+        cluster::{Change, Kind, Object, ProbeLocation, WatchName},
+    },
 };
 
 /// Name of readscope's own node; the downward API sets it from `spec.nodeName`.
@@ -65,7 +74,11 @@ pub enum ConnectError {
     #[error(
         "cannot create a client of the Kubernetes API: {0}; check the certificates and the address in the kubeconfig"
     )]
-    Client(Box<kube::Error>),
+    Client(String),
+    #[error(transparent)]
+    Login(LoginError),
+    #[error(transparent)]
+    Token(PasswordError),
     #[error(transparent)]
     Proxy(ProxyError),
 }
@@ -118,15 +131,29 @@ pub fn client(config: Config) -> Result<Client, ConnectError> {
 }
 
 fn client_through(proxy: Option<Proxy>, mut config: Config) -> Result<Client, ConnectError> {
+    let token_file = TokenFile::take(&mut config.auth_info).map_err(ConnectError::Token)?;
     config.read_timeout = Some(SILENCE);
     // The library would retry silently for minutes. A watch reports the error and pauses on its own.
     config.default_retry = false;
-    let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))?;
-    let explain = MapErrLayer::new(move |error| match &proxy {
-        Some(proxy) => proxy.clone().explain(error),
-        None => error,
+    let login = Login::of(&config.auth_info);
+    let builder = ClientBuilder::try_from(config).map_err(|error| match error {
+        kube::Error::Auth(error) => ConnectError::Login(login.explain(&error)),
+        error => ConnectError::Client(failure::reason(&error)),
+    })?;
+    // Credentials expire and are renewed before a request.
+    let explain =
+        MapErrLayer::new(move |error: Box<dyn Error + Send + Sync>| match error.downcast_ref::<AuthError>() {
+            Some(error) => login.explain(error).into(),
+            None => match proxy.clone() {
+                Some(proxy) => proxy.explain(error),
+                None => error,
+            },
+        });
+    let authorize = MapRequestLayer::new(move |request| match &token_file {
+        Some(token_file) => token_file.authorize(request),
+        None => request,
     });
-    Ok(builder.with_layer(&explain).build())
+    Ok(builder.with_layer(&authorize).with_layer(&explain).build())
 }
 
 impl Watcher {

@@ -17,6 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::failure;
 use crate::model::{
     Event,
     cluster::{ObjectName, Problem},
@@ -93,8 +94,8 @@ impl Recorder {
                 match api.create(&PostParams::default(), &event).await {
                     // The server wrote nothing. After 504 it may have written the Event, and a retry would write it
                     // twice.
-                    Err(kube::Error::Api(status)) if matches!(status.code, 429 | 503) => {
-                        busy = Some(status.to_string());
+                    Err(error) if is_status(&error, [429, 503]) => {
+                        busy = Some(failure::reason(&error));
                     }
                     written => return written,
                 }
@@ -104,8 +105,7 @@ impl Recorder {
         match timeout(TIME_LIMIT, writing).await {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => {
-                let forbidden = matches!(&error, kube::Error::Api(status) if matches!(status.code, 401 | 403));
-                Some(Problem { forbidden, text: error.to_string().into() })
+                Some(Problem { forbidden: is_status(&error, [401, 403]), text: failure::reason(&error).into() })
             }
             Err(_) => {
                 let text = busy.unwrap_or_else(|| format!("no response within {TIME_LIMIT:?}"));
@@ -113,6 +113,10 @@ impl Recorder {
             }
         }
     }
+}
+
+fn is_status(error: &kube::Error, codes: [u16; 2]) -> bool {
+    matches!(error, kube::Error::Api(status) if codes.contains(&status.code))
 }
 
 fn event(record: Record, instance: &str) -> events::Event {

@@ -9,13 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     attempts::{Attempts, is_compacted, is_forbidden},
     convert::{Observed, object_name},
+    failure::reason,
 };
-use crate::{
-    model::{
-        Event, WatchUpdate,
-        cluster::{Change, ObjectName, Problem, Seen, WatchName},
-    },
-    source::cause::with_cause,
+use crate::model::{
+    Event, WatchUpdate,
+    cluster::{Change, ObjectName, Problem, Seen, WatchName},
 };
 
 /// Sends watch events to `events` until `leave` is cancelled or `events` is closed; errors never end it. When it
@@ -102,7 +100,7 @@ impl Known {
             // The history was compacted; the watcher lists again at once.
             Err(error) if is_compacted(&error) => Vec::new(),
             Err(error) => {
-                vec![WatchUpdate::Broken(Problem { forbidden: is_forbidden(&error), text: with_cause(&error).into() })]
+                vec![WatchUpdate::Broken(Problem { forbidden: is_forbidden(&error), text: reason(&error).into() })]
             }
         }
     }

@@ -6,7 +6,7 @@ use mysql_async::{DriverError, Error, IoError, ServerError};
 
 use super::identity::sanitized;
 use crate::{
-    model::{Failure, FailureReason},
+    model::{Charge, Failure, FailureReason},
     panics::Panicked,
 };
 
@@ -38,18 +38,37 @@ pub(super) fn failure(mut error: Error, stage: Stage, address: SocketAddr) -> Fa
         }
         _ => stage.doing(),
     };
-    made(reason, doing, address, &Text(&error))
+    Failure { advice: advice(&error), ..made(reason, doing, address, &Text(&error), charge(reason, stage)) }
 }
 
 /// A panic of the driver on bytes from the server.
 pub(super) fn of_panic(Panicked(message): &Panicked, stage: Stage, address: SocketAddr) -> Failure {
     let text = format!("the MySQL driver cannot parse the server's packet ({message})");
-    made(FailureReason::Protocol, stage.doing(), address, &text)
+    let reason = FailureReason::Protocol;
+    made(reason, stage.doing(), address, &text, charge(reason, stage))
 }
 
-fn made(reason: FailureReason, doing: &str, address: SocketAddr, error: &dyn fmt::Display) -> Failure {
+fn made(
+    reason: FailureReason,
+    doing: &str,
+    address: SocketAddr,
+    error: &dyn fmt::Display,
+    charge: Option<Charge>,
+) -> Failure {
     let text = format!("cannot {doing} {address}: {error}");
-    Failure { reason, text: sanitized(text, TEXT_CHARS_MAX), address: Some(address) }
+    Failure { reason, text: sanitized(text, TEXT_CHARS_MAX), address: Some(address), charge, advice: None }
+}
+
+/// A login ends the handshake, so a failed query is not counted. A refusal that the server does not count is charged too:
+/// its cause lasts as long.
+fn charge(reason: FailureReason, stage: Stage) -> Option<Charge> {
+    match (stage, reason) {
+        (Stage::Login, FailureReason::Auth) => Some(Charge::Login),
+        (Stage::Login, FailureReason::Tls | FailureReason::Protocol | FailureReason::Timeout) => {
+            Some(Charge::Handshake)
+        }
+        _ => None,
+    }
 }
 
 /// Moves the SQL state out of the message. The driver leaves it there when the server refuses instead of greeting, because
@@ -115,14 +134,66 @@ fn server_reason(error: &ServerError, stage: Stage) -> FailureReason {
         (3159, ..) => FailureReason::Tls,
         // ER_MUST_CHANGE_PASSWORD: the response to every query of an expired account that may log in.
         (1820, ..) => FailureReason::Auth,
+        // ER_SERVER_SHUTDOWN, ER_SERVER_OFFLINE_MODE, ER_SERVER_ISNT_AVAILABLE
+        (1053 | 3032 | 3168, ..) => FailureReason::Other,
         (_, _, Stage::Query) => FailureReason::Query,
-        // ER_HOST_NOT_PRIVILEGED, ER_NOT_SUPPORTED_AUTH_MODE, ER_PLUGIN_IS_NOT_LOADED, ER_MUST_CHANGE_PASSWORD_LOGIN,
-        // ER_ACCOUNT_HAS_BEEN_LOCKED, MariaDB's ER_ACCOUNT_HAS_BEEN_LOCKED, and the class "invalid authorization"
-        (1130 | 1251 | 1524 | 1862 | 3118 | 4151, ..) | (_, "28000", _) => FailureReason::Auth,
+        // ER_DBACCESS_DENIED_ERROR, ER_HOST_NOT_PRIVILEGED, ER_NOT_SUPPORTED_AUTH_MODE, ER_PLUGIN_IS_NOT_LOADED,
+        // ER_MUST_CHANGE_PASSWORD_LOGIN, and the class "invalid authorization"
+        (1044 | 1130 | 1251 | 1524 | 1862, ..) | (_, "28000", _) => FailureReason::Auth,
+        (code, ..) if is_locked(code) => FailureReason::Auth,
         // ER_HANDSHAKE_ERROR, ER_NET_PACKET_TOO_LARGE, ER_NET_*_ERROR
         (1043 | 1153 | 1156..=1161, ..) => FailureReason::Protocol,
         _ => FailureReason::Other,
     }
+}
+
+/// `ER_ACCOUNT_HAS_BEEN_LOCKED` and `ER_USER_ACCESS_DENIED_FOR_USER_ACCOUNT_BLOCKED_BY_PASSWORD_LOCK` of MySQL,
+/// `ER_USER_IS_BLOCKED` and `ER_ACCOUNT_HAS_BEEN_LOCKED` of MariaDB.
+fn is_locked(code: u16) -> bool {
+    matches!(code, 3118 | 3955 | 4150 | 4151)
+}
+
+/// `None` if the advice of the reason fits.
+fn advice(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Driver(DriverError::NoClientSslFlagFromServer) => {
+            Some("set the TLS mode to disabled, or set up TLS on that server")
+        }
+        Error::Server(error) => server_advice(error),
+        _ => None,
+    }
+}
+
+fn server_advice(error: &ServerError) -> Option<&'static str> {
+    Some(match error.code {
+        1044 => "grant the account what the message names",
+        1053 => "wait until that server has restarted, or find out why it shuts down",
+        1130 => "let the account connect from readscope's address: the host part of its name does not match",
+        1226 => match resource(&error.message) {
+            "max_user_connections" => {
+                "raise MAX_USER_CONNECTIONS, or find the clients that hold the account's connections"
+            }
+            "max_connections_per_hour" => {
+                "raise MAX_CONNECTIONS_PER_HOUR of the account, or the interval: each probe is one connection"
+            }
+            "max_queries_per_hour" | "max_questions" => {
+                "raise MAX_QUERIES_PER_HOUR of the account, or the interval: each probe is one query"
+            }
+            _ => "raise the limit of the account that the message names",
+        },
+        1820 | 1862 => "give the account a new password: the old one has expired",
+        3032 => "set offline_mode to OFF on that server, or take it out of the Service",
+        3159 => "set the TLS mode to required or verify-identity",
+        3168 => "wait until that server has started",
+        4150 => "correct the password, then unblock the account on that server with FLUSH PRIVILEGES",
+        code if is_locked(code) => "unlock the account on that server with ALTER USER ... ACCOUNT UNLOCK",
+        _ => return None,
+    })
+}
+
+/// As in `User 'readscope' has exceeded the 'max_user_connections' resource (current value: 1)`.
+fn resource(message: &str) -> &str {
+    message.split_once(" has exceeded the '").and_then(|(_, rest)| rest.split('\'').next()).unwrap_or_default()
 }
 
 fn io_reason(error: &io::Error) -> FailureReason {
@@ -183,6 +254,69 @@ mod tests {
         assert_eq!(server(1053, "08S01", Stage::Login), FailureReason::Other);
         assert_eq!(server(1193, "HY000", Stage::Query), FailureReason::Query);
         assert_eq!(server(1820, "HY000", Stage::Query), FailureReason::Auth);
+    }
+
+    #[test]
+    fn errors_of_the_server_have_advice_that_fits() {
+        let refused = |code, message: &str, stage| {
+            let error = ServerError { code, state: "HY000".to_owned(), message: message.to_owned() };
+            let failure = failure(error.into(), stage, ([127, 0, 0, 1], 3306).into());
+            (failure.reason, failure.advice())
+        };
+        let exceeded = |resource: &str| format!("User 'r' has exceeded the '{resource}' resource (current value: 1)");
+        for (code, message, reason, part) in [
+            (1044, "", FailureReason::Auth, "grant"),
+            (1045, "", FailureReason::Other, "the message"),
+            (1053, "", FailureReason::Other, "has restarted"),
+            (1130, "", FailureReason::Auth, "from readscope's address"),
+            (1226, &*exceeded("max_user_connections"), FailureReason::TooManyConnections, "MAX_USER_CONNECTIONS,"),
+            (
+                1226,
+                &exceeded("max_connections_per_hour"),
+                FailureReason::TooManyConnections,
+                "MAX_CONNECTIONS_PER_HOUR",
+            ),
+            (1226, &exceeded("max_questions"), FailureReason::TooManyConnections, "MAX_QUERIES_PER_HOUR"),
+            (1226, &exceeded("max_updates"), FailureReason::TooManyConnections, "that the message names"),
+            (1226, "unknown", FailureReason::TooManyConnections, "that the message names"),
+            (1820, "", FailureReason::Auth, "new password"),
+            (1862, "", FailureReason::Auth, "new password"),
+            (3032, "", FailureReason::Other, "offline_mode"),
+            (3118, "", FailureReason::Auth, "unlock"),
+            (3159, "", FailureReason::Tls, "required or verify-identity"),
+            (3168, "", FailureReason::Other, "has started"),
+            (3955, "", FailureReason::Auth, "ACCOUNT UNLOCK"),
+            (4150, "", FailureReason::Auth, "FLUSH PRIVILEGES"),
+            (4151, "", FailureReason::Auth, "ACCOUNT UNLOCK"),
+        ] {
+            let (as_reason, advice) = refused(code, message, Stage::Login);
+            assert_eq!(as_reason, reason, "{code}");
+            assert!(advice.contains(part), "{code}: {advice}");
+        }
+        for code in [1053, 1226, 1820, 3032] {
+            assert_eq!(refused(code, "", Stage::Query), refused(code, "", Stage::Login), "{code}");
+        }
+        assert_eq!(
+            of(DriverError::NoClientSslFlagFromServer).advice(),
+            "set the TLS mode to disabled, or set up TLS on that server"
+        );
+    }
+
+    #[test]
+    fn servers_count_failed_handshakes_and_refused_logins() {
+        let charge = |error: Error, stage| failure(error, stage, ([127, 0, 0, 1], 3306).into()).charge;
+        let server = |code, state: &str| ServerError { code, state: state.to_owned(), message: String::new() }.into();
+        assert_eq!(charge(server(1045, "28000"), Stage::Login), Some(Charge::Login));
+        assert_eq!(charge(server(3955, "HY000"), Stage::Login), Some(Charge::Login));
+        assert_eq!(charge(server(3159, "HY000"), Stage::Login), Some(Charge::Handshake));
+        assert_eq!(charge(DriverError::NoClientSslFlagFromServer.into(), Stage::Login), Some(Charge::Handshake));
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(charge(reset().into(), Stage::Login), Some(Charge::Handshake));
+        assert_eq!(charge(reset().into(), Stage::Query), None);
+        for error in [server(1040, "08004"), server(1129, "HY000"), server(3032, "HY000")] {
+            assert_eq!(charge(error, Stage::Login), None);
+        }
+        assert_eq!(charge(io::Error::from(io::ErrorKind::ConnectionRefused).into(), Stage::Login), None);
     }
 
     #[test]

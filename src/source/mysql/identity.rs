@@ -1,15 +1,34 @@
 //! The identity query, the same for every server, and its row.
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
-use mysql_async::{Row, Value};
+use mysql_async::{Error, Row, Value};
 
 use crate::model::Identity;
 
-/// One round trip and one row; any account may run it.
+/// Servers without the variables skip the version comments: MariaDB skips all of 5.7 and later.
+macro_rules! query {
+    ($read_only:literal) => {
+        concat!(
+            "SELECT @@server_id, @@hostname, ",
+            $read_only,
+            ", @@version, UTC_TIMESTAMP(6)/*!80000 , @@server_uuid, @@global.gtid_executed, @@global.gtid_mode */"
+        )
+    };
+}
+
+/// One round trip and one row; any account may run it. MySQL returns eight columns, MariaDB five.
 ///
-/// MariaDB skips the version comment, since it lacks those variables. MySQL returns eight columns, MariaDB five.
-pub(super) const QUERY: &str = "SELECT @@server_id, @@hostname, @@read_only, @@version, UTC_TIMESTAMP(6)\
-                                /*!80000 , @@server_uuid, @@global.gtid_executed, @@global.gtid_mode */";
+/// A reader of Aurora has `read_only` off and `innodb_read_only` on.
+pub(super) const QUERY: &str = query!("@@read_only/*!50700 OR @@innodb_read_only */");
+
+/// For servers that claim a version of MySQL and lack `innodb_read_only`.
+pub(super) const PLAIN_QUERY: &str = query!("@@read_only");
+
+/// Whether a server that refuses [`QUERY`] with this error may answer [`PLAIN_QUERY`].
+pub(super) fn refuses_a_variable(error: &Error) -> bool {
+    // ER_PARSE_ERROR, ER_UNKNOWN_SYSTEM_VARIABLE
+    matches!(error, Error::Server(error) if matches!(error.code, 1064 | 1193))
+}
 
 /// No real name is longer. Longer ones are cut, since names become labels.
 const NAME_CHARS_MAX: usize = 253;
@@ -36,7 +55,8 @@ pub(super) fn read(row: Row) -> Result<Identity, String> {
     let mut values = row.unwrap().into_iter();
     let mut next = || values.next().and_then(text);
     let server_id = next().ok_or_else(|| missing("@@server_id"))?;
-    let host_name = next().ok_or_else(|| missing("@@hostname"))?;
+    // NULL where the server does not know its host.
+    let host_name = next().unwrap_or_default();
     let read_only = next().ok_or_else(|| missing("@@read_only"))?;
     let version = next().ok_or_else(|| missing("@@version"))?;
     let (server_time, server_uuid, gtid_executed, gtid_mode) = (next(), next(), next(), next());
@@ -44,14 +64,19 @@ pub(super) fn read(row: Row) -> Result<Identity, String> {
         server_id: server_id.parse().map_err(|_| {
             format!("the server returned an invalid @@server_id: {:?}", sanitized(server_id, NAME_CHARS_MAX))
         })?,
-        server_uuid: server_uuid.map(|uuid| sanitized(uuid, NAME_CHARS_MAX)),
+        server_uuid: server_uuid.filter(|uuid| is_own(uuid)).map(|uuid| sanitized(uuid, NAME_CHARS_MAX)),
         host_name: sanitized(host_name, NAME_CHARS_MAX),
         // MariaDB 12 returns an enumeration; all its values except OFF are read-only.
         read_only: !matches!(&*read_only, "0" | "OFF"),
         version: sanitized(version, NAME_CHARS_MAX),
         server_time: server_time.and_then(|time| utc(&time)),
-        gtid_executed: gtid_executed.filter(|set| set.len() <= GTID_BYTES_MAX).map(|set| complete(set, gtid_mode)),
+        gtid_executed: gtid_executed.filter(|set| set.len() <= GTID_BYTES_MAX).and_then(|set| complete(set, gtid_mode)),
     })
+}
+
+/// Servers that have the variable only for show, such as `TiDB`, all return zeros.
+fn is_own(uuid: &str) -> bool {
+    uuid.chars().any(|c| !matches!(c, '0' | '-'))
 }
 
 /// The text protocol has only texts and NULL.
@@ -61,8 +86,8 @@ fn text(value: Value) -> Option<String> {
 }
 
 /// A GTID set is complete only if `gtid_mode` is `ON`. Otherwise it stands still or misses transactions.
-fn complete(set: String, gtid_mode: Option<String>) -> String {
-    if gtid_mode.is_some_and(|mode| mode == "ON") { one_line(set) } else { String::new() }
+fn complete(set: String, gtid_mode: Option<String>) -> Option<String> {
+    gtid_mode.is_some_and(|mode| mode == "ON").then(|| one_line(set))
 }
 
 /// Servers add a line break after each source; a set has no other control characters.
@@ -89,9 +114,16 @@ mod tests {
     fn a_gtid_set_counts_only_with_gtid_mode_on() {
         let set = || "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,\n4e11fa47-71ca-11e1-9e33-c80aa9429562:1".to_owned();
         for mode in [Some("OFF"), Some("OFF_PERMISSIVE"), Some("ON_PERMISSIVE"), None] {
-            assert_eq!(complete(set(), mode.map(str::to_owned)), "");
+            assert_eq!(complete(set(), mode.map(str::to_owned)), None);
         }
-        assert_eq!(complete(set(), Some("ON".to_owned())), set().replace('\n', ""));
+        assert_eq!(complete(set(), Some("ON".to_owned())), Some(set().replace('\n', "")));
+        assert_eq!(complete(String::new(), Some("ON".to_owned())), Some(String::new()), "nothing executed yet");
+    }
+
+    #[test]
+    fn a_uuid_of_zeros_is_none() {
+        assert!(!is_own("00000000-0000-0000-0000-000000000000") && !is_own(""));
+        assert!(is_own("00000000-0000-4000-8000-000000000000"));
     }
 
     #[test]

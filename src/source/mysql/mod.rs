@@ -14,6 +14,7 @@ use std::{
 
 use futures_util::FutureExt;
 use mysql_async::{Conn, Error, Row, prelude::Queryable};
+use rand::seq::SliceRandom as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::{failure::Stage, options::Options};
@@ -21,7 +22,7 @@ use super::resolve::{Resolver, ResolverError};
 use crate::{
     clock::Clock,
     config::{PasswordError, Target},
-    model::{Answer, Failure, FailureReason, Probe, Timings},
+    model::{Answer, Charge, Failure, FailureReason, Probe, SERVICE_PORT, Timings},
     panics::contain,
 };
 
@@ -34,6 +35,17 @@ pub struct Prober {
     clock: Clock,
     resolver: Resolver,
     options: Options,
+}
+
+/// Where a probe connects.
+#[derive(Clone, Copy, Debug)]
+enum At<'a> {
+    /// The target's name, at this port; at a random address if `any`.
+    Name {
+        port: u16,
+        any: bool,
+    },
+    Addresses(&'a [SocketAddr]),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +67,25 @@ impl Prober {
 
     /// A failed probe is data, not an error.
     pub async fn probe(&self, sequence: u64) -> Probe {
-        self.dated(sequence, self.attempt(None)).await
+        self.probe_service(sequence, None, false).await
+    }
+
+    /// Connects to this port of the Service, if the target names none; to any address of its name if `any`, else to the
+    /// first.
+    pub async fn probe_service(&self, sequence: u64, port: Option<u16>, any: bool) -> Probe {
+        let port = self.target.address.port.or(port).unwrap_or(SERVICE_PORT);
+        self.dated(sequence, self.attempt(At::Name { port, any })).await
     }
 
     /// Probes the first of `addresses` that does not refuse. The certificate must be valid for the target's name, as
     /// for clients of the Service. The sequence number of the result has no meaning.
     pub async fn probe_at(&self, addresses: &[SocketAddr]) -> Probe {
-        self.dated(0, self.attempt(Some(addresses))).await
+        self.dated(0, self.attempt(At::Addresses(addresses))).await
+    }
+
+    /// Whether the password or a TLS file has changed since the last call. Looks at most once a second.
+    pub fn files_changed(&self) -> bool {
+        self.options.take_changed(&self.target)
     }
 
     async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Probe {
@@ -74,20 +98,27 @@ impl Prober {
         Probe { sequence, started, finished: self.clock.now(), outcome }
     }
 
-    /// Without `given` addresses, resolves the target's name.
-    async fn attempt(&self, given: Option<&[SocketAddr]>) -> Result<Answer, Failure> {
+    async fn attempt(&self, at: At<'_>) -> Result<Answer, Failure> {
         let began = Instant::now();
         let mut end = pin!(sleep_until(began + self.target.settings.timeout.get()));
         let late = |phase: &str, address| Failure {
             reason: FailureReason::Timeout,
             text: format!("{phase} did not finish within {:?}", self.target.settings.timeout.get()),
             address,
+            charge: None,
+            advice: None,
         };
 
-        let addresses = match given {
-            Some(given) => given.to_vec(),
-            None => match before(end.as_mut(), self.resolver.resolve()).await {
-                Some(ips) => ips?.into_iter().map(|ip| SocketAddr::new(ip, self.target.address.port)).collect(),
+        let addresses = match at {
+            At::Addresses(given) => given.to_vec(),
+            At::Name { port, any } => match before(end.as_mut(), self.resolver.resolve()).await {
+                Some(ips) => {
+                    let mut ips = ips?;
+                    if any {
+                        ips.shuffle(&mut rand::rng());
+                    }
+                    ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
+                }
                 None => return Err(late("resolving the name", None)),
             },
         };
@@ -96,15 +127,16 @@ impl Prober {
         let mut tried = None;
         // The driver does not report when it has connected.
         let Some(logged_in) = before(end.as_mut(), self.log_in(&addresses, &mut tried)).await else {
-            return Err(late("connecting and logging in", tried));
+            // The server may have waited in vain for the rest of the handshake.
+            return Err(Failure { charge: Some(Charge::Handshake), ..late("connecting and logging in", tried) });
         };
         let (mut connection, address) = logged_in?;
         let logged_in = Instant::now();
 
-        let answered = before(end.as_mut(), contain(first_row(&mut connection))).await;
+        let answered = before(end.as_mut(), contain(identity_row(&mut connection))).await;
         let queried = Instant::now();
         let is_usable = matches!(answered, Some(Ok(Ok(_) | Err(Error::Server(_)))));
-        let failed = |reason, text| Failure { reason, text, address: Some(address) };
+        let failed = |reason, text| Failure { reason, text, address: Some(address), charge: None, advice: None };
         let identity = match answered {
             Some(Ok(Ok(Some(row)))) => identity::read(row).map_err(|text| failed(FailureReason::Protocol, text)),
             Some(Ok(Ok(None))) => {
@@ -156,13 +188,24 @@ impl Prober {
             reason: FailureReason::Resolve,
             text: format!("{} has no address", self.target.address.host),
             address: None,
+            charge: None,
+            advice: None,
         }))
     }
 }
 
 /// `None` if the query returns no row.
-async fn first_row(connection: &mut Conn) -> Result<Option<Row>, Error> {
-    let mut result = connection.query_iter(identity::QUERY).await?;
+async fn identity_row(connection: &mut Conn) -> Result<Option<Row>, Error> {
+    match first_row(connection, identity::QUERY).await {
+        Err(refusal) if identity::refuses_a_variable(&refusal) => {
+            first_row(connection, identity::PLAIN_QUERY).await.map_err(|_| refusal)
+        }
+        answered => answered,
+    }
+}
+
+async fn first_row(connection: &mut Conn, query: &str) -> Result<Option<Row>, Error> {
+    let mut result = connection.query_iter(query).await?;
     let first = result.next().await?;
     if first.is_none() {
         return Ok(None);

@@ -33,6 +33,8 @@ struct Current {
     /// Cloned for each probe. The clones share the TLS connector, which the driver builds on first use.
     by_address: HashMap<SocketAddr, Opts>,
     renewed: Instant,
+    /// A file has changed since [`Options::take_changed`].
+    changed: bool,
 }
 
 impl Options {
@@ -42,7 +44,8 @@ impl Options {
         let password = Reloaded::new(target.settings.password.read()?, files);
         let tls = Reloaded::new(target.settings.tls.clone(), target.settings.tls.stamps());
         let opts = opts(target, password.value().as_ref(), tls.value());
-        let current = Current { password, tls, opts, by_address: HashMap::new(), renewed: Instant::now() };
+        let current =
+            Current { password, tls, opts, by_address: HashMap::new(), renewed: Instant::now(), changed: false };
         Ok(Self { current: Mutex::new(current) })
     }
 
@@ -56,6 +59,15 @@ impl Options {
             by_address.clear();
         }
         by_address.entry(address).or_insert_with(|| opts_at(opts, address)).clone()
+    }
+
+    /// Looks at the files if that is due. Returns whether one has changed since the last call.
+    pub(super) fn take_changed(&self, target: &Target) -> bool {
+        let mut current = self.lock();
+        if current.renewed.elapsed() >= LOOK_EVERY {
+            current.renew(target);
+        }
+        std::mem::take(&mut current.changed)
     }
 
     /// Looks at the files at once.
@@ -82,6 +94,7 @@ impl Current {
         let name = &*target.name;
         match self.password.look(|_| target.settings.password.read()) {
             Some(Ok(previous)) if previous != *self.password.value() => {
+                self.changed = true;
                 tracing::info!(target = name, "reloaded the password");
             }
             Some(Err(error)) => {
@@ -90,7 +103,10 @@ impl Current {
             _ => {}
         }
         match self.tls.look(Tls::read_again) {
-            Some(Ok(_)) => tracing::info!(target = name, "reloaded the TLS files"),
+            Some(Ok(_)) => {
+                self.changed = true;
+                tracing::info!(target = name, "reloaded the TLS files");
+            }
             Some(Err(error)) => {
                 tracing::warn!(target = name, %error, "failed to reload the TLS files; the previous ones stay in use");
             }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     Snapshot,
-    cluster::{Direction, ScaledReplica, StatefulSetSnapshot, Watch},
+    cluster::{Direction, PvcPhase, ScaledReplica, StatefulSetSnapshot, Watch},
 };
 
 pub(super) const METRICS: &[Definition] = &[
@@ -58,6 +58,14 @@ pub(super) const METRICS: &[Definition] = &[
         labels: &["statefulset", "persistentvolumeclaim"],
         help: "Time that the PVC has been waiting for its volume; 0 once it is bound.",
         read: pending_pvcs,
+    },
+    Definition {
+        name: "readscope_persistentvolumeclaim_lost",
+        kind: Kind::Gauge,
+        labels: &["statefulset", "persistentvolumeclaim"],
+        help: "1 if the PersistentVolume of the PVC is gone, so that its pod cannot mount it at its next start, otherwise \
+               0.",
+        read: lost_pvcs,
     },
     Definition {
         name: "readscope_scale_phase_seconds",
@@ -151,6 +159,14 @@ fn pending_pvcs(snapshot: &Snapshot, family: &mut Family) {
     for (name, set) in sets(snapshot) {
         for shown in &set.pvcs {
             family.series(&[&name, &shown.pvc.name.name], shown.pending.unwrap_or_default().as_secs_f64());
+        }
+    }
+}
+
+fn lost_pvcs(snapshot: &Snapshot, family: &mut Family) {
+    for (name, set) in sets(snapshot) {
+        for shown in &set.pvcs {
+            family.series(&[&name, &shown.pvc.name.name], shown.pvc.phase == PvcPhase::Lost);
         }
     }
 }

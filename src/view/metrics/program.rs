@@ -33,7 +33,7 @@ pub(super) const METRICS: &[Definition] = &[
 ];
 
 fn configured<V: Into<Value>>(snapshot: &Snapshot, family: &mut Family, value: fn(&ConfigStatus) -> V) {
-    if let Some(configured) = &snapshot.configured {
+    if let Some(configured) = &snapshot.config_status {
         family.series(&[], value(configured));
     }
 }

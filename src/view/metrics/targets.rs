@@ -41,6 +41,14 @@ pub(super) const METRICS: &[Definition] = &[
         read: |snapshot, family| each(snapshot, family, |target| Some(target.skipped)),
     },
     Definition {
+        name: "readscope_probing_paused",
+        kind: Kind::Gauge,
+        labels: &["target"],
+        help: "1 while probes are paused, because further failures could make a server block the host or lock the \
+               account, otherwise 0.",
+        read: |snapshot, family| each(snapshot, family, |target| Some(target.pause.is_some())),
+    },
+    Definition {
         name: "readscope_probe_duration_seconds",
         kind: Kind::Histogram,
         labels: &["target", "phase"],
@@ -120,8 +128,8 @@ pub(super) const METRICS: &[Definition] = &[
         kind: Kind::Counter,
         labels: &["target", "kind"],
         help: "Reads that show a problem, by kind. From a server that should have had no reads for 30 s: no_endpoint, \
-               elsewhere, not_ready, terminating. With an ambiguous identity: shared_server_id, changed_server_id, \
-               changed_server_uuid. From a server missing in the list of expected replicas: unexpected, primary.",
+               elsewhere, not_ready, terminating. With an ambiguous identity: shared_server_id, \
+               shared_server_uuid, changed_server_id, changed_server_uuid. From a server missing in the list of expected replicas: unexpected, primary.",
         read: anomalies,
     },
     Definition {
@@ -130,7 +138,7 @@ pub(super) const METRICS: &[Definition] = &[
         labels: &[],
         help: "Time between the due time and the start of a probe, over all targets. More than a few milliseconds \
                mean that readscope is short of CPU time.",
-        read: |snapshot, family| family.histogram(&[], snapshot.lateness.histogram()),
+        read: |snapshot, family| family.histogram(&[], snapshot.start_delay.histogram()),
     },
 ];
 

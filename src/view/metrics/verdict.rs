@@ -1,7 +1,7 @@
 //! The metrics of the verdict and its inputs.
 
 use super::{Definition, Kind, each, each_replica, family::Family};
-use crate::model::Snapshot;
+use crate::model::{Snapshot, UndecidedReason};
 
 pub(super) const METRICS: &[Definition] = &[
     Definition {
@@ -30,10 +30,11 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_undecided",
         kind: Kind::Gauge,
-        labels: &["target"],
-        help: "1 while the verdict is undecided: probes fail, session affinity pins readscope to one replica, or \
-               there are too few reads or replicas; /api/v1/targets has the reason. Otherwise 0.",
-        read: |snapshot, family| each(snapshot, family, |target| Some(target.verdict.is_undecided())),
+        labels: &["target", "reason"],
+        help: "1 while the verdict is undecided for this reason: few_replicas, session_affinity (it pins readscope to \
+               one replica), failures (of probes), few_reads, suspicion (more evidence than usual, less than an \
+               alarm). Otherwise 0.",
+        read: undecided,
     },
     Definition {
         name: "readscope_imbalance_evidence_seconds",
@@ -111,6 +112,15 @@ pub(super) const METRICS: &[Definition] = &[
         read: |snapshot, family| each(snapshot, family, |target| Some(target.indices.as_ref()?.missing as u64)),
     },
 ];
+
+fn undecided(snapshot: &Snapshot, family: &mut Family) {
+    for target in &snapshot.targets {
+        let now = target.verdict.undecided();
+        for reason in UndecidedReason::ALL {
+            family.series(&[&target.name, reason.name()], now == Some(reason));
+        }
+    }
+}
 
 fn culprits(snapshot: &Snapshot, family: &mut Family) {
     for target in &snapshot.targets {

@@ -90,6 +90,9 @@ export const percent = (part, digits = 1) => (part === null || part === undefine
 
 export const count = (number) => (number ?? 0).toLocaleString("en-GB").replaceAll(",", "\u202f");
 
+/** "1 read" or "5 reads". */
+export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+
 /** A duration with at most three digits and a unit. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";

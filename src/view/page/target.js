@@ -2,7 +2,7 @@
 
 import * as timeline from "./timeline.js";
 import {
-  $, age, attribute, clock, colour, count, duration, each, el, onWidth, percent, plain, put, row, seconds, shown, step, svg,
+  $, age, attribute, clock, colour, count, counted, duration, each, el, onWidth, percent, plain, put, row, seconds, shown, step, svg,
 } from "./dom.js";
 
 /** Reads on the tape. */
@@ -71,7 +71,7 @@ function notices(target) {
   const current = target.notices.filter((text) => text !== target.reason).map((text) => ["notice", text]);
   // Anomalies that ended.
   const past = (target.anomalies ?? []).filter(({ reason }) => reason && !target.notices.some((text) => text.startsWith(reason)));
-  const all = [...current, ...past.map(({ reason, answers }) => ["past", `Earlier: ${reason} (${count(answers)} reads since the start)`])];
+  const all = [...current, ...past.map(({ reason, answers }) => ["past", `Earlier: ${reason} (${counted(answers, "read")} since the start)`])];
   if (!current.length) all.unshift(["none", "None."]);
   each($("notices"), all, ([of, text]) => of + text.slice(0, 60), ([of]) => el("li", { class: of }), (item, [, text]) => put(item, text, 1000));
 }

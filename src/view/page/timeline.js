@@ -1,6 +1,6 @@
 // Scale events: one strip per replica, from the request to the first fresh read, or to the end of the pod.
 
-import { $, attribute, clock, colour, duration, each, el, onWidth, plain, put, seconds, shown, step, svg } from "./dom.js";
+import { $, attribute, clock, colour, counted, duration, each, el, onWidth, plain, put, seconds, shown, step, svg } from "./dom.js";
 
 /** The milestones of a replica that starts, in their usual order, each with the phase that ends with it. */
 const RISE = [
@@ -71,7 +71,7 @@ function show(node, event, newest, now) {
   if (node.open !== open) node.open = open;
   const [title, took, aside] = node.firstChild.children;
   const began = seconds(event.started);
-  put(title, `${event.from} → ${event.to} replicas`);
+  put(title, `${event.from} → ${counted(event.to, "replica")}`);
   put(took, event.finished ? `in ${duration(seconds(event.finished) - began)}` : `running for ${duration(Math.max(0, Math.round(now - began)))}`);
   attribute(node, "data-live", event.finished ? null : "");
   put(aside, `${event.statefulset}, ${clock(event.started, 19)}`);

@@ -67,9 +67,11 @@ pub(super) fn pod(pod: &str) -> Fact<Pod> {
         name: name(pod),
         uid: format!("{pod}-a").into(),
         statefulset: Some("mysql".into()),
+        other_owner: None,
         addresses: Vec::new(),
         created: None,
         deleted: None,
+        restarts: 0,
         conditions: PodConditions::default(),
     })
 }
@@ -259,6 +261,7 @@ impl Story {
             headless: false,
             affinity: None,
             local_only: false,
+            external: false,
             ports: Arc::default(),
         };
         story.at(0.0).takes(Change::Applied(Object::Service(service), Seen::Listed));

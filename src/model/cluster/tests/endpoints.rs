@@ -109,11 +109,18 @@ fn changes_name_the_services_with_new_routing() {
             headless: false,
             affinity: None,
             local_only: false,
+            external: false,
             ports: Arc::default(),
         })
     };
-    let local =
-        Service { name: name("mysql-read"), headless: false, affinity: None, local_only: true, ports: Arc::default() };
+    let local = Service {
+        name: name("mysql-read"),
+        headless: false,
+        affinity: None,
+        local_only: true,
+        external: false,
+        ports: Arc::default(),
+    };
     assert_eq!(takes(Change::Applied(Object::Service(local), Seen::Live)), routing());
     assert_eq!(takes(Change::Applied(service("mysql-read"), Seen::Listed)), routing());
     assert_eq!(takes(Change::Applied(service("mysql-read"), Seen::Listed)), [], "it is the same");

@@ -2,9 +2,11 @@
 
 mod builders;
 mod endpoints;
+mod hosts;
 mod milestone_status;
 mod orders;
 mod outages;
+mod owners;
 mod properties;
 mod pvc_waits;
 mod pvcs;

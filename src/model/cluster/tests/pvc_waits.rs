@@ -1,4 +1,4 @@
-//! PVCs that wait too long for their volume.
+//! PVCs that wait too long for their volume, or lost it.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl Observed {
         let mut observed = Self(Cluster::default());
         let watches = kinds.iter().copied().map(watch).collect();
         let (services, named) = ([name(service)].into(), named.into_iter().collect());
-        observed.news(|cluster, updates| cluster.observe(services, named, watches, Moment::START, updates));
+        observed.new_notices(|cluster, updates| cluster.observe(services, named, watches, Moment::START, updates));
         observed
     }
 
@@ -40,6 +40,7 @@ impl Observed {
             headless: false,
             affinity: None,
             local_only: false,
+            external: false,
             ports: std::sync::Arc::default(),
         };
         observed.at(5000.0, Object::Service(service));
@@ -60,26 +61,26 @@ impl Observed {
     }
 
     fn takes(&mut self, change: Change, seconds: f64) {
-        self.news(|cluster, updates| cluster.apply(&watch(Kind::Pvc), change, Moment::at(seconds), updates));
+        self.new_notices(|cluster, updates| cluster.apply(&watch(Kind::Pvc), change, Moment::at(seconds), updates));
     }
 
     fn lists(&mut self, kind: Kind, seconds: f64) -> Vec<String> {
-        self.news(|cluster, updates| cluster.listed(&watch(kind), Moment::at(seconds), updates))
+        self.new_notices(|cluster, updates| cluster.listed(&watch(kind), Moment::at(seconds), updates))
     }
 
     fn records(&mut self, problem: Option<Problem>) -> Vec<String> {
-        self.news(|cluster, updates| cluster.events_written(problem, updates))
+        self.new_notices(|cluster, updates| cluster.events_written(problem, updates))
     }
 
     /// The new notices.
-    fn news(&mut self, take_in: impl FnOnce(&mut Cluster, &mut Updates)) -> Vec<String> {
+    fn new_notices(&mut self, take_in: impl FnOnce(&mut Cluster, &mut Updates)) -> Vec<String> {
         let mut updates = Updates::default();
         take_in(&mut self.0, &mut updates);
         updates.notices.iter().map(|(_, notice)| notice.to_string()).collect()
     }
 
     fn tick(&mut self, seconds: f64) -> Vec<String> {
-        self.news(|cluster, updates| cluster.tick(Moment::at(seconds), updates))
+        self.new_notices(|cluster, updates| cluster.tick(Moment::at(seconds), updates))
     }
 
     fn notices(&self, seconds: f64) -> Vec<String> {
@@ -119,6 +120,50 @@ fn a_reason_may_precede_its_pvc_and_may_be_missing() {
         "{notices:?}"
     );
     assert!(notices[1].contains("WaitForPodScheduled: waiting for pod mysql-4"), "{notices:?}");
+}
+
+#[test]
+fn a_lost_pvc_causes_a_notice_until_its_volume_is_back() {
+    let mut observed = Observed::new();
+    observed.at(6001.0, pvc("data-mysql-3").selected().bound());
+    observed.at(6100.0, pvc("data-mysql-3").selected().lost());
+    let sentence = |lasting| {
+        format!(
+            "PVC data-mysql-3 lost its PersistentVolume (for at least {lasting}): the next restart of mysql-3 cannot mount \
+             it; back up the data of the pod while it runs, then restore the PersistentVolume, or delete the PVC and the \
+             pod: the StatefulSet creates both again without data"
+        )
+    };
+    assert_eq!(observed.tick(6101.0), [sentence("1 s")]);
+    assert!(observed.tick(6102.0).is_empty(), "reported once");
+    observed.at(6103.0, pvc("data-mysql-3").selected().lost());
+    assert_eq!(observed.notices(6160.0), [sentence("1 min")]);
+    assert_eq!(observed.tick(6161.0), [sentence("1 min 1 s")], "and again after a minute");
+    assert_eq!(observed.notices(6100.0 + 2_514_764.0), [sentence("29 d 2 h")]);
+    // It will be missing when the replica returns.
+    observed.at(6170.0, set(3));
+    assert_eq!(observed.notices(6170.0), [sentence("1 min 10 s")]);
+    observed.at(6180.0, pvc("data-mysql-3").selected().bound());
+    assert_eq!(observed.tick(6181.0), ["PVC data-mysql-3 is bound"]);
+    assert!(observed.tick(6182.0).is_empty() && observed.notices(6182.0).is_empty());
+}
+
+#[test]
+fn a_missing_permission_on_services_names_the_role_and_overlays() {
+    let mut observed = Observed::new();
+    let mut forbidden = |kind| {
+        let problem = Problem { forbidden: true, text: "no".into() };
+        observed.new_notices(|cluster, updates| cluster.broken(&watch(kind), problem, updates))
+    };
+    let role = "apply the Role and RoleBinding readscope of deploy/ in namespace mysql; an overlay of deploy/ may have moved \
+                them to another namespace (docs/install.md, Overlays)";
+    for (kind, resource) in [(Kind::Service, "services"), (Kind::Slice, "endpointslices")] {
+        let sentence = format!("not allowed to read {resource} in namespace mysql, so their data is missing; {role}");
+        assert_eq!(forbidden(kind), [sentence]);
+    }
+    let pods = "not allowed to read pods in namespace mysql, so their data is missing; grant list and watch on pods to \
+                readscope's ServiceAccount";
+    assert_eq!(forbidden(Kind::Pod), [pods]);
 }
 
 #[test]
@@ -171,10 +216,10 @@ fn a_configured_statefulset_replaces_the_found_one_and_is_reported_if_missing() 
     let mut observed = Observed::of("mysql-read", [(name("mysql-read"), name("other"))], &kinds);
     assert!(observed.notices(5000.0).is_empty(), "nothing was listed yet");
     observed.at(5000.0, set(3));
-    let news = observed.lists(Kind::StatefulSet, 5000.0);
+    let new = observed.lists(Kind::StatefulSet, 5000.0);
     let sentence = "StatefulSet mysql/other does not exist; correct its name in the configuration, or remove it there: \
                     readscope finds the StatefulSet of a Service by itself";
-    assert_eq!(news, [sentence]);
+    assert_eq!(new, [sentence]);
     assert_eq!(observed.notices(5000.0), [sentence]);
     observed.at(5001.0, pod("mysql-0").running_since(1000.0));
     observed.at(5001.0, slice("mysql-read", [("mysql-0", &Arc::from("mysql-0-a"))]));

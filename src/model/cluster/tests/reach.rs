@@ -27,6 +27,7 @@ fn story(ready: bool) -> Story {
         headless: false,
         affinity: None,
         local_only: false,
+        external: false,
         ports: ports("mysql", 3306),
     };
     story.at(10.0).takes(Change::Applied(Object::Service(service), Seen::Listed));

@@ -13,14 +13,14 @@ struct Story {
     target: Target,
     sequence: u64,
     second: f64,
-    news: Vec<String>,
+    notices: Vec<String>,
 }
 
 impl Story {
     fn new(expected: &[&str]) -> Self {
         let expected = expected.iter().map(|entry| entry.parse().unwrap()).collect();
         let spec = TargetSpec::regular("mysql/mysql-read", Expectation::listed(expected).unwrap());
-        Self { target: Target::new(spec), sequence: 0, second: 0.0, news: Vec::new() }
+        Self { target: Target::new(spec), sequence: 0, second: 0.0, notices: Vec::new() }
     }
 
     fn answer(&mut self, ordinal: u32) {
@@ -33,7 +33,7 @@ impl Story {
 
     fn fail(&mut self) {
         let text = "cannot connect".to_owned();
-        self.probe(Err(Failure { reason: FailureReason::Refused, text, address: None }));
+        self.probe(Err(Failure { reason: FailureReason::Refused, text, address: None, charge: None, advice: None }));
     }
 
     fn probe(&mut self, outcome: Result<Answer, Failure>) {
@@ -42,9 +42,9 @@ impl Story {
         let probe = Probe { sequence: self.sequence, started: at, finished: at, outcome };
         self.sequence += 1;
         let mut notices = Vec::new();
-        self.target.probed(probe, at, &mut notices);
+        self.target.probed(probe, None, at, &mut notices);
         self.target.tick(at, &mut notices);
-        self.news.extend(notices.iter().map(ToString::to_string));
+        self.notices.extend(notices.iter().map(ToString::to_string));
     }
 
     /// Random reads among `ordinals`; the generator is the same on every platform.
@@ -66,7 +66,7 @@ impl Story {
         let mut probes: Vec<_> = (0..count).map(probe).collect();
         probes.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         for (finished, probe) in probes {
-            self.target.probed(probe, Moment::at(finished), &mut Vec::new());
+            self.target.probed(probe, None, Moment::at(finished), &mut Vec::new());
         }
     }
 
@@ -109,7 +109,7 @@ fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
     assert_eq!((snapshot.alarms, snapshot.restarts), (1, 0));
     story.reads(&[0, 1, 2], 30);
     assert_eq!(story.verdict().name(), "balanced");
-    let count = |start: &str| story.news.iter().filter(|line| line.starts_with(start)).count();
+    let count = |start: &str| story.notices.iter().filter(|line| line.starts_with(start)).count();
     assert_eq!(
         (count("Unbalanced: mysql-2 gets none of the reads where 33 % is expected"), count("Balanced: ")),
         (1, 2)

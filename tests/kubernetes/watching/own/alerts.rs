@@ -5,9 +5,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
-    time::Instant,
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::{
@@ -39,8 +41,11 @@ fn each_alert_fires_once_and_clears_once() {
     let mut run = Run::start(&lab);
     run.five_faults_at_once();
     run.a_replica_gets_too_few_reads();
+    run.a_pvc_loses_its_volume();
     run.an_unexpected_server_answers();
     run.one_replica_and_then_all_are_unreachable();
+    run.probes_are_late();
+    run.the_password_is_wrong();
     run.the_api_server_is_unreachable();
     run.readscope_is_gone();
 
@@ -96,7 +101,7 @@ impl<'a> Run<'a> {
         write("readscope.yaml", CONFIGURATION);
         let link = Link::new();
         link.kubeconfig(lab, folder.path());
-        // Without any transaction, the lag of a server is unknown.
+        // Its removal is a transaction that mysql-2 lacks later.
         lab.sql("mysql-0", "CREATE DATABASE IF NOT EXISTS alerts");
         let probe = observing(lab, folder.path());
         let alertmanager = Alertmanager::start();
@@ -173,6 +178,24 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.clear(&["ReadsUnbalanced"]);
     }
 
+    /// The volume of a replica is deleted, then created again.
+    fn a_pvc_loses_its_volume(&mut self) {
+        let pvc = self.lab.object("pvc/data-mysql-2");
+        let name = pvc["spec"]["volumeName"].as_str().unwrap();
+        let mut volume = self.lab.object(&format!("pv/{name}"));
+        // Before the PVC is deleted, a finalizer protects its volume.
+        self.lab.kubectl(&format!("delete pv {name} --wait=false"));
+        self.lab.kubectl(&format!(r#"patch pv {name} --type=merge --patch={{"metadata":{{"finalizers":null}}}}"#));
+        self.fire(&["PVCLost"]);
+        for field in ["uid", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+            volume["metadata"].as_object_mut().unwrap().remove(field);
+        }
+        let path = self.folder.path().join("volume.json");
+        fs::write(&path, volume.to_string()).unwrap();
+        self.lab.kubectl(&format!("create --filename={}", path.display()));
+        self.clear(&["PVCLost"]);
+    }
+
     /// The rules still route to a replica that is not ready.
     fn an_unexpected_server_answers(&mut self) {
         let ready = |change| self.lab.kubectl(&format!("-n mysql exec mysql-1 -- {change} /tmp/not-ready"));
@@ -185,19 +208,41 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.probe.as_mut().unwrap().balanced(4);
     }
 
-    /// First one ready replica is unreachable, and probes wait for it; then all are.
+    /// First one ready replica refuses connections, then all do.
     fn one_replica_and_then_all_are_unreachable(&mut self) {
-        let some = ["ReadsFailing", "ReplicaNeverAnswers", "BehindSchedule"];
+        let some = ["ReadsFailing", "ReplicaNeverAnswers"];
         let mut unreachable = vec![Unreachable::new(self.lab, "mysql-1")];
         self.fire(&some);
         let said = self.alertmanager.description("ReplicaNeverAnswers");
         assert!(said.starts_with("mysql/mysql-read: mysql-1 got no reads in the last"), "{said}");
-        assert!(self.alertmanager.description("ReadsFailing").ends_with("Most frequent reason: timeout."));
+        assert!(self.alertmanager.description("ReadsFailing").ends_with("Most frequent reason: refused."));
         unreachable.extend(["mysql-0", "mysql-2", "mysql-3"].map(|pod| Unreachable::new(self.lab, pod)));
         self.fire(&["TargetDown"]);
         drop(unreachable);
         self.clear(&some);
         self.clear(&["TargetDown"]);
+        self.probe.as_mut().unwrap().balanced(4);
+    }
+
+    fn probes_are_late(&mut self) {
+        let stopped = |run: &Self, signal| run.probe.as_ref().unwrap().program.signal(signal);
+        self.expected.insert(BUSY);
+        wait_until("skipped probes", WITHIN, || {
+            // Most of the time it gets no CPU.
+            stopped(self, Signal::SIGSTOP);
+            sleep(Duration::from_secs(1));
+            stopped(self, Signal::SIGCONT);
+            count(&self.alertmanager.notifications(), BUSY, "firing") > 0
+        });
+        self.clear(&[BUSY]);
+    }
+
+    fn the_password_is_wrong(&mut self) {
+        let password = self.folder.path().join("password");
+        fs::write(&password, "wrong").unwrap();
+        self.fire(&["ProbingPaused"]);
+        fs::write(&password, "readscope").unwrap();
+        self.clear(&["ProbingPaused"]);
         self.probe.as_mut().unwrap().balanced(4);
     }
 
@@ -265,8 +310,7 @@ fn observing(lab: &Lab, folder: &Path) -> Exporter {
     probe
 }
 
-/// A pod whose MySQL is unreachable until this is dropped: its responses are lost. If requests were lost, the kernel would
-/// choose another endpoint for the next attempt of the same connection.
+/// A pod whose MySQL refuses connections until this is dropped.
 struct Unreachable<'a> {
     lab: &'a Lab,
     address: String,
@@ -282,9 +326,13 @@ impl<'a> Unreachable<'a> {
     }
 
     fn change(&self, what: &str) -> bool {
-        let rule = ["PREROUTING", "--source", &self.address, "--protocol", "tcp", "--sport", "3306", "--jump", "DROP"];
-        let arguments = [&["iptables", "--wait", "30", "--table", "raw", what][..], &rule].concat();
-        self.lab.cluster().script("inside").args(arguments).status().is_ok_and(|status| status.success())
+        let port = ["--destination", &self.address, "--protocol", "tcp", "--dport", "3306"];
+        // Connections of the node, and those of pods.
+        ["OUTPUT", "FORWARD"].into_iter().all(|chain| {
+            let rule = [&["iptables", "--wait", "30", what, chain][..], &port, &["--jump", "REJECT"]].concat();
+            let rule = [&rule[..], &["--reject-with", "tcp-reset"]].concat();
+            self.lab.cluster().script("inside").args(rule).status().is_ok_and(|status| status.success())
+        })
     }
 }
 

@@ -10,5 +10,6 @@ mod pending;
 mod permissions;
 mod requests;
 mod routing;
+mod shapes;
 mod together;
 mod verdict;

@@ -1,0 +1,144 @@
+//! An API server with the Service `mysql/mysql-read` and its pods, which can be made to refuse everything.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How often a watch looks for a change.
+const LOOK: Duration = Duration::from_millis(20);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Mode {
+    /// The pods `mysql-N` with these ordinals are the endpoints.
+    Serves(Vec<u32>),
+    /// Cuts the watches and answers everything with this head and body.
+    Refuses(&'static str, &'static str),
+    /// Cuts every connection without an answer.
+    HangsUp,
+}
+
+pub(crate) struct ApiServer {
+    mode: Arc<Mutex<Mode>>,
+    folder: TempDir,
+}
+
+impl ApiServer {
+    /// It serves until the process ends.
+    pub(crate) fn start(mode: Mode) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self { mode: Arc::new(Mutex::new(mode)), folder: tempfile::tempdir().unwrap() };
+        let user = "{}";
+        fs::write(server.kubeconfig(), kubeconfig(&format!("http://{}", listener.local_addr().unwrap()), user))
+            .unwrap();
+        let mode = Arc::clone(&server.mode);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let mode = Arc::clone(&mode);
+                // A client may close its connection at any time.
+                thread::spawn(move || serve(&client, &mode));
+            }
+        });
+        server
+    }
+
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        *self.mode.lock().unwrap() = mode;
+    }
+}
+
+pub(crate) fn kubeconfig(server: &str, user: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: '{server}'}}}}]\n\
+         users: [{{name: u, user: {user}}}]\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]\n\
+         current-context: x\n"
+    )
+}
+
+fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
+    let mut requests = BufReader::new(client).lines();
+    while let Some(request) = requests.next().transpose()? {
+        for header in requests.by_ref() {
+            if header?.is_empty() {
+                break;
+            }
+        }
+        let now = mode.lock().unwrap().clone();
+        let ordinals = match &now {
+            Mode::Serves(ordinals) => ordinals,
+            Mode::Refuses(head, body) => {
+                write!(client, "HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+                continue;
+            }
+            Mode::HangsUp => return Ok(()),
+        };
+        let target = request.split(' ').nth(1).unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if query.contains("watch=") {
+            client.write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+            )?;
+            while *mode.lock().unwrap() == now {
+                thread::sleep(LOOK);
+            }
+            return Ok(());
+        }
+        let items = objects(path.rsplit('/').next().unwrap_or_default(), ordinals);
+        let body = json!({"metadata": {"resourceVersion": "1"}, "items": items}).to_string();
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
+        write!(client, "{head}: {}\r\n\r\n{body}", body.len())?;
+    }
+    Ok(())
+}
+
+/// Of the pod with this ordinal: that of the real server with this ordinal, where there is one.
+fn address(ordinal: u32) -> String {
+    format!("127.0.0.{}", 10 + ordinal)
+}
+
+fn objects(resource: &str, ordinals: &[u32]) -> Vec<Value> {
+    let metadata = |name: &str| json!({"name": name, "namespace": "mysql", "uid": name, "resourceVersion": "1"});
+    let ports = json!([{"name": "mysql", "port": 3306, "protocol": "TCP"}]);
+    match resource {
+        "services" => vec![json!({
+            "metadata": metadata("mysql-read"),
+            "spec": {"type": "ClusterIP", "clusterIP": "10.96.0.10", "ports": ports, "selector": {"app": "mysql"}},
+        })],
+        "pods" => {
+            let pod = |ordinal: &u32| {
+                json!({
+                    "metadata": metadata(&format!("mysql-{ordinal}")), "spec": {"containers": []},
+                    "status": {"podIP": address(*ordinal)},
+                })
+            };
+            ordinals.iter().map(pod).collect()
+        }
+        "endpointslices" => {
+            let endpoint = |ordinal: &u32| {
+                let name = format!("mysql-{ordinal}");
+                json!({
+                    "addresses": [address(*ordinal)],
+                    "conditions": {"ready": true, "serving": true, "terminating": false},
+                    "targetRef": {"kind": "Pod", "namespace": "mysql", "name": name, "uid": name},
+                })
+            };
+            let mut metadata = metadata("mysql-read-x");
+            metadata["labels"] = json!({"kubernetes.io/service-name": "mysql-read"});
+            let endpoints: Vec<_> = ordinals.iter().map(endpoint).collect();
+            vec![json!({"metadata": metadata, "addressType": "IPv4", "ports": ports, "endpoints": endpoints})]
+        }
+        _ => Vec::new(),
+    }
+}
