@@ -14,7 +14,7 @@ const IDENTITIES = [
   { id: 100, host: MARKUP, version: `9.7.0-${MARKUP}`, uuid: "00000000-0000-4000-8000-000000000001" },
   { id: 101, host: ODD, version: `9.7.0-${ODD}`, uuid: "00000000-0000-4000-8000-000000000002" },
   { id: 102, host: LONG, version: `9.7.0-${LONG}`, uuid: "00000000-0000-4000-8000-000000000003" },
-  { error: `Access denied for ${MARKUP} ${ODD} ${LONG.slice(0, 60_000)}` },
+  { error: `Host ${MARKUP} ${ODD} ${LONG.slice(0, 60_000)}` },
 ];
 
 let server;

@@ -41,7 +41,7 @@ function answer(fields) {
   return Buffer.concat(packets.map((payload, index) => packet(index + 1, payload)));
 }
 
-/** Starts it; `identify(n)` gives the n-th connection's identity, or an `error` to refuse it with. */
+/** Starts it; `identify(n)` gives the n-th connection's identity, or an `error` (1130) to refuse it with. */
 export async function mysql(identify) {
   let connections = 0;
   const sockets = new Set();
@@ -50,7 +50,7 @@ export async function mysql(identify) {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket)).on("error", () => {});
     if (who.error) {
-      socket.end(packet(0, Buffer.concat([Buffer.from([0xff, 0x15, 0x04]), Buffer.from(`#28000${who.error}`)])));
+      socket.end(packet(0, Buffer.concat([Buffer.from([0xff, 0x6a, 0x04]), Buffer.from(`#HY000${who.error}`)])));
       return;
     }
     socket.write(packet(0, greeting("9.7.0")));

@@ -113,7 +113,7 @@ impl Drop for Observed {
     fn drop(&mut self) {
         self.stop.cancel();
         let ended = self.pod_probes.take().map(JoinHandle::join);
-        assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the direct probes ended");
+        assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the pod probes ended");
     }
 }
 

@@ -38,7 +38,10 @@ pub(super) fn failure(mut error: Error, stage: Stage, address: SocketAddr) -> Fa
         }
         _ => stage.doing(),
     };
-    Failure { advice: advice(&error), ..made(reason, doing, address, &Text(&error), charge(reason, stage)) }
+    // 1130 refuses a host before the handshake and before any password.
+    let refuses_host = matches!(&error, Error::Server(ServerError { code: 1130, .. }));
+    let charge = charge(reason, stage).filter(|_| !refuses_host);
+    Failure { advice: advice(&error), ..made(reason, doing, address, &Text(&error), charge) }
 }
 
 /// A panic of the driver on bytes from the server.
@@ -313,7 +316,7 @@ mod tests {
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
         assert_eq!(charge(reset().into(), Stage::Login), Some(Charge::Handshake));
         assert_eq!(charge(reset().into(), Stage::Query), None);
-        for error in [server(1040, "08004"), server(1129, "HY000"), server(3032, "HY000")] {
+        for error in [server(1040, "08004"), server(1129, "HY000"), server(1130, "HY000"), server(3032, "HY000")] {
             assert_eq!(charge(error, Stage::Login), None);
         }
         assert_eq!(charge(io::Error::from(io::ErrorKind::ConnectionRefused).into(), Stage::Login), None);
