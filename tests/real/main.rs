@@ -23,6 +23,7 @@ mod support;
 use support::{certificates, commands as program, obtained, panels, prometheus};
 
 // The tests.
+mod api_server;
 mod checking;
 mod counting;
 mod dashboard;
