@@ -20,13 +20,14 @@ fn changed_passwords_are_used_and_a_wrong_one_is_reported() {
     answers(&cluster);
 
     replace(&cluster, "wrong");
-    wait_until("the notice about the password", WITHIN, || {
+    wait_until("the notices about the password", WITHIN, || {
         let notices = target(&cluster)["notices"].to_string();
-        notices.contains("probes failed (auth)") && notices.contains(AUTH)
+        notices.contains("failed (auth)") && notices.contains(AUTH) && notices.contains("probes are paused until")
     });
-    wait_until("the target to be down", WITHIN, || metric(&cluster, "readscope_target_up", "") == [0.0]);
+    assert_eq!(metric(&cluster, "readscope_probing_paused", ""), [1.0]);
     replace(&cluster, &mysql::password(&cluster, "readscope"));
-    wait_until("the target to be up again", WITHIN, || metric(&cluster, "readscope_target_up", "") == [1.0]);
+    wait_until("probes again", WITHIN, || metric(&cluster, "readscope_probing_paused", "") == [0.0]);
+    answers(&cluster);
 
     // Now all passwords change.
     cluster.kubectl("-n mysql delete secret mysql-passwords");
