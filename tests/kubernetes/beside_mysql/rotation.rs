@@ -22,7 +22,7 @@ fn changed_passwords_are_used_and_a_wrong_one_is_reported() {
     replace(&cluster, "wrong");
     wait_until("the notices about the password", WITHIN, || {
         let notices = target(&cluster)["notices"].to_string();
-        notices.contains("failed (auth)") && notices.contains(AUTH) && notices.contains("probes are paused until")
+        notices.contains("failed (auth)") && notices.contains(AUTH) && notices.contains("are paused until")
     });
     assert_eq!(metric(&cluster, "readscope_probing_paused", ""), [1.0]);
     replace(&cluster, &mysql::password(&cluster, "readscope"));
