@@ -76,7 +76,7 @@ async fn attached(
             }
         }
     };
-    // Both are known when the time is up.
+    // When the time is up, the latest milestones decide.
     let _ = timeout(patience, waiting).await;
     Ok(Waited::of(&sets, replica, milestone))
 }

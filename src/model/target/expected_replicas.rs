@@ -316,9 +316,10 @@ impl ExpectedReplicas {
         if started.since(stood.since) < GRACE {
             return None;
         }
-        match stood.standing {
+        let standing = stood.standing;
+        match standing {
             // The configuration knows better than the endpoints.
-            None if self.configured.entries().iter().any(|entry| entry.name == *name) => None,
+            None if self.is_configured(name) => None,
             None => Some(Unrouted::NoEndpoint),
             Some(EndpointRouting::Routed) => None,
             Some(EndpointRouting::Elsewhere) => Some(Unrouted::Elsewhere),

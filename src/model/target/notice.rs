@@ -231,16 +231,18 @@ fn paused(Pause { held, service, pods }: &Pause, f: &mut fmt::Formatter<'_>) -> 
         (true, false) => write!(f, "probes through the Service and pod probes of {pods} are paused")?,
         (false, _) => write!(f, "pod probes of {pods} are paused")?,
     }
-    let plural = if failures == 1 { "" } else { "s" };
     match held.charge {
         Charge::Handshake => write!(
             f,
-            " until {until:.0} after {failures} failed handshake{plural}: a server that counts max_connect_errors (100) of \
-             them refuses every client of this host; "
+            " until {until:.0} after {}: a server that counts max_connect_errors (100) of them refuses every client of \
+             this host; ",
+            Count(failures, "failed handshake")
         )?,
-        Charge::Login => {
-            write!(f, " until {until:.0} after {failures} refused login{plural}: more of them can lock the account; ")?;
-        }
+        Charge::Login => write!(
+            f,
+            " until {until:.0} after {}: more of them can lock the account; ",
+            Count(failures, "refused login")
+        )?,
     }
     f.write_str("fix the cause of the failed probes and reload the configuration, which ends the pause")
 }
@@ -251,7 +253,7 @@ mod tests {
     use crate::model::{base::Moment, probe::Held};
 
     #[test]
-    fn a_pause_is_told_with_its_end_its_cause_and_its_pods() {
+    fn a_pause_is_reported_with_its_end_its_cause_and_its_pods() {
         let paused = |charge, failures, service, pods: &[&str]| {
             let held = Held { charge, failures, length: Duration::from_secs(300), until: Moment::at(400.4) };
             let pods = pods.iter().map(|pod| Arc::from(*pod)).collect();

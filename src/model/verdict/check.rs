@@ -192,7 +192,9 @@ impl Check {
         let decision = self.decision?;
         let finding = match decision {
             Decision::Balanced => CheckResult::AllAnswer { replicas: self.fairness.replicas(), listed: self.listed() },
-            Decision::Undecided if self.under_way.is_some() => CheckResult::UnderWay(self.under_way.clone()?),
+            Decision::Undecided if self.paused.is_none() && self.under_way.is_some() => {
+                CheckResult::UnderWay(self.under_way.clone()?)
+            }
             Decision::Undecided if self.affinity.is_some() => CheckResult::Affinity(self.affinity.unwrap_or_default()),
             Decision::Undecided => {
                 let mut failed: Vec<_> =
@@ -296,20 +298,33 @@ impl fmt::Display for CheckResult {
                     Count(*reads, "read")
                 )
             }
+            Self::Failures { failed, paused: Some(charge), .. } if failed.is_empty() => {
+                write!(
+                    f,
+                    "Undecided: probes are paused while the check waits, because more failed ones {}",
+                    harm(*charge)
+                )
+            }
             Self::Failures { failed, probes, paused } => {
                 let all: u64 = failed.iter().map(|(_, count)| count).sum();
                 write!(f, "Undecided: {all} of {} failed (", Count(*probes, "probe"))?;
                 for (index, (reason, count)) in failed.iter().enumerate() {
                     write!(f, "{}{reason}: {count}", if index > 0 { ", " } else { "" })?;
                 }
-                f.write_str(match paused {
-                    None => ")",
-                    Some(Charge::Handshake) => "), and further ones could make the servers block this host",
-                    Some(Charge::Login) => "), and further ones could lock the account",
-                })?;
+                f.write_str(")")?;
+                if let Some(charge) = paused {
+                    write!(f, ", and further ones {}", harm(*charge))?;
+                }
                 failed.first().map_or(Ok(()), |(reason, _)| write!(f, "; {}", reason.advice()))
             }
         }
+    }
+}
+
+fn harm(charge: Charge) -> &'static str {
+    match charge {
+        Charge::Handshake => "could make the servers block this host",
+        Charge::Login => "could lock the account",
     }
 }
 
@@ -475,6 +490,17 @@ mod tests {
         hasty.follow(&listed(&["a", "b"]), Some(UnderWay::NotReady("b".into())), Moment::START);
         fed(&mut hasty, 0, &["a", "b"], 30);
         assert_eq!(hasty.outcome().unwrap().decision, Decision::Balanced);
+    }
+
+    #[test]
+    fn a_check_that_is_paused_while_it_waits_says_so_and_no_time() {
+        let mut check = checking(600, true, &["a", "b"]);
+        check.follow(&listed(&["a", "b"]), Some(UnderWay::NotReady("b".into())), Moment::at(1.0));
+        check.give_up(Charge::Login);
+        assert_eq!(
+            check.outcome().unwrap().finding.to_string(),
+            "Undecided: probes are paused while the check waits, because more failed ones could lock the account"
+        );
     }
 
     #[test]

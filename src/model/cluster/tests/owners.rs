@@ -51,10 +51,10 @@ fn notices(kinds: &[Kind], statefulset: Option<&str>, other_owner: Option<&str>)
     for kind in KINDS {
         cluster.listed(&watch(kind), Moment::START, &mut updates);
     }
-    let told: Vec<_> = updates.notices.iter().map(|(_, notice)| notice.to_string()).collect();
+    let reported: Vec<_> = updates.notices.iter().map(|(_, notice)| notice.to_string()).collect();
     let shown: Vec<_> = cluster.snapshot(Moment::START).notices.iter().map(ToString::to_string).collect();
-    assert_eq!(told, shown, "each is told once, and shown");
-    told
+    assert_eq!(reported, shown, "each is reported once, and shown");
+    reported
 }
 
 #[test]
