@@ -491,13 +491,13 @@ fn a_server_has_one_name_after_the_endpoints_become_known() {
         story.target.set_endpoints_known(true);
         story.beside = names.map(pod).into();
         story.target.routed(Some(pods(&names)), Moment::at(story.second));
-        let reachable = |name: &&str| Reachable {
+        let reachable = |name: &str| Reachable {
             pod: pod(name),
             addresses: vec![([10, 0, 0, 1], 3306).into()],
             restarts: 0,
             coming_since: None,
         };
-        story.target.reach(names.iter().map(|name| reachable(&name)).collect(), Moment::at(story.second));
+        story.target.reach(names.into_iter().map(reachable).collect(), Moment::at(story.second));
         if pod_probes {
             for (pod, server) in names.iter().zip(&servers) {
                 story.pod_probes(pod, server, 3);
