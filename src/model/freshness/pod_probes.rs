@@ -9,7 +9,7 @@ use super::{
 use crate::model::{
     base::Moment,
     cluster::Reachable,
-    probe::{Identity, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePurpose},
+    probe::{FailureReason, Identity, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePurpose},
 };
 
 /// Interval for a new pod that has not answered yet.
@@ -42,6 +42,18 @@ struct PodState {
     /// `read_only` in the last answer, from a probe or pod probe, and the start of that probe.
     last_answer: Option<(bool, Moment)>,
     up: Option<bool>,
+    /// While `up` is false. Boxed: most pods answer.
+    failing: Option<Box<PodFailing>>,
+}
+
+/// Pod probes of a pod fail.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PodFailing {
+    /// Start of the first one.
+    pub(crate) since: Moment,
+    pub(crate) reason: FailureReason,
+    pub(crate) text: String,
+    pub(crate) advice: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,7 +90,13 @@ impl PodProbes {
         let PodProbeResult { pod, purpose, probe } = result;
         self.counts.taken[*purpose as usize] += 1;
         if self.is_reachable(&pod.uid) {
-            self.states.entry(Arc::clone(&pod.uid)).or_default().up = Some(probe.outcome.is_ok());
+            let state = self.states.entry(Arc::clone(&pod.uid)).or_default();
+            state.up = Some(probe.outcome.is_ok());
+            state.failing = probe.outcome.as_ref().err().map(|failure| {
+                let since = state.failing.take().map_or(probe.started, |failing| failing.since);
+                let (text, advice) = (failure.text.clone(), failure.advice());
+                Box::new(PodFailing { since, reason: failure.reason, text, advice })
+            });
         }
         match &probe.outcome {
             Ok(answer) => {
@@ -129,6 +147,15 @@ impl PodProbes {
 
     pub(crate) fn is_up(&self, uid: &str) -> Option<bool> {
         self.states.get(uid).and_then(|state| state.up)
+    }
+
+    /// The result of the last pod probe.
+    pub(crate) fn result(&self, uid: &str) -> Option<Result<(), &PodFailing>> {
+        let state = self.states.get(uid)?;
+        Some(match &state.failing {
+            Some(failing) => Err(failing),
+            None => state.up.map(|_| Ok(()))?,
+        })
     }
 
     /// Whether probes of this pod may still find its server.
