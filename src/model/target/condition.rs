@@ -45,6 +45,14 @@ impl ConditionKind {
     }
 }
 
+impl ReplicaCondition {
+    /// The replica does not serve, and no planned step explains it.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        !self.planned && self.kind.is_outage()
+    }
+}
+
 impl fmt::Display for ReplicaCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;

@@ -132,6 +132,12 @@ impl TargetSnapshot {
 }
 
 impl ReplicaSnapshot {
+    /// It should serve and does not.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.kind.is_outage())
+    }
+
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         self.identity.as_ref().map(|identity| Role::of(identity.read_only))

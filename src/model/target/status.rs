@@ -41,9 +41,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) conditions: &'a [ReplicaCondition],
     /// The replicas that should serve, and those of them that do.
     pub(crate) wanted_and_serving: (usize, usize),
-    /// The sentence of the verdict.
+    /// The sentence of the verdict, or of a check.
     pub(crate) verdict: String,
-    pub(crate) unbalanced: bool,
+    /// The verdict outweighs a replica that serves.
+    pub(crate) verdict_counts: bool,
 }
 
 impl Facts<'_> {
@@ -78,8 +79,7 @@ impl Facts<'_> {
         let worst = self.conditions.first();
         match self.status() {
             Status::Down => format!("Down: {}", self.cause()),
-            // Unevenness outweighs a replica that serves.
-            Status::Degraded if self.unbalanced && worst.is_some_and(|worst| !worst.kind.is_outage_of_reads()) => {
+            Status::Degraded if self.verdict_counts && worst.is_some_and(|worst| !worst.kind.is_outage_of_reads()) => {
                 self.verdict.clone()
             }
             Status::Degraded => {
@@ -106,7 +106,12 @@ impl Facts<'_> {
         match (missing, self.nowhere, self.failure) {
             (Some(_), ..) if self.wanted_and_serving.1 == 0 => format!("{unread}: {}", Named(self.conditions)),
             (_, Some(nowhere), _) => format!("{unread}: {nowhere}"),
-            (.., Some(failure)) => format!("{unread} ({}: {}); {}", failure.reason, failure.text, failure.advice),
+            (.., Some(failure)) => {
+                let pause = self.pause.filter(|pause| pause.service);
+                let harm = pause.map(|pause| format!(", and further failed probes {}", pause.held.charge.harm()));
+                let harm = harm.unwrap_or_default();
+                format!("{unread} ({}: {}){harm}; {}", failure.reason, failure.text, failure.advice)
+            }
             _ => unread,
         }
     }
@@ -164,7 +169,7 @@ mod tests {
             conditions: &[],
             wanted_and_serving: (3, 3),
             verdict: BALANCED.to_owned(),
-            unbalanced: false,
+            verdict_counts: false,
         }
     }
 
@@ -223,7 +228,8 @@ mod tests {
         let unbalanced = "Unbalanced: mysql-1 gets 8 % of the reads where 33 % is expected";
         for (kind, outweighs) in ConditionKind::ALL.into_iter().zip([false, false, false, true, true]) {
             let conditions = [condition("mysql-2", kind, "is in trouble", false)];
-            let facts = Facts { conditions: &conditions, verdict: unbalanced.to_owned(), unbalanced: true, ..facts() };
+            let facts =
+                Facts { conditions: &conditions, verdict: unbalanced.to_owned(), verdict_counts: true, ..facts() };
             assert_eq!((facts.status(), facts.headline() == unbalanced), (Status::Degraded, outweighs), "{kind:?}");
         }
     }
@@ -236,6 +242,10 @@ mod tests {
         let cause = format!("(auth: Access denied for user 'readscope'); {advice}");
         assert_is(&down(), Status::Down, &format!("Down: no read since 12 s {cause}"));
         assert_is(&Facts { unread: None, ..down() }, Status::Down, &format!("Down: no read so far {cause}"));
+        let held = pause(true);
+        let sentence = "Down: no read so far (auth: Access denied for user 'readscope'), and further failed probes could lock \
+                        the account; check the user and the password, and the account's hosts and state on every replica";
+        assert_is(&Facts { unread: None, pause: Some(&held), pods_answer: None, ..down() }, Status::Down, sentence);
         let nowhere = TargetNotice::NothingRouted { rule: Rule::NoService };
         let sentence = "Down: no read since 12 s: no reads are routed here: the Service does not exist; check its namespace \
                         and name";

@@ -33,7 +33,7 @@ use crate::model::{
         Anomaly, AnomalySeen, Answer, FailureReason, Latency, Pause, PodProbeResult, PodRead, Probe, ProbePlan, Role,
         Unrouted,
     },
-    verdict::{Check, Culprit, CulpritKind, Decision, Evaluator, Expectation, UnderWay, Verdict, VerdictKind},
+    verdict::{Check, Culprit, CulpritKind, Evaluator, Expectation, UnderWay, Verdict, VerdictKind},
 };
 
 #[derive(Debug)]
@@ -367,9 +367,7 @@ impl Target {
             nowhere: nowhere.as_ref(),
             conditions: self.health.conditions(),
             wanted_and_serving: self.health.wanted_and_serving(),
-            unbalanced: outcome
-                .as_ref()
-                .map_or(verdict.is_unbalanced(), |outcome| outcome.decision == Decision::Unbalanced),
+            verdict_counts: outcome.is_some() || verdict.is_unbalanced(),
             verdict: outcome.map_or_else(|| verdict.to_string(), |outcome| outcome.finding.to_string()),
         };
         (facts.status(), facts.headline())
