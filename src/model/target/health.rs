@@ -149,13 +149,10 @@ impl Health {
         self.followed.get(name).is_some_and(|followed| followed.absent.is_some())
     }
 
-    /// Returns the names that it no longer follows.
-    pub(crate) fn assess(&mut self, scene: &Scene<'_>, now: Moment) -> Vec<Arc<str>> {
+    pub(crate) fn assess(&mut self, scene: &Scene<'_>, now: Moment) {
         self.assessed = Some(now);
         let facts = scene.facts;
-        let is_left = |name: &&Arc<str>| facts.iter().all(|facts| facts.name != *name);
-        let left: Vec<_> = self.followed.keys().filter(is_left).cloned().collect();
-        self.followed.retain(|name, _| !left.contains(name));
+        self.followed.retain(|name, _| facts.iter().any(|facts| facts.name == name));
         let mut ready = facts.iter().filter_map(|facts| facts.member).filter(|member| member.state == PodState::Ready);
         let all_selected = ready.all(|member| member.endpoint.is_some());
         let (mut conditions, mut wanted, mut serving) = (Vec::new(), 0, 0);
@@ -175,7 +172,6 @@ impl Health {
         (self.conditions, self.wanted, self.serving) = (conditions, wanted, serving);
         self.pods_answer =
             facts.iter().filter_map(|facts| facts.pod_probe).map(|probe| probe.is_ok()).reduce(|a, b| a || b);
-        left
     }
 }
 

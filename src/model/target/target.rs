@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod answering;
 #[cfg(test)]
+mod standing;
+#[cfg(test)]
 mod verdicts;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -136,6 +138,9 @@ impl Target {
             Err(failure) => {
                 let reason = failure.reason;
                 self.counters.failed(reason);
+                if let Some(pod_probes) = &mut self.pod_probes {
+                    pod_probes.failed(now);
+                }
                 if failure.charge.is_some() {
                     self.bursts.end();
                 }
@@ -301,6 +306,13 @@ impl Target {
         let routing = self.expected_replicas.routing();
         let endpoints_known = routing.is_some_and(Routing::names_servers);
         let members = if endpoints_known { members } else { &[] };
+        // Replicas that were only missed.
+        let is_over = |name: &str| self.health.misses(name) && members.iter().all(|member| *member.name != *name);
+        let over: Vec<_> =
+            self.replicas.iter().map(|replica| Arc::clone(&replica.name)).filter(|name| is_over(name)).collect();
+        for name in over.iter().filter(|name| !self.expected_replicas.keeps(name)) {
+            self.replicas.leave_out(name);
+        }
         let is_endpoint =
             |name: &str| routing.is_some_and(|routing| routing.endpoints.iter().any(|at| *at.name == *name));
         let verdict = self.evaluator.verdict();
@@ -328,15 +340,11 @@ impl Target {
         let facts: Vec<_> = facts.collect();
         let failures: Vec<_> = self.history.failures().map(|failure| (failure.reason, failure.time)).collect();
         let max_lag = self.spec.pace.max_lag;
-        let left =
-            self.health.assess(&health::Scene { facts: &facts, endpoints_known, max_lag, failures: &failures }, now);
+        self.health.assess(&health::Scene { facts: &facts, endpoints_known, max_lag, failures: &failures }, now);
         for name in &names {
             if self.health.misses(name) {
                 self.replicas.meet(name);
             }
-        }
-        for name in left.iter().filter(|name| !self.expected_replicas.keeps(name)) {
-            self.replicas.leave_out(name);
         }
         notices.extend(self.new_status());
     }
