@@ -38,7 +38,8 @@ const STEP_LASTS: Duration = Duration::from_secs(900);
 /// After a restart, a replica catches up.
 const CATCHES_UP: Duration = Duration::from_secs(60);
 
-/// A pod probe must have been failing for this time, in which reads may still show that the replica serves.
+/// Pod probes must have been failing for this time, in which reads may still show that the replica serves. Probes through the
+/// Service that fail for the same reason show it at once.
 const FAILING_FOR: Duration = Duration::from_secs(3);
 
 /// Shorter lags are no condition.
@@ -357,13 +358,13 @@ fn cannot_serve(facts: &Facts<'_>, scene: &Scene<'_>, now: Moment) -> Option<Rep
     let answers = |facts: &Facts<'_>| matches!(facts.pod_probe, Some(Ok(())));
     let failing = facts.pod_probe.filter(|_| facts.expected)?.err()?;
     let read = facts.last_read.is_some_and(|read| read > failing.since);
-    // Without one that answers, readscope may reach no pod at its own address.
-    if read || now.since(failing.since) < FAILING_FOR || !scene.facts.iter().any(answers) {
-        return None;
-    }
     let alone = scene.facts.iter().filter(|facts| fails(facts)).count() == 1;
     let same = |(reason, time): &(FailureReason, Timestamp)| *reason == failing.reason && *time >= failing.since.wall;
     let its = alone && scene.failures.iter().any(same);
+    // Without one that answers, readscope may reach no pod at its own address.
+    if read || !its && now.since(failing.since) < FAILING_FOR || !scene.facts.iter().any(answers) {
+        return None;
+    }
     let name = facts.name;
     Some(ReplicaCondition {
         replica: Arc::clone(name),

@@ -286,6 +286,11 @@ fn a_ready_replica_whose_pod_probes_fail_cannot_serve() {
     story.look();
     let sentence = format!("{sentence}, and the failed probes through the Service are its; check that mysqld runs");
     assert_eq!(story.said(), [sentence]);
+    let mut at_once = Story::new();
+    at_once.fails(2);
+    at_once.failures.push((FailureReason::Timeout, Moment::at(at_once.second).wall));
+    at_once.passes(1.0);
+    assert_eq!(at_once.said().len(), 1, "it coincides");
     // Of two, none is blamed for the failures.
     story.fails(1);
     story.passes(10.0);
