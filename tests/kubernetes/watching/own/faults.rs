@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fs,
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -24,8 +25,20 @@ use crate::{
 };
 
 /// Quick enough for a busy machine to find a silent server. Two pod probes of a silent server are a condition.
-const OPTIONS: [&str; 8] =
-    ["--interval", "200ms", "--pod-probe-interval", "2s", "--timeout", "8s", "--burst-interval", "0s"];
+const OPTIONS: [&str; 12] = [
+    "--service",
+    "mysql/mysql-read",
+    "--web.listen-address",
+    "127.0.0.1:0",
+    "--interval",
+    "200ms",
+    "--pod-probe-interval",
+    "2s",
+    "--timeout",
+    "8s",
+    "--burst-interval",
+    "0s",
+];
 
 /// What the headline and one replica's conditions say.
 struct Said<'a> {
@@ -56,9 +69,8 @@ struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    fn of(lab: &'a Lab, options: &[&str]) -> Self {
-        let probe = lab.readscope("mysql/mysql-read", &[&OPTIONS, options].concat());
-        let mut story = Self { lab, probe };
+    fn of(lab: &'a Lab, kubeconfig: &Path) -> Self {
+        let mut story = Self { lab, probe: lab.run(kubeconfig, &OPTIONS) };
         story.is_well(3);
         story
     }
@@ -150,7 +162,7 @@ fn ready(lab: &Lab, pod: &str, change: &str) {
 #[test]
 fn the_headline_names_each_fault_and_what_to_do() {
     let lab = Lab::own();
-    let mut story = Story::of(&lab, &[]);
+    let mut story = Story::of(&lab, &lab.cluster().kubeconfig());
 
     let missing = |parts| Said { status: "degraded", condition: Some(("mysql-0", "missing")), parts };
     story.fault(
@@ -256,7 +268,10 @@ fn a_wrong_configuration_is_down_with_its_cause() {
     story.is_well(3);
 
     story.probe = lab.readscope("mysql/mysql-reads", &[]);
-    story.says("a Service that does not exist", &Said { status: "down", condition: None, parts: &["mysql-reads"] });
+    story.says(
+        "a Service that does not exist",
+        &Said { status: "down", condition: None, parts: &["the Service does not exist"] },
+    );
 }
 
 #[test]
@@ -265,9 +280,7 @@ fn nothing_is_said_where_nothing_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let link = Link::new();
     let kubeconfig = link.kubeconfig(&lab, folder.path());
-    let probe = lab.readscope_as(&kubeconfig, "mysql/mysql-read", &OPTIONS);
-    let mut story = Story { lab: &lab, probe };
-    story.is_well(3);
+    let mut story = Story::of(&lab, &kubeconfig);
     story.silent("a roll-out", |lab, probe| {
         lab.kubectl("-n mysql rollout restart statefulset/mysql");
         lab.settle();
