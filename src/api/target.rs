@@ -204,7 +204,7 @@ impl<'a> Target<'a> {
 /// The number of replicas that should serve, and how many of them answer.
 pub(super) fn expected_and_answering(target: &TargetSnapshot) -> [usize; 2] {
     let expected = target.replicas.iter().filter(|replica| replica.expected_share > 0.0 || replica.is_out());
-    let answers = |replica: &&ReplicaSnapshot| replica.reads > 0 && !target.is_silent(replica) && !replica.is_out();
+    let answers = |replica: &&ReplicaSnapshot| replica.reads > 0 && !target.is_silent(replica);
     let answering = expected.clone().filter(answers);
     [expected.count(), answering.count()]
 }

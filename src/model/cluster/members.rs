@@ -73,9 +73,13 @@ pub(super) fn members<'a>(
 ) -> Vec<Member> {
     let mut members: Vec<Member> =
         routing.endpoints.iter().filter_map(|endpoint| at(endpoint, service, tracked)).collect();
+    let mut wanted: Vec<Arc<str>> = Vec::new();
+    let mut here: Vec<&Arc<str>> = Vec::new();
     for (events, set) in sets.filter_map(|events| Some((events, events.set()?))) {
+        here.push(&set.name.name);
         for ordinal in set.ordinals().take(REPLICAS_MAX) {
             let name = set.name.sibling(&set.pod_name(ordinal));
+            wanted.push(Arc::clone(&name.name));
             let known = members.iter().position(|member| member.name == name.name);
             let pod = tracked.pod(&name);
             let at = match (known, pod) {
@@ -106,6 +110,13 @@ pub(super) fn members<'a>(
             }
         }
     }
+    // A pod that goes for good is not missing.
+    let goes = |member: &Member| {
+        let pod = tracked.pod(&service.sibling(&member.name));
+        let is_removed = pod.and_then(|pod| pod.statefulset.as_ref()).is_some_and(|set| here.contains(&set));
+        member.state == PodState::Terminating || is_removed && member.state != PodState::Ready
+    };
+    members.retain(|member| wanted.contains(&member.name) || !goes(member));
     members
 }
 
@@ -121,7 +132,8 @@ fn at(endpoint: &Routed, service: &ObjectName, tracked: &TrackedObjects) -> Opti
         member.uid = Some(Arc::clone(&pod.uid));
         member.state = match endpoint.standing {
             EndpointRouting::Terminating => PodState::Terminating,
-            EndpointRouting::NotReady => PodState::NotReady(Box::default()),
+            // Its pod would say whether it was ready before.
+            EndpointRouting::NotReady => PodState::Starting,
             EndpointRouting::Routed | EndpointRouting::Elsewhere => PodState::Ready,
         };
     }

@@ -127,7 +127,9 @@ impl TargetSnapshot {
     pub fn is_silent(&self, replica: &ReplicaSnapshot) -> bool {
         let missed = |notice: &TargetNotice| matches!(notice, TargetNotice::Silent { replica: name, .. } if *name == replica.name);
         let dead = |culprit: &Culprit| culprit.replica == replica.name && culprit.kind == CulpritKind::Dead;
-        self.notices.iter().any(missed) || self.verdict.culprits().iter().any(dead)
+        let unread = |condition: &ReplicaCondition| condition.kind.is_outage_of_reads();
+        let is_said = self.notices.iter().any(missed) || replica.conditions.iter().any(unread);
+        is_said || self.verdict.culprits().iter().any(dead)
     }
 }
 

@@ -494,7 +494,12 @@ impl Target {
 
     fn notices(&self) -> Vec<TargetNotice> {
         let (reads, replicas) = (self.replicas.reads(), self.replicas.len());
-        let silent = self.replicas.iter().filter(|replica| replica.silent);
+        // A condition says more.
+        let is_said = |replica: &Replica| {
+            let mut conditions = self.health.conditions().iter();
+            conditions.any(|condition| condition.replica == replica.name && condition.kind.is_outage_of_reads())
+        };
+        let silent = self.replicas.iter().filter(|replica| replica.silent && !is_said(replica));
         let silent = silent.map(|replica| silence(replica, reads, self.expected_replicas.expectation(), replicas));
         let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
         let overflow = overflow.then_some(TargetNotice::TooManyReplicas);

@@ -73,6 +73,17 @@ fn a_pod_that_starts_is_planned_in_a_scale_event() {
 }
 
 #[test]
+fn a_pod_that_is_scaled_away_is_not_missing() {
+    let mut story = Story::of(4);
+    story.at(6000.0).sees(set(3));
+    story.at(6000.2).sees(pod("mysql-3").running_since(1000.0).deleted_at(6000.0));
+    assert_eq!(states(&story), [PodState::Ready, PodState::Ready, PodState::Ready]);
+    // One of the others terminates and comes back.
+    story.at(6001.0).sees(pod("mysql-2").running_since(1000.0).deleted_at(6001.0));
+    assert_eq!(states(&story), [PodState::Ready, PodState::Ready, PodState::Terminating]);
+}
+
+#[test]
 fn a_roll_out_is_a_planned_step() {
     let mut story = Story::of(3);
     let Fact(mut rolling) = set(3);
