@@ -24,6 +24,11 @@ pub struct Target<'a> {
     pub reason: Option<Text<'a>>,
     pub probes: u64,
     pub failures: u64,
+    /// The latest probes, on which the verdict rests, and how many of them failed.
+    #[serde(default)]
+    pub recent_probes: usize,
+    #[serde(default)]
+    pub recent_failures: usize,
     /// In the order of [`FailureReason::ALL`].
     #[serde(default, serialize_with = "as_map", deserialize_with = "from_map")]
     pub failures_by_reason: Vec<(Text<'a>, u64)>,
@@ -154,6 +159,8 @@ impl<'a> Target<'a> {
             reason: Some(target.verdict.to_string().into()),
             probes: target.probes,
             failures: target.failed(),
+            recent_probes: target.failing.1,
+            recent_failures: target.failing.0,
             failures_by_reason: FailureReason::ALL
                 .into_iter()
                 .zip(target.failures)

@@ -17,7 +17,7 @@ mod target;
 mod trend;
 
 pub use notice::TargetNotice;
-pub use share_reason::{ShareBasis, ShareReason};
+pub use share_reason::ShareReason;
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
 pub use spec::{TargetId, TargetSpec};
 pub use trend::{Trend, TrendPoint};

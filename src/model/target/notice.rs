@@ -45,8 +45,8 @@ pub enum TargetNotice {
         reason: FailureReason,
         /// Since the condition began.
         failed: u64,
-        /// Probes since the condition began.
-        probes: u64,
+        /// Failed probes with this reason, and probes, in the window of the verdict.
+        recent: (usize, usize),
         /// Of the latest failure, with advice.
         text: String,
     },
@@ -152,12 +152,14 @@ impl fmt::Display for TargetNotice {
                 share * 100.0
             ),
             Self::Returned { replica } => write!(f, "{replica} gives reads again"),
-            Self::Failing { reason, failed: 1, probes: 1, text } => {
-                write!(f, "a probe failed ({reason}): {text}")
+            Self::Failing { reason, failed: 1, text, .. } => write!(f, "a probe failed ({reason}): {text}"),
+            // The window leaves out an outage that is over.
+            Self::Failing { reason, failed, recent: (0, _), text } => {
+                let failed = Count(*failed, "probe");
+                write!(f, "{failed} failed ({reason}), the last one less than a minute ago: {text}")
             }
-            Self::Failing { reason, failed, probes, text } => {
-                let probes = Count(*probes, "probe");
-                write!(f, "{failed} of the last {probes} failed ({reason}): {text}")
+            Self::Failing { reason, recent: (failed, probes), text, .. } => {
+                write!(f, "{failed} of the last {} failed ({reason}): {text}", Count(*probes, "probe"))
             }
             Self::Recovered { reason, failed, quiet } => {
                 write!(f, "no probe has failed ({reason}) for {} ({failed} failed before that)", HumanDuration(*quiet))

@@ -15,8 +15,6 @@ pub(crate) struct Replica {
     pub(crate) name: Arc<str>,
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) reads: u64,
-    /// Weighted by age, as of the target's last read; see `Replicas::record`.
-    pub(crate) recent_reads: f64,
     pub(crate) first_answer: Option<Moment>,
     pub(crate) last_answer: Option<Moment>,
     /// The pod at the last read, if it was known.
@@ -38,7 +36,6 @@ impl Replica {
             name,
             identity: None,
             reads: 0,
-            recent_reads: 0.0,
             first_answer: None,
             last_answer: None,
             pod_uid: None,
@@ -54,7 +51,6 @@ impl Replica {
     pub(crate) fn answered(&mut self, answer: Answer, reads: u64, now: Moment) {
         self.identity = Some(Arc::new(answer.identity));
         self.reads += 1;
-        self.recent_reads += 1.0;
         self.first_answer.get_or_insert(now);
         self.last_answer = Some(now);
         self.reads_then = reads;
@@ -63,7 +59,6 @@ impl Replica {
     /// Takes over the reads of the same server under its earlier name.
     pub(crate) fn absorb(&mut self, earlier: Self) {
         self.reads += earlier.reads;
-        self.recent_reads += earlier.recent_reads;
         self.stale_reads += earlier.stale_reads;
         self.first_answer = earlier.first_answer.into_iter().chain(self.first_answer).min();
         self.last_answer = self.last_answer.max(earlier.last_answer);

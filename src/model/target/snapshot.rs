@@ -4,18 +4,14 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{
-    notice::TargetNotice,
-    share_reason::{ShareBasis, ShareReason},
-    trend::Trend,
-};
+use super::{notice::TargetNotice, share_reason::ShareReason, trend::Trend};
 use crate::model::{
     base::{Moment, ObjectName},
     cluster::Routing,
     freshness::Lag,
     probe::{AnomalySeen, Failure, FailureReason, Identity, Latency, Pause, PodProbeCounts, Role, Unrouted},
     verdict::{
-        Culprit, CulpritKind, Outcome, Verdict,
+        Culprit, CulpritKind, Outcome, ShareBasis, Verdict,
         evidence::{Indices, ShareInterval},
     },
 };
@@ -54,6 +50,8 @@ pub struct TargetSnapshot {
     /// Sorted by name.
     pub replicas: Vec<ReplicaSnapshot>,
     pub share_basis: ShareBasis,
+    /// Failed probes, and probes, of the latest ones.
+    pub failing: (usize, usize),
     /// Absent without a Service, and until the routing is known.
     pub routing: Option<Routing>,
     /// False while pod probes may still find the servers of endpoints, which gives replicas their names.
@@ -74,12 +72,12 @@ pub struct ReplicaSnapshot {
     pub identity: Option<Arc<Identity>>,
     pub reads: u64,
     pub last_answer: Option<Moment>,
-    /// Of the recent reads, 0 to 1; a read has half the weight after 5 minutes. Absent before the first read.
+    /// Of the reads of `share_basis`, 0 to 1; absent without any.
     pub share: Option<f64>,
     /// 0 to 1.
     pub expected_share: f64,
-    /// Interval of the share among the expected replicas, valid at all times at once for 95 % of targets. It assumes a
-    /// constant share since the expectation or the alarm last changed. Absent if the replica is not compared.
+    /// Interval of the share, valid for 95 % of targets, from the same reads. It assumes that the share is constant over
+    /// them. Absent if the replica is not compared.
     pub share_interval: Option<ShareInterval>,
     pub why: ShareReason,
     /// Result of the last pod probe; absent before the first.

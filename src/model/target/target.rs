@@ -18,7 +18,6 @@ use super::{
     replica::Replica,
     replicas::Replicas,
     resequencer::Resequencer,
-    share_reason::ShareBasis,
     snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
     spec::TargetSpec,
 };
@@ -131,7 +130,7 @@ impl Target {
                 if failure.charge.is_some() {
                     self.bursts.end();
                 }
-                self.conditions.failed(reason, &failure.text_and_advice(), self.counters.probes, now, notices);
+                self.conditions.failed(reason, &failure.text_and_advice(), now, notices);
                 self.history.failed(FailureSeen::new(failure, started, finished));
                 (Err(reason), None)
             }
@@ -157,7 +156,7 @@ impl Target {
 
     pub(crate) fn skipped(&mut self, count: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
         self.counters.skipped += count;
-        self.conditions.skipped(count, self.counters.probes, now, notices);
+        self.conditions.skipped(count, now, notices);
     }
 
     pub(crate) fn paused(&mut self, pause: Option<Pause>, notices: &mut Vec<TargetNotice>) {
@@ -270,7 +269,7 @@ impl Target {
         self.forget_lags(now);
         let newly_expected = self.expected_replicas.tick(now);
         self.replicas.expect_from_now(&newly_expected);
-        self.conditions.tick(self.counters.probes, now, notices);
+        self.conditions.tick(&self.evaluator, now, notices);
         let after = self.spec.forget_after;
         let forgotten = self.replicas.forget(after, &self.expected_replicas, now);
         notices.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
@@ -343,10 +342,8 @@ impl Target {
             latency: self.latency.clone(),
             pod_probes: self.pod_probes.as_ref().map(PodProbes::counts),
             replicas: self.replica_snapshots(),
-            share_basis: ShareBasis {
-                reads: self.replicas.effective_reads(),
-                interval_reads: self.evaluator.interval_reads(),
-            },
+            share_basis: self.evaluator.share_basis(),
+            failing: self.evaluator.failing(),
             routing: self.expected_replicas.routing().cloned(),
             servers_known: self.servers_known(),
             last_reads: self.history.last_reads(),
@@ -363,7 +360,6 @@ impl Target {
     }
 
     fn replica_snapshots(&self) -> Vec<ReplicaSnapshot> {
-        let recent = self.replicas.recent_reads();
         let seen = self.replicas.iter().filter(|replica| replica.reads > 0).count();
         let knew_freshness = self.pod_probes.as_ref().is_some_and(PodProbes::knew_freshness);
         let snapshot = |replica: &Replica| ReplicaSnapshot {
@@ -371,7 +367,7 @@ impl Target {
             identity: replica.identity.clone(),
             reads: replica.reads,
             last_answer: replica.last_answer,
-            share: (recent > 0.0).then(|| replica.recent_reads / recent),
+            share: self.evaluator.share(&replica.name),
             expected_share: self.expected_replicas.expectation().share(&replica.name, seen),
             why: self.expected_replicas.why(&replica.name, seen),
             pod_probe_up: replica.pod_probe_up,
@@ -406,7 +402,7 @@ impl Target {
         let portless = portless.map(|routing| TargetNotice::NoPort { ports: Arc::clone(&routing.ports) });
         let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
         let paused = self.pause.clone().map(TargetNotice::ProbingPaused);
-        let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(self.counters.probes));
+        let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(&self.evaluator));
         let wrong = wrong.chain(portless).chain(nowhere).chain(silent).chain(overflow);
         wrong.chain(self.few_probes()).chain(unnamed).chain(self.replicas.version_skew()).collect()
     }
@@ -422,7 +418,6 @@ impl Target {
         self.latency.record(&answer.timings);
         let role = Role::of(answer.identity.read_only);
         self.counters.answered(role);
-        let probes = self.counters.probes;
         let (server_id, server_time, total) =
             (answer.identity.server_id, answer.identity.server_time, answer.timings.total);
         let (replica, changed) = self.replicas.record(answer, &self.expected_replicas, now);
@@ -447,12 +442,12 @@ impl Target {
             if let Some(check) = &mut self.check {
                 check.anomaly(&anomaly);
             }
-            self.conditions.anomaly(anomaly, probes, now, notices);
+            self.conditions.anomaly(anomaly, now, notices);
         }
         self.expected_replicas.answered(&name);
         if let Some(unrouted) = self.expected_replicas.unrouted(&name, started) {
             self.counters.unrouted[unrouted as usize] += 1;
-            self.conditions.unrouted(unrouted, &name, probes, now, notices);
+            self.conditions.unrouted(unrouted, &name, now, notices);
         }
         self.history.answered(AnswerSeen {
             time: finished.wall,

@@ -73,8 +73,8 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_replica_share",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
-        help: "Share of the recent reads that the replica answered, 0 to 1. A read has half the weight after 5 \
-               minutes.",
+        help: "Share of the reads that the replica answered, 0 to 1: of the last 1000 reads, or of those since the \
+               expected replicas or the alarm last changed or an outage ended.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| replica.share),
     },
     Definition {

@@ -2,7 +2,7 @@
 
 import * as timeline from "./timeline.js";
 import {
-  $, age, attribute, clock, colour, count, counted, duration, each, el, onWidth, percent, plain, put, row, seconds, shown, step, svg,
+  $, against, age, attribute, clock, colour, count, counted, duration, each, el, ofLast, onWidth, percent, plain, put, row, seconds, shown, step, svg,
 } from "./dom.js";
 
 /** Reads on the tape. */
@@ -10,6 +10,9 @@ export const TAPE_MAX = 50;
 
 /** Points of the evidence over time. Above this number, every other older point is dropped. */
 const TREND_MAX = 480;
+
+/** What is wrong with the share of a culprit. */
+const WRONG = { dead: "no reads", starved: "too few", hot: "too many" };
 
 const MARKS = { balanced: "✓", unbalanced: "!", undecided: "?" };
 
@@ -61,13 +64,13 @@ function verdict(target) {
   const reason = target.reason?.replace(/^(Balanced|Unbalanced|Undecided): /, "");
   put($("reason"), reason ?? (target.probes === 0 ? "The first probe has not finished yet." : ""), 1000);
   put($("fig-replicas"), `${target.replicas_answering} of ${target.replicas_expected}`);
-  put($("fig-evidence"), target.evidence_seconds === null ? "–" : `${duration(target.evidence_seconds)} of ${duration(target.threshold_seconds)}`);
-  put($("fig-failing"), percent(target.probes ? target.failures / target.probes : null));
+  put($("fig-evidence"), against(target.evidence_seconds, target.threshold_seconds));
+  put($("fig-failing"), ofLast(target));
   put($("fig-probes"), count(target.probes));
 }
 
 function notices(target) {
-  // The verdict is shown above.
+  // The sentence above has the verdict.
   const current = target.notices.filter((text) => text !== target.reason).map((text) => ["notice", text]);
   // Anomalies that ended.
   const past = (target.anomalies ?? []).filter(({ reason }) => reason && !target.notices.some((text) => text.startsWith(reason)));
@@ -94,10 +97,10 @@ function shares(target) {
   const size = step(Math.min(1, most * 1.08), 4);
   const end = Math.min(1, Math.ceil((most * 1.04) / size) * size);
   const ticks = [];
-  for (let at = 0; at <= end + 1e-9; at += size) ticks.push([at / end, `${+(at * 100).toFixed(1)}`]);
+  for (let at = 0; at <= end + 1e-9; at += size) ticks.push([at / end, `${+(at * 100).toFixed(1)}${at + size > end + 1e-9 ? " %" : ""}`]);
   axis($("axis"), ticks);
   each($("shares"), target.replicas, (replica) => replica.replica, (replica) => {
-    const line = row("name", "track-cell", "n strong", "n wide", "n wide");
+    const line = row("name", "track-cell", "n strong", "n wide", "n");
     const [name, track] = line.cells;
     name.append(...named(replica.replica));
     track.append(el("div", { class: "track", "aria-hidden": "true" }, el("i", { class: `fill ${colour(replica.replica)}` }), el("i", { class: "whisker" }), el("i", { class: "expected" })));
@@ -118,7 +121,7 @@ function shares(target) {
     put(interval, known ? `${percent(replica.share_lower)} to ${percent(replica.share_upper)}` : "–");
     put(expected, percent(replica.expected_share));
     const wrong = target.culprits?.find((culprit) => culprit.replica === replica.replica)?.kind;
-    for (const node of [line, line.cells[0]]) attribute(node, "data-wrong", wrong);
+    for (const node of [line, line.cells[0]]) attribute(node, "data-wrong", WRONG[wrong] ?? wrong);
     attribute(line, "title", replica.why && plain(replica.why));
   });
   const whys = [...new Set(target.replicas.map((replica) => replica.why))];
@@ -214,11 +217,11 @@ function latency(target) {
 function replicas(target, now) {
   const endpoints = new Map((target.routing?.endpoints ?? []).map((endpoint) => [endpoint.replica, endpoint]));
   each($("replicas"), target.replicas, (replica) => replica.replica, (replica) => {
-    const line = row("name", "n", "", "mono cut", "n", "n", "", "", "n");
+    const line = row("name", "", "", "n", "n", "", "n", "mono cut", "n");
     line.cells[0].append(...named(replica.replica));
     return line;
   }, (line, replica) => {
-    const [, id, role, version, reads, lag, podProbe, routed] = line.cells;
+    const [, podProbe, routed, reads, lag, role, id, version] = line.cells;
     const endpoint = endpoints.get(replica.replica);
     put(id, replica.server_id ?? "–");
     put(role, replica.role ?? "–");
