@@ -94,6 +94,16 @@ pub struct Replica<'a> {
     pub pod_probe_up: Option<bool>,
     pub gtid_executed: Option<Text<'a>>,
     pub last_answer: Option<Time>,
+    /// Set while the replica is much slower than the others.
+    pub slow: Option<Slow<'a>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slow<'a> {
+    pub since: Time,
+    pub median_seconds: f64,
+    pub others_median_seconds: f64,
+    pub text: Text<'a>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -238,6 +248,12 @@ impl<'a> Replica<'a> {
             pod_probe_up: replica.pod_probe_up,
             gtid_executed: optional(identity.and_then(|identity| identity.gtid_executed.as_ref())),
             last_answer: replica.last_answer.map(|moment| Time(moment.wall)),
+            slow: replica.slow.map(|slow| Slow {
+                since: Time(slow.since.wall),
+                median_seconds: slow.median.as_secs_f64(),
+                others_median_seconds: slow.others.as_secs_f64(),
+                text: format!("{} {slow}", replica.name).into(),
+            }),
         }
     }
 }

@@ -28,8 +28,8 @@ pub use probe::{
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;
 pub use target::{
-    AnswerSeen, FailureSeen, ReplicaSnapshot, ShareReason, TargetId, TargetNotice, TargetSnapshot, TargetSpec, Trend,
-    TrendPoint,
+    AnswerSeen, FailureSeen, ReplicaSnapshot, ShareReason, Slow, TargetId, TargetNotice, TargetSnapshot, TargetSpec,
+    Trend, TrendPoint,
 };
 pub use verdict::evidence;
 pub use verdict::{

@@ -11,6 +11,7 @@ mod replica;
 mod replicas;
 mod resequencer;
 mod share_reason;
+mod slowness;
 mod snapshot;
 mod spec;
 mod target;
@@ -18,6 +19,7 @@ mod trend;
 
 pub use notice::TargetNotice;
 pub use share_reason::ShareReason;
+pub use slowness::Slow;
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
 pub use spec::{TargetId, TargetSpec};
 pub use trend::{Trend, TrendPoint};

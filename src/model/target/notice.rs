@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+use super::slowness::Slow;
 use crate::model::{
     base::{Count, HumanDuration, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity},
     cluster::{Matching, Port, Rule},
@@ -39,6 +40,13 @@ pub enum TargetNotice {
         missed: u64,
     },
     Returned {
+        replica: Arc<str>,
+    },
+    Slow {
+        replica: Arc<str>,
+        slow: Slow,
+    },
+    NoLongerSlow {
         replica: Arc<str>,
     },
     Failing {
@@ -104,6 +112,7 @@ impl TargetNotice {
             | Self::Appeared { .. }
             | Self::Forgotten { .. }
             | Self::Returned { .. }
+            | Self::NoLongerSlow { .. }
             | Self::Recovered { .. }
             | Self::OnTime { .. }
             | Self::CheckWaits(_)
@@ -113,6 +122,7 @@ impl TargetNotice {
             Self::Anomaly { .. }
             | Self::FewProbes(_)
             | Self::Silent { .. }
+            | Self::Slow { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
             | Self::ProbingPaused(_)
@@ -152,6 +162,10 @@ impl fmt::Display for TargetNotice {
                 share * 100.0
             ),
             Self::Returned { replica } => write!(f, "{replica} gives reads again"),
+            Self::Slow { replica, slow } => {
+                write!(f, "{replica} {slow}; check the CPU limit, the load, the disk and the network of its pod")
+            }
+            Self::NoLongerSlow { replica } => write!(f, "{replica} answers as fast as the others again"),
             Self::Failing { reason, failed: 1, text, .. } => write!(f, "a probe failed ({reason}): {text}"),
             // The window leaves out an outage that is over.
             Self::Failing { reason, failed, recent: (0, _), text } => {

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use super::slowness::{Slow, Slowness};
 use crate::model::{
-    base::Moment,
+    base::{Histogram, Moment},
     freshness::Lag,
     probe::{Answer, Identity},
     verdict::Expectation,
 };
+
+/// Of the reads of one replica, in seconds.
+const READ_BOUNDS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
 
 /// Exists from its first read, or from the start if it is expected.
 #[derive(Debug)]
@@ -28,6 +32,11 @@ pub(crate) struct Replica {
     /// Lag at the start of the last answered probe or pod probe.
     pub(crate) lag: Option<(Moment, Lag)>,
     pub(crate) stale_reads: u64,
+    /// Durations without the time to resolve the address.
+    pub(crate) durations: Histogram,
+    pub(crate) slowness: Slowness,
+    /// As of the last tick.
+    pub(crate) slow: Option<Slow>,
 }
 
 impl Replica {
@@ -45,6 +54,9 @@ impl Replica {
             pod_probe_up: None,
             lag: None,
             stale_reads: 0,
+            durations: Histogram::new(&READ_BOUNDS),
+            slowness: Slowness::default(),
+            slow: None,
         }
     }
 
@@ -60,6 +72,7 @@ impl Replica {
     pub(crate) fn absorb(&mut self, earlier: Self) {
         self.reads += earlier.reads;
         self.stale_reads += earlier.stale_reads;
+        self.durations.add(&earlier.durations);
         self.first_answer = earlier.first_answer.into_iter().chain(self.first_answer).min();
         self.last_answer = self.last_answer.max(earlier.last_answer);
         self.identity = self.identity.take().or(earlier.identity);

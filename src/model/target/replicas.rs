@@ -73,7 +73,7 @@ impl Replicas {
         answer: Answer,
         expected_replicas: &ExpectedReplicas,
         now: Moment,
-    ) -> (&Replica, Option<Anomaly>) {
+    ) -> (&mut Replica, Option<Anomaly>) {
         let name = self.recognise(&answer.identity, expected_replicas, now);
         self.reads += 1;
         let replica =

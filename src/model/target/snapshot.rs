@@ -4,9 +4,9 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{notice::TargetNotice, share_reason::ShareReason, trend::Trend};
+use super::{notice::TargetNotice, share_reason::ShareReason, slowness::Slow, trend::Trend};
 use crate::model::{
-    base::{Moment, ObjectName},
+    base::{Histogram, Moment, ObjectName},
     cluster::Routing,
     freshness::Lag,
     probe::{AnomalySeen, Failure, FailureReason, Identity, Latency, Pause, PodProbeCounts, Role, Unrouted},
@@ -86,6 +86,10 @@ pub struct ReplicaSnapshot {
     pub lag: Option<Lag>,
     /// Through the Service; absent until stale reads can be recognised.
     pub stale_reads: Option<u64>,
+    /// Of its reads, without the time to resolve the address.
+    pub durations: Histogram,
+    /// Set while it is much slower than the others.
+    pub slow: Option<Slow>,
 }
 
 #[derive(Clone, Debug)]

@@ -18,6 +18,7 @@ use super::{
     replica::Replica,
     replicas::Replicas,
     resequencer::Resequencer,
+    slowness::LatestReads,
     snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
     spec::TargetSpec,
 };
@@ -43,6 +44,7 @@ pub(crate) struct Target {
     counters: ReadCounters,
     history: ReadHistory,
     latency: Latency,
+    latest_reads: LatestReads,
     conditions: Conditions,
     pause: Option<Pause>,
     skewed: bool,
@@ -68,6 +70,7 @@ impl Target {
             counters: ReadCounters::default(),
             history: ReadHistory::default(),
             latency: Latency::default(),
+            latest_reads: LatestReads::default(),
             conditions: Conditions::default(),
             pause: None,
             skewed: false,
@@ -276,6 +279,7 @@ impl Target {
         self.expect(now);
         notices.extend(self.check.as_mut().and_then(Check::waits).map(TargetNotice::CheckWaits));
         self.silence(notices);
+        self.slowness(now, notices);
         notices.extend(self.new_verdict());
         self.history.tick(self.evaluator.evidence_seconds(), &self.counters, now);
         let skew = self.replicas.version_skew();
@@ -374,6 +378,8 @@ impl Target {
             lag: replica.lag.map(|(_, lag)| lag),
             stale_reads: knew_freshness.then_some(replica.stale_reads),
             share_interval: self.evaluator.interval(&replica.name),
+            durations: replica.durations.clone(),
+            slow: replica.slow,
         };
         self.replicas.iter().map(snapshot).collect()
     }
@@ -388,6 +394,10 @@ impl Target {
         let (reads, replicas) = (self.replicas.reads(), self.replicas.len());
         let silent = self.replicas.iter().filter(|replica| replica.silent);
         let silent = silent.map(|replica| silence(replica, reads, self.expected_replicas.expectation(), replicas));
+        let slow = self
+            .replicas
+            .iter()
+            .filter_map(|replica| Some(TargetNotice::Slow { replica: Arc::clone(&replica.name), slow: replica.slow? }));
         let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
         let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
         let routing = self.expected_replicas.routing();
@@ -403,7 +413,7 @@ impl Target {
         let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
         let paused = self.pause.clone().map(TargetNotice::ProbingPaused);
         let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(&self.evaluator));
-        let wrong = wrong.chain(portless).chain(nowhere).chain(silent).chain(overflow);
+        let wrong = wrong.chain(portless).chain(nowhere).chain(silent).chain(slow).chain(overflow);
         wrong.chain(self.few_probes()).chain(unnamed).chain(self.replicas.version_skew()).collect()
     }
 
@@ -420,8 +430,12 @@ impl Target {
         self.counters.answered(role);
         let (server_id, server_time, total) =
             (answer.identity.server_id, answer.identity.server_time, answer.timings.total);
+        let without_resolving = total.saturating_sub(answer.timings.resolve);
         let (replica, changed) = self.replicas.record(answer, &self.expected_replicas, now);
         let name = Arc::clone(&replica.name);
+        replica.durations.record(without_resolving);
+        replica.slowness.observe(&name, without_resolving, &self.latest_reads, now);
+        self.latest_reads.push(&name, without_resolving);
         if let (1, Some(identity)) = (replica.reads, &replica.identity) {
             notices.push(match &*name {
                 OTHER => TargetNotice::TooManyReplicas,
@@ -550,6 +564,19 @@ impl Target {
 
     fn few_probes(&self) -> Option<TargetNotice> {
         self.evaluator.few_probes().map(TargetNotice::FewProbes)
+    }
+
+    fn slowness(&mut self, now: Moment, notices: &mut Vec<TargetNotice>) {
+        for replica in self.replicas.iter_mut() {
+            let slow = replica.slowness.slow(now);
+            if slow.is_some() != std::mem::replace(&mut replica.slow, slow).is_some() {
+                let replica = Arc::clone(&replica.name);
+                notices.push(match slow {
+                    Some(slow) => TargetNotice::Slow { replica, slow },
+                    None => TargetNotice::NoLongerSlow { replica },
+                });
+            }
+        }
     }
 
     fn silence(&mut self, notices: &mut Vec<TargetNotice>) {

@@ -78,6 +78,19 @@ pub(super) const METRICS: &[Definition] = &[
         read: |snapshot, family| each_replica(snapshot, family, |replica| replica.share),
     },
     Definition {
+        name: "readscope_replica_read_duration_seconds",
+        kind: Kind::Histogram,
+        labels: &["target", "replica"],
+        help: "Duration of the replica's reads: connection, login and query, without the time to resolve the address.",
+        read: |snapshot, family| {
+            for target in &snapshot.targets {
+                for replica in &target.replicas {
+                    family.histogram(&[&target.name, &replica.name], &replica.durations);
+                }
+            }
+        },
+    },
+    Definition {
         name: "readscope_replica_expected_share",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
