@@ -60,6 +60,8 @@ impl Cluster {
         updates: &mut Updates,
     ) {
         self.watches.keep(watches);
+        let watches = &self.watches;
+        self.index.leave(|namespace| !watches.keep_open(Kind::StatefulSet, namespace));
         self.services.clone_from(&services);
         self.sets.retain(|_, behind| {
             behind.retain(|service| services.contains(service));

@@ -253,9 +253,28 @@ impl Index {
         let events = self.scale_events.get_mut(name).filter(|events| events.set().is_some());
         let Some(events) = events else { return };
         let steps = events.deleted(&self.tracked, seen, now);
-        self.stems.retain(|_, of| of != name);
         self.record(name, steps, updates);
         self.sync(name, None, seen, now, updates);
+        self.keep_past(name);
+    }
+
+    /// The objects of these namespaces are no longer received.
+    pub(crate) fn leave(&mut self, is_left: impl Fn(&Arc<str>) -> bool) {
+        let of_left =
+            |(name, events): &(&ObjectName, &mut ScaleEvents)| events.set().is_some() && is_left(&name.namespace);
+        let mut left = Vec::new();
+        for (name, events) in self.scale_events.iter_mut().filter(of_left) {
+            events.left();
+            left.push(name.clone());
+        }
+        for name in left {
+            self.keep_past(&name);
+        }
+    }
+
+    /// Scale events and measures stay for a time.
+    fn keep_past(&mut self, name: &ObjectName) {
+        self.stems.retain(|_, of| of != name);
         self.deleted.push_back(name.clone());
         if self.deleted.len() > DELETED_MAX
             && let Some(oldest) = self.deleted.pop_front()
