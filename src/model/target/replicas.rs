@@ -51,6 +51,10 @@ impl Replicas {
         self.by_name.values().map(AsRef::as_ref)
     }
 
+    pub(crate) fn get(&self, name: &str) -> Option<&Replica> {
+        self.by_name.get(name).map(AsRef::as_ref)
+    }
+
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Replica> {
         self.by_name.get_mut(name).map(AsMut::as_mut)
     }

@@ -225,7 +225,7 @@ mod tests {
             ("a third waits", |random, _| if random.random_bool(0.3) { 1.0 } else { 0.004 }),
             ("half of them wait", |random, _| if random.random_bool(0.5) { 1.0 } else { 0.004 }),
             ("all are slow at times", |random, now| {
-                let mean = if (now / 90.0) as u64 % 2 == 0 { 0.004 } else { 1.0 };
+                let mean = if now % 180.0 < 90.0 { 0.004 } else { 1.0 };
                 mean / 2.0 + exponential(random, mean)
             }),
         ];

@@ -336,7 +336,7 @@ impl Target {
             primary_reads: counters.primary_reads,
             unrouted: counters.unrouted,
             anomalies: self.anomalies(),
-            verdict: self.evaluator.verdict(),
+            verdict: self.verdict(),
             evidence_seconds: self.evaluator.evidence_seconds(),
             threshold_seconds: self.evaluator.threshold_seconds(),
             alarms: self.evaluator.alarms(),
@@ -410,7 +410,7 @@ impl Target {
         let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
         let portless = routing.filter(|routing| self.port().is_none() && !routing.ports.is_empty());
         let portless = portless.map(|routing| TargetNotice::NoPort { ports: Arc::clone(&routing.ports) });
-        let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
+        let alarm = Some(self.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
         let paused = self.pause.clone().map(TargetNotice::ProbingPaused);
         let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(&self.evaluator));
         let wrong = wrong.chain(portless).chain(nowhere).chain(silent).chain(slow).chain(overflow);
@@ -550,6 +550,12 @@ impl Target {
         not_ready.or_else(terminating).or_else(joining).or_else(nowhere)
     }
 
+    /// Its sentence counts the replicas that answer as `replicas_answering` does.
+    fn verdict(&self) -> Verdict {
+        self.evaluator
+            .verdict(|name| self.replicas.get(name).is_some_and(|replica| replica.reads > 0 && !replica.silent))
+    }
+
     /// `None` if the last notice reported the same verdict.
     fn new_verdict(&mut self) -> Option<TargetNotice> {
         let kind = self.evaluator.kind();
@@ -559,7 +565,7 @@ impl Target {
             return None;
         }
         self.noticed = Some(kind);
-        Some(TargetNotice::Verdict(self.evaluator.verdict()))
+        Some(TargetNotice::Verdict(self.verdict()))
     }
 
     fn few_probes(&self) -> Option<TargetNotice> {

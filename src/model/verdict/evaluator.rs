@@ -209,13 +209,14 @@ impl Evaluator {
         }
     }
 
-    pub(crate) fn verdict(&self) -> Verdict {
+    /// `answers`: whether an expected replica answers now.
+    pub(crate) fn verdict(&self, answers: impl Fn(&str) -> bool) -> Verdict {
         let replicas = self.weights.len();
         let evidence_seconds = self.detector.evidence_seconds();
         Verdict::Undecided(match self.kind() {
             VerdictKind::Balanced => {
-                let missing = self.indices().map_or(0, |indices| indices.missing);
-                return Verdict::Balanced(AllAnswer { answering: replicas - missing, replicas, listed: self.listed });
+                let answering = self.names[..replicas].iter().filter(|name| answers(name)).count();
+                return Verdict::Balanced(AllAnswer { answering, replicas, listed: self.listed });
             }
             VerdictKind::Unbalanced => {
                 let culprits = self.detector.culprits().iter().map(|suspect| self.culprit(suspect)).collect();
