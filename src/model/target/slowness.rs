@@ -5,8 +5,8 @@
 //! a read of this replica is long with the same probability as a read of the others, estimated from the same latest
 //! reads and at least [`LONG_MIN`]; the alternative is [`LONG_IF_SLOW`]. The mean number of a replica's reads between
 //! false alarms is then at least e^[`ALARM`] (Lorden, 1971), whatever the distribution of durations is. A slowdown of all
-//! replicas makes the reads of the others long too, and soon raises their median. A short pause of one replica ends
-//! before [`LASTS`].
+//! replicas makes the reads of the others long too, and raises their median before [`OTHERS_MAX`] of them were read. A
+//! short pause of one replica ends before [`LASTS`].
 
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
@@ -42,9 +42,14 @@ const FORGET_AFTER: Duration = Duration::from_secs(300);
 
 const OWN: usize = 9;
 
-/// The latest reads of a target, newest last.
+/// The latest reads of a target.
 #[derive(Debug, Default)]
-pub(crate) struct LatestReads(VecDeque<(Arc<str>, Duration)>);
+pub(crate) struct LatestReads {
+    /// Newest last, at most [`LATEST`].
+    reads: VecDeque<(Arc<str>, Duration)>,
+    /// Of all replicas since the start.
+    count: usize,
+}
 
 /// The reads of one replica, compared with those of the others.
 #[derive(Clone, Debug)]
@@ -55,6 +60,8 @@ pub(crate) struct Slowness {
     score: f64,
     /// The first of the long reads behind the score.
     since: Moment,
+    /// Number of reads of others before it.
+    others_before: usize,
     last: Moment,
     /// Median of the others at the last read.
     others: Duration,
@@ -72,17 +79,18 @@ pub struct Slow {
 
 impl LatestReads {
     pub(crate) fn push(&mut self, replica: &Arc<str>, duration: Duration) {
-        if self.0.len() == LATEST {
-            self.0.pop_front();
+        if self.reads.len() == LATEST {
+            self.reads.pop_front();
         }
-        self.0.push_back((Arc::clone(replica), duration));
+        self.reads.push_back((Arc::clone(replica), duration));
+        self.count += 1;
     }
 
     /// Median of the other replicas' reads, and the probability of a long one.
     #[expect(clippy::cast_precision_loss, reason = "at most OTHERS_MAX")]
     fn others(&self, replica: &str) -> Option<(Duration, f64)> {
         let (mut all, mut count) = ([Duration::ZERO; OTHERS_MAX], 0);
-        let newest = self.0.iter().rev().filter(|(name, _)| **name != *replica);
+        let newest = self.reads.iter().rev().filter(|(name, _)| **name != *replica);
         for ((_, duration), place) in newest.zip(&mut all) {
             *place = *duration;
             count += 1;
@@ -107,7 +115,8 @@ fn is_long(duration: Duration, others: Duration) -> bool {
 impl Default for Slowness {
     fn default() -> Self {
         let (own, others) = ([Duration::ZERO; OWN], Duration::ZERO);
-        Self { own, reads: 0, score: 0.0, since: Moment::START, last: Moment::START, others, slow: false }
+        let (since, last) = (Moment::START, Moment::START);
+        Self { own, reads: 0, score: 0.0, since, others_before: 0, last, others, slow: false }
     }
 }
 
@@ -118,6 +127,7 @@ impl Slowness {
             *self = Self::default();
         }
         self.last = now;
+        let others_now = latest.count.saturating_sub(self.reads);
         self.own[self.reads % OWN] = duration;
         self.reads += 1;
         let Some((others, chance)) = latest.others(replica) else { return };
@@ -131,10 +141,12 @@ impl Slowness {
         self.score = (before + gain).clamp(0.0, SCORE_MAX);
         if before <= 0.0 {
             self.since = now;
+            self.others_before = others_now;
         }
+        let same_time = others_now.saturating_sub(self.others_before) >= OTHERS_MAX && now.since(self.since) >= LASTS;
         if self.score <= 0.0 {
             self.slow = false;
-        } else if self.score >= ALARM && now.since(self.since) >= LASTS {
+        } else if self.score >= ALARM && same_time {
             self.slow |= is_long(self.median(), others);
         }
     }
@@ -295,8 +307,8 @@ mod tests {
     fn a_comparison_takes_no_memory() {
         let mut story = Story::new(3, 7);
         (0..100).for_each(|_| _ = story.read(1.0, |_, _| 0.004));
-        let capacity = story.latest.0.capacity();
+        let capacity = story.latest.reads.capacity();
         (0..1000).for_each(|_| _ = story.read(1.0, |_, _| 0.004));
-        assert_eq!((story.latest.0.len(), story.latest.0.capacity()), (LATEST, capacity));
+        assert_eq!((story.latest.reads.len(), story.latest.reads.capacity()), (LATEST, capacity));
     }
 }
