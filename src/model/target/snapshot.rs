@@ -4,7 +4,10 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{notice::TargetNotice, share_reason::ShareReason, slowness::Slow, trend::Trend};
+use super::{
+    condition::ReplicaCondition, notice::TargetNotice, share_reason::ShareReason, slowness::Slow, status::Status,
+    trend::Trend,
+};
 use crate::model::{
     base::{Histogram, Moment, ObjectName},
     cluster::Routing,
@@ -24,6 +27,9 @@ pub struct TargetSnapshot {
     pub service: Option<ObjectName>,
     /// False after 10 failures in a row.
     pub up: bool,
+    pub status: Status,
+    /// The worse of status and verdict, in one sentence.
+    pub headline: String,
     pub probes: u64,
     /// By `FailureReason as usize`.
     pub failures: [u64; FailureReason::ALL.len()],
@@ -90,6 +96,8 @@ pub struct ReplicaSnapshot {
     pub durations: Histogram,
     /// Set while it is much slower than the others.
     pub slow: Option<Slow>,
+    /// The worst first.
+    pub conditions: Vec<ReplicaCondition>,
 }
 
 #[derive(Clone, Debug)]
@@ -127,6 +135,12 @@ impl TargetSnapshot {
 }
 
 impl ReplicaSnapshot {
+    /// It should serve and does not.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.kind.is_outage())
+    }
+
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         self.identity.as_ref().map(|identity| Role::of(identity.read_only))
