@@ -55,6 +55,10 @@ pub struct TargetSummary<'a> {
     pub reason: Option<Text<'a>>,
     pub probes: u64,
     pub failures: u64,
+    #[serde(default)]
+    pub recent_probes: usize,
+    #[serde(default)]
+    pub recent_failures: usize,
     pub evidence_seconds: Option<f64>,
     pub threshold_seconds: Option<f64>,
     pub replicas_expected: usize,
@@ -148,6 +152,8 @@ impl<'a> TargetSummary<'a> {
             reason: Some(target.verdict.to_string().into()),
             probes: target.probes,
             failures: target.failed(),
+            recent_probes: target.failing.1,
+            recent_failures: target.failing.0,
             evidence_seconds: Some(target.evidence_seconds),
             threshold_seconds: Some(target.threshold_seconds),
             replicas_expected,
@@ -169,6 +175,8 @@ impl<'a> From<&Target<'a>> for TargetSummary<'a> {
             reason: target.reason.clone(),
             probes: target.probes,
             failures: target.failures,
+            recent_probes: target.recent_probes,
+            recent_failures: target.recent_failures,
             evidence_seconds: target.evidence_seconds,
             threshold_seconds: target.threshold_seconds,
             replicas_expected: target.replicas_expected,

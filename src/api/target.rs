@@ -27,6 +27,11 @@ pub struct Target<'a> {
     pub reason: Option<Text<'a>>,
     pub probes: u64,
     pub failures: u64,
+    /// The latest probes, on which the verdict rests, and how many of them failed.
+    #[serde(default)]
+    pub recent_probes: usize,
+    #[serde(default)]
+    pub recent_failures: usize,
     /// In the order of [`FailureReason::ALL`].
     #[serde(default, serialize_with = "as_map", deserialize_with = "from_map")]
     pub failures_by_reason: Vec<(Text<'a>, u64)>,
@@ -92,8 +97,18 @@ pub struct Replica<'a> {
     pub pod_probe_up: Option<bool>,
     pub gtid_executed: Option<Text<'a>>,
     pub last_answer: Option<Time>,
+    /// Set while the replica is much slower than the others.
+    pub slow: Option<Slow<'a>>,
     /// The worst first.
     pub conditions: Vec<Condition<'a>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slow<'a> {
+    pub since: Time,
+    pub median_seconds: f64,
+    pub others_median_seconds: f64,
+    pub text: Text<'a>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -172,6 +187,8 @@ impl<'a> Target<'a> {
             reason: Some(target.verdict.to_string().into()),
             probes: target.probes,
             failures: target.failed(),
+            recent_probes: target.failing.1,
+            recent_failures: target.failing.0,
             failures_by_reason: FailureReason::ALL
                 .into_iter()
                 .zip(target.failures)
@@ -251,6 +268,12 @@ impl<'a> Replica<'a> {
             pod_probe_up: replica.pod_probe_up,
             gtid_executed: optional(identity.and_then(|identity| identity.gtid_executed.as_ref())),
             last_answer: replica.last_answer.map(|moment| Time(moment.wall)),
+            slow: replica.slow.map(|slow| Slow {
+                since: Time(slow.since.wall),
+                median_seconds: slow.median.as_secs_f64(),
+                others_median_seconds: slow.others.as_secs_f64(),
+                text: format!("{} {slow}", replica.name).into(),
+            }),
             conditions: replica.conditions.iter().map(Condition::of).collect(),
         }
     }

@@ -28,11 +28,12 @@ pub use probe::{
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;
 pub use target::{
-    AnswerSeen, ConditionKind, FailureSeen, ReplicaCondition, ReplicaSnapshot, ShareBasis, ShareReason, Status,
-    TargetId, TargetNotice, TargetSnapshot, TargetSpec, Trend, TrendPoint,
+    AnswerSeen, ConditionKind, FailureSeen, ReplicaCondition, ReplicaSnapshot, ShareReason, Slow, Status, TargetId,
+    TargetNotice, TargetSnapshot, TargetSpec, Trend, TrendPoint,
 };
 pub use verdict::evidence;
 pub use verdict::{
     AllAnswer, CheckResult, CheckRules, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError,
-    Expected, FewProbes, Outcome, Undecided, UndecidedReason, UnderWay, Verdict, VerdictRules, dirichlet_ln_evidence,
+    Expected, FewProbes, Outcome, ShareBasis, Since, Undecided, UndecidedReason, UnderWay, Verdict, VerdictRules,
+    dirichlet_ln_evidence,
 };

@@ -42,7 +42,7 @@ test("the page shows the data of the API", async () => {
   const [, word, reason] = /^(\w+): (.*)$/.exec(target.headline);
   assert.deepEqual([shown.verdict, shown.reason], [word, reason]);
   assert.match(shown.title, /mysql\/mysql-read · readscope$/);
-  assert.deepEqual(shown.replicas.map((row) => row.slice(0, 5)), target.replicas.map((replica) =>
+  assert.deepEqual(shown.replicas.map((row) => [row[0], row[6], row[5], row[7], row[3]]), target.replicas.map((replica) =>
     [replica.replica, String(replica.server_id ?? "–"), replica.role ?? "–", replica.version ?? "–", spaced(replica.reads)]));
   assert.deepEqual(shown.shares.map((row) => [row[0], row[2], row[4]]), target.replicas.map((replica) =>
     [replica.replica, replica.share === null ? "–" : percent(replica.share), percent(replica.expected_share)]));

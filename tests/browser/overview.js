@@ -26,6 +26,8 @@ const target = (name, at) => ({
   reason: at === 250 ? "mysql-2 gives too little" : null,
   probes: 1000,
   failures: at === 3 ? 50 : 0,
+  recent_probes: 200,
+  recent_failures: at === 3 ? 10 : 0,
   evidence_seconds: at,
   threshold_seconds: 2592000,
   replicas_expected: 3,
@@ -48,8 +50,8 @@ test("many targets are listed, the worst first, each with its own address", asyn
     return rows.length === NAMES.length && rows;
   });
   assert.deepEqual(rows.slice(0, 2).map((row) => row.slice(0, 4)), [
-    ["shop-5/mysql-read", "downno read since 3 s", "3 of 3", "0.0 %"],
-    ["shop-250/mysql-read", "unbalancedmysql-2 gives too little", "2 of 3", "0.0 %"],
+    ["shop-5/mysql-read", "downno read since 3 s", "3 of 3", "0 of the last 200"],
+    ["shop-250/mysql-read", "unbalancedmysql-2 gives too little", "2 of 3", "0 of the last 200"],
   ]);
   assert.equal(rows.findIndex((row) => row[0] === "shop-3/mysql-read"), 2);
   assert.equal(await page.locator("#targets b").count(), 0);

@@ -114,6 +114,22 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
+test("a phone shows the expected share, the pod probe and the routing of every replica without scrolling", async () => {
+  for (const width of [360, 390]) {
+    const page = await open(stage.url, { width, height: 844 });
+    for (const scene of story) {
+      await play(scene, page);
+      const hidden = await page.evaluate(() => [["shares", [0, 2, 4]], ["replicas", [0, 1, 2]]].flatMap(([id, columns]) =>
+        [...document.getElementById(id).rows].flatMap((row) => columns.map((column) => row.cells[column])).filter((cell) => {
+          const box = cell.getBoundingClientRect();
+          return !cell.textContent || box.width === 0 || box.left < 0 || box.right > innerWidth;
+        }).map((cell) => `${id}: ${cell.textContent}`)));
+      assert.deepEqual(hidden, [], `${scene.name} at ${width} pixels`);
+    }
+    await close(page);
+  }
+});
+
 test("no step scrolls sideways on any screen, not even before the drawings are resized", async () => {
   const page = await open(stage.url, { width: 3840, height: 2160 });
   for (const scene of story) {

@@ -39,6 +39,7 @@ mod reloading;
 mod rules;
 mod scaling;
 mod scraping;
+mod slow;
 mod tls;
 mod verdict;
 mod web;

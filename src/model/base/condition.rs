@@ -10,8 +10,6 @@ pub(crate) const NOTICE_EVERY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(crate) struct Condition {
     pub(crate) count: u64,
-    /// Probes of the target that ended before the first occurrence.
-    pub(crate) probes_before: u64,
     pub(crate) last: Moment,
     /// The latest error; empty without one.
     pub(crate) text: String,
@@ -26,8 +24,8 @@ pub(crate) enum Progress {
 }
 
 impl Condition {
-    pub(crate) fn begin(probes_before: u64, now: Moment) -> Self {
-        Self { count: 0, probes_before, last: now, text: String::new(), noticed: now }
+    pub(crate) fn begin(now: Moment) -> Self {
+        Self { count: 0, last: now, text: String::new(), noticed: now }
     }
 
     pub(crate) fn occurred(&mut self, count: u64, text: &str, now: Moment) {
@@ -54,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_condition_gives_a_notice_every_minute_and_clears_after_a_quiet_one() {
-        let mut condition = Condition::begin(0, Moment::at(0.0));
+        let mut condition = Condition::begin(Moment::at(0.0));
         let mut notices = Vec::new();
         for second in 0..200_u32 {
             let now = Moment::at(f64::from(second));

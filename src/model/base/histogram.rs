@@ -25,6 +25,12 @@ impl Histogram {
         self.sum += seconds;
     }
 
+    /// `other` has the same bounds.
+    pub fn add(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.sum += other.sum;
+    }
+
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -68,10 +74,12 @@ mod tests {
 
     #[test]
     fn a_duration_counts_in_the_bucket_whose_bound_it_does_not_exceed() {
-        let mut histogram = Histogram::new(&[0.001, 0.01]);
-        for seconds in [0.001, 0.001_1, 30.0] {
+        let (mut histogram, mut other) = (Histogram::new(&[0.001, 0.01]), Histogram::new(&[0.001, 0.01]));
+        for seconds in [0.001, 0.001_1] {
             histogram.record(Duration::from_secs_f64(seconds));
         }
+        other.record(Duration::from_secs(30));
+        histogram.add(&other);
         assert_eq!(histogram.cumulative().collect::<Vec<_>>(), [(0.001, 1), (0.01, 2)]);
         assert_eq!(histogram.count(), 3);
     }

@@ -7,9 +7,6 @@ pub const REPLICAS_MAX: usize = 64;
 
 pub const OTHER: &str = "other";
 
-/// A read has half the weight in a share after this time.
-pub(crate) const SHARE_HALF_LIFE: Duration = Duration::from_secs(300);
-
 /// Routing may lag behind Kubernetes by this time.
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
 

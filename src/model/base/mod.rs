@@ -21,6 +21,6 @@ pub(crate) use cached::Cached;
 pub(crate) use condition::{Condition, NOTICE_EVERY, Progress};
 pub(crate) use count::Count;
 pub(crate) use human_duration::HumanDuration;
-pub(crate) use limits::{GRACE, SHARE_HALF_LIFE};
+pub(crate) use limits::GRACE;
 pub(crate) use named_enum::named_enum;
 pub(crate) use names::is_host_of;

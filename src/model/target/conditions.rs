@@ -7,6 +7,7 @@ use super::notice::TargetNotice;
 use crate::model::{
     base::{Condition, Moment, NOTICE_EVERY, Progress},
     probe::{Anomaly, AnomalyKind, AnomalySeen, FailureReason, Unrouted},
+    verdict::Evaluator,
 };
 
 #[derive(Debug, Default)]
@@ -34,65 +35,40 @@ struct Seen {
 }
 
 impl Conditions {
-    /// `probes` includes this probe.
-    pub(crate) fn failed(
-        &mut self,
-        reason: FailureReason,
-        text: &str,
-        probes: u64,
-        now: Moment,
-        notices: &mut Vec<TargetNotice>,
-    ) {
-        let begins = Condition::begin(probes - 1, now);
-        self.occurred(Kind::Failing(reason), (1, text), probes, now, begins, notices);
+    pub(crate) fn failed(&mut self, reason: FailureReason, text: &str, now: Moment, notices: &mut Vec<TargetNotice>) {
+        self.occurred(Kind::Failing(reason), (1, text), now, notices);
     }
 
-    pub(crate) fn skipped(&mut self, count: u64, probes: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
-        self.occurred(Kind::Skipping, (count, ""), probes, now, Condition::begin(probes, now), notices);
+    pub(crate) fn skipped(&mut self, count: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+        self.occurred(Kind::Skipping, (count, ""), now, notices);
     }
 
-    pub(crate) fn unrouted(
-        &mut self,
-        unrouted: Unrouted,
-        name: &str,
-        probes: u64,
-        now: Moment,
-        notices: &mut Vec<TargetNotice>,
-    ) {
-        let begins = Condition::begin(probes, now);
-        self.occurred(Kind::Unrouted(unrouted), (1, name), probes, now, begins, notices);
+    pub(crate) fn unrouted(&mut self, unrouted: Unrouted, name: &str, now: Moment, notices: &mut Vec<TargetNotice>) {
+        self.occurred(Kind::Unrouted(unrouted), (1, name), now, notices);
     }
 
-    pub(crate) fn anomaly(&mut self, anomaly: Anomaly, probes: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+    pub(crate) fn anomaly(&mut self, anomaly: Anomaly, now: Moment, notices: &mut Vec<TargetNotice>) {
         let kind = anomaly.kind();
         self.seen.counts[kind as usize] += 1;
         self.seen.latest[kind as usize] = Some(anomaly);
-        self.occurred(Kind::Anomaly(kind), (1, ""), probes, now, Condition::begin(probes, now), notices);
+        self.occurred(Kind::Anomaly(kind), (1, ""), now, notices);
     }
 
-    fn occurred(
-        &mut self,
-        kind: Kind,
-        (count, text): (u64, &str),
-        probes: u64,
-        now: Moment,
-        begins: Condition,
-        notices: &mut Vec<TargetNotice>,
-    ) {
+    fn occurred(&mut self, kind: Kind, (count, text): (u64, &str), now: Moment, notices: &mut Vec<TargetNotice>) {
         let is_new = !self.open.contains_key(&kind);
-        let condition = self.open.entry(kind).or_insert(begins);
+        let condition = self.open.entry(kind).or_insert_with(|| Condition::begin(now));
         condition.occurred(count, text, now);
         if is_new {
-            notices.extend(lasting(kind, condition, &self.seen, probes));
+            notices.extend(lasting(kind, condition, &self.seen, None));
         }
     }
 
-    pub(crate) fn tick(&mut self, probes: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
+    pub(crate) fn tick(&mut self, evaluator: &Evaluator, now: Moment, notices: &mut Vec<TargetNotice>) {
         let seen = &self.seen;
         self.open.retain(|kind, condition| match condition.progress(now) {
             Progress::Nothing => true,
             Progress::Continues => {
-                notices.extend(lasting(*kind, condition, seen, probes));
+                notices.extend(lasting(*kind, condition, seen, Some(evaluator)));
                 true
             }
             Progress::Cleared => {
@@ -103,8 +79,8 @@ impl Conditions {
     }
 
     /// The most serious first.
-    pub(crate) fn notices(&self, probes: u64) -> impl Iterator<Item = TargetNotice> + '_ {
-        self.open.iter().filter_map(move |(kind, condition)| lasting(*kind, condition, &self.seen, probes))
+    pub(crate) fn notices<'a>(&'a self, evaluator: &'a Evaluator) -> impl Iterator<Item = TargetNotice> + 'a {
+        self.open.iter().filter_map(|(kind, condition)| lasting(*kind, condition, &self.seen, Some(evaluator)))
     }
 
     pub(crate) fn anomalies(&self) -> impl Iterator<Item = AnomalySeen> + '_ {
@@ -116,13 +92,14 @@ impl Conditions {
     }
 }
 
-fn lasting(kind: Kind, condition: &Condition, seen: &Seen, probes: u64) -> Option<TargetNotice> {
+/// Without an `evaluator`, the condition is new.
+fn lasting(kind: Kind, condition: &Condition, seen: &Seen, evaluator: Option<&Evaluator>) -> Option<TargetNotice> {
     let count = condition.count;
     Some(match kind {
         Kind::Anomaly(kind) => TargetNotice::Anomaly { anomaly: seen.latest[kind as usize].clone()?, reads: count },
         Kind::Failing(reason) => {
-            let probes = probes - condition.probes_before;
-            TargetNotice::Failing { reason, failed: count, probes, text: condition.text.clone() }
+            let recent = evaluator.map(|evaluator| evaluator.failing_by(reason)).unwrap_or_default();
+            TargetNotice::Failing { reason, failed: count, recent, text: condition.text.clone() }
         }
         Kind::Unrouted(unrouted) => {
             TargetNotice::Unrouted { replica: Arc::from(&*condition.text), unrouted, reads: count }

@@ -13,6 +13,7 @@ mod replica;
 mod replicas;
 mod resequencer;
 mod share_reason;
+mod slowness;
 mod snapshot;
 mod spec;
 mod status;
@@ -21,7 +22,8 @@ mod trend;
 
 pub use condition::{ConditionKind, ReplicaCondition};
 pub use notice::TargetNotice;
-pub use share_reason::{ShareBasis, ShareReason};
+pub use share_reason::ShareReason;
+pub use slowness::Slow;
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
 pub use spec::{TargetId, TargetSpec};
 pub use status::Status;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+use super::slowness::Slow;
 use super::status::Status;
 use crate::model::{
     base::{Count, HumanDuration, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity},
@@ -53,12 +54,19 @@ pub enum TargetNotice {
     Returned {
         replica: Arc<str>,
     },
+    Slow {
+        replica: Arc<str>,
+        slow: Slow,
+    },
+    NoLongerSlow {
+        replica: Arc<str>,
+    },
     Failing {
         reason: FailureReason,
         /// Since the condition began.
         failed: u64,
-        /// Probes since the condition began.
-        probes: u64,
+        /// Failed probes with this reason, and probes, in the window of the verdict.
+        recent: (usize, usize),
         /// Of the latest failure, with advice.
         text: String,
     },
@@ -117,6 +125,7 @@ impl TargetNotice {
             | Self::Appeared { .. }
             | Self::Forgotten { .. }
             | Self::Returned { .. }
+            | Self::NoLongerSlow { .. }
             | Self::Recovered { .. }
             | Self::OnTime { .. }
             | Self::CheckWaits(_)
@@ -127,6 +136,7 @@ impl TargetNotice {
             | Self::Anomaly { .. }
             | Self::FewProbes(_)
             | Self::Silent { .. }
+            | Self::Slow { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
             | Self::ProbingPaused(_)
@@ -168,12 +178,18 @@ impl fmt::Display for TargetNotice {
             }
             Self::Status { headline, .. } => f.write_str(headline),
             Self::Returned { replica } => write!(f, "{replica} gives reads again"),
-            Self::Failing { reason, failed: 1, probes: 1, text } => {
-                write!(f, "a probe failed ({reason}): {text}")
+            Self::Slow { replica, slow } => {
+                write!(f, "{replica} {slow}; check the CPU limit, the load, the disk and the network of its pod")
             }
-            Self::Failing { reason, failed, probes, text } => {
-                let probes = Count(*probes, "probe");
-                write!(f, "{failed} of the last {probes} failed ({reason}): {text}")
+            Self::NoLongerSlow { replica } => write!(f, "{replica} answers as fast as the others again"),
+            Self::Failing { reason, failed: 1, text, .. } => write!(f, "a probe failed ({reason}): {text}"),
+            // The window leaves out an outage that is over.
+            Self::Failing { reason, failed, recent: (0, _), text } => {
+                let failed = Count(*failed, "probe");
+                write!(f, "{failed} failed ({reason}), the last one less than a minute ago: {text}")
+            }
+            Self::Failing { reason, recent: (failed, probes), text, .. } => {
+                write!(f, "{failed} of the last {} failed ({reason}): {text}", Count(*probes, "probe"))
             }
             Self::Recovered { reason, failed, quiet } => {
                 write!(f, "no probe has failed ({reason}) for {} ({failed} failed before that)", HumanDuration(*quiet))

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use super::slowness::{Slow, Slowness};
 use crate::model::{
-    base::Moment,
+    base::{Histogram, Moment},
     freshness::Lag,
     probe::{Answer, Identity},
     verdict::Expectation,
 };
+
+/// Of the reads of one replica, in seconds.
+const READ_BOUNDS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
 
 /// Exists from its first read, or from the start if it is expected.
 #[derive(Debug)]
@@ -15,8 +19,6 @@ pub(crate) struct Replica {
     pub(crate) name: Arc<str>,
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) reads: u64,
-    /// Weighted by age, as of the target's last read; see `Replicas::record`.
-    pub(crate) recent_reads: f64,
     pub(crate) first_answer: Option<Moment>,
     pub(crate) last_answer: Option<Moment>,
     /// The pod at the last read, if it was known.
@@ -30,6 +32,11 @@ pub(crate) struct Replica {
     /// Lag at the start of the last answered probe or pod probe.
     pub(crate) lag: Option<(Moment, Lag)>,
     pub(crate) stale_reads: u64,
+    /// Durations without the time to resolve the address.
+    pub(crate) durations: Histogram,
+    pub(crate) slowness: Slowness,
+    /// As of the last tick.
+    pub(crate) slow: Option<Slow>,
 }
 
 impl Replica {
@@ -38,7 +45,6 @@ impl Replica {
             name,
             identity: None,
             reads: 0,
-            recent_reads: 0.0,
             first_answer: None,
             last_answer: None,
             pod_uid: None,
@@ -48,13 +54,15 @@ impl Replica {
             pod_probe_up: None,
             lag: None,
             stale_reads: 0,
+            durations: Histogram::new(&READ_BOUNDS),
+            slowness: Slowness::default(),
+            slow: None,
         }
     }
 
     pub(crate) fn answered(&mut self, answer: Answer, reads: u64, now: Moment) {
         self.identity = Some(Arc::new(answer.identity));
         self.reads += 1;
-        self.recent_reads += 1.0;
         self.first_answer.get_or_insert(now);
         self.last_answer = Some(now);
         self.reads_then = reads;
@@ -63,8 +71,8 @@ impl Replica {
     /// Takes over the reads of the same server under its earlier name.
     pub(crate) fn absorb(&mut self, earlier: Self) {
         self.reads += earlier.reads;
-        self.recent_reads += earlier.recent_reads;
         self.stale_reads += earlier.stale_reads;
+        self.durations.add(&earlier.durations);
         self.first_answer = earlier.first_answer.into_iter().chain(self.first_answer).min();
         self.last_answer = self.last_answer.max(earlier.last_answer);
         self.identity = self.identity.take().or(earlier.identity);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{expected_replicas::ExpectedReplicas, notice::TargetNotice, replica::Replica};
 use crate::model::{
-    base::{GRACE, Moment, OTHER, REPLICAS_MAX, SHARE_HALF_LIFE},
+    base::{GRACE, Moment, OTHER, REPLICAS_MAX},
     probe::{Anomaly, Answer, Identity, ServerKey},
     verdict::{Expectation, server_name},
 };
@@ -25,9 +25,6 @@ pub(crate) struct Replicas {
     /// Keys that replicas had before their present ones, and until when.
     former: BTreeMap<ServerKey, Moment>,
     reads: u64,
-    /// Sum of the squared weights of the reads in `recent_reads`.
-    recent_squares: f64,
-    last_answer: Option<Moment>,
 }
 
 /// The name of a server.
@@ -47,8 +44,6 @@ impl Replicas {
             by_key: BTreeMap::new(),
             former: BTreeMap::new(),
             reads: 0,
-            recent_squares: 0.0,
-            last_answer: None,
         }
     }
 
@@ -61,7 +56,7 @@ impl Replicas {
     }
 
     pub(crate) fn last_answer(&self) -> Option<Moment> {
-        self.last_answer
+        self.by_name.values().filter_map(|replica| replica.last_answer).max()
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Replica> {
@@ -80,37 +75,14 @@ impl Replicas {
         self.reads
     }
 
-    /// Weighted like the shares.
-    pub(crate) fn recent_reads(&self) -> f64 {
-        self.by_name.values().map(|replica| replica.recent_reads).sum()
-    }
-
-    /// Number of reads with equal weight that say as much about the shares; 0 before the first read.
-    pub(crate) fn effective_reads(&self) -> f64 {
-        let recent = self.recent_reads();
-        if self.recent_squares > 0.0 { recent * recent / self.recent_squares } else { 0.0 }
-    }
-
     /// Returns the replica, and an anomaly if its identity changed.
-    ///
-    /// `recent_reads` of every replica halves every [`SHARE_HALF_LIFE`]; then the read adds 1 to its own replica.
     pub(crate) fn record(
         &mut self,
         answer: Answer,
         expected_replicas: &ExpectedReplicas,
         now: Moment,
-    ) -> (&Replica, Option<Anomaly>) {
+    ) -> (&mut Replica, Option<Anomaly>) {
         let name = self.recognise(&answer.identity, expected_replicas, now);
-        if let Some(last) = self.last_answer {
-            let half_lives = now.since(last).as_secs_f64() / SHARE_HALF_LIFE.as_secs_f64();
-            let decay = (-half_lives).exp2();
-            for replica in self.by_name.values_mut() {
-                replica.recent_reads *= decay;
-            }
-            self.recent_squares *= decay * decay;
-        }
-        self.recent_squares += 1.0;
-        self.last_answer = Some(now);
         self.reads += 1;
         let replica =
             self.by_name.entry(Arc::clone(&name)).or_insert_with(|| Box::new(Replica::expected(Arc::clone(&name))));
@@ -414,16 +386,6 @@ mod tests {
         assert_eq!(replicas.len(), REPLICAS_MAX + 1);
         let other = replicas.iter().find(|r| &*r.name == OTHER).unwrap();
         assert_eq!(other.reads, 100 - REPLICAS_MAX as u64);
-    }
-
-    #[test]
-    fn recent_reads_halve_in_five_minutes() {
-        let mut replicas = Replicas::new(&Expectation::Seen);
-        record(&mut replicas, &Expectation::Seen, identity(1, "a", "a"), 0.0);
-        record(&mut replicas, &Expectation::Seen, identity(2, "b", "b"), 300.0);
-        let recent: Vec<f64> = replicas.iter().map(|r| r.recent_reads).collect();
-        assert_eq!(recent, [0.5, 1.0]);
-        assert!((replicas.effective_reads() - 1.5 * 1.5 / 1.25).abs() < 1e-12, "{}", replicas.effective_reads());
     }
 
     #[test]

@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{
-    base::{Count, GRACE, SHARE_HALF_LIFE},
-    cluster::EndpointRouting,
-    verdict::Long,
-};
+use crate::model::{base::GRACE, cluster::EndpointRouting};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ShareReason {
@@ -29,26 +25,6 @@ pub enum ShareReason {
         standing: EndpointRouting,
     },
     NoEndpoint,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ShareBasis {
-    /// Number of reads with equal weight that say as much about the shares.
-    pub reads: f64,
-    /// Reads behind the intervals; absent without intervals.
-    pub interval_reads: Option<u64>,
-}
-
-impl fmt::Display for ShareBasis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let half_life = Long(SHARE_HALF_LIFE.as_secs_f64());
-        let reads = Count(format!("{:.0}", self.reads), "read");
-        write!(f, "Shares rest on {reads}; a read has half its weight after {half_life}")?;
-        self.interval_reads.map_or(Ok(()), |reads| {
-            let reads = Count(reads, "read");
-            write!(f, ". Intervals rest on {reads} since the alarm or the expected replicas last changed")
-        })
-    }
 }
 
 impl fmt::Display for ShareReason {
@@ -114,17 +90,6 @@ mod tests {
         assert_eq!(expected_replicas.why("b", 2), ShareReason::Joining);
         expected_replicas.answered("b");
         assert_eq!(expected_replicas.why("b", 2), ShareReason::Routed { alike: 2 });
-    }
-
-    #[test]
-    fn shares_and_intervals_rest_on_whole_numbers_of_reads() {
-        let sentence = |reads, interval_reads| ShareBasis { reads, interval_reads }.to_string();
-        assert_eq!(sentence(1.0, None), "Shares rest on 1 read; a read has half its weight after 5 minutes");
-        assert_eq!(
-            sentence(311.7, Some(44)),
-            "Shares rest on 312 reads; a read has half its weight after 5 minutes. Intervals rest on 44 reads since the \
-             alarm or the expected replicas last changed"
-        );
     }
 
     #[test]

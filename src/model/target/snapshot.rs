@@ -5,19 +5,16 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    condition::ReplicaCondition,
-    notice::TargetNotice,
-    share_reason::{ShareBasis, ShareReason},
-    status::Status,
+    condition::ReplicaCondition, notice::TargetNotice, share_reason::ShareReason, slowness::Slow, status::Status,
     trend::Trend,
 };
 use crate::model::{
-    base::{Moment, ObjectName},
+    base::{Histogram, Moment, ObjectName},
     cluster::Routing,
     freshness::Lag,
     probe::{AnomalySeen, Failure, FailureReason, Identity, Latency, Pause, PodProbeCounts, Role, Unrouted},
     verdict::{
-        Culprit, CulpritKind, Outcome, Verdict,
+        Culprit, CulpritKind, Outcome, ShareBasis, Verdict,
         evidence::{Indices, ShareInterval},
     },
 };
@@ -59,6 +56,8 @@ pub struct TargetSnapshot {
     /// Sorted by name.
     pub replicas: Vec<ReplicaSnapshot>,
     pub share_basis: ShareBasis,
+    /// Failed probes, and probes, of the latest ones.
+    pub failing: (usize, usize),
     /// Absent without a Service, and until the routing is known.
     pub routing: Option<Routing>,
     /// False while pod probes may still find the servers of endpoints, which gives replicas their names.
@@ -79,12 +78,12 @@ pub struct ReplicaSnapshot {
     pub identity: Option<Arc<Identity>>,
     pub reads: u64,
     pub last_answer: Option<Moment>,
-    /// Of the recent reads, 0 to 1; a read has half the weight after 5 minutes. Absent before the first read.
+    /// Of the reads of `share_basis`, 0 to 1; absent without any.
     pub share: Option<f64>,
     /// 0 to 1.
     pub expected_share: f64,
-    /// Interval of the share among the expected replicas, valid at all times at once for 95 % of targets. It assumes a
-    /// constant share since the expectation or the alarm last changed. Absent if the replica is not compared.
+    /// Interval of the share, valid for 95 % of targets, from the same reads. It assumes that the share is constant over
+    /// them. Absent if the replica is not compared.
     pub share_interval: Option<ShareInterval>,
     pub why: ShareReason,
     /// Result of the last pod probe; absent before the first.
@@ -93,6 +92,10 @@ pub struct ReplicaSnapshot {
     pub lag: Option<Lag>,
     /// Through the Service; absent until stale reads can be recognised.
     pub stale_reads: Option<u64>,
+    /// Of its reads, without the time to resolve the address.
+    pub durations: Histogram,
+    /// Set while it is much slower than the others.
+    pub slow: Option<Slow>,
     /// The worst first.
     pub conditions: Vec<ReplicaCondition>,
 }

@@ -22,7 +22,7 @@ use super::{
     replica::Replica,
     replicas::Replicas,
     resequencer::Resequencer,
-    share_reason::ShareBasis,
+    slowness::LatestReads,
     snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
     spec::TargetSpec,
     status::{self, Status},
@@ -49,6 +49,7 @@ pub(crate) struct Target {
     counters: ReadCounters,
     history: ReadHistory,
     latency: Latency,
+    latest_reads: LatestReads,
     conditions: Conditions,
     pause: Option<Pause>,
     health: Health,
@@ -77,6 +78,7 @@ impl Target {
             counters: ReadCounters::default(),
             history: ReadHistory::default(),
             latency: Latency::default(),
+            latest_reads: LatestReads::default(),
             conditions: Conditions::default(),
             pause: None,
             health: Health::default(),
@@ -144,7 +146,7 @@ impl Target {
                 if failure.charge.is_some() {
                     self.bursts.end();
                 }
-                self.conditions.failed(reason, &failure.text_and_advice(), self.counters.probes, now, notices);
+                self.conditions.failed(reason, &failure.text_and_advice(), now, notices);
                 self.history.failed(FailureSeen::new(failure, started, finished));
                 (Err(reason), None)
             }
@@ -170,7 +172,7 @@ impl Target {
 
     pub(crate) fn skipped(&mut self, count: u64, now: Moment, notices: &mut Vec<TargetNotice>) {
         self.counters.skipped += count;
-        self.conditions.skipped(count, self.counters.probes, now, notices);
+        self.conditions.skipped(count, now, notices);
     }
 
     pub(crate) fn paused(&mut self, pause: Option<Pause>, notices: &mut Vec<TargetNotice>) {
@@ -283,7 +285,7 @@ impl Target {
         self.forget_lags(now);
         let newly_expected = self.expected_replicas.tick(now);
         self.replicas.expect_from_now(&newly_expected);
-        self.conditions.tick(self.counters.probes, now, notices);
+        self.conditions.tick(&self.evaluator, now, notices);
         let after = self.spec.forget_after;
         let keeps = |name: &str| self.expected_replicas.keeps(name) || self.health.misses(name);
         let forgotten = self.replicas.forget(after, keeps, now);
@@ -291,6 +293,7 @@ impl Target {
         self.expect(now);
         notices.extend(self.check.as_mut().and_then(Check::waits).map(TargetNotice::CheckWaits));
         self.silence(notices);
+        self.slowness(now, notices);
         notices.extend(self.new_verdict());
         self.history.tick(self.evaluator.evidence_seconds(), &self.counters, now);
         let skew = self.replicas.version_skew();
@@ -315,7 +318,7 @@ impl Target {
         }
         let is_endpoint =
             |name: &str| routing.is_some_and(|routing| routing.endpoints.iter().any(|at| *at.name == *name));
-        let verdict = self.evaluator.verdict();
+        let verdict = self.verdict();
         let is_dead = |name: &str| {
             let dead = |culprit: &Culprit| *culprit.replica == *name && culprit.kind == CulpritKind::Dead;
             verdict.culprits().iter().any(dead)
@@ -361,7 +364,7 @@ impl Target {
     /// The status, and the worse of status and verdict in one sentence.
     fn headline(&self) -> (Status, String) {
         let outcome = self.check.as_ref().and_then(Check::outcome);
-        let verdict = self.evaluator.verdict();
+        let verdict = self.verdict();
         let nowhere = self.nowhere();
         let unread = |read: Moment| self.health.assessed().map_or(Duration::ZERO, |now| now.since(read));
         let facts = status::Facts {
@@ -436,7 +439,7 @@ impl Target {
             primary_reads: counters.primary_reads,
             unrouted: counters.unrouted,
             anomalies: self.anomalies(),
-            verdict: self.evaluator.verdict(),
+            verdict: self.verdict(),
             evidence_seconds: self.evaluator.evidence_seconds(),
             threshold_seconds: self.evaluator.threshold_seconds(),
             alarms: self.evaluator.alarms(),
@@ -446,10 +449,8 @@ impl Target {
             latency: self.latency.clone(),
             pod_probes: self.pod_probes.as_ref().map(PodProbes::counts),
             replicas: self.replica_snapshots(),
-            share_basis: ShareBasis {
-                reads: self.replicas.effective_reads(),
-                interval_reads: self.evaluator.interval_reads(),
-            },
+            share_basis: self.evaluator.share_basis(),
+            failing: self.evaluator.failing(),
             routing: self.expected_replicas.routing().cloned(),
             servers_known: self.servers_known(),
             last_reads: self.history.last_reads(),
@@ -466,7 +467,6 @@ impl Target {
     }
 
     fn replica_snapshots(&self) -> Vec<ReplicaSnapshot> {
-        let recent = self.replicas.recent_reads();
         let seen = self.replicas.iter().filter(|replica| replica.reads > 0).count();
         let knew_freshness = self.pod_probes.as_ref().is_some_and(PodProbes::knew_freshness);
         let snapshot = |replica: &Replica| ReplicaSnapshot {
@@ -474,13 +474,15 @@ impl Target {
             identity: replica.identity.clone(),
             reads: replica.reads,
             last_answer: replica.last_answer,
-            share: (recent > 0.0).then(|| replica.recent_reads / recent),
+            share: self.evaluator.share(&replica.name),
             expected_share: self.expected_replicas.expectation().share(&replica.name, seen),
             why: self.expected_replicas.why(&replica.name, seen),
             pod_probe_up: replica.pod_probe_up,
             lag: replica.lag.map(|(_, lag)| lag),
             stale_reads: knew_freshness.then_some(replica.stale_reads),
             share_interval: self.evaluator.interval(&replica.name),
+            durations: replica.durations.clone(),
+            slow: replica.slow,
             conditions: of_replica(&self.health, &replica.name),
         };
         self.replicas.iter().map(snapshot).collect()
@@ -501,6 +503,10 @@ impl Target {
         };
         let silent = self.replicas.iter().filter(|replica| replica.silent && !is_said(replica));
         let silent = silent.map(|replica| silence(replica, reads, self.expected_replicas.expectation(), replicas));
+        let slow = self
+            .replicas
+            .iter()
+            .filter_map(|replica| Some(TargetNotice::Slow { replica: Arc::clone(&replica.name), slow: replica.slow? }));
         let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
         let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
         let routing = self.expected_replicas.routing();
@@ -511,10 +517,10 @@ impl Target {
         });
         let portless = routing.filter(|routing| self.port().is_none() && !routing.ports.is_empty());
         let portless = portless.map(|routing| TargetNotice::NoPort { ports: Arc::clone(&routing.ports) });
-        let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
+        let alarm = Some(self.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
         let paused = self.pause.clone().map(TargetNotice::ProbingPaused);
-        let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(self.counters.probes));
-        let wrong = wrong.chain(portless).chain(self.nowhere()).chain(silent).chain(overflow);
+        let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(&self.evaluator));
+        let wrong = wrong.chain(portless).chain(self.nowhere()).chain(silent).chain(slow).chain(overflow);
         wrong.chain(self.few_probes()).chain(unnamed).chain(self.replicas.version_skew()).collect()
     }
 
@@ -529,11 +535,14 @@ impl Target {
         self.latency.record(&answer.timings);
         let role = Role::of(answer.identity.read_only);
         self.counters.answered(role);
-        let probes = self.counters.probes;
         let (server_id, server_time, total) =
             (answer.identity.server_id, answer.identity.server_time, answer.timings.total);
+        let without_resolving = total.saturating_sub(answer.timings.resolve);
         let (replica, changed) = self.replicas.record(answer, &self.expected_replicas, now);
         let name = Arc::clone(&replica.name);
+        replica.durations.record(without_resolving);
+        replica.slowness.observe(&name, without_resolving, &self.latest_reads, now);
+        self.latest_reads.push(&name, without_resolving);
         if let (1, Some(identity)) = (replica.reads, &replica.identity) {
             notices.push(match &*name {
                 OTHER => TargetNotice::TooManyReplicas,
@@ -554,12 +563,12 @@ impl Target {
             if let Some(check) = &mut self.check {
                 check.anomaly(&anomaly);
             }
-            self.conditions.anomaly(anomaly, probes, now, notices);
+            self.conditions.anomaly(anomaly, now, notices);
         }
         self.expected_replicas.answered(&name);
         if let Some(unrouted) = self.expected_replicas.unrouted(&name, started) {
             self.counters.unrouted[unrouted as usize] += 1;
-            self.conditions.unrouted(unrouted, &name, probes, now, notices);
+            self.conditions.unrouted(unrouted, &name, now, notices);
         }
         self.history.answered(AnswerSeen {
             time: finished.wall,
@@ -648,6 +657,12 @@ impl Target {
         not_ready.or_else(terminating).or_else(joining).or_else(nowhere)
     }
 
+    /// Its sentence counts the replicas that answer as `replicas_answering` does.
+    fn verdict(&self) -> Verdict {
+        self.evaluator
+            .verdict(|name| self.replicas.get(name).is_some_and(|replica| replica.reads > 0 && !replica.silent))
+    }
+
     /// `None` if the last notice reported the same verdict.
     fn new_verdict(&mut self) -> Option<TargetNotice> {
         let kind = self.evaluator.kind();
@@ -657,11 +672,24 @@ impl Target {
             return None;
         }
         self.noticed = Some(kind);
-        Some(TargetNotice::Verdict(self.evaluator.verdict()))
+        Some(TargetNotice::Verdict(self.verdict()))
     }
 
     fn few_probes(&self) -> Option<TargetNotice> {
         self.evaluator.few_probes().map(TargetNotice::FewProbes)
+    }
+
+    fn slowness(&mut self, now: Moment, notices: &mut Vec<TargetNotice>) {
+        for replica in self.replicas.iter_mut() {
+            let slow = replica.slowness.slow(now);
+            if slow.is_some() != std::mem::replace(&mut replica.slow, slow).is_some() {
+                let replica = Arc::clone(&replica.name);
+                notices.push(match slow {
+                    Some(slow) => TargetNotice::Slow { replica, slow },
+                    None => TargetNotice::NoLongerSlow { replica },
+                });
+            }
+        }
     }
 
     fn silence(&mut self, notices: &mut Vec<TargetNotice>) {

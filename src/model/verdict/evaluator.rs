@@ -9,14 +9,16 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    evidence::{Detector, DetectorRules, Indices, ShareInterval, ShareStats, Suspect},
+    evidence::{Detector, DetectorRules, Indices, ShareInterval, Suspect},
     failure_window::FailureWindow,
+    share_window::{ShareBasis, ShareWindow, Since},
     verdict::{AllAnswer, Culprit, CulpritKind, FewProbes, Undecided, Verdict, VerdictKind},
 };
-use crate::model::{
-    base::{Moment, SHARE_HALF_LIFE},
-    probe::FailureReason,
-};
+use crate::model::{base::Moment, probe::FailureReason};
+
+/// After this long without a read for the detector, or after so many intervals, earlier reads say nothing about now.
+const OUTAGE: Duration = Duration::from_secs(60);
+const OUTAGE_INTERVALS: u32 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VerdictRules {
@@ -29,15 +31,17 @@ pub struct VerdictRules {
 
 #[derive(Debug)]
 pub(crate) struct Evaluator {
+    /// The expected replicas, then others that answered since the window changed.
     names: Vec<Arc<str>>,
+    /// Of the expected replicas.
     weights: Vec<f64>,
     /// False: the replicas were seen, not configured.
     listed: bool,
     changed: Option<Moment>,
     affinity: Option<Duration>,
     detector: Detector,
-    tally: ShareStats,
-    /// Reads fed since the evidence was zero.
+    window: ShareWindow,
+    /// Reads fed since the evidence was zero, an alarm ended, or an outage.
     reads: u64,
     fed: Option<Moment>,
     failures: FailureWindow,
@@ -70,7 +74,7 @@ impl Evaluator {
             changed: None,
             affinity: None,
             detector: Detector::new(detector, &[]),
-            tally: ShareStats::new(&[], SHARE_HALF_LIFE.as_secs_f64()),
+            window: ShareWindow::new(),
             reads: 0,
             fed: None,
             failures: FailureWindow::new(rules.tolerance),
@@ -94,10 +98,10 @@ impl Evaluator {
         let known = || self.names.iter().zip(self.weights.iter().copied());
         #[expect(clippy::float_cmp, reason = "an unchanged weight is the same number")]
         let same = |(a, b): (&Arc<str>, f64), (c, d): (&Arc<str>, f64)| a == c && b == d;
-        if expected.clone().count() == self.names.len() && expected.clone().zip(known()).all(|(a, b)| same(a, b)) {
+        if expected.clone().count() == self.weights.len() && expected.clone().zip(known()).all(|(a, b)| same(a, b)) {
             return;
         }
-        let place = |name: &Arc<str>| self.names.iter().position(|known| known == name);
+        let place = |name: &Arc<str>| known().position(|(known, _)| known == name);
         let before: Vec<Option<usize>> = expected.clone().map(|(name, _)| place(name)).collect();
         let weights: Vec<f64> = expected.clone().map(|(_, weight)| weight).collect();
         #[expect(clippy::float_cmp, reason = "an unchanged weight is the same number")]
@@ -105,14 +109,15 @@ impl Evaluator {
             before.iter().zip(&weights).any(|(before, weight)| before.is_some_and(|at| self.weights[at] != *weight));
         if reweighted {
             self.detector.restart(&weights);
-            self.tally.change(&weights, &vec![None; weights.len()]);
+            self.window.change(&weights, &vec![None; weights.len()], Since::Expected);
             self.reads = 0;
         } else {
             self.detector.change(&weights, &before);
-            self.tally.change(&weights, &before);
+            let since = if self.weights.is_empty() { Since::Start } else { Since::Expected };
+            self.window.change(&weights, &before, since);
         }
         self.failures.expect(self.detector.shares());
-        if !self.names.is_empty() {
+        if !self.weights.is_empty() {
             self.restarts += 1;
         }
         self.names = expected.map(|(name, _)| Arc::clone(name)).collect();
@@ -121,6 +126,10 @@ impl Evaluator {
     }
 
     pub(crate) fn pin(&mut self, affinity: Option<Duration>) {
+        if affinity.is_some() != self.affinity.is_some() {
+            self.window.change(&self.weights, &vec![None; self.weights.len()], Since::Expected);
+            self.names.truncate(self.weights.len());
+        }
         self.affinity = affinity;
     }
 
@@ -128,24 +137,62 @@ impl Evaluator {
     pub(crate) fn observe(&mut self, started: Moment, answered_by: Result<&Arc<str>, FailureReason>) {
         self.failures.observe(answered_by.err());
         let Ok(name) = answered_by else { return };
-        if self.affinity.is_some() || self.failures.too_many() || self.changed.is_some_and(|changed| started < changed)
-        {
+        if self.changed.is_some_and(|changed| started < changed) {
             return;
         }
-        let Some(index) = self.names.iter().position(|known| known == name) else { return };
-        let seconds = self.fed.map_or(0.0, |fed| started.since(fed).as_secs_f64());
+        let known = self.names.iter().position(|known| known == name);
+        let Some(index) = known.or_else(|| self.meet(name)) else { return };
+        if self.affinity.is_some() || self.failures.too_many() || index >= self.weights.len() {
+            self.window.observe(index);
+            return;
+        }
+        let since_fed = self.fed.map_or(Duration::ZERO, |fed| started.since(fed));
         self.fed = Some(started);
+        if since_fed >= OUTAGE.max(self.interval * OUTAGE_INTERVALS) {
+            self.begin(Since::Outage);
+        }
         self.reads += 1;
+        self.window.observe(index);
         let alarm = self.detector.alarm();
-        self.detector.observe(index, seconds);
-        self.tally.observe(index, seconds);
-        if self.detector.alarm() != alarm {
-            self.tally.begin_epoch();
+        self.detector.observe(index, since_fed.as_secs_f64());
+        match (alarm, self.detector.alarm()) {
+            (true, false) => self.begin(Since::AlarmEnded),
+            (_, true) => self.date_imbalance(!alarm),
+            (false, false) => {}
+        }
+    }
+
+    fn meet(&mut self, name: &Arc<str>) -> Option<usize> {
+        let index = self.window.add()?;
+        self.names.push(Arc::clone(name));
+        Some(index)
+    }
+
+    /// Earlier reads no longer count.
+    fn begin(&mut self, since: Since) {
+        self.window.keep(0, since);
+        self.reads = 0;
+    }
+
+    /// Forgets reads from before the imbalance, so that the shares agree with the culprits. Reads of a new imbalance
+    /// may follow those of an earlier one.
+    fn date_imbalance(&mut self, begins: bool) {
+        for suspect in self.detector.culprits() {
+            let expected = self.detector.shares()[suspect.index];
+            let agrees = self.window.share(suspect.index).is_some_and(|share| match CulpritKind::of(&suspect) {
+                CulpritKind::Dead => share <= 0.0,
+                CulpritKind::Starved => share < expected,
+                CulpritKind::Hot => share > expected,
+            });
+            let reads = self.window.since_change(&suspect, expected);
+            if (begins || !agrees) && reads > 0 {
+                self.window.keep(reads, Since::Imbalance);
+            }
         }
     }
 
     pub(crate) fn kind(&self) -> VerdictKind {
-        if self.names.len() < 2 {
+        if self.weights.len() < 2 {
             VerdictKind::FewReplicas
         } else if self.affinity.is_some() {
             VerdictKind::Affinity
@@ -153,7 +200,7 @@ impl Evaluator {
             VerdictKind::Failures
         } else if self.detector.alarm() {
             VerdictKind::Unbalanced
-        } else if self.reads < self.tally.reads_to_miss_one() {
+        } else if self.reads < self.window.stats().reads_to_miss_one() {
             VerdictKind::FewReads
         } else if self.detector.evidence_seconds() >= self.detector.clear_seconds() {
             VerdictKind::Suspicion
@@ -162,13 +209,14 @@ impl Evaluator {
         }
     }
 
-    pub(crate) fn verdict(&self) -> Verdict {
-        let replicas = self.names.len();
+    /// `answers`: whether an expected replica answers now.
+    pub(crate) fn verdict(&self, answers: impl Fn(&str) -> bool) -> Verdict {
+        let replicas = self.weights.len();
         let evidence_seconds = self.detector.evidence_seconds();
         Verdict::Undecided(match self.kind() {
             VerdictKind::Balanced => {
-                let missing = self.tally.indices().map_or(0, |indices| indices.missing);
-                return Verdict::Balanced(AllAnswer { answering: replicas - missing, replicas, listed: self.listed });
+                let answering = self.names[..replicas].iter().filter(|name| answers(name)).count();
+                return Verdict::Balanced(AllAnswer { answering, replicas, listed: self.listed });
             }
             VerdictKind::Unbalanced => {
                 let culprits = self.detector.culprits().iter().map(|suspect| self.culprit(suspect)).collect();
@@ -178,7 +226,7 @@ impl Evaluator {
             VerdictKind::Affinity => Undecided::Affinity { stays: self.affinity.unwrap_or_default() },
             VerdictKind::Failures => self.failures.verdict(),
             VerdictKind::FewReads => {
-                Undecided::FewReads { reads: self.reads, needed: self.tally.reads_to_miss_one(), replicas }
+                Undecided::FewReads { reads: self.reads, needed: self.window.stats().reads_to_miss_one(), replicas }
             }
             VerdictKind::Suspicion => {
                 let threshold_seconds = self.threshold_seconds();
@@ -205,7 +253,7 @@ impl Evaluator {
         /// For up to ten replicas. Fifty need ten times as many; a power law gives the numbers between and beyond.
         const NEEDED: f64 = 2e5;
         const POWER: f64 = std::f64::consts::LN_10 / 1.609_437_912_434_100_4;
-        let replicas = self.names.len();
+        let replicas = self.weights.len();
         let needed = NEEDED * (replicas as f64 / 10.0).max(1.0).powf(POWER);
         let (threshold_seconds, interval_seconds) = (self.threshold_seconds(), self.interval.as_secs_f64());
         let probes = threshold_seconds / interval_seconds;
@@ -217,27 +265,42 @@ impl Evaluator {
         self.restarts
     }
 
+    /// Absent while one client is pinned: its reads say nothing about the shares.
     pub(crate) fn indices(&self) -> Option<Indices> {
-        self.tally.indices()
+        self.window.stats().indices().filter(|_| self.affinity.is_none())
+    }
+
+    /// Of the reads in the window, 0 to 1; absent without any.
+    pub(crate) fn share(&self, name: &str) -> Option<f64> {
+        let index = self.names.iter().position(|known| **known == *name);
+        self.window.share(index.unwrap_or(usize::MAX))
     }
 
     pub(crate) fn interval(&self, name: &str) -> Option<ShareInterval> {
-        let index = self.names.iter().position(|known| **known == *name)?;
-        (self.names.len() > 1).then(|| self.tally.interval(index))
+        let index = self.names[..self.weights.len()].iter().position(|known| **known == *name)?;
+        (self.weights.len() > 1 && self.affinity.is_none()).then(|| self.window.stats().interval(index))
     }
 
-    pub(crate) fn interval_reads(&self) -> Option<u64> {
-        (self.names.len() > 1).then(|| self.tally.reads())
+    pub(crate) fn share_basis(&self) -> ShareBasis {
+        self.window.basis()
+    }
+
+    /// Failed probes, and probes, of the latest ones.
+    pub(crate) fn failing(&self) -> (usize, usize) {
+        self.failures.failed()
+    }
+
+    pub(crate) fn failing_by(&self, reason: FailureReason) -> (usize, usize) {
+        self.failures.failed_by(reason)
     }
 
     fn culprit(&self, suspect: &Suspect) -> Culprit {
         let index = suspect.index;
-        let decayed = || self.tally.indices().map_or(0.0, |indices| indices.shares[index]);
         Culprit {
             replica: Arc::clone(&self.names[index]),
             kind: CulpritKind::of(suspect),
             part: suspect.part,
-            share: self.detector.recent_share(index).unwrap_or_else(decayed),
+            share: self.window.share(index).unwrap_or(0.0),
             expected: self.detector.shares()[index],
         }
     }

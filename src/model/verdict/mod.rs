@@ -6,6 +6,7 @@ pub mod evidence;
 mod expectation;
 mod failure_window;
 mod fairness;
+mod share_window;
 mod under_way;
 mod verdict;
 
@@ -13,10 +14,11 @@ pub use check::{CheckResult, CheckRules, Decision, Outcome};
 pub use evaluator::VerdictRules;
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use fairness::dirichlet_ln_evidence;
+pub use share_window::{ShareBasis, Since};
 pub use under_way::UnderWay;
 pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewProbes, Undecided, UndecidedReason, Verdict};
 
 pub(crate) use check::Check;
 pub(crate) use evaluator::Evaluator;
 pub(crate) use expectation::server_name;
-pub(crate) use verdict::{Long, VerdictKind};
+pub(crate) use verdict::VerdictKind;

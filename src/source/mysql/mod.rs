@@ -106,12 +106,10 @@ impl Prober {
     async fn attempt(&self, at: At<'_>) -> Result<Answer, Failure> {
         let began = Instant::now();
         let mut end = pin!(sleep_until(began + self.target.settings.timeout.get()));
-        let late = |phase: &str, address| Failure {
-            reason: FailureReason::Timeout,
-            text: format!("{phase} did not finish within {:?}", self.target.settings.timeout.get()),
-            address,
-            charge: None,
-            advice: None,
+        let late = |phase: &str, address: Option<SocketAddr>| {
+            let at = address.map(|address| format!(" at {address}")).unwrap_or_default();
+            let text = format!("{phase}{at} did not finish within {:?}", self.target.settings.timeout.get());
+            Failure { reason: FailureReason::Timeout, text, address, charge: None, advice: None }
         };
 
         let addresses = match at {

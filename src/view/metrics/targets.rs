@@ -90,9 +90,22 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_replica_share",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
-        help: "Share of the recent reads that the replica answered, 0 to 1. A read has half the weight after 5 \
-               minutes.",
+        help: "Share of the reads that the replica answered, 0 to 1: of the last 1000 reads, or of those since the \
+               expected replicas or the alarm last changed or an outage ended.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| replica.share),
+    },
+    Definition {
+        name: "readscope_replica_read_duration_seconds",
+        kind: Kind::Histogram,
+        labels: &["target", "replica"],
+        help: "Duration of the replica's reads: connection, login and query, without the time to resolve the address.",
+        read: |snapshot, family| {
+            for target in &snapshot.targets {
+                for replica in &target.replicas {
+                    family.histogram(&[&target.name, &replica.name], &replica.durations);
+                }
+            }
+        },
     },
     Definition {
         name: "readscope_replica_expected_share",

@@ -8,8 +8,8 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_replica_share_lower",
         kind: Kind::Gauge,
         labels: &["target", "replica"],
-        help: "Lower bound of the replica's share, from all reads since the expected replicas or the alarm last \
-               changed. The bounds hold at all times at once for 95 % of targets.",
+        help: "Lower bound of the replica's share, from the reads of readscope_replica_share. The bounds hold for \
+               95 % of targets.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.share_interval?.lower)),
     },
     Definition {
@@ -78,8 +78,8 @@ pub(super) const METRICS: &[Definition] = &[
         name: "readscope_misrouted_share",
         kind: Kind::Gauge,
         labels: &["target"],
-        help: "Share of the recent reads that went to another replica than the expected shares require, 0 to 1; \
-               compare it with readscope_misrouted_share_noise.",
+        help: "Share of the reads that went to another replica than the expected shares require, 0 to 1, from the \
+               reads of readscope_replica_share; compare it with readscope_misrouted_share_noise.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.indices.as_ref()?.misrouted)),
     },
     Definition {

@@ -104,6 +104,15 @@ export function duration(seconds) {
   return `${unit.endsWith("s") && unit !== "s" ? text : text.replace(/\.0+$/, "")} ${unit}`;
 }
 
+/** "2 of the last 200": the failed probes in the window of the verdict. */
+export const ofLast = ({ recent_failures: failed, recent_probes: probes }) => (probes ? `${count(failed)} of the last ${count(probes)}` : "–");
+
+/** Evidence as a part of what an alarm takes. */
+export function against(evidence, threshold) {
+  if (evidence === null || evidence === undefined) return "–";
+  return evidence >= threshold ? `over ${duration(threshold)}` : `${duration(evidence)} of ${duration(threshold)}`;
+}
+
 /** An age in the format of kubectl. */
 export function age(seconds) {
   const s = Math.max(0, Math.floor(seconds));

@@ -1,6 +1,6 @@
 // The list of targets, the worst first.
 
-import { $, attribute, count, duration, each, el, percent, plain, put, row, shown, svg, word } from "./dom.js";
+import { $, against, attribute, count, each, el, ofLast, plain, put, row, shown, svg, word } from "./dom.js";
 
 const POINTS = 40;
 
@@ -57,8 +57,8 @@ function show(line, target) {
   attribute(verdict, "title", target.headline && plain(target.headline));
   put(replicas, `${target.replicas_answering} of ${target.replicas_expected}`);
   replicas.classList.toggle("bad", target.replicas_answering < target.replicas_expected);
-  put(failing, percent(target.probes ? target.failures / target.probes : null));
-  put(evidence, duration(target.evidence_seconds));
+  put(failing, ofLast(target));
+  put(evidence, against(target.evidence_seconds, target.threshold_seconds));
   put(probes, count(target.probes));
   const height = (part) => (14.5 - 13 * Math.min(1, part)).toFixed(1);
   const points = target.line.map((part, at) => `${(at * 80) / (POINTS - 1)},${height(part)}`);

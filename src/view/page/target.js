@@ -2,13 +2,16 @@
 
 import * as timeline from "./timeline.js";
 import {
-  $, age, attribute, clock, colour, count, counted, duration, each, el, onWidth, percent, plain, put, row, seconds, shown, step, svg, word,
+  $, against, age, attribute, clock, colour, count, counted, duration, each, el, ofLast, onWidth, percent, plain, put, row, seconds, shown, step, svg, word,
 } from "./dom.js";
 
 export const TAPE_MAX = 50;
 
 /** Points of the evidence over time. Above this number, every other older point is dropped. */
 const TREND_MAX = 480;
+
+/** What is wrong with the share of a culprit. */
+const WRONG = { dead: "no reads", starved: "too few", hot: "too many" };
 
 const MARKS = { balanced: "✓", unbalanced: "!", undecided: "?", degraded: "!", down: "✕", unknown: "?" };
 
@@ -60,8 +63,8 @@ function verdict(target) {
   shown($("beside"), !headline.startsWith(target.reason));
   put($("beside"), target.reason, 1000);
   put($("fig-replicas"), `${target.replicas_answering} of ${target.replicas_expected}`);
-  put($("fig-evidence"), target.evidence_seconds === null ? "–" : `${duration(target.evidence_seconds)} of ${duration(target.threshold_seconds)}`);
-  put($("fig-failing"), percent(target.probes ? target.failures / target.probes : null));
+  put($("fig-evidence"), against(target.evidence_seconds, target.threshold_seconds));
+  put($("fig-failing"), ofLast(target));
   put($("fig-probes"), count(target.probes));
 }
 
@@ -89,10 +92,10 @@ function shares(target) {
   const size = step(Math.min(1, most * 1.08), 4);
   const end = Math.min(1, Math.ceil((most * 1.04) / size) * size);
   const ticks = [];
-  for (let at = 0; at <= end + 1e-9; at += size) ticks.push([at / end, `${+(at * 100).toFixed(1)}`]);
+  for (let at = 0; at <= end + 1e-9; at += size) ticks.push([at / end, `${+(at * 100).toFixed(1)}${at + size > end + 1e-9 ? " %" : ""}`]);
   axis($("axis"), ticks);
   each($("shares"), target.replicas, (replica) => replica.replica, (replica) => {
-    const line = row("name", "track-cell", "n strong", "n wide", "n wide");
+    const line = row("name", "track-cell", "n strong", "n wide", "n");
     const [name, track] = line.cells;
     name.append(...named(replica.replica));
     track.append(el("div", { class: "track", "aria-hidden": "true" }, el("i", { class: `fill ${colour(replica.replica)}` }), el("i", { class: "whisker" }), el("i", { class: "expected" })));
@@ -113,7 +116,7 @@ function shares(target) {
     put(interval, known ? `${percent(replica.share_lower)} to ${percent(replica.share_upper)}` : "–");
     put(expected, percent(replica.expected_share));
     const wrong = target.culprits?.find((culprit) => culprit.replica === replica.replica)?.kind;
-    for (const node of [line, line.cells[0]]) attribute(node, "data-wrong", wrong);
+    for (const node of [line, line.cells[0]]) attribute(node, "data-wrong", WRONG[wrong] ?? wrong);
     attribute(line, "title", replica.why && plain(replica.why));
   });
   const whys = [...new Set(target.replicas.map((replica) => replica.why))];
@@ -205,7 +208,7 @@ function replicas(target, now) {
   const lines = target.replicas.flatMap((replica) => [replica, ...(replica.conditions ?? [])]);
   each($("replicas"), lines, (line) => line.replica ?? `${line.text.split(" ")[0]} ${line.kind}`, (replica) => {
     if (replica.kind) return el("tr", { class: "condition" }, el("td", { colspan: 9 }, el("p")));
-    const line = row("name", "n", "", "mono cut", "n", "n", "", "", "n");
+    const line = row("name", "", "", "n", "n", "", "n", "mono cut", "n");
     line.cells[0].append(...named(replica.replica));
     return line;
   }, (line, replica) => {
@@ -214,7 +217,7 @@ function replicas(target, now) {
       put(line.firstChild.firstChild, replica.text, 1000);
       return;
     }
-    const [, id, role, version, reads, lag, podProbe, routed] = line.cells;
+    const [, podProbe, routed, reads, lag, role, id, version] = line.cells;
     const endpoint = endpoints.get(replica.replica);
     put(id, replica.server_id ?? "–");
     put(role, replica.role ?? "–");

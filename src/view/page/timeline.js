@@ -16,7 +16,6 @@ const RISE = [
 ];
 const PVC = ["pvc_created", "pvc_provisioning", "pvc_bound"];
 const FALL = ["terminating", "endpoint_gone", "last_read", "pod_gone"];
-const MILESTONES = ["requested", ...PVC, ...RISE.slice(1).map(([name]) => name).toSpliced(6, 0, "direct_read"), ...FALL];
 
 const LANE = 40;
 const HEAD = 22;
@@ -158,15 +157,16 @@ function fall(replica, at, bar, drawing, x, top, until, event) {
 function steps(table, event) {
   const began = seconds(event.started);
   const members = event.replicas.slice(0, 64);
-  const reached = MILESTONES.filter((name) => members.some((replica) => replica.milestones[name]));
+  const all = members.flatMap((replica) => Object.entries(replica.milestones)).sort((a, b) => seconds(a[1]) - seconds(b[1]));
+  const reached = [...new Set(all.map(([name]) => name))];
   const since = (time) => `+${(seconds(time) - began).toFixed(2)}`;
   const line = (replica) => {
     const pvc = replica.pvc_reused === null ? "" : replica.pvc_reused ? "reused" : "new";
     const uncertainty = replica.first_read_uncertainty_seconds;
     const cells = reached.map((name) => {
       const time = replica.milestones[name];
-      const less = name === "first_read" && uncertainty ? ` −${uncertainty.toFixed(2)}` : "";
-      return el("td", { class: "n", title: time ? clock(time) : null }, time ? since(time) + less : "");
+      const late = name === "first_read" && uncertainty ? `, at most ${uncertainty.toFixed(2)} late` : "";
+      return el("td", { class: "n", title: time ? clock(time) : null }, time ? since(time) + late : "");
     });
     return el("tr", {}, el("th", { scope: "row" }, plain(replica.replica, 60)), el("td", {}, pvc), ...cells);
   };

@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{
     Palette, Screen,
-    look::KEYS,
+    look::{KEYS, SIGNS},
     panels::marked,
     sign,
     text::{columns, cut, fit, wrapped},
@@ -17,16 +17,17 @@ pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: 
     let longest = targets.iter().map(|target| columns(&target.target)).max().unwrap_or(0);
     let name_width = longest.clamp(6, (width / 3).max(6));
     let mut lines: Vec<_> = screen.stale.iter().flat_map(|text| marked("! ", text, width, 3, palette)).collect();
-    let head = format!("  {} {:>8} {:>6}  status", fit("target", name_width), "probes", "failed");
+    let head = format!("  {} {:>8} {:>8}  status", fit("target", name_width), "probes", "failed");
     lines.push(Line::styled(cut(&head, width), palette.heading()));
     let room = room.saturating_sub(lines.len()).max(1);
     let selected = screen.look.place.checked_rem(targets.len()).unwrap_or(0);
     let first = (selected + 1).saturating_sub(room);
     for (place, target) in targets.iter().enumerate().skip(first).take(room) {
         let (mark, style) = sign(target.headline.as_deref(), target.verdict.as_deref(), palette);
-        let TargetSummary { target: name, headline, reason, probes, failures, .. } = target;
+        let TargetSummary { target: name, headline, reason, probes, recent_failures, recent_probes, .. } = target;
+        let failed = format!("{recent_failures}/{recent_probes}");
         let reason = headline.as_deref().or(reason.as_deref()).unwrap_or_default();
-        let rest = format!(" {} {probes:>8} {failures:>6}  {reason}", fit(name, name_width));
+        let rest = format!(" {} {probes:>8} {failed:>8}  {reason}", fit(name, name_width));
         let rest = cut(&rest, width.saturating_sub(1));
         let rest_style = if place == selected { palette.selected() } else { palette.plain() };
         lines.push(Line::from(vec![Span::styled(mark, style), Span::styled(rest, rest_style)]));
@@ -81,14 +82,13 @@ pub(super) fn log(screen: &Screen<'_>, width: usize, room: usize, palette: Palet
 
 pub(super) fn help(width: usize, palette: Palette) -> Vec<Line<'static>> {
     const KEYS_WIDTH: usize = 18;
-    let mut lines = vec![Line::styled(cut("keys", width), palette.heading())];
-    for (key, what) in KEYS {
-        lines.push(Line::from(vec![
-            Span::styled(fit(key, KEYS_WIDTH), palette.strong()),
-            Span::raw(cut(what, width.saturating_sub(KEYS_WIDTH))),
-        ]));
-    }
-    lines
+    let heading = |text| Line::styled(cut(text, width), palette.heading());
+    let row = |(sign, what): (&str, &str)| {
+        let what = Span::raw(cut(what, width.saturating_sub(KEYS_WIDTH)));
+        Line::from(vec![Span::styled(fit(sign, KEYS_WIDTH), palette.strong()), what])
+    };
+    let keys = [heading("keys")].into_iter().chain(KEYS.into_iter().map(row));
+    keys.chain([heading("signs")]).chain(SIGNS.into_iter().map(row)).collect()
 }
 
 /// The rows from `first` on, or the last screenful if `first` is beyond it.

@@ -29,6 +29,14 @@ pub enum Pressed {
     Quit,
 }
 
+pub(super) const SIGNS: [(&str, &str); 5] = [
+    ("● ▲ ◆ ○", "balanced, unbalanced, undecided, no verdict yet"),
+    ("█ ┃ ─", "share of the reads, expected share, interval of the share"),
+    ("serves", "the replica answered its last pod probe"),
+    ("routed", "the Service routes to the replica from here"),
+    ("! -", "notice, failed probe"),
+];
+
 pub(super) const KEYS: [(&str, &str); 8] = [
     ("q, Ctrl-C", "quit"),
     ("Tab, Shift-Tab", "next or previous view: shares, scale events, details, log"),

@@ -6,12 +6,16 @@ use super::{
     Palette,
     text::{columns, cut, fit},
 };
-use crate::api::{Replica, Target};
+use crate::api::{Replica, Routing, Target};
 
 /// Minimum width that shows every column.
 const EVERY_COLUMN: usize = 76;
 
-const FIGURES_WIDTH: usize = 49;
+const FIGURES_WIDTH: usize = 52;
+
+/// Width of the column of reads, and the minimum width that shows it.
+const READS_WIDTH: usize = 9;
+const WITH_READS: usize = 90;
 
 const FEW_FIGURES_WIDTH: usize = 7;
 
@@ -20,20 +24,35 @@ pub(super) fn lines(target: &Target<'_>, width: usize, room: usize, palette: Pal
     let every_column = width >= EVERY_COLUMN;
     let longest = target.replicas.iter().map(|replica| columns(&replica.replica)).max().unwrap_or(0);
     let name_width = longest.clamp(7, if every_column { 18 } else { 10 });
-    let figures_width = if every_column { FIGURES_WIDTH } else { FEW_FIGURES_WIDTH };
+    let with_reads = width >= WITH_READS;
+    let figures_width = if !every_column {
+        FEW_FIGURES_WIDTH
+    } else if with_reads {
+        FIGURES_WIDTH + READS_WIDTH
+    } else {
+        FIGURES_WIDTH
+    };
     let bar_width = width.saturating_sub(name_width + figures_width + 2);
     let full = full_scale(target);
-    let figures = if every_column {
-        format!("{:>6} {:>8} {:>10} {:>8} {:>7} {:>5}", "share", "expected", "interval", "reads", "lag", "up")
+    let (bars, figures) = if every_column {
+        let figures = format!(
+            "{:>7} {:>10} {:>10} {:>7} {:>6} {:>7}",
+            "█ share", "┃ expected", "─ interval", "lag", "serves", "routed"
+        );
+        ("", if with_reads { format!("{figures} {:>8}", "reads") } else { figures })
     } else {
-        format!("{:>7}", "share")
+        ("█ share  ┃ expected  ─ interval", format!("{:>7}", "share"))
     };
-    let head = format!("{} {} {figures}", fit("replica", name_width), fit("┃ expected  ─ interval", bar_width));
+    let head = format!("{} {} {figures}", fit("replica", name_width), fit(bars, bar_width));
     let mut lines = vec![Line::styled(head, palette.heading())];
     let replicas = target.replicas.len();
     let shown = if replicas < room { replicas } else { room.saturating_sub(2) };
     for replica in target.replicas.iter().take(shown) {
-        let figures = if every_column { figures_of(replica) } else { format!("{:>7}", percent(replica.share)) };
+        let figures = if every_column {
+            figures_of(target, replica, with_reads)
+        } else {
+            format!("{:>7}", percent(replica.share))
+        };
         lines.push(Line::from(vec![
             Span::styled(fit(&replica.replica, name_width), palette.strong()),
             Span::raw(" "),
@@ -76,19 +95,28 @@ fn bar(replica: &Replica<'_>, width: usize, full: f64) -> String {
     (0..width).map(cell).collect()
 }
 
-fn figures_of(replica: &Replica<'_>) -> String {
+fn figures_of(target: &Target<'_>, replica: &Replica<'_>, with_reads: bool) -> String {
     let interval = match replica.share_lower.zip(replica.share_upper) {
         Some((lower, upper)) => format!("{:.0}–{:.0} %", lower * 100.0, upper * 100.0),
         None => "-".to_owned(),
     };
     let lag = replica.lag_seconds.map_or_else(|| "-".to_owned(), |lag| format!("{lag:.1} s"));
-    let up = match replica.pod_probe_up {
+    let serves = yes_or_no(replica.pod_probe_up);
+    let endpoint = |routing: &Routing<'_>| {
+        routing.endpoints.iter().any(|endpoint| endpoint.replica == replica.replica && endpoint.routed)
+    };
+    let routed = yes_or_no(target.routing.as_ref().map(endpoint));
+    let (share, expected) = (percent(replica.share), percent(Some(replica.expected_share)));
+    let figures = format!("{share:>7} {expected:>10} {interval:>10} {lag:>7} {serves:>6} {routed:>7}");
+    if with_reads { format!("{figures} {:>8}", replica.reads) } else { figures }
+}
+
+fn yes_or_no(is: Option<bool>) -> &'static str {
+    match is {
         Some(true) => "yes",
         Some(false) => "no",
         None => "-",
-    };
-    let (share, expected) = (percent(replica.share), percent(Some(replica.expected_share)));
-    format!("{share:>6} {expected:>8} {interval:>10} {:>8} {lag:>7} {up:>5}", replica.reads)
+    }
 }
 
 fn percent(part: Option<f64>) -> String {

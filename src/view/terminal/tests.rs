@@ -3,7 +3,7 @@
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 
 use super::*;
-use crate::api::{Documents, TargetSummary};
+use crate::api::{Documents, Endpoint, Routing, TargetSummary};
 
 const TARGETS: &str = include_str!("../../../tests/fixtures/terminal/targets.json");
 const SCALE_EVENTS: &str = include_str!("../../../tests/fixtures/terminal/scale-events.json");
@@ -76,6 +76,44 @@ fn every_panel_is_visible_at_80_by_24() {
         ],
     );
     assert!(!text.contains("! Unbalanced"), "the notices do not repeat the verdict\n{text}");
+}
+
+/// Expected share, pod probe and routing of every replica, on the smallest screen that shows every part.
+#[test]
+fn shares_pod_probes_and_routing_are_visible_at_80_by_24() {
+    let mut documents = documents();
+    let target = &mut documents.targets.targets[0];
+    for (name, reads) in [("mysql-0", 8), ("a-replica-with-a-very-long-name", 123_456_789)] {
+        target.replicas[0].replica = name.into();
+        target.replicas[0].reads = reads;
+        target.replicas[0].pod_probe_up = Some(false);
+        let endpoints = target.replicas.iter().take(3).map(|replica| Endpoint {
+            replica: replica.replica.clone(),
+            addresses: Vec::new(),
+            serving: true,
+            routed: true,
+            standing: "routed".into(),
+        });
+        target.routing = Some(Routing { why: "".into(), affinity_seconds: None, endpoints: endpoints.collect() });
+        let rows = rows(&drawn(
+            &Content { target: Some(target.clone()), ..content(&read(TARGETS, SCALE_EVENTS).unwrap()) },
+            &Look::at(1),
+            (80, 24),
+            true,
+        ));
+        let from = rows.iter().position(|row| row.starts_with("replica ")).unwrap();
+        assert!(
+            rows[from].contains("█ share ┃ expected ─ interval ") && rows[from].ends_with("serves  routed"),
+            "{}",
+            rows[from]
+        );
+        let ends: Vec<_> = rows[from + 1..from + 5]
+            .iter()
+            .map(|row| row.split_whitespace().rev().take(2).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(ends, [["yes", "no"], ["yes", "yes"], ["yes", "yes"], ["no", "no"]], "{rows:#?}");
+        assert_has(&rows[from + 1], &["█", "┃", "25.0%"]);
+    }
 }
 
 #[test]

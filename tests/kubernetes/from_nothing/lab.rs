@@ -143,7 +143,7 @@ fn the_lab_shows_the_expected_state_at_each_step() {
     a_write_is_read_back(&cluster);
     steps.done("B: a write on the primary is read through mysql-read");
     three_servers_answer(&cluster);
-    page.shows(3, "#replicas tr", r"mysql-[012]\s+10[012]\s+(primary|replica)");
+    page.shows(3, "#replicas tr", r"mysql-[012]\s[\s\S]*(primary|replica)\s+10[012]\s");
     page.shows(3, "#shares tr", r"mysql-[012]\s[\s\S]*33\.3 %");
     page.shows(1, "#verdict-word", "^Balanced$");
     steps.done("C: three servers answer");
@@ -229,7 +229,7 @@ fn a_fourth_replica_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
     mysql::scale(cluster, 4);
     let event = scaled(cluster, 4);
     page.shows(1, "#events summary", r"^3 → 4 replicas\s+in [0-9.]+ s");
-    page.shows(1, "#replicas tr", r"mysql-3\s+103\s+replica");
+    page.shows(1, "#replicas tr", r"mysql-3\s[\s\S]*replica\s+103\s");
     page.shows(1, "#pvcs tr", r"data-mysql-3\s+Bound");
     let new = replica(&event, "mysql-3");
     assert_eq!(new["pvc_reused"], false, "{new}");
@@ -256,7 +256,7 @@ fn a_fourth_replica_joins_and_leaves(cluster: &Cluster, page: &mut Page) {
     assert_eq!(replica(&event, "mysql-4")["pvc_reused"], false, "{event}");
     wait_until("five ids", PATIENCE, || ids(&target(cluster)) == (100..105).collect());
     page.shows(1, "#events summary", r"^3 → 5 replicas\s+in [0-9.]+ s");
-    page.shows(5, "#replicas tr", r"mysql-[0-4]\s+10[0-4]\s");
+    page.shows(5, "#replicas tr", r"mysql-[0-4]\s[\s\S]*\s10[0-4]\s");
     for host in ["mysql-3.mysql", "mysql-4.mysql"] {
         assert_eq!(mysql::query(cluster, host, "SELECT COUNT(*) FROM test.messages"), "2\n", "{host}");
     }

@@ -107,7 +107,18 @@ fn a_replica_without_reads_is_named_and_cleared_when_it_has_them_again() {
     let [culprit] = snapshot.verdict.culprits() else { panic!("{:?}", snapshot.verdict) };
     assert_eq!((&*culprit.replica, culprit.kind), ("mysql-2", CulpritKind::Dead));
     assert_eq!((snapshot.alarms, snapshot.restarts), (1, 0));
+    // Sentence, share and interval rest on the same reads, and none of them is from before.
+    let dead = &snapshot.replicas[2];
+    assert_eq!((culprit.share, dead.share), (0.0, Some(0.0)));
+    assert!(dead.share_interval.is_some_and(|interval| interval.upper < dead.expected_share), "{dead:?}");
+    let basis = snapshot.share_basis.to_string();
+    assert_eq!(basis, "Shares and intervals rest on 60 reads since the imbalance began");
+    let misrouted = snapshot.indices.unwrap().misrouted;
+    assert!((misrouted - 1.0 / 3.0).abs() < 1e-9, "{misrouted}");
     story.reads(&[0, 1, 2], 30);
+    let verdict = story.verdict();
+    assert!(matches!(verdict, Verdict::Undecided(Undecided::FewReads { needed: 54, .. })), "{verdict}");
+    story.reads(&[0, 1, 2], 54);
     assert_eq!(story.verdict().name(), "balanced");
     let count = |start: &str| story.notices.iter().filter(|line| line.starts_with(start)).count();
     assert_eq!(
@@ -128,6 +139,50 @@ fn overlapping_probes_count_in_start_order() {
     assert_eq!((slow.alarms, slow.probes), (0, 3000));
     assert_eq!(slow.evidence_seconds.to_bits(), quick.evidence_seconds.to_bits());
     assert_eq!(slow.verdict.name(), "balanced");
+}
+
+/// One probe a second. The reads from before a short outage count; after a long one, it takes as many as at the start.
+#[test]
+fn an_outage_is_over_in_the_verdict_when_reads_come_back() {
+    for (seconds, reads_needed) in [(10, 1), (90, 54)] {
+        let mut story = Story::new(&THREE);
+        story.reads(&[0, 1, 2], 300);
+        (0..seconds).for_each(|_| story.fail());
+        assert!(matches!(story.verdict(), Verdict::Undecided(Undecided::Failures { .. })), "{}", story.verdict());
+        assert!(story.target.snapshot().notices.iter().any(|notice| {
+            notice.to_string().starts_with(&format!("{seconds} of the last 200 probes failed (refused): "))
+        }));
+        let reads = (1..100).find(|_| {
+            story.reads(&[0, 1, 2], 1);
+            story.verdict().name() == "balanced"
+        });
+        assert_eq!(reads, Some(reads_needed), "{seconds}");
+        let snapshot = story.target.snapshot();
+        assert_eq!(snapshot.failing.0, 0, "the failures of the outage left the window");
+        let notices: Vec<_> = snapshot.notices.iter().map(ToString::to_string).collect();
+        let earlier = format!("{seconds} probes failed (refused), the last one less than a minute ago: ");
+        assert!(notices.iter().any(|notice| notice.starts_with(&earlier)), "{notices:?}");
+        story.fail();
+        assert_eq!(story.verdict().name(), "balanced", "one failure is within the tolerance");
+    }
+}
+
+/// A second replica loses its reads while the alarm about the first lasts.
+#[test]
+fn no_culprit_without_reads_has_a_share() {
+    let mut story = Story::new(&["mysql-0", "mysql-1", "mysql-2", "mysql-3"]);
+    story.reads(&[0, 1, 2, 3], 400);
+    for (ordinals, count) in [(&[0, 1, 2][..], 120), (&[0, 1], 200), (&[0, 1, 2], 100), (&[0, 2], 200)] {
+        for _ in 0..count {
+            story.reads(ordinals, 1);
+            let snapshot = story.target.snapshot();
+            for culprit in snapshot.verdict.culprits() {
+                let replica = snapshot.replicas.iter().find(|replica| replica.name == culprit.replica).unwrap();
+                assert_eq!(replica.share, Some(culprit.share));
+                assert!(culprit.kind != CulpritKind::Dead || culprit.share <= 0.0, "{}", snapshot.verdict);
+            }
+        }
+    }
 }
 
 #[test]

@@ -185,14 +185,6 @@ impl Detector {
         found
     }
 
-    /// Share of the recent reads, 0 to 1, over the memory of the plug-in bet that won most: after a change, its length
-    /// fits the size of the change. Absent with too few reads.
-    #[must_use]
-    pub fn recent_share(&self, index: usize) -> Option<f64> {
-        let best = self.plug_ins.iter().max_by(|a, b| a.capital().total_cmp(&b.capital()))?;
-        best.share(index)
-    }
-
     fn suspect(&self, index: usize) -> Suspect {
         let part = if self.evidence > 0.0 { self.grid.of(index) / self.evidence } else { 0.0 };
         Suspect { index, odds: self.grid.odds(index), part }

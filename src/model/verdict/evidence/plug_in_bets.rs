@@ -48,10 +48,4 @@ impl PlugInBets {
     pub(super) fn scale(&mut self, by: f64) {
         self.capital *= by;
     }
-
-    pub(super) fn share(&self, index: usize) -> Option<f64> {
-        /// With fewer, one read would look like a tenth of all.
-        const READS_MIN: f64 = 10.0;
-        (self.reads >= READS_MIN).then(|| self.counts[index] / self.reads)
-    }
 }

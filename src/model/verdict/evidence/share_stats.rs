@@ -11,7 +11,7 @@ pub const INTERVAL_ALPHA: f64 = 0.05;
 /// A replica is missing if its silence is less likely than this by chance.
 const MISSING_CHANCE: f64 = 1e-9;
 
-/// Reads by replica: of the last minutes, and since the expectation or the alarm last changed.
+/// Reads by replica: weighted by age, and since the expectation or the alarm last changed.
 #[derive(Clone, Debug)]
 pub struct ShareStats {
     shares: Vec<f64>,
@@ -89,6 +89,26 @@ impl ShareStats {
         *self = Self { since, ..Self::new(weights, self.half_life_seconds).with_missing_chance(self.missing_chance) };
     }
 
+    /// Adds a replica that is not expected.
+    pub(crate) fn add(&mut self) {
+        self.shares.push(0.0);
+        self.recent.push(0.0);
+        self.since.push(0);
+        self.counts.push(0);
+    }
+
+    /// Takes back a read, without a half-life.
+    pub(crate) fn forget(&mut self, x: usize) {
+        self.recent[x] -= 1.0;
+        self.squares -= 1.0;
+        self.counts[x] -= 1;
+        self.reads -= 1;
+    }
+
+    pub(crate) fn count(&self, index: usize) -> u64 {
+        self.counts.get(index).copied().unwrap_or(0)
+    }
+
     pub fn begin_epoch(&mut self) {
         self.counts.iter_mut().for_each(|count| *count = 0);
         self.reads = 0;
@@ -111,7 +131,7 @@ impl ShareStats {
     pub fn interval(&self, index: usize) -> ShareInterval {
         #[expect(clippy::cast_precision_loss, reason = "at most a few hundred replicas")]
         let alpha = INTERVAL_ALPHA / self.counts.len().max(1) as f64;
-        share_interval(self.counts.get(index).copied().unwrap_or(0), self.reads, alpha)
+        share_interval(self.count(index), self.reads, alpha)
     }
 
     /// Absent before the first read and with fewer than two replicas.
