@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod same;
+mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod values;
