@@ -1,6 +1,7 @@
 //! The command line, and the configuration that follows from it.
 
 mod attach;
+mod described;
 mod log;
 mod watch;
 
@@ -68,6 +69,8 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct RunArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// Address of the HTTP server; port 0 takes a free one; repeat the option for more addresses
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = ":10306")]
     pub listen: Vec<Listen>,
@@ -98,14 +101,14 @@ pub struct RunArgs {
     /// Validate the configuration, print it and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
-    #[command(flatten)]
-    pub target: TargetArgs,
 }
 
 #[derive(Debug, Args)]
 // Faster than `run`, because a script waits for the result.
 #[command(mut_arg("interval", |arg| arg.default_value("50ms")))]
 pub struct CheckArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// Number of probes
     #[arg(long, value_name = "N", default_value_t = 600, conflicts_with = "lasting", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
@@ -125,8 +128,6 @@ pub struct CheckArgs {
     /// Validate the configuration, print it and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
-    #[command(flatten)]
-    pub target: TargetArgs,
 }
 
 #[derive(Debug, Args)]
@@ -184,7 +185,6 @@ pub struct TargetArgs {
 
 /// The configuration file excludes all of these.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options for one target")]
 pub struct OneTargetArgs {
     /// Kubernetes Service; its endpoints are the expected replicas
     #[arg(long, env = "READSCOPE_SERVICE", value_name = "NAMESPACE/NAME")]
