@@ -60,7 +60,7 @@ fn every_file_is_valid_and_listed() {
         match name {
             "web.yaml" => assert_valid("--web.config.file", &text, &["--address", "127.0.0.1:1"]),
             _ if path.extension().is_some_and(|extension| extension == "yaml") => {
-                assert_valid("--config.file", &text, &[])
+                assert_valid("--config.file", &text, &[]);
             }
             _ => continue,
         }
