@@ -67,6 +67,7 @@ fn a_release_probes_one_service_then_a_fleet_and_leaves_nothing() {
     assert!(!notes.contains("is missing"), "{notes}");
     cluster.kubectl(&format!("-n readscope rollout status deployment/readscope {ROLLOUT}"));
     holds("both targets", "readscope_target_up{target=~\"primary|mysql/mysql-read\"} == 1", 2);
+    run(&mut helm(&cluster, "test readscope --timeout 5m"));
 
     run(&mut helm(&cluster, "uninstall readscope --wait"));
     assert_eq!(remains(&cluster), "");
