@@ -9,6 +9,7 @@ use super::{
     change::{Change, Kind, Object},
     endpoints::{Endpoints, Turned},
     measures::{BindLabels, Measures},
+    members::{Member, members},
     milestones::Seen,
     objects::{Pod, Pvc, PvcPhase, PvcReason, Rollout, StatefulSet, StorageClass, Volume},
     pods::TrackedPod,
@@ -142,6 +143,18 @@ impl Index {
     pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
         let set = |name: &ObjectName| self.scale_events.get(name).and_then(ScaleEvents::set);
         reachable(service, self.endpoints.addresses(service, port), &self.tracked, set)
+    }
+
+    /// The pods that are endpoints of a Service, and the others that `sets` should have.
+    pub(crate) fn members<'a>(
+        &'a self,
+        service: &ObjectName,
+        sets: impl Iterator<Item = &'a ObjectName>,
+        pods_known: bool,
+    ) -> Vec<Member> {
+        let Some(routing) = self.routing(service) else { return Vec::new() };
+        let sets = sets.filter_map(|set| self.scale_events.get(set));
+        members(service, &routing, sets, &self.tracked, &self.reasons, pods_known)
     }
 
     pub(crate) fn scale_events(&self) -> impl Iterator<Item = &ScaleEvents> {

@@ -61,6 +61,13 @@ impl ScaleEvents {
         self.events.iter()
     }
 
+    /// The scale event that adds this ordinal and is not finished.
+    pub(super) fn adding(&self, ordinal: u32) -> Option<&ScaleEvent> {
+        let adds = |member: &ScaledReplica| member.direction == Direction::Up && !member.taken_over;
+        let lasts = |event: &&ScaleEvent| event.over.is_none() && event.member(ordinal).is_some_and(adds);
+        self.events.iter().rev().find(lasts)
+    }
+
     pub(crate) fn applied(
         &mut self,
         set: StatefulSet,

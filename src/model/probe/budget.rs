@@ -31,6 +31,16 @@ pub enum Charge {
     Login,
 }
 
+impl Charge {
+    /// What further failures could do.
+    pub(crate) fn harm(self) -> &'static str {
+        match self {
+            Self::Handshake => "could make the servers block this host",
+            Self::Login => "could lock the account",
+        }
+    }
+}
+
 /// The `server_id` that answered, or what the failure is counted as.
 pub type Counted = Result<u32, Option<Charge>>;
 

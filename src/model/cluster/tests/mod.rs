@@ -3,6 +3,7 @@
 mod builders;
 mod endpoints;
 mod hosts;
+mod members;
 mod milestone_status;
 mod orders;
 mod outages;
