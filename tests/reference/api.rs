@@ -20,8 +20,8 @@ with the documents of the program.
   fractions from 0 to 1.
 - An unknown value is `null`, never 0. A field that can be `null` says when.
 - **Stability**: fields may be added. From version 1.0.0 on, a field is not renamed or removed, and its type and unit do not
-  change, before the next major version. Sentences (`reason`, `why`, `notices`, `advice`, `error`, `evidence`,
-  `share_basis`) are for people and may change at any time.
+  change, before the next major version. Sentences (`headline`, `reason`, `text`, `why`, `notices`, `advice`,
+  `error`, `evidence`, `share_basis`) are for people and may change at any time.
 
 `readscope check --output json` prints an entry of `targets` with `exit_code` and `p_value`.
 ";
@@ -71,6 +71,8 @@ const TARGETS: &[(&str, &str, &str, &str)] = &[
     ("announcement", "text", "left out", "the current step of the demo"),
     ("targets[].target", "text", "", "name of the target, as the label `target`"),
     ("targets[].up", "boolean", "", "whether at least one of the latest 10 probes was answered"),
+    ("targets[].status", "text", "", "`ok`, `degraded`, `down` or `unknown` ([http.md](http.md#json))"),
+    ("targets[].headline", "sentence", "", "the worse of status and verdict"),
     ("targets[].verdict", "text", "", "`balanced`, `unbalanced` or `undecided`"),
     ("targets[].reason", "sentence", "", "why"),
     ("targets[].probes", "count", "", "probes since the start"),
@@ -122,6 +124,20 @@ const TARGETS: &[(&str, &str, &str, &str)] = &[
     ("targets[].replicas[].pod_probe_up", "boolean", "without pod probes", "whether its latest pod probe was answered"),
     ("targets[].replicas[].gtid_executed", "text", "without GTIDs", "`gtid_executed` at its latest read"),
     ("targets[].replicas[].last_answer", "time", "before the first read", "its latest read"),
+    (
+        "targets[].replicas[].conditions[].kind",
+        "text",
+        "",
+        "[what keeps the replica from serving](http.md#json); the worst first",
+    ),
+    ("targets[].replicas[].conditions[].since", "time", "", "since when"),
+    ("targets[].replicas[].conditions[].text", "sentence", "", "the same with the name of the replica, and what to do"),
+    (
+        "targets[].replicas[].conditions[].planned",
+        "boolean",
+        "",
+        "whether it is a step of a roll-out, a scale event or a restart, within its usual time",
+    ),
     ("targets[].culprits[].replica", "text", "", "a replica that contributes to the alarm"),
     ("targets[].culprits[].kind", "text", "", "`dead` (no reads), `starved` (too few) or `hot` (too many)"),
     ("targets[].culprits[].part", "share", "", "its part of the evidence"),
@@ -263,7 +279,9 @@ const OVERVIEW: &[(&str, &str, &str, &str)] = &[
     ("taken", "time", "", "when the snapshot was taken"),
     ("whole", "boolean", "", "whether the list is complete, so that other targets are gone"),
     ("targets[].target", "text", "", "name of the target"),
-    ("targets[].up", "boolean", "", "as in `/api/v1/targets`, as are the next nine fields"),
+    ("targets[].up", "boolean", "", ""),
+    ("targets[].status", "text", "", ""),
+    ("targets[].headline", "sentence", "", ""),
     ("targets[].verdict", "text", "", ""),
     ("targets[].reason", "sentence", "", ""),
     ("targets[].probes", "count", "", ""),
@@ -332,6 +350,7 @@ impl Document {
             self.title, self.about
         );
         for (path, kind, null, meaning) in self.fields {
+            let meaning = if meaning.is_empty() { "as in `/api/v1/targets`" } else { meaning };
             writeln!(text, "| `{path}` | {kind} | {null} | {meaning} |").unwrap();
         }
         let example = serde_json::to_string_pretty(&self.example()).unwrap();
