@@ -19,7 +19,8 @@ use clap::{
 use crate::{
     config::{
         Address, Configuration, DurationError, FalseAlarmPeriod, FileError, Interval, Listen, PasswordError,
-        PasswordSource, PlaceError, Settings, Target, Tls, TlsError, TlsSettings, Tolerance, parse_duration,
+        PasswordSource, PlaceError, RoutePrefix, Settings, Target, Tls, TlsError, TlsSettings, Tolerance,
+        parse_duration,
     },
     model::{
         CheckRules, Expectation, ExpectationError, Expected,
@@ -88,6 +89,12 @@ pub struct RunArgs {
     /// TLS, client certificates and users of the HTTP server, as in Prometheus' exporter-toolkit; reloaded on a change
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub web_config_file: Option<PathBuf>,
+    /// URL of the page behind a reverse proxy; its path is the default of `--web.route-prefix`
+    #[arg(long = "web.external-url", value_name = "URL", value_parser = RoutePrefix::of_url)]
+    pub external_url: Option<RoutePrefix>,
+    /// Path under which everything is served, as the reverse proxy forwards it [default: the path of `--web.external-url`]
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    pub route_prefix: Option<RoutePrefix>,
     /// Enable reload by HTTP POST to /-/reload
     #[arg(long = "web.enable-lifecycle")]
     pub enable_lifecycle: bool,
@@ -265,6 +272,11 @@ fn one_target() -> Vec<Id> {
 }
 
 impl RunArgs {
+    #[must_use]
+    pub fn prefix(&self) -> RoutePrefix {
+        self.route_prefix.clone().or_else(|| self.external_url.clone()).unwrap_or_default()
+    }
+
     /// Options override the file.
     pub fn judge_by(&self, configuration: &mut Configuration) {
         let imbalance = &mut configuration.imbalance;

@@ -30,6 +30,8 @@ fn the_operator_has_the_same_alerts_as_the_rule_file() {
 fn the_version_of_the_manifest_is_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(yaml("deploy/kustomization.yaml")["images"][0]["newTag"], version, "the image of deploy/");
+    let chart = yaml("deploy/chart/Chart.yaml");
+    assert_eq!((&chart["version"], &chart["appVersion"]), (&version.into(), &version.into()), "deploy/chart");
     let changes = file("CHANGELOG.md");
     let heads: Vec<&str> = changes.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     assert!(heads.first().is_some_and(|head| head.contains("Unreleased") || head.contains(version)), "{heads:?}");

@@ -41,7 +41,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
         let (mut reloader, text, requests) = Reloader::new(args, targets, file).map_err(CommandError::failure)?;
         reloader.apply(loaded).await.map_err(CommandError::usage)?;
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
-        let mut site = Site::new(snapshots, text, supervisor.stop().clone());
+        let mut site = Site::new(snapshots, text, supervisor.stop().clone()).with_prefix(args.prefix().into_string());
         if let (Some(path), Some(web)) = (args.web_config_file.clone(), web) {
             let (current, access) = watch::channel(Arc::new(web_access::access(&web)));
             supervisor.spawn("web configuration", |stop| web_access::follow(path, web, current, clock, stop));

@@ -34,6 +34,8 @@ pub struct Site {
     /// `None` if reload by HTTP is disabled.
     reload: Option<mpsc::Sender<Reload>>,
     access: watch::Receiver<Arc<Access>>,
+    /// Before every path; empty, or it starts with a slash and does not end with one.
+    prefix: String,
     stop: CancellationToken,
 }
 
@@ -53,6 +55,7 @@ impl Site {
             configuration,
             reload: None,
             access,
+            prefix: String::new(),
             stop,
         }
     }
@@ -65,6 +68,11 @@ impl Site {
     #[must_use]
     pub fn with_access(self, access: watch::Receiver<Arc<Access>>) -> Self {
         Self { access, ..self }
+    }
+
+    #[must_use]
+    pub fn with_prefix(self, prefix: String) -> Self {
+        Self { prefix, ..self }
     }
 
     fn snapshot(&self) -> Snapshot {

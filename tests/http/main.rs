@@ -12,6 +12,7 @@ mod lifecycle;
 mod limits;
 mod page;
 mod paths;
+mod prefix;
 mod reload;
 #[path = "../support/mod.rs"]
 mod support;

@@ -49,7 +49,7 @@ fn every_path_supports_get_and_head() {
     }
     assert_eq!(get(site.address, "/config").text(), CONFIGURATION);
     assert_eq!(get(site.address, "/metrics?name=value").status, 200);
-    assert!(get(site.address, "/").text().contains("href=\"/metrics\""));
+    assert!(get(site.address, "/").text().contains("href=\"metrics\""));
 }
 
 #[test]

@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
+use support::deploy;
+
 // Tools of the tests.
 mod alertmanager;
 mod cluster;
-mod deploy;
 mod deployed;
 mod image;
 mod kube_proxy;

@@ -27,5 +27,7 @@ pub(crate) fn assert_is(path: &str, text: &str) {
 }
 
 fn hint() -> String {
-    format!("if the code is right, write the file again with `{WRITE}=1 cargo test --test documentation --test http`")
+    format!(
+        "if the code is right, write the file again with `{WRITE}=1 cargo test --test documentation --test http --test reference`"
+    )
 }

@@ -7,6 +7,7 @@ pub(crate) mod api_server;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod commands;
+pub(crate) mod deploy;
 pub(crate) mod exporter;
 pub(crate) mod fixtures;
 pub(crate) mod golden;

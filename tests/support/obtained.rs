@@ -30,6 +30,12 @@ pub(crate) fn browser() -> &'static Path {
     obtained(&PATH, "browser")
 }
 
+/// A directory with `helm`.
+pub(crate) fn helm() -> &'static Path {
+    static PATH: Obtained = OnceLock::new();
+    obtained(&PATH, "helm")
+}
+
 /// Obtains everything that a test with real servers uses, because the network of a test has no downloads.
 pub(crate) fn everything() {
     static TOOLS: Obtained = OnceLock::new();

@@ -24,12 +24,18 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn showing(snapshot: Snapshot, configuration: &str) -> Self {
+        Self::showing_under("", snapshot, configuration)
+    }
+
+    /// With this prefix of every path.
+    pub(crate) fn showing_under(prefix: &str, snapshot: Snapshot, configuration: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let (snapshots, shown) = watch::channel(snapshot);
-        let site = Arc::new(Site::new(shown, watch::channel(configuration.to_owned()).1, stop.clone()));
+        let site = Site::new(shown, watch::channel(configuration.to_owned()).1, stop.clone());
+        let site = Arc::new(site.with_prefix(prefix.to_owned()));
         let serving = std::thread::spawn(move || runtime.block_on(site.serve(listener)).unwrap());
         Self { address, stop, serving: Some(serving), snapshots }
     }

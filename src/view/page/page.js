@@ -76,7 +76,7 @@ function open() {
   retry = null;
   source?.close();
   lastEvent = performance.now();
-  source = new EventSource(known.name === null ? "/api/v1/events" : `/api/v1/events?target=${encodeURIComponent(known.name)}`);
+  source = new EventSource(known.name === null ? "api/v1/events" : `api/v1/events?target=${encodeURIComponent(known.name)}`);
   const mine = source;
   source.onerror = () => {
     if (mine === source) lose(mine.readyState === EventSource.CLOSED ? "the server refuses the connection or is down" : "the connection was lost");

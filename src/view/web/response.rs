@@ -97,7 +97,9 @@ pub(super) fn content(kind: &'static str, body: impl Into<Bytes>) -> Response {
 }
 
 pub(super) fn endless(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Response {
-    let mut response = of_body(kind, body);
+    // nginx otherwise holds back what it gets.
+    let name = HeaderName::from_static("x-accel-buffering");
+    let mut response = with_header(of_body(kind, body), name, HeaderValue::from_static("no"));
     response.extensions_mut().insert(Endless);
     response
 }

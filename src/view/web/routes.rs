@@ -48,8 +48,12 @@ impl Site {
     }
 
     async fn route(self: Arc<Self>, request: Request<Incoming>) -> Response {
-        let Some(route) = Route::of(request.uri().path()) else {
-            return text(StatusCode::NOT_FOUND, "No such path; the page at / links to the others.\n");
+        let (path, prefix) = (request.uri().path(), &*self.prefix);
+        let Some(route) = path.strip_prefix(prefix).and_then(Route::of) else {
+            if !prefix.is_empty() && ["/", prefix].contains(&path) {
+                return to_page(path, prefix);
+            }
+            return text(StatusCode::NOT_FOUND, format!("No such path; the page at {prefix}/ links to the others.\n"));
         };
         let (allowed, allow) = match route {
             Route::Reload => (*request.method() == Method::POST, "POST"),
@@ -125,6 +129,14 @@ impl Site {
         let waiting = snapshot.targets.iter().find(|target| target.probes == 0)?;
         Some(format!("The first probe of {} has not finished yet.\n", waiting.name))
     }
+}
+
+/// Redirects to the page, whose links are relative. So is the redirect: a proxy may add another prefix.
+fn to_page(path: &str, prefix: &str) -> Response {
+    let from = path.rfind('/').map_or(0, |slash| slash + 1);
+    let location = HeaderValue::from_str(&format!("{}/", &prefix[from..]));
+    let response = text(StatusCode::FOUND, format!("The page is at {prefix}/.\n"));
+    location.map_or_else(|error| internal(&error), |to| with_header(response, header::LOCATION, to))
 }
 
 impl Route {

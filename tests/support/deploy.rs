@@ -5,7 +5,11 @@ use std::{fs, path::Path, process::Command};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{cluster::repository, support::commands::run};
+use super::commands::run;
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 /// A copy of it and of the files that it refers to.
 pub(crate) struct Deploy {
