@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::model::{
     base::{Count, HumanDuration, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity},
+    clients::ClientsState,
     cluster::{Matching, Port, Rule},
     probe::{Anomaly, Charge, FailureReason, Pause, Role, Unrouted},
     verdict::{FewProbes, UnderWay, Verdict},
@@ -88,6 +89,8 @@ pub enum TargetNotice {
         /// The configuration lists the expected replicas.
         listed: bool,
     },
+    /// Uneven, even again, or with heavy connections.
+    Clients(ClientsState),
     /// The Service routes nothing to the location of readscope, because of this rule.
     NothingRouted {
         rule: Rule,
@@ -99,7 +102,9 @@ impl TargetNotice {
     pub fn severity(&self) -> Severity {
         match self {
             Self::Verdict(verdict) if verdict.is_unbalanced() => Severity::Warning,
+            Self::Clients(state) if state.is_uneven() == Some(true) => Severity::Warning,
             Self::Verdict(_)
+            | Self::Clients(_)
             | Self::VersionSkew { .. }
             | Self::Appeared { .. }
             | Self::Forgotten { .. }
@@ -128,6 +133,7 @@ impl fmt::Display for TargetNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verdict(verdict) => verdict.fmt(f),
+            Self::Clients(state) => state.fmt(f),
             Self::Anomaly { anomaly, reads } => write!(f, "{anomaly} ({} so far)", Count(*reads, "read")),
             Self::VersionSkew { versions } => {
                 f.write_str("the replicas run different versions: ")?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{
     base::Moment,
+    clients::ClientCounters,
     freshness::Lag,
     probe::{Answer, Identity},
     verdict::Expectation,
@@ -30,6 +31,7 @@ pub(crate) struct Replica {
     /// Lag at the start of the last answered probe or pod probe.
     pub(crate) lag: Option<(Moment, Lag)>,
     pub(crate) stale_reads: u64,
+    pub(crate) clients: ClientCounters,
 }
 
 impl Replica {
@@ -48,6 +50,7 @@ impl Replica {
             pod_probe_up: None,
             lag: None,
             stale_reads: 0,
+            clients: ClientCounters::default(),
         }
     }
 
@@ -69,6 +72,7 @@ impl Replica {
         self.last_answer = self.last_answer.max(earlier.last_answer);
         self.identity = self.identity.take().or(earlier.identity);
         self.lag = self.lag.or(earlier.lag);
+        self.clients.absorb(earlier.clients);
     }
 
     /// `started` is the start of the probe. Results may arrive in another order.

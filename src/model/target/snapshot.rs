@@ -11,6 +11,7 @@ use super::{
 };
 use crate::model::{
     base::{Moment, ObjectName},
+    clients::{ClientsState, ReplicaClients},
     cluster::Routing,
     freshness::Lag,
     probe::{AnomalySeen, Failure, FailureReason, Identity, Latency, Pause, PodProbeCounts, Role, Unrouted},
@@ -62,6 +63,7 @@ pub struct TargetSnapshot {
     pub last_reads: Arc<VecDeque<AnswerSeen>>,
     /// Newest first, bounded.
     pub last_failures: Vec<FailureSeen>,
+    pub clients: ClientsState,
     /// Conditions that last now.
     pub notices: Vec<TargetNotice>,
     pub check: Option<Outcome>,
@@ -88,6 +90,10 @@ pub struct ReplicaSnapshot {
     pub lag: Option<Lag>,
     /// Through the Service; absent until stale reads can be recognised.
     pub stale_reads: Option<u64>,
+    /// Absent while unknown.
+    pub clients: Option<ReplicaClients>,
+    /// Client reads since the first reading; absent before it.
+    pub client_reads: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
