@@ -231,11 +231,11 @@ impl Balance {
         let probability = worst.as_ref().map_or(1.0, |(probability, _)| *probability);
         self.uneven_rounds = if probability < UNEVEN { self.uneven_rounds + 1 } else { 0 };
         let was_uneven = matches!(self.state, ClientsState::Uneven(_));
-        if self.uneven_rounds >= IN_A_ROW || was_uneven && probability <= EVEN {
-            if let Some((_, uneven)) = worst {
-                self.heavy_rounds = 0;
-                return ClientsState::Uneven(uneven);
-            }
+        if let Some((_, uneven)) = worst
+            && (self.uneven_rounds >= IN_A_ROW || was_uneven && probability <= EVEN)
+        {
+            self.heavy_rounds = 0;
+            return ClientsState::Uneven(uneven);
         }
         let heavy = heavy(readings, total);
         self.heavy_rounds = if heavy.is_some() && self.uneven_rounds == 0 { self.heavy_rounds + 1 } else { 0 };

@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn readings_of_several_servers_in_turn_are_not_believed() {
         let turn = |n: u32| {
-            let (uptime, selects) = if n % 2 == 0 { (1000, 10) } else { (50_000, 9_000_000) };
+            let (uptime, selects) = if n.is_multiple_of(2) { (1000, 10) } else { (50_000, 9_000_000) };
             status(f64::from(n) * 10.0, uptime + 10 * u64::from(n), selects, 0)
         };
         let counters = after((0..6).map(turn));

@@ -13,6 +13,10 @@ const EVERY_COLUMN: usize = 76;
 
 const FIGURES_WIDTH: usize = 49;
 
+/// The shares of the client connections and of the client reads, and the minimum width that shows them.
+const CLIENTS_WIDTH: usize = 26;
+const WITH_CLIENTS: usize = 108;
+
 const FEW_FIGURES_WIDTH: usize = 7;
 
 /// A heading and one line per replica. If `room` is too small, the last line says how many are missing.
@@ -20,20 +24,28 @@ pub(super) fn lines(target: &Target<'_>, width: usize, room: usize, palette: Pal
     let every_column = width >= EVERY_COLUMN;
     let longest = target.replicas.iter().map(|replica| columns(&replica.replica)).max().unwrap_or(0);
     let name_width = longest.clamp(7, if every_column { 18 } else { 10 });
+    let with_clients = width >= WITH_CLIENTS && target.replicas.iter().any(|replica| replica.clients.is_some());
     let figures_width = if every_column { FIGURES_WIDTH } else { FEW_FIGURES_WIDTH };
+    let figures_width = figures_width + if with_clients { CLIENTS_WIDTH } else { 0 };
     let bar_width = width.saturating_sub(name_width + figures_width + 2);
     let full = full_scale(target);
+    let clients = |connections: &str, reads: &str| {
+        if with_clients { format!(" {connections:>12} {reads:>12}") } else { String::new() }
+    };
     let figures = if every_column {
         format!("{:>6} {:>8} {:>10} {:>8} {:>7} {:>5}", "share", "expected", "interval", "reads", "lag", "up")
     } else {
         format!("{:>7}", "share")
     };
+    let figures = figures + &clients("client conn.", "client reads");
     let head = format!("{} {} {figures}", fit("replica", name_width), fit("┃ expected  ─ interval", bar_width));
     let mut lines = vec![Line::styled(head, palette.heading())];
     let replicas = target.replicas.len();
     let shown = if replicas < room { replicas } else { room.saturating_sub(2) };
     for replica in target.replicas.iter().take(shown) {
         let figures = if every_column { figures_of(replica) } else { format!("{:>7}", percent(replica.share)) };
+        let of = replica.clients.unwrap_or_default();
+        let figures = figures + &clients(&percent(of.connection_share), &percent(of.read_share));
         lines.push(Line::from(vec![
             Span::styled(fit(&replica.replica, name_width), palette.strong()),
             Span::raw(" "),
