@@ -52,7 +52,7 @@ async fn a_failed_reading_has_a_reason_and_fails_no_probe() {
         (packets(1, &result_set(1, &[row(&[Some(b"a".to_vec())])])), "the server returned no Threads_connected"),
         (packets(1, &result_set(2, &many)), "the answer to SHOW GLOBAL STATUS cannot be read: "),
     ] {
-        let (read, server) = reading(|script| script.send(answer).receive()).await;
+        let (read, server) = reading(|script| script.send(answer)).await;
         let error = read.unwrap_err();
         assert!(error.starts_with(reason), "{error}");
         assert_readable(&error).unwrap();
