@@ -20,6 +20,7 @@ use crate::{
     link::Link,
     rules::Rules,
     support::{commands::mortal, exporter::Exporter, prometheus::Prometheus, waiting::wait_until},
+    unreachable::Unreachable,
 };
 
 /// A quarter of an hour takes a minute.
@@ -312,37 +313,4 @@ fn observing(lab: &Lab, folder: &Path) -> Exporter {
     let mut probe = lab.run(&folder.join("kubeconfig"), &options);
     probe.target_until("balanced reads", |target| (target["verdict"] == "balanced").then_some(()));
     probe
-}
-
-/// A pod whose MySQL refuses connections until this is dropped.
-struct Unreachable<'a> {
-    lab: &'a Lab,
-    address: String,
-}
-
-impl<'a> Unreachable<'a> {
-    fn new(lab: &'a Lab, pod: &str) -> Self {
-        let pod = lab.object(&format!("pod/{pod}"));
-        let new = Self { lab, address: pod["status"]["podIP"].as_str().unwrap().to_owned() };
-        let changed = new.change("--insert");
-        assert!(changed, "iptables takes the rule");
-        new
-    }
-
-    fn change(&self, what: &str) -> bool {
-        let port = ["--destination", &self.address, "--protocol", "tcp", "--dport", "3306"];
-        // Connections of the node, and those of pods.
-        ["OUTPUT", "FORWARD"].into_iter().all(|chain| {
-            let rule = [&["iptables", "--wait", "30", what, chain][..], &port, &["--jump", "REJECT"]].concat();
-            let rule = [&rule[..], &["--reject-with", "tcp-reset"]].concat();
-            self.lab.cluster().script("inside").args(rule).status().is_ok_and(|status| status.success())
-        })
-    }
-}
-
-impl Drop for Unreachable<'_> {
-    fn drop(&mut self) {
-        // A failure shows in the next wait; a panic here would hide why the test failed.
-        self.change("--delete");
-    }
 }
