@@ -8,6 +8,10 @@ default:
 fmt:
     cargo fmt
 
+# Format, lints, scripts, workflows, licences
+checks:
+    tests/run checks
+
 # The tests that need only cargo
 unit:
     tests/run unit

@@ -1,6 +1,7 @@
 //! The command line, and the configuration that follows from it.
 
 mod attach;
+mod described;
 mod log;
 mod watch;
 
@@ -67,6 +68,8 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct RunArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// Address of the HTTP server; port 0 takes a free one; repeat the option for more addresses
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = ":10306")]
     pub listen: Vec<Listen>,
@@ -91,8 +94,6 @@ pub struct RunArgs {
     /// Validate the configuration, print it and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
-    #[command(flatten)]
-    pub target: TargetArgs,
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +101,8 @@ pub struct RunArgs {
 #[command(mut_arg("interval", |arg| arg.default_value("50ms")))]
 #[command(mut_arg("clients_interval", |arg| arg.default_value("1s")))]
 pub struct CheckArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// Number of probes
     #[arg(long, value_name = "N", default_value_t = 600, conflicts_with = "lasting", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
@@ -122,8 +125,6 @@ pub struct CheckArgs {
     /// Validate the configuration, print it and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
-    #[command(flatten)]
-    pub target: TargetArgs,
 }
 
 #[derive(Debug, Args)]
@@ -181,7 +182,6 @@ pub struct TargetArgs {
 
 /// The configuration file excludes all of these.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options for one target")]
 pub struct OneTargetArgs {
     /// Kubernetes Service; its endpoints are the expected replicas
     #[arg(long, env = "READSCOPE_SERVICE", value_name = "NAMESPACE/NAME")]

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use readscope::{cli::Cli, command, panics};
 
 fn main() -> ExitCode {
@@ -10,5 +9,5 @@ fn main() -> ExitCode {
     // that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     panics::silence_contained();
-    command::execute(&Cli::parse())
+    command::execute(&Cli::read())
 }

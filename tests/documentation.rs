@@ -144,6 +144,19 @@ fn links_lead_to_files_and_headings_that_exist() {
 }
 
 #[test]
+fn each_fault_has_a_test_of_this_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/faults.md")).unwrap();
+    let proofs: Vec<_> = page.lines().filter_map(|line| line.strip_suffix(") |")?.rsplit_once("| [")).collect();
+    assert!(proofs.len() >= 40, "{} faults", proofs.len());
+    for (_, proof) in proofs {
+        let (name, file) = proof.split_once("](../").unwrap();
+        let source = fs::read_to_string(root.join(file)).unwrap();
+        assert!(source.contains(&format!("fn {name}(")), "{file} has no test {name}");
+    }
+}
+
+#[test]
 fn the_configuration_files_of_the_documentation_are_valid() {
     let (configuration, web) = (yaml("docs/targets.md"), yaml("docs/http.md"));
     let folder = tempfile::tempdir().unwrap();

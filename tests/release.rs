@@ -57,7 +57,12 @@ impl Machine {
         let step = steps.iter().find(|found| found["name"] == step).unwrap_or_else(|| panic!("no step {step:?}"));
         let mut command = Command::new("bash");
         command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()]);
-        command.current_dir(self.checkout.path()).env("GITHUB_REF_NAME", &self.tag).output().unwrap()
+        command
+            .current_dir(self.checkout.path())
+            .env("GITHUB_REF_NAME", &self.tag)
+            .env("TRIPLE", "x86_64-unknown-linux-gnu")
+            .output()
+            .unwrap()
     }
 
     #[track_caller]
@@ -103,6 +108,43 @@ fn a_changed_program_does_not_pass_its_checksum() {
     machine.runs_well("release", "Merge the checksums");
     fs::write(machine.file("a.tar.gz"), "as it is").unwrap();
     assert!(!machine.runs("release", "Merge the checksums").status.success());
+}
+
+#[test]
+fn the_archive_has_the_program_with_its_manual_and_completions() {
+    let machine = Machine::of_tag(&format!("v{VERSION}")).with_notes();
+    for file in ["LICENSE", "README.md", "SECURITY.md"] {
+        fs::copy(repository().join(file), machine.file(file)).unwrap();
+    }
+    fs::copy(env!("CARGO_BIN_EXE_readscope"), machine.file("readscope")).unwrap();
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=readscope", "-c", "user.email=readscope@localhost"];
+        let called = Command::new("git").args(identity).args(arguments).current_dir(machine.checkout.path()).output();
+        assert!(called.as_ref().unwrap().status.success(), "{called:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "LICENSE"]);
+    git(&["commit", "--quiet", "--message", "A release"]);
+    machine.runs_well("program", "Pack the archive");
+    let archive = format!("readscope-{VERSION}-x86_64-unknown-linux-gnu.tar.gz");
+    let listed = Command::new("tar").args(["--list", "--file"]).arg(machine.file(&archive)).output().unwrap();
+    let listed = said(&listed);
+    for file in ["readscope", "readscope.1", "readscope.bash", "readscope.zsh", "LICENSE", "SECURITY.md"] {
+        assert!(listed.lines().any(|line| line.ends_with(&format!("/{file}"))), "{file} in {listed}");
+    }
+}
+
+/// A tag can be moved to another commit.
+#[test]
+fn actions_are_pinned_by_their_commits() {
+    for entry in fs::read_dir(repository().join(".github/workflows")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in text.lines().filter_map(|line| line.split_once("uses: ")) {
+            let (_, pin) = line.1.split_once('@').unwrap();
+            let commit = pin.split(' ').next().unwrap();
+            assert!(commit.len() == 40 && pin.contains(" # v"), "{line:?}");
+        }
+    }
 }
 
 /// What is put into a script by the forge would be part of it, whatever characters it has.

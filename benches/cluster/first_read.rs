@@ -190,6 +190,7 @@ fn pod(place: u32) -> Object {
         deleted: None,
         restarts: 0,
         conditions: PodConditions::default(),
+        trouble: None,
     })
 }
 

@@ -49,6 +49,8 @@ pub struct OverviewEvent<'a> {
 pub struct TargetSummary<'a> {
     pub target: Text<'a>,
     pub up: bool,
+    pub status: Option<Text<'a>>,
+    pub headline: Option<Text<'a>>,
     pub verdict: Option<Text<'a>>,
     pub reason: Option<Text<'a>>,
     pub probes: u64,
@@ -140,6 +142,8 @@ impl<'a> TargetSummary<'a> {
         Self {
             target: (&*target.name).into(),
             up: target.up,
+            status: Some(target.status.name().into()),
+            headline: Some(target.headline.as_str().into()),
             verdict: Some(target.verdict.name().into()),
             reason: Some(target.verdict.to_string().into()),
             probes: target.probes,
@@ -159,6 +163,8 @@ impl<'a> From<&Target<'a>> for TargetSummary<'a> {
         Self {
             target: target.target.clone(),
             up: target.up,
+            status: target.status.clone(),
+            headline: target.headline.clone(),
             verdict: target.verdict.clone(),
             reason: target.reason.clone(),
             probes: target.probes,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     self, AnswerSeen, ClientsState, Decision, Evidence, FailureReason, FailureSeen, Histogram, Latency, Notice,
-    Outcome, Phase, ReplicaSnapshot, Role, Snapshot, TargetSnapshot, cluster::ClusterSnapshot,
+    Outcome, Phase, ReplicaCondition, ReplicaSnapshot, Role, Snapshot, TargetSnapshot, cluster::ClusterSnapshot,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Target<'a> {
     pub target: Text<'a>,
     #[serde(default)]
     pub up: bool,
+    pub status: Option<Text<'a>>,
+    /// The worse of status and verdict, in one sentence.
+    pub headline: Option<Text<'a>>,
     pub verdict: Option<Text<'a>>,
     pub reason: Option<Text<'a>>,
     pub probes: u64,
@@ -91,6 +94,19 @@ pub struct Replica<'a> {
     pub clients: Option<ReplicaClients>,
     pub gtid_executed: Option<Text<'a>>,
     pub last_answer: Option<Time>,
+    /// The worst first.
+    pub conditions: Vec<Condition<'a>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition<'a> {
+    pub kind: Text<'a>,
+    pub since: Time,
+    /// With the name of the replica, and what to do.
+    pub text: Text<'a>,
+    /// A step of a roll-out, a scale event or a restart, within its usual time.
+    #[serde(default)]
+    pub planned: bool,
 }
 
 /// Whether the client connections are even.
@@ -169,6 +185,8 @@ impl<'a> Target<'a> {
         Self {
             target: (&*target.name).into(),
             up: target.up,
+            status: Some(target.status.name().into()),
+            headline: Some(target.headline.as_str().into()),
             verdict: Some(target.verdict.name().into()),
             reason: Some(target.verdict.to_string().into()),
             probes: target.probes,
@@ -203,24 +221,26 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The number of expected replicas, and how many of them answer.
+/// The number of replicas that should serve, and how many of them answer.
 pub(super) fn expected_and_answering(target: &TargetSnapshot) -> [usize; 2] {
-    let expected = target.replicas.iter().filter(|replica| replica.expected_share > 0.0);
-    let answering = expected.clone().filter(|replica| replica.reads > 0 && !target.is_silent(replica));
+    let expected = target.replicas.iter().filter(|replica| replica.expected_share > 0.0 || replica.is_out());
+    let answers = |replica: &&ReplicaSnapshot| replica.reads > 0 && !target.is_silent(replica) && !replica.is_out();
+    let answering = expected.clone().filter(answers);
     [expected.count(), answering.count()]
 }
 
 impl<'a> Checked<'a> {
-    /// `reason` explains the outcome, or why there is none.
+    /// `headline` explains the outcome, or why there is none.
     #[must_use]
-    pub fn of(target: &'a TargetSnapshot, outcome: Option<&Outcome>, reason: String, exit_code: u8) -> Self {
+    pub fn of(target: &'a TargetSnapshot, outcome: Option<&Outcome>, headline: String, exit_code: u8) -> Self {
         let verdict = match outcome.map(|outcome| outcome.decision) {
             Some(Decision::Balanced) => "balanced",
             Some(Decision::Unbalanced) => "unbalanced",
             Some(Decision::Undecided) | None => "undecided",
         };
-        let target =
-            Target { reason: Some(reason.into()), verdict: Some(verdict.into()), ..Target::with_cluster(target, None) };
+        let reason = outcome.map_or_else(|| headline.clone(), |outcome| outcome.finding.to_string());
+        let (reason, verdict, headline) = (Some(reason.into()), Some(verdict.into()), Some(headline.into()));
+        let target = Target { headline, verdict, reason, ..Target::with_cluster(target, None) };
         Self { target, exit_code, p_value: outcome.map(|outcome| outcome.p_value) }
     }
 }
@@ -252,6 +272,7 @@ impl<'a> Replica<'a> {
             clients: replica.clients.as_ref().map(ReplicaClients::of),
             gtid_executed: optional(identity.and_then(|identity| identity.gtid_executed.as_ref())),
             last_answer: replica.last_answer.map(|moment| Time(moment.wall)),
+            conditions: replica.conditions.iter().map(Condition::of).collect(),
         }
     }
 }
@@ -266,6 +287,13 @@ impl ReplicaClients {
     fn of(clients: &model::ReplicaClients) -> Self {
         let model::ReplicaClients { connections, connection_share, reads_per_second, read_share } = *clients;
         Self { connections, connection_share, reads_per_second, read_share }
+    }
+}
+
+impl Condition<'_> {
+    fn of(condition: &ReplicaCondition) -> Self {
+        let ReplicaCondition { kind, since, planned, .. } = *condition;
+        Self { kind: kind.name().into(), since: Time(since), text: condition.to_string().into(), planned }
     }
 }
 

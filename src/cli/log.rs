@@ -5,7 +5,6 @@ use std::fmt;
 use clap::{Args, ValueEnum};
 
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Log options")]
 pub struct LogArgs {
     /// Log level; the environment variable `RUST_LOG` takes precedence
     #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]

@@ -14,7 +14,7 @@ use crate::{
     api::Checked,
     cli::{CheckArgs, Output},
     config::Configuration,
-    model::{Count, Decision, Snapshot, TargetSnapshot},
+    model::{Count, Decision, ReplicaCondition, ReplicaSnapshot, Snapshot, TargetSnapshot},
     source::kubernetes::Scope,
 };
 
@@ -59,14 +59,16 @@ async fn check(args: &CheckArgs, configuration: &Configuration) -> Result<Vec<Ar
 
 fn report(target: &TargetSnapshot, address: &str, named: bool, args: &CheckArgs) -> anyhow::Result<u8> {
     let outcome = target.check.as_ref();
+    let is_out = |replica: &ReplicaSnapshot| replica.conditions.iter().any(ReplicaCondition::is_outage);
     let code = match outcome.map(|outcome| outcome.decision) {
+        Some(Decision::Balanced) if target.replicas.iter().any(is_out) => EXIT_UNBALANCED,
         Some(Decision::Balanced) => EXIT_BALANCED,
         Some(Decision::Unbalanced) => EXIT_UNBALANCED,
         Some(Decision::Undecided) | None => EXIT_UNDECIDED,
     };
     let mut sentence = outcome.map_or_else(
         || format!("Undecided: it was interrupted after {}", Count(target.probes, "probe")),
-        |outcome| outcome.finding.to_string(),
+        |_| target.headline.clone(),
     );
     if code == EXIT_UNDECIDED {
         write!(sentence, " (address {address})")?;
@@ -79,10 +81,10 @@ fn report(target: &TargetSnapshot, address: &str, named: bool, args: &CheckArgs)
     match args.output {
         Output::Text => {
             let name = if named { format!("{}: ", target.name) } else { String::new() };
-            output::line(&format!("{name}{sentence}"))?;
             if args.clients {
                 output::line(&format!("{name}Clients: {}", target.clients))?;
             }
+            output::line(&format!("{name}{sentence}"))?;
         }
         Output::Json => {
             let checked = Checked::of(target, outcome, sentence, code);

@@ -159,9 +159,12 @@ impl Reloader {
                 }
                 Entry::Discover(discovery) => discovery,
             };
-            let places = discovery.places().map(|namespace| (discovery.search.selector.clone(), namespace));
-            for service in places.filter_map(|place| self.discoveries.get(&place)).flat_map(|found| &found.services) {
-                match discovery.target(service) {
+            let services = discovery.places().flat_map(|namespace| {
+                let place = (discovery.search.selector.clone(), namespace);
+                self.discoveries.get(&place).map_or_else(|| self.known_in(&place.1), |found| found.services.clone())
+            });
+            for service in services {
+                match discovery.target(&service) {
                     Ok(target) if wanted.len() >= Configuration::TARGETS_MAX => {
                         let targets_max = Configuration::TARGETS_MAX;
                         tracing::warn!(target = %target.name, targets_max, "too many targets; this Service is not probed");
@@ -180,24 +183,30 @@ impl Reloader {
         wanted
     }
 
+    /// Discovered Services of a namespace, or of all. A new discovery has them until its first list, so that a Service
+    /// that both it and an earlier one find stays a target.
+    fn known_in(&self, namespace: &str) -> BTreeSet<ObjectName> {
+        let known = self.discoveries.values().flat_map(|found| &found.services);
+        known.filter(|service| namespace.is_empty() || *service.namespace == *namespace).cloned().collect()
+    }
+
     fn discover(&mut self) {
         let Some(client) = self.targets.client() else { return };
         let places = self.configuration.value().discoveries().flat_map(|discovery| {
             discovery.places().map(|namespace| (discovery.search.selector.clone(), namespace)).collect::<Vec<_>>()
         });
         let places: HashSet<_> = places.collect();
+        let new = places.iter().filter(|place| !self.discoveries.contains_key(place));
+        let new: Vec<_> = new.map(|place| (place.clone(), self.known_in(&place.1))).collect();
         self.discoveries.retain(|place, _| places.contains(place));
-        for place in places {
-            if self.discoveries.contains_key(&place) {
-                continue;
-            }
+        for (place, services) in new {
             let (selector, namespace) = place.clone();
             let (client, found, events) =
                 (client.clone(), self.found_sender.clone(), self.targets.state().events.clone());
             let stop = self.targets.supervisor().spawn(format!("discovering {selector}"), |stop| {
                 discover(client, namespace, selector, found, events, stop).map(Ok)
             });
-            self.discoveries.insert(place, Discovered { services: BTreeSet::new(), _stop: stop.drop_guard() });
+            self.discoveries.insert(place, Discovered { services, _stop: stop.drop_guard() });
         }
     }
 

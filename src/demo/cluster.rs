@@ -166,6 +166,7 @@ impl Cluster {
                 deleted: None,
                 restarts: 0,
                 conditions: PodConditions::default(),
+                trouble: None,
             };
             self.pods.insert(ordinal, pod);
         }

@@ -112,8 +112,8 @@ impl fmt::Display for Step {
             }
             Self::Refusing { replica } => write!(
                 f,
-                "{replica} refuses connections (too many connections); a failed probe names no replica, so the verdict \
-                 is undecided"
+                "{replica} refuses connections (too many connections); pod probes show whose failures these are, and the \
+                 verdict is undecided"
             ),
             Self::Recovered { replica } => write!(f, "{replica} accepts connections again"),
             Self::ScaleDown { replica, to } => {

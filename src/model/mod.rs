@@ -30,8 +30,8 @@ pub use probe::{
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;
 pub use target::{
-    AnswerSeen, FailureSeen, ReplicaSnapshot, ShareBasis, ShareReason, TargetId, TargetNotice, TargetSnapshot,
-    TargetSpec, Trend, TrendPoint,
+    AnswerSeen, ConditionKind, FailureSeen, ReplicaCondition, ReplicaSnapshot, ShareBasis, ShareReason, Status,
+    TargetId, TargetNotice, TargetSnapshot, TargetSpec, Trend, TrendPoint,
 };
 pub use verdict::evidence;
 pub use verdict::{

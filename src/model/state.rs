@@ -234,9 +234,12 @@ impl State {
     fn time_passes(&mut self, id: TargetId, now: Moment, notifications: &mut Vec<Notification>) {
         let Some(target) = self.targets.get_mut(&id) else { return };
         self.changed.insert(id);
+        let cluster = self.cluster.as_ref().map(Cached::get).zip(target.get().service());
+        let members = cluster.map(|(cluster, service)| cluster.members(service)).unwrap_or_default();
         let mut notices = Vec::new();
         target.changes_later(|target| {
             target.tick(now, &mut notices);
+            target.assess(&members, now, &mut notices);
             !notices.is_empty()
         });
         notify(target.get(), notices, notifications);

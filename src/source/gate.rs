@@ -36,10 +36,12 @@ impl Gate {
         target: TargetId,
         prober: Prober,
         clock: Clock,
-        plan: watch::Receiver<ProbePlan>,
+        mut plan: watch::Receiver<ProbePlan>,
         events: mpsc::Sender<Event>,
     ) -> Self {
-        let state = Mutex::new(State { budgets: Budgets::default(), plan, reported: None });
+        let mut budgets = Budgets::default();
+        budgets.set_pods(plan.borrow_and_update().pod_probes.iter().map(PodKey::of));
+        let state = Mutex::new(State { budgets, plan, reported: None });
         Self { target, prober, clock, events, state }
     }
 
@@ -67,6 +69,8 @@ impl Gate {
 
     /// After a reload: the cause of the failures may be gone.
     pub fn refill(&self) {
+        // A password that was replaced just before the reload is used from the next probe on.
+        self.prober.look_at_files();
         self.lock().budgets.refill();
     }
 
@@ -79,8 +83,7 @@ impl Gate {
             budgets.refill();
         }
         if plan.has_changed().unwrap_or(false) {
-            let pods: Vec<_> = plan.borrow_and_update().pod_probes.iter().map(PodKey::of).collect();
-            budgets.retain(|pod| pods.contains(pod));
+            budgets.set_pods(plan.borrow_and_update().pod_probes.iter().map(PodKey::of));
         }
         budgets.start(pod, self.clock.now()).then_some(())
     }

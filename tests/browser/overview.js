@@ -20,6 +20,8 @@ const NAMES = Array.from({ length: 300 }, (_, at) => (at === 7 ? `<b>odd</b> "na
 const target = (name, at) => ({
   target: name,
   up: at !== 5,
+  status: at === 5 ? "down" : "ok",
+  headline: at === 5 ? "Down: no read since 3 s" : at === 250 ? "Unbalanced: mysql-2 gives too little" : null,
   verdict: at === 250 ? "unbalanced" : at % 50 === 3 ? "undecided" : at % 50 === 4 ? null : "balanced",
   reason: at === 250 ? "mysql-2 gives too little" : null,
   probes: 1000,
@@ -46,8 +48,8 @@ test("many targets are listed, the worst first, each with its own address", asyn
     return rows.length === NAMES.length && rows;
   });
   assert.deepEqual(rows.slice(0, 2).map((row) => row.slice(0, 4)), [
-    ["shop-250/mysql-read", "unbalanced", "2 of 3", "0.0 %"],
-    ["shop-5/mysql-read", "down", "3 of 3", "0.0 %"],
+    ["shop-5/mysql-read", "downno read since 3 s", "3 of 3", "0.0 %"],
+    ["shop-250/mysql-read", "unbalancedmysql-2 gives too little", "2 of 3", "0.0 %"],
   ]);
   assert.equal(rows.findIndex((row) => row[0] === "shop-3/mysql-read"), 2);
   assert.equal(await page.locator("#targets b").count(), 0);

@@ -71,7 +71,9 @@ test("every step has its caption, and the page shows what the caption says", asy
   assert.match(await text(page, ".event:first-child summary"), /^3 → 4 replicas\s+running for /);
 
   await play(scene("starved"), page);
-  assert.match(await reason(), /^mysql-2 gets none of the reads where 25 % is expected/);
+  assert.match(await reason(), /^mysql-2 gets no reads since [^,]+, although it is ready, is an endpoint of the Service/);
+  assert.match(await text(page, "#beside"), /^Unbalanced: mysql-2 gets none of the reads where 25 % is expected/);
+  assert.match(await text(page, "#replicas tr.condition"), /^mysql-2 gets no reads since /);
   assert.equal(await page.locator("#shares tr[data-wrong]").count(), 1);
   assert.equal((await shares()).get("mysql-2")[0], "mysql-2");
   assert.match(await text(page, ".event:first-child summary"), /^3 → 4 replicas\s+in /);
@@ -81,7 +83,8 @@ test("every step has its caption, and the page shows what the caption says", asy
   assert.equal(await page.locator("#shares tr[data-wrong]").count(), 0);
 
   await play(scene("refusing"), page);
-  assert.match(await reason(), /probes failed \(too_many_connections\)/);
+  assert.match(await reason(), /^3 of 4 replicas serve: mysql-\d is ready and does not serve reads .+\(too_many_connections: ERROR 1040/);
+  assert.match(await text(page, "#beside"), /probes failed \(too_many_connections\)/);
   assert.match(await text(page, "#failures"), /too_many_connections after [^]*ERROR 1040/);
 
   await play(scene("fewer"), page);

@@ -39,12 +39,13 @@ fn check_without_a_server_soon_exits_2_with_one_sentence() {
     assert!(began.elapsed() < Duration::from_secs(10), "600 probes at 2.5 ms need not all be made");
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
-    assert!(ended.stdout.starts_with("Undecided: "), "{ended:?}");
-    assert!(ended.stdout.contains("refused"), "{ended:?}");
+    assert!(ended.stdout.starts_with("Down: no read so far (refused: "), "{ended:?}");
     assert!(ended.stdout.ends_with(&format!(" (address {address})\n")), "{ended:?}");
     let result = json(&check(address, &["--output", "json"]));
     assert_eq!((&result["exit_code"], &result["verdict"]), (&Value::from(2), &Value::from("undecided")));
     assert_eq!(result["failures"], result["failures_by_reason"]["refused"]);
+    assert_eq!(result["status"], "down");
+    assert!(result["reason"].as_str().unwrap().starts_with("Undecided: "), "{result}");
 }
 
 #[test]

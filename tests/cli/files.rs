@@ -85,9 +85,12 @@ fn a_password_file_without_a_password_is_refused_by_name() {
         let mut command = readscope(&["run", ADDRESS[0], ADDRESS[1]]);
         let ended = call_with(command.env("READSCOPE_PASSWORD", OsStr::from_bytes(text)));
         ended.assert_refused(&["the environment variable READSCOPE_PASSWORD", part]);
-        let ended =
-            call_with(readscope(&["run", ADDRESS[0], ADDRESS[1]]).env("READSCOPE_USER", OsStr::from_bytes(text)));
-        assert_eq!(ended.code, Some(2), "{ended:?}");
+        // An empty variable counts as unset.
+        if !text.is_empty() {
+            let mut command = readscope(&["run", ADDRESS[0], ADDRESS[1]]);
+            let ended = call_with(command.env("READSCOPE_USER", OsStr::from_bytes(text)));
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+        }
     }
     let by_environment = call_with(readscope(&["run", ADDRESS[0], ADDRESS[1]]).env("READSCOPE_PASSWORD_FILE", &path));
     by_environment.assert_refused(&[text(&path), "not one line of UTF-8 text"]);

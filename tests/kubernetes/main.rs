@@ -23,6 +23,7 @@ mod scaled_replica;
 #[path = "../support/mod.rs"]
 mod support;
 mod turn;
+mod unreachable;
 mod witness;
 
 // The tests.

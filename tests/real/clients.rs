@@ -276,6 +276,9 @@ fn com_select_counts_text_prepared_and_stored_statements_as_the_performance_sche
     assert_counts(&mariadb, (mariadb.address, 3306).into());
 }
 
+/// Its name, what the server should count, and how to run it.
+type Kind = (&'static str, u64, fn(&mut Clients));
+
 fn assert_counts(server: &Sql, address: SocketAddr) {
     const TIMES: u64 = 20;
     server.query(&format!(
@@ -292,7 +295,7 @@ fn assert_counts(server: &Sql, address: SocketAddr) {
         );
         (selects, seen)
     };
-    let kinds: [(&str, u64, fn(&mut Clients)); 5] = [
+    let kinds: [Kind; 5] = [
         ("text", TIMES, |client| client.repeat("SELECT a FROM d.t", TIMES)),
         ("prepared by the protocol", TIMES, |client| client.execute_prepared("SELECT a + 3 FROM d.t", TIMES)),
         ("EXECUTE", TIMES, |client| {

@@ -64,6 +64,7 @@ pub(crate) fn objects(addresses: &[IpAddr], seen: Seen) -> Vec<Event> {
             deleted: None,
             restarts: 0,
             conditions: PodConditions { scheduled: since, sandbox: since, initialized: since, ready: since },
+            trouble: None,
         };
         lists(Kind::Pod, Object::Pod(fact));
         endpoints.push(Endpoint {

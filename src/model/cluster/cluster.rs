@@ -9,6 +9,7 @@ use super::{
     change::{Change, Kind},
     index::Index,
     measures::BindLabels,
+    members::Member,
     milestone_status::MilestoneStatus,
     milestones::{Milestone, ScalePhase},
     notice::ClusterNotice,
@@ -60,6 +61,8 @@ impl Cluster {
         updates: &mut Updates,
     ) {
         self.watches.keep(watches);
+        let watches = &self.watches;
+        self.index.leave(|namespace| !watches.keep_open(Kind::StatefulSet, namespace));
         self.services.clone_from(&services);
         self.sets.retain(|_, behind| {
             behind.retain(|service| services.contains(service));
@@ -179,6 +182,11 @@ impl Cluster {
     /// Of a `StatefulSet` behind a Service, while it is not complete.
     pub(crate) fn rollout(&self, service: &ObjectName) -> Option<(ObjectName, Rollout)> {
         self.index.rollout(service)
+    }
+
+    pub(crate) fn members(&self, service: &ObjectName) -> Vec<Member> {
+        let sets = self.sets.iter().filter(|(_, services)| services.contains(service)).map(|(set, _)| set);
+        self.index.members(service, sets, self.watches.has_listed(Kind::Pod, &service.namespace))
     }
 
     /// `None` until Services and endpoints were listed: half a list would look like replicas that are missing and then

@@ -9,6 +9,7 @@ use super::{
     change::{Change, Kind, Object},
     endpoints::{Endpoints, Turned},
     measures::{BindLabels, Measures},
+    members::{Member, members},
     milestones::Seen,
     objects::{Pod, Pvc, PvcPhase, PvcReason, Rollout, StatefulSet, StorageClass, Volume},
     pods::TrackedPod,
@@ -150,6 +151,18 @@ impl Index {
         reachable(service, self.endpoints.addresses(service, port), &self.tracked, set)
     }
 
+    /// The pods that are endpoints of a Service, and the others that `sets` should have.
+    pub(crate) fn members<'a>(
+        &'a self,
+        service: &ObjectName,
+        sets: impl Iterator<Item = &'a ObjectName>,
+        pods_known: bool,
+    ) -> Vec<Member> {
+        let Some(routing) = self.routing(service) else { return Vec::new() };
+        let sets = sets.filter_map(|set| self.scale_events.get(set));
+        members(service, &routing, sets, &self.tracked, &self.reasons, pods_known)
+    }
+
     pub(crate) fn scale_events(&self) -> impl Iterator<Item = &ScaleEvents> {
         self.scale_events.values()
     }
@@ -259,9 +272,28 @@ impl Index {
         let events = self.scale_events.get_mut(name).filter(|events| events.set().is_some());
         let Some(events) = events else { return };
         let steps = events.deleted(&self.tracked, seen, now);
-        self.stems.retain(|_, of| of != name);
         self.record(name, steps, updates);
         self.sync(name, None, seen, now, updates);
+        self.keep_past(name);
+    }
+
+    /// The objects of these namespaces are no longer received.
+    pub(crate) fn leave(&mut self, is_left: impl Fn(&Arc<str>) -> bool) {
+        let of_left =
+            |(name, events): &(&ObjectName, &mut ScaleEvents)| events.set().is_some() && is_left(&name.namespace);
+        let mut left = Vec::new();
+        for (name, events) in self.scale_events.iter_mut().filter(of_left) {
+            events.left();
+            left.push(name.clone());
+        }
+        for name in left {
+            self.keep_past(&name);
+        }
+    }
+
+    /// Scale events and measures stay for a time.
+    fn keep_past(&mut self, name: &ObjectName) {
+        self.stems.retain(|_, of| of != name);
         self.deleted.push_back(name.clone());
         if self.deleted.len() > DELETED_MAX
             && let Some(oldest) = self.deleted.pop_front()

@@ -6,6 +6,7 @@ mod cluster;
 mod endpoints;
 mod index;
 mod measures;
+mod members;
 mod milestone_status;
 mod milestones;
 mod notice;
@@ -31,8 +32,8 @@ pub use milestone_status::{MilestoneStatus, ReplicaMilestones};
 pub use milestones::{Milestone, MilestoneTime, Milestones, ScalePhase, Seen};
 pub use notice::ClusterNotice;
 pub use objects::{
-    AccessModes, Endpoint, Pod, PodConditions, Port, ProbeLocation, Pvc, PvcEvent, PvcPhase, PvcReason, Rollout,
-    Service, Slice, StatefulSet, StorageClass, Volume,
+    AccessModes, Endpoint, Pod, PodConditions, PodTrouble, PodTroubleKind, Port, ProbeLocation, Pvc, PvcEvent,
+    PvcPhase, PvcReason, Rollout, Service, Slice, StatefulSet, StorageClass, Volume,
 };
 
 pub use routing::{EndpointRouting, Matching, Routed, Routing, Rule, route};
@@ -44,6 +45,7 @@ pub use watches::{Problem, Watch, WatchName};
 pub use crate::model::base::{ObjectName, ObjectNameError, PodRef};
 
 pub(crate) use cluster::Cluster;
+pub(crate) use members::{Member, PodState, Step};
 pub(crate) use objects::client_port;
 pub(crate) use reach::Reachable;
 pub(crate) use updates::Updates;

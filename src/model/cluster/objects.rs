@@ -62,6 +62,28 @@ pub struct Pod {
     pub created: Option<Timestamp>,
     pub deleted: Option<Timestamp>,
     pub conditions: PodConditions,
+    /// Absent for a pod that is ready, or that starts without a complaint.
+    pub trouble: Option<Box<PodTrouble>>,
+}
+
+/// What keeps a pod from being ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodTrouble {
+    pub kind: PodTroubleKind,
+    /// As Kubernetes writes it; may be empty.
+    pub text: Box<str>,
+    /// By the clock of the API server.
+    pub since: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodTroubleKind {
+    /// The scheduler found no node.
+    Unscheduled,
+    /// A container waits to be started again, or cannot be started: `CrashLoopBackOff`, `ImagePullBackOff`.
+    Waiting,
+    /// It was ready before.
+    NotReady,
 }
 
 /// Since when each condition is true; absent while it is false.
@@ -212,6 +234,11 @@ pub struct PvcEvent {
 }
 
 impl PvcReason {
+    /// The pod is the cause, not the volume.
+    pub(super) fn waits_for_pod(&self) -> bool {
+        ["WaitForFirstConsumer", "WaitForPodScheduled"].contains(&&*self.reason)
+    }
+
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match &*self.reason {

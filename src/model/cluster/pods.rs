@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
     milestones::{Milestone, MilestoneTime, Milestones, Seen},
-    objects::{Pod, PodConditions},
+    objects::{Pod, PodConditions, PodTrouble},
 };
 use crate::model::base::Moment;
 
@@ -17,7 +17,9 @@ pub(crate) struct TrackedPod {
     pub(crate) statefulset: Option<Arc<str>>,
     pub(crate) other_owner: Option<Arc<str>>,
     pub(crate) restarts: u32,
-    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) addresses: Box<[IpAddr]>,
+    pub(crate) ready: bool,
+    pub(crate) trouble: Option<Box<PodTrouble>>,
     pub(crate) milestones: Milestones,
     endpoint: Endpoint,
     /// Time of the last read through a Service.
@@ -45,7 +47,9 @@ impl TrackedPod {
             statefulset: None,
             other_owner: None,
             restarts: 0,
-            addresses: Vec::new(),
+            addresses: Box::default(),
+            ready: false,
+            trouble: None,
             milestones,
             endpoint: Endpoint::NotYet,
             answered: None,
@@ -73,7 +77,9 @@ impl TrackedPod {
         self.statefulset = pod.statefulset;
         self.other_owner = pod.other_owner;
         self.restarts = pod.restarts;
-        self.addresses = pod.addresses;
+        self.addresses = pod.addresses.into();
+        self.ready = conditions.ready.is_some();
+        self.trouble = pod.trouble;
     }
 
     pub(crate) fn endpoint(&mut self, ready: bool, date: Option<MilestoneTime>) {

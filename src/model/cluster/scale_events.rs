@@ -61,6 +61,13 @@ impl ScaleEvents {
         self.events.iter()
     }
 
+    /// The scale event that adds this ordinal and is not finished.
+    pub(super) fn adding(&self, ordinal: u32) -> Option<&ScaleEvent> {
+        let adds = |member: &ScaledReplica| member.direction == Direction::Up && !member.taken_over;
+        let lasts = |event: &&ScaleEvent| event.over.is_none() && event.member(ordinal).is_some_and(adds);
+        self.events.iter().rev().find(lasts)
+    }
+
     pub(crate) fn applied(
         &mut self,
         set: StatefulSet,
@@ -97,6 +104,11 @@ impl ScaleEvents {
         steps
     }
 
+    /// Its namespace is no longer watched. A later list is the first one again, and its replicas were not requested.
+    pub(crate) fn left(&mut self) {
+        (self.set, self.received) = (None, None);
+    }
+
     /// Updates the replica at `place`, or all replicas, from `tracked`. With `freshness`, an added replica arrives with
     /// its first fresh read, otherwise with its first read.
     pub(crate) fn sync(
@@ -108,6 +120,9 @@ impl ScaleEvents {
         now: Moment,
     ) -> Vec<ScaleStep> {
         let mut steps = Vec::new();
+        if self.received.is_none() {
+            return steps;
+        }
         let scene = Scene { name: &self.name, set: self.set.as_ref(), tracked, freshness };
         for event in &mut self.events {
             // The last watch events may arrive after the one that finished the event.

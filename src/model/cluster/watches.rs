@@ -75,6 +75,10 @@ impl Watches {
         if known { None } else { notice(name, watch) }
     }
 
+    pub(crate) fn keep_open(&self, kind: Kind, namespace: &Arc<str>) -> bool {
+        self.0.contains_key(&WatchName { kind, namespace: Arc::clone(namespace) })
+    }
+
     pub(crate) fn has_listed(&self, kind: Kind, namespace: &Arc<str>) -> bool {
         let name = WatchName { kind, namespace: Arc::clone(namespace) };
         self.0.get(&name).is_some_and(|watch| watch.listed)

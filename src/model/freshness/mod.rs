@@ -12,4 +12,4 @@ pub use freshness::{Freshness, Lag};
 pub use gtid::{GTID_NUMBER_MAX, GtidSet};
 pub use gtid_parse::GtidSetError;
 
-pub(crate) use pod_probes::PodProbes;
+pub(crate) use pod_probes::{PodFailing, PodProbes};

@@ -9,7 +9,7 @@ use super::{
 use crate::model::{
     base::Moment,
     cluster::Reachable,
-    probe::{Identity, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePurpose},
+    probe::{FailureReason, Identity, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePurpose},
 };
 
 /// Interval for a new pod that has not answered yet.
@@ -22,6 +22,11 @@ const NEW_PRECISION: u32 = 128;
 const SEARCH_EVERY: Duration = Duration::from_secs(1);
 const SEARCHED_FOR: Duration = Duration::from_secs(60);
 
+/// Interval while probes through the Service fail, and for how long after the last failure: pod probes show whose failures
+/// they are.
+const SUSPECT_EVERY: Duration = Duration::from_secs(3);
+const SUSPECTED_FOR: Duration = Duration::from_secs(10);
+
 #[derive(Debug)]
 pub(crate) struct PodProbes {
     interval: Duration,
@@ -32,6 +37,8 @@ pub(crate) struct PodProbes {
     freshness: Freshness,
     /// When the primary was lost; `None` while there is one.
     lost: Option<Moment>,
+    /// The last failure of a probe through the Service.
+    failed: Option<Moment>,
     knew: bool,
     /// The last set, as text and parsed; idle servers all have the same.
     parsed: (String, Arc<GtidSet>),
@@ -42,6 +49,18 @@ struct PodState {
     /// `read_only` in the last answer, from a probe or pod probe, and the start of that probe.
     last_answer: Option<(bool, Moment)>,
     up: Option<bool>,
+    /// While `up` is false. Boxed: most pods answer.
+    failing: Option<Box<PodFailing>>,
+}
+
+/// Pod probes of a pod fail.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PodFailing {
+    /// Start of the first one.
+    pub(crate) since: Moment,
+    pub(crate) reason: FailureReason,
+    pub(crate) text: String,
+    pub(crate) advice: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +79,7 @@ impl PodProbes {
             counts: PodProbeCounts::default(),
             freshness: Freshness::new(pace.max_lag),
             lost: None,
+            failed: None,
             knew: false,
             parsed: Default::default(),
         })
@@ -78,7 +98,13 @@ impl PodProbes {
         let PodProbeResult { pod, purpose, probe } = result;
         self.counts.taken[*purpose as usize] += 1;
         if self.is_reachable(&pod.uid) {
-            self.states.entry(Arc::clone(&pod.uid)).or_default().up = Some(probe.outcome.is_ok());
+            let state = self.states.entry(Arc::clone(&pod.uid)).or_default();
+            state.up = Some(probe.outcome.is_ok());
+            state.failing = probe.outcome.as_ref().err().map(|failure| {
+                let since = state.failing.take().map_or(probe.started, |failing| failing.since);
+                let (text, advice) = (failure.text.clone(), failure.advice());
+                Box::new(PodFailing { since, reason: failure.reason, text, advice })
+            });
         }
         match &probe.outcome {
             Ok(answer) => {
@@ -94,6 +120,11 @@ impl PodProbes {
         }
         self.look_for_primary(now);
         self.knew |= self.knows_freshness(now);
+    }
+
+    /// A probe through the Service failed.
+    pub(crate) fn failed(&mut self, now: Moment) {
+        self.failed = Some(now);
     }
 
     /// `started` is the start of the probe or pod probe.
@@ -131,6 +162,15 @@ impl PodProbes {
         self.states.get(uid).and_then(|state| state.up)
     }
 
+    /// The result of the last pod probe.
+    pub(crate) fn result(&self, uid: &str) -> Option<Result<(), &PodFailing>> {
+        let state = self.states.get(uid)?;
+        Some(match &state.failing {
+            Some(failing) => Err(failing),
+            None => state.up.map(|_| Ok(()))?,
+        })
+    }
+
     /// Whether probes of this pod may still find its server.
     pub(crate) fn may_find(&self, uid: &str) -> bool {
         self.is_up(uid) != Some(false) && self.is_reachable(uid)
@@ -163,6 +203,8 @@ impl PodProbes {
                 every = (age / NEW_PRECISION).max(NEW_EVERY).min(self.interval);
             } else if searching {
                 every = SEARCH_EVERY.min(self.interval);
+            } else if self.failed.is_some_and(|failed| now.since(failed) < SUSPECTED_FOR) {
+                every = SUSPECT_EVERY.min(self.interval);
             }
             let (pod, addresses) = (reachable.pod.clone(), reachable.addresses.clone());
             PodProbe { pod, restarts: reachable.restarts, addresses, purpose, every }
@@ -353,6 +395,27 @@ mod tests {
         for (second, every) in [(1.0, 0.2), (20.0, 0.2), (64.5, 0.5), (640.0, 5.0), (5000.0, 10.0)] {
             assert_eq!(pod_probes.planned(second), [(ProbePurpose::Replica, every)], "{second}");
         }
+    }
+
+    #[test]
+    fn failures_through_the_service_speed_up_the_search_for_their_server() {
+        let mut pod_probes = pod_probes();
+        pod_probes.failed(Moment::at(100.0));
+        for (second, every) in [(100.0, 3.0), (109.9, 3.0), (110.0, 10.0)] {
+            assert_eq!(pod_probes.planned(second), [(ProbePurpose::Replica, every); 2], "{second}");
+        }
+    }
+
+    #[test]
+    fn a_failing_pod_keeps_the_beginning_and_the_latest_reason() {
+        let mut pod_probes = pod_probes();
+        for second in [1.0, 4.0, 7.0] {
+            pod_probes.gets("b", second, None);
+        }
+        let failing = pod_probes.result("b").unwrap().unwrap_err();
+        assert_eq!((failing.since, failing.reason), (Moment::at(1.0), FailureReason::Refused));
+        pod_probes.gets("b", 10.0, Some(identity("b", true, 9)));
+        assert_eq!((pod_probes.result("b"), pod_probes.result("a")), (Some(Ok(())), None));
     }
 
     #[test]

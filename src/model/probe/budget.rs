@@ -14,7 +14,7 @@
 //! refuse them, those in flight add to the four.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -29,6 +29,16 @@ pub enum Charge {
     Handshake,
     /// The login was refused.
     Login,
+}
+
+impl Charge {
+    /// What further failures could do.
+    pub(crate) fn harm(self) -> &'static str {
+        match self {
+            Self::Handshake => "could make the servers block this host",
+            Self::Login => "could lock the account",
+        }
+    }
 }
 
 /// The `server_id` that answered, or what the failure is counted as.
@@ -133,6 +143,8 @@ impl Budget {
 
     fn failed(&mut self, charge: Charge, now: Moment) {
         self.successes = 0;
+        // After a refused login, a timeout may be another one: a server may delay its answer to a wrong password.
+        let charge = if self.logins > 0 { Charge::Login } else { charge };
         let (failures, length) = match charge {
             Charge::Login => {
                 self.logins += 1;
@@ -203,15 +215,9 @@ impl Default for Budgets {
 }
 
 impl Budgets {
-    /// Whether a probe of the pod, or else through the Service, starts now. [`ended`](Self::ended) must follow.
+    /// Whether a probe of the pod, or else through the Service, starts now. [`ended`](Self::ended) must follow. No probe
+    /// starts of a pod that [`set_pods`](Self::set_pods) was not given.
     pub fn start(&mut self, pod: Option<&PodKey>, now: Moment) -> bool {
-        if let Some(pod) = pod
-            && !self.pods.contains_key(pod)
-        {
-            self.pods.insert(pod.clone(), Budget::new(POD));
-            // The Service may lead to it.
-            self.service.successes = 0;
-        }
         let Some(budget) = self.of(pod).filter(|budget| budget.may_start(now)) else { return false };
         budget.in_flight += 1;
         true
@@ -248,9 +254,18 @@ impl Budgets {
         self.trusted = false;
     }
 
-    /// Forgets the pods that do not exist.
-    pub fn retain(&mut self, exists: impl Fn(&PodKey) -> bool) {
-        self.pods.retain(|pod, _| exists(pod));
+    /// All pods to probe. Until each of them answers, the Service may lead to the one that refuses.
+    pub fn set_pods(&mut self, pods: impl IntoIterator<Item = PodKey>) {
+        let mut before = std::mem::take(&mut self.pods);
+        for pod in pods {
+            if let Some(budget) = before.remove(&pod) {
+                self.pods.insert(pod, budget);
+            } else if let Entry::Vacant(new) = self.pods.entry(pod) {
+                new.insert(Budget::new(POD));
+                // The Service may lead to it.
+                self.service.successes = 0;
+            }
+        }
     }
 
     /// Lasts until a probe that started after it succeeds.
@@ -304,6 +319,7 @@ mod tests {
         pods: &[(PodKey, usize)],
         mut outcome: impl FnMut(Option<usize>) -> (usize, Counted),
     ) -> [u32; N] {
+        budgets.set_pods(pods.iter().map(|(key, _)| key.clone()));
         let (mut in_a_row, mut most, mut second) = ([0_u32; N], [0_u32; N], 0.0);
         while second < 4.0 * DAY {
             let through_service = std::iter::repeat_with(|| (None, None)).take(40);
@@ -357,6 +373,7 @@ mod tests {
             budgets.ended(None, Ok(probe % 2), Moment::at(0.0));
         }
         assert!(starts(&mut budgets, None, 0.0) && starts(&mut budgets, None, 0.0));
+        budgets.set_pods([pod("new", 0)]);
         assert!(starts(&mut budgets, Some(&pod("new", 0)), 1.0));
         assert!(!starts(&mut budgets, None, 1.0), "the Service may lead to a new pod");
     }
@@ -374,6 +391,17 @@ mod tests {
         assert_eq!((held.failures, held.until), (2, Moment::at(301.01 + 4.0 * DAY)));
         budgets.refill();
         assert!(starts(&mut budgets, None, 302.0));
+    }
+
+    #[test]
+    fn a_timeout_after_a_refused_login_may_be_another_one() {
+        let a = pod("a", 0);
+        let mut budgets = Budgets::default();
+        budgets.set_pods([a.clone()]);
+        ends(&mut budgets, Some(&a), Err(Some(Charge::Login)), 0.0);
+        ends(&mut budgets, Some(&a), Err(Some(Charge::Handshake)), 3601.0);
+        let held = budgets.pause().unwrap().held;
+        assert_eq!((held.charge, held.until), (Charge::Login, Moment::at(3601.01 + 4.0 * DAY)));
     }
 
     #[test]
@@ -401,7 +429,11 @@ mod tests {
     fn the_service_is_probed_again_when_every_pod_answers() {
         let [a, b, restarted] = [pod("a", 0), pod("b", 0), pod("b", 1)];
         let mut budgets = Budgets::default();
+        budgets.set_pods([a.clone(), b.clone()]);
+        ends(&mut budgets, None, Err(Some(Charge::Login)), 0.0);
         ends(&mut budgets, Some(&a), Ok(1), 0.0);
+        assert!(budgets.pause().is_some(), "the Service may lead to the pod that is not probed yet");
+        budgets.refill();
         for pod in [Some(&b), None] {
             ends(&mut budgets, pod, Err(Some(Charge::Login)), 1.0);
         }
@@ -409,7 +441,7 @@ mod tests {
         let pause = budgets.pause().unwrap();
         assert_eq!((pause.service, &*pause.pods), (true, &["b".into()][..]));
         assert!(!starts(&mut budgets, Some(&b), 3600.0) && !starts(&mut budgets, None, 10.0));
-        budgets.retain(|pod| pod.restarts == 1 || *pod == a);
+        budgets.set_pods([a.clone(), restarted.clone()]);
         ends(&mut budgets, Some(&restarted), Ok(2), 11.0);
         assert_eq!(budgets.pause(), None);
         ends(&mut budgets, None, Err(Some(Charge::Login)), 12.0);
@@ -423,6 +455,7 @@ mod tests {
     fn pods_are_probed_again_when_every_login_through_the_service_is_accepted() {
         let a = pod("a", 0);
         let mut budgets = Budgets::default();
+        budgets.set_pods([a.clone()]);
         for pod in [Some(&a), None] {
             ends(&mut budgets, pod, Err(Some(Charge::Login)), 1.0);
         }

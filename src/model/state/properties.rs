@@ -193,6 +193,7 @@ impl Fact {
                     deleted: created.filter(|_| terminates),
                     restarts: 0,
                     conditions: PodConditions { scheduled: since, sandbox: since, initialized: since, ready: since },
+                    trouble: None,
                 };
                 (Kind::Pod, Object::Pod(pod))
             }

@@ -1,8 +1,10 @@
 //! One target: its replicas, conditions and snapshot.
 
 mod burst;
+mod condition;
 mod conditions;
 mod expected_replicas;
+mod health;
 mod notice;
 mod pod_servers;
 mod read_counters;
@@ -13,13 +15,16 @@ mod resequencer;
 mod share_reason;
 mod snapshot;
 mod spec;
+mod status;
 mod target;
 mod trend;
 
+pub use condition::{ConditionKind, ReplicaCondition};
 pub use notice::TargetNotice;
 pub use share_reason::{ShareBasis, ShareReason};
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
 pub use spec::{TargetId, TargetSpec};
+pub use status::Status;
 pub use trend::{Trend, TrendPoint};
 
 pub(crate) use target::Target;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
+use super::status::Status;
 use crate::model::{
     base::{Count, HumanDuration, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity},
     clients::ClientsState,
@@ -9,6 +10,10 @@ use crate::model::{
     probe::{Anomaly, Charge, FailureReason, Pause, Role, Unrouted},
     verdict::{FewProbes, UnderWay, Verdict},
 };
+
+/// For a replica that serves and gets no reads.
+pub(super) const CHECK_ROUTING: &str =
+    "check kube-proxy on readscope's node, the network policies between readscope and the pod, and the service mesh";
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum TargetNotice {
@@ -38,6 +43,13 @@ pub enum TargetNotice {
         share: f64,
         /// Reads of others since its last one.
         missed: u64,
+        /// It is a ready endpoint and answers at its own address.
+        serves: bool,
+    },
+    /// The status has changed; `headline` is the sentence.
+    Status {
+        status: Status,
+        headline: String,
     },
     Returned {
         replica: Arc<str>,
@@ -105,6 +117,7 @@ impl TargetNotice {
             Self::Clients(state) if state.is_uneven() == Some(true) => Severity::Warning,
             Self::Verdict(_)
             | Self::Clients(_)
+            | Self::Status { status: Status::Ok | Status::Unknown, .. }
             | Self::VersionSkew { .. }
             | Self::Appeared { .. }
             | Self::Forgotten { .. }
@@ -115,7 +128,8 @@ impl TargetNotice {
             | Self::ProbingResumed
             | Self::UnroutedCleared { .. }
             | Self::EndpointsNameNoServers { .. } => Severity::Info,
-            Self::Anomaly { .. }
+            Self::Status { .. }
+            | Self::Anomaly { .. }
             | Self::FewProbes(_)
             | Self::Silent { .. }
             | Self::Failing { .. }
@@ -150,13 +164,15 @@ impl fmt::Display for TargetNotice {
             Self::Forgotten { replica, after } => {
                 write!(f, "{replica} has given no reads for {}; its metrics end here", HumanDuration(*after))
             }
-            Self::Silent { replica, share, missed } => write!(
-                f,
-                "{replica} gave none of the last {} where {:.0} % is expected; check that it runs, is ready, and that the \
-                 Service selects it",
-                Count(*missed, "read"),
-                share * 100.0
-            ),
+            Self::Silent { replica, share, missed, serves } => {
+                let (reads, percent) = (Count(*missed, "read"), share * 100.0);
+                write!(f, "{replica} gave none of the last {reads} where {percent:.0} % is expected; ")?;
+                f.write_str(match serves {
+                    true => CHECK_ROUTING,
+                    false => "check that it runs, is ready, and that the Service selects it",
+                })
+            }
+            Self::Status { headline, .. } => f.write_str(headline),
             Self::Returned { replica } => write!(f, "{replica} gives reads again"),
             Self::Failing { reason, failed: 1, probes: 1, text } => {
                 write!(f, "a probe failed ({reason}): {text}")

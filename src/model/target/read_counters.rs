@@ -3,7 +3,7 @@
 use crate::model::probe::{FailureReason, Role, Unrouted};
 
 /// Failures in a row after which a target is down.
-const DOWN_AFTER: u64 = 10;
+pub(crate) const DOWN_AFTER: u64 = 10;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadCounters {

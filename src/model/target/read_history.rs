@@ -45,6 +45,11 @@ impl ReadHistory {
         }
     }
 
+    /// Newest first.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &FailureSeen> {
+        self.failures.iter().rev()
+    }
+
     pub(crate) fn trend(&self) -> Arc<Trend> {
         Arc::clone(&self.trend)
     }
@@ -55,6 +60,6 @@ impl ReadHistory {
 
     /// Newest first.
     pub(crate) fn last_failures(&self) -> Vec<FailureSeen> {
-        self.failures.iter().rev().cloned().collect()
+        self.failures().cloned().collect()
     }
 }

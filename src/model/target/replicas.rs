@@ -56,6 +56,14 @@ impl Replicas {
         self.by_name.values().map(AsRef::as_ref)
     }
 
+    pub(crate) fn get(&self, name: &str) -> Option<&Replica> {
+        self.by_name.get(name).map(AsRef::as_ref)
+    }
+
+    pub(crate) fn last_answer(&self) -> Option<Moment> {
+        self.last_answer
+    }
+
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Replica> {
         self.by_name.get_mut(name).map(AsMut::as_mut)
     }
@@ -199,13 +207,8 @@ impl Replicas {
     }
 
     /// Returns the forgotten replicas: the pod has been gone for [`POD_GONE_FOR`], or the last read is older than
-    /// `after`. Configured replicas and endpoints stay.
-    pub(crate) fn forget(
-        &mut self,
-        after: Duration,
-        expected_replicas: &ExpectedReplicas,
-        now: Moment,
-    ) -> Vec<Arc<str>> {
+    /// `after`.
+    pub(crate) fn forget(&mut self, after: Duration, keeps: impl Fn(&str) -> bool, now: Moment) -> Vec<Arc<str>> {
         let over = |replica: &Replica| match replica.pod_gone {
             Some(gone) => now.since(gone) >= POD_GONE_FOR,
             None => replica.last_answer.is_some_and(|last| now.since(last) >= after),
@@ -213,7 +216,7 @@ impl Replicas {
         let gone: Vec<Arc<str>> = self
             .by_name
             .values()
-            .filter(|replica| !expected_replicas.keeps(&replica.name) && over(replica))
+            .filter(|replica| !keeps(&replica.name) && over(replica))
             .map(|replica| Arc::clone(&replica.name))
             .collect();
         for name in &gone {
@@ -431,8 +434,13 @@ mod tests {
         record(&mut replicas, &expectation, identity(1, "a", "a"), 0.0);
         record(&mut replicas, &expectation, identity(2, "b", "b"), 0.0);
         let expected_replicas = ExpectedReplicas::new(expectation.clone());
-        assert!(replicas.forget(Duration::from_secs(10), &expected_replicas, Moment::at(9.9)).is_empty());
-        assert_eq!(replicas.forget(Duration::from_secs(10), &expected_replicas, Moment::at(10.0)), ["server-2".into()]);
+        assert!(
+            replicas.forget(Duration::from_secs(10), |name| expected_replicas.keeps(name), Moment::at(9.9)).is_empty()
+        );
+        assert_eq!(
+            replicas.forget(Duration::from_secs(10), |name| expected_replicas.keeps(name), Moment::at(10.0)),
+            ["server-2".into()]
+        );
         assert_eq!(record(&mut replicas, &expectation, identity(2, "b", "b"), 11.0), "server-2");
         assert_eq!(replicas.iter().find(|r| &*r.name == "server-2").unwrap().reads, 1);
     }

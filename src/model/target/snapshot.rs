@@ -5,8 +5,10 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
+    condition::ReplicaCondition,
     notice::TargetNotice,
     share_reason::{ShareBasis, ShareReason},
+    status::Status,
     trend::Trend,
 };
 use crate::model::{
@@ -29,6 +31,9 @@ pub struct TargetSnapshot {
     pub service: Option<ObjectName>,
     /// False after 10 failures in a row.
     pub up: bool,
+    pub status: Status,
+    /// The worse of status and verdict, in one sentence.
+    pub headline: String,
     pub probes: u64,
     /// By `FailureReason as usize`.
     pub failures: [u64; FailureReason::ALL.len()],
@@ -94,6 +99,8 @@ pub struct ReplicaSnapshot {
     pub clients: Option<ReplicaClients>,
     /// Client reads since the first reading; absent before it.
     pub client_reads: Option<u64>,
+    /// The worst first.
+    pub conditions: Vec<ReplicaCondition>,
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +138,12 @@ impl TargetSnapshot {
 }
 
 impl ReplicaSnapshot {
+    /// It should serve and does not.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.kind.is_outage())
+    }
+
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         self.identity.as_ref().map(|identity| Role::of(identity.read_only))

@@ -3,17 +3,21 @@
 #[cfg(test)]
 mod answering;
 #[cfg(test)]
+mod standing;
+#[cfg(test)]
 mod verdicts;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     burst::Bursts,
+    condition::ReplicaCondition,
     conditions::Conditions,
     expected_replicas::ExpectedReplicas,
+    health::{self, Health},
     notice::TargetNotice,
     pod_servers::{SETTLE_EVERY, is_address},
-    read_counters::ReadCounters,
+    read_counters::{DOWN_AFTER, ReadCounters},
     read_history::ReadHistory,
     replica::Replica,
     replicas::Replicas,
@@ -21,17 +25,18 @@ use super::{
     share_reason::ShareBasis,
     snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot},
     spec::TargetSpec,
+    status::{self, Status},
 };
 use crate::model::{
     base::{GRACE, Moment, OTHER, ObjectName, PodRef, SERVICE_PORT},
-    clients::{Balance, Member, NewConnections, Round},
-    cluster::{EndpointRouting, Matching, Reachable, Rollout, Routing, Rule, client_port},
+    clients::{self, Balance, NewConnections, Round},
+    cluster::{EndpointRouting, Matching, Member, Reachable, Rollout, Routing, Rule, client_port},
     freshness::PodProbes,
     probe::{
         Anomaly, AnomalySeen, Answer, FailureReason, Latency, Pause, PodClients, PodProbeResult, PodRead, Probe,
         ProbePlan, Role, ServerStatus, Unrouted,
     },
-    verdict::{Check, Evaluator, Expectation, UnderWay, Verdict, VerdictKind},
+    verdict::{Check, Culprit, CulpritKind, Evaluator, Expectation, UnderWay, Verdict, VerdictKind},
 };
 
 #[derive(Debug)]
@@ -47,6 +52,9 @@ pub(crate) struct Target {
     latency: Latency,
     conditions: Conditions,
     pause: Option<Pause>,
+    health: Health,
+    /// Of the last notice.
+    status: Option<Status>,
     skewed: bool,
     few_probes: bool,
     /// Start and result of each probe, on the way to the evaluator and the check.
@@ -74,6 +82,8 @@ impl Target {
             latency: Latency::default(),
             conditions: Conditions::default(),
             pause: None,
+            health: Health::default(),
+            status: None,
             skewed: false,
             few_probes: false,
             resequencer: Resequencer::default(),
@@ -135,6 +145,9 @@ impl Target {
             Err(failure) => {
                 let reason = failure.reason;
                 self.counters.failed(reason);
+                if let Some(pod_probes) = &mut self.pod_probes {
+                    pod_probes.failed(now);
+                }
                 if failure.charge.is_some() {
                     self.bursts.end();
                 }
@@ -288,7 +301,8 @@ impl Target {
         self.replicas.expect_from_now(&newly_expected);
         self.conditions.tick(self.counters.probes, now, notices);
         let after = self.spec.forget_after;
-        let forgotten = self.replicas.forget(after, &self.expected_replicas, now);
+        let keeps = |name: &str| self.expected_replicas.keeps(name) || self.health.misses(name);
+        let forgotten = self.replicas.forget(after, keeps, now);
         notices.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
         self.expect(now);
         notices.extend(self.check.as_mut().and_then(Check::waits).map(TargetNotice::CheckWaits));
@@ -302,6 +316,92 @@ impl Target {
         let had_few = std::mem::replace(&mut self.few_probes, few.is_some());
         notices.extend(skew.filter(|_| !skewed));
         notices.extend(few.filter(|_| !had_few));
+    }
+
+    /// Finds the conditions of the replicas. `members` are the pods behind the Service, and those that should be.
+    pub(crate) fn assess(&mut self, members: &[Member], now: Moment, notices: &mut Vec<TargetNotice>) {
+        let routing = self.expected_replicas.routing();
+        let endpoints_known = routing.is_some_and(Routing::names_servers);
+        let members = if endpoints_known { members } else { &[] };
+        // Replicas that were only missed.
+        let is_over = |name: &str| self.health.misses(name) && members.iter().all(|member| *member.name != *name);
+        let over: Vec<_> =
+            self.replicas.iter().map(|replica| Arc::clone(&replica.name)).filter(|name| is_over(name)).collect();
+        for name in over.iter().filter(|name| !self.expected_replicas.keeps(name)) {
+            self.replicas.leave_out(name);
+        }
+        let is_endpoint =
+            |name: &str| routing.is_some_and(|routing| routing.endpoints.iter().any(|at| *at.name == *name));
+        let verdict = self.evaluator.verdict();
+        let is_dead = |name: &str| {
+            let dead = |culprit: &Culprit| *culprit.replica == *name && culprit.kind == CulpritKind::Dead;
+            verdict.culprits().iter().any(dead)
+        };
+        let known = self.replicas.iter().map(|replica| &replica.name);
+        let names: BTreeSet<_> = known.chain(members.iter().map(|member| &member.name)).cloned().collect();
+        let facts = names.iter().map(|name| {
+            let replica = self.replicas.get(name);
+            let at = self.expected_replicas.probed_at(name);
+            health::Facts {
+                name,
+                member: members.iter().find(|member| member.name == *name),
+                is_endpoint: is_endpoint(name),
+                expected: self.expected_replicas.expectation().includes(name),
+                configured: self.expected_replicas.is_configured(name),
+                pod_probe: at.and_then(|uid| self.pod_probes.as_ref()?.result(uid)),
+                last_read: replica.and_then(|replica| replica.last_answer),
+                silent: replica.is_some_and(|replica| replica.silent || is_dead(name)),
+                lag: replica.and_then(|replica| Some(replica.lag?.1)),
+            }
+        });
+        let facts: Vec<_> = facts.collect();
+        let failures: Vec<_> = self.history.failures().map(|failure| (failure.reason, failure.time)).collect();
+        let max_lag = self.spec.pace.max_lag;
+        self.health.assess(&health::Scene { facts: &facts, endpoints_known, max_lag, failures: &failures }, now);
+        for name in &names {
+            if self.health.misses(name) {
+                self.replicas.meet(name);
+            }
+        }
+        notices.extend(self.new_status());
+    }
+
+    /// `None` if the last notice reported the same status.
+    fn new_status(&mut self) -> Option<TargetNotice> {
+        let (status, headline) = self.headline();
+        let before = self.status.replace(status);
+        let calm =
+            matches!(status, Status::Ok | Status::Unknown) && before.is_none_or(|before| before == Status::Unknown);
+        (before != Some(status) && !calm).then_some(TargetNotice::Status { status, headline })
+    }
+
+    /// The status, and the worse of status and verdict in one sentence.
+    fn headline(&self) -> (Status, String) {
+        let outcome = self.check.as_ref().and_then(Check::outcome);
+        let verdict = self.evaluator.verdict();
+        let nowhere = self.nowhere();
+        let unread = |read: Moment| self.health.assessed().map_or(Duration::ZERO, |now| now.since(read));
+        let facts = status::Facts {
+            probes: self.counters.probes,
+            up: self.counters.is_up(),
+            early: self.counters.probes < DOWN_AFTER,
+            pods_answer: self.health.pods_answer(),
+            unread: self.replicas.last_answer().map(unread),
+            failure: self.history.failures().next(),
+            pause: self.pause.as_ref(),
+            nowhere: nowhere.as_ref(),
+            conditions: self.health.conditions(),
+            wanted_and_serving: self.health.wanted_and_serving(),
+            verdict_counts: outcome.is_some() || verdict.is_unbalanced(),
+            verdict: outcome.map_or_else(|| verdict.to_string(), |outcome| outcome.finding.to_string()),
+        };
+        (facts.status(), facts.headline())
+    }
+
+    fn nowhere(&self) -> Option<TargetNotice> {
+        let routing = self.expected_replicas.routing()?;
+        let nowhere = routing.names_servers() && routing.routed().next().is_none();
+        nowhere.then_some(TargetNotice::NothingRouted { rule: routing.rule })
     }
 
     /// `targets` share the false-alarm period of the process. Returns true if the threshold changed.
@@ -339,10 +439,13 @@ impl Target {
 
     pub(crate) fn snapshot(&self) -> TargetSnapshot {
         let counters = &self.counters;
+        let (status, headline) = self.headline();
         TargetSnapshot {
             name: Arc::clone(&self.spec.name),
             service: self.spec.service.clone(),
             up: counters.is_up(),
+            status,
+            headline,
             probes: counters.probes,
             failures: counters.failures,
             skipped: counters.skipped,
@@ -399,6 +502,7 @@ impl Target {
             share_interval: self.evaluator.interval(&replica.name),
             clients,
             client_reads: replica.clients.reads(),
+            conditions: of_replica(&self.health, &replica.name),
         };
         self.replicas.iter().zip(clients).map(snapshot).collect()
     }
@@ -421,15 +525,13 @@ impl Target {
             matching: (routing.rule != Rule::ExternalName).then_some(routing.matching),
             listed: matches!(self.expected_replicas.expectation(), Expectation::Listed(_)),
         });
-        let nowhere = routing.filter(|routing| routing.names_servers() && routing.routed().next().is_none());
-        let nowhere = nowhere.map(|routing| TargetNotice::NothingRouted { rule: routing.rule });
         let portless = routing.filter(|routing| self.port().is_none() && !routing.ports.is_empty());
         let portless = portless.map(|routing| TargetNotice::NoPort { ports: Arc::clone(&routing.ports) });
         let alarm = Some(self.evaluator.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
         let paused = self.pause.clone().map(TargetNotice::ProbingPaused);
         let clients = Some(self.balance.state()).filter(|state| state.is_notice()).cloned().map(TargetNotice::Clients);
         let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(self.counters.probes));
-        let wrong = wrong.chain(portless).chain(nowhere).chain(silent).chain(overflow).chain(clients);
+        let wrong = wrong.chain(portless).chain(self.nowhere()).chain(silent).chain(overflow).chain(clients);
         wrong.chain(self.few_probes()).chain(unnamed).chain(self.replicas.version_skew()).collect()
     }
 
@@ -556,7 +658,7 @@ impl Target {
             members: self
                 .replicas
                 .iter()
-                .map(|replica| Member {
+                .map(|replica| clients::Member {
                     name: &replica.name,
                     counters: &replica.clients,
                     expected: if &*replica.name == OTHER { 0.0 } else { expectation.share(&replica.name, seen) },
@@ -669,10 +771,15 @@ impl Target {
     }
 }
 
+fn of_replica(health: &Health, name: &str) -> Vec<ReplicaCondition> {
+    health.conditions().iter().filter(|condition| *condition.replica == *name).cloned().collect()
+}
+
 fn silence(replica: &Replica, reads: u64, expectation: &Expectation, replicas: usize) -> TargetNotice {
     TargetNotice::Silent {
         replica: Arc::clone(&replica.name),
         share: expectation.share(&replica.name, replicas),
         missed: reads - replica.reads_then,
+        serves: replica.pod_probe_up == Some(true),
     }
 }

@@ -302,7 +302,7 @@ impl fmt::Display for CheckResult {
                 write!(
                     f,
                     "Undecided: probes are paused while the check waits, because more failed ones {}",
-                    harm(*charge)
+                    charge.harm()
                 )
             }
             Self::Failures { failed, probes, paused } => {
@@ -313,18 +313,11 @@ impl fmt::Display for CheckResult {
                 }
                 f.write_str(")")?;
                 if let Some(charge) = paused {
-                    write!(f, ", and further ones {}", harm(*charge))?;
+                    write!(f, ", and further ones {}", charge.harm())?;
                 }
                 failed.first().map_or(Ok(()), |(reason, _)| write!(f, "; {}", reason.advice()))
             }
         }
-    }
-}
-
-fn harm(charge: Charge) -> &'static str {
-    match charge {
-        Charge::Handshake => "could make the servers block this host",
-        Charge::Login => "could lock the account",
     }
 }
 

@@ -14,8 +14,8 @@ use k8s_openapi::{
 use kube::{Resource, core::PartialObjectMeta};
 
 use crate::model::cluster::{
-    AccessModes, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, Port, ProbeLocation, Pvc, PvcEvent,
-    PvcPhase, PvcReason, Rollout, Service, Slice, StatefulSet, StorageClass, Volume,
+    AccessModes, Endpoint, Kind, Object, ObjectName, Pod, PodConditions, PodRef, PodTrouble, PodTroubleKind, Port,
+    ProbeLocation, Pvc, PvcEvent, PvcPhase, PvcReason, Rollout, Service, Slice, StatefulSet, StorageClass, Volume,
 };
 
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
@@ -107,6 +107,8 @@ impl Observed for core::Pod {
         let status = self.status.unwrap_or_default();
         let ips = status.pod_ips.unwrap_or_default();
         let restarts = status.container_statuses.iter().flatten().map(|status| status.restart_count);
+        let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+        let conditions = status.conditions.unwrap_or_default();
         Some(Object::Pod(Pod {
             uid: self.metadata.uid?.into(),
             statefulset,
@@ -115,7 +117,8 @@ impl Observed for core::Pod {
             addresses: kept(ips.iter().filter_map(|ip| ip.ip.parse().ok())),
             created: time(self.metadata.creation_timestamp),
             deleted: terminating_since(self.metadata.deletion_timestamp, self.metadata.deletion_grace_period_seconds),
-            conditions: conditions(&status.conditions.unwrap_or_default()),
+            trouble: trouble(&conditions, containers).map(Box::new),
+            conditions: since_each(&conditions),
             name,
         }))
     }
@@ -298,7 +301,42 @@ fn port(name: Option<String>, number: Option<i32>) -> Option<Port> {
     Some(Port { name: name.unwrap_or_default().into(), number: u16::try_from(number?).ok()? })
 }
 
-fn conditions(all: &[core::PodCondition]) -> PodConditions {
+/// `None` for a pod that is ready, or that starts without a complaint.
+fn trouble<'a>(
+    conditions: &[core::PodCondition],
+    mut containers: impl Iterator<Item = &'a core::ContainerStatus>,
+) -> Option<PodTrouble> {
+    /// States of a container that starts.
+    const STARTS: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+    let find = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
+    let date = |condition: &core::PodCondition| condition.last_transition_time.as_ref().map(|time| time.0);
+    let ready = find("Ready").filter(|ready| ready.status != "True");
+    let unscheduled = find("PodScheduled").filter(|scheduled| scheduled.status == "False");
+    let waiting = containers.find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?.reason.as_deref()?;
+        if STARTS.contains(&waiting) {
+            return None;
+        }
+        let exit = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+        let exit =
+            exit.map(|exit| format!("; last exit: {}, code {}", exit.reason.as_deref().unwrap_or("-"), exit.exit_code));
+        Some(format!("{waiting}{}", exit.unwrap_or_default()))
+    });
+    let text = |condition: &core::PodCondition| condition.message.as_deref().map(one_line).unwrap_or_default();
+    let (kind, text, since) = if let Some(unscheduled) = unscheduled {
+        (PodTroubleKind::Unscheduled, text(unscheduled), date(unscheduled))
+    } else if let Some(waiting) = waiting {
+        (PodTroubleKind::Waiting, one_line(&waiting), ready.and_then(date))
+    } else {
+        // A new pod gets both conditions at the same time.
+        let ready =
+            ready.filter(|ready| find("Initialized").is_some_and(|initialized| date(ready) > date(initialized)))?;
+        (PodTroubleKind::NotReady, text(ready), date(ready))
+    };
+    Some(PodTrouble { kind, text: text.into(), since })
+}
+
+fn since_each(all: &[core::PodCondition]) -> PodConditions {
     let since = |kind: &str| {
         let condition = all.iter().find(|condition| condition.type_ == kind && condition.status == "True")?;
         // A condition without a date is true too. Its arrival is its date.
@@ -384,6 +422,61 @@ mod tests {
             panic!("no StatefulSet");
         };
         assert_eq!((set.replicas, set.first_ordinal), (1, 0));
+    }
+
+    #[test]
+    fn a_pod_that_is_not_ready_says_why() {
+        let trouble = |status: Value| {
+            let pod = json!({"metadata": {"uid": "u"}, "status": status});
+            let Some(Object::Pod(pod)) = fact::<core::Pod>(pod, "mysql-0") else { panic!("no pod") };
+            pod.trouble
+                .map(|trouble| (trouble.kind, trouble.text.to_string(), trouble.since.map(|since| since.to_string())))
+        };
+        let condition = |kind: &str, status: &str, second: u32, message: &str| {
+            let time = format!("2026-11-22T10:00:{second:02}Z");
+            json!({"type": kind, "status": status, "lastTransitionTime": time, "message": message})
+        };
+        let since = |second: u32| Some(format!("2026-11-22T10:00:{second:02}Z"));
+        assert_eq!(trouble(json!({})), None, "a new pod");
+        let cordoned = "0/1 nodes are available: 1 node(s) were unschedulable. no new claims to deallocate.";
+        let pending = json!({"conditions": [condition("PodScheduled", "False", 5, cordoned)]});
+        assert_eq!(
+            trouble(pending),
+            Some((PodTroubleKind::Unscheduled, cordoned.trim_end_matches('.').to_owned(), since(5)))
+        );
+        let unready = "containers with unready status: [mysql]";
+        let ready = |status: &str, second| {
+            let done = condition("Initialized", "True", 20, "");
+            json!([condition("PodScheduled", "True", 1, ""), done, condition("Ready", status, second, unready)])
+        };
+        let containers = |statuses: Value| {
+            json!([{"name": "mysql", "image": "", "imageID": "", "ready": false,
+            "restartCount": 1, "state": statuses[0], "lastState": statuses[1]}])
+        };
+        let running = || containers(json!([{"running": {}}, {}]));
+        assert_eq!(trouble(json!({"conditions": ready("True", 30), "containerStatuses": running()})), None);
+        assert_eq!(
+            trouble(json!({"conditions": ready("False", 1), "containerStatuses": running()})),
+            None,
+            "it starts"
+        );
+        assert_eq!(
+            trouble(json!({"conditions": ready("False", 40), "containerStatuses": running()})),
+            Some((PodTroubleKind::NotReady, unready.to_owned(), since(40)))
+        );
+        let waiting = |reason: &str| json!({"waiting": {"reason": reason, "message": "long words"}});
+        let killed = json!({"terminated": {"reason": "OOMKilled", "exitCode": 137}});
+        let crashing = containers(json!([waiting("CrashLoopBackOff"), killed]));
+        let text = "CrashLoopBackOff; last exit: OOMKilled, code 137".to_owned();
+        assert_eq!(
+            trouble(json!({"conditions": ready("False", 40), "containerStatuses": crashing})),
+            Some((PodTroubleKind::Waiting, text, since(40)))
+        );
+        let creating = containers(json!([waiting("ContainerCreating"), {}]));
+        assert_eq!(trouble(json!({"conditions": ready("False", 1), "containerStatuses": creating})), None);
+        let pulling = containers(json!([waiting("ImagePullBackOff"), {}]));
+        let of_init = json!({"conditions": ready("False", 1), "initContainerStatuses": pulling});
+        assert_eq!(trouble(of_init), Some((PodTroubleKind::Waiting, "ImagePullBackOff".to_owned(), since(1))));
     }
 
     #[test]

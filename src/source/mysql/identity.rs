@@ -105,6 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_security_page_has_the_statement() {
+        assert!(include_str!("../../../SECURITY.md").contains(QUERY));
+    }
+
+    #[test]
     fn long_text_is_cut_and_control_characters_are_replaced() {
         assert_eq!(sanitized("mysql-0\n\u{1b}[31m".to_owned(), 9), "mysql-0\u{fffd}\u{fffd}…");
         assert_eq!(sanitized("ä".to_owned(), 1), "ä");

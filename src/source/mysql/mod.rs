@@ -102,6 +102,11 @@ impl Prober {
         self.options.take_changed(&self.target)
     }
 
+    /// Probes that start from now on use the present files.
+    pub fn look_at_files(&self) {
+        self.options.renew(&self.target);
+    }
+
     async fn dated(&self, sequence: u64, attempt: impl Future<Output = Result<Answer, Failure>>) -> Probe {
         let started = self.clock.now();
         let outcome = attempt.await;

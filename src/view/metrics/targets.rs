@@ -1,7 +1,7 @@
 //! Metrics of targets and their replicas, except the verdict.
 
 use super::{Definition, Kind, each, each_replica, family::Family};
-use crate::model::{FailureReason, Phase, PodProbeCounts, ProbePurpose, Snapshot};
+use crate::model::{ConditionKind, FailureReason, Phase, PodProbeCounts, ProbePurpose, Snapshot, Status};
 
 pub(super) const METRICS: &[Definition] = &[
     Definition {
@@ -61,6 +61,23 @@ pub(super) const METRICS: &[Definition] = &[
         labels: &["target"],
         help: "1 if at least one of the last 10 probes was answered, otherwise 0.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.up)),
+    },
+    Definition {
+        name: "readscope_target_status",
+        kind: Kind::Gauge,
+        labels: &["target", "status"],
+        help: "1 for the present status, 0 for the others: ok, degraded (a replica does not do its part, see \
+               readscope_replica_condition), down (the last 10 probes failed), unknown.",
+        read: statuses,
+    },
+    Definition {
+        name: "readscope_replica_condition",
+        kind: Kind::Gauge,
+        labels: &["target", "replica", "kind"],
+        help: "1 while the condition lasts, otherwise 0: missing (should be a ready endpoint and is not), cannot_serve \
+               (ready, but its pod probes fail), not_routed (serves, but gets no reads), flapping (its readiness changes \
+               often), stale (lags above the limit). Planned steps within their usual time do not count.",
+        read: conditions,
     },
     Definition {
         name: "readscope_replica_info",
@@ -174,6 +191,25 @@ fn replica_info(snapshot: &Snapshot, family: &mut Family) {
                 &set.map(ToString::to_string).unwrap_or_default(),
             ];
             family.series(&labels, true);
+        }
+    }
+}
+
+fn statuses(snapshot: &Snapshot, family: &mut Family) {
+    for target in &snapshot.targets {
+        for status in Status::ALL {
+            family.series(&[&target.name, status.name()], target.status == status);
+        }
+    }
+}
+
+fn conditions(snapshot: &Snapshot, family: &mut Family) {
+    for target in &snapshot.targets {
+        for replica in &target.replicas {
+            for kind in ConditionKind::ALL {
+                let lasts = replica.conditions.iter().any(|condition| condition.kind == kind && !condition.planned);
+                family.series(&[&target.name, &replica.name, kind.name()], lasts);
+            }
         }
     }
 }

@@ -15,7 +15,8 @@ export function plain(text, most = 400) {
   return cut.replace(INVISIBLE, "\u{fffd}");
 }
 
-/** Sets the text of a node, if it differs. */
+export const word = (target) => /^(\w+): /.exec(target.headline ?? target.reason ?? "")?.[1].toLowerCase() ?? target.verdict ?? "no verdict";
+
 export function put(node, text, most) {
   const shown = plain(text, most);
   if (node.textContent !== shown) node.textContent = shown;
@@ -29,12 +30,10 @@ export function attribute(node, name, value) {
   return node;
 }
 
-/** A new element with attributes and children; strings become text. */
 export function el(name, attributes = {}, ...children) {
   return fill(document.createElement(name), attributes, children);
 }
 
-/** The same for SVG. */
 export function svg(name, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
 }
@@ -74,23 +73,18 @@ export function row(...kinds) {
   return el("tr", {}, ...kinds.map(cell));
 }
 
-/** Shows or hides a node. */
 export function shown(node, is) {
   if (node.hidden === is) node.hidden = !is;
 }
 
-/** Calls back with the width of a node at each change. */
 export function onWidth(node, draw) {
   new ResizeObserver(() => draw(node.clientWidth)).observe(node);
 }
-
-// ---- numbers ----
 
 export const percent = (part, digits = 1) => (part === null || part === undefined ? "–" : `${(part * 100).toFixed(digits)} %`);
 
 export const count = (number) => (number ?? 0).toLocaleString("en-GB").replaceAll(",", "\u202f");
 
-/** "1 read" or "5 reads". */
 export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
 /** A duration with at most three digits and a unit. */

@@ -1,13 +1,11 @@
 // The list of targets, the worst first.
 
-import { $, attribute, count, duration, each, el, percent, plain, put, row, shown, svg } from "./dom.js";
+import { $, attribute, count, duration, each, el, percent, plain, put, row, shown, svg, word } from "./dom.js";
 
-/** Points of a sparkline. */
 const POINTS = 40;
 
-const RANK = { unbalanced: 0, undecided: 2, balanced: 3 };
+const RANK = { down: 0, unbalanced: 1, degraded: 1, unknown: 2, undecided: 2, balanced: 3 };
 
-/** Handles an event `overview`. */
 export function update(known, data) {
   const targets = known.overview;
   if (data.whole) {
@@ -33,9 +31,9 @@ export function start(redraw) {
 
 export function draw(known) {
   const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const searched = (target) => `${target.target} ${target.verdict ?? ""} ${target.up ? "" : "down"}`.toLowerCase();
+  const searched = (target) => `${target.target} ${target.verdict ?? ""} ${word(target)}`.toLowerCase();
   const found = [...known.overview.values()].filter((target) => words.every((word) => searched(target).includes(word)));
-  const rank = (target) => (target.up ? RANK[target.verdict] ?? 2.5 : 1);
+  const rank = (target) => RANK[word(target)] ?? 2.5;
   const worst = $("worst").checked;
   found.sort((a, b) => (worst ? rank(a) - rank(b) : 0) || a.order - b.order);
   each($("targets"), found, (target) => target.target, make, show);
@@ -46,16 +44,17 @@ export function draw(known) {
 function make(target) {
   const line = row("name", "", "n", "n", "spark", "n", "n");
   line.cells[0].append(el("a", { href: `#/target/${encodeURIComponent(target.target)}`, title: plain(target.target) }, target.target));
-  line.cells[1].append(el("span", { class: "chip" }));
+  line.cells[1].append(el("span", { class: "chip" }), el("p", { class: "note cut" }));
   line.cells[4].append(svg("svg", { viewBox: "0 0 80 16", "aria-hidden": "true" }, svg("path", { class: "spark" })));
   return line;
 }
 
 function show(line, target) {
   const [, verdict, replicas, failing, spark, evidence, probes] = line.cells;
-  const word = target.up ? target.verdict ?? "no verdict" : "down";
-  put(attribute(verdict.firstChild, "data-verdict", word), word);
-  attribute(verdict, "title", target.reason && plain(target.reason));
+  const is = word(target);
+  put(attribute(verdict.firstChild, "data-verdict", is), is);
+  put(verdict.lastChild, is === "balanced" ? "" : target.headline?.replace(/^\w+: /, "") ?? "", 300);
+  attribute(verdict, "title", target.headline && plain(target.headline));
   put(replicas, `${target.replicas_answering} of ${target.replicas_expected}`);
   replicas.classList.toggle("bad", target.replicas_answering < target.replicas_expected);
   put(failing, percent(target.probes ? target.failures / target.probes : null));

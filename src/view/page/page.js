@@ -1,7 +1,7 @@
 // The live page: follows /api/v1/events, shows when its data is old, and shows the view of its address: all targets
 // (#/), or one target (#/target/NAME). Its memory is bounded, so that it can stay open for days.
 
-import { $, attribute, clock, duration, put, shown } from "./dom.js";
+import { $, attribute, clock, duration, put, shown, word } from "./dom.js";
 import * as overview from "./overview.js";
 import * as target from "./target.js";
 
@@ -11,7 +11,6 @@ const STALE_AFTER = 7000;
 const DEAD_AFTER = 15000;
 const RETRY = [500, 1000, 2000, 4000];
 
-/** The data, and when it arrived. */
 const known = {
   /** The target in the address; null shows all targets. */
   name: null,
@@ -20,7 +19,7 @@ const known = {
   overview: new Map(),
   reads: [],
   trend: [],
-  /** When the last snapshot was taken, by the clock of the server, in seconds; and when it arrived, by the page's clock, in ms. */
+  /** By the server's clock in seconds, and by the page's clock in ms. */
   taken: null,
   received: null,
 };
@@ -33,10 +32,7 @@ let retry = null;
 let drawing = false;
 let dirty = false;
 
-/** The current time of the server. */
 const now = () => (known.taken === null ? Date.now() / 1000 : known.taken + (performance.now() - known.received) / 1000);
-
-// ---- events ----
 
 const handlers = {
   overview(data) {
@@ -75,8 +71,6 @@ function forget() {
   Object.assign(known, { target: null, scaleEvents: [], reads: [], trend: [], caption: null });
 }
 
-// ---- the connection ----
-
 function open() {
   clearTimeout(retry);
   retry = null;
@@ -112,8 +106,6 @@ function lose(reason, after = RETRY[Math.min(failures, RETRY.length - 1)]) {
   redraw();
 }
 
-// ---- the address ----
-
 function follow() {
   const match = /^#\/target\/(.+)$/.exec(location.hash);
   let name = null;
@@ -133,8 +125,6 @@ addEventListener("hashchange", () => {
   if (location.hash && !location.hash.startsWith("#/")) return;
   follow();
 });
-
-// ---- drawing ----
 
 /** Draws once before the next frame, however many events arrived; not while the page is hidden. */
 function redraw() {
@@ -160,7 +150,7 @@ function draw() {
   if (caption) put($("caption"), caption, 600);
   if (one) target.draw(known, now());
   else if (many) overview.draw(known);
-  document.title = `${one ? `${one.verdict ?? "no verdict"} · ${one.target.slice(0, 80)} · ` : ""}readscope`;
+  document.title = `${one ? `${word(one)} · ${one.target.slice(0, 80)} · ` : ""}readscope`;
   link();
 }
 
@@ -190,8 +180,6 @@ setInterval(() => {
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && dirty) redraw();
 });
-
-// ---- light and dark ----
 
 const THEMES = ["system", "light", "dark"];
 

@@ -2,16 +2,15 @@
 
 import * as timeline from "./timeline.js";
 import {
-  $, age, attribute, clock, colour, count, counted, duration, each, el, onWidth, percent, plain, put, row, seconds, shown, step, svg,
+  $, age, attribute, clock, colour, count, counted, duration, each, el, onWidth, percent, plain, put, row, seconds, shown, step, svg, word,
 } from "./dom.js";
 
-/** Reads on the tape. */
 export const TAPE_MAX = 50;
 
 /** Points of the evidence over time. Above this number, every other older point is dropped. */
 const TREND_MAX = 480;
 
-const MARKS = { balanced: "✓", unbalanced: "!", undecided: "?" };
+const MARKS = { balanced: "✓", unbalanced: "!", undecided: "?", degraded: "!", down: "✕", unknown: "?" };
 
 /** Stores the evidence of a snapshot; the first snapshot of a stream has the last minutes. */
 export function remember(known, data) {
@@ -46,20 +45,20 @@ export function draw(known, now) {
   timeline.draw(known.scaleEvents, now, $("evidence").clientWidth);
 }
 
-/** Updates the parts that change with time alone. */
 export function tick(known, now) {
   ages(known.target, now);
   timeline.tick(known.scaleEvents, now);
 }
 
 function verdict(target) {
-  const word = target.verdict ?? "no verdict yet";
-  attribute($("detail"), "data-verdict", target.verdict ?? "none");
-  put($("verdict-mark"), MARKS[target.verdict] ?? "–");
-  put($("verdict-word"), word[0].toUpperCase() + word.slice(1));
-  // The sentence starts with the verdict, which is the headline here.
-  const reason = target.reason?.replace(/^(Balanced|Unbalanced|Undecided): /, "");
-  put($("reason"), reason ?? (target.probes === 0 ? "The first probe has not finished yet." : ""), 1000);
+  const headline = target.headline ?? target.reason ?? "";
+  const is = word(target);
+  attribute($("detail"), "data-verdict", target.verdict === null ? "none" : is);
+  put($("verdict-mark"), MARKS[is] ?? "–");
+  put($("verdict-word"), is[0].toUpperCase() + is.slice(1));
+  put($("reason"), headline.replace(/^\w+: /, ""), 1000);
+  shown($("beside"), !headline.startsWith(target.reason));
+  put($("beside"), target.reason, 1000);
   put($("fig-replicas"), `${target.replicas_answering} of ${target.replicas_expected}`);
   put($("fig-evidence"), target.evidence_seconds === null ? "–" : `${duration(target.evidence_seconds)} of ${duration(target.threshold_seconds)}`);
   put($("fig-failing"), percent(target.probes ? target.failures / target.probes : null));
@@ -67,8 +66,7 @@ function verdict(target) {
 }
 
 function notices(target) {
-  // The verdict is shown above.
-  const current = target.notices.filter((text) => text !== target.reason).map((text) => ["notice", text]);
+  const current = target.notices.filter((text) => text !== target.reason && !target.headline?.includes(text)).map((text) => ["notice", text]);
   // Anomalies that ended.
   const past = (target.anomalies ?? []).filter(({ reason }) => reason && !target.notices.some((text) => text.startsWith(reason)));
   const all = [...current, ...past.map(({ reason, answers }) => ["past", `Earlier: ${reason} (${counted(answers, "read")} since the start)`])];
@@ -76,10 +74,7 @@ function notices(target) {
   each($("notices"), all, ([of, text]) => of + text.slice(0, 60), ([of]) => el("li", { class: of }), (item, [, text]) => put(item, text, 1000));
 }
 
-/** The name of a replica after its colour. */
 const named = (replica) => [el("span", { class: `swatch ${colour(replica)}` }), el("span", { class: "label", title: plain(replica) }, replica)];
-
-// ---- shares ----
 
 function axis(node, ticks) {
   each(node, ticks, ([at, text]) => `${at} ${text}`, ([at, text]) => {
@@ -145,8 +140,6 @@ function tape(reads) {
   });
 }
 
-// ---- evidence ----
-
 const CHART = { height: 150, left: 44, right: 8, top: 8, bottom: 20 };
 /** A second, a minute, an hour, a day, a month, three years. */
 const LEVELS = [[1, "1 s"], [60, "1 min"], [3600, "1 h"], [86400, "1 d"], [2592000, "30 d"], [1e8, "3 y"]];
@@ -190,8 +183,6 @@ function evidence(known, target) {
   put($("evidence-note"), `Evidence: ${target.evidence} (dashed).`);
 }
 
-// ---- latency ----
-
 function latency(target) {
   const phases = ["resolve", "login", "query", "total"];
   const place = (value) => Math.min(1, Math.max(0, Math.log10(Math.max(value, 1e-9) / 1e-4) / 5)) * 100;
@@ -216,15 +207,20 @@ function latency(target) {
   });
 }
 
-// ---- replicas, pvcs, failures ----
-
 function replicas(target, now) {
   const endpoints = new Map((target.routing?.endpoints ?? []).map((endpoint) => [endpoint.replica, endpoint]));
-  each($("replicas"), target.replicas, (replica) => replica.replica, (replica) => {
+  const lines = target.replicas.flatMap((replica) => [replica, ...(replica.conditions ?? [])]);
+  each($("replicas"), lines, (line) => line.replica ?? `${line.text.split(" ")[0]} ${line.kind}`, (replica) => {
+    if (replica.kind) return el("tr", { class: "condition" }, el("td", { colspan: 9 }, el("p")));
     const line = row("name", "n", "", "mono cut", "n", "n", "", "", "n");
     line.cells[0].append(...named(replica.replica));
     return line;
   }, (line, replica) => {
+    if (replica.kind) {
+      line.classList.toggle("past", replica.planned);
+      put(line.firstChild.firstChild, replica.text, 1000);
+      return;
+    }
     const [, id, role, version, reads, lag, podProbe, routed] = line.cells;
     const endpoint = endpoints.get(replica.replica);
     put(id, replica.server_id ?? "–");
@@ -246,7 +242,7 @@ function state(cell, is, text) {
 }
 
 function ages(target, now) {
-  const lines = $("replicas").rows;
+  const lines = [...$("replicas").rows].filter((line) => !line.classList.contains("condition"));
   target.replicas.forEach(({ last_answer: last }, at) => {
     if (lines[at]) put(lines[at].cells[8], last ? `${age(now - seconds(last))} ago` : "never");
   });

@@ -6,8 +6,8 @@ use super::{
     Palette, Screen,
     look::KEYS,
     panels::marked,
+    sign,
     text::{columns, cut, fit, wrapped},
-    verdict_style,
 };
 use crate::api::{Failure, Replica, Target, TargetSummary};
 
@@ -17,15 +17,15 @@ pub(super) fn overview(screen: &Screen<'_>, width: usize, room: usize, palette: 
     let longest = targets.iter().map(|target| columns(&target.target)).max().unwrap_or(0);
     let name_width = longest.clamp(6, (width / 3).max(6));
     let mut lines: Vec<_> = screen.stale.iter().flat_map(|text| marked("! ", text, width, 3, palette)).collect();
-    let head = format!("  {} {:>8} {:>6}  verdict", fit("target", name_width), "probes", "failed");
+    let head = format!("  {} {:>8} {:>6}  status", fit("target", name_width), "probes", "failed");
     lines.push(Line::styled(cut(&head, width), palette.heading()));
     let room = room.saturating_sub(lines.len()).max(1);
     let selected = screen.look.place.checked_rem(targets.len()).unwrap_or(0);
     let first = (selected + 1).saturating_sub(room);
     for (place, target) in targets.iter().enumerate().skip(first).take(room) {
-        let (mark, style) = verdict_style(target.verdict.as_deref(), palette);
-        let TargetSummary { target: name, reason, probes, failures, .. } = target;
-        let reason = reason.as_deref().unwrap_or_default();
+        let (mark, style) = sign(target.headline.as_deref(), target.verdict.as_deref(), palette);
+        let TargetSummary { target: name, headline, reason, probes, failures, .. } = target;
+        let reason = headline.as_deref().or(reason.as_deref()).unwrap_or_default();
         let rest = format!(" {} {probes:>8} {failures:>6}  {reason}", fit(name, name_width));
         let rest = cut(&rest, width.saturating_sub(1));
         let rest_style = if place == selected { palette.selected() } else { palette.plain() };
@@ -43,6 +43,9 @@ pub(super) fn details(target: &Target<'_>, width: usize, palette: Palette) -> Ve
         lines.push(Line::styled(cut(&identity(replica), width), palette.strong()));
         if let Some(why) = &replica.why {
             lines.extend(marked("  ", why, width, usize::MAX, palette));
+        }
+        for condition in &replica.conditions {
+            lines.extend(marked("  ! ", &condition.text, width, usize::MAX, palette));
         }
     }
     lines.push(heading("notices"));

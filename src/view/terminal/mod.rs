@@ -185,10 +185,22 @@ fn keys(screen: &Screen<'_>, width: usize) -> String {
 }
 
 fn sentences(screen: &Screen<'_>, target: &Target<'_>, palette: Palette) -> Vec<(String, Style)> {
-    let (mark, style) = verdict_style(target.verdict.as_deref(), palette);
-    let verdict = target.reason.as_deref().or(target.verdict.as_deref()).unwrap_or("No verdict yet");
+    let (mark, style) = sign(target.headline.as_deref(), target.verdict.as_deref(), palette);
+    let headline = target.headline.as_deref().or(target.reason.as_deref()).unwrap_or("No verdict yet");
     let warning = screen.stale.map(|text| (format!("! {text}"), palette.bad()));
-    warning.into_iter().chain([(format!("{mark} {verdict}"), style)]).collect()
+    let verdict = target.reason.as_deref().filter(|reason| !headline.starts_with(reason));
+    let verdict = verdict.map(|reason| (format!("  {reason}"), palette.dim()));
+    warning.into_iter().chain([(format!("{mark} {headline}"), style)]).chain(verdict).collect()
+}
+
+/// Each headline has its own sign, so that it is readable without colour.
+fn sign(headline: Option<&str>, verdict: Option<&str>, palette: Palette) -> (&'static str, Style) {
+    match headline.and_then(|headline| headline.split_once(": ")).map(|(word, _)| word) {
+        Some("Down") => ("✕", palette.bad()),
+        Some("Degraded") => ("■", palette.bad()),
+        Some("Unknown") => ("◆", palette.unsure()),
+        _ => verdict_style(verdict, palette),
+    }
 }
 
 /// Each verdict has its own sign, so that it is readable without colour.

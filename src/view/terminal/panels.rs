@@ -95,11 +95,15 @@ fn milestones(event: &ScaleEvent<'_>, width: usize) -> Vec<Line<'static>> {
     reached.into_iter().map(|(_, _, text)| Line::raw(cut(&text, width))).collect()
 }
 
-/// Current problems except those that the verdict names already, each in at most `rows_max` rows, and the last failure.
+/// Conditions and notices except those that the headline names already, each in at most `rows_max` rows, and the last failure.
 pub(super) fn notices(target: &Target<'_>, width: usize, rows_max: usize, palette: Palette) -> Vec<Line<'static>> {
-    let is_verdict = |notice: &&Cow<'_, str>| target.reason.as_ref() == Some(*notice);
+    let headline = target.headline.as_deref().unwrap_or_default();
+    let is_named = |notice: &Cow<'_, str>| target.reason.as_ref() == Some(notice) || headline.contains(&**notice);
+    let conditions = target.replicas.iter().flat_map(|replica| &replica.conditions).map(|condition| &condition.text);
+    // The headline has only one advice.
+    let conditions = conditions.filter(|text| !headline.contains(text.split("; ").next().unwrap_or_default()));
     let mut lines = Vec::new();
-    for notice in target.notices.iter().filter(|notice| !is_verdict(notice)) {
+    for notice in conditions.chain(target.notices.iter().filter(|notice| !is_named(notice))) {
         lines.extend(marked("! ", notice, width, rows_max, palette));
     }
     if let (Some(failure), true) = (target.last_failures.first(), lines.is_empty()) {

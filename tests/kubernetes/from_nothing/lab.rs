@@ -274,7 +274,7 @@ fn nothing_is_left(cluster: &Cluster, page: &mut Page) {
         metric(cluster, "readscope_target_up", "mysql/mysql-read") == [0.0]
     });
     page.shows(0, "#pvcs tr", "data-mysql");
-    page.shows(1, "#verdict-word", "^Undecided$");
+    page.shows(1, "#verdict-word", "^Down$");
     assert!(metric(cluster, "readscope_statefulset_replicas", "").is_empty());
     wait_until("no expected replicas", PATIENCE, || {
         let shown = target(cluster);

@@ -13,8 +13,8 @@ use crate::model::{
         measures::BindLabels,
         milestones::{Milestone, ScalePhase, Seen},
         objects::{
-            AccessModes, Endpoint, Pod, PodConditions, Pvc, PvcEvent, PvcPhase, PvcReason, Service, Slice, StatefulSet,
-            StorageClass, Volume,
+            AccessModes, Endpoint, Pod, PodConditions, PodTrouble, PodTroubleKind, Pvc, PvcEvent, PvcPhase, PvcReason,
+            Service, Slice, StatefulSet, StorageClass, Volume,
         },
         scale_events::{ScaleEvent, ScaleEvents},
         scale_step::ScaleStep,
@@ -73,6 +73,7 @@ pub(super) fn pod(pod: &str) -> Fact<Pod> {
         deleted: None,
         restarts: 0,
         conditions: PodConditions::default(),
+        trouble: None,
     })
 }
 
@@ -169,6 +170,13 @@ impl Fact<Pod> {
 
     pub(super) fn ready_at(mut self, seconds: f64) -> Self {
         self.0.conditions.ready = Some(wall(seconds));
+        self
+    }
+
+    /// Not ready, and why.
+    pub(super) fn troubled(mut self, kind: PodTroubleKind, text: &str, seconds: f64) -> Self {
+        self.0.conditions.ready = None;
+        self.0.trouble = Some(Box::new(PodTrouble { kind, text: text.into(), since: Some(wall(seconds)) }));
         self
     }
 

@@ -4,6 +4,7 @@ mod builders;
 mod clients;
 mod endpoints;
 mod hosts;
+mod members;
 mod milestone_status;
 mod orders;
 mod outages;

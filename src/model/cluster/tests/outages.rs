@@ -198,3 +198,26 @@ fn a_statefulset_deleted_and_listed_again_is_an_event() {
     assert_eq!((story.event().from, story.event().to), (0, 2));
     assert!(!story.event().members[0].milestones.has(Milestone::Requested));
 }
+
+/// The target is taken out of the configuration and put in again.
+#[test]
+fn a_namespace_that_is_watched_again_has_no_new_scale_event() {
+    let mut story = Story::of(3);
+    story.at(6000.0).sees(set(4));
+    story.rises("mysql-3", 6000.0);
+    let (event, measures) = (story.event().clone(), story.measures());
+    story.takes(|index, _| index.leave(|namespace| **namespace == *"mysql"));
+    for ordinal in 0..4 {
+        story.at(6100.0).lists_gone(Kind::Pod, &format!("mysql-{ordinal}"));
+    }
+    story.at(6100.0).lists_gone(Kind::StatefulSet, "mysql");
+    story.at(6200.0).lists(set(4));
+    for ordinal in 0..4 {
+        story.at(6200.0).lists(pod(&format!("mysql-{ordinal}")).running_since(1000.0));
+        story.at(6200.0).reads(&format!("mysql-{ordinal}"));
+    }
+    assert_eq!(story.events(), [&event]);
+    assert_eq!(story.measures(), measures);
+    story.at(6300.0).sees(set(3));
+    assert_eq!((story.event().from, story.event().to), (4, 3));
+}

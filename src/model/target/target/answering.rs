@@ -464,6 +464,49 @@ fn a_proxy_that_looked_like_a_server_is_recognised_later() {
     story.assert_all_well(&servers, &["server-100", "server-101"]);
 }
 
+/// readscope started while the API server or its rights were away, or lost them for a time.
+#[test]
+fn a_server_has_one_name_after_the_endpoints_become_known() {
+    let servers = servers(&["mysql-0", "mysql-1", "mysql-2", "mysql-3"], own_uuid);
+    for (outage_first, pod_probes, hosts_on_nodes) in
+        [(true, false, false), (true, true, false), (true, true, true), (false, false, false), (false, true, true)]
+    {
+        let servers: Vec<_> = servers
+            .iter()
+            .map(|server| Identity {
+                host_name: if hosts_on_nodes { "node".to_owned() } else { server.host_name.clone() },
+                ..server.clone()
+            })
+            .collect();
+        let names = ["mysql-0", "mysql-1", "mysql-2", "mysql-3"];
+        let mut story = Story::new(&[], (!outage_first).then(|| pods(&THREE)));
+        if !outage_first {
+            for (pod, server) in THREE.iter().zip(&servers) {
+                story.pod_probes(pod, server, 3);
+            }
+            story.reads(&servers[..3], 60);
+            story.target.set_endpoints_known(false);
+        }
+        story.reads(&servers, 200);
+        story.target.set_endpoints_known(true);
+        story.beside = names.map(pod).into();
+        story.target.routed(Some(pods(&names)), Moment::at(story.second));
+        let reachable = |name: &str| Reachable {
+            pod: pod(name),
+            addresses: vec![([10, 0, 0, 1], 3306).into()],
+            restarts: 0,
+            coming_since: None,
+        };
+        story.target.reach(names.into_iter().map(reachable).collect(), Moment::at(story.second));
+        if pod_probes {
+            for (pod, server) in names.iter().zip(&servers) {
+                story.pod_probes(pod, server, 3);
+            }
+        }
+        story.assert_all_well(&servers, &names);
+    }
+}
+
 fn host_and_keys() -> impl Strategy<Value = (usize, usize, u32)> {
     (0..3_usize, 0..3_usize, 0..3_u32)
 }

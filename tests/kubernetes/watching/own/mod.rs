@@ -3,6 +3,7 @@
 mod alerts;
 mod checking;
 mod discovering;
+mod faults;
 mod first_read;
 mod freshness;
 mod outage;
