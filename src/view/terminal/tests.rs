@@ -234,7 +234,7 @@ fn a_wide_screen_shows_the_shares_of_the_clients() {
     let row = |width| {
         let text = shown(&content(&documents), &Look::at(1), (width, 40));
         let row = text.lines().find(|line| line.contains("mysql-1 ")).unwrap_or_default().to_owned();
-        (text.contains("client conn.  client reads"), row)
+        (text.contains("client conn. client reads"), row)
     };
     let (has_heading, line) = row(120);
     assert!(has_heading && line.contains("34.5%        51.2%"), "{line}");
