@@ -106,6 +106,7 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 // Faster than `run`, because a script waits for the result.
 #[command(mut_arg("interval", |arg| arg.default_value("50ms")))]
+#[command(mut_arg("clients_interval", |arg| arg.default_value("1s")))]
 pub struct CheckArgs {
     #[command(flatten)]
     pub target: TargetArgs,
@@ -116,6 +117,9 @@ pub struct CheckArgs {
     /// Time to probe, instead of a number of probes
     #[arg(long = "for", id = "lasting", value_name = "DURATION", value_parser = parse_some_time, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
+    /// Exit with 1 also when client connections are uneven
+    #[arg(long)]
+    pub clients: bool,
     /// Check at once, without waiting until roll-outs are complete and new replicas answer
     #[arg(long)]
     pub no_wait: bool,
@@ -157,7 +161,7 @@ pub struct DemoArgs {
     /// Stop after this time
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, allow_hyphen_values = true)]
     pub lasting: Option<Duration>,
-    /// Speed of the scenario and its probes, 0.1 to 20; one round takes 116 s at speed 1
+    /// Speed of the scenario and its probes, 0.1 to 20; one round takes 134 s at speed 1
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = parse_speed, allow_negative_numbers = true)]
     pub speed: f64,
     /// Seed of the load balancer, to repeat the choices of an earlier run [default: random]

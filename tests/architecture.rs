@@ -108,7 +108,7 @@ const RULES: [Rule; 5] = [
 ];
 
 /// The rooms of the model by floor: each imports only rooms on floors below its own. Files beside them stand on top.
-const MODEL: [&[&str]; 5] = [&["base"], &["probe"], &["verdict", "cluster"], &["freshness"], &["target"]];
+const MODEL: [&[&str]; 5] = [&["base"], &["probe"], &["verdict", "cluster", "clients"], &["freshness"], &["target"]];
 
 /// The paths that shipped code names, in `use` and elsewhere. What macros are given is not looked into.
 #[derive(Default)]

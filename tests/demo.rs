@@ -117,7 +117,7 @@ fn metrics_api_and_log_show_every_step() {
     assert_eq!(program.logged(&["paused"]), 0, "{:#?}", program.log());
     let step_of = |line: &String| line.split("Demo, step ").nth(1)?.split(' ').next()?.parse::<usize>().ok();
     let steps: Vec<usize> = program.log().iter().filter_map(step_of).collect();
-    let round: Vec<usize> = (1..=10).cycle().take(steps.len()).collect();
+    let round: Vec<usize> = (1..=12).cycle().take(steps.len()).collect();
     assert!(steps.len() >= 10 && steps == round, "{steps:?}");
 }
 

@@ -89,7 +89,13 @@ fn spec(expected: Vec<Expected>, check: bool) -> TargetSpec {
         service: None,
         statefulset: None,
         port: None,
-        pace: ProbeIntervals { interval: second, burst: None, pod_interval: None, max_lag: second },
+        pace: ProbeIntervals {
+            interval: second,
+            burst: None,
+            pod_interval: None,
+            clients_interval: None,
+            max_lag: second,
+        },
         forget_after: Duration::from_secs(60),
         verdict: VerdictRules { interval: second, ..VerdictRules::default() },
         check: check.then_some(CheckRules { probes: 300, waits: true, alpha: 0.001 }),
@@ -152,7 +158,7 @@ proptest! {
                     let total = Duration::from_millis(milliseconds);
                     let timings = Timings { total, query: total, ..Timings::default() };
                     let address = ([127, 0, 0, 1], 3306).into();
-                    probed(Ok(Answer { identity: *identity, timings, address }), total)
+                    probed(Ok(Answer { identity: *identity, timings, address, status: None }), total)
                 }
                 Step::Failure(reason) => {
                     probed(Err(Failure { reason, text: "it failed".to_owned(), address: None, charge: None, advice: None }), Duration::ZERO)
@@ -175,7 +181,7 @@ proptest! {
         for (sequence, second) in (0..).zip(times) {
             let now = at(second);
             let address = ([127, 0, 0, 1], 3306).into();
-            let outcome = Ok(Answer { identity: identity.clone(), timings: Timings::default(), address });
+            let outcome = Ok(Answer { identity: identity.clone(), timings: Timings::default(), address, status: None });
             let probe = Box::new(Probe { sequence, started: now, finished: now, outcome });
             state.apply(Event::Probed { target: TARGET, probe, late: Duration::ZERO }, now);
         }

@@ -134,7 +134,7 @@ impl Story {
             sequence: self.probes,
             started: at(moment),
             finished: at(moment + PROBE),
-            outcome: Ok(Answer { identity, timings: Timings::default(), address }),
+            outcome: Ok(Answer { identity, timings: Timings::default(), address, status: None }),
         };
         self.probes += 1;
         self.newest_answered |= place == self.newest;

@@ -91,5 +91,6 @@ fn answer(target: u32, number: u32) -> Answer {
         },
         timings: Timings { resolve: phase / 10, login: phase, query: phase / 2, total: 2 * phase },
         address: ([127, 0, 0, 1], 3306).into(),
+        status: None,
     }
 }

@@ -11,8 +11,8 @@ use super::{
     verdict::{Anomaly, Culprit, Indices},
 };
 use crate::model::{
-    AnswerSeen, Decision, Evidence, FailureReason, FailureSeen, Histogram, Latency, Notice, Outcome, Phase,
-    ReplicaCondition, ReplicaSnapshot, Role, Snapshot, TargetSnapshot, cluster::ClusterSnapshot,
+    self, AnswerSeen, ClientsState, Decision, Evidence, FailureReason, FailureSeen, Histogram, Latency, Notice,
+    Outcome, Phase, ReplicaCondition, ReplicaSnapshot, Role, Snapshot, TargetSnapshot, cluster::ClusterSnapshot,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,7 @@ pub struct Target<'a> {
     pub replicas: Vec<Replica<'a>>,
     pub culprits: Option<Vec<Culprit<'a>>>,
     pub anomalies: Option<Vec<Anomaly<'a>>>,
+    pub clients: Option<Clients<'a>>,
     pub imbalance: Option<Indices>,
     #[serde(default)]
     pub notices: Vec<Text<'a>>,
@@ -95,6 +96,7 @@ pub struct Replica<'a> {
     pub lag_resolution_seconds: Option<f64>,
     pub stale_reads: Option<u64>,
     pub pod_probe_up: Option<bool>,
+    pub clients: Option<ReplicaClients>,
     pub gtid_executed: Option<Text<'a>>,
     pub last_answer: Option<Time>,
     /// Set while the replica is much slower than the others.
@@ -120,6 +122,23 @@ pub struct Condition<'a> {
     /// A step of a roll-out, a scale event or a restart, within its usual time.
     #[serde(default)]
     pub planned: bool,
+}
+
+/// Whether the client connections are even.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clients<'a> {
+    pub state: Text<'a>,
+    pub reason: Text<'a>,
+}
+
+/// What clients do on the replica. Shares are those among all expected replicas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReplicaClients {
+    pub connections: u64,
+    pub connection_share: Option<f64>,
+    pub reads_per_second: Option<f64>,
+    pub read_share: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -206,6 +225,7 @@ impl<'a> Target<'a> {
             replicas: target.replicas.iter().map(Replica::of).collect(),
             culprits: Some(target.verdict.culprits().iter().map(Culprit::of).collect()),
             anomalies: Some(Anomaly::seen(target)),
+            clients: Some(Clients::of(&target.clients)),
             imbalance: target.indices.as_ref().map(Indices::of),
             notices: notices.chain(cluster_notices).map(Cow::Owned).collect(),
             routing: target.routing.as_ref().map(Routing::of),
@@ -266,6 +286,7 @@ impl<'a> Replica<'a> {
                 .map(|resolution| resolution.as_secs_f64()),
             stale_reads: replica.stale_reads,
             pod_probe_up: replica.pod_probe_up,
+            clients: replica.clients.as_ref().map(ReplicaClients::of),
             gtid_executed: optional(identity.and_then(|identity| identity.gtid_executed.as_ref())),
             last_answer: replica.last_answer.map(|moment| Time(moment.wall)),
             slow: replica.slow.map(|slow| Slow {
@@ -276,6 +297,19 @@ impl<'a> Replica<'a> {
             }),
             conditions: replica.conditions.iter().map(Condition::of).collect(),
         }
+    }
+}
+
+impl Clients<'_> {
+    fn of(state: &ClientsState) -> Self {
+        Self { state: state.name().into(), reason: state.to_string().into() }
+    }
+}
+
+impl ReplicaClients {
+    fn of(clients: &model::ReplicaClients) -> Self {
+        let model::ReplicaClients { connections, connection_share, reads_per_second, read_share } = *clients;
+        Self { connections, connection_share, reads_per_second, read_share }
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
         let of_target = configuration.targets().find(|known| known.name == target.name);
         of_target.map(|target| target.address.to_string()).unwrap_or_default()
     };
-    let codes = targets.iter().map(|target| report(target, &address(target), targets.len() > 1, args.output));
+    let codes = targets.iter().map(|target| report(target, &address(target), targets.len() > 1, args));
     let codes = codes.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
     Ok(gravest(&codes))
 }
@@ -57,7 +57,7 @@ async fn check(args: &CheckArgs, configuration: &Configuration) -> Result<Vec<Ar
     Ok(snapshot.targets)
 }
 
-fn report(target: &TargetSnapshot, address: &str, named: bool, form: Output) -> anyhow::Result<u8> {
+fn report(target: &TargetSnapshot, address: &str, named: bool, args: &CheckArgs) -> anyhow::Result<u8> {
     let outcome = target.check.as_ref();
     let is_out = |replica: &ReplicaSnapshot| replica.conditions.iter().any(ReplicaCondition::is_outage);
     let code = match outcome.map(|outcome| outcome.decision) {
@@ -73,9 +73,19 @@ fn report(target: &TargetSnapshot, address: &str, named: bool, form: Output) -> 
     if code == EXIT_UNDECIDED {
         write!(sentence, " (address {address})")?;
     }
-    match form {
-        Output::Text if named => output::line(&format!("{}: {sentence}", target.name))?,
-        Output::Text => output::line(&sentence)?,
+    let code = match target.clients.is_uneven() {
+        Some(true) if args.clients => EXIT_UNBALANCED,
+        None if args.clients && code == EXIT_BALANCED => EXIT_UNDECIDED,
+        _ => code,
+    };
+    match args.output {
+        Output::Text => {
+            let name = if named { format!("{}: ", target.name) } else { String::new() };
+            if args.clients {
+                output::line(&format!("{name}Clients: {}", target.clients))?;
+            }
+            output::line(&format!("{name}{sentence}"))?;
+        }
         Output::Json => {
             let checked = Checked::of(target, outcome, sentence, code);
             output::line(&serde_json::to_string(&checked)?)?;

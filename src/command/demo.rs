@@ -31,6 +31,12 @@ const FALSE_ALARM_PERIOD: Duration = Duration::from_secs(24 * 3600);
 /// Short enough to detect a stopped server within one step.
 const POD_PROBE_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Short enough for three readings within one step.
+const CLIENTS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// No shorter interval is valid.
+const CLIENTS_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
 const MAX_LAG: Duration = Duration::from_secs(1);
 
 /// The primary cannot be queried often enough for a smaller value.
@@ -104,6 +110,7 @@ fn target(port: u16, speed: f64) -> anyhow::Result<Target> {
         tls: Tls::Disabled,
         interval: quickened(INTERVAL, speed).try_into()?,
         pod_probe_interval: quickened(POD_PROBE_INTERVAL, speed).try_into()?,
+        clients_interval: quickened(CLIENTS_INTERVAL, speed).max(CLIENTS_INTERVAL_MIN).try_into()?,
         max_lag: quickened(MAX_LAG, speed).max(MAX_LAG_MIN).try_into()?,
         timeout: TIMEOUT.try_into()?,
         ..Settings::default()

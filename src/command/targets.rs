@@ -16,6 +16,7 @@ use crate::{
     demo::Stage,
     model::{CheckRules, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
     source::{
+        OwnTraffic,
         gate::Gate,
         kubernetes::{self, Namespaces, Record, Scope, Watcher},
         mysql::{Prober, ProberError},
@@ -33,6 +34,8 @@ pub(super) struct Targets {
     running: HashMap<Arc<str>, Running>,
     next_id: u32,
     imbalance: Imbalance,
+    /// Stays when targets change.
+    traffic: OwnTraffic,
     kubernetes: KubernetesOptions,
     cluster: Option<Cluster>,
     /// Receives the milestones to write as Kubernetes Events, if enabled.
@@ -72,6 +75,7 @@ impl Targets {
             running: HashMap::new(),
             next_id: 0,
             imbalance: Imbalance::default(),
+            traffic: OwnTraffic::default(),
             kubernetes,
             cluster: None,
             records: None,
@@ -126,7 +130,10 @@ impl Targets {
         let stays = |running: &Running, wanted: &Wanted| same_rules && running.wanted == *wanted;
         // All fallible steps come first.
         let is_new = |wanted: &&Wanted| self.running.get(&wanted.0.name).is_none_or(|running| !stays(running, wanted));
-        let probers = wanted.iter().filter(is_new).map(|(target, _)| Prober::new(target.clone(), self.state.clock));
+        let prober = |(target, _): &Wanted| {
+            Prober::new(target.clone(), self.state.clock).map(|prober| prober.counting(self.traffic.clone()))
+        };
+        let probers = wanted.iter().filter(is_new).map(prober);
         let probers = probers.collect::<Result<Vec<_>, ProberError>>()?;
 
         let namespaces: Namespaces =

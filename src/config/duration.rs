@@ -17,6 +17,9 @@ const MAX_LAG_MIN: Duration = Duration::from_millis(100);
 /// With a shorter period, every target would raise alarms all the time.
 const PERIOD_MIN: Duration = Duration::from_secs(60);
 
+/// A server adds up the counters of all its connections for each reading.
+const CLIENTS_MIN: Duration = Duration::from_secs(1);
+
 const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +40,11 @@ pub enum DurationError {
          than 40 connections a second; write a duration such as 1s"
     )]
     LagTooShort,
+    #[error(
+        "shorter than 1s: a server adds up the counters of all its connections for each reading; write a duration such as \
+         10s"
+    )]
+    ClientsTooShort,
     #[error("shorter than 1m: false alarms would never stop; write the average time between them, such as 30d")]
     PeriodTooShort,
 }
@@ -130,6 +138,8 @@ durations! {
     BurstLength: Duration::from_secs(30), |time| time <= DURATION_MAX, OutOfRange;
     /// Time between pod probes of one replica; 0 disables them.
     PodProbeInterval: Duration::from_secs(10), |time| time.is_zero() || time >= INTERVAL_MIN, IntervalTooShort;
+    /// Time between readings of the status counters of one replica; 0 disables them.
+    ClientsInterval: Duration::from_secs(10), |time| time.is_zero() || time >= CLIENTS_MIN, ClientsTooShort;
     /// Limit of one whole probe.
     Timeout: Duration::from_secs(3), |time| !time.is_zero(), Zero;
     /// Time without a read after which an unexpected replica is removed.
@@ -182,6 +192,8 @@ mod tests {
         assert!("2.5ms".parse::<Interval>().is_ok());
         assert_eq!("1ms".parse::<PodProbeInterval>(), Err(DurationError::IntervalTooShort));
         assert!("0".parse::<PodProbeInterval>().is_ok());
+        assert_eq!("999ms".parse::<ClientsInterval>(), Err(DurationError::ClientsTooShort));
+        assert!("0".parse::<ClientsInterval>().is_ok() && "1s".parse::<ClientsInterval>().is_ok());
     }
 
     #[test]

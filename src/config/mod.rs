@@ -19,8 +19,8 @@ mod web;
 pub use address::{Address, AddressError, Listen, ListenError};
 pub use discovery::{Discovery, Selector, SelectorError};
 pub use duration::{
-    BurstInterval, BurstLength, DurationError, FalseAlarmPeriod, ForgetAfter, Interval, MaxLag, PodProbeInterval,
-    Timeout, parse_duration,
+    BurstInterval, BurstLength, ClientsInterval, DurationError, FalseAlarmPeriod, ForgetAfter, Interval, MaxLag,
+    PodProbeInterval, Timeout, parse_duration,
 };
 pub use file::{Configuration, Entry, FileError, Freshness};
 pub use file_stamp::FileStamp;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Serialize, Serializer};
 
 use super::{
-    duration::{BurstInterval, BurstLength, ForgetAfter, Interval, MaxLag, PodProbeInterval, Timeout},
+    duration::{BurstInterval, BurstLength, ClientsInterval, ForgetAfter, Interval, MaxLag, PodProbeInterval, Timeout},
     secret::{PasswordError, PasswordSource},
     text::deserialize_from_str,
     tls::Tls,
@@ -38,6 +38,9 @@ pub struct Settings {
     /// Time between pod probes of each replica; 0 disables them, and replication lag and stale reads with them
     #[arg(long, value_name = "DURATION", default_value_t, allow_hyphen_values = true)]
     pub pod_probe_interval: PodProbeInterval,
+    /// Time between readings of each replica's status counters, which show what its clients do; 0 disables them
+    #[arg(long, value_name = "DURATION", default_value_t, allow_hyphen_values = true)]
+    pub clients_interval: ClientsInterval,
     /// Limit of one probe, from the DNS lookup to the answer
     #[arg(long, value_name = "DURATION", default_value_t, allow_hyphen_values = true)]
     pub timeout: Timeout,
@@ -75,6 +78,7 @@ impl Default for Settings {
             burst_interval: BurstInterval::default(),
             burst_for: BurstLength::default(),
             pod_probe_interval: PodProbeInterval::default(),
+            clients_interval: ClientsInterval::default(),
             timeout: Timeout::default(),
             max_in_flight: MaxInFlight::default(),
             forget_after: ForgetAfter::default(),
@@ -88,11 +92,12 @@ impl Settings {
     #[must_use]
     pub fn intervals(&self) -> ProbeIntervals {
         let burst = Burst { interval: self.burst_interval.get(), lasting: self.burst_for.get() };
-        let pods = self.pod_probe_interval.get();
+        let (pods, clients) = (self.pod_probe_interval.get(), self.clients_interval.get());
         ProbeIntervals {
             interval: self.interval.get(),
             burst: (!burst.interval.is_zero() && !burst.lasting.is_zero()).then_some(burst),
             pod_interval: (!pods.is_zero()).then_some(pods),
+            clients_interval: (!clients.is_zero()).then_some(clients),
             max_lag: self.max_lag.get(),
         }
     }

@@ -112,7 +112,7 @@ impl Cluster {
             Action::Pvc(ordinal, step) => applied(Kind::Pvc, Object::Pvc(self.pvc(*ordinal, *step, now)?)),
             Action::Pod(ordinal, PodStep::Gone) => deleted(Kind::Pod, self.pods.remove(ordinal)?.name),
             Action::Pod(ordinal, step) => applied(Kind::Pod, Object::Pod(self.pod(*ordinal, *step, now)?)),
-            Action::Begin(_) | Action::Route(..) | Action::Server(..) => return None,
+            Action::Begin(_) | Action::Route(..) | Action::Server(..) | Action::Clients(_) => return None,
         };
         Some((watch_of(kind), change))
     }

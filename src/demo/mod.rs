@@ -176,6 +176,10 @@ impl Scenario<'_> {
                 self.behave(ordinal, behaviour).await;
                 None
             }
+            Action::Clients(clients) => {
+                lock(self.servers).connect_clients(&clients);
+                None
+            }
             Action::Scale(_) | Action::Pvc(..) | Action::Pod(..) | Action::Publish => {
                 let (watch, change) = self.cluster.take(&action, self.clock.now().wall)?;
                 Some(change_event(watch, change))

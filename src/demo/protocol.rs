@@ -1,7 +1,7 @@
 //! The servers' wire protocol: enough for [`source::mysql`](crate::source::mysql) and for the identity query of a
 //! `mysql` client. Any account may log in.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufReader},
@@ -35,6 +35,16 @@ pub(super) trait Server: Send + Sync + 'static {
 
     /// `None` while the server is down.
     fn identity(&self) -> Option<Identity>;
+
+    /// The connection counts as open until the value is dropped.
+    fn connected(&self) -> Option<Arc<()>> {
+        None
+    }
+
+    /// Status counters as a connection with this number sees them.
+    fn status(&self, _connection: u32) -> Option<Vec<(&'static str, u64)>> {
+        None
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +83,7 @@ async fn converse<S: Server>(stream: TcpStream, server: &S, connection: &Connect
         Some(Reception::Greets(late)) => late,
     };
     let Some(identity) = server.identity() else { return Ok(()) };
+    let _open = server.connected();
     send(&mut stream, 0, &[greeting(&identity, connection)]).await?;
     let (sequence, response) = receive(&mut stream).await?;
     // An account without a password is accepted at once, one with a password after "fast authentication succeeded".
@@ -87,6 +98,11 @@ async fn converse<S: Server>(stream: TcpStream, server: &S, connection: &Connect
                 sleep(late).await;
                 let Some(identity) = server.identity() else { return Ok(()) };
                 identity_row(identity)
+            }
+            Some(&COM_QUERY) if command[1..].starts_with(b"SHOW GLOBAL STATUS") => {
+                let status = server.status(connection.id).unwrap_or_default();
+                let rows = status.into_iter().map(|(name, value)| vec![Some(name.to_owned()), Some(value.to_string())]);
+                result_set(2, rows)
             }
             Some(&COM_QUERY | &COM_PING) => vec![ok()],
             Some(_) => vec![error_packet(1047, *b"08S01", "the demo's servers only tell who they are")],
@@ -179,17 +195,24 @@ fn identity_row(replica: Identity) -> Vec<Vec<u8>> {
         replica.gtid_executed,
         Some("ON".to_owned()),
     ];
-    let mut packets = vec![vec![8]];
-    packets.extend((0..fields.len()).map(|_| column()));
+    let fields = Vec::from(fields);
+    result_set(u8::try_from(fields.len()).unwrap_or(u8::MAX), std::iter::once(fields))
+}
+
+fn result_set(columns: u8, rows: impl Iterator<Item = Vec<Option<String>>>) -> Vec<Vec<u8>> {
+    let mut packets = vec![vec![columns]];
+    packets.extend((0..columns).map(|_| column()));
     packets.push(eof());
-    let mut row = Vec::new();
-    for field in fields {
-        match field {
-            None => row.push(0xfb),
-            Some(text) => put_string(&mut row, text.as_bytes()),
+    for fields in rows {
+        let mut row = Vec::new();
+        for field in fields {
+            match field {
+                None => row.push(0xfb),
+                Some(text) => put_string(&mut row, text.as_bytes()),
+            }
         }
+        packets.push(row);
     }
-    packets.push(row);
     packets.push(eof());
     packets
 }

@@ -29,6 +29,9 @@ const BEHIND: Duration = Duration::from_millis(40);
 /// Transactions per second of scenario time.
 const TRANSACTIONS_RATE: f64 = 40.0;
 
+/// Reads of each client connection, per second of scenario time.
+const CLIENT_READS_RATE: f64 = 4.0;
+
 /// Transactions before the scenario starts.
 const TRANSACTIONS_BEFORE: f64 = 120_000.0;
 
@@ -50,6 +53,13 @@ struct Running {
     /// In scenario time. `behind` is the lag at this time.
     started: Duration,
     behind: Duration,
+    /// Connections of readscope, open ones and all.
+    open: Arc<()>,
+    connections: u64,
+    /// Connections of clients since `clients_since`, and the reads of clients before.
+    clients: u64,
+    clients_since: Duration,
+    client_reads: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -74,8 +84,18 @@ impl Servers {
         let now = self.story_time(self.clock.now());
         match behaviour {
             Behaviour::Starts(behind) => {
-                let (uuid, behaviour) = (server_uuid.to_owned(), Behaviour::Well);
-                self.running.insert(ordinal, Running { uuid, behaviour, started: now, behind });
+                let server = Running {
+                    uuid: server_uuid.to_owned(),
+                    behaviour: Behaviour::Well,
+                    started: now,
+                    behind,
+                    open: Arc::default(),
+                    connections: 0,
+                    clients: 0,
+                    clients_since: now,
+                    client_reads: 0.0,
+                };
+                self.running.insert(ordinal, server);
             }
             Behaviour::Stops => {
                 self.running.remove(&ordinal);
@@ -86,6 +106,32 @@ impl Servers {
                 }
             }
         }
+    }
+
+    /// Pooled clients connect again, with these connections by ordinal.
+    pub(super) fn connect_clients(&mut self, clients: &[u64]) {
+        let now = self.story_time(self.clock.now());
+        for (ordinal, clients) in (0..).zip(clients) {
+            if let Some(server) = self.running.get_mut(&ordinal) {
+                server.client_reads = client_reads(now, server);
+                (server.clients, server.clients_since) = (*clients, now);
+            }
+        }
+    }
+
+    fn status(&self, ordinal: u32, connection: u32, now: Moment) -> Option<Vec<(&'static str, u64)>> {
+        let server = self.running.get(&ordinal)?;
+        let now = self.story_time(now);
+        // The server itself has one reference.
+        let open = u64::try_from(Arc::strong_count(&server.open) - 1).ok()?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number above 0")]
+        let reads = client_reads(now, server) as u64;
+        Some(vec![
+            ("Threads_connected", server.clients + open),
+            ("Com_select", server.connections + reads),
+            ("Uptime", now.saturating_sub(server.started).div_f64(self.speed).as_secs()),
+            ("Connections", connection.into()),
+        ])
     }
 
     fn story_time(&self, now: Moment) -> Duration {
@@ -116,6 +162,12 @@ impl Servers {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a few clients")]
+fn client_reads(now: Duration, server: &Running) -> f64 {
+    let lasting = now.saturating_sub(server.clients_since).as_secs_f64();
+    server.client_reads + lasting * server.clients as f64 * CLIENT_READS_RATE
+}
+
 /// Number of the last executed transaction. A replica that starts behind catches up by one second per second.
 fn executed(now: Duration, server: &Running, ordinal: u32) -> f64 {
     let still_behind = server.behind.saturating_sub(now.saturating_sub(server.started));
@@ -131,6 +183,19 @@ impl Server for Handle {
     fn identity(&self) -> Option<Identity> {
         let servers = lock(&self.servers);
         servers.identity(self.ordinal, servers.clock.now())
+    }
+
+    /// Each connection sends one identity query.
+    fn connected(&self) -> Option<Arc<()>> {
+        let mut servers = lock(&self.servers);
+        let server = servers.running.get_mut(&self.ordinal)?;
+        server.connections += 1;
+        Some(Arc::clone(&server.open))
+    }
+
+    fn status(&self, connection: u32) -> Option<Vec<(&'static str, u64)>> {
+        let servers = lock(&self.servers);
+        servers.status(self.ordinal, connection, servers.clock.now())
     }
 }
 
@@ -158,6 +223,22 @@ mod tests {
         }
         let replica = set(&servers, 3, 20.0);
         assert!(replica.contains(&set(&servers, 0, 19.8)));
+    }
+
+    #[test]
+    fn status_counters_include_clients_and_readscope() {
+        let servers = Arc::new(Mutex::new(Servers::new(Clock::start(), 1.0)));
+        let handle = Handle { ordinal: 1, servers: Arc::clone(&servers) };
+        assert!(handle.status(1).is_none());
+        servers.lock().unwrap().behave(1, Behaviour::Starts(Duration::ZERO), "a");
+        servers.lock().unwrap().connect_clients(&[5, 7]);
+        let open = handle.connected();
+        let at = |seconds| servers.lock().unwrap().status(1, 9, Moment::at(seconds)).unwrap();
+        assert_eq!(at(0.0)[0], ("Threads_connected", 8));
+        let reads = at(110.0)[1].1 - at(10.0)[1].1;
+        assert_eq!((reads, at(0.0)[3]), (7 * 400, ("Connections", 9)));
+        drop(open);
+        assert_eq!(at(0.0)[0], ("Threads_connected", 7));
     }
 
     #[test]

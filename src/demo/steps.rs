@@ -13,6 +13,14 @@ pub(super) enum Step {
         replica: Arc<str>,
         to: u32,
     },
+    /// Clients keep their connections.
+    Pooled {
+        replica: Arc<str>,
+    },
+    /// Clients connect again.
+    Recycled {
+        replica: Arc<str>,
+    },
     /// The replica is ready, but not routed to.
     Starved {
         replica: Arc<str>,
@@ -47,21 +55,23 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) const COUNT: usize = 10;
+    pub(super) const COUNT: usize = 12;
 
     /// From 1.
     pub(super) fn number(&self) -> usize {
         match self {
             Self::Balanced { .. } => 1,
             Self::ScaleUp { .. } => 2,
-            Self::Starved { .. } => 3,
-            Self::Healed { .. } => 4,
-            Self::Slow { .. } => 5,
-            Self::Refusing { .. } => 6,
-            Self::Recovered { .. } => 7,
-            Self::ScaleDown { .. } => 8,
-            Self::Return { .. } => 9,
-            Self::Reset { .. } => 10,
+            Self::Pooled { .. } => 3,
+            Self::Recycled { .. } => 4,
+            Self::Starved { .. } => 5,
+            Self::Healed { .. } => 6,
+            Self::Slow { .. } => 7,
+            Self::Refusing { .. } => 8,
+            Self::Recovered { .. } => 9,
+            Self::ScaleDown { .. } => 10,
+            Self::Return { .. } => 11,
+            Self::Reset { .. } => 12,
         }
     }
 }
@@ -78,6 +88,17 @@ impl fmt::Display for Step {
                 "kubectl scale --replicas={to}; {replica} gets a PVC and a pod, gives its first read, and catches up to \
                  its first fresh read"
             ),
+            Self::Pooled { replica } => write!(
+                f,
+                "new connections are balanced, but the clients' pools keep their old ones; {replica} holds none of them and \
+                 serves none of their reads"
+            ),
+            Self::Recycled { replica } => {
+                write!(
+                    f,
+                    "the pools replace their connections; {replica} gets its share of the clients and of their reads"
+                )
+            }
             Self::Starved { replica } => write!(
                 f,
                 "{replica} is ready but gets no connections; the evidence grows until the alarm names it (sooner than \

@@ -4,6 +4,7 @@
 //! depends on an asynchronous runtime, a driver, an HTTP server or a metrics library.
 
 mod base;
+mod clients;
 pub mod cluster;
 mod event;
 mod freshness;
@@ -16,6 +17,7 @@ mod verdict;
 
 pub(crate) use base::Count;
 pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity};
+pub use clients::{ClientsState, ClientsUnknown, HeavyConnections, ReplicaClients, UnevenClients};
 pub use cluster::ClusterNotice;
 pub use event::{Event, TargetSet, WatchUpdate};
 pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, Lag};
@@ -23,7 +25,7 @@ pub use notice::{Notice, Notification, Subject};
 pub use probe::{
     Anomaly, AnomalyKind, AnomalySeen, Answer, Budgets, Burst, Charge, Counted, Failure, FailureReason, Held, Identity,
     Latency, Pause, Phase, PodKey, PodProbe, PodProbeCounts, PodProbeResult, Probe, ProbeIntervals, ProbePlan,
-    ProbePurpose, Role, StartDelay, Timings, Unrouted,
+    ProbePurpose, Role, ServerStatus, StartDelay, Timings, Unrouted,
 };
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;

@@ -125,6 +125,14 @@ impl State {
         if let Some((read, service)) = read.flatten() {
             self.in_cluster(notifications, |cluster, updates| cluster.read(&service, &read, finished, updates));
         }
+        self.meet_clients(id, notifications);
+    }
+
+    fn meet_clients(&mut self, id: TargetId, notifications: &mut Vec<Notification>) {
+        let Some(target) = self.targets.get_mut(&id).map(|target| target.get_mut()) else { return };
+        if let Some((met, service)) = target.take_met_clients().zip(target.service().cloned()) {
+            self.in_cluster(notifications, |cluster, updates| cluster.met_clients(&service, &met, updates));
+        }
     }
 
     fn pod_probed(
@@ -135,8 +143,8 @@ impl State {
         notifications: &mut Vec<Notification>,
     ) {
         let host = self.host(id, &probed.probe);
-        let service = self.change(id, notifications, |target, _| {
-            target.pod_probed(probed, host.as_ref(), now);
+        let service = self.change(id, notifications, |target, notices| {
+            target.pod_probed(probed, host.as_ref(), now, notices);
             target.service().cloned()
         });
         let probe = &probed.probe;
@@ -145,6 +153,7 @@ impl State {
                 cluster.direct_read(&service, &probed.pod, probe.started, probe.finished, updates);
             });
         }
+        self.meet_clients(id, notifications);
         self.know_freshness(id, now, notifications);
     }
 

@@ -5,8 +5,10 @@ pub mod exporter;
 pub mod gate;
 pub mod kubernetes;
 pub mod mysql;
+mod own_traffic;
 pub mod pod_probes;
 mod resolve;
 pub mod schedule;
 
+pub use own_traffic::OwnTraffic;
 pub use resolve::{Resolver, ResolverError};

@@ -1,5 +1,6 @@
 //! Prometheus metrics. A scrape reads only the snapshot, so the series of a removed replica or target disappear.
 
+mod clients;
 mod cluster;
 mod family;
 mod process;
@@ -40,7 +41,7 @@ pub struct Exposition {
 
 /// Every readscope metric, in the order of the output.
 pub fn definitions() -> impl Iterator<Item = &'static Definition> {
-    [targets::METRICS, verdict::METRICS, cluster::METRICS, program::METRICS].into_iter().flatten()
+    [targets::METRICS, clients::METRICS, verdict::METRICS, cluster::METRICS, program::METRICS].into_iter().flatten()
 }
 
 impl Exposition {

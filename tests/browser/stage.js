@@ -37,7 +37,7 @@ export async function record(demo, wanted) {
   await waitFor("a whole round", async () => {
     const { snapshot, scaleEvents } = await firstEvents(demo);
     const [target] = snapshot.targets;
-    const step = Number(/^Demo, step (\d+) of 10: /.exec(snapshot.announcement)?.[1]);
+    const step = Number(/^Demo, step (\d+) of 12: /.exec(snapshot.announcement)?.[1]);
     // Before the first step.
     if (!step) return false;
     if (steps.at(-1) !== step) steps.push(step);
@@ -46,10 +46,10 @@ export async function record(demo, wanted) {
     const name = `step ${step}, ${target.verdict}, ${scale}`;
     scenes.set(name, { name, step, target, snapshot, scaleEvents });
     // The first recorded step may have been incomplete.
-    return steps.length > 11 && wanted.every((is) => [...scenes.values()].some(is));
+    return steps.length > 13 && wanted.every((is) => [...scenes.values()].some(is));
   }, PATIENCE);
   const story = [...scenes.values()].sort((a, b) => a.step - b.step || Date.parse(a.snapshot.taken) - Date.parse(b.snapshot.taken));
-  assert.deepEqual([...new Set(story.map((scene) => scene.step))], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  assert.deepEqual([...new Set(story.map((scene) => scene.step))], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   return story;
 }
 

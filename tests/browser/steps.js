@@ -16,11 +16,11 @@ if (folder) mkdirSync(folder, { recursive: true });
 const WANTED = {
   begun: ({ step, target }) => step === 1 && target.verdict === "balanced",
   scaling: ({ step, name }) => step === 2 && name.endsWith("scaling"),
-  starved: ({ step, target }) => step === 3 && target.verdict === "unbalanced",
-  healed: ({ step, target }) => step === 4 && target.verdict === "balanced",
-  refusing: ({ step, target }) => step === 6 && target.verdict === "undecided",
-  fewer: ({ step, name }) => step === 8 && name.endsWith(" scaled"),
-  returned: ({ step, name }) => step === 9 && name.endsWith(" scaled"),
+  starved: ({ step, target }) => step === 5 && target.verdict === "unbalanced",
+  healed: ({ step, target }) => step === 6 && target.verdict === "balanced",
+  refusing: ({ step, target }) => step === 8 && target.verdict === "undecided",
+  fewer: ({ step, name }) => step === 10 && name.endsWith(" scaled"),
+  returned: ({ step, name }) => step === 11 && name.endsWith(" scaled"),
 };
 
 let demo;

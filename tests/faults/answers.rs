@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-const COM_QUIT: &[u8] = b"\x01\0\0\0\x01";
+pub(crate) const COM_QUIT: &[u8] = b"\x01\0\0\0\x01";
 
 fn answer() -> Vec<u8> {
     wire::identity_answer(&wire::identity("101", "mysql-1"))

@@ -71,7 +71,9 @@ impl Case {
 /// A target at `address` without password and TLS.
 pub(crate) fn target(address: SocketAddr, patience: Duration) -> Target {
     let timeout = patience.try_into().unwrap();
-    let settings = Settings { tls: Tls::Disabled, timeout, ..Settings::default() };
+    // A reading of the status counters would follow the identity query.
+    let clients_interval = Duration::ZERO.try_into().unwrap();
+    let settings = Settings { tls: Tls::Disabled, timeout, clients_interval, ..Settings::default() };
     Target { settings, ..Target::at(address.into()) }
 }
 

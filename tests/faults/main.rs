@@ -5,6 +5,7 @@
 
 mod answers;
 mod case;
+mod clients;
 mod fuzz;
 mod handshake;
 mod hostile;

@@ -31,7 +31,7 @@ fn probe(sequence: u64, outcome: Result<Identity, Failure>, now: Moment) -> Even
     let milliseconds = Duration::from_millis;
     let timings =
         Timings { resolve: milliseconds(1), login: milliseconds(3), query: milliseconds(1), total: milliseconds(5) };
-    let outcome = outcome.map(|identity| Answer { identity, timings, address });
+    let outcome = outcome.map(|identity| Answer { identity, timings, address, status: None });
     let probe = Probe { sequence, started: now, finished: now, outcome };
     Event::Probed { target: TARGET, probe: Box::new(probe), late: Duration::ZERO }
 }

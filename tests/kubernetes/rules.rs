@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::Value;
 
 /// The texts before a time.
-const BEFORE: [&str; 4] = ["for: ", "[", "offset ", "_seconds > "];
+const BEFORE: [&str; 5] = ["for: ", "[", "offset ", "_seconds > ", "_seconds < "];
 
 pub(crate) struct Rules {
     text: String,

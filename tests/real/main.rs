@@ -25,6 +25,7 @@ use support::{certificates, commands as program, obtained, panels, prometheus};
 // The tests.
 mod api_server;
 mod checking;
+mod clients;
 mod counting;
 mod dashboard;
 mod faults;

@@ -30,7 +30,8 @@ pub(crate) const PATIENT: [&str; 6] = ["--tls", "disabled", "--interval", "10ms"
 /// The arguments of an exporter of `target` that listens at a free port, and further ones.
 pub(crate) fn arguments(target: SocketAddr, further: &[&str]) -> Vec<String> {
     let target = target.to_string();
-    let usual = ["run", "--address", &target, "--web.listen-address", "127.0.0.1:0"];
+    // The servers of these tests answer one query.
+    let usual = ["run", "--address", &target, "--web.listen-address", "127.0.0.1:0", "--clients-interval", "0"];
     usual.iter().chain(further).map(|&argument| argument.to_owned()).collect()
 }
 

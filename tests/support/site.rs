@@ -110,7 +110,7 @@ pub(crate) fn snapshot() -> Snapshot {
             total: Duration::from_nanos(3_906_250),
         };
         let address = ([10, 0, 0, 1], 3306).into();
-        let outcome = outcome.map(|identity| Answer { identity, timings, address });
+        let outcome = outcome.map(|identity| Answer { identity, timings, address, status: None });
         let probe = Box::new(Probe { sequence, started: second(1), finished: second(2), outcome });
         state.apply(Event::Probed { target: TARGET, probe, late: Duration::from_millis(3) }, second(2));
     }
@@ -126,8 +126,12 @@ pub(crate) fn answered(targets: &[(&str, u64)], at: u32) -> Snapshot {
     let mut state = State::new(ids().map(|(id, (name, _))| (id, spec(name))), Vec::new());
     for (target, (_, answers)) in ids() {
         for sequence in 0..*answers {
-            let answer =
-                Answer { identity: identity(1), timings: Timings::default(), address: ([10, 0, 0, 1], 3306).into() };
+            let answer = Answer {
+                identity: identity(1),
+                timings: Timings::default(),
+                address: ([10, 0, 0, 1], 3306).into(),
+                status: None,
+            };
             let finished = second(u32::try_from(sequence).unwrap());
             let probe = Box::new(Probe { sequence, started: finished, finished, outcome: Ok(answer) });
             state.apply(Event::Probed { target, probe, late: Duration::ZERO }, finished);

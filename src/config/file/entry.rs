@@ -14,8 +14,9 @@ use serde_saphyr::{Location, Spanned};
 use super::{Entry, Wrong, example};
 use crate::{
     config::{
-        Address, BurstInterval, BurstLength, Discovery, ForgetAfter, Interval, MaxInFlight, PasswordSource, PlaceError,
-        PodProbeInterval, Settings, Target, Timeout, Tls, TlsSettings, discovery::Search, text,
+        Address, BurstInterval, BurstLength, ClientsInterval, Discovery, ForgetAfter, Interval, MaxInFlight,
+        PasswordSource, PlaceError, PodProbeInterval, Settings, Target, Timeout, Tls, TlsSettings, discovery::Search,
+        text,
     },
     model::{Expectation, Expected, cluster::ObjectName},
 };
@@ -38,6 +39,7 @@ pub(super) struct Written {
     burst_interval: Option<BurstInterval>,
     burst_for: Option<BurstLength>,
     pod_probe_interval: Option<PodProbeInterval>,
+    clients_interval: Option<ClientsInterval>,
     timeout: Option<Timeout>,
     max_in_flight: Option<MaxInFlight>,
     forget_after: Option<ForgetAfter>,
@@ -170,6 +172,7 @@ impl<'a> Entries<'a> {
             burst_interval: entry.burst_interval.unwrap_or(usual.burst_interval),
             burst_for: entry.burst_for.unwrap_or(usual.burst_for),
             pod_probe_interval: entry.pod_probe_interval.unwrap_or(usual.pod_probe_interval),
+            clients_interval: entry.clients_interval.unwrap_or(usual.clients_interval),
             timeout: entry.timeout.unwrap_or(usual.timeout),
             max_in_flight: entry.max_in_flight.unwrap_or(usual.max_in_flight),
             forget_after: entry.forget_after.unwrap_or(usual.forget_after),

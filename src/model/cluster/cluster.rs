@@ -27,7 +27,7 @@ use super::{
 };
 use crate::model::{
     base::{Histogram, Moment, ObjectName, PodRef},
-    probe::PodRead,
+    probe::{PodClients, PodRead},
 };
 
 #[derive(Debug, Default)]
@@ -134,6 +134,11 @@ impl Cluster {
         updates: &mut Updates,
     ) {
         self.index.direct_read(&service.sibling(&pod.name), &pod.uid, started, finished, updates);
+        self.changed(updates);
+    }
+
+    pub(crate) fn met_clients(&mut self, service: &ObjectName, met: &PodClients, updates: &mut Updates) {
+        self.index.met_clients(&service.sibling(&met.pod.name), met, updates);
         self.changed(updates);
     }
 

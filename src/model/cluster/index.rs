@@ -24,7 +24,7 @@ use super::{
 };
 use crate::model::{
     base::{Moment, ObjectName, PodRef},
-    probe::PodRead,
+    probe::{PodClients, PodRead},
 };
 
 /// Limit of the deleted `StatefulSet`s whose scale events and measures are kept.
@@ -71,6 +71,12 @@ impl Index {
             }
         };
         self.answered(name, read.started, finished, take_in, updates);
+    }
+
+    pub(crate) fn met_clients(&mut self, name: &ObjectName, met: &PodClients, updates: &mut Updates) {
+        if self.tracked.pod(name).is_some_and(|pod| pod.uid == met.pod.uid) {
+            self.answered(name, met.at, met.at, |pod| pod.met_clients(met.has_share, met.at), updates);
+        }
     }
 
     pub(crate) fn direct_read(

@@ -33,6 +33,10 @@ named_enum! {
         FirstRead = "first_read",
         /// First read through the Service that was not stale.
         FreshRead = "fresh_read",
+        /// First client connection after the first read.
+        FirstClient = "first_client",
+        /// At least half of the expected share of the client connections.
+        ClientShare = "client_share",
         Terminating = "terminating",
         /// The pod stopped being a ready endpoint of the Service.
         EndpointGone = "endpoint_gone",
@@ -53,6 +57,7 @@ named_enum! {
         Publish = "publish",
         Route = "route",
         CatchUp = "catch_up",
+        Fill = "fill",
         ToReady = "to_ready",
         ToFirstRead = "to_first_read",
         ToFreshRead = "to_fresh_read",
@@ -116,6 +121,8 @@ impl Milestone {
             Self::DirectRead => (Subject::StartingPod, "first pod probe answered"),
             Self::FirstRead => (Subject::StartingPod, "first read"),
             Self::FreshRead => (Subject::StartingPod, "first fresh read"),
+            Self::FirstClient => (Subject::StartingPod, "first client connection"),
+            Self::ClientShare => (Subject::StartingPod, "share of client connections reached"),
             Self::Terminating => (Subject::StoppingPod, "pod terminating"),
             Self::EndpointGone => (Subject::StoppingPod, "endpoint removed"),
             Self::LastRead => (Subject::StoppingPod, "last read"),
@@ -143,6 +150,7 @@ impl ScalePhase {
             Self::Publish => (Milestone::PodReady, Milestone::EndpointReady),
             Self::Route => (Milestone::EndpointReady, Milestone::FirstRead),
             Self::CatchUp => (Milestone::FirstRead, Milestone::FreshRead),
+            Self::Fill => (Milestone::FirstRead, Milestone::ClientShare),
             Self::ToReady => (Milestone::Requested, Milestone::PodReady),
             Self::ToFirstRead => (Milestone::Requested, Milestone::FirstRead),
             Self::ToFreshRead => (Milestone::Requested, Milestone::FreshRead),

@@ -121,6 +121,18 @@ impl TrackedPod {
         self.milestones.reach(Milestone::DirectRead, first.then(|| MilestoneTime::live(finished)));
     }
 
+    /// Clients count from the first read through the Service.
+    pub(crate) fn met_clients(&mut self, has_share: bool, at: Moment) {
+        if !self.milestones.has(Milestone::FirstRead) {
+            return;
+        }
+        let date = self.seen(Milestone::FirstRead).then(|| MilestoneTime::live(at));
+        self.milestones.reach(Milestone::FirstClient, date);
+        if has_share {
+            self.milestones.reach(Milestone::ClientShare, date);
+        }
+    }
+
     pub(crate) fn gone(&mut self, seen: Seen, now: Moment) {
         self.terminates(seen.date(None, now));
         self.milestones.reach(Milestone::PodGone, seen.date(Some(now.wall), now));

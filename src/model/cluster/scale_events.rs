@@ -126,10 +126,11 @@ impl ScaleEvents {
         let scene = Scene { name: &self.name, set: self.set.as_ref(), tracked, freshness };
         for event in &mut self.events {
             // The last watch events may arrive after the one that finished the event.
+            let request = event.request;
             if event.over.is_some_and(|over| now.since(over) > CROSSING) {
+                event.at(place).iter_mut().for_each(|member| member.meet_clients(scene, &mut steps));
                 continue;
             }
-            let request = event.request;
             for member in event.at(place).iter_mut().filter(|member| !member.taken_over) {
                 member.sync(&request, scene, &mut steps);
             }

@@ -174,6 +174,23 @@ impl ScaledReplica {
             }
             Direction::Down => self.fall(scene, steps),
         }
+        self.measure(steps);
+    }
+
+    /// Clients may come long after the event is over.
+    pub(super) fn meet_clients(&mut self, scene: Scene<'_>, steps: &mut Vec<ScaleStep>) {
+        let pod = scene.tracked.pod(&scene.name.sibling(&self.replica));
+        let own = |pod: &&TrackedPod| self.direction == Direction::Up && self.has_pod(&pod.uid);
+        let Some(pod) = pod.filter(own).filter(|_| !self.taken_over) else { return };
+        for milestone in [Milestone::FirstClient, Milestone::ClientShare] {
+            if pod.milestones.has(milestone) {
+                self.reach(milestone, pod.milestones.get(milestone), steps);
+            }
+        }
+        self.measure(steps);
+    }
+
+    fn measure(&mut self, steps: &mut Vec<ScaleStep>) {
         for phase in ScalePhase::ALL {
             // The last read changes until the pod is gone.
             if phase == ScalePhase::Drain && !self.milestones.has(Milestone::PodGone) {

@@ -300,7 +300,7 @@ mod tests {
             };
             let answer = |identity| {
                 let address = ([10, 0, 0, 1], 3306).into();
-                Answer { identity, timings: Timings::default(), address }
+                Answer { identity, timings: Timings::default(), address, status: None }
             };
             let probe = Probe { sequence: 0, started, finished, outcome: identity.map(answer).ok_or_else(failure) };
             let pod = PodRef { name: uid.into(), uid: uid.into() };

@@ -13,8 +13,8 @@ pub use budget::{Budgets, Charge, Counted, Held, Pause, PodKey};
 pub use failure::{Failure, FailureReason};
 pub use latency::{Latency, Phase, StartDelay};
 pub use plan::{Burst, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePlan, ProbePurpose};
-pub use probe::{Answer, Identity, Probe, Role, Timings};
+pub use probe::{Answer, Identity, Probe, Role, ServerStatus, Timings};
 
 pub(crate) use plan::first_read_uncertainty;
-pub(crate) use probe::PodRead;
+pub(crate) use probe::{PodClients, PodRead};
 pub(crate) use server_key::ServerKey;

@@ -12,6 +12,8 @@ pub struct ProbeIntervals {
     pub burst: Option<Burst>,
     /// Between pod probes of one replica; absent: no pod probes.
     pub pod_interval: Option<Duration>,
+    /// Between readings of the status counters of one replica; absent: no readings.
+    pub clients_interval: Option<Duration>,
     /// A read is stale if it lacks what the primary had this long ago.
     pub max_lag: Duration,
 }
@@ -74,7 +76,7 @@ impl ProbeIntervals {
     /// Without bursts and pod probes.
     #[must_use]
     pub fn regular(interval: Duration) -> Self {
-        Self { interval, burst: None, pod_interval: None, max_lag: Duration::from_secs(1) }
+        Self { interval, burst: None, pod_interval: None, clients_interval: None, max_lag: Duration::from_secs(1) }
     }
 }
 

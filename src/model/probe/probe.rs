@@ -23,6 +23,24 @@ pub struct Answer {
     pub timings: Timings,
     /// The address connected to: behind a load balancer, the Service's and not the server's.
     pub address: SocketAddr,
+    /// Absent unless a reading was due; an error says why it failed.
+    pub status: Option<Box<Result<ServerStatus, String>>>,
+}
+
+/// Status counters of a server. They include what readscope itself does there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerStatus {
+    pub at: Moment,
+    /// Open now: `Threads_connected`.
+    pub connections: u64,
+    /// Since the start of the server: `Com_select`.
+    pub selects: u64,
+    /// In whole seconds.
+    pub uptime: Duration,
+    /// At most so many of the connections are readscope's.
+    pub own_connections: u64,
+    /// Since the start of readscope.
+    pub own_selects: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +82,15 @@ impl Role {
     pub fn of(read_only: bool) -> Self {
         if read_only { Self::Replica } else { Self::Primary }
     }
+}
+
+/// A pod has client connections.
+#[derive(Debug)]
+pub(crate) struct PodClients {
+    pub(crate) pod: PodRef,
+    /// At least half of its expected share.
+    pub(crate) has_share: bool,
+    pub(crate) at: Moment,
 }
 
 /// A read through the Service that a pod answered.

@@ -141,7 +141,7 @@ fn probe(sequence: u64, ordinal: u32, answered: bool, now: Moment) -> Probe {
         gtid_executed: Some("aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee:1-9".to_owned()),
     };
     let address = (Ipv4Addr::LOCALHOST, 3306).into();
-    let answer = Answer { identity, timings: Timings::default(), address };
+    let answer = Answer { identity, timings: Timings::default(), address, status: None };
     let failure =
         Failure { reason: FailureReason::Refused, text: String::new(), address: None, charge: None, advice: None };
     Probe { sequence, started: now, finished: now, outcome: if answered { Ok(answer) } else { Err(failure) } }

@@ -6,6 +6,7 @@ use super::slowness::Slow;
 use super::status::Status;
 use crate::model::{
     base::{Count, HumanDuration, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity},
+    clients::ClientsState,
     cluster::{Matching, Port, Rule},
     probe::{Anomaly, Charge, FailureReason, Pause, Role, Unrouted},
     verdict::{FewProbes, UnderWay, Verdict},
@@ -108,6 +109,8 @@ pub enum TargetNotice {
         /// The configuration lists the expected replicas.
         listed: bool,
     },
+    /// Uneven, even again, or with heavy connections.
+    Clients(ClientsState),
     /// The Service routes nothing to the location of readscope, because of this rule.
     NothingRouted {
         rule: Rule,
@@ -119,7 +122,9 @@ impl TargetNotice {
     pub fn severity(&self) -> Severity {
         match self {
             Self::Verdict(verdict) if verdict.is_unbalanced() => Severity::Warning,
+            Self::Clients(state) if state.is_uneven() == Some(true) => Severity::Warning,
             Self::Verdict(_)
+            | Self::Clients(_)
             | Self::Status { status: Status::Ok | Status::Unknown, .. }
             | Self::VersionSkew { .. }
             | Self::Appeared { .. }
@@ -152,6 +157,7 @@ impl fmt::Display for TargetNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verdict(verdict) => verdict.fmt(f),
+            Self::Clients(state) => state.fmt(f),
             Self::Anomaly { anomaly, reads } => write!(f, "{anomaly} ({} so far)", Count(*reads, "read")),
             Self::VersionSkew { versions } => {
                 f.write_str("the replicas run different versions: ")?;

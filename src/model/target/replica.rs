@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::slowness::{Slow, Slowness};
 use crate::model::{
     base::{Histogram, Moment},
+    clients::ClientCounters,
     freshness::Lag,
     probe::{Answer, Identity},
     verdict::Expectation,
@@ -37,6 +38,7 @@ pub(crate) struct Replica {
     pub(crate) slowness: Slowness,
     /// As of the last tick.
     pub(crate) slow: Option<Slow>,
+    pub(crate) clients: ClientCounters,
 }
 
 impl Replica {
@@ -57,6 +59,7 @@ impl Replica {
             durations: Histogram::new(&READ_BOUNDS),
             slowness: Slowness::default(),
             slow: None,
+            clients: ClientCounters::default(),
         }
     }
 
@@ -77,6 +80,7 @@ impl Replica {
         self.last_answer = self.last_answer.max(earlier.last_answer);
         self.identity = self.identity.take().or(earlier.identity);
         self.lag = self.lag.or(earlier.lag);
+        self.clients.absorb(earlier.clients);
     }
 
     /// `started` is the start of the probe. Results may arrive in another order.

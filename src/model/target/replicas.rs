@@ -301,7 +301,8 @@ mod tests {
     }
 
     fn record(replicas: &mut Replicas, expectation: &Expectation, identity: Identity, at: f64) -> String {
-        let answer = Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() };
+        let answer =
+            Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into(), status: None };
         replicas.record(answer, &ExpectedReplicas::new(expectation.clone()), Moment::at(at)).0.name.to_string()
     }
 

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::model::{
     base::{Histogram, Moment, ObjectName},
+    clients::{ClientsState, ReplicaClients},
     cluster::Routing,
     freshness::Lag,
     probe::{AnomalySeen, Failure, FailureReason, Identity, Latency, Pause, PodProbeCounts, Role, Unrouted},
@@ -66,6 +67,7 @@ pub struct TargetSnapshot {
     pub last_reads: Arc<VecDeque<AnswerSeen>>,
     /// Newest first, bounded.
     pub last_failures: Vec<FailureSeen>,
+    pub clients: ClientsState,
     /// Conditions that last now.
     pub notices: Vec<TargetNotice>,
     pub check: Option<Outcome>,
@@ -96,6 +98,10 @@ pub struct ReplicaSnapshot {
     pub durations: Histogram,
     /// Set while it is much slower than the others.
     pub slow: Option<Slow>,
+    /// Absent while unknown.
+    pub clients: Option<ReplicaClients>,
+    /// Client reads since the first reading; absent before it.
+    pub client_reads: Option<u64>,
     /// The worst first.
     pub conditions: Vec<ReplicaCondition>,
 }

@@ -28,12 +28,13 @@ use super::{
     status::{self, Status},
 };
 use crate::model::{
-    base::{Moment, OTHER, ObjectName, PodRef, SERVICE_PORT},
+    base::{GRACE, Moment, OTHER, ObjectName, PodRef, SERVICE_PORT},
+    clients::{self, Balance, NewConnections, Round},
     cluster::{EndpointRouting, Matching, Member, Reachable, Rollout, Routing, Rule, client_port},
     freshness::PodProbes,
     probe::{
-        Anomaly, AnomalySeen, Answer, FailureReason, Latency, Pause, PodProbeResult, PodRead, Probe, ProbePlan, Role,
-        Unrouted,
+        Anomaly, AnomalySeen, Answer, FailureReason, Latency, Pause, PodClients, PodProbeResult, PodRead, Probe,
+        ProbePlan, Role, ServerStatus, Unrouted,
     },
     verdict::{Check, Culprit, CulpritKind, Evaluator, Expectation, UnderWay, Verdict, VerdictKind},
 };
@@ -65,6 +66,8 @@ pub(crate) struct Target {
     check: Option<Check>,
     /// Of the `StatefulSet` behind the Service, while it is not complete.
     rollout: Option<(ObjectName, Rollout)>,
+    balance: Balance,
+    met_clients: Option<PodClients>,
 }
 
 impl Target {
@@ -90,6 +93,8 @@ impl Target {
             noticed: None,
             check: None,
             rollout: None,
+            balance: Balance::new(spec.pace.clients_interval),
+            met_clients: None,
             spec,
         };
         target.expect(Moment::START);
@@ -131,10 +136,12 @@ impl Target {
     ) -> Option<PodRead> {
         let Probe { sequence, started, finished, outcome } = probe;
         let (answered_by, read) = match outcome {
-            Ok(answer) => {
+            Ok(mut answer) => {
                 self.expected_replicas.read_by(&answer.identity, host);
+                let status = answer.status.take();
                 let name = self.answered(answer, started, finished, now, notices);
                 let read = self.read(&name, started, now);
+                self.status_read(&name, status, now, notices);
                 (Ok(name), read)
             }
             Err(failure) => {
@@ -184,7 +191,13 @@ impl Target {
     }
 
     /// `host` is the pod whose name is the server's host name.
-    pub(crate) fn pod_probed(&mut self, probed: &PodProbeResult, host: Option<&PodRef>, now: Moment) {
+    pub(crate) fn pod_probed(
+        &mut self,
+        probed: &PodProbeResult,
+        host: Option<&PodRef>,
+        now: Moment,
+        notices: &mut Vec<TargetNotice>,
+    ) {
         let Some(pod_probes) = &mut self.pod_probes else { return };
         let pod = &probed.pod;
         if let Ok(answer) = &probed.probe.outcome
@@ -205,9 +218,12 @@ impl Target {
         if let Ok(answer) = &probed.probe.outcome {
             let started = probed.probe.started;
             let judged = pod_probes.assess(&answer.identity, started, now);
-            let name = self.expected_replicas.replica_in(pod);
-            if let Some(replica) = name.and_then(|name| self.replicas.get_mut(name)) {
+            let name = self.expected_replicas.replica_in(pod).cloned();
+            if let Some(replica) = name.as_ref().and_then(|name| self.replicas.get_mut(name)) {
                 replica.lags(judged.lag, started);
+            }
+            if let Some(name) = name {
+                self.status_read(&name, answer.status.clone(), now, notices);
             }
         }
         self.compare(now);
@@ -295,6 +311,7 @@ impl Target {
         self.silence(notices);
         self.slowness(now, notices);
         notices.extend(self.new_verdict());
+        self.follow_clients(now, notices);
         self.history.tick(self.evaluator.evidence_seconds(), &self.counters, now);
         let skew = self.replicas.version_skew();
         let few = self.few_probes();
@@ -455,6 +472,7 @@ impl Target {
             servers_known: self.servers_known(),
             last_reads: self.history.last_reads(),
             last_failures: self.history.last_failures(),
+            clients: self.balance.state().clone(),
             notices: self.notices(),
             check: self.check.as_ref().and_then(Check::outcome),
         }
@@ -469,7 +487,8 @@ impl Target {
     fn replica_snapshots(&self) -> Vec<ReplicaSnapshot> {
         let seen = self.replicas.iter().filter(|replica| replica.reads > 0).count();
         let knew_freshness = self.pod_probes.as_ref().is_some_and(PodProbes::knew_freshness);
-        let snapshot = |replica: &Replica| ReplicaSnapshot {
+        let clients = self.balance.of_members(&self.clients_round(self.balance.now()));
+        let snapshot = |(replica, clients): (&Replica, _)| ReplicaSnapshot {
             name: Arc::clone(&replica.name),
             identity: replica.identity.clone(),
             reads: replica.reads,
@@ -483,9 +502,11 @@ impl Target {
             share_interval: self.evaluator.interval(&replica.name),
             durations: replica.durations.clone(),
             slow: replica.slow,
+            clients,
+            client_reads: replica.clients.reads(),
             conditions: of_replica(&self.health, &replica.name),
         };
-        self.replicas.iter().map(snapshot).collect()
+        self.replicas.iter().zip(clients).map(snapshot).collect()
     }
 
     fn anomalies(&self) -> Vec<AnomalySeen> {
@@ -519,8 +540,10 @@ impl Target {
         let portless = portless.map(|routing| TargetNotice::NoPort { ports: Arc::clone(&routing.ports) });
         let alarm = Some(self.verdict()).filter(Verdict::is_unbalanced).map(TargetNotice::Verdict);
         let paused = self.pause.clone().map(TargetNotice::ProbingPaused);
+        let clients = Some(self.balance.state()).filter(|state| state.is_notice()).cloned().map(TargetNotice::Clients);
         let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(&self.evaluator));
-        let wrong = wrong.chain(portless).chain(self.nowhere()).chain(silent).chain(slow).chain(overflow);
+        let wrong =
+            wrong.chain(portless).chain(self.nowhere()).chain(silent).chain(slow).chain(overflow).chain(clients);
         wrong.chain(self.few_probes()).chain(unnamed).chain(self.replicas.version_skew()).collect()
     }
 
@@ -600,6 +623,72 @@ impl Target {
             replica.lags(judged.lag, started);
         }
         Some(PodRead { pod: pod?, started, fresh, uncertainty: uncertainty? })
+    }
+
+    /// A reading of the status counters, if the probe took one.
+    fn status_read(
+        &mut self,
+        name: &Arc<str>,
+        status: Option<Box<Result<ServerStatus, String>>>,
+        now: Moment,
+        notices: &mut Vec<TargetNotice>,
+    ) {
+        let (Some(status), Some(replica)) = (status, self.replicas.get_mut(name)) else { return };
+        replica.clients.read(*status);
+        self.follow_clients(now, notices);
+        let has_share = self.balance.has_its_share(name, &self.clients_round(now));
+        let pod = has_share.and_then(|has_share| Some((self.expected_replicas.pod(name)?.clone(), has_share)));
+        self.met_clients = pod.map(|(pod, has_share)| PodClients { pod, has_share, at: now });
+    }
+
+    /// Client connections of a pod, found by the last reading.
+    pub(crate) fn take_met_clients(&mut self) -> Option<PodClients> {
+        self.met_clients.take()
+    }
+
+    fn follow_clients(&mut self, now: Moment, notices: &mut Vec<TargetNotice>) {
+        if !self.balance.has_readings() {
+            return;
+        }
+        let mut balance = std::mem::replace(&mut self.balance, Balance::new(None));
+        if balance.follow(&self.clients_round(now)) {
+            notices.push(TargetNotice::Clients(balance.state().clone()));
+        }
+        self.balance = balance;
+    }
+
+    fn clients_round(&self, now: Moment) -> Round<'_> {
+        let expectation = self.expected_replicas.expectation();
+        let seen = self.replicas.iter().filter(|replica| replica.reads > 0).count();
+        let writable = |replica: &Replica| replica.identity.as_ref().is_some_and(|identity| !identity.read_only);
+        // Where every server takes writes, none of them has more clients for that reason.
+        let has_primary = self.replicas.iter().filter(|replica| writable(replica)).count() == 1;
+        let joined = |replica: &Replica| {
+            let first = replica.first_answer?;
+            let others = self.replicas.iter().filter(|other| other.name != replica.name);
+            let earlier = others.filter_map(|other| other.first_answer).min()?;
+            (first.since(earlier) >= GRACE).then_some(first)
+        };
+        Round {
+            members: self
+                .replicas
+                .iter()
+                .map(|replica| clients::Member {
+                    name: &replica.name,
+                    counters: &replica.clients,
+                    expected: if &*replica.name == OTHER { 0.0 } else { expectation.share(&replica.name, seen) },
+                    is_primary: has_primary && writable(replica),
+                    joined: joined(replica),
+                })
+                .collect(),
+            new_connections: match self.evaluator.kind() {
+                VerdictKind::Balanced => NewConnections::Balanced,
+                VerdictKind::Unbalanced => NewConnections::Unbalanced,
+                _ => NewConnections::Undecided,
+            },
+            through_proxies: self.expected_replicas.matching() == Matching::Proxies,
+            now,
+        }
     }
 
     fn forget_lags(&mut self, now: Moment) {

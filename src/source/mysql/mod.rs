@@ -1,10 +1,12 @@
 //! Probes. Each one opens a new TCP connection, because the load balancer chooses a replica per connection; a pooled
 //! connection would always reach the same replica. It resolves the name, connects, logs in, runs the identity query and
-//! sends `COM_QUIT`. Each phase is timed, and one timeout covers all of them.
+//! sends `COM_QUIT`. Each phase is timed, and one timeout covers all of them. Now and then a probe also reads the status
+//! counters of the server, after the identity query, so that no phase takes longer.
 
 mod failure;
 mod identity;
 mod options;
+mod status;
 
 use std::{
     io,
@@ -17,8 +19,11 @@ use mysql_async::{Conn, Error, Row, prelude::Queryable};
 use rand::seq::SliceRandom as _;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use self::{failure::Stage, options::Options};
-use super::resolve::{Resolver, ResolverError};
+use self::{failure::Stage, options::Options, status::Readings};
+use super::{
+    own_traffic::{OwnTraffic, ServerHash},
+    resolve::{Resolver, ResolverError},
+};
 use crate::{
     clock::Clock,
     config::{PasswordError, Target},
@@ -35,6 +40,7 @@ pub struct Prober {
     clock: Clock,
     resolver: Resolver,
     options: Options,
+    readings: Readings,
 }
 
 /// Where a probe connects.
@@ -62,7 +68,15 @@ impl Prober {
     pub fn new(target: Target, clock: Clock) -> Result<Self, ProberError> {
         let resolver = Resolver::new(&target.address, target.settings.timeout.get())?;
         let options = Options::of(&target)?;
-        Ok(Self { target, clock, resolver, options })
+        let readings = Readings::new(target.settings.clients_interval.get());
+        Ok(Self { target, clock, resolver, options, readings })
+    }
+
+    /// Several probers of a process may reach the same servers.
+    #[must_use]
+    pub fn counting(mut self, traffic: OwnTraffic) -> Self {
+        self.readings.traffic = traffic;
+        self
     }
 
     /// A failed probe is data, not an error.
@@ -100,7 +114,9 @@ impl Prober {
         if matches!(&outcome, Err(Failure { reason: FailureReason::Auth | FailureReason::Tls, .. })) {
             self.options.renew(&self.target);
         }
-        Probe { sequence, started, finished: self.clock.now(), outcome }
+        // A reading of the status counters comes after the end of the probe.
+        let finished = outcome.as_ref().map_or_else(|_| self.clock.now(), |answer| started.after(answer.timings.total));
+        Probe { sequence, started, finished, outcome }
     }
 
     async fn attempt(&self, at: At<'_>) -> Result<Answer, Failure> {
@@ -128,6 +144,7 @@ impl Prober {
         let resolved = Instant::now();
 
         let mut tried = None;
+        let connecting = self.readings.connecting();
         // The driver does not report when it has connected.
         let Some(logged_in) = before(end.as_mut(), self.log_in(&addresses, &mut tried)).await else {
             // The server may have waited in vain for the rest of the handshake.
@@ -138,7 +155,7 @@ impl Prober {
 
         let answered = before(end.as_mut(), contain(identity_row(&mut connection))).await;
         let queried = Instant::now();
-        let is_usable = matches!(answered, Some(Ok(Ok(_) | Err(Error::Server(_)))));
+        let mut is_usable = matches!(answered, Some(Ok(Ok(_) | Err(Error::Server(_)))));
         let failed = |reason, text| Failure { reason, text, address: Some(address), charge: None, advice: None };
         let identity = match answered {
             Some(Ok(Ok(Some(row)))) => identity::read(row).map_err(|text| failed(FailureReason::Protocol, text)),
@@ -149,6 +166,17 @@ impl Prober {
             Some(Err(panicked)) => Err(failure::of_panic(&panicked, Stage::Query, address)),
             None => Err(late("the identity query", Some(address))),
         };
+        let server = identity.as_ref().ok().map(ServerHash::of);
+        let own = server.map(|server| self.readings.traffic.answered(server));
+        drop(connecting);
+        let by_pod_probe = matches!(at, At::Addresses(_));
+        let due = server.filter(|server| is_usable && self.readings.take_due(*server, by_pod_probe));
+        let mut status = None;
+        if let Some(server) = due {
+            let read = self.readings.read(&mut connection, server, self.clock, end.as_mut()).await;
+            status = Some(Box::new(read.0));
+            is_usable = read.1;
+        }
         // Send COM_QUIT, or the server counts an aborted client. Its result does not matter. If the server has not
         // finished its response, the driver can only close the connection; without this call it would wait for the rest
         // in a background task.
@@ -159,13 +187,14 @@ impl Prober {
             let _ = goodbye.now_or_never();
         }
 
+        drop(own);
         let timings = Timings {
             resolve: resolved - began,
             login: logged_in - resolved,
             query: queried - logged_in,
             total: queried - began,
         };
-        Ok(Answer { identity: identity?, timings, address })
+        Ok(Answer { identity: identity?, timings, address, status })
     }
 
     /// Tries the next address after a refusal, as clients do. `tried` is the last address.

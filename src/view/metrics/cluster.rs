@@ -73,7 +73,7 @@ pub(super) const METRICS: &[Definition] = &[
         labels: &["statefulset", "phase"],
         help: "Duration of each phase of the start or stop of a replica. Phases overlap; do not add them up. \
                provision: PVC; schedule, start, initialize, become_ready: pod; publish: endpoint; route: first read; \
-               catch_up: first fresh read; to_ready, to_first_read, to_fresh_read: from the scale request; withdraw, \
+               catch_up: first fresh read; fill: share of the client connections; to_ready, to_first_read, to_fresh_read: from the scale request; withdraw, \
                drain, terminate: from the start of termination to the removal of the endpoint, the last read, the end \
                of the pod.",
         read: scale_phases,

@@ -88,21 +88,22 @@ function axis(node, ticks) {
 }
 
 function shares(target) {
-  const most = Math.max(0.05, ...target.replicas.flatMap((r) => [r.share ?? 0, r.share_upper ?? 0, r.expected_share]));
+  const most = Math.max(0.05, ...target.replicas.flatMap((r) => [r.share ?? 0, r.share_upper ?? 0, r.expected_share, r.clients?.connection_share ?? 0, r.clients?.read_share ?? 0]));
   const size = step(Math.min(1, most * 1.08), 4);
   const end = Math.min(1, Math.ceil((most * 1.04) / size) * size);
   const ticks = [];
   for (let at = 0; at <= end + 1e-9; at += size) ticks.push([at / end, `${+(at * 100).toFixed(1)}${at + size > end + 1e-9 ? " %" : ""}`]);
   axis($("axis"), ticks);
   each($("shares"), target.replicas, (replica) => replica.replica, (replica) => {
-    const line = row("name", "track-cell", "n strong", "n wide", "n");
+    const line = row("name", "track-cell", "n strong", "n wide", "n", "n wide", "n wide");
     const [name, track] = line.cells;
     name.append(...named(replica.replica));
-    track.append(el("div", { class: "track", "aria-hidden": "true" }, el("i", { class: `fill ${colour(replica.replica)}` }), el("i", { class: "whisker" }), el("i", { class: "expected" })));
+    track.append(el("div", { class: "track", "aria-hidden": "true" }, el("i", { class: `fill ${colour(replica.replica)}` }), el("i", { class: "whisker" }), el("i", { class: "expected" }), el("i", { class: "connections" }), el("i", { class: "client-reads" })));
     return line;
   }, (line, replica) => {
-    const [, cell, share, interval, expected] = line.cells;
-    const [fill, whisker, mark] = cell.firstChild.children;
+    const [, cell, share, interval, expected, connections, reads] = line.cells;
+    const [fill, whisker, mark, ofConnections, ofReads] = cell.firstChild.children;
+    const clients = replica.clients;
     const place = (node, from, to) => {
       node.style.left = `${(from / end) * 100}%`;
       if (to !== undefined) node.style.width = `${((to - from) / end) * 100}%`;
@@ -115,12 +116,18 @@ function shares(target) {
     put(share, percent(replica.share));
     put(interval, known ? `${percent(replica.share_lower)} to ${percent(replica.share_upper)}` : "–");
     put(expected, percent(replica.expected_share));
+    attribute(cell.firstChild, "data-clients", clients ? "" : null);
+    place(ofConnections, 0, clients?.connection_share ?? 0);
+    place(ofReads, 0, clients?.read_share ?? 0);
+    put(connections, clients ? `${percent(clients.connection_share)} (${count(clients.connections)})` : "–");
+    put(reads, percent(clients?.read_share ?? null));
     const wrong = target.culprits?.find((culprit) => culprit.replica === replica.replica)?.kind;
     for (const node of [line, line.cells[0]]) attribute(node, "data-wrong", WRONG[wrong] ?? wrong);
     attribute(line, "title", replica.why && plain(replica.why));
   });
   const whys = [...new Set(target.replicas.map((replica) => replica.why))];
   const why = target.routing?.why ?? (whys.length < 3 ? whys.join("; ") : "see the tooltip of each row");
+  put($("clients-note"), target.clients ? `Clients: ${target.clients.reason}.` : "Clients: unknown.", 700);
   put($("shares-note"), `${target.share_basis}. Why expected: ${why}.`, 700);
 }
 

@@ -15,6 +15,8 @@ const RISE = [
   ["fresh_read", "catch"],
 ];
 const PVC = ["pvc_created", "pvc_provisioning", "pvc_bound"];
+/** They may come long after the event, which they do not extend much. */
+const CLIENTS = ["first_client", "client_share"];
 const FALL = ["terminating", "endpoint_gone", "last_read", "pod_gone"];
 
 const LANE = 40;
@@ -88,9 +90,11 @@ function strip(event, now) {
   const began = seconds(event.started);
   const at = (name, replica) => (replica.milestones[name] ? seconds(replica.milestones[name]) - began : null);
   const members = event.replicas.slice(0, 64);
-  const reached = members.flatMap((replica) => Object.values(replica.milestones).map((time) => seconds(time) - began));
+  const timesOf = (wanted) => members.flatMap((replica) => Object.entries(replica.milestones).filter(([name]) => wanted(name)).map(([, time]) => seconds(time) - began));
+  const reached = timesOf((name) => !CLIENTS.includes(name));
   const until = event.finished ? seconds(event.finished) - began : now - began;
-  const end = Math.max(1, until * 1.02, ...reached.map((time) => time * 1.02));
+  const most = Math.max(1, until * 1.02, ...reached.map((time) => time * 1.02));
+  const end = Math.max(most, ...timesOf((name) => CLIENTS.includes(name)).map((time) => time * 1.02).filter((time) => time < 3 * most));
   const begin = Math.min(0, ...reached);
   const left = width < 560 ? 76 : 132;
   const right = width < 560 ? 12 : 96;
@@ -112,14 +116,14 @@ function strip(event, now) {
     const top = HEAD + index * LANE;
     drawing.push(svg("text", { x: 16, y: top + 24, class: "lane" }, plain(replica.replica, width < 560 ? 9 : 18)));
     drawing.push(svg("rect", { class: colour(replica.replica), x: 0, y: top + 14, width: 10, height: 10 }));
-    const done = replica.direction === "up" ? rise(replica, at, bar, drawing, x, top, until, event) : fall(replica, at, bar, drawing, x, top, until, event);
+    const done = replica.direction === "up" ? rise(replica, at, bar, drawing, x, top, until, event, end) : fall(replica, at, bar, drawing, x, top, until, event);
     if (done && right > 50) drawing.push(svg("text", { class: "result", x: x(Math.min(end, done[0])) + 8, y: top + 24 }, done[1]));
   });
   const summary = members.map((replica) => `${plain(replica.replica, 60)}: ${Object.keys(replica.milestones).length} milestones`).join(", ");
   return svg("svg", { width, height, role: "img", "aria-label": `Timeline of ${summary}; the table below has every time` }, ...drawing);
 }
 
-function rise(replica, at, bar, drawing, x, top, until, event) {
+function rise(replica, at, bar, drawing, x, top, until, event, end) {
   const [created, , bound] = PVC.map((name) => at(name, replica));
   if (created !== null) bar(replica.pvc_reused ? "reused" : "pvc", created, bound ?? until, top + 8, 5, `PVC ${bound === null ? "pending" : `bound after ${duration(bound - created)}`}`);
   let before = at("requested", replica) ?? 0;
@@ -135,6 +139,8 @@ function rise(replica, at, bar, drawing, x, top, until, event) {
   const over = last === "fresh_read" || (last === "first_read" && event.finished);
   if (over || last === "first_read") bar("serve", before, Math.max(until, before), top + 19, 6);
   else if (!event.finished && !replica.taken_over) bar("open", before, Math.max(until, before), top + 15, 14, "running");
+  const filled = at("client_share", replica);
+  if (first !== null && filled !== null) bar("fill", Math.min(first, end), Math.min(filled, end), top + 32, 4, `share of the client connections at ${duration(filled)}`);
   const uncertainty = replica.first_read_uncertainty_seconds;
   if (first !== null && uncertainty) bar("doubt", first - uncertainty, first, top + 12, 20, `the first read may have been possible up to ${duration(uncertainty)} earlier`);
   const answered = at("direct_read", replica);

@@ -17,6 +17,10 @@ const FIGURES_WIDTH: usize = 52;
 const READS_WIDTH: usize = 9;
 const WITH_READS: usize = 90;
 
+/// The shares of the client connections and of the client reads, and the minimum width that shows them.
+const CLIENTS_WIDTH: usize = 26;
+const WITH_CLIENTS: usize = 108;
+
 const FEW_FIGURES_WIDTH: usize = 7;
 
 /// A heading and one line per replica. If `room` is too small, the last line says how many are missing.
@@ -25,15 +29,15 @@ pub(super) fn lines(target: &Target<'_>, width: usize, room: usize, palette: Pal
     let longest = target.replicas.iter().map(|replica| columns(&replica.replica)).max().unwrap_or(0);
     let name_width = longest.clamp(7, if every_column { 18 } else { 10 });
     let with_reads = width >= WITH_READS;
-    let figures_width = if !every_column {
-        FEW_FIGURES_WIDTH
-    } else if with_reads {
-        FIGURES_WIDTH + READS_WIDTH
-    } else {
-        FIGURES_WIDTH
-    };
+    let with_clients = width >= WITH_CLIENTS && target.replicas.iter().any(|replica| replica.clients.is_some());
+    let figures_width = if every_column { FIGURES_WIDTH } else { FEW_FIGURES_WIDTH };
+    let figures_width = figures_width + if with_reads { READS_WIDTH } else { 0 };
+    let figures_width = figures_width + if with_clients { CLIENTS_WIDTH } else { 0 };
     let bar_width = width.saturating_sub(name_width + figures_width + 2);
     let full = full_scale(target);
+    let clients = |connections: &str, reads: &str| {
+        if with_clients { format!(" {connections:>12} {reads:>12}") } else { String::new() }
+    };
     let (bars, figures) = if every_column {
         let figures = format!(
             "{:>7} {:>10} {:>10} {:>7} {:>6} {:>7}",
@@ -43,6 +47,7 @@ pub(super) fn lines(target: &Target<'_>, width: usize, room: usize, palette: Pal
     } else {
         ("█ share  ┃ expected  ─ interval", format!("{:>7}", "share"))
     };
+    let figures = figures + &clients("client conn.", "client reads");
     let head = format!("{} {} {figures}", fit("replica", name_width), fit(bars, bar_width));
     let mut lines = vec![Line::styled(head, palette.heading())];
     let replicas = target.replicas.len();
@@ -53,6 +58,8 @@ pub(super) fn lines(target: &Target<'_>, width: usize, room: usize, palette: Pal
         } else {
             format!("{:>7}", percent(replica.share))
         };
+        let of = replica.clients.unwrap_or_default();
+        let figures = figures + &clients(&percent(of.connection_share), &percent(of.read_share));
         lines.push(Line::from(vec![
             Span::styled(fit(&replica.replica, name_width), palette.strong()),
             Span::raw(" "),

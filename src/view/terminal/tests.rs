@@ -258,3 +258,23 @@ fn other_documents_are_refused() {
         assert!(read(targets, scale_events).is_err(), "{targets}");
     }
 }
+
+#[test]
+fn a_wide_screen_shows_the_shares_of_the_clients() {
+    let mut documents = documents();
+    let clients = crate::api::ReplicaClients {
+        connections: 9,
+        connection_share: Some(0.345),
+        reads_per_second: Some(80.0),
+        read_share: Some(0.512),
+    };
+    documents.targets.targets[0].replicas[1].clients = Some(clients);
+    let row = |width| {
+        let text = shown(&content(&documents), &Look::at(1), (width, 40));
+        let row = text.lines().find(|line| line.contains("mysql-1 ")).unwrap_or_default().to_owned();
+        (text.contains("client conn. client reads"), row)
+    };
+    let (has_heading, line) = row(120);
+    assert!(has_heading && line.contains("34.5%        51.2%"), "{line}");
+    assert!(!row(90).0);
+}

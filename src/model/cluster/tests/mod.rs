@@ -1,6 +1,7 @@
 //! Stories of milestones and scale events.
 
 mod builders;
+mod clients;
 mod endpoints;
 mod hosts;
 mod members;

@@ -101,7 +101,7 @@ impl Story {
         let outcome = match answered_by {
             Some(identity) => {
                 let (identity, address) = (identity.clone(), ([127, 0, 0, 1], 3306).into());
-                Ok(Answer { identity, timings: Timings::default(), address })
+                Ok(Answer { identity, timings: Timings::default(), address, status: None })
             }
             None => Err(Failure {
                 reason: FailureReason::Timeout,
@@ -116,7 +116,7 @@ impl Story {
         let pod = self.beside.iter().find(|pod| *pod.name == *name).cloned().unwrap_or(by_address);
         let host = answered_by.and_then(|identity| self.host(identity));
         let result = PodProbeResult { pod, purpose: ProbePurpose::Replica, probe };
-        self.target.pod_probed(&result, host.as_ref(), at);
+        self.target.pod_probed(&result, host.as_ref(), at, &mut Vec::new());
     }
 
     fn pod_probes(&mut self, name: &str, answered_by: &Identity, count: usize) {
@@ -130,7 +130,7 @@ impl Story {
             let at = Moment::at(self.second);
             let host = self.host(identity);
             let (identity, address) = (identity.clone(), ([127, 0, 0, 1], 3306).into());
-            let outcome = Ok(Answer { identity, timings: Timings::default(), address });
+            let outcome = Ok(Answer { identity, timings: Timings::default(), address, status: None });
             let probe = Probe { sequence: self.sequence, started: at, finished: at, outcome };
             self.sequence += 1;
             let mut notices = Vec::new();

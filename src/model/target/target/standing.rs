@@ -52,7 +52,7 @@ fn answer(ordinal: u32) -> Answer {
         server_time: None,
         gtid_executed: None,
     };
-    Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() }
+    Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into(), status: None }
 }
 
 impl Story {
@@ -128,7 +128,7 @@ impl Story {
             let outcome = if self.frozen.contains(&ordinal) { Err(failure()) } else { Ok(answer(ordinal)) };
             let probe = Probe { sequence: 0, started: now, finished: now, outcome };
             let result = PodProbeResult { pod: pod(ordinal), purpose: ProbePurpose::Replica, probe };
-            self.target.pod_probed(&result, Some(&pod(ordinal)), now);
+            self.target.pod_probed(&result, Some(&pod(ordinal)), now, &mut Vec::new());
         }
     }
 

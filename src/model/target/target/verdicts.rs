@@ -85,7 +85,7 @@ fn answer(ordinal: u32, server_id: u32) -> Answer {
         server_time: None,
         gtid_executed: None,
     };
-    Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into() }
+    Answer { identity, timings: Timings::default(), address: ([127, 0, 0, 1], 3306).into(), status: None }
 }
 
 fn drawn(sequence: u64, ordinals: &[u32]) -> u32 {

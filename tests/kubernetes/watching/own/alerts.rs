@@ -45,6 +45,7 @@ fn each_alert_fires_once_and_clears_once() {
     run.a_pvc_loses_its_volume();
     run.an_unexpected_server_answers();
     run.one_replica_and_then_all_are_unreachable();
+    run.clients_hold_on_to_one_replica();
     run.probes_are_late();
     run.the_password_is_wrong();
     run.the_api_server_is_unreachable();
@@ -227,6 +228,27 @@ scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}'
         self.clear(&some);
         self.clear(&["TargetDown"]);
         self.probe.as_mut().unwrap().balanced(4);
+    }
+
+    /// All clients are connected to one replica, and stay.
+    fn clients_hold_on_to_one_replica(&mut self) {
+        let inside = |script: &str| {
+            let words = ["-n", "mysql", "exec", "mysql-1", "--", "bash", "-c", script];
+            self.lab.cluster().try_kubectl_words(words).unwrap();
+        };
+        inside(
+            "for client in {1..30}; do
+                mysql --no-defaults --execute='SELECT SLEEP(3600)' >/dev/null 2>&1 </dev/null &
+            done",
+        );
+        self.fire(&["ClientsUneven"]);
+        let said = self.alertmanager.description("ClientsUneven");
+        assert!(said.contains("client connections by replica: mysql-1 3"), "{said}");
+        inside(
+            "mysql --no-defaults --batch --skip-column-names --execute=\"SELECT CONCAT('KILL ', id, ';')
+                FROM information_schema.processlist WHERE info = 'SELECT SLEEP(3600)'\" | mysql --no-defaults",
+        );
+        self.clear(&["ClientsUneven"]);
     }
 
     fn probes_are_late(&mut self) {
