@@ -103,17 +103,18 @@ impl Facts<'_> {
             .unread
             .map_or("no read so far".to_owned(), |unread| format!("no read since {}", HumanDuration(unread)));
         let missing = self.conditions.first().filter(|worst| worst.kind.is_outage());
-        match (missing, self.nowhere, self.failure) {
-            (Some(_), ..) if self.wanted_and_serving.1 == 0 => format!("{unread}: {}", Named(self.conditions)),
-            (_, Some(nowhere), _) => format!("{unread}: {nowhere}"),
-            (.., Some(failure)) => {
-                let pause = self.pause.filter(|pause| pause.service);
-                let harm = pause.map(|pause| format!(", and further failed probes {}", pause.held.charge.harm()));
-                let harm = harm.unwrap_or_default();
-                format!("{unread} ({}: {}){harm}; {}", failure.reason, failure.text, failure.advice)
-            }
-            _ => unread,
+        if missing.is_some() && self.wanted_and_serving.1 == 0 {
+            return format!("{unread}: {}", Named(self.conditions));
         }
+        let failure =
+            self.failure.map(|failure| format!(" ({}: {})", failure.reason, failure.text)).unwrap_or_default();
+        if let Some(nowhere) = self.nowhere {
+            return format!("{unread}{failure}: {nowhere}");
+        }
+        let harm = self.pause.filter(|pause| pause.service).map(|pause| pause.held.charge.harm());
+        let harm = harm.map(|harm| format!(", and further failed probes {harm}")).unwrap_or_default();
+        let advice = self.failure.map(|failure| format!("; {}", failure.advice)).unwrap_or_default();
+        format!("{unread}{failure}{harm}{advice}")
     }
 }
 
@@ -247,8 +248,8 @@ mod tests {
                         the account; check the user and the password, and the account's hosts and state on every replica";
         assert_is(&Facts { unread: None, pause: Some(&held), pods_answer: None, ..down() }, Status::Down, sentence);
         let nowhere = TargetNotice::NothingRouted { rule: Rule::NoService };
-        let sentence = "Down: no read since 12 s: no reads are routed here: the Service does not exist; check its namespace \
-                        and name";
+        let sentence = "Down: no read since 12 s (auth: Access denied for user 'readscope'): no reads are routed here: the \
+                        Service does not exist; check its namespace and name";
         assert_is(&Facts { nowhere: Some(&nowhere), ..down() }, Status::Down, sentence);
         let missing = [condition("mysql-0", ConditionKind::Missing, "is Pending", false)];
         let alone = Facts { conditions: &missing, wanted_and_serving: (1, 0), nowhere: Some(&nowhere), ..down() };
