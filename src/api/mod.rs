@@ -14,7 +14,7 @@ pub use self::{
     cluster::{Endpoint, Pvc, Routing},
     events::{AnswersEvent, OverviewEvent, Point, SnapshotEvent, TargetSummary},
     scale_events::{ReplicaMilestones, ScaleEvent, ScaleEvents, ScaledReplica, StatefulSetMilestones},
-    target::{ByPhase, Checked, Clients, Condition, Failure, Quantiles, Read, Replica, ReplicaClients, Slow, Target},
+    target::{ByPhase, Checked, Clients, Condition, Failure, Quantiles, Read, Replica, ReplicaClients, Target},
     time::Time,
     verdict::{Anomaly, Culprit, Indices},
 };

@@ -99,18 +99,8 @@ pub struct Replica<'a> {
     pub clients: Option<ReplicaClients>,
     pub gtid_executed: Option<Text<'a>>,
     pub last_answer: Option<Time>,
-    /// Set while the replica is much slower than the others.
-    pub slow: Option<Slow<'a>>,
     /// The worst first.
     pub conditions: Vec<Condition<'a>>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slow<'a> {
-    pub since: Time,
-    pub median_seconds: f64,
-    pub others_median_seconds: f64,
-    pub text: Text<'a>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -289,12 +279,6 @@ impl<'a> Replica<'a> {
             clients: replica.clients.as_ref().map(ReplicaClients::of),
             gtid_executed: optional(identity.and_then(|identity| identity.gtid_executed.as_ref())),
             last_answer: replica.last_answer.map(|moment| Time(moment.wall)),
-            slow: replica.slow.map(|slow| Slow {
-                since: Time(slow.since.wall),
-                median_seconds: slow.median.as_secs_f64(),
-                others_median_seconds: slow.others.as_secs_f64(),
-                text: format!("{} {slow}", replica.name).into(),
-            }),
             conditions: replica.conditions.iter().map(Condition::of).collect(),
         }
     }

@@ -30,7 +30,7 @@ pub use probe::{
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;
 pub use target::{
-    AnswerSeen, ConditionKind, FailureSeen, ReplicaCondition, ReplicaSnapshot, ShareReason, Slow, Status, TargetId,
+    AnswerSeen, ConditionKind, FailureSeen, ReplicaCondition, ReplicaSnapshot, ShareReason, Status, TargetId,
     TargetNotice, TargetSnapshot, TargetSpec, Trend, TrendPoint,
 };
 pub use verdict::evidence;

@@ -15,6 +15,8 @@ named_enum! {
         CannotServe = "cannot_serve",
         /// It answers at its own address, and gets no reads.
         NotRouted = "not_routed",
+        /// It answers several times more slowly than the others.
+        Slow = "slow",
         Flapping = "flapping",
         Stale = "stale",
     }

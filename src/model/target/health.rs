@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use super::{
     condition::{ConditionKind, ReplicaCondition},
     notice::CHECK_ROUTING,
+    slowness::Slow,
 };
 use crate::model::{
     base::{GRACE, HumanDuration, Moment},
@@ -65,6 +66,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) last_read: Option<Moment>,
     /// It gets none of the reads.
     pub(crate) silent: bool,
+    pub(crate) slow: Option<Slow>,
     pub(crate) lag: Option<Lag>,
 }
 
@@ -166,8 +168,9 @@ impl Health {
             wanted += usize::from(facts.expected || outage.is_some());
             serving += usize::from(facts.expected && outage.is_none());
             let unread = if outage.is_none() { not_routed(facts, now) } else { None };
+            let slow = if outage.is_none() { slow(facts) } else { None };
             let (flapping, stale) = (followed.flaps(facts, now), followed.stale(facts, scene.max_lag, now));
-            conditions.extend(outage.into_iter().chain(unread).chain(flapping).chain(stale));
+            conditions.extend(outage.into_iter().chain(unread).chain(slow).chain(flapping).chain(stale));
         }
         conditions.sort_by_key(|condition| (condition.planned, condition.kind));
         (self.conditions, self.wanted, self.serving) = (conditions, wanted, serving);
@@ -399,6 +402,18 @@ fn not_routed(facts: &Facts<'_>, now: Moment) -> Option<ReplicaCondition> {
             since.unwrap_or_default()
         ),
         advice: CHECK_ROUTING,
+        planned: false,
+    })
+}
+
+fn slow(facts: &Facts<'_>) -> Option<ReplicaCondition> {
+    let slow = facts.slow?;
+    Some(ReplicaCondition {
+        replica: Arc::clone(facts.name),
+        kind: ConditionKind::Slow,
+        since: slow.since.wall,
+        what: format!("{} {slow}", facts.name),
+        advice: "check the CPU limit, the load, the disk and the network of its pod",
         planned: false,
     })
 }

@@ -23,7 +23,6 @@ mod trend;
 pub use condition::{ConditionKind, ReplicaCondition};
 pub use notice::TargetNotice;
 pub use share_reason::ShareReason;
-pub use slowness::Slow;
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
 pub use spec::{TargetId, TargetSpec};
 pub use status::Status;

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use super::slowness::Slow;
 use super::status::Status;
 use crate::model::{
     base::{Count, HumanDuration, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity},
@@ -53,13 +52,6 @@ pub enum TargetNotice {
         headline: String,
     },
     Returned {
-        replica: Arc<str>,
-    },
-    Slow {
-        replica: Arc<str>,
-        slow: Slow,
-    },
-    NoLongerSlow {
         replica: Arc<str>,
     },
     Failing {
@@ -130,7 +122,6 @@ impl TargetNotice {
             | Self::Appeared { .. }
             | Self::Forgotten { .. }
             | Self::Returned { .. }
-            | Self::NoLongerSlow { .. }
             | Self::Recovered { .. }
             | Self::OnTime { .. }
             | Self::CheckWaits(_)
@@ -141,7 +132,6 @@ impl TargetNotice {
             | Self::Anomaly { .. }
             | Self::FewProbes(_)
             | Self::Silent { .. }
-            | Self::Slow { .. }
             | Self::Failing { .. }
             | Self::Skipping { .. }
             | Self::ProbingPaused(_)
@@ -184,10 +174,6 @@ impl fmt::Display for TargetNotice {
             }
             Self::Status { headline, .. } => f.write_str(headline),
             Self::Returned { replica } => write!(f, "{replica} gives reads again"),
-            Self::Slow { replica, slow } => {
-                write!(f, "{replica} {slow}; check the CPU limit, the load, the disk and the network of its pod")
-            }
-            Self::NoLongerSlow { replica } => write!(f, "{replica} answers as fast as the others again"),
             Self::Failing { reason, failed: 1, text, .. } => write!(f, "a probe failed ({reason}): {text}"),
             // The window leaves out an outage that is over.
             Self::Failing { reason, failed, recent: (0, _), text } => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::slowness::{Slow, Slowness};
+use super::slowness::Slowness;
 use crate::model::{
     base::{Histogram, Moment},
     clients::ClientCounters,
@@ -26,6 +26,8 @@ pub(crate) struct Replica {
     pub(crate) pod_uid: Option<Arc<str>>,
     /// Number of the target's reads at the last read of this replica.
     pub(crate) reads_then: u64,
+    /// Minus the logarithm of the probability of the reads missed since then.
+    silence: f64,
     /// A notice reported its silence, and none its return.
     pub(crate) silent: bool,
     pub(crate) pod_gone: Option<Moment>,
@@ -36,8 +38,6 @@ pub(crate) struct Replica {
     /// Durations without the time to resolve the address.
     pub(crate) durations: Histogram,
     pub(crate) slowness: Slowness,
-    /// As of the last tick.
-    pub(crate) slow: Option<Slow>,
     pub(crate) clients: ClientCounters,
 }
 
@@ -51,6 +51,7 @@ impl Replica {
             last_answer: None,
             pod_uid: None,
             reads_then: 0,
+            silence: 0.0,
             silent: false,
             pod_gone: None,
             pod_probe_up: None,
@@ -58,7 +59,6 @@ impl Replica {
             stale_reads: 0,
             durations: Histogram::new(&READ_BOUNDS),
             slowness: Slowness::default(),
-            slow: None,
             clients: ClientCounters::default(),
         }
     }
@@ -68,7 +68,7 @@ impl Replica {
         self.reads += 1;
         self.first_answer.get_or_insert(now);
         self.last_answer = Some(now);
-        self.reads_then = reads;
+        self.expect_from(reads);
     }
 
     /// Takes over the reads of the same server under its earlier name.
@@ -90,16 +90,28 @@ impl Replica {
         }
     }
 
-    /// True if `reads` reads without this replica are beyond chance. With the expected share `share`, so long a
-    /// silence must be less likely than 1e-9 divided among all replicas: `(1 - share)^reads <= 1e-9 / replicas`.
-    pub(crate) fn is_silent(&self, reads: u64, expectation: &Expectation, replicas: usize) -> bool {
+    /// A read of another replica, while this one was expected to get the share of the reads.
+    pub(crate) fn missed(&mut self, share: f64) {
+        // The others that answer may be about to join, or in flight since before they left.
+        const SHARE_MAX: f64 = 0.5;
+        self.silence -= (-share.min(SHARE_MAX)).ln_1p();
+    }
+
+    /// Earlier reads do not count as missed.
+    pub(crate) fn expect_from(&mut self, reads: u64) {
+        (self.reads_then, self.silence) = (reads, 0.0);
+    }
+
+    /// True if so many reads without this replica are beyond chance: so long a silence must be less likely than 1e-9
+    /// divided among all replicas. The probability is the product of `1 - share` over the missed reads, each with the
+    /// share that was expected then.
+    pub(crate) fn is_silent(&self, expectation: &Expectation, replicas: usize) -> bool {
         const CHANCE: f64 = 1e-9;
-        let share = expectation.share(&self.name, replicas);
-        if replicas < 2 || share <= 0.0 {
+        if replicas < 2 || expectation.share(&self.name, replicas) <= 0.0 {
             return false;
         }
-        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-        let (missed, replicas) = ((reads - self.reads_then) as f64, replicas as f64);
-        missed * -(-share).ln_1p() >= (replicas / CHANCE).ln()
+        #[expect(clippy::cast_precision_loss, reason = "at most a few hundred replicas")]
+        let replicas = replicas as f64;
+        self.silence >= (replicas / CHANCE).ln()
     }
 }

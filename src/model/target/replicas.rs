@@ -84,6 +84,10 @@ impl Replicas {
     ) -> (&mut Replica, Option<Anomaly>) {
         let name = self.recognise(&answer.identity, expected_replicas, now);
         self.reads += 1;
+        let (expectation, replicas) = (expected_replicas.expectation(), self.by_name.len());
+        for replica in self.by_name.values_mut() {
+            replica.missed(expectation.share(&replica.name, replicas));
+        }
         let replica =
             self.by_name.entry(Arc::clone(&name)).or_insert_with(|| Box::new(Replica::expected(Arc::clone(&name))));
         let pod = expected_replicas.pod(&name).map(|pod| Arc::clone(&pod.uid));
@@ -167,7 +171,7 @@ impl Replicas {
     pub(crate) fn expect_from_now(&mut self, names: &[Arc<str>]) {
         for name in names {
             if let Some(replica) = self.by_name.get_mut(name) {
-                replica.reads_then = self.reads;
+                replica.expect_from(self.reads);
             }
         }
     }
@@ -410,8 +414,16 @@ mod tests {
     #[test]
     fn silence_beyond_chance_causes_a_notice() {
         let expectation = listed(&["server-1", "server-2", "server-3"]);
-        let replica = Replica::expected("server-3".into());
-        assert!(!replica.is_silent(53, &expectation, 3));
-        assert!(replica.is_silent(54, &expectation, 3));
+        let mut replica = Replica::expected("server-3".into());
+        let mut misses = |reads: u32, share: f64| {
+            (0..reads).for_each(|_| replica.missed(share));
+            replica.is_silent(&expectation, 3)
+        };
+        assert!(!misses(53, 1.0 / 3.0));
+        assert!(misses(1, 1.0 / 3.0));
+        // A pod that joins or leaves answers the reads that a single replica seems to miss.
+        let mut replica = Replica::expected("server-3".into());
+        (0..30).for_each(|_| replica.missed(1.0));
+        assert!(!replica.is_silent(&expectation, 3));
     }
 }

@@ -69,12 +69,12 @@ pub(crate) struct Slowness {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slow {
-    pub since: Moment,
+pub(crate) struct Slow {
+    pub(crate) since: Moment,
     /// Of its latest reads.
-    pub median: Duration,
+    pub(crate) median: Duration,
     /// Of the latest reads of the other replicas.
-    pub others: Duration,
+    pub(crate) others: Duration,
 }
 
 impl LatestReads {

@@ -5,8 +5,7 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    condition::ReplicaCondition, notice::TargetNotice, share_reason::ShareReason, slowness::Slow, status::Status,
-    trend::Trend,
+    condition::ReplicaCondition, notice::TargetNotice, share_reason::ShareReason, status::Status, trend::Trend,
 };
 use crate::model::{
     base::{Histogram, Moment, ObjectName},
@@ -96,8 +95,6 @@ pub struct ReplicaSnapshot {
     pub stale_reads: Option<u64>,
     /// Of its reads, without the time to resolve the address.
     pub durations: Histogram,
-    /// Set while it is much slower than the others.
-    pub slow: Option<Slow>,
     /// Absent while unknown.
     pub clients: Option<ReplicaClients>,
     /// Client reads since the first reading; absent before it.

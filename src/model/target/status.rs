@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn unbalanced_reads_outweigh_a_replica_that_serves() {
         let unbalanced = "Unbalanced: mysql-1 gets 8 % of the reads where 33 % is expected";
-        for (kind, outweighs) in ConditionKind::ALL.into_iter().zip([false, false, false, true, true]) {
+        for (kind, outweighs) in ConditionKind::ALL.into_iter().zip([false, false, false, true, true, true]) {
             let conditions = [condition("mysql-2", kind, "is in trouble", false)];
             let facts =
                 Facts { conditions: &conditions, verdict: unbalanced.to_owned(), verdict_counts: true, ..facts() };

@@ -309,7 +309,6 @@ impl Target {
         self.expect(now);
         notices.extend(self.check.as_mut().and_then(Check::waits).map(TargetNotice::CheckWaits));
         self.silence(notices);
-        self.slowness(now, notices);
         notices.extend(self.new_verdict());
         self.follow_clients(now, notices);
         self.history.tick(self.evaluator.evidence_seconds(), &self.counters, now);
@@ -354,6 +353,7 @@ impl Target {
                 pod_probe: at.and_then(|uid| self.pod_probes.as_ref()?.result(uid)),
                 last_read: replica.and_then(|replica| replica.last_answer),
                 silent: replica.is_some_and(|replica| replica.silent || is_dead(name)),
+                slow: replica.and_then(|replica| replica.slowness.slow(now)),
                 lag: replica.and_then(|replica| Some(replica.lag?.1)),
             }
         });
@@ -501,7 +501,6 @@ impl Target {
             stale_reads: knew_freshness.then_some(replica.stale_reads),
             share_interval: self.evaluator.interval(&replica.name),
             durations: replica.durations.clone(),
-            slow: replica.slow,
             clients,
             client_reads: replica.clients.reads(),
             conditions: of_replica(&self.health, &replica.name),
@@ -524,10 +523,6 @@ impl Target {
         };
         let silent = self.replicas.iter().filter(|replica| replica.silent && !is_said(replica));
         let silent = silent.map(|replica| silence(replica, reads, self.expected_replicas.expectation(), replicas));
-        let slow = self
-            .replicas
-            .iter()
-            .filter_map(|replica| Some(TargetNotice::Slow { replica: Arc::clone(&replica.name), slow: replica.slow? }));
         let overflow = self.replicas.iter().any(|replica| &*replica.name == OTHER);
         let overflow = overflow.then_some(TargetNotice::TooManyReplicas);
         let routing = self.expected_replicas.routing();
@@ -542,8 +537,7 @@ impl Target {
         let paused = self.pause.clone().map(TargetNotice::ProbingPaused);
         let clients = Some(self.balance.state()).filter(|state| state.is_notice()).cloned().map(TargetNotice::Clients);
         let wrong = alarm.into_iter().chain(paused).chain(self.conditions.notices(&self.evaluator));
-        let wrong =
-            wrong.chain(portless).chain(self.nowhere()).chain(silent).chain(slow).chain(overflow).chain(clients);
+        let wrong = wrong.chain(portless).chain(self.nowhere()).chain(silent).chain(overflow).chain(clients);
         wrong.chain(self.few_probes()).chain(unnamed).chain(self.replicas.version_skew()).collect()
     }
 
@@ -768,19 +762,6 @@ impl Target {
         self.evaluator.few_probes().map(TargetNotice::FewProbes)
     }
 
-    fn slowness(&mut self, now: Moment, notices: &mut Vec<TargetNotice>) {
-        for replica in self.replicas.iter_mut() {
-            let slow = replica.slowness.slow(now);
-            if slow.is_some() != std::mem::replace(&mut replica.slow, slow).is_some() {
-                let replica = Arc::clone(&replica.name);
-                notices.push(match slow {
-                    Some(slow) => TargetNotice::Slow { replica, slow },
-                    None => TargetNotice::NoLongerSlow { replica },
-                });
-            }
-        }
-    }
-
     fn silence(&mut self, notices: &mut Vec<TargetNotice>) {
         let (reads, replicas) = (self.replicas.reads(), self.replicas.len());
         let expectation = self.expected_replicas.expectation();
@@ -788,11 +769,11 @@ impl Target {
         for replica in self.replicas.iter_mut() {
             if pinned {
                 // The reads of a pinned client say nothing about the other replicas, and do not count as missed later.
-                replica.reads_then = reads;
+                replica.expect_from(reads);
                 replica.silent = false;
                 continue;
             }
-            let silent = replica.is_silent(reads, expectation, replicas);
+            let silent = replica.is_silent(expectation, replicas);
             if silent != replica.silent {
                 replica.silent = silent;
                 notices.push(if silent {

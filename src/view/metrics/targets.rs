@@ -75,8 +75,8 @@ pub(super) const METRICS: &[Definition] = &[
         kind: Kind::Gauge,
         labels: &["target", "replica", "kind"],
         help: "1 while the condition lasts, otherwise 0: missing (should be a ready endpoint and is not), cannot_serve \
-               (ready, but its pod probes fail), not_routed (serves, but gets no reads), flapping (its readiness changes \
-               often), stale (lags above the limit). Planned steps within their usual time do not count.",
+               (ready, but its pod probes fail), not_routed (serves, but gets no reads), slow (answers several times \
+               more slowly than the others), flapping (its readiness changes often), stale (lags above the limit). Planned steps within their usual time do not count.",
         read: conditions,
     },
     Definition {

@@ -115,6 +115,7 @@ impl Story {
             pod_probe: Some(replica.failing.as_ref().map_or(Ok(()), Err)),
             last_read: Some(Moment::at(replica.last_read)),
             silent: replica.silent,
+            slow: None,
             lag: replica.lag.map(|lag| Lag { behind: Duration::from_secs_f64(lag), resolution: None }),
         });
         let facts: Vec<_> = facts.collect();
