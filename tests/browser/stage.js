@@ -80,7 +80,7 @@ export class Stage {
       files.set(path, { headers, body: Buffer.from(await answer.arrayBuffer()) });
       return files.get(path).body.toString();
     };
-    for (const [path] of (await take("/")).matchAll(/\/page\/[a-z.]+/g)) if (!files.has(path)) await take(path);
+    for (const [link] of (await take("/")).matchAll(/\bpage\/[a-z.]+/g)) if (!files.has(`/${link}`)) await take(`/${link}`);
     return files;
   }
 

@@ -52,7 +52,7 @@ impl FailureWindow {
         let mut failures = Self {
             latest: VecDeque::new(),
             run: 0,
-            outage: usize::MAX,
+            outage: 1,
             window: 0,
             tolerance,
             tolerated: 0,
@@ -74,8 +74,10 @@ impl FailureWindow {
         let least = shares.iter().copied().filter(|share| *share > 0.0).fold(1.0, f64::min);
         self.window = ((ALL_OF_ONE / least).ceil() as usize).clamp(WINDOW_MIN, WINDOW_MAX);
         let most = shares.iter().copied().fold(0.0, f64::max);
+        // Without two replicas there is no comparison that failures could bias, as at the end of an outage, when the
+        // first replica is back.
         let alone = most <= 0.0 || most >= 1.0;
-        self.outage = if alone { usize::MAX } else { (RUN_CHANCE.ln() / most.ln()).ceil() as usize };
+        self.outage = if alone { 1 } else { (RUN_CHANCE.ln() / most.ln()).ceil() as usize };
         self.tolerated = (self.tolerance.min(least * PART_OF_ONE) * self.window as f64) as usize;
         self.forget(self.window);
     }
@@ -167,6 +169,7 @@ mod tests {
         assert!(failures.too_many());
         failures.observe(None);
         assert_eq!((failures.too_many(), failures.count), (false, 0));
+        failures.expect(&[0.5, 0.5]);
         (0..4).for_each(|_| failures.observe(Some(FailureReason::Refused)));
         assert!(!failures.too_many());
         failures.observe(Some(FailureReason::Refused));
@@ -185,6 +188,13 @@ mod tests {
         assert_eq!((failures.too_many(), failures.failed()), (true, (11, 160)));
         failures.observe(None);
         assert_eq!((failures.too_many(), failures.failed()), (false, (1, 151)));
+        // No endpoint is left; then one after the other comes back.
+        failures.expect(&[]);
+        (0..10).for_each(|_| failures.observe(Some(FailureReason::Refused)));
+        failures.expect(&[1.0]);
+        failures.observe(None);
+        failures.expect(&[0.5, 0.5]);
+        assert_eq!((failures.too_many(), failures.failed()), (false, (1, 152)));
     }
 
     /// One replica fails in a part of its probes, and draws are random: the state holds as long as the failures do, and
@@ -217,6 +227,7 @@ mod tests {
     #[test]
     fn the_state_clears_at_half_of_the_tolerated_failures() {
         let mut failures = FailureWindow::new(0.02);
+        failures.expect(&[0.5, 0.5]);
         failures.observe(None);
         (0..5).for_each(|_| failures.observe(Some(FailureReason::Timeout)));
         assert!(failures.too_many());
