@@ -252,8 +252,9 @@ fn a_wrong_configuration_is_down_with_its_cause() {
     let password = folder.path().join("password");
     fs::write(&password, "wrong").unwrap();
     let file = folder.path().join("readscope.yaml");
-    fs::write(&file, "defaults: {password_file: password, timeout: 20s}\ntargets: [{service: mysql/mysql-read}]")
-        .unwrap();
+    let defaults =
+        "{password_file: password, interval: 200ms, burst_interval: 0s, pod_probe_interval: 2s, timeout: 8s}";
+    fs::write(&file, format!("defaults: {defaults}\ntargets: [{{service: mysql/mysql-read}}]")).unwrap();
     let probe = lab.readscope_of(&file);
     let mut story = Story { lab: &lab, probe };
     let said = Said { status: "down", condition: None, parts: &["auth", "password"] };
