@@ -195,6 +195,11 @@ mod tests {
     }
 
     #[test]
+    fn the_security_page_has_the_statement() {
+        assert!(include_str!("../../../SECURITY.md").contains(QUERY));
+    }
+
+    #[test]
     fn a_reading_needs_all_of_its_counters() {
         let read = status(&answer("12"), 12, at()).unwrap();
         assert_eq!((read.connections, read.selects, read.uptime), (3, 70, Duration::from_secs(9)));
