@@ -164,7 +164,12 @@ fn ready(lab: &Lab, pod: &str, change: &str) {
 fn the_headline_names_each_fault_and_what_to_do() {
     let lab = Lab::own();
     let mut story = Story::of(&lab, &lab.cluster().kubeconfig());
+    faults_of_pods(&mut story);
+    faults_of_servers(&mut story);
+    faults_of_routing(&mut story);
+}
 
+fn faults_of_pods(story: &mut Story) {
     let missing = |parts| Said { status: "degraded", condition: Some(("mysql-0", "missing")), parts };
     story.fault(
         "a primary without a node",
@@ -186,6 +191,45 @@ fn the_headline_names_each_fault_and_what_to_do() {
         |lab| ready(lab, "mysql-1", "rm"),
     );
     story.fault(
+        "a server that is killed",
+        |lab| signal(lab, "mysql-0", "KILL"),
+        &Said { status: "degraded", condition: None, parts: &["mysql-0"] },
+        |_| {},
+    );
+    story.fault(
+        "a container that crashes",
+        |lab| {
+            let spoil = ["-n", "mysql", "exec", "mysql-2", "--", "bash", "-c", "echo nonsense=1 >>/conf/my.cnf"];
+            lab.cluster().try_kubectl_words(spoil).unwrap();
+            signal(lab, "mysql-2", "KILL");
+        },
+        &Said {
+            status: "degraded",
+            condition: Some(("mysql-2", "missing")),
+            parts: &["2 of 3 replicas serve", "mysql-2 is not ready", "CrashLoopBackOff"],
+        },
+        |lab| drop(lab.kubectl("-n mysql delete pod mysql-2")),
+    );
+    story.fault(
+        "a new replica without a node",
+        |lab| {
+            lab.kubectl("cordon node1");
+            lab.scale(4);
+        },
+        &Said {
+            status: "degraded",
+            condition: Some(("mysql-3", "missing")),
+            parts: &["3 of 4 replicas serve", "mysql-3 is Pending"],
+        },
+        |lab| {
+            lab.kubectl("uncordon node1");
+            lab.scale(3);
+        },
+    );
+}
+
+fn faults_of_servers(story: &mut Story) {
+    story.fault(
         "a server that accepts connections and never greets",
         |lab| signal(lab, "mysql-2", "STOP"),
         &Said { status: "degraded", condition: Some(("mysql-2", "cannot_serve")), parts: &["mysql-2"] },
@@ -198,21 +242,6 @@ fn the_headline_names_each_fault_and_what_to_do() {
         |lab| lab.sql("mysql-2", "SET GLOBAL max_user_connections = 0; SET GLOBAL offline_mode = OFF"),
     );
     story.fault(
-        "a server that is killed",
-        |lab| signal(lab, "mysql-0", "KILL"),
-        &Said { status: "degraded", condition: None, parts: &["mysql-0"] },
-        |_| {},
-    );
-    let mut closed = Vec::new();
-    closed.push(Unreachable::new(&lab, "mysql-1"));
-    let one = Said { status: "degraded", condition: Some(("mysql-1", "cannot_serve")), parts: &["mysql-1", "refused"] };
-    story.says("one server that refuses connections", &one);
-    closed.extend(["mysql-0", "mysql-2"].map(|pod| Unreachable::new(&lab, pod)));
-    story.says("servers that all refuse", &Said { status: "down", condition: None, parts: &["refused"] });
-    drop(closed);
-    story.is_well(3);
-
-    story.fault(
         "a replica that no longer replicates",
         |lab| {
             lab.sql("mysql-2", "STOP REPLICA SQL_THREAD");
@@ -224,7 +253,19 @@ fn the_headline_names_each_fault_and_what_to_do() {
             lab.sql("mysql-0", "DROP DATABASE faults");
         },
     );
-    let frozen = Frozen::kube_proxy(&lab);
+    let mut closed = Vec::new();
+    closed.push(Unreachable::new(story.lab, "mysql-1"));
+    let one = Said { status: "degraded", condition: Some(("mysql-1", "cannot_serve")), parts: &["mysql-1", "refused"] };
+    story.says("one server that refuses connections", &one);
+    closed.extend(["mysql-0", "mysql-2"].map(|pod| Unreachable::new(story.lab, pod)));
+    story.says("servers that all refuse", &Said { status: "down", condition: None, parts: &["refused"] });
+    drop(closed);
+    story.is_well(3);
+}
+
+fn faults_of_routing(story: &mut Story) {
+    let lab = story.lab;
+    let frozen = Frozen::kube_proxy(lab);
     let address = frozen.forget_first_endpoint();
     let pods = lab.object("pods --selector=app=mysql");
     let pods = pods["items"].as_array().unwrap();
@@ -237,7 +278,7 @@ fn the_headline_names_each_fault_and_what_to_do() {
 
     for _ in 0..3 {
         for (change, is) in [("touch", "false"), ("rm", "true")] {
-            ready(&lab, "mysql-1", change);
+            ready(lab, "mysql-1", change);
             lab.kubectl(&format!("-n mysql wait --for=condition=Ready={is} pod/mysql-1 --timeout=120s"));
         }
     }
@@ -299,6 +340,13 @@ fn nothing_is_said_where_nothing_is_wrong() {
         probe.finished_events(2);
         probe.balanced(3);
     });
+    story.silent("an eviction", |lab, probe| {
+        let eviction =
+            r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"mysql-2","namespace":"mysql"}}"#;
+        lab.cluster().kubectl_reads("create --raw /api/v1/namespaces/mysql/pods/mysql-2/eviction -f -", eviction);
+        lab.settle();
+        probe.balanced(3);
+    });
     story.silent("the API server away", |_, probe| {
         link.cut();
         probe.target_until("the notice", |target| {
@@ -309,4 +357,9 @@ fn nothing_is_said_where_nothing_is_wrong() {
         probe.target_until("the end of the notice", |target| (target["notices"].as_array()?.is_empty()).then_some(()));
         probe.balanced(3);
     });
+    story.probe = lab.run(&kubeconfig, &OPTIONS);
+    let listener = Listener::of(story.probe.address);
+    story.is_well(3);
+    let heard = listener.end();
+    assert!(heard.iter().all(|(status, _)| ["ok", "unknown"].contains(&&**status)), "a restart: {heard:#?}");
 }

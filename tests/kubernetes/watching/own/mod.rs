@@ -2,6 +2,7 @@
 
 mod alerts;
 mod checking;
+mod clients;
 mod discovering;
 mod faults;
 mod first_read;
