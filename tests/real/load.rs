@@ -16,6 +16,8 @@ use crate::{
 struct Counted {
     connections: u64,
     queries: u64,
+    /// Of the status counters.
+    readings: u64,
     /// `COM_QUIT`, session settings and whatever else there might be.
     others: u64,
 }
@@ -31,7 +33,10 @@ impl Counted {
         Self {
             connections: server.logins(),
             queries: count("EVENT_NAME = 'statement/sql/select'"),
-            others: count("EVENT_NAME NOT IN ('statement/sql/select', 'statement/com/Quit')"),
+            readings: count("EVENT_NAME = 'statement/sql/show_status'"),
+            others: count(
+                "EVENT_NAME NOT IN ('statement/sql/select', 'statement/sql/show_status', 'statement/com/Quit')",
+            ),
         }
     }
 
@@ -39,6 +44,7 @@ impl Counted {
         Self {
             connections: self.connections - before.connections,
             queries: self.queries - before.queries,
+            readings: self.readings - before.readings,
             others: self.others - before.others,
         }
     }
@@ -75,7 +81,9 @@ impl State {
             assert!(f64_of(load.connections) <= limit, "{self}, mysql-{ordinal}: {rate} a second, not {most}");
             // A connection may be between login and query.
             assert!(load.queries.abs_diff(load.connections) <= 16, "one query for each connection");
-            assert_eq!(load.others, 0, "nothing but the query and COM_QUIT");
+            let readings = f64_of(load.readings);
+            assert!(readings <= seconds / 10.0 + 2.0, "{readings} readings in {seconds} s, not one in 10 s");
+            assert_eq!(load.others, 0, "nothing but the query, the readings and COM_QUIT");
         }
     }
 }
