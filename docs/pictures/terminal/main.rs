@@ -51,11 +51,11 @@ fn main() {
     let terminal = Pseudo::start(&demo, SIZE);
     let has = |text: &str| terminal.text().contains(text);
 
-    wait_until("the scale-up", ROUND, || has("step 2 of 10"));
+    wait_until("the scale-up", ROUND, || has("step 2 of 12"));
     let film = film(&terminal, || has("scaled from 3 to 4 replicas in"));
     write(Path::new(folder), "terminal-scale.svg", &film);
 
-    wait_until("the alarm", ROUND, || has("Unbalanced: mysql-2"));
+    wait_until("the alarm", ROUND, || has("mysql-2 gets no reads"));
     // The bars and the latest reads follow a moment later.
     std::thread::sleep(Duration::from_secs(2));
     let alarm = terminal.look(picture::still);
