@@ -95,7 +95,7 @@ function shares(target) {
   for (let at = 0; at <= end + 1e-9; at += size) ticks.push([at / end, `${+(at * 100).toFixed(1)}${at + size > end + 1e-9 ? " %" : ""}`]);
   axis($("axis"), ticks);
   each($("shares"), target.replicas, (replica) => replica.replica, (replica) => {
-    const line = row("name", "track-cell", "n strong", "n wide", "n", "n wide", "n wide");
+    const line = row("name", "track-cell", "n strong", "n wide", "n", "n wider", "n wider");
     const [name, track] = line.cells;
     name.append(...named(replica.replica));
     track.append(el("div", { class: "track", "aria-hidden": "true" }, el("i", { class: `fill ${colour(replica.replica)}` }), el("i", { class: "whisker" }), el("i", { class: "expected" }), el("i", { class: "connections" }), el("i", { class: "client-reads" })));
