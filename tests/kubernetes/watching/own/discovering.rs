@@ -71,13 +71,13 @@ fn a_service_is_a_target_while_it_has_the_label() {
     lab.kubectl("-n mysql label service mysql-late readscope.io/probe=true");
     probe.scrape_until("reads of the target that is back", |now| reads(now, FOUND) >= 20);
     // Another selector that finds the same Service.
-    let first_reads = probe.program.logged(&["first read"]);
+    wait_for("the first reads", WITHIN, || (probe.program.logged(&["first read"]) == 9).then_some(()));
     let found = reads(&probe.metrics(), FOUND);
     write(&file, "readscope.io/probe in (true)");
     wait_for("the reload", WITHIN, || (probe.program.logged(&["configuration reloaded"]) == 1).then_some(()));
     assert!(reads(&probe.metrics(), FOUND) >= found, "it goes on counting");
     probe.scrape_until("further reads of the discovered target", |now| reads(now, FOUND) >= found + 50);
-    assert_eq!(probe.program.logged(&["first read"]), first_reads, "{:#?}", probe.program.log());
+    assert_eq!(probe.program.logged(&["first read"]), 9, "{:#?}", probe.program.log());
     lab.kubectl("-n mysql delete service mysql-late");
     let now = probe.scrape_until("the end of its series, with the Service", |now| !now.text().contains(FOUND));
     assert_eq!(now.all_failures(), 0, "{:#?}", probe.program.log());
