@@ -40,11 +40,11 @@ fn a_check_waits_for_a_rollout_and_still_finds_an_endpoint_without_reads() {
     assert!(sentence(&output).starts_with("Missing: mysql-"), "{output:?}");
     drop(frozen);
 
-    // Without waiting, a pod that is not ready is no replica.
+    // Without waiting, a pod that is not ready is missing.
     lab.kubectl("-n mysql exec mysql-1 -- touch /tmp/not-ready");
     lab.kubectl("-n mysql wait --for=condition=Ready=false pod/mysql-1 --timeout=120s");
     let output = check(&lab, &["--no-wait"]);
     lab.kubectl("-n mysql exec mysql-1 -- rm /tmp/not-ready");
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(sentence(&output).contains("2 of 2 replicas answer"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(sentence(&output).starts_with("Degraded: 2 of 3 replicas serve: mysql-1 is not ready"), "{output:?}");
 }
