@@ -47,8 +47,6 @@ pub(crate) struct NameFact {
     pub(crate) name: Arc<str>,
     /// The name of a pod; otherwise of a configured replica.
     pub(crate) is_pod: bool,
-    /// The server was found in the pod.
-    pub(crate) is_certain: bool,
 }
 
 #[derive(Debug)]
@@ -110,15 +108,15 @@ impl ExpectedReplicas {
     }
 
     pub(crate) fn name_of(&self, identity: &Identity) -> Option<NameFact> {
-        let fact = |name: &Arc<str>, is_pod, is_certain| NameFact { name: Arc::clone(name), is_pod, is_certain };
-        let found = self.pod_servers.pod_of(&ServerKey::of(identity)).map(|name| fact(name, true, true));
+        let fact = |name: &Arc<str>, is_pod| NameFact { name: Arc::clone(name), is_pod };
+        let found = self.pod_servers.pod_of(&ServerKey::of(identity)).map(|name| fact(name, true));
         let by_host = || {
             let pods = self.endpoints().filter_map(|endpoint| endpoint.pod.as_ref()).chain(self.others.values());
             // The longest: a name may contain dots.
             let pod = pods.filter(|pod| is_host_of(&identity.host_name, &pod.name)).max_by_key(|pod| pod.name.len())?;
-            Some(fact(&pod.name, true, false))
+            Some(fact(&pod.name, true))
         };
-        let configured = || Some(fact(&self.configured.entry_of(identity)?.name, false, false));
+        let configured = || Some(fact(&self.configured.entry_of(identity)?.name, false));
         found.or_else(by_host).or_else(configured)
     }
 

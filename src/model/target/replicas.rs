@@ -217,7 +217,7 @@ impl Replicas {
 
     /// The name of the server with this identity.
     ///
-    /// A fact about the server gives the name: its pod, or the configuration. Without one, a known server keeps its
+    /// A fact about the server gives the name: its pod, whatever its key was before, or the configuration. Without one, a known server keeps its
     /// name, also after one change of its key. A new server is named by its `server_id`. If the key from before such a
     /// change answers again, there are two servers, and each gets a name.
     fn recognise(&mut self, identity: &Identity, expected_replicas: &ExpectedReplicas, now: Moment) -> Arc<str> {
@@ -236,7 +236,7 @@ impl Replicas {
             let holder = self.by_name.get(&fact.name).and_then(|holder| holder.identity.as_ref());
             let is_another = holder.map(|holder| ServerKey::of(holder)).is_some_and(|before| {
                 let same = fact.is_pod || key.is_on_host_of(&before) || key.succeeds(&before);
-                before != key && (returned && !fact.is_certain || !same)
+                before != key && (returned && !fact.is_pod || !same)
             });
             let name = if is_another { self.second_name(&fact.name, identity) } else { Arc::clone(&fact.name) };
             Named { name, base: fact.name }

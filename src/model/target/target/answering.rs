@@ -464,6 +464,24 @@ fn a_proxy_that_looked_like_a_server_is_recognised_later() {
     story.assert_all_well(&servers, &["server-100", "server-101"]);
 }
 
+/// `SET GLOBAL server_id` with the ID of another server, and back.
+#[test]
+fn a_pod_whose_server_changes_its_id_and_changes_it_back_is_one_replica() {
+    for pod_probes in [false, true] {
+        let mut story = Story::new(&[], Some(pods(&THREE)));
+        let right = servers(&THREE, own_uuid);
+        let wrong = [right[0].clone(), right[1].clone(), Identity { server_id: 101, ..right[2].clone() }];
+        for servers in [&right[..], &wrong, &right] {
+            for (pod, server) in THREE.iter().zip(servers).filter(|_| pod_probes) {
+                story.pod_probes(pod, server, 3);
+            }
+            story.reads(servers, 300);
+        }
+        assert_eq!(story.replicas(), THREE.map(|name| (name.to_owned(), 300)));
+        assert_eq!((story.target.snapshot().verdict.name(), story.said("gave none")), ("balanced", false));
+    }
+}
+
 /// readscope started while the API server or its rights were away, or lost them for a time.
 #[test]
 fn a_server_has_one_name_after_the_endpoints_become_known() {
