@@ -217,9 +217,9 @@ impl Replicas {
 
     /// The name of the server with this identity.
     ///
-    /// A fact about the server gives the name: its pod, whatever its key was before, or the configuration. Without one, a known server keeps its
-    /// name, also after one change of its key. A new server is named by its `server_id`. If the key from before such a
-    /// change answers again, there are two servers, and each gets a name.
+    /// A fact about the server gives the name: its pod, whatever its key was before, or the configuration. Without one, a
+    /// known server keeps its name, also after one change of its key. A new server is named by its `server_id`. If the
+    /// key from before such a change answers again, there are two servers, and each gets a name.
     fn recognise(&mut self, identity: &Identity, expected_replicas: &ExpectedReplicas, now: Moment) -> Arc<str> {
         let key = ServerKey::of(identity);
         let fact = expected_replicas.name_of(identity);
