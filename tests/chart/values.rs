@@ -21,8 +21,8 @@ fn pod<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
 
 #[test]
 fn every_template_passes_the_lint() {
-    let everything = "perNode.enabled=true,kubernetesEvents=true,web.secret=web,podMonitor.enabled=true,\
-                      prometheusRule.enabled=true,dashboard.enabled=true,password.external.enabled=true,\
+    let everything = "perNode.enabled=true,kubernetesEvents=true,highAvailability=true,web.secret=web,\
+                      podMonitor.enabled=true,prometheusRule.enabled=true,dashboard.enabled=true,password.external.enabled=true,\
                       password.external.store.name=vault,password.external.key=mysql,labels.team=db,podLabels.team=db,\
                       podAnnotations.a=b,imagePullSecrets[0].name=pull,priorityClassName=high";
     for values in [ONE.to_owned(), format!("{ONE},{everything}"), format!("targets[0].service=a/b,{everything}")] {
