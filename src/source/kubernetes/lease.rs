@@ -289,7 +289,7 @@ mod tests {
             let (code, body) = match outcome {
                 Ok(lease) => (200, lease),
                 Err(code) => {
-                    let reason = "Any";
+                    let reason = if code == 404 { "NotFound" } else { "Any" };
                     (
                         code,
                         json!({"kind": "Status", "status": "Failure", "message": "no", "reason": reason, "code": code}),
