@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    balancer::route_to,
     service::Service,
     support::{
         api_server::{ApiServer, Mode},
@@ -50,8 +49,6 @@ fn after_a_failover_roles_and_lag_are_those_of_the_new_primary() {
     wait_for_replicas(&probe, "the first primary", |all| is_led_by(all, "mysql-0", &["mysql-1", "mysql-2"]));
 
     service.fleet.member(0).kill();
-    let addresses = service.fleet.addresses();
-    route_to(&addresses[1..]);
     service.fleet.promote(1);
     service.fleet.members()[1].query("INSERT INTO shop.t VALUES (1)");
     // The dead one is the last that said that it is a primary.
@@ -59,7 +56,6 @@ fn after_a_failover_roles_and_lag_are_those_of_the_new_primary() {
         named(all, "mysql-1")["role"] == "primary" && named(all, "mysql-2")["role"] == "replica"
     });
     service.fleet.rejoin(0, 1);
-    route_to(&addresses);
     service.fleet.members()[1].query("INSERT INTO shop.t VALUES (2)");
     let target =
         wait_for_replicas(&probe, "the old one as a replica", |all| is_led_by(all, "mysql-1", &["mysql-0", "mysql-2"]));

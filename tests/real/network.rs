@@ -26,7 +26,7 @@ fn lost_packets_cost_time_and_raise_no_alarm() {
     let service = Service::of(3);
     let rules = format!(
         "table ip loss {{ chain lose {{ type filter hook input priority 0; \
-         tcp dport 3306 numgen random mod 100 < {LOST} drop; }} }}"
+         tcp dport 3306 numgen random mod 100 < {LOST} drop\n}} }}"
     );
     let output = run_with_input(Command::new("nft").args(["-f", "-"]), &rules);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -71,7 +71,7 @@ fn a_long_way_to_all_servers_makes_no_server_slow() {
         delayed(server.address, *relay);
     }
     route_to(&relays);
-    let mut probe = service.call().with(&["--interval", "50ms", "--max-in-flight", "200", "--timeout", "20s"]).run();
+    let mut probe = service.call().with(&["--interval", "50ms", "--max-in-flight", "64", "--timeout", "20s"]).run();
     let now = probe.wait_for("600 reads", |now| now.reads() >= 600);
     assert_eq!((now.all_failures(), now.sum("readscope_imbalance_alarms_total", "")), (0, 0));
     assert_eq!(now.sum("readscope_replica_condition", "kind=\"slow\""), 0, "all are as far away");

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 
 const EXPIRED: &str = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}"#;
 
+/// For a watch from before the last change: this server keeps no history.
+const GONE: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old","reason":"Expired","code":410}}"#;
+
 /// How often a watch looks for a change.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -43,7 +46,8 @@ pub(crate) enum Way {
 }
 
 pub(crate) struct ApiServer {
-    mode: Arc<Mutex<Mode>>,
+    /// With the number of its changes.
+    mode: Arc<Mutex<(u32, Mode)>>,
     folder: TempDir,
 }
 
@@ -51,7 +55,7 @@ impl ApiServer {
     /// It serves until the process ends.
     pub(crate) fn start(mode: Mode) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self { mode: Arc::new(Mutex::new(mode)), folder: tempfile::tempdir().unwrap() };
+        let server = Self { mode: Arc::new(Mutex::new((1, mode))), folder: tempfile::tempdir().unwrap() };
         let user = "{}";
         fs::write(server.kubeconfig(), kubeconfig(&format!("http://{}", listener.local_addr().unwrap()), user))
             .unwrap();
@@ -71,7 +75,8 @@ impl ApiServer {
     }
 
     pub(crate) fn set(&self, mode: Mode) {
-        *self.mode.lock().unwrap() = mode;
+        let mut now = self.mode.lock().unwrap();
+        *now = (now.0 + 1, mode);
     }
 }
 
@@ -83,7 +88,7 @@ pub(crate) fn kubeconfig(server: &str, user: &str) -> String {
     )
 }
 
-fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
+fn serve(mut client: &TcpStream, mode: &Mutex<(u32, Mode)>) -> io::Result<()> {
     let mut requests = BufReader::new(client).lines();
     while let Some(request) = requests.next().transpose()? {
         let mut token = String::new();
@@ -96,7 +101,7 @@ fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
                 sent.clone_into(&mut token);
             }
         }
-        let now = mode.lock().unwrap().clone();
+        let (version, now) = mode.lock().unwrap().clone();
         let way = if let Mode::Oddly(way, _) = &now { Some(*way) } else { None };
         match way {
             Some(Way::Slow(time)) => thread::sleep(time),
@@ -120,7 +125,11 @@ fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
             client.write_all(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
             )?;
-            while *mode.lock().unwrap() == now || way == Some(Way::Silent) {
+            if !query.contains(&format!("resourceVersion={version}")) {
+                write!(client, "{:x}\r\n{GONE}\n\r\n0\r\n\r\n", GONE.len() + 1)?;
+                return Ok(());
+            }
+            while mode.lock().unwrap().0 == version || way == Some(Way::Silent) {
                 thread::sleep(LOOK);
             }
             return Ok(());
@@ -134,7 +143,7 @@ fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
         let number = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.parse::<usize>().ok());
         let (from, limit) = (number("continue=").unwrap_or_default(), number("limit=").unwrap_or(usize::MAX));
         let to = from.saturating_add(limit).min(items.len());
-        let mut metadata = json!({"resourceVersion": "1"});
+        let mut metadata = json!({"resourceVersion": version.to_string()});
         if to < items.len() {
             metadata["continue"] = to.to_string().into();
         }
