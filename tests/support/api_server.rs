@@ -40,7 +40,7 @@ pub(crate) enum Way {
     /// The watches send nothing and never end, whatever comes after.
     Silent,
     /// With this number of other pods.
-    Among(u32),
+    Among(usize),
     /// Only with this token.
     Wants(&'static str),
 }
@@ -135,19 +135,21 @@ fn serve(mut client: &TcpStream, mode: &Mutex<(u32, Mode)>) -> io::Result<()> {
             return Ok(());
         }
         let resource = path.rsplit('/').next().unwrap_or_default();
-        let mut items = objects(resource, ordinals);
-        if let (Some(Way::Among(others)), "pods") = (way, resource) {
-            items.extend((0..others).map(other_pod));
-        }
+        let own = objects(resource, ordinals);
+        let others = if let (Some(Way::Among(others)), "pods") = (way, resource) { others } else { 0 };
+        let total = own.len() + others;
         // In pages, as the client asks for them.
         let number = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.parse::<usize>().ok());
         let (from, limit) = (number("continue=").unwrap_or_default(), number("limit=").unwrap_or(usize::MAX));
-        let to = from.saturating_add(limit).min(items.len());
+        let to = from.saturating_add(limit).min(total);
         let mut metadata = json!({"resourceVersion": version.to_string()});
-        if to < items.len() {
+        if to < total {
             metadata["continue"] = to.to_string().into();
         }
-        let body = json!({"metadata": metadata, "items": items[from..to]}).to_string();
+        let (known, beyond) = (|at: usize| at.min(own.len()), |at: usize| at.saturating_sub(own.len()));
+        let mut items = own[known(from)..known(to)].to_vec();
+        items.extend((beyond(from)..beyond(to)).map(other_pod));
+        let body = json!({"metadata": metadata, "items": items}).to_string();
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
         write!(client, "{head}: {}\r\n\r\n{body}", body.len())?;
     }
@@ -155,7 +157,7 @@ fn serve(mut client: &TcpStream, mode: &Mutex<(u32, Mode)>) -> io::Result<()> {
 }
 
 /// A pod of something else, of the size that pods have.
-fn other_pod(number: u32) -> Value {
+fn other_pod(number: usize) -> Value {
     let name = format!("batch-{number}");
     let metadata = json!({
         "name": name, "namespace": "mysql", "uid": name, "resourceVersion": "1", "annotations": {"note": "x".repeat(4000)},

@@ -1,7 +1,5 @@
 //! Files, texts and URLs with random changes: each is accepted or refused with a sentence, and nothing panics.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::{fmt, fs, path::Path, str::FromStr};
 
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -137,7 +135,7 @@ proptest! {
 
     #[test]
     fn a_configuration_is_accepted_or_refused_and_what_is_shown_is_accepted(edits in edits()) {
-        let usual = include_str!("fixtures/configuration.yaml").replace("tls: {mode: verify-identity, ca_file: tls/authority.pem, cert_file: tls/client.pem, key_file: tls/client.key}", "tls: {mode: disabled}");
+        let usual = include_str!("../fixtures/configuration.yaml").replace("tls: {mode: verify-identity, ca_file: tls/authority.pem, cert_file: tls/client.pem, key_file: tls/client.key}", "tls: {mode: disabled}");
         let (_folder, path) = written(&edited(&usual, &edits));
         match Configuration::load(&path, Settings::default()) {
             Err(error) => assert_said(&error, &path)?,
