@@ -159,7 +159,7 @@ fn the_documented_values_are_valid() {
     std::fs::write(&path, values).unwrap();
     let text = run(template(CHART, &[]).arg("--values").arg(path));
     let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-    assert_eq!(names(&objects, "Role"), ["mysql/readscope", "team-a/readscope"]);
+    assert_eq!(names(&objects, "Role"), ["mysql/readscope", "team-a/readscope", "readscope/readscope-lease"]);
     assert_eq!(names(&objects, "DaemonSet"), ["readscope/readscope-node"]);
     let rules = named(&objects, "PrometheusRule", "readscope").to_string();
     assert!(rules.contains("> 0.1") && !rules.contains("ReadscopePVCPending\""), "{rules}");

@@ -25,17 +25,21 @@ const DELAY: Duration = Duration::from_millis(200);
 fn lost_packets_cost_time_and_raise_no_alarm() {
     let service = Service::of(3);
     let rules = format!(
-        "table ip loss {{ chain lose {{ type filter hook input priority 0; \
-         tcp dport 3306 numgen random mod 100 < {LOST} drop\n}} }}"
+        "table ip loss {{
+            chain lose {{
+                type filter hook input priority 0;
+                tcp dport 3306 numgen random mod 100 < {LOST} drop
+            }}
+        }}"
     );
     let output = run_with_input(Command::new("nft").args(["-f", "-"]), &rules);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut probe = service.call().with(&["--interval", "20ms", "--max-in-flight", "64"]).run();
+    let mut probe = service.call().with(&["--interval", "20ms", "--max-in-flight", "32"]).run();
     let now = probe.wait_for("1000 reads", |now| now.reads() >= 1000);
     assert_eq!(now.sum("readscope_imbalance_alarms_total", ""), 0);
     assert_eq!(now.sum("readscope_anomalies_total", ""), 0);
     assert_eq!(now.all_failures(), now.failures("timeout"), "a lost packet is no other failure: {}", now.text());
-    assert_share(now.failures("timeout"), now.reads() + now.failures("timeout"), 0.0, "failures");
+    assert!(20 * now.failures("timeout") < now.reads(), "{} of {}", now.failures("timeout"), now.reads());
     for server in service.fleet.members() {
         assert_share(now.reads_of(&server.replica()), now.reads(), 1.0 / 3.0, &server.name);
     }
@@ -71,7 +75,7 @@ fn a_long_way_to_all_servers_makes_no_server_slow() {
         delayed(server.address, *relay);
     }
     route_to(&relays);
-    let mut probe = service.call().with(&["--interval", "50ms", "--max-in-flight", "64", "--timeout", "20s"]).run();
+    let mut probe = service.call().with(&["--interval", "50ms", "--max-in-flight", "32", "--timeout", "20s"]).run();
     let now = probe.wait_for("600 reads", |now| now.reads() >= 600);
     assert_eq!((now.all_failures(), now.sum("readscope_imbalance_alarms_total", "")), (0, 0));
     assert_eq!(now.sum("readscope_replica_condition", "kind=\"slow\""), 0, "all are as far away");
