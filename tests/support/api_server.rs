@@ -24,6 +24,8 @@ pub(crate) enum Mode {
     Refuses(&'static str, &'static str),
     /// Cuts every connection without an answer.
     HangsUp,
+    /// Leaves every connection open and answers nothing.
+    Freezes,
 }
 
 pub(crate) struct ApiServer {
@@ -75,14 +77,14 @@ fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
                 break;
             }
         }
-        let now = mode.lock().unwrap().clone();
+        let now = thawed(mode);
         let ordinals = match &now {
             Mode::Serves(ordinals) => ordinals,
             Mode::Refuses(head, body) => {
                 write!(client, "HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
                 continue;
             }
-            Mode::HangsUp => return Ok(()),
+            Mode::HangsUp | Mode::Freezes => return Ok(()),
         };
         let target = request.split(' ').nth(1).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -90,7 +92,7 @@ fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
             client.write_all(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
             )?;
-            while *mode.lock().unwrap() == now {
+            while thawed(mode) == now {
                 thread::sleep(LOOK);
             }
             return Ok(());
@@ -101,6 +103,17 @@ fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
         write!(client, "{head}: {}\r\n\r\n{body}", body.len())?;
     }
     Ok(())
+}
+
+/// Waits until the server does not freeze.
+fn thawed(mode: &Mutex<Mode>) -> Mode {
+    loop {
+        let now = mode.lock().unwrap().clone();
+        if now != Mode::Freezes {
+            return now;
+        }
+        thread::sleep(LOOK);
+    }
 }
 
 /// Of the pod with this ordinal: that of the real server with this ordinal, where there is one.

@@ -347,16 +347,20 @@ fn nothing_is_said_where_nothing_is_wrong() {
         lab.settle();
         probe.balanced(3);
     });
-    story.silent("the API server away", |_, probe| {
-        link.cut();
-        probe.target_until("the notice", |target| {
-            let text = target["notices"].to_string();
-            text.contains("Connection").then_some(())
+    let (cut, freeze): (fn(&Link), fn(&Link)) = (Link::cut, Link::freeze);
+    for (outage, begin, said) in [
+        ("an API server that is away", cut, "Connection"),
+        ("an API server that freezes", freeze, "no response within 10 s"),
+    ] {
+        story.silent(outage, |_, probe| {
+            begin(&link);
+            probe.target_until("the notice", |target| target["notices"].to_string().contains(said).then_some(()));
+            link.restore();
+            probe
+                .target_until("the end of the notice", |target| target["notices"].as_array()?.is_empty().then_some(()));
+            probe.balanced(3);
         });
-        link.restore();
-        probe.target_until("the end of the notice", |target| (target["notices"].as_array()?.is_empty()).then_some(()));
-        probe.balanced(3);
-    });
+    }
     story.probe = lab.run(&kubeconfig, &OPTIONS);
     let listener = Listener::of(story.probe.address);
     story.is_well(3);
