@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Facts, Health, Scene};
 use crate::model::{
-    base::Moment,
+    base::{HumanDuration, Moment},
     cluster::{EndpointRouting, Member, PodState, PvcReason, Step},
     freshness::{Lag, PodFailing},
     probe::FailureReason,
@@ -180,6 +180,34 @@ fn a_pod_that_should_serve_and_is_not_ready_is_missing_with_its_reason() {
         story.passes(1.0);
         assert_eq!((story.said(), story.health.wanted_and_serving()), (vec![], (3, 3)));
     }
+}
+
+/// The states alternate as the container crashes and runs, and as the scheduler and the provisioner complain.
+#[test]
+fn trouble_lasts_since_its_beginning_whatever_its_text() {
+    let crashes = || PodState::Waiting("CrashLoopBackOff; last exit: Error, code 1".into());
+    let unready = || PodState::NotReady(UNREADY.into());
+    let pending = || PodState::Unscheduled(CORDONED.into());
+    let pvc = || PodState::WithoutVolume { pvc: "data-mysql-0".into(), reason: None, lost: false };
+    for (is, states) in [("not ready", [crashes(), unready()]), ("Pending", [pending(), pvc()])] {
+        let mut story = Story::new();
+        for times in 1..=20 {
+            story.is(0, states[times % 2].clone()).passes(7.0);
+            let sentence = format!("mysql-0 is {is} since {}", HumanDuration(Duration::from_secs(7 * times as u64)));
+            assert!(story.said()[0].starts_with(&sentence), "{:?}", story.said());
+            assert_eq!(story.unplanned()[0].since, Moment::at(1030.0).wall);
+        }
+        // The next trouble of the replica has a beginning of its own.
+        story.serves(0);
+        story.passes(1.0);
+        story.is(0, states[0].clone()).passes(9.0);
+        assert!(story.said()[0].starts_with(&format!("mysql-0 is {is} since 9 s")), "{:?}", story.said());
+    }
+    // Of a pod that is not ready after it was Pending, that its replica does not serve.
+    let mut story = Story::new();
+    story.is(0, pending()).passes(60.0);
+    story.is(0, crashes()).passes(10.0);
+    assert!(story.said()[0].starts_with("mysql-0 is not ready since 1 min 10 s (Crash"), "{:?}", story.said());
 }
 
 #[test]
