@@ -107,7 +107,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) endpoints_known: bool,
     pub(crate) max_lag: Duration,
     /// Reason and time of the latest failures of probes through the Service.
-    pub(crate) failures: &'a [(FailureReason, Timestamp)],
+    pub(crate) failures: &'a [(FailureReason, Moment)],
 }
 
 /// A beginning, which may precede the first look by `before`.
@@ -369,7 +369,7 @@ fn cannot_serve(facts: &Facts<'_>, scene: &Scene<'_>, now: Moment) -> Option<Rep
     let failing = facts.pod_probe.filter(|_| facts.expected)?.err()?;
     let read = facts.last_read.is_some_and(|read| read > failing.since);
     let alone = scene.facts.iter().filter(|facts| fails(facts)).count() == 1;
-    let same = |(reason, time): &(FailureReason, Timestamp)| *reason == failing.reason && *time >= failing.since.wall;
+    let same = |(reason, time): &(FailureReason, Moment)| *reason == failing.reason && *time >= failing.since;
     let its = alone && scene.failures.iter().any(same);
     // Without one that answers, readscope may reach no pod at its own address.
     if read || !its && now.since(failing.since) < FAILING_FOR || !scene.facts.iter().any(answers) {

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Facts, Health, Scene};
@@ -29,7 +28,7 @@ struct Replica {
 struct Story {
     health: Health,
     replicas: Vec<Replica>,
-    failures: Vec<(FailureReason, Timestamp)>,
+    failures: Vec<(FailureReason, Moment)>,
     second: f64,
 }
 
@@ -311,13 +310,13 @@ fn a_ready_replica_whose_pod_probes_fail_cannot_serve() {
         "mysql-2 is ready and does not serve reads at its own address since 40 s (timeout: no greeting within 3 s)";
     assert_eq!(story.said(), [format!("{sentence}; check that mysqld runs")]);
     assert_eq!(story.health.wanted_and_serving(), (3, 2));
-    story.failures.push((FailureReason::Timeout, Moment::at(1050.0).wall));
+    story.failures.push((FailureReason::Timeout, Moment::at(1050.0)));
     story.look();
     let sentence = format!("{sentence}, and the failed probes through the Service are its; check that mysqld runs");
     assert_eq!(story.said(), [sentence]);
     let mut at_once = Story::new();
     at_once.fails(2);
-    at_once.failures.push((FailureReason::Timeout, Moment::at(at_once.second).wall));
+    at_once.failures.push((FailureReason::Timeout, Moment::at(at_once.second)));
     at_once.passes(1.0);
     assert_eq!(at_once.said().len(), 1, "it coincides");
     // Of two, none is blamed for the failures.
