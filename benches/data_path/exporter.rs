@@ -62,8 +62,18 @@ impl Exporter {
     pub(crate) fn start(program: &Path, server: &Server, port: u16, interval: &str) -> Self {
         let mut command = call(program, server, port);
         command.args(["--interval", interval, "--max-in-flight", "64"]).stderr(Stdio::null());
-        let process = Mortal::spawn(&mut command);
-        let exporter = Self { process, http: (Ipv4Addr::LOCALHOST, port).into() };
+        Self::listening(&mut command, (Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// Starts it with ten probes a second, and a reading of the status counters after each interval.
+    pub(crate) fn with_readings(program: &Path, server: &Server, port: u16, interval: &str) -> Self {
+        let mut command = call(program, server, port);
+        command.args(["--interval", "100ms", "--clients-interval", interval]).stderr(Stdio::null());
+        Self::listening(&mut command, (Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    fn listening(command: &mut Command, http: SocketAddr) -> Self {
+        let exporter = Self { process: Mortal::spawn(command), http };
         wait_for("readscope to listen", Duration::from_secs(10), || TcpStream::connect(exporter.http).ok());
         exporter
     }
@@ -98,6 +108,16 @@ impl Exporter {
         let (_, after_name) = stat.rsplit_once(") ").expect("the name is in brackets");
         let ticks = after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("it is a number"));
         ticks.sum::<f64>() / TICKS
+    }
+
+    /// The same to the nanosecond, without threads that have ended.
+    pub(crate) fn running(&self) -> f64 {
+        let threads = fs::read_dir(self.proc("task")).expect("it runs").flatten();
+        let nanoseconds = threads.filter_map(|thread| {
+            let schedstat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            schedstat.split(' ').next()?.parse::<f64>().ok()
+        });
+        nanoseconds.sum::<f64>() / 1e9
     }
 
     fn proc(&self, file: &str) -> PathBuf {

@@ -25,6 +25,7 @@ mod clients;
 mod cpu;
 mod exporter;
 mod raw_client;
+mod readings;
 mod scrape;
 mod servers;
 mod table;
@@ -49,6 +50,8 @@ fn main() -> io::Result<()> {
     rows.extend(start(&server)?);
     rows.extend(running(&server)?);
     rows.extend(scraping(&server)?);
+    progress("readings of the status counters")?;
+    rows.extend([readings::of_readscope(&server), readings::of_the_server(&server)]);
     rows.extend(binaries()?);
     io::stdout().write_all(table::table(&rows).as_bytes())
 }

@@ -32,7 +32,7 @@ impl Server {
         run(&mut Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/data_path/tools")));
         let namespace = Namespace::enter();
         std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", PORTS).expect("root may set its namespace's ports");
-        let fleet = Fleet::start(1, &["max-connections=1000", "performance-schema=OFF"]);
+        let fleet = Fleet::start(1, &["max-connections=2500", "performance-schema=OFF"]);
         Self { fleet, _namespace: namespace }
     }
 

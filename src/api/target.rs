@@ -320,7 +320,7 @@ impl<'a> Read<'a> {
 impl<'a> Failure<'a> {
     fn of(failure: &'a FailureSeen) -> Self {
         Self {
-            time: Time(failure.time),
+            time: Time(failure.time.wall),
             reason: failure.reason.name().into(),
             error: failure.text.as_str().into(),
             advice: failure.advice.into(),

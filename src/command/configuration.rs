@@ -18,7 +18,7 @@ use crate::{
     cli::RunArgs,
     config::{Configuration, Entry, FileStamp, Reloaded, Selector, Target},
     model::{Event, cluster::ObjectName},
-    source::kubernetes::{Found, discover},
+    source::kubernetes::Found,
     view::web::Reload,
 };
 
@@ -191,7 +191,7 @@ impl Reloader {
     }
 
     fn discover(&mut self) {
-        let Some(client) = self.targets.client() else { return };
+        let Some(watcher) = self.targets.watcher() else { return };
         let places = self.configuration.value().discoveries().flat_map(|discovery| {
             discovery.places().map(|namespace| (discovery.search.selector.clone(), namespace)).collect::<Vec<_>>()
         });
@@ -201,10 +201,9 @@ impl Reloader {
         self.discoveries.retain(|place, _| places.contains(place));
         for (place, services) in new {
             let (selector, namespace) = place.clone();
-            let (client, found, events) =
-                (client.clone(), self.found_sender.clone(), self.targets.state().events.clone());
+            let (found, events) = (self.found_sender.clone(), self.targets.state().events.clone());
             let stop = self.targets.supervisor().spawn(format!("discovering {selector}"), |stop| {
-                discover(client, namespace, selector, found, events, stop).map(Ok)
+                watcher.discover(namespace, selector, found, events, stop).map(Ok)
             });
             self.discoveries.insert(place, Discovered { services, _stop: stop.drop_guard() });
         }

@@ -92,9 +92,9 @@ impl Targets {
         &self.supervisor
     }
 
-    pub(super) fn client(&self) -> Option<&kube::Client> {
+    pub(super) fn watcher(&self) -> Option<&Watcher> {
         match &self.cluster {
-            Some(Cluster::Kubernetes { watcher, .. }) => Some(watcher.client()),
+            Some(Cluster::Kubernetes { watcher, .. }) => Some(watcher),
             _ => None,
         }
     }

@@ -40,7 +40,7 @@ test("hostile text from servers is shown as harmless, limited text", async () =>
   await waitFor("failures", async () => /auth/.test(await text(page, "#failures")));
   const found = await page.evaluate(() => ({
     harmed: globalThis.harmed,
-    foreign: document.querySelectorAll("main img, main script, main iframe, main a:not([href^='#/'])").length,
+    foreign: document.querySelectorAll("main img, main script, main iframe, main a:not([href^='#/'], [href^='https://github.com/readscope/readscope/blob/main/docs/'])").length,
     longest: Math.max(...[...document.querySelectorAll("main *")].filter((node) => !node.children.length).map((node) => node.textContent.length)),
     longestAttribute: Math.max(...[...document.querySelectorAll("main *")].flatMap((node) => [...node.attributes].map((attribute) => attribute.value.length))),
     unseen: /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(document.querySelector("main").textContent),

@@ -32,6 +32,14 @@ try {
   await take("page-light", light);
   await light.locator("#scale").scrollIntoViewIfNeeded();
   await take("scale", light, { clip: await light.locator("#scale").boundingBox() });
+  const uneven = ({ verdict, clients }) => verdict === "balanced" && clients?.state === "uneven";
+  await waitFor("uneven clients", async () => uneven(await demo.target()), LONG);
+  // Wide enough for the columns of the clients.
+  await light.setViewportSize({ width: 1640, height: 860 });
+  await light.evaluate(() => scrollTo(0, 0));
+  await waitFor("the step", async () => /pools keep/.test(await text(light, "#caption")), LONG);
+  const shares = await light.locator(".shares").boundingBox();
+  await take("clients", light, { clip: { x: 0, y: 0, width: 1640, height: shares.y + shares.height + 16 } });
   await waitFor("the alarm", async () => (await demo.target()).verdict === "unbalanced", LONG);
   await take("page-dark", dark);
   await take("page-phone", phone);

@@ -1,7 +1,7 @@
-//! A connection from one program to the API server that a test can cut. Other clients are not affected.
+//! A connection from one program to the API server that a test can cut or freeze. Other clients are not affected.
 
 use std::{
-    io,
+    io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{
@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use crate::lab::Lab;
@@ -22,6 +23,7 @@ pub(crate) struct Link {
 #[derive(Default)]
 struct State {
     cut: AtomicBool,
+    frozen: AtomicBool,
     over: AtomicBool,
     connections: Mutex<Vec<TcpStream>>,
 }
@@ -41,8 +43,8 @@ impl Link {
                 }
                 let server = (!state.cut.load(Ordering::Relaxed)).then(|| TcpStream::connect(API_SERVER));
                 if let Some(Ok(server)) = server {
-                    pass(&client, &server);
-                    pass(&server, &client);
+                    pass(&client, &server, &state);
+                    pass(&server, &client, &state);
                     state.connections.lock().unwrap().push(client);
                 }
             }
@@ -70,8 +72,14 @@ impl Link {
         }
     }
 
+    /// Connections stay open and are accepted, but nothing passes.
+    pub(crate) fn freeze(&self) {
+        self.state.frozen.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn restore(&self) {
         self.state.cut.store(false, Ordering::Relaxed);
+        self.state.frozen.store(false, Ordering::Relaxed);
     }
 }
 
@@ -79,15 +87,24 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.state.over.store(true, Ordering::Relaxed);
         self.cut();
+        self.restore();
         // Wakes the thread that waits for a connection.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-fn pass(from: &TcpStream, to: &TcpStream) {
-    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+fn pass(from: &TcpStream, to: &TcpStream, state: &Arc<State>) {
+    let (mut from, mut to, state) = (from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(state));
     thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut to);
+        let mut data = vec![0; 16 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut data) {
+            while state.frozen.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(20));
+            }
+            if to.write_all(&data[..length]).is_err() {
+                break;
+            }
+        }
         let _ = to.shutdown(Shutdown::Both);
         let _ = from.shutdown(Shutdown::Both);
     });

@@ -63,6 +63,26 @@ fn logged_seconds_of_today(line: &str) -> f64 {
     time.split(':').fold(0.0, |seconds, part| seconds * 60.0 + part.parse::<f64>().unwrap())
 }
 
+/// Five probes a second.
+#[test]
+fn an_outage_of_ten_seconds_is_over_in_the_verdict_thirty_seconds_later() {
+    let service = Service::of(3);
+    let mut exporter = service.call().with(&["--interval", "200ms"]).with(&EXPECTED).run();
+    wait_for_verdict(&mut exporter, "balanced");
+    route_to(&[]);
+    let refused = |exporter: &Exporter| exporter.target()["failures"].as_u64().unwrap();
+    wait_until("the probes of ten seconds to fail", Duration::from_secs(600), || refused(&exporter) >= 50);
+    assert_eq!(exporter.target()["status"], "down");
+    let addresses = service.fleet.addresses();
+    route_to(&addresses);
+    let before = answers(&exporter.target());
+    let target = wait_for_verdict(&mut exporter, "balanced");
+    // Several may be taken while the test looks.
+    assert!(answers(&target) - before <= 150, "{target}");
+    assert_eq!((&target["status"], &target["recent_failures"]), (&"ok".into(), &0.into()), "{target}");
+    assert!(target["headline"].as_str().unwrap().starts_with("Balanced: 3 of 3 replicas answer"), "{target}");
+}
+
 #[test]
 fn a_server_without_reads_is_reported_within_the_promised_delay() {
     let (service, mut exporter) = observed();

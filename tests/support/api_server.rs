@@ -29,6 +29,8 @@ pub(crate) enum Mode {
     Refuses(&'static str, &'static str),
     /// Cuts every connection without an answer.
     HangsUp,
+    /// Leaves every connection open and answers nothing.
+    Freezes,
     /// As `Serves`, in this way.
     Oddly(Way, Vec<u32>),
 }
@@ -101,7 +103,7 @@ fn serve(mut client: &TcpStream, mode: &Mutex<(u32, Mode)>) -> io::Result<()> {
                 sent.clone_into(&mut token);
             }
         }
-        let (version, now) = mode.lock().unwrap().clone();
+        let (version, now) = thawed(mode);
         let way = if let Mode::Oddly(way, _) = &now { Some(*way) } else { None };
         match way {
             Some(Way::Slow(time)) => thread::sleep(time),
@@ -117,7 +119,7 @@ fn serve(mut client: &TcpStream, mode: &Mutex<(u32, Mode)>) -> io::Result<()> {
                 write!(client, "HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
                 continue;
             }
-            Mode::HangsUp => return Ok(()),
+            Mode::HangsUp | Mode::Freezes => return Ok(()),
         };
         let target = request.split(' ').nth(1).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -129,7 +131,7 @@ fn serve(mut client: &TcpStream, mode: &Mutex<(u32, Mode)>) -> io::Result<()> {
                 write!(client, "{:x}\r\n{GONE}\n\r\n0\r\n\r\n", GONE.len() + 1)?;
                 return Ok(());
             }
-            while mode.lock().unwrap().0 == version || way == Some(Way::Silent) {
+            while thawed(mode).0 == version || way == Some(Way::Silent) {
                 thread::sleep(LOOK);
             }
             return Ok(());
@@ -163,6 +165,17 @@ fn other_pod(number: usize) -> Value {
         "name": name, "namespace": "mysql", "uid": name, "resourceVersion": "1", "annotations": {"note": "x".repeat(4000)},
     });
     json!({"metadata": metadata, "spec": {"containers": []}, "status": {"podIP": "10.0.0.9"}})
+}
+
+/// Waits until the server does not freeze.
+fn thawed(mode: &Mutex<(u32, Mode)>) -> (u32, Mode) {
+    loop {
+        let now = mode.lock().unwrap().clone();
+        if now.1 != Mode::Freezes {
+            return now;
+        }
+        thread::sleep(LOOK);
+    }
 }
 
 /// Of the pod with this ordinal: that of the real server with this ordinal, where there is one.

@@ -1,5 +1,5 @@
 //! Pictures of the terminal while the demo plays, made of what a pseudo-terminal has on its screen: the alarm, and the
-//! scale event as a film. `docs/pictures/make` calls it with the program and the folder for the pictures.
+//! scale event as a film, and clients that do not use the new replica. `docs/pictures/make` calls it with the program and the folder for the pictures.
 
 #![allow(clippy::unwrap_used, reason = "a picture that cannot be made is no picture")]
 
@@ -28,6 +28,9 @@ use waiting::wait_until;
 
 const SIZE: (u16, u16) = (100, 28);
 
+/// Shows the shares of the clients, too.
+const WIDE: (u16, u16) = (120, 28);
+
 /// A round of the demo takes less.
 const ROUND: Duration = Duration::from_secs(240);
 
@@ -48,12 +51,16 @@ fn main() {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RUST_") || name.starts_with("READSCOPE_")) {
         demo.env_remove(name);
     }
-    let terminal = Pseudo::start(&demo, SIZE);
+    let (terminal, wide) = (Pseudo::start(&demo, SIZE), Pseudo::start(&demo, WIDE));
     let has = |text: &str| terminal.text().contains(text);
 
     wait_until("the scale-up", ROUND, || has("step 2 of 12"));
     let film = film(&terminal, || has("scaled from 3 to 4 replicas in"));
     write(Path::new(folder), "terminal-scale.svg", &film);
+
+    wait_until("uneven clients", ROUND, || wide.text().contains("mysql-3 holds 0 of"));
+    write(Path::new(folder), "terminal-clients.svg", &wide.look(picture::still));
+    drop(wide);
 
     wait_until("the alarm", ROUND, || has("mysql-2 gets no reads"));
     // The bars and the latest reads follow a moment later.

@@ -381,4 +381,51 @@ proptest! {
             prop_assert_eq!(state.with_new_plans(now), [], "after {:?}", input);
         }
     }
+
+    /// The clock of the wall jumps by up to an hour; the other one does not.
+    #[test]
+    fn a_clock_that_jumps_changes_no_conclusion(
+        steps in proptest::collection::vec((0..3_u32, 0..4_u32, any::<bool>(), 1..40_u32, -3600..3600_i64), 1..40),
+    ) {
+        let ((mut steady, mut jumping), mut second, mut sequence) = ((State::default(), State::default()), 1.0, 0);
+        for state in [&mut steady, &mut jumping] {
+            for input in beginning() {
+                let event = input.event(state, 0, Moment::START);
+                state.apply(event, Moment::START);
+            }
+        }
+        for (target, ordinal, answered, seconds, offset) in steps {
+            let now = Moment::at(second);
+            let jumped = Moment { wall: now.wall + jiff::SignedDuration::from_secs(offset), ..now };
+            for (state, now) in [(&mut steady, now), (&mut jumping, jumped)] {
+                for target in 0..3 {
+                    let answered = answered || ordinal == 3;
+                    let input = Input::Probed { target, ordinal: ordinal % 3, answered };
+                    let event = input.event(state, sequence, now);
+                    state.apply(event, now);
+                }
+                let event = Input::PodProbed { target, ordinal: ordinal % 3, answered }.event(state, 0, now);
+                state.apply(event, now);
+                for _ in 0..10 {
+                    state.apply(Event::Tick, now);
+                }
+            }
+            prop_assert_eq!(concluded(&steady, now), concluded(&jumping, jumped));
+            sequence += 1;
+            second += f64::from(seconds) / 4.0;
+        }
+    }
+}
+
+/// What is said about the targets and their replicas.
+fn concluded(state: &State, now: Moment) -> Vec<String> {
+    let targets = state.fresh(now).targets;
+    let said = targets.iter().map(|target| {
+        let conditions = target.replicas.iter().flat_map(|replica| &replica.conditions);
+        let conditions: Vec<_> = conditions.map(ToString::to_string).collect();
+        let notices: Vec<_> = target.notices.iter().map(ToString::to_string).collect();
+        let evidence = target.evidence_seconds;
+        format!("{:?} {} {} {evidence} {notices:?} {conditions:?}", target.status, target.headline, target.verdict)
+    });
+    said.collect()
 }

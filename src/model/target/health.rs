@@ -8,7 +8,6 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, VecDeque, btree_map::Entry},
-    mem::{Discriminant, discriminant},
     sync::Arc,
     time::Duration,
 };
@@ -94,7 +93,8 @@ struct Followed {
     turns: VecDeque<Moment>,
     flapping: Option<Moment>,
     absent: Option<Since>,
-    state: Option<(Discriminant<PodState>, Since)>,
+    /// What is said about its pod, and since when.
+    state: Option<(&'static str, Since)>,
     returned: Option<Moment>,
     lagging: Option<Moment>,
 }
@@ -107,7 +107,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) endpoints_known: bool,
     pub(crate) max_lag: Duration,
     /// Reason and time of the latest failures of probes through the Service.
-    pub(crate) failures: &'a [(FailureReason, Timestamp)],
+    pub(crate) failures: &'a [(FailureReason, Moment)],
 }
 
 /// A beginning, which may precede the first look by `before`.
@@ -205,12 +205,12 @@ impl Followed {
         let before = member.since.filter(|_| is_new).and_then(|since| now.wall.duration_since(since).try_into().ok());
         let since = Since { seen: now, before: before.unwrap_or_default() };
         let absent = *self.absent.get_or_insert(since);
-        let kind = discriminant(&member.state);
-        let (_, state) = *match &mut self.state {
-            Some(known) if known.0 == kind => known,
-            other => other.insert((kind, since)),
-        };
-        Some(absent_as(member, absent, state.lasted(now), facts.pod_probe.and_then(Result::err)))
+        let is = said(&member.state);
+        let state = self.state.filter(|(before, _)| *before == is).unwrap_or((is, since));
+        self.state = Some(state);
+        // A container that crashes again and again has not been ready since the first crash.
+        let lasted = if is == NOT_READY { absent } else { state.1 }.lasted(now);
+        Some(absent_as(member, absent, lasted, facts.pod_probe.and_then(Result::err)))
     }
 
     /// Readiness or membership changed often.
@@ -276,6 +276,19 @@ impl Followed {
     }
 }
 
+const NOT_READY: &str = "is not ready";
+
+/// The same for states that change without a change of the trouble.
+fn said(state: &PodState) -> &'static str {
+    match state {
+        PodState::Absent | PodState::Ready => "has no pod",
+        PodState::Terminating => "is terminating",
+        PodState::Unscheduled(_) | PodState::WithoutVolume { .. } => "is Pending",
+        PodState::Waiting(_) | PodState::NotReady(_) => NOT_READY,
+        PodState::Starting => "is starting",
+    }
+}
+
 /// The pod should serve and is not ready for the time `lasted`.
 fn absent_as(member: &Member, since: Since, lasted: Duration, failing: Option<&PodFailing>) -> ReplicaCondition {
     let usual = match (&member.state, member.step) {
@@ -290,52 +303,46 @@ fn absent_as(member: &Member, since: Since, lasted: Duration, failing: Option<&P
         _ => Duration::ZERO,
     };
     let planned = lasted < usual;
-    let (name, lasted) = (&member.name, HumanDuration(lasted));
     let in_brackets = |text: &str| if text.is_empty() { String::new() } else { format!(" ({text})") };
-    let (what, advice) = match &member.state {
+    let (why, advice) = match &member.state {
         PodState::Absent | PodState::Ready => (
-            format!("{name} has no pod since {lasted}"),
+            String::new(),
             "check the Events of its StatefulSet: a lower ordinal may not be ready, or a quota is used up",
         ),
-        PodState::Terminating => (
-            format!("{name} is terminating since {lasted}"),
-            "check its node, its finalizers, and how long mysqld takes to shut down",
-        ),
+        PodState::Terminating => {
+            (String::new(), "check its node, its finalizers, and how long mysqld takes to shut down")
+        }
         PodState::Unscheduled(text) => (
-            format!("{name} is Pending since {lasted}{}", in_brackets(text)),
+            in_brackets(text),
             "uncordon or add a node, or change the requests, affinity or volume that no node satisfies",
         ),
         PodState::WithoutVolume { pvc, lost: true, .. } => (
-            format!("{name} is Pending since {lasted}: the volume of its PVC {pvc} is lost"),
+            format!(": the volume of its PVC {pvc} is lost"),
             "restore the volume, or delete the PVC and the pod to clone the data again",
         ),
         PodState::WithoutVolume { pvc, reason, .. } => {
             let text = reason.as_ref().map(ToString::to_string).unwrap_or_default();
             let advice = reason.as_ref().map_or("check the Events of the PVC", PvcReason::advice);
-            (format!("{name} is Pending since {lasted}: its PVC {pvc} is not bound{}", in_brackets(&text)), advice)
+            (format!(": its PVC {pvc} is not bound{}", in_brackets(&text)), advice)
         }
         PodState::Waiting(text) => (
-            format!("{name} is not ready since {lasted} ({text})"),
+            in_brackets(text),
             "check the Events of the pod, and the log of its last container (kubectl logs --previous)",
         ),
-        PodState::Starting => {
-            (format!("{name} is starting since {lasted}"), "check its log, and the Events of the pod")
-        }
+        PodState::Starting => (String::new(), "check its log, and the Events of the pod"),
         PodState::NotReady(text) => {
             let failing = failing.map(|failing| format!("pod probe: {}: {}", failing.reason, failing.text));
             let text: Vec<_> = [text.to_string()].into_iter().chain(failing).filter(|text| !text.is_empty()).collect();
-            (
-                format!("{name} is not ready since {lasted}{}", in_brackets(&text.join("; "))),
-                "check its log, and its readiness probe (kubectl describe pod)",
-            )
+            (in_brackets(&text.join("; ")), "check its log, and its readiness probe (kubectl describe pod)")
         }
     };
     let step = member.step.filter(|_| planned).map(|step| format!(" ({step})"));
+    let (name, is, lasted) = (&member.name, said(&member.state), HumanDuration(lasted));
     ReplicaCondition {
         replica: Arc::clone(name),
         kind: ConditionKind::Missing,
         since: since.wall(),
-        what: what + &step.unwrap_or_default(),
+        what: format!("{name} {is} since {lasted}{why}{}", step.unwrap_or_default()),
         advice: if planned { "" } else { advice },
         planned,
     }
@@ -362,7 +369,7 @@ fn cannot_serve(facts: &Facts<'_>, scene: &Scene<'_>, now: Moment) -> Option<Rep
     let failing = facts.pod_probe.filter(|_| facts.expected)?.err()?;
     let read = facts.last_read.is_some_and(|read| read > failing.since);
     let alone = scene.facts.iter().filter(|facts| fails(facts)).count() == 1;
-    let same = |(reason, time): &(FailureReason, Timestamp)| *reason == failing.reason && *time >= failing.since.wall;
+    let same = |(reason, time): &(FailureReason, Moment)| *reason == failing.reason && *time >= failing.since;
     let its = alone && scene.failures.iter().any(same);
     // Without one that answers, readscope may reach no pod at its own address.
     if read || !its && now.since(failing.since) < FAILING_FOR || !scene.facts.iter().any(answers) {

@@ -115,7 +115,7 @@ pub struct AnswerSeen {
 
 #[derive(Clone, Debug)]
 pub struct FailureSeen {
-    pub time: Timestamp,
+    pub time: Moment,
     pub reason: FailureReason,
     pub text: String,
     pub advice: &'static str,
@@ -156,6 +156,6 @@ impl FailureSeen {
     pub(crate) fn new(failure: Failure, started: Moment, finished: Moment) -> Self {
         let advice = failure.advice();
         let Failure { reason, text, address, .. } = failure;
-        Self { advice, time: finished.wall, reason, text, address, duration: finished.since(started) }
+        Self { advice, time: finished, reason, text, address, duration: finished.since(started) }
     }
 }

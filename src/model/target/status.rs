@@ -176,7 +176,7 @@ mod tests {
 
     fn refused() -> FailureSeen {
         FailureSeen {
-            time: Timestamp::UNIX_EPOCH,
+            time: Moment::START,
             reason: FailureReason::Auth,
             text: "Access denied for user 'readscope'".to_owned(),
             advice: FailureReason::Auth.advice(),

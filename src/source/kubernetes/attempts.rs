@@ -8,10 +8,15 @@ use kube::{
     Api, Resource,
     runtime::watcher::{self, watcher},
 };
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::{
+    sync::watch as latest,
+    time::{Instant, sleep_until},
+};
+
+use super::pulse;
 
 /// The server ends a watch after this time, and the client gives up a silent one soon after. This limits how long a
-/// dead server looks like a quiet one.
+/// dead connection looks like a quiet one.
 pub(super) const WATCH_SECONDS: u32 = 60;
 
 /// Objects become facts one by one, so memory holds at most one page of full objects.
@@ -38,20 +43,22 @@ pub(super) struct Attempts<K> {
     listed: Option<Instant>,
     /// The event that made such a list count.
     first: Option<watcher::Event<K>>,
+    silences: latest::Receiver<()>,
 }
 
 impl<K: Resource + Clone + Debug + DeserializeOwned + Send + 'static> Attempts<K> {
     /// The first attempt starts with the first call of [`next`](Self::next).
-    pub(super) fn new(api: Api<K>, config: watcher::Config) -> Self {
+    pub(super) fn new(api: Api<K>, config: watcher::Config, silences: latest::Receiver<()>) -> Self {
         let config = config.timeout(WATCH_SECONDS).page_size(PAGE);
-        Self::starting(Box::new(move || watcher(api.clone(), config.clone()).boxed()))
+        Self::starting(Box::new(move || watcher(api.clone(), config.clone()).boxed()), silences)
     }
 }
 
 impl<K> Attempts<K> {
-    fn starting(start: Box<dyn Fn() -> Events<K> + Send>) -> Self {
+    fn starting(start: Box<dyn Fn() -> Events<K> + Send>, silences: latest::Receiver<()>) -> Self {
         let events = start();
-        Self { start, events, pause: Pause::default(), rest: None, unwatched: false, listed: None, first: None }
+        let pause = Pause::default();
+        Self { start, events, pause, rest: None, unwatched: false, listed: None, first: None, silences }
     }
 
     /// Cancel-safe.
@@ -59,17 +66,19 @@ impl<K> Attempts<K> {
         if let Some(rest) = self.rest {
             sleep_until(rest).await;
             self.rest = None;
+            // The new attempt may succeed where the last one waited in vain.
+            self.silences.mark_unchanged();
         }
         if let Some(event) = self.first.take() {
             return Ok(event);
         }
         loop {
-            let event = match self.listed {
-                None => self.events.next().await,
-                Some(until) => match timeout_at(until, self.events.next()).await {
-                    Ok(event) => event,
-                    Err(_) => return Ok(self.recovered()),
-                },
+            let event = tokio::select! {
+                event = self.events.next() => event,
+                () = sleep_until(self.listed.unwrap_or_else(Instant::now)), if self.listed.is_some() => {
+                    return Ok(self.recovered());
+                }
+                Ok(()) = self.silences.changed() => Some(Err(pulse::silent())),
             };
             match event {
                 // The library's stream never ends.
@@ -162,6 +171,7 @@ mod tests {
 
     use futures_util::stream;
     use kube::core::Status;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -181,11 +191,19 @@ mod tests {
 
     /// Each attempt yields its events, then waits.
     fn seeing<const N: usize>(attempts: [Vec<Result>; N]) -> Attempts<&'static str> {
+        with_silences(attempts, latest::channel(()).1)
+    }
+
+    fn with_silences<const N: usize>(
+        attempts: [Vec<Result>; N],
+        silences: latest::Receiver<()>,
+    ) -> Attempts<&'static str> {
         let attempts = Mutex::new(VecDeque::from(attempts));
-        Attempts::starting(Box::new(move || {
+        let start = move || {
             let events = attempts.lock().unwrap().pop_front().unwrap_or_default();
             stream::iter(events).chain(stream::pending()).boxed()
-        }))
+        };
+        Attempts::starting(Box::new(start), silences)
     }
 
     /// The next event in short, and the seconds until it.
@@ -240,6 +258,25 @@ mod tests {
             attempts.next().await.ok();
         }
         assert_eq!(next(&mut attempts).await, ("listed", REFUSED_WITHIN.as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_the_api_server_breaks_a_quiet_watch_until_a_new_list() {
+        let (silences, silent) = latest::channel(());
+        let mut attempts = with_silences([done(), vec![], done()], silent);
+        for seen in ["init", "listed"] {
+            assert_eq!(next(&mut attempts).await, (seen, 0));
+        }
+        silences.send_replace(());
+        assert_eq!(next(&mut attempts).await, ("broken", 0));
+        // Between two attempts, silence is no further failure.
+        silences.send_replace(());
+        assert!(timeout(Duration::from_secs(60), attempts.next()).await.is_err(), "a list that never comes");
+        silences.send_replace(());
+        assert_eq!(next(&mut attempts).await, ("broken", 0));
+        for seen in ["init", "listed"] {
+            assert_eq!(next(&mut attempts).await.0, seen);
+        }
     }
 
     #[test]

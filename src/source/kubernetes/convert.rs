@@ -304,24 +304,29 @@ fn port(name: Option<String>, number: Option<i32>) -> Option<Port> {
 /// `None` for a pod that is ready, or that starts without a complaint.
 fn trouble<'a>(
     conditions: &[core::PodCondition],
-    mut containers: impl Iterator<Item = &'a core::ContainerStatus>,
+    containers: impl Iterator<Item = &'a core::ContainerStatus> + Clone,
 ) -> Option<PodTrouble> {
     /// States of a container that starts.
     const STARTS: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+    /// The kubelet waits before the second restart.
+    const CRASHES: i32 = 2;
     let find = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
     let date = |condition: &core::PodCondition| condition.last_transition_time.as_ref().map(|time| time.0);
     let ready = find("Ready").filter(|ready| ready.status != "True");
     let unscheduled = find("PodScheduled").filter(|scheduled| scheduled.status == "False");
-    let waiting = containers.find_map(|container| {
+    let exit = |container: &core::ContainerStatus| {
+        let exit = container.last_state.as_ref()?.terminated.as_ref()?;
+        Some(format!("; last exit: {}, code {}", exit.reason.as_deref().unwrap_or("-"), exit.exit_code))
+    };
+    let waiting = containers.clone().find_map(|container| {
         let waiting = container.state.as_ref()?.waiting.as_ref()?.reason.as_deref()?;
-        if STARTS.contains(&waiting) {
-            return None;
-        }
-        let exit = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
-        let exit =
-            exit.map(|exit| format!("; last exit: {}, code {}", exit.reason.as_deref().unwrap_or("-"), exit.exit_code));
-        Some(format!("{waiting}{}", exit.unwrap_or_default()))
+        (!STARTS.contains(&waiting)).then(|| format!("{waiting}{}", exit(container).unwrap_or_default()))
     });
+    // Between two crashes the container runs.
+    let crashes = || {
+        let mut restarted = containers.filter(|container| !container.ready && container.restart_count >= CRASHES);
+        restarted.find_map(|container| Some(format!("{} restarts{}", container.restart_count, exit(container)?)))
+    };
     let text = |condition: &core::PodCondition| condition.message.as_deref().map(one_line).unwrap_or_default();
     let (kind, text, since) = if let Some(unscheduled) = unscheduled {
         (PodTroubleKind::Unscheduled, text(unscheduled), date(unscheduled))
@@ -329,9 +334,14 @@ fn trouble<'a>(
         (PodTroubleKind::Waiting, one_line(&waiting), ready.and_then(date))
     } else {
         // A new pod gets both conditions at the same time.
-        let ready =
-            ready.filter(|ready| find("Initialized").is_some_and(|initialized| date(ready) > date(initialized)))?;
-        (PodTroubleKind::NotReady, text(ready), date(ready))
+        let was_ready =
+            |ready: &core::PodCondition| find("Initialized").is_some_and(|initialized| date(ready) > date(initialized));
+        let ready = ready?;
+        if was_ready(ready) {
+            (PodTroubleKind::NotReady, text(ready), date(ready))
+        } else {
+            (PodTroubleKind::Waiting, one_line(&crashes()?), date(ready))
+        }
     };
     Some(PodTrouble { kind, text: text.into(), since })
 }
@@ -472,6 +482,14 @@ mod tests {
             trouble(json!({"conditions": ready("False", 40), "containerStatuses": crashing})),
             Some((PodTroubleKind::Waiting, text, since(40)))
         );
+        for (restarts, crashes) in [(1, None), (2, Some("2 restarts; last exit: OOMKilled, code 137".to_owned()))] {
+            let mut again = containers(json!([{"running": {}}, killed]));
+            again[0]["restartCount"] = json!(restarts);
+            let never_ready = json!({"conditions": ready("False", 1), "containerStatuses": again});
+            assert_eq!(trouble(never_ready), crashes.map(|text| (PodTroubleKind::Waiting, text, since(1))));
+            let was_ready = json!({"conditions": ready("False", 40), "containerStatuses": again});
+            assert_eq!(trouble(was_ready), Some((PodTroubleKind::NotReady, unready.to_owned(), since(40))));
+        }
         let creating = containers(json!([waiting("ContainerCreating"), {}]));
         assert_eq!(trouble(json!({"conditions": ready("False", 1), "containerStatuses": creating})), None);
         let pulling = containers(json!([waiting("ImagePullBackOff"), {}]));

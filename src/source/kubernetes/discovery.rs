@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, Client, core::PartialObjectMeta, runtime::watcher};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{mpsc, watch as latest},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -42,8 +45,9 @@ struct Selected {
 
 /// Sends all matching Services to `found` after each change, and the state of the watch to `events`, until `leave` is
 /// cancelled or a channel is closed.
-pub async fn discover(
+pub(super) async fn discover(
     client: Client,
+    silences: latest::Receiver<()>,
     namespace: Arc<str>,
     selector: Selector,
     found: mpsc::Sender<Found>,
@@ -51,7 +55,7 @@ pub async fn discover(
     leave: CancellationToken,
 ) {
     let api = if namespace.is_empty() { Api::<Selectable>::all(client) } else { Api::namespaced(client, &namespace) };
-    let mut attempts = Attempts::new(api, watcher::Config::default().labels(selector.as_str()));
+    let mut attempts = Attempts::new(api, watcher::Config::default().labels(selector.as_str()), silences);
     let name = WatchName { kind: Kind::Selection, namespace: Arc::clone(&namespace) };
     let mut selected = Selected::default();
     let mut changed = false;

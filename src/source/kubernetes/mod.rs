@@ -7,6 +7,7 @@ mod discovery;
 mod failure;
 mod lease;
 mod proxy;
+mod pulse;
 mod recorder;
 mod token_file;
 mod watch;
@@ -37,13 +38,14 @@ use tokio_util::sync::CancellationToken;
 use tower::util::{MapErrLayer, MapRequestLayer};
 
 use self::{
+    attempts::Attempts,
     convert::Observed,
     failure::Login,
     proxy::{Environment, Proxy},
     token_file::TokenFile,
 };
 pub use self::{
-    discovery::{Found, discover},
+    discovery::Found,
     failure::LoginError,
     lease::Election,
     proxy::ProxyError,
@@ -51,7 +53,7 @@ pub use self::{
 };
 use crate::{
     clock::Clock,
-    config::PasswordError,
+    config::{PasswordError, Selector},
     model::{
         Event, WatchUpdate,
         cluster::{Change, Kind, Leadership, Object, ProbeLocation, WatchName},
@@ -62,7 +64,7 @@ use crate::{
 const NODE_VARIABLE: &str = "NODE_NAME";
 
 /// A connection without data for this time is closed. A watch may be quiet for a shorter time and then ends by itself.
-/// Without this limit, a list request to a dead server would wait for the kernel's timeout, a quarter of an hour.
+/// This limit is for one dead connection: [`pulse`] notices a dead API server sooner.
 const SILENCE: Duration = Duration::from_secs(attempts::WATCH_SECONDS as u64 + 15);
 
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +95,8 @@ pub struct Watcher {
     client: Client,
     scope: Scope,
     node: Option<String>,
+    /// Sends when the API server gave no response in time.
+    silences: latest::Sender<()>,
 }
 
 /// Which objects a [`Watcher`] watches.
@@ -162,7 +166,8 @@ fn client_through(proxy: Option<Proxy>, mut config: Config) -> Result<Client, Co
 impl Watcher {
     #[must_use]
     pub fn new(client: Client, scope: Scope) -> Self {
-        Self { client, scope, node: std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty()) }
+        let node = std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty());
+        Self { client, scope, node, silences: latest::Sender::new(()) }
     }
 
     /// The sender queues Events for the recorder.
@@ -179,9 +184,17 @@ impl Watcher {
         (election, follows)
     }
 
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
+    /// Follows the Services that match `selector`, as [`discovery::discover`] says.
+    pub fn discover(
+        &self,
+        namespace: Arc<str>,
+        selector: Selector,
+        found: mpsc::Sender<Found>,
+        events: mpsc::Sender<Event>,
+        leave: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (client, silences) = (self.client.clone(), self.silences.subscribe());
+        discovery::discover(client, silences, namespace, selector, found, events, leave)
     }
 
     /// Watches that [`run`](Self::run) keeps open.
@@ -217,6 +230,7 @@ impl Watcher {
         stop: CancellationToken,
     ) {
         let mut running = JoinSet::new();
+        running.spawn(pulse::pulse(self.client.clone(), self.silences.clone()));
         let mut kept: BTreeMap<WatchName, CancellationToken> = BTreeMap::new();
         let mut before = Namespaces::new();
         loop {
@@ -292,7 +306,7 @@ impl Watcher {
             _ => "",
         };
         let api = Api::<K>::namespaced(self.client.clone(), &watch.namespace);
-        watch::watch(api, selecting(only), watch, events, stop)
+        watch::watch(self.attempts(api, only), watch, events, stop)
     }
 
     fn whole<K>(
@@ -309,14 +323,15 @@ impl Watcher {
             _ => String::new(),
         };
         let api = Api::<K>::all(self.client.clone());
-        watch::watch(api, selecting(&only), watch, events, stop)
+        watch::watch(self.attempts(api, &only), watch, events, stop)
     }
-}
 
-/// An empty field selector selects all objects.
-fn selecting(fields: &str) -> watcher::Config {
-    let config = watcher::Config::default();
-    if fields.is_empty() { config } else { config.fields(fields) }
+    /// An empty field selector selects all objects.
+    fn attempts<K: Observed>(&self, api: Api<K>, fields: &str) -> Attempts<K> {
+        let config = watcher::Config::default();
+        let config = if fields.is_empty() { config } else { config.fields(fields) };
+        Attempts::new(api, config, self.silences.subscribe())
+    }
 }
 
 /// Watches are not aborted before the end, so a join error is a panic. It continues in the watcher's supervisor.

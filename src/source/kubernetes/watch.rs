@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use kube::{Api, runtime::watcher};
+use kube::runtime::watcher;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,15 +19,13 @@ use crate::model::{
 /// Sends watch events to `events` until `leave` is cancelled or `events` is closed; errors never end it. When it
 /// leaves, it reports all known objects as deleted.
 pub(super) async fn watch<K>(
-    api: Api<K>,
-    config: watcher::Config,
+    mut attempts: Attempts<K>,
     watch: WatchName,
     events: mpsc::Sender<Event>,
     leave: CancellationToken,
 ) where
     K: Observed,
 {
-    let mut attempts = Attempts::new(api, config);
     let mut known = Known::default();
     loop {
         let event = tokio::select! {

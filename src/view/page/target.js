@@ -11,7 +11,7 @@ export const TAPE_MAX = 50;
 const TREND_MAX = 480;
 
 /** What is wrong with the share of a culprit. */
-const WRONG = { dead: "no reads", starved: "too few", hot: "too many" };
+const WRONG = { dead: "no reads", starved: "too few", hot: "too many", missing: "missing", cannot_serve: "cannot serve", not_routed: "no reads" };
 
 const MARKS = { balanced: "✓", unbalanced: "!", undecided: "?", degraded: "!", down: "✕", unknown: "?" };
 
@@ -92,7 +92,7 @@ function shares(target) {
   const size = step(Math.min(1, most * 1.08), 4);
   const end = Math.min(1, Math.ceil((most * 1.04) / size) * size);
   const ticks = [];
-  for (let at = 0; at <= end + 1e-9; at += size) ticks.push([at / end, `${+(at * 100).toFixed(1)}${at + size > end + 1e-9 ? " %" : ""}`]);
+  for (let at = 0; at <= end + 1e-9; at += size) ticks.push([at / end, `${+(at * 100).toFixed(1)}${at ? "" : " %"}`]);
   axis($("axis"), ticks);
   each($("shares"), target.replicas, (replica) => replica.replica, (replica) => {
     const line = row("name", "track-cell", "n strong", "n wide", "n", "n wider", "n wider");
@@ -121,7 +121,8 @@ function shares(target) {
     place(ofReads, 0, clients?.read_share ?? 0);
     put(connections, clients ? `${percent(clients.connection_share)} (${count(clients.connections)})` : "–");
     put(reads, percent(clients?.read_share ?? null));
-    const wrong = target.culprits?.find((culprit) => culprit.replica === replica.replica)?.kind;
+    const culprit = target.culprits?.find((culprit) => culprit.replica === replica.replica);
+    const wrong = (culprit ?? replica.conditions?.find(({ kind, planned }) => WRONG[kind] && !planned))?.kind;
     for (const node of [line, line.cells[0]]) attribute(node, "data-wrong", WRONG[wrong] ?? wrong);
     attribute(line, "title", replica.why && plain(replica.why));
   });

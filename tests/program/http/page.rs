@@ -1,6 +1,6 @@
 //! The files of the live page.
 
-use std::io::Read;
+use std::{io::Read, path::Path};
 
 use super::paths::{assert_guarded, served};
 use crate::support::http::{get, request};
@@ -38,14 +38,26 @@ fn the_page_is_complete_small_and_compressed_for_browsers() {
     assert!(bytes <= 67_000, "the page has grown to {bytes} bytes");
 }
 
+/// Where links may lead outside. Nothing is loaded from there.
+const DOCS: &str = "https://github.com/readscope/readscope/blob/main/docs/";
+
 #[test]
-fn the_page_refers_only_to_files_of_this_server() {
+fn the_page_refers_only_to_files_of_this_server_and_links_only_to_the_documentation() {
     let site = served();
     let known: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
     let index = get(site.address, "/").text();
     let values = ["href=\"", "src=\""].map(|attribute| index.split(attribute).skip(1)).into_iter().flatten();
     let links = values.map(|rest| rest.split('"').next().unwrap()).filter(|link| !link.starts_with('#'));
-    for link in links.clone() {
+    let (documentation, links): (Vec<_>, Vec<_>) = links.partition(|link| link.starts_with(DOCS));
+    assert!(!documentation.is_empty());
+    for link in &documentation {
+        let tag = index[..index.find(link).unwrap()].rsplit('<').next().unwrap();
+        assert!(tag.starts_with("a "), "{tag} loads {link}");
+        assert!(index.contains(&format!("\"{link}\" rel=\"noreferrer\"")), "{link}");
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(&link[DOCS.len()..]);
+        assert!(page.is_file(), "{link}");
+    }
+    for link in &links {
         // Relative, for a page under another path.
         assert!(!link.starts_with('/'), "{link}");
         assert_eq!(get(site.address, &format!("/{link}")).status, 200, "{link}");
@@ -53,12 +65,12 @@ fn the_page_refers_only_to_files_of_this_server() {
     for file in &known[1..] {
         let by_module = file.strip_prefix("/page/").unwrap();
         let script = get(site.address, "/page/page.js").text() + &get(site.address, "/page/target.js").text();
-        assert!(links.clone().any(|link| file[1..] == *link) || script.contains(by_module), "{file} is used nowhere");
+        assert!(links.contains(&&file[1..]) || script.contains(by_module), "{file} is used nowhere");
     }
     for path in known {
         let text = get(site.address, path).text();
-        let elsewhere = text.matches("://").count() - text.matches("http://www.w3.org/2000/svg").count();
-        assert_eq!(elsewhere, 0, "{path}");
+        let known = ["http://www.w3.org/2000/svg", DOCS].map(|known| text.matches(known).count());
+        assert_eq!(text.matches("://").count(), known.into_iter().sum::<usize>(), "{path}");
         for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", "onclick="] {
             assert!(!text.contains(way), "{way} in {path}");
         }

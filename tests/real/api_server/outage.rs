@@ -28,6 +28,7 @@ fn a_broken_watch_is_reported_with_its_reason_and_recovers() {
         (Mode::Refuses("504 Gateway Timeout", "upstream"), answered("504: upstream")),
         (Mode::Refuses("404 Not Found\r\nContent-Type: text/html", PAGE), page),
         (Mode::Refuses("200 OK\r\nContent-Type: text/html", PAGE), "the response is not from Kubernetes: ".to_owned()),
+        (Mode::Freezes, "the request to the API server failed: no response within 14 s".to_owned()),
         (Mode::HangsUp, "the request to the API server failed: connection closed before message completed".to_owned()),
     ];
     let replicas = Replicas::of(&[1, 2, 3], 1);
@@ -59,14 +60,24 @@ fn a_broken_watch_is_reported_with_its_reason_and_recovers() {
 
 #[test]
 fn a_server_whose_pod_came_during_an_outage_is_not_unexpected() {
+    comes_during(Mode::Refuses("503 Service Unavailable", STATUS));
+}
+
+/// The watches stay open and are silent.
+#[test]
+fn a_server_whose_pod_came_while_the_api_server_froze_is_not_unexpected() {
+    comes_during(Mode::Freezes);
+}
+
+fn comes_during(outage: Mode) {
     let replicas = Replicas::of(&[1, 2, 3], 1);
     let api_server = ApiServer::start(Mode::Serves(vec![1, 2, 3]));
     let mut exporter = exporter(&api_server, &replicas);
     wait_until("every list", SOON, || watches_up(&exporter) == 3);
     exporter.wait_for_reads(3);
-    api_server.set(Mode::Refuses("503 Service Unavailable", STATUS));
-    wait_until("the end of the watches", SOON, || watches_up(&exporter) == 0);
+    api_server.set(outage);
     replicas.add(4);
+    wait_until("the end of the watches", SOON, || watches_up(&exporter) == 0);
     let new = |exporter: &Exporter| {
         exporter.metrics().series("readscope_reads_total").filter(|(_, reads)| *reads > 0).count()
     };

@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Facts, Health, Scene};
 use crate::model::{
-    base::Moment,
+    base::{HumanDuration, Moment},
     cluster::{EndpointRouting, Member, PodState, PvcReason, Step},
     freshness::{Lag, PodFailing},
     probe::FailureReason,
@@ -29,7 +28,7 @@ struct Replica {
 struct Story {
     health: Health,
     replicas: Vec<Replica>,
-    failures: Vec<(FailureReason, Timestamp)>,
+    failures: Vec<(FailureReason, Moment)>,
     second: f64,
 }
 
@@ -182,6 +181,34 @@ fn a_pod_that_should_serve_and_is_not_ready_is_missing_with_its_reason() {
     }
 }
 
+/// The states alternate as the container crashes and runs, and as the scheduler and the provisioner complain.
+#[test]
+fn trouble_lasts_since_its_beginning_whatever_its_text() {
+    let crashes = || PodState::Waiting("CrashLoopBackOff; last exit: Error, code 1".into());
+    let unready = || PodState::NotReady(UNREADY.into());
+    let pending = || PodState::Unscheduled(CORDONED.into());
+    let pvc = || PodState::WithoutVolume { pvc: "data-mysql-0".into(), reason: None, lost: false };
+    for (is, states) in [("not ready", [crashes(), unready()]), ("Pending", [pending(), pvc()])] {
+        let mut story = Story::new();
+        for times in 1..=20 {
+            story.is(0, states[times % 2].clone()).passes(7.0);
+            let sentence = format!("mysql-0 is {is} since {}", HumanDuration(Duration::from_secs(7 * times as u64)));
+            assert!(story.said()[0].starts_with(&sentence), "{:?}", story.said());
+            assert_eq!(story.unplanned()[0].since, Moment::at(1030.0).wall);
+        }
+        // The next trouble of the replica has a beginning of its own.
+        story.serves(0);
+        story.passes(1.0);
+        story.is(0, states[0].clone()).passes(9.0);
+        assert!(story.said()[0].starts_with(&format!("mysql-0 is {is} since 9 s")), "{:?}", story.said());
+    }
+    // Of a pod that is not ready after it was Pending, that its replica does not serve.
+    let mut story = Story::new();
+    story.is(0, pending()).passes(60.0);
+    story.is(0, crashes()).passes(10.0);
+    assert!(story.said()[0].starts_with("mysql-0 is not ready since 1 min 10 s (Crash"), "{:?}", story.said());
+}
+
 #[test]
 fn planned_steps_are_no_trouble_within_their_usual_time() {
     for (state, step, seconds) in [
@@ -283,13 +310,13 @@ fn a_ready_replica_whose_pod_probes_fail_cannot_serve() {
         "mysql-2 is ready and does not serve reads at its own address since 40 s (timeout: no greeting within 3 s)";
     assert_eq!(story.said(), [format!("{sentence}; check that mysqld runs")]);
     assert_eq!(story.health.wanted_and_serving(), (3, 2));
-    story.failures.push((FailureReason::Timeout, Moment::at(1050.0).wall));
+    story.failures.push((FailureReason::Timeout, Moment::at(1050.0)));
     story.look();
     let sentence = format!("{sentence}, and the failed probes through the Service are its; check that mysqld runs");
     assert_eq!(story.said(), [sentence]);
     let mut at_once = Story::new();
     at_once.fails(2);
-    at_once.failures.push((FailureReason::Timeout, Moment::at(at_once.second).wall));
+    at_once.failures.push((FailureReason::Timeout, Moment::at(at_once.second)));
     at_once.passes(1.0);
     assert_eq!(at_once.said().len(), 1, "it coincides");
     // Of two, none is blamed for the failures.

@@ -1,11 +1,12 @@
 //! The headline names what is wrong, and where, with each fault of servers, pods, routing and configuration. It is silent
-//! while nothing is wrong.
+//! while nothing is wrong. With `READSCOPE_FAULT_PICTURES`, the folder gets pictures of the page in each fault.
 
 use std::{
     collections::BTreeSet,
     fs,
     net::SocketAddr,
     path::Path,
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -17,10 +18,11 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    cluster::repository,
     kube_proxy::Frozen,
     lab::Lab,
     link::Link,
-    support::{exporter::Exporter, http},
+    support::{commands::run, exporter::Exporter, http, obtained},
     unreachable::Unreachable,
 };
 
@@ -88,6 +90,14 @@ impl<'a> Story<'a> {
             said.is_said(target).then(|| target.clone())
         });
         eprintln!("{:5.1} s  {fault}: {}", begun.elapsed().as_secs_f64(), target["headline"]);
+        if let Some(folder) = std::env::var_os("READSCOPE_FAULT_PICTURES") {
+            let mut command = Command::new("node");
+            command.arg(repository().join("tests/browser/picture.js"));
+            command.arg(format!("http://{}/", self.probe.address));
+            command.arg(Path::new(&folder).join(fault.replace(' ', "-")));
+            command.env("READSCOPE_BROWSER", obtained::browser());
+            run(command.env("READSCOPE_PROGRAM", env!("CARGO_BIN_EXE_readscope")));
+        }
     }
 
     fn is_well(&mut self, replicas: usize) {
@@ -156,6 +166,12 @@ fn signal(lab: &Lab, pod: &str, signal: &str) {
     lab.script("inside", &["bash", "-c", &find]);
 }
 
+/// Runs a script on the node, in the directory that is the disk of mysql-2.
+fn disk(lab: &Lab, script: &str) {
+    let script = format!("set -e; cd /var/lib/local-path/*_mysql_data-mysql-2; {script}");
+    lab.script("inside", &["bash", "-c", &script]);
+}
+
 fn ready(lab: &Lab, pod: &str, change: &str) {
     lab.kubectl(&format!("-n mysql exec {pod} -- {change} /tmp/not-ready"));
 }
@@ -208,7 +224,17 @@ fn faults_of_pods(story: &mut Story) {
             condition: Some(("mysql-2", "missing")),
             parts: &["2 of 3 replicas serve", "mysql-2 is not ready", "CrashLoopBackOff"],
         },
-        |lab| drop(lab.kubectl("-n mysql delete pod mysql-2")),
+        |lab| {
+            // Another pod gets a small disk for the same data.
+            lab.kubectl("cordon node1");
+            lab.kubectl("-n mysql delete pod mysql-2");
+            disk(
+                lab,
+                "size=$(du --summarize --block-size=1M . | cut -f1); data=$(mktemp -d); cp -a . $data; \
+                 mount -t tmpfs -o size=$((size + 40))M disk $PWD; cp -a $data/. $PWD; rm -r $data",
+            );
+            lab.kubectl("uncordon node1");
+        },
     );
     story.fault(
         "a new replica without a node",
@@ -251,6 +277,22 @@ fn faults_of_servers(story: &mut Story) {
         |lab| {
             lab.sql("mysql-2", "START REPLICA SQL_THREAD");
             lab.sql("mysql-0", "DROP DATABASE faults");
+        },
+    );
+    story.fault(
+        "a full disk",
+        |lab| {
+            disk(lab, "dd if=/dev/zero of=fill bs=4k status=none || [[ -s fill ]]");
+            lab.sql("mysql-0", "CREATE DATABASE faults; CREATE TABLE faults.large (content LONGBLOB)");
+            lab.sql("mysql-0", "INSERT INTO faults.large VALUES (REPEAT('x', 4000000))");
+        },
+        &Said { status: "degraded", condition: Some(("mysql-2", "stale")), parts: &["mysql-2", "behind", "its disk"] },
+        |lab| {
+            disk(lab, "rm fill");
+            lab.sql("mysql-2", "START REPLICA");
+            lab.sql("mysql-0", "DROP DATABASE faults");
+            // The pod keeps it; the next one continues with the older data.
+            disk(lab, "umount --lazy $PWD");
         },
     );
     let mut closed = Vec::new();
@@ -347,16 +389,23 @@ fn nothing_is_said_where_nothing_is_wrong() {
         lab.settle();
         probe.balanced(3);
     });
-    story.silent("the API server away", |_, probe| {
-        link.cut();
-        probe.target_until("the notice", |target| {
-            let text = target["notices"].to_string();
-            text.contains("Connection").then_some(())
+    for (outage, freezes, said) in [
+        ("an API server that is away", false, "Connection"),
+        ("an API server that freezes", true, "no response within 14 s"),
+    ] {
+        story.silent(outage, |_, probe| {
+            if freezes {
+                link.freeze();
+            } else {
+                link.cut();
+            }
+            probe.target_until("the notice", |target| target["notices"].to_string().contains(said).then_some(()));
+            link.restore();
+            probe
+                .target_until("the end of the notice", |target| target["notices"].as_array()?.is_empty().then_some(()));
+            probe.balanced(3);
         });
-        link.restore();
-        probe.target_until("the end of the notice", |target| (target["notices"].as_array()?.is_empty()).then_some(()));
-        probe.balanced(3);
-    });
+    }
     story.probe = lab.run(&kubeconfig, &OPTIONS);
     let listener = Listener::of(story.probe.address);
     story.is_well(3);
