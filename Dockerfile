@@ -8,6 +8,8 @@ WORKDIR /src
 COPY . .
 # Static glibc: the image needs no files of a distribution.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
+ARG REVISION=unknown
+ENV READSCOPE_REVISION=${REVISION}
 RUN triple="$(uname -m)-unknown-linux-gnu" \
  && cargo build --profile dist --locked --target "$triple" \
  && mkdir /image \
