@@ -28,5 +28,7 @@ LABEL org.opencontainers.image.title="readscope" \
 COPY --from=build /image/readscope /readscope
 USER 65532:65532
 EXPOSE 10306
+# `docker run -p 10306:10306` reaches the demo; elsewhere it listens on 127.0.0.1 only.
+ENV READSCOPE_DEMO_LISTEN_ADDRESS=:10306
 ENTRYPOINT ["/readscope"]
 CMD ["run"]

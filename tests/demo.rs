@@ -169,6 +169,20 @@ fn it_ends_after_its_time_and_prints_one_line_for_each_read() {
 }
 
 #[test]
+fn in_the_image_it_listens_on_all_addresses_and_names_one_that_a_browser_opens() {
+    let variable = "READSCOPE_DEMO_LISTEN_ADDRESS";
+    assert!(include_str!("../Dockerfile").contains(&format!("\nENV {variable}=:10306\n")));
+    let mut program = Program::start(readscope(&["demo", "--no-tui", "--for", "120s"]).env(variable, ":0"));
+    let first = wait_for("the first line", SOON, || {
+        assert!(program.is_running(), "{:?}", program.log());
+        program.output().first().cloned()
+    });
+    let port = first.strip_prefix("http://localhost:").and_then(|rest| rest.strip_suffix('/'));
+    let port: u16 = port.unwrap_or_else(|| panic!("{first:?} is no address of a page")).parse().unwrap();
+    assert_eq!(get(([127, 0, 0, 2], port).into(), "/").status, 200, "not only 127.0.0.1");
+}
+
+#[test]
 fn without_a_reader_it_goes_on() {
     let mut command = readscope(&["demo", "--for", "1s", "--web.listen-address", "127.0.0.1:0"]);
     let status = Program::start_unread(&mut command).wait(SOON);
