@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use std::{fs, path::Path};
 
 use serde_json::Value;
+use support::golden;
 
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -14,16 +17,44 @@ fn yaml(path: &str) -> Value {
     serde_saphyr::from_str(&file(path)).unwrap()
 }
 
+/// A `PrometheusRule` with the groups of the rule file.
+const RULES_HEAD: &str = "\
+# Made from ../../alerts/readscope.rules.yaml: the same groups, two columns further in. tests/delivery.rs compares them.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: readscope
+  namespace: readscope
+  labels: {app.kubernetes.io/name: readscope}
+spec:
+";
+
 #[test]
-fn the_operator_has_the_same_alerts_as_the_rule_file() {
-    let rules = yaml("deploy/alerts/readscope.rules.yaml");
-    let object = yaml("deploy/components/prometheus-operator/rules.yaml");
+fn the_operator_has_the_same_rules_as_the_rule_file() {
+    let rules = file("deploy/alerts/readscope.rules.yaml");
+    let groups = rules.lines().skip_while(|line| *line != "groups:");
+    let further_in = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") };
+    let text = groups.map(further_in).collect::<String>();
+    golden::assert_is("deploy/components/prometheus-operator/rules.yaml", &format!("{RULES_HEAD}{text}"));
     assert_eq!(
-        (&object["apiVersion"], &object["kind"]),
-        (&"monitoring.coreos.com/v1".into(), &"PrometheusRule".into())
+        yaml("deploy/components/prometheus-operator/rules.yaml")["spec"]["groups"],
+        yaml("deploy/alerts/readscope.rules.yaml")["groups"]
     );
-    assert!(rules["groups"].is_array());
-    assert_eq!(object["spec"], rules);
+}
+
+#[test]
+fn every_scrape_keeps_the_namespace_of_the_database() {
+    let monitor = yaml("deploy/components/prometheus-operator/pod-monitor.yaml");
+    assert_eq!(monitor["spec"]["podMetricsEndpoints"][0]["honorLabels"], true);
+    // The chart's monitors are compared with it in tests/chart.
+    let page = file("docs/install.md");
+    let in_page = page.split("```yaml\n").find(|block| block.starts_with("scrape_configs:")).unwrap();
+    let in_page = serde_saphyr::from_str::<Value>(in_page.split("```").next().unwrap()).unwrap();
+    for scrape in [yaml("examples/prometheus.yml"), in_page] {
+        let job = &scrape["scrape_configs"][0];
+        assert_eq!(job["honor_labels"], true, "{job}");
+        assert_eq!(job["static_configs"][0]["labels"]["namespace"], "readscope", "{job}");
+    }
 }
 
 #[test]

@@ -105,6 +105,11 @@ fn seconds(wall: jiff::Timestamp) -> f64 {
     wall.as_duration().as_secs_f64()
 }
 
+/// Of the Service, and so of the database: alerts about it belong to its team. Empty outside Kubernetes.
+fn namespace(target: &TargetSnapshot) -> &str {
+    target.service.as_ref().map_or("", |service| &service.namespace)
+}
+
 fn each<V: Into<family::Value>>(
     snapshot: &Snapshot,
     family: &mut Family,
@@ -112,7 +117,7 @@ fn each<V: Into<family::Value>>(
 ) {
     for target in &snapshot.targets {
         if let Some(value) = value(target) {
-            family.series(&[&target.name], value);
+            family.series(&[namespace(target), &target.name], value);
         }
     }
 }
@@ -125,7 +130,7 @@ fn each_replica<V: Into<family::Value>>(
     for target in &snapshot.targets {
         for replica in &target.replicas {
             if let Some(value) = value(replica) {
-                family.series(&[&target.name, &replica.name], value);
+                family.series(&[namespace(target), &target.name, &replica.name], value);
             }
         }
     }

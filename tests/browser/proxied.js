@@ -2,33 +2,20 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { after, before, test } from "node:test";
+import { join } from "node:path";
+import { test } from "node:test";
 
-import { Readscope, SOON, cells, close, launch, live, open, quit, waitFor } from "./support.js";
-import { mysql } from "./mysql.js";
+import { setUp, tls, visitor } from "./guarded.js";
+import { Readscope, SOON, cells, close, live, open, waitFor } from "./support.js";
 
 const [USER, PASSWORD] = ["somebody", "secret"];
-const SECRET = { ignoreHTTPSErrors: true, httpCredentials: { username: USER, password: PASSWORD } };
+const SECRET = visitor(USER, PASSWORD);
 
-let folder;
-let server;
-before(async () => {
-  await launch();
-  folder = mkdtempSync(join(tmpdir(), "readscope-"));
-  server = await mysql(() => ({ id: 101, host: "mysql-1", version: "9.7.0", uuid: "00000000-0000-4000-8000-000000000001" }));
-});
-after(async () => {
-  await quit();
-  await server.stop();
-  rmSync(folder, { recursive: true });
-});
+const here = setUp();
 
-const start = (...options) =>
-  Readscope.start(["run", "--address", server.address, "--tls", "disabled", "--interval", "200ms", ...options]);
+const start = (...options) => Readscope.start(["run", ...here.options, ...options]);
 
 function freePort() {
   return new Promise((resolved) => {
@@ -42,7 +29,7 @@ function freePort() {
 /** nginx with these locations and no other setting that concerns the page. */
 async function nginx(locations) {
   const port = await freePort();
-  const tls = (name) => resolve("../fixtures/tls", name);
+  const { folder } = here;
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${folder}/${name};`).join(" ");
   writeFileSync(join(folder, "users"), `${USER}:{PLAIN}${PASSWORD}\n`);
   writeFileSync(join(folder, "nginx.conf"), `daemon off; master_process off; pid ${folder}/pid; error_log stderr;

@@ -1,44 +1,30 @@
 // The page over TLS with a password.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { after, before, test } from "node:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
 
-import { mysql } from "./mysql.js";
-import { Readscope, SOON, cells, close, launch, live, open, quit, waitFor } from "./support.js";
+import { setUp, tls, visitor } from "./guarded.js";
+import { Readscope, SOON, cells, close, live, open, waitFor } from "./support.js";
 
 // The vector of bcrypt's first tests: the password is U*U.
 const [USER, PASSWORD] = ["somebody", "U*U"];
 const HASH = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
-const SECRET = { ignoreHTTPSErrors: true, httpCredentials: { username: USER, password: PASSWORD } };
+const SECRET = visitor(USER, PASSWORD);
 
 // More pages than a browser opens HTTP/1.1 connections to one server.
 const PAGES = 8;
 
-let folder;
-let server;
-before(async () => {
-  await launch();
-  folder = mkdtempSync(join(tmpdir(), "readscope-"));
-  server = await mysql(() => ({ id: 101, host: "mysql-1", version: "9.7.0", uuid: "00000000-0000-4000-8000-000000000001" }));
-});
-after(async () => {
-  await quit();
-  await server.stop();
-  rmSync(folder, { recursive: true });
-});
+const here = setUp();
 
 /** A program with a web configuration; `url` is where its page is. */
 async function guarded(more = "") {
-  const tls = (name) => resolve("../fixtures/tls", name);
-  const file = join(folder, "web.yaml");
+  const file = join(here.folder, "web.yaml");
   writeFileSync(file, `tls_server_config: {cert_file: "${tls("server.pem")}", key_file: "${tls("server.key")}"}
 basic_auth_users: {${USER}: ${HASH}}
 ${more}`);
-  const target = ["--address", server.address, "--tls", "disabled", "--interval", "200ms"];
-  const readscope = await Readscope.start(["run", ...target, "--web.config.file", file]);
+  const readscope = await Readscope.start(["run", ...here.options, "--web.config.file", file]);
   return Object.assign(readscope, { url: `https://${readscope.address}/` });
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     WITHIN,
     cluster::Cluster,
+    scaled_replica::ScaledReplica,
     support::{
         exporter::{Exporter, Metrics},
         http,
@@ -177,7 +178,7 @@ impl Exporter {
             assert!(self.program.is_running(), "it ends: {:#?}", self.program.log());
             let events = self.scale_events();
             assert!(events.len() <= count, "more than {count}: {events:#?}");
-            let over = events.len() == count && events.iter().all(|event| !event["finished"].is_null());
+            let over = events.len() == count && events.iter().all(ScaledReplica::all_seen_off);
             over.then_some(events)
         })
     }

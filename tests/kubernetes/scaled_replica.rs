@@ -19,6 +19,14 @@ impl ScaledReplica {
         event["replicas"].as_array().unwrap().iter().cloned().map(Self).collect()
     }
 
+    /// Whether an event is over, with the end of the endpoints that it removed: the watch of the endpoints may be behind
+    /// that of the pods, whose end finishes the event.
+    pub(crate) fn all_seen_off(event: &Value) -> bool {
+        let seen_off =
+            |member: &Self| member.0["direction"] != "down" || member.milestones().contains_key("endpoint_gone");
+        !event["finished"].is_null() && Self::all(event).iter().all(seen_off)
+    }
+
     pub(crate) fn value(&self) -> &Value {
         &self.0
     }

@@ -227,6 +227,8 @@ spec:
 {{- define "readscope.monitorEndpoint" -}}
 - port: http
   interval: {{ .interval }}
+  # The namespace and pod of a database, not of readscope: alerts about it belong to its team.
+  honorLabels: true
   {{- with .root.Values.web }}
   {{- with .routePrefix }}
   path: {{ . }}/metrics

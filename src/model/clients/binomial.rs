@@ -56,6 +56,14 @@ mod tests {
         assert!(none < 1e-300 && (all - 1.0).abs() < 1e-9);
     }
 
+    #[test]
+    fn tails_are_probabilities_where_rounding_is_worst() {
+        let p = 0.996_933_200_026_767_6;
+        let (down, up) = tails(0, 202, p);
+        assert!((0.0..=1.0).contains(&down) && up == 1.0, "{down} {up}");
+        assert!((down + tails(1, 202, p).1 - 1.0).abs() < 1e-9);
+    }
+
     proptest::proptest! {
         #[test]
         fn tails_overlap_in_one_term(n in 0..300_u64, part in 0.0..1.0_f64, p in 0.0..1.0_f64) {

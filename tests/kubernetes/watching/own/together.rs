@@ -99,7 +99,7 @@ fn replicas_of_one_request_have_dates_of_their_own_and_a_later_request_takes_ove
     scale(2);
     let events = wait_for("the end of the second event", WITHIN, || {
         let events = probe.scale_events();
-        (events.len() == 2 && !events[0]["finished"].is_null()).then_some(events)
+        (events.len() == 2 && ScaledReplica::all_seen_off(&events[0])).then_some(events)
     });
     let gone = ScaledReplica::only(&events[0]);
     assert_eq!((&gone.value()["replica"], &gone.value()["direction"]), (&"many-7".into(), &"down".into()));
