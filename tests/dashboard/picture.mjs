@@ -15,7 +15,7 @@ const dashboard = JSON.parse(await readFile(file, 'utf8'));
 const to = Date.now();
 const from = to - Number(seconds) * 1000;
 const step = Math.max(1, Math.round(seconds / 300));
-const variables = { job: '.+', instance: '.+', target: '.+', replica: '.+', __rate_interval: `${4 * step}s`, __range: `${seconds}s` };
+const variables = { cluster: '.*', namespace: '.*', job: '.+', instance: '.+', target: '.+', replica: '.+', __rate_interval: `${4 * step}s`, __range: `${seconds}s` };
 const filled = (expression) => expression.replaceAll(/\$(\w+)/g, (whole, name) => variables[name] ?? whole);
 
 async function answer({ expr, instant }) {
