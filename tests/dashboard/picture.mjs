@@ -41,8 +41,8 @@ const opened = await chromium.launch({ executablePath: browser, args: ['--no-san
 try {
   const page = await opened.newPage({ viewport: { width: 1514, height: 1000 } });
   page.on('pageerror', (error) => console.error(error.message));
-  await page.goto(`http://127.0.0.1:${port}/`, { timeout: 60_000 });
-  await page.waitForFunction(() => document.body.dataset.drawn === 'yes', undefined, { timeout: 60_000 });
+  await page.goto(`http://127.0.0.1:${port}/`, { timeout: 300_000 });
+  await page.waitForFunction(() => document.body.dataset.drawn === 'yes', undefined, { timeout: 300_000 });
   await page.screenshot({ path: picture, fullPage: true });
 } finally {
   await opened.close();

@@ -23,8 +23,9 @@ fn the_exposition_of_a_snapshot_has_this_text() {
     let exposition = exposition(&snapshot());
     let ours = exposition.lines().filter(|line| !line.contains("process_"));
     let rustc = readscope::view::metrics::RUSTC;
-    let named = |line: &str| line.replace(env!("CARGO_PKG_VERSION"), "VERSION").replace(rustc, "RUSTC") + "\n";
-    let text: String = ours.map(named).collect();
+    let without_versions =
+        |line: &str| line.replace(env!("CARGO_PKG_VERSION"), "VERSION").replace(rustc, "RUSTC") + "\n";
+    let text: String = ours.map(without_versions).collect();
     golden::assert_is("tests/fixtures/metrics.txt", &text);
     let names = ["process_cpu_seconds_total", "process_open_fds", "process_resident_memory_bytes"];
     for name in names {
