@@ -5,6 +5,7 @@
 
 pub(crate) mod api_server;
 pub(crate) mod certificates;
+pub(crate) mod closed_port;
 pub(crate) mod cluster;
 pub(crate) mod commands;
 pub(crate) mod deploy;
