@@ -42,6 +42,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
             scope: if args.no_scale_events { Scope::Routing } else { Scope::ScaleEvents },
             write_events: args.kubernetes_events,
             counts: counts.clone(),
+            lease: args.kubernetes_lease.clone(),
         })?;
         let (mut reloader, text, requests) = Reloader::new(args, targets, file).map_err(CommandError::failure)?;
         reloader.apply(loaded).await.map_err(CommandError::usage)?;

@@ -28,8 +28,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // kube sets it, with `_metadata` where only that is requested.
-        let verb = request.extensions().get::<&str>().map_or("other", |verb| verb.trim_end_matches("_metadata"));
+        // kube sets it, with `_metadata` where only that is requested. Permissions name a replacement an update.
+        let verb = match request.extensions().get::<&str>() {
+            Some(&"replace") => "update",
+            Some(verb) => verb.trim_end_matches("_metadata"),
+            None => "other",
+        };
         let count = self.count.clone();
         self.inner
             .call(request)
