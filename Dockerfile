@@ -8,6 +8,8 @@ WORKDIR /src
 COPY . .
 # Static glibc: the image needs no files of a distribution.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
+ARG REVISION=unknown
+ENV READSCOPE_REVISION=${REVISION}
 RUN triple="$(uname -m)-unknown-linux-gnu" \
  && cargo build --profile dist --locked --target "$triple" \
  && mkdir /image \
@@ -26,5 +28,7 @@ LABEL org.opencontainers.image.title="readscope" \
 COPY --from=build /image/readscope /readscope
 USER 65532:65532
 EXPOSE 10306
+# `docker run -p 10306:10306` reaches the demo; elsewhere it listens on 127.0.0.1 only.
+ENV READSCOPE_DEMO_LISTEN_ADDRESS=:10306
 ENTRYPOINT ["/readscope"]
 CMD ["run"]

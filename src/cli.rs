@@ -9,7 +9,7 @@ pub use attach::AttachArgs;
 pub use log::{LogArgs, LogFormat, LogLevel};
 pub use watch::WatchArgs;
 
-use std::{os::unix::ffi::OsStrExt, path::PathBuf, time::Duration};
+use std::{os::unix::ffi::OsStrExt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{
     ArgGroup, Args, Id, Parser, Subcommand, ValueEnum,
@@ -137,6 +137,10 @@ pub struct CheckArgs {
     /// Format of the result
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+    /// Write the results of all targets as json, csv or markdown, to a file or in place of the result; repeat the option for
+    /// more formats
+    #[arg(long, value_name = "FORMAT[=FILE]")]
+    pub export: Vec<Export>,
     /// Validate the configuration, print it and exit
     #[arg(long = "config.check")]
     pub config_check: bool,
@@ -176,7 +180,12 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Address of the HTTP server; port 0 takes a free one; repeat the option for more addresses
-    #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = "127.0.0.1:10306")]
+    #[arg(
+        long = "web.listen-address",
+        env = "READSCOPE_DEMO_LISTEN_ADDRESS",
+        value_name = "[IP]:PORT",
+        default_value = "127.0.0.1:10306"
+    )]
     pub listen: Vec<Listen>,
 }
 
@@ -223,10 +232,38 @@ pub struct OneTargetArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// One sentence
+    /// A table of the replicas, and one sentence
     Text,
     /// One JSON object
     Json,
+}
+
+/// Without a file, on standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    pub format: ExportFormat,
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    Json,
+    Csv,
+    Markdown,
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("write json, csv or markdown, with a file or without, such as csv=reads.csv")]
+pub struct ExportError;
+
+impl FromStr for Export {
+    type Err = ExportError;
+
+    fn from_str(text: &str) -> Result<Self, ExportError> {
+        let (format, file) = text.split_once('=').map_or((text, None), |(format, file)| (format, Some(file)));
+        let format = ExportFormat::from_str(format, false).map_err(|_| ExportError)?;
+        if file == Some("") { Err(ExportError) } else { Ok(Self { format, file: file.map(PathBuf::from) }) }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

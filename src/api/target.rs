@@ -72,9 +72,9 @@ pub struct Target<'a> {
 #[derive(Clone, Debug, Serialize)]
 pub struct Checked<'a> {
     #[serde(flatten)]
-    target: Target<'a>,
-    exit_code: u8,
-    p_value: Option<f64>,
+    pub target: Target<'a>,
+    pub exit_code: u8,
+    pub p_value: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

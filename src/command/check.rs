@@ -1,8 +1,14 @@
 //! `check`: one verdict for a script.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 
 use super::{
     CommandError, output,
@@ -12,10 +18,11 @@ use super::{
 };
 use crate::{
     api::Checked,
-    cli::{CheckArgs, Output},
+    cli::{CheckArgs, Export, ExportFormat, Output},
     config::Configuration,
     model::{Count, Decision, ReplicaCondition, ReplicaSnapshot, Snapshot, TargetSnapshot},
     source::kubernetes::Scope,
+    view::report,
 };
 
 const EXIT_BALANCED: u8 = 0;
@@ -31,13 +38,20 @@ pub(super) fn execute(args: &CheckArgs) -> Result<u8, CommandError> {
     if configuration.discoveries().next().is_some() {
         return Err(CommandError::usage(anyhow!("check does not support discover; list the Services as targets")));
     }
+    // A file that cannot be written is an error before the check, which takes time.
+    let exports = args.export.iter().map(Opened::new).collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
     let targets = runtime()?.block_on(check(args, &configuration)).map_err(CommandError::into_usage)?;
     let address = |target: &TargetSnapshot| {
         let of_target = configuration.targets().find(|known| known.name == target.name);
         of_target.map(|target| target.address.to_string()).unwrap_or_default()
     };
-    let codes = targets.iter().map(|target| report(target, &address(target), targets.len() > 1, args));
-    let codes = codes.collect::<Result<Vec<_>, _>>().map_err(CommandError::usage)?;
+    let results: Vec<_> = targets.iter().map(|target| result(target, &address(target), args)).collect();
+    let is_replaced = exports.iter().any(|export| export.file.is_none());
+    exports.into_iter().try_for_each(|export| export.write(&results)).map_err(CommandError::usage)?;
+    if !is_replaced {
+        results.iter().try_for_each(|checked| show(checked, results.len() > 1, args)).map_err(CommandError::usage)?;
+    }
+    let codes: Vec<u8> = results.iter().map(|checked| checked.exit_code).collect();
     Ok(gravest(&codes))
 }
 
@@ -57,7 +71,7 @@ async fn check(args: &CheckArgs, configuration: &Configuration) -> Result<Vec<Ar
     Ok(snapshot.targets)
 }
 
-fn report(target: &TargetSnapshot, address: &str, named: bool, args: &CheckArgs) -> anyhow::Result<u8> {
+fn result<'a>(target: &'a TargetSnapshot, address: &str, args: &CheckArgs) -> Checked<'a> {
     let outcome = target.check.as_ref();
     let is_out = |replica: &ReplicaSnapshot| replica.conditions.iter().any(ReplicaCondition::is_outage);
     let code = match outcome.map(|outcome| outcome.decision) {
@@ -71,25 +85,59 @@ fn report(target: &TargetSnapshot, address: &str, named: bool, args: &CheckArgs)
         |_| target.headline.clone(),
     );
     if code == EXIT_UNDECIDED {
-        write!(sentence, " (address {address})")?;
+        sentence = format!("{sentence} (address {address})");
     }
     let code = match target.clients.is_uneven() {
         Some(true) if args.clients => EXIT_UNBALANCED,
         None if args.clients && code == EXIT_BALANCED => EXIT_UNDECIDED,
         _ => code,
     };
+    Checked::of(target, outcome, sentence, code)
+}
+
+fn show(checked: &Checked<'_>, named: bool, args: &CheckArgs) -> anyhow::Result<()> {
+    let target = &checked.target;
     match args.output {
         Output::Text => {
-            let name = if named { format!("{}: ", target.name) } else { String::new() };
-            if args.clients {
-                output::line(&format!("{name}Clients: {}", target.clients))?;
+            for line in report::table(target) {
+                output::line(&line)?;
             }
-            output::line(&format!("{name}{sentence}"))?;
+            let name = if named { format!("{}: ", target.target) } else { String::new() };
+            if let Some(clients) = target.clients.as_ref().filter(|_| args.clients) {
+                output::line(&format!("{name}Clients: {}", clients.reason))?;
+            }
+            output::line(&format!("{name}{}", target.headline.as_deref().unwrap_or_default()))?;
         }
-        Output::Json => {
-            let checked = Checked::of(target, outcome, sentence, code);
-            output::line(&serde_json::to_string(&checked)?)?;
+        Output::Json => output::line(&serde_json::to_string(checked)?)?,
+    }
+    Ok(())
+}
+
+/// An export whose file is open.
+struct Opened {
+    format: ExportFormat,
+    file: Option<(PathBuf, File)>,
+}
+
+impl Opened {
+    fn new(export: &Export) -> anyhow::Result<Self> {
+        let open = |path: &PathBuf| anyhow::Ok((path.clone(), File::create(path).with_context(|| unwritten(path))?));
+        Ok(Self { format: export.format, file: export.file.as_ref().map(open).transpose()? })
+    }
+
+    fn write(self, results: &[Checked<'_>]) -> anyhow::Result<()> {
+        let text = match self.format {
+            ExportFormat::Json => serde_json::to_string_pretty(&serde_json::json!({ "results": results }))?,
+            ExportFormat::Csv => report::csv(results),
+            ExportFormat::Markdown => report::markdown(results),
+        };
+        match self.file {
+            Some((path, mut file)) => writeln!(file, "{text}").with_context(|| unwritten(&path)),
+            None => Ok(output::line(&text)?),
         }
     }
-    Ok(code)
+}
+
+fn unwritten(path: &Path) -> String {
+    format!("cannot write the export to {}", path.display())
 }

@@ -80,7 +80,9 @@ pub(super) fn execute(args: &DemoArgs) -> Result<u8, CommandError> {
 /// Prints and returns the address of the live page.
 fn page(listeners: &[TcpListener]) -> anyhow::Result<Option<String>> {
     let Some(listener) = listeners.first() else { return Ok(None) };
-    let page = format!("http://{}/", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    let all = address.ip().is_unspecified();
+    let page = if all { format!("http://localhost:{}/", address.port()) } else { format!("http://{address}/") };
     output::line(&page)?;
     Ok(Some(page))
 }

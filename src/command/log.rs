@@ -1,5 +1,7 @@
 //! The log: on standard error, or in memory while the terminal is drawn there.
 
+mod line;
+
 use std::{
     collections::VecDeque,
     io::{self, Write},
@@ -8,7 +10,8 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::cli::{LogArgs, LogFormat};
+use self::line::Lines;
+use crate::cli::LogArgs;
 
 /// Libraries that log failed probes and broken watches more often and with less detail than readscope.
 const QUIET: [&str; 5] =
@@ -39,14 +42,13 @@ pub(super) fn kept() -> Vec<String> {
 
 impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = plain(bytes);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(lines) = &mut *kept else {
             drop(kept);
-            io::stderr().lock().write_all(&written)?;
+            io::stderr().lock().write_all(bytes)?;
             return Ok(bytes.len());
         };
-        for line in written.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             if lines.len() == LINES_MAX {
                 lines.pop_front();
             }
@@ -61,48 +63,12 @@ impl Write for Outlet {
     }
 }
 
-/// Unescapes apostrophes: tracing-logfmt escapes as Rust source code does, unlike logfmt and JSON.
-fn plain(line: &[u8]) -> Vec<u8> {
-    let mut written = Vec::with_capacity(line.len());
-    let mut bytes = line.iter().copied();
-    while let Some(byte) = bytes.next() {
-        let escaped = if byte == b'\\' { bytes.next() } else { None };
-        written.extend(Some(byte).filter(|_| escaped != Some(b'\'')));
-        written.extend(escaped);
-    }
-    written
-}
-
 /// `RUST_LOG` overrides the level of the arguments.
 pub(super) fn install(args: &LogArgs) {
     let from_args = || EnvFilter::new(format!("{},{}", args.level, QUIET.join(",")));
     let set = std::env::var("RUST_LOG").is_ok_and(|filter| !filter.is_empty());
     let filter = if set { EnvFilter::from_default_env() } else { from_args() };
-    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().event_format(Lines(args.format)).with_writer(|| Outlet);
     // Fails if a log is installed already, for example when tests run commands in one process.
-    let _ = match args.format {
-        LogFormat::Logfmt => {
-            registry.with(tracing_logfmt::builder().with_target(false).layer().with_writer(|| Outlet)).try_init()
-        }
-        LogFormat::Json => registry
-            .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(|| Outlet))
-            .try_init(),
-    };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_apostrophes_are_unescaped() {
-        for (line, written) in [
-            (r#"message="the server\'s name""#, r#"message="the server's name""#),
-            (r#"text="\"C:\\'\" \n""#, r#"text="\"C:\\'\" \n""#),
-            (r#"text="\\\'""#, r#"text="\\'""#),
-            ("cut\\", "cut\\"),
-        ] {
-            assert_eq!(String::from_utf8(plain(line.as_bytes())).unwrap(), written, "{line}");
-        }
-    }
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
 }

@@ -18,7 +18,10 @@ use crate::{
     cli::RunArgs,
     config::{Configuration, FileStamp, Listen, WebConfiguration},
     source::kubernetes::Scope,
-    view::web::{RENDERINGS_MAX, Site},
+    view::{
+        metrics::Counts,
+        web::{RENDERINGS_MAX, Site},
+    },
 };
 
 /// One thread per kind of other blocking work, so that nothing waits for scrapes: password check, reload of the
@@ -33,16 +36,20 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
         return config_check(&loaded.configuration);
     }
     runtime()?.block_on(async {
+        let counts = Counts::new();
         let Session { clock, supervisor, snapshots, targets, signals } = Session::start(KubernetesOptions {
             context: args.target.kubernetes_context.clone(),
             scope: if args.no_scale_events { Scope::Routing } else { Scope::ScaleEvents },
             write_events: args.kubernetes_events,
+            counts: counts.clone(),
             lease: args.kubernetes_lease.clone(),
         })?;
         let (mut reloader, text, requests) = Reloader::new(args, targets, file).map_err(CommandError::failure)?;
         reloader.apply(loaded).await.map_err(CommandError::usage)?;
         let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
-        let mut site = Site::new(snapshots, text, supervisor.stop().clone()).with_prefix(args.prefix().into_string());
+        let mut site = Site::new(snapshots, text, supervisor.stop().clone())
+            .with_prefix(args.prefix().into_string())
+            .with_counts(counts);
         if let (Some(path), Some(web)) = (args.web_config_file.clone(), web) {
             let (current, access) = watch::channel(Arc::new(web_access::access(&web)));
             supervisor.spawn("web configuration", |stop| web_access::follow(path, web, current, clock, stop));

@@ -22,6 +22,7 @@ use crate::{
         mysql::{Prober, ProberError},
         schedule::Schedule,
     },
+    view::metrics::Counts,
 };
 
 /// A target, with the rules of its check if it has one.
@@ -48,6 +49,7 @@ pub(super) struct KubernetesOptions {
     pub(super) scope: Scope,
     /// Write milestones as Kubernetes Events.
     pub(super) write_events: bool,
+    pub(super) counts: Counts,
     /// Name of the Lease by which one of several readscopes leads.
     pub(super) lease: Option<String>,
 }
@@ -104,7 +106,9 @@ impl Targets {
         if self.cluster.is_some() {
             return Ok(());
         }
-        let client = kubernetes::connect(self.kubernetes.context.as_deref()).await?;
+        let counts = self.kubernetes.counts.clone();
+        let count = move |verb: &str, code: &str| counts.api_request(verb, code);
+        let client = kubernetes::connect(self.kubernetes.context.as_deref(), count).await?;
         let watcher = Watcher::new(client, self.kubernetes.scope);
         let (events, clock) = (&self.state.events, self.state.clock);
         let (leads, leadership) = watch::channel(None);

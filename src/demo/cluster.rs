@@ -14,6 +14,8 @@ use crate::model::cluster::{
 
 const NAMESPACE: &str = "mysql";
 
+const NODE: &str = "node-1";
+
 const UID_PREFIX: &str = "de300000";
 
 /// Its binding mode is `WaitForFirstConsumer`.
@@ -197,7 +199,7 @@ impl Cluster {
                 serving,
                 terminating,
                 pod: Some(PodRef { name: Arc::clone(&pod.name.name), uid: Arc::clone(&pod.uid) }),
-                node: None,
+                node: Some(NODE.into()),
                 zone: None,
                 for_zones: Vec::new(),
                 for_nodes: Vec::new(),

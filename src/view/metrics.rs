@@ -2,6 +2,7 @@
 
 mod clients;
 mod cluster;
+mod counts;
 mod family;
 mod process;
 mod program;
@@ -12,6 +13,7 @@ use std::io::Write;
 
 use prometheus::{Encoder, TextEncoder, proto::MetricType};
 
+pub use self::{counts::Counts, program::RUSTC};
 use self::{family::Family, process::Process};
 use crate::model::{ReplicaSnapshot, Snapshot, TargetSnapshot};
 
@@ -37,17 +39,22 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Exposition {
     process: Process,
+    pub(super) counts: Counts,
 }
 
 /// Every readscope metric, in the order of the output.
 pub fn definitions() -> impl Iterator<Item = &'static Definition> {
+    of_snapshot().chain(counts::METRICS)
+}
+
+fn of_snapshot() -> impl Iterator<Item = &'static Definition> {
     [targets::METRICS, clients::METRICS, verdict::METRICS, cluster::METRICS, program::METRICS].into_iter().flatten()
 }
 
 impl Exposition {
     #[must_use]
     pub fn new() -> Self {
-        Self { process: Process::this() }
+        Self { process: Process::this(), counts: Counts::new() }
     }
 
     /// Writes one family at a time: all at once would take several times the memory. The writes are many and small.
@@ -56,18 +63,14 @@ impl Exposition {
     /// Errors of `to`.
     pub fn write(&self, snapshot: &Snapshot, to: &mut impl Write) -> prometheus::Result<()> {
         let encoder = TextEncoder::new();
-        let own = definitions().map(|definition| {
+        let own = of_snapshot().map(|definition| {
             let mut family = Family::new(definition.name, definition.kind, definition.labels, definition.help);
             (definition.read)(snapshot, &mut family);
             family
         });
-        for family in own.chain(self.process.families()) {
-            // The encoder refuses a family without series.
-            if let Some(family) = family.with_series() {
-                encoder.encode(&[family], to)?;
-            }
-        }
-        Ok(())
+        // The encoder refuses a family without series.
+        let families = own.chain(self.process.families()).filter_map(Family::with_series);
+        families.chain(self.counts.families()).try_for_each(|family| encoder.encode(&[family], to))
     }
 }
 
@@ -102,6 +105,11 @@ fn seconds(wall: jiff::Timestamp) -> f64 {
     wall.as_duration().as_secs_f64()
 }
 
+/// Of the Service, and so of the database: alerts about it belong to its team. Empty outside Kubernetes.
+fn namespace(target: &TargetSnapshot) -> &str {
+    target.service.as_ref().map_or("", |service| &service.namespace)
+}
+
 fn each<V: Into<family::Value>>(
     snapshot: &Snapshot,
     family: &mut Family,
@@ -109,7 +117,7 @@ fn each<V: Into<family::Value>>(
 ) {
     for target in &snapshot.targets {
         if let Some(value) = value(target) {
-            family.series(&[&target.name], value);
+            family.series(&[namespace(target), &target.name], value);
         }
     }
 }
@@ -122,7 +130,7 @@ fn each_replica<V: Into<family::Value>>(
     for target in &snapshot.targets {
         for replica in &target.replicas {
             if let Some(value) = value(replica) {
-                family.series(&[&target.name, &replica.name], value);
+                family.series(&[namespace(target), &target.name, &replica.name], value);
             }
         }
     }

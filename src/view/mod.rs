@@ -2,6 +2,7 @@
 
 pub mod log;
 pub mod metrics;
+pub mod report;
 pub mod tape;
 pub mod terminal;
 pub mod web;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::{access::Access, renderer::RENDERINGS_MAX};
 
 use self::{events::Streams, renderer::Renderer};
-use super::metrics::Exposition;
+use super::metrics::{Counts, Exposition};
 use crate::model::Snapshot;
 
 pub type Reload = oneshot::Sender<Result<(), String>>;
@@ -68,6 +68,12 @@ impl Site {
     #[must_use]
     pub fn with_access(self, access: watch::Receiver<Arc<Access>>) -> Self {
         Self { access, ..self }
+    }
+
+    #[must_use]
+    pub fn with_counts(mut self, counts: Counts) -> Self {
+        self.exposition.counts = counts;
+        self
     }
 
     #[must_use]

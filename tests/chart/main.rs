@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod quick_start;
 mod same;
 mod schema;
 #[path = "../support/mod.rs"]

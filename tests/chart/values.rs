@@ -280,3 +280,38 @@ fn the_schema_has_the_keys_of_the_values() {
     of_schema.remove("/global");
     assert_eq!(of_schema, of_values);
 }
+
+#[test]
+fn an_ingress_serves_the_prefix_on_each_host() {
+    assert!(names(&rendered(&[ONE]), "Ingress").is_empty());
+    let objects = rendered(&[
+        ONE,
+        "ingress.enabled=true",
+        "ingress.className=nginx",
+        "ingress.hosts={a.example,b.example}",
+        "ingress.annotations.team=db",
+        "ingress.tls[0].secretName=tls",
+        "ingress.tls[0].hosts={a.example}",
+        "web.routePrefix=/readscope",
+    ]);
+    let ingress = named(&objects, "Ingress", "readscope");
+    let backend = json!({"service": {"name": "readscope", "port": {"name": "http"}}});
+    let rule = |host: &str| {
+        let path = json!({"path": "/readscope", "pathType": "Prefix", "backend": backend});
+        json!({"host": host, "http": {"paths": [path]}})
+    };
+    assert_eq!(ingress["metadata"]["annotations"]["team"], "db");
+    assert_eq!(
+        ingress["spec"],
+        json!({
+            "ingressClassName": "nginx", "rules": [rule("a.example"), rule("b.example")],
+            "tls": [{"secretName": "tls", "hosts": ["a.example"]}],
+        })
+    );
+    let at_root = rendered(&[ONE, "ingress.enabled=true", "ingress.hosts={a.example}"]);
+    let spec = &named(&at_root, "Ingress", "readscope")["spec"];
+    assert_eq!(spec["rules"][0]["http"]["paths"][0]["path"], "/");
+    assert_eq!((&spec["ingressClassName"], &spec["tls"]), (&Value::Null, &Value::Null));
+    let error = refused(&[ONE, "ingress.enabled=true"]);
+    assert!(error.contains("ingress is enabled without a host") && error.contains("ingress.hosts={"), "{error}");
+}

@@ -33,8 +33,10 @@ function frames(panel, answers) {
   });
 }
 
-/** An instant query in table form: a row a series, a column a label. */
-function table(panel, [{ result }]) {
+/** Instant queries in table form: a row a series, a column a label; several queries are merged by their labels. */
+function table(panel, answers) {
+  if (answers.length > 1) { return merged(panel, answers); }
+  const [{ result }] = answers;
   const organize = panel.transformations?.find(({ id }) => id === 'organize')?.options ?? {};
   const { excludeByName = {}, renameByName = {}, indexByName = {} } = organize;
   const labels = [...new Set(result.flatMap((series) => Object.keys(series.metric)))].filter((label) => !excludeByName[label]);
@@ -50,7 +52,24 @@ function table(panel, [{ result }]) {
   return [toDataFrame({ fields })];
 }
 
+function merged(panel, answers) {
+  const { renameByName, indexByName } = panel.transformations.find(({ id }) => id === 'organize').options;
+  const rows = new Map();
+  answers.forEach(({ result }, index) => result.forEach(({ metric, value }) => {
+    const key = JSON.stringify(metric);
+    rows.set(key, { ...metric, ...rows.get(key), [`Value #${panel.targets[index].refId}`]: Number(value[1]) });
+  }));
+  const names = Object.keys(indexByName).filter((name) => [...rows.values()].some((row) => name in row));
+  return [toDataFrame({
+    fields: names.map((name) => ({
+      name: renameByName[name] ?? name, type: name in renameByName ? FieldType.number : FieldType.string, config: {},
+      values: [...rows.values()].map((row) => row[name] ?? null),
+    })),
+  })];
+}
+
 const matches = (matcher, field, frame) => {
+  if (matcher.id === 'byName') { return (field.config.displayNameFromDS ?? field.name) === matcher.options; }
   const name = field.config.displayNameFromDS ?? field.name;
   return matcher.id === 'byRegexp' && field.type === FieldType.number && new RegExp(matcher.options.slice(1, -1)).test(name);
 };
@@ -138,6 +157,31 @@ function States({ panel, data, width, range }) {
   });
 }
 
+/** Nor its heatmap: a row a bucket, as many probes as the cell is bright. */
+function Heat({ data, range, height }) {
+  const [from, to] = [range.from.valueOf(), range.to.valueOf()];
+  const buckets = data.map((frame) => ({ le: Number(frame.name.replace('+Inf', 'Infinity')), time: frame.fields[0].values, sums: frame.fields[1].values }));
+  buckets.sort((a, b) => a.le - b.le);
+  const counts = buckets.map(({ sums }, index) => sums.map((sum, at) => Math.max(0, sum - (buckets[index - 1]?.sums[at] ?? 0))));
+  const most = Math.max(...counts.flat());
+  const shown = buckets.map((bucket, index) => ({ ...bucket, counts: counts[index] })).filter(({ counts: of }) => of.some((count) => count > 0)).reverse();
+  const row = (height - 8) / Math.max(shown.length, 1);
+  return shown.map(({ le, time, counts: of }) => {
+    const width = (100 * (time[1] - time[0])) / (to - from);
+    return (
+      <div key={le} style={{ display: 'flex', alignItems: 'center', height: row, fontSize: 11 }}>
+        <span style={{ width: 60, textAlign: 'right', paddingRight: 6 }}>{le === Infinity ? 'more' : `≤ ${le < 1 ? `${le * 1000} ms` : `${le} s`}`}</span>
+        <div style={{ position: 'relative', flex: 1, height: row - 1 }}>
+          {of.map((count, index) => count > 0 && (
+            <span key={time[index]} style={{ position: 'absolute', left: `${(100 * (time[index] - from)) / (to - from)}%`, width: `calc(${width}% + 0.5px)`, height: row - 1,
+              background: `hsl(${230 - 190 * Math.sqrt(count / most)} 85% ${30 + 25 * Math.sqrt(count / most)}%)` }} />
+          ))}
+        </div>
+      </div>
+    );
+  });
+}
+
 const Empty = ({ panel }) => (
   <div style={{ display: 'grid', placeItems: 'center', height: '100%', color: theme.colors.text.secondary }}>
     {panel.fieldConfig.defaults.noValue}
@@ -150,6 +194,7 @@ function Content({ panel, answers, width, height, range }) {
   const given = { panel, data, width, height, range };
   if (panel.type === 'stat') { return <Stats {...given} />; }
   if (panel.type === 'bargauge') { return <Bars {...given} />; }
+  if (panel.type === 'heatmap') { return <Heat {...given} />; }
   if (panel.type === 'state-timeline') { return <States {...given} />; }
   if (panel.type === 'table') { return <Table data={data[0]} width={width} height={height} />; }
   return (

@@ -15,7 +15,7 @@ const dashboard = JSON.parse(await readFile(file, 'utf8'));
 const to = Date.now();
 const from = to - Number(seconds) * 1000;
 const step = Math.max(1, Math.round(seconds / 300));
-const variables = { job: '.+', instance: '.+', target: '.+', replica: '.+', __rate_interval: `${4 * step}s`, __range: `${seconds}s` };
+const variables = { cluster: '.*', namespace: '.*', job: '.+', instance: '.+', target: '.+', replica: '.+', __rate_interval: `${4 * step}s`, __range: `${seconds}s` };
 const filled = (expression) => expression.replaceAll(/\$(\w+)/g, (whole, name) => variables[name] ?? whole);
 
 async function answer({ expr, instant }) {
@@ -41,8 +41,8 @@ const opened = await chromium.launch({ executablePath: browser, args: ['--no-san
 try {
   const page = await opened.newPage({ viewport: { width: 1514, height: 1000 } });
   page.on('pageerror', (error) => console.error(error.message));
-  await page.goto(`http://127.0.0.1:${port}/`, { timeout: 60_000 });
-  await page.waitForFunction(() => document.body.dataset.drawn === 'yes', undefined, { timeout: 60_000 });
+  await page.goto(`http://127.0.0.1:${port}/`, { timeout: 300_000 });
+  await page.waitForFunction(() => document.body.dataset.drawn === 'yes', undefined, { timeout: 300_000 });
   await page.screenshot({ path: picture, fullPage: true });
 } finally {
   await opened.close();

@@ -124,7 +124,7 @@ fn its_counters_agree_with_each_other() {
     let arguments = [&["demo", "--no-tui", "--for", "120s", "--speed", "16"], &listen[..]].concat();
     let mut program = Program::start(&mut readscope(&arguments));
     let address = page(&mut program);
-    let binds = "readscope_persistentvolumeclaim_bind_seconds_count{statefulset=\"mysql/mysql\",storage_class=\"standard\",\
+    let binds = "readscope_persistentvolumeclaim_bind_seconds_count{namespace=\"mysql\",statefulset=\"mysql\",storage_class=\"standard\",\
                  bind_mode=\"WaitForFirstConsumer\"}";
     // The second time that the replica comes it finds its PVC: one PVC is bound in each round of the scenario.
     wait_until("the second scale-up", PATIENCE, || scale_events(address).len() >= 3);
@@ -139,13 +139,16 @@ fn its_counters_agree_with_each_other() {
     assert_eq!(by_reason, failures, "{target:#}");
     assert!(target["failures_by_reason"]["too_many_connections"].as_u64() > Some(0), "{target:#}");
     let [up, down] = ["up", "down"].map(|direction| {
-        let series = format!("readscope_scale_events_total{{statefulset=\"mysql/mysql\",direction=\"{direction}\"}}");
+        let series = format!(
+            "readscope_scale_events_total{{namespace=\"mysql\",statefulset=\"mysql\",direction=\"{direction}\"}}"
+        );
         metric(address, &series)
     });
     assert!(up >= 2.0 && down >= 1.0 && up - down <= 1.0, "{up} up, {down} down");
     let text = get(address, "/metrics").text();
     let known = text.lines().find(|line| line.starts_with("readscope_replica_info{")).unwrap();
-    assert!(known.ends_with(",statefulset=\"mysql/mysql\"} 1"), "{known}");
+    let is_there = |label: &&str| known.contains(&format!(",{label}"));
+    assert!(["pod=\"mysql-0\",", "node=\"node-1\",", "statefulset=\"mysql\"}"].iter().all(is_there), "{known}");
 }
 
 #[test]
@@ -163,6 +166,20 @@ fn it_ends_after_its_time_and_prints_one_line_for_each_read() {
         assert!(["100", "101", "102"].contains(&server_id), "{line:?}");
         assert_eq!(format!("10{}", replica.trim_start_matches("mysql-")), server_id);
     }
+}
+
+#[test]
+fn in_the_image_it_listens_on_all_addresses_and_names_one_that_a_browser_opens() {
+    let variable = "READSCOPE_DEMO_LISTEN_ADDRESS";
+    assert!(include_str!("../../Dockerfile").contains(&format!("\nENV {variable}=:10306\n")));
+    let mut program = Program::start(readscope(&["demo", "--no-tui", "--for", "120s"]).env(variable, ":0"));
+    let first = wait_for("the first line", SOON, || {
+        assert!(program.is_running(), "{:?}", program.log());
+        program.output().first().cloned()
+    });
+    let port = first.strip_prefix("http://localhost:").and_then(|rest| rest.strip_suffix('/'));
+    let port: u16 = port.unwrap_or_else(|| panic!("{first:?} is no address of a page")).parse().unwrap();
+    assert_eq!(get(([127, 0, 0, 2], port).into(), "/").status, 200, "not only 127.0.0.1");
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn check_exits_0_when_the_expected_replicas_share_the_reads() {
     let checked = call.check();
     assert_eq!(checked.code, Some(0), "{checked:?}");
     assert!(checked.stdout.contains("3 replicas seen"), "it says what the verdict is about: {checked:?}");
-    assert_eq!(checked.stdout.lines().count(), 1, "{checked:?}");
+    assert_eq!(checked.stdout.lines().count(), 5, "a heading, three replicas and a sentence: {checked:?}");
 }
 
 #[test]

@@ -100,23 +100,75 @@ fn every_query_uses_the_variables_of_the_dashboard() {
             assert_eq!(text(&target["datasource"], "uid"), "${datasource}", "{title}");
         }
         for expression in expressions(panel) {
-            let selectors = expression.matches('{').count();
-            assert_eq!(
-                expression.matches("job=~\"$job\", instance=~\"$instance\"").count(),
-                selectors,
-                "{title}: {expression}"
-            );
-            assert_eq!(metrics_in(expression).len().min(1), selectors.min(1), "{title}: {expression}");
+            assert_selects(title, expression);
         }
     }
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     assert_eq!(text(&variables[0], "type"), "datasource");
     assert_eq!(text(&variables[0], "label"), "Data source");
-    for variable in &variables[1..] {
+    let names: Vec<&str> = variables.iter().map(|variable| text(variable, "name")).collect();
+    assert_eq!(names, ["datasource", "cluster", "job", "instance", "namespace", "target", "replica", "page"]);
+    for variable in variables.iter().filter(|variable| variable["type"] == "query") {
         let name = text(variable, "name");
         assert_eq!(variable["refresh"], 2, "{name}: follows the time range");
-        assert!(variable["multi"] == true && variable["includeAll"] == true && variable["allValue"] == ".+", "{name}");
+        // Series may be without a cluster, and those of targets outside of Kubernetes without a namespace.
+        let all = if ["cluster", "namespace"].contains(&name) { ".*" } else { ".+" };
+        assert!(variable["multi"] == true && variable["includeAll"] == true && variable["allValue"] == all, "{name}");
+        let query = text(&variable["query"], "query");
+        assert!(text(variable, "definition") == query && query.starts_with("label_values(readscope_"), "{name}");
     }
+    for annotation in dashboard["annotations"]["list"].as_array().unwrap().iter().skip(1) {
+        assert_selects(text(annotation, "name"), text(annotation, "expr"));
+    }
+}
+
+/// Asserts that each selector is of the chosen readscopes, and of the chosen namespaces where the series have one.
+#[track_caller]
+fn assert_selects(title: &str, expression: &str) {
+    let kinds = kinds();
+    let mut selectors = 0;
+    for (before, selector) in expression.split('{').zip(expression.split('{').skip(1)) {
+        let name = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap();
+        let family = family(name, &kinds);
+        let has_namespace = definitions().any(|metric| metric.name == family && metric.labels.contains(&"namespace"));
+        let namespace = if has_namespace { "namespace=~\"$namespace\", " } else { "" };
+        let start = format!("cluster=~\"$cluster\", {namespace}job=~\"$job\", instance=~\"$instance\"");
+        assert!(selector.starts_with(&start), "{title}: {name} in {expression}");
+        selectors += 1;
+    }
+    assert!(selectors > 0, "{title}: {expression}");
+    // Series of two clusters may have the same labels otherwise.
+    for operator in ["by (target", "by (namespace", "by (statefulset", "on (job", "on (target"] {
+        assert!(!expression.contains(operator), "{title}: {operator} without the cluster in {expression}");
+    }
+}
+
+#[test]
+fn the_fleet_leads_to_the_detail_and_the_live_page_of_a_target() {
+    let dashboard = dashboard();
+    let fleet = &dashboard["panels"][1];
+    assert_eq!((text(&dashboard["panels"][0], "title"), text(fleet, "title")), ("Fleet", "All targets"));
+    assert!(expressions(fleet).all(|expression| !expression.contains("$target")), "all of them, whichever is chosen");
+    let organize = &fleet["transformations"][1]["options"];
+    let renamed: BTreeSet<&str> =
+        organize["renameByName"].as_object().unwrap().values().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(renamed, BTreeSet::from(["verdict", "status", "clients", "failing", "lag"]));
+    let columns: Vec<_> = fleet["fieldConfig"]["overrides"].as_array().unwrap().iter().collect();
+    for column in &columns {
+        let name = text(&column["matcher"], "options");
+        assert!(name == "target" || renamed.contains(name), "{name}");
+    }
+    let links = columns[0]["properties"][0]["value"].as_array().unwrap();
+    let urls: Vec<&str> = links.iter().map(|link| text(link, "url")).collect();
+    let detail = format!("/d/{}?", text(&dashboard, "uid"));
+    assert!(urls[0].starts_with(&detail) && urls[0].contains("&${__url_time_range}"), "{urls:?}");
+    for variable in ["cluster", "namespace", "target"] {
+        let chosen = format!("&var-{variable}=${{__data.fields.{variable}:percentencode}}");
+        assert!(urls[0].contains(&chosen), "{chosen} is not in {urls:?}");
+    }
+    assert_eq!(urls[1], "${page}/#/target/${__data.fields.target:percentencode}");
+    let titles: Vec<&str> = dashboard["links"].as_array().unwrap().iter().map(|link| text(link, "title")).collect();
+    assert_eq!(titles, ["Runbook", "Live page"]);
 }
 
 #[test]
@@ -128,13 +180,19 @@ fn rates_are_of_counters_over_the_interval_of_grafana() {
             for window in expression.split('[').skip(1).map(|rest| rest.split(']').next().unwrap()) {
                 // The panel "Replicas with reads" counts over five minutes.
                 let is_described = text(panel, "description").contains("five minutes") && window == "5m";
-                assert!(is_described || ["$__rate_interval", "$__range"].contains(&window), "{expression}");
+                assert!(
+                    is_described || ["$__rate_interval", "$__range", "$__range:$__rate_interval"].contains(&window),
+                    "{expression}"
+                );
             }
             for series in metrics_in(expression) {
                 let counts = series.ends_with("_total") || series.ends_with("_bucket");
-                let rated =
-                    ["rate(", "increase("].iter().any(|function| expression.contains(&format!("{function}{series}")));
+                // The increase of a rare event is empty, because its series begins with it.
+                let rare = expression.contains("offset $__range") && expression.contains("[$__range]");
+                let functions = if rare { &["max_over_time("][..] } else { &["rate(", "increase("] };
+                let rated = functions.iter().any(|function| expression.contains(&format!("{function}{series}")));
                 assert_eq!(counts, rated, "{series} in {expression}");
+                assert!(!expression.contains("increase(") || !expression.contains("[$__range]"), "{expression}");
             }
         }
     }

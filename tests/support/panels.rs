@@ -14,7 +14,7 @@ pub(crate) fn panels(rate_interval: &str) -> Vec<Panel> {
     let dashboard: Value = serde_json::from_str(&text).expect("the dashboard is JSON");
     let chosen = |expression: &str| {
         let variables = [("$__rate_interval", rate_interval), ("$__range", "10m"), ("$job", ".+"), ("$instance", ".+")];
-        let more = [("$target", ".+"), ("$replica", ".+")];
+        let more = [("$target", ".+"), ("$replica", ".+"), ("$cluster", ".*"), ("$namespace", ".*")];
         variables.iter().chain(&more).fold(expression.to_owned(), |text, (name, value)| text.replace(name, value))
     };
     let panels = dashboard["panels"].as_array().expect("it has panels").iter().filter(|panel| panel["type"] != "row");

@@ -34,7 +34,7 @@ impl Prometheus {
     pub(crate) fn scraping_with(target: SocketAddr, how: &str) -> Self {
         let configuration = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs: [{{job_name: readscope, {how}, static_configs: [{{targets: ['{target}']}}]}}]\n"
+scrape_configs: [{{job_name: readscope, honor_labels: true, {how}, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
         Self::start(mortal("env"), &configuration, &[])
     }

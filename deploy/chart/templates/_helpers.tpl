@@ -78,6 +78,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and $values.perNode.enabled $values.serviceMonitor.enabled -}}
 {{- fail "serviceMonitor does not scrape the pods of perNode; enable podMonitor instead" -}}
 {{- end -}}
+{{- if and $values.ingress.enabled (not $values.ingress.hosts) -}}
+{{- fail "ingress is enabled without a host, so it would take every host of the controller; set its names: --set ingress.hosts={readscope.example}" -}}
+{{- end -}}
 {{- with $values.password.external -}}
 {{- if and .enabled (not (and .store.name .key)) -}}
 {{- fail "password.external is enabled without a place; set password.external.store.name and password.external.key" -}}
@@ -224,6 +227,8 @@ spec:
 {{- define "readscope.monitorEndpoint" -}}
 - port: http
   interval: {{ .interval }}
+  # The namespace and pod of a database, not of readscope: alerts about it belong to its team.
+  honorLabels: true
   {{- with .root.Values.web }}
   {{- with .routePrefix }}
   path: {{ . }}/metrics

@@ -64,6 +64,7 @@ pub struct Routed {
     /// Absent for an endpoint without a pod; its name is then its address.
     pub pod: Option<PodRef>,
     pub name: Arc<str>,
+    pub node: Option<Arc<str>>,
     /// Of all families.
     pub addresses: Vec<IpAddr>,
     /// The readiness probe succeeds. A Service may publish endpoints whose readiness probe fails.
@@ -119,8 +120,8 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
         let standing = standing(endpoint);
         let uid = endpoint.pod.as_ref().map(|pod| Arc::clone(&pod.uid));
         let known = routed.entry((Arc::clone(&name), uid)).or_insert_with(|| {
-            let (pod, serving) = (endpoint.pod.clone(), endpoint.serving);
-            Routed { pod, name, addresses: Vec::new(), serving, standing }
+            let (pod, node, serving) = (endpoint.pod.clone(), endpoint.node.clone(), endpoint.serving);
+            Routed { pod, name, node, addresses: Vec::new(), serving, standing }
         });
         for address in &endpoint.addresses {
             if !known.addresses.contains(address) {

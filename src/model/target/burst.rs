@@ -85,6 +85,7 @@ mod tests {
         let endpoint = |(uid, standing): &(&str, EndpointRouting)| Routed {
             pod: Some(PodRef { name: "mysql".into(), uid: (*uid).into() }),
             name: "mysql".into(),
+            node: None,
             addresses: Vec::new(),
             serving: true,
             standing: *standing,

@@ -86,6 +86,10 @@ impl ExpectedReplicas {
         endpoints.chain(self.others.get(name)).find(|pod| *pod.name == *name)
     }
 
+    pub(crate) fn node(&self, name: &str) -> Option<&Arc<str>> {
+        self.endpoints().find(|endpoint| *endpoint.name == *name)?.node.as_ref()
+    }
+
     /// Where pod probes reach the replica: the uid of its pod, or its address.
     pub(crate) fn probed_at(&self, name: &str) -> Option<&Arc<str>> {
         let address = || self.at_addresses.iter().find(|(_, at)| ***at == *name).map(|(address, _)| address);

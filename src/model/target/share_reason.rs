@@ -69,7 +69,7 @@ mod tests {
     fn routing(endpoints: &[(&str, EndpointRouting)]) -> Routing {
         let endpoint = |(name, standing): &(&str, EndpointRouting)| {
             let name = Arc::from(*name);
-            Routed { pod: None, name, addresses: Vec::new(), serving: true, standing: *standing }
+            Routed { pod: None, name, node: None, addresses: Vec::new(), serving: true, standing: *standing }
         };
         Routing { rule: Rule::Ready, endpoints: endpoints.iter().map(endpoint).collect(), ..Routing::default() }
     }

@@ -76,6 +76,10 @@ pub struct TargetSnapshot {
 pub struct ReplicaSnapshot {
     /// Unique in the target.
     pub name: Arc<str>,
+    /// Its name is that of a pod.
+    pub is_pod: bool,
+    /// Of the endpoint; absent while unknown.
+    pub node: Option<Arc<str>>,
     pub identity: Option<Arc<Identity>>,
     pub reads: u64,
     pub last_answer: Option<Moment>,

@@ -490,6 +490,8 @@ impl Target {
         let clients = self.balance.of_members(&self.clients_round(self.balance.now()));
         let snapshot = |(replica, clients): (&Replica, _)| ReplicaSnapshot {
             name: Arc::clone(&replica.name),
+            is_pod: self.expected_replicas.pod(&replica.name).is_some(),
+            node: self.expected_replicas.node(&replica.name).cloned(),
             identity: replica.identity.clone(),
             reads: replica.reads,
             last_answer: replica.last_answer,

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod convert;
+mod counting;
 mod discovery;
 mod failure;
 mod lease;
@@ -35,11 +36,15 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tower::util::{MapErrLayer, MapRequestLayer};
+use tower::{
+    layer::layer_fn,
+    util::{MapErrLayer, MapRequestLayer},
+};
 
 use self::{
     attempts::Attempts,
     convert::Observed,
+    counting::Counting,
     failure::Login,
     proxy::{Environment, Proxy},
     token_file::TokenFile,
@@ -111,11 +116,15 @@ pub enum Scope {
     ScaleEvents,
 }
 
-/// Without `context`, uses the kubeconfig's current context or the pod's own cluster.
+/// Without `context`, uses the kubeconfig's current context or the pod's own cluster. `count` is called with the verb and
+/// the status code of each request.
 ///
 /// # Errors
 /// When there is no cluster or its configuration is invalid.
-pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
+pub async fn connect(
+    context: Option<&str>,
+    count: impl Fn(&str, &str) + Clone + Send + Sync + 'static,
+) -> Result<Client, ConnectError> {
     let mut config = match context {
         None => Config::infer().await.map_err(|error| ConnectError::Infer(Box::new(error)))?,
         Some(context) => {
@@ -128,16 +137,20 @@ pub async fn connect(context: Option<&str>) -> Result<Client, ConnectError> {
     let proxy = Proxy::choose(&config.cluster_url, proxy_url.as_deref(), &Environment::read());
     let proxy = proxy.map_err(ConnectError::Proxy)?;
     config.proxy_url = proxy.as_ref().map(|proxy| proxy.url.clone());
-    client_through(proxy, config)
+    client_through(proxy, config, count)
 }
 
 /// # Errors
 /// When the configuration is invalid.
 pub fn client(config: Config) -> Result<Client, ConnectError> {
-    client_through(None, config)
+    client_through(None, config, |_, _| {})
 }
 
-fn client_through(proxy: Option<Proxy>, mut config: Config) -> Result<Client, ConnectError> {
+fn client_through(
+    proxy: Option<Proxy>,
+    mut config: Config,
+    count: impl Fn(&str, &str) + Clone + Send + Sync + 'static,
+) -> Result<Client, ConnectError> {
     let token_file = TokenFile::take(&mut config.auth_info).map_err(ConnectError::Token)?;
     config.read_timeout = Some(SILENCE);
     // The library would retry silently for minutes. A watch reports the error and pauses on its own.
@@ -160,7 +173,8 @@ fn client_through(proxy: Option<Proxy>, mut config: Config) -> Result<Client, Co
         Some(token_file) => token_file.authorize(request),
         None => request,
     });
-    Ok(builder.with_layer(&authorize).with_layer(&explain).build())
+    let counting = layer_fn(|inner| Counting { inner, count: count.clone() });
+    Ok(builder.with_layer(&authorize).with_layer(&explain).with_layer(&counting).build())
 }
 
 impl Watcher {

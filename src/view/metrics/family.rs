@@ -62,13 +62,15 @@ impl Family {
 
     fn labelled(&self, values: &[&str]) -> Metric {
         debug_assert_eq!(values.len(), self.labels.len(), "{}", self.proto.name());
+        // Without a namespace of its own, a series has the namespace that the scrape adds.
+        let is_written = |(name, value): &(&&str, &&str)| **name != "namespace" || !value.is_empty();
         let label = |(name, value): (&&str, &&str)| {
             let mut label = LabelPair::default();
             label.set_name((*name).to_owned());
             label.set_value((*value).to_owned());
             label
         };
-        Metric::from_label(self.labels.iter().zip(values).map(label).collect())
+        Metric::from_label(self.labels.iter().zip(values).filter(is_written).map(label).collect())
     }
 }
 
@@ -143,6 +145,17 @@ mod tests {
             "b_bucket{le=\"+Inf\"} 3\nb_sum 6\nb_count 3\n",
         );
         assert_eq!(text(alone), expected);
+    }
+
+    #[test]
+    fn only_an_empty_namespace_is_left_out() {
+        let mut some = Family::new("some", Kind::Gauge, &["namespace", "pod"], "Of both.");
+        some.series(&["", ""], true);
+        some.series(&["shop", ""], true);
+        assert_eq!(
+            text(some).lines().skip(2).collect::<Vec<_>>(),
+            [r#"some{pod=""} 1"#, r#"some{namespace="shop",pod=""} 1"#]
+        );
     }
 
     #[test]

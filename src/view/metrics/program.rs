@@ -7,6 +7,15 @@ use super::{
 };
 use crate::model::{ConfigStatus, Snapshot};
 
+/// The image and the release set it.
+const REVISION: &str = match option_env!("READSCOPE_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// The compiler's version.
+pub const RUSTC: &str = env!("READSCOPE_RUSTC");
+
 pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_config_last_reload_successful",
@@ -38,9 +47,9 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_build_info",
         kind: Kind::Gauge,
-        labels: &["version"],
-        help: "Version of readscope; always 1.",
-        read: |_, family| family.series(&[env!("CARGO_PKG_VERSION")], true),
+        labels: &["version", "revision", "rustc"],
+        help: "Version of readscope, the commit and the compiler it was built from; always 1.",
+        read: |_, family| family.series(&[env!("CARGO_PKG_VERSION"), REVISION, RUSTC], true),
     },
 ];
 

@@ -1,41 +1,41 @@
 //! Metrics of targets and their replicas, except the verdict.
 
-use super::{Definition, Kind, each, each_replica, family::Family};
+use super::{Definition, Kind, each, each_replica, family::Family, namespace};
 use crate::model::{ConditionKind, FailureReason, Phase, PodProbeCounts, ProbePurpose, Snapshot, Status};
 
 pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_reads_total",
         kind: Kind::Counter,
-        labels: &["target", "replica"],
+        labels: &["namespace", "target", "replica"],
         help: "Probes through the read Service that the replica answered.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.reads)),
     },
     Definition {
         name: "readscope_primary_reads_total",
         kind: Kind::Counter,
-        labels: &["target"],
+        labels: &["namespace", "target"],
         help: "Reads that a server answered which was not read-only at the time.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.primary_reads)),
     },
     Definition {
         name: "readscope_probes_total",
         kind: Kind::Counter,
-        labels: &["target"],
+        labels: &["namespace", "target"],
         help: "Completed probes, answered or failed.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.probes)),
     },
     Definition {
         name: "readscope_probe_failures_total",
         kind: Kind::Counter,
-        labels: &["target", "reason"],
+        labels: &["namespace", "target", "reason"],
         help: "Failed probes by reason.",
         read: probe_failures,
     },
     Definition {
         name: "readscope_probes_skipped_total",
         kind: Kind::Counter,
-        labels: &["target"],
+        labels: &["namespace", "target"],
         help: "Probes that were due but not started, because too many were in flight or readscope was short of CPU \
                time.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.skipped)),
@@ -43,7 +43,7 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_probing_paused",
         kind: Kind::Gauge,
-        labels: &["target"],
+        labels: &["namespace", "target"],
         help: "1 while probes are paused, because further failures could make a server block the host or lock the \
                account, otherwise 0.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.pause.is_some())),
@@ -51,21 +51,21 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_probe_duration_seconds",
         kind: Kind::Histogram,
-        labels: &["target", "phase"],
+        labels: &["namespace", "target", "phase"],
         help: "Duration of answered probes by phase: resolve (DNS lookup), login (TCP, TLS and login), query, total.",
         read: probe_duration,
     },
     Definition {
         name: "readscope_target_up",
         kind: Kind::Gauge,
-        labels: &["target"],
+        labels: &["namespace", "target"],
         help: "1 if at least one of the last 10 probes was answered, otherwise 0.",
         read: |snapshot, family| each(snapshot, family, |target| Some(target.up)),
     },
     Definition {
         name: "readscope_target_status",
         kind: Kind::Gauge,
-        labels: &["target", "status"],
+        labels: &["namespace", "target", "status"],
         help: "1 for the present status, 0 for the others: ok, degraded (a replica does not do its part, see \
                readscope_replica_condition), down (the last 10 probes failed), unknown.",
         read: statuses,
@@ -73,7 +73,7 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_replica_condition",
         kind: Kind::Gauge,
-        labels: &["target", "replica", "kind"],
+        labels: &["namespace", "target", "replica", "kind"],
         help: "1 while the condition lasts, otherwise 0: missing (should be a ready endpoint and is not), cannot_serve \
                (ready, but its pod probes fail), not_routed (serves, but gets no reads), slow (answers several times \
                more slowly than the others), flapping (its readiness changes often), stale (lags above the limit). Planned steps within their usual time do not count.",
@@ -82,14 +82,25 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_replica_info",
         kind: Kind::Gauge,
-        labels: &["target", "replica", "server_id", "server_uuid", "role", "version", "statefulset"],
-        help: "Identity of the replica in its last answer, and the StatefulSet of its pod if known; always 1.",
+        labels: &[
+            "namespace",
+            "target",
+            "replica",
+            "pod",
+            "node",
+            "server_id",
+            "server_uuid",
+            "role",
+            "version",
+            "statefulset",
+        ],
+        help: "Identity of the replica in its last answer, and its pod, node and StatefulSet if known; always 1.",
         read: replica_info,
     },
     Definition {
         name: "readscope_replica_share",
         kind: Kind::Gauge,
-        labels: &["target", "replica"],
+        labels: &["namespace", "target", "replica"],
         help: "Share of the reads that the replica answered, 0 to 1: of the last 1000 reads, or of those since the \
                expected replicas or the alarm last changed or an outage ended.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| replica.share),
@@ -97,12 +108,12 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_replica_read_duration_seconds",
         kind: Kind::Histogram,
-        labels: &["target", "replica"],
+        labels: &["namespace", "target", "replica"],
         help: "Duration of the replica's reads: connection, login and query, without the time to resolve the address.",
         read: |snapshot, family| {
             for target in &snapshot.targets {
                 for replica in &target.replicas {
-                    family.histogram(&[&target.name, &replica.name], &replica.durations);
+                    family.histogram(&[namespace(target), &target.name, &replica.name], &replica.durations);
                 }
             }
         },
@@ -110,14 +121,14 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_replica_expected_share",
         kind: Kind::Gauge,
-        labels: &["target", "replica"],
+        labels: &["namespace", "target", "replica"],
         help: "Share of the reads that the replica should answer, 0 to 1.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.expected_share)),
     },
     Definition {
         name: "readscope_pod_probe_up",
         kind: Kind::Gauge,
-        labels: &["target", "replica"],
+        labels: &["namespace", "target", "replica"],
         help: "1 if the replica answered the last pod probe, otherwise 0. A pod probe connects to the pod's own \
                address, whether or not the Service routes to it.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| replica.pod_probe_up),
@@ -125,7 +136,7 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_pod_probes_total",
         kind: Kind::Counter,
-        labels: &["target", "purpose"],
+        labels: &["namespace", "target", "purpose"],
         help: "Completed pod probes by purpose: replica (can the replica serve?), primary (which transactions has the \
                primary committed?). Pod probes are not reads.",
         read: |snapshot, family| by_purpose(snapshot, family, |counts| counts.taken),
@@ -133,14 +144,14 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_pod_probe_failures_total",
         kind: Kind::Counter,
-        labels: &["target", "purpose"],
+        labels: &["namespace", "target", "purpose"],
         help: "Failed pod probes by purpose.",
         read: |snapshot, family| by_purpose(snapshot, family, |counts| counts.failed),
     },
     Definition {
         name: "readscope_replica_lag_seconds",
         kind: Kind::Gauge,
-        labels: &["target", "replica"],
+        labels: &["namespace", "target", "replica"],
         help: "Replication lag: age of the oldest transaction committed on the primary and missing on the replica, 0 \
                if none is missing. Absent without GTIDs, and unless exactly one server is not read-only.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| Some(replica.lag?.behind.as_secs_f64())),
@@ -148,7 +159,7 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_stale_reads_total",
         kind: Kind::Counter,
-        labels: &["target", "replica"],
+        labels: &["namespace", "target", "replica"],
         help: "Reads that lacked a transaction which the primary had committed longer than the maximum lag before. \
                Absent until the transactions of the primary are known.",
         read: |snapshot, family| each_replica(snapshot, family, |replica| replica.stale_reads),
@@ -156,7 +167,7 @@ pub(super) const METRICS: &[Definition] = &[
     Definition {
         name: "readscope_anomalies_total",
         kind: Kind::Counter,
-        labels: &["target", "kind"],
+        labels: &["namespace", "target", "kind"],
         help: "Reads that show a problem, by kind. From a server that should have had no reads for 30 s: no_endpoint, \
                elsewhere, not_ready, terminating. With an ambiguous identity: shared_server_id, \
                shared_server_uuid, changed_server_id, changed_server_uuid. From a server missing in the list of expected replicas: unexpected, primary.",
@@ -175,7 +186,7 @@ pub(super) const METRICS: &[Definition] = &[
 fn probe_failures(snapshot: &Snapshot, family: &mut Family) {
     for target in &snapshot.targets {
         for (reason, count) in FailureReason::ALL.into_iter().zip(target.failures) {
-            family.series(&[&target.name, reason.name()], count);
+            family.series(&[namespace(target), &target.name, reason.name()], count);
         }
     }
 }
@@ -183,7 +194,7 @@ fn probe_failures(snapshot: &Snapshot, family: &mut Family) {
 fn probe_duration(snapshot: &Snapshot, family: &mut Family) {
     for target in &snapshot.targets {
         for phase in Phase::ALL {
-            family.histogram(&[&target.name, phase.name()], target.latency.phase(phase));
+            family.histogram(&[namespace(target), &target.name, phase.name()], target.latency.phase(phase));
         }
     }
 }
@@ -192,16 +203,20 @@ fn replica_info(snapshot: &Snapshot, family: &mut Family) {
     for target in &snapshot.targets {
         for replica in &target.replicas {
             let Some((identity, role)) = replica.identity.as_ref().zip(replica.role()) else { continue };
-            let pod = target.service.as_ref().map(|service| service.sibling(&replica.name));
-            let set = pod.zip(snapshot.cluster.as_ref()).and_then(|(pod, cluster)| cluster.statefulset_of(&pod));
+            let name = target.service.as_ref().map(|service| service.sibling(&replica.name));
+            let set = name.zip(snapshot.cluster.as_ref()).and_then(|(name, cluster)| cluster.statefulset_of(&name));
+            // Empty values stay in the text: a scrape would otherwise fill in the pod and node of readscope.
             let labels = [
-                &*target.name,
-                &*replica.name,
+                namespace(target),
+                &target.name,
+                &replica.name,
+                if replica.is_pod || set.is_some() { &replica.name } else { "" },
+                replica.node.as_deref().unwrap_or_default(),
                 &identity.server_id.to_string(),
                 identity.server_uuid.as_deref().unwrap_or_default(),
                 role.name(),
                 &identity.version,
-                &set.map(ToString::to_string).unwrap_or_default(),
+                set.map_or("", |set| &set.name),
             ];
             family.series(&labels, true);
         }
@@ -211,7 +226,7 @@ fn replica_info(snapshot: &Snapshot, family: &mut Family) {
 fn statuses(snapshot: &Snapshot, family: &mut Family) {
     for target in &snapshot.targets {
         for status in Status::ALL {
-            family.series(&[&target.name, status.name()], target.status == status);
+            family.series(&[namespace(target), &target.name, status.name()], target.status == status);
         }
     }
 }
@@ -221,7 +236,7 @@ fn conditions(snapshot: &Snapshot, family: &mut Family) {
         for replica in &target.replicas {
             for kind in ConditionKind::ALL {
                 let lasts = replica.conditions.iter().any(|condition| condition.kind == kind && !condition.planned);
-                family.series(&[&target.name, &replica.name, kind.name()], lasts);
+                family.series(&[namespace(target), &target.name, &replica.name, kind.name()], lasts);
             }
         }
     }
@@ -231,7 +246,7 @@ fn by_purpose(snapshot: &Snapshot, family: &mut Family, count: fn(PodProbeCounts
     for target in &snapshot.targets {
         let counts = target.pod_probes.map(|counts| ProbePurpose::ALL.into_iter().zip(count(counts)));
         for (purpose, count) in counts.into_iter().flatten() {
-            family.series(&[&target.name, purpose.name()], count);
+            family.series(&[namespace(target), &target.name, purpose.name()], count);
         }
     }
 }
@@ -239,7 +254,7 @@ fn by_purpose(snapshot: &Snapshot, family: &mut Family, count: fn(PodProbeCounts
 fn anomalies(snapshot: &Snapshot, family: &mut Family) {
     for target in &snapshot.targets {
         for anomaly in &target.anomalies {
-            family.series(&[&target.name, anomaly.kind], anomaly.reads);
+            family.series(&[namespace(target), &target.name, anomaly.kind], anomaly.reads);
         }
     }
 }

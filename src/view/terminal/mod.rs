@@ -24,9 +24,9 @@ pub use content::Content;
 pub use look::{Look, Pane, Pressed};
 pub use session::{Session, restore};
 
-pub(super) use text::escaped;
+pub(super) use text::{columns, escaped};
 
-use text::{columns, cut, wrapped};
+use text::{cut, wrapped};
 
 use crate::api::Target;
 

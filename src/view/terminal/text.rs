@@ -27,7 +27,7 @@ pub(in crate::view) fn escaped(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-pub(super) fn columns(text: &str) -> usize {
+pub(in crate::view) fn columns(text: &str) -> usize {
     escaped(text).width()
 }
 

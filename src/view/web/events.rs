@@ -76,6 +76,12 @@ impl Default for Streams {
     }
 }
 
+impl Streams {
+    pub(super) fn open(&self) -> usize {
+        STREAMS_MAX.saturating_sub(self.places.available_permits())
+    }
+}
+
 impl Site {
     /// Streams the target in the query, otherwise the only target, otherwise the overview.
     pub(super) fn events(&self, request: &Request<Incoming>) -> Response {

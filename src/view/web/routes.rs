@@ -7,7 +7,7 @@ use hyper::{
     body::{Body, Incoming},
     header::{self, HeaderValue},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     Access, Site,
@@ -22,11 +22,18 @@ use crate::{
 /// Request bodies are never read. A longer one is refused.
 const BODY_BYTES_MAX: u64 = 4096;
 
+/// Users of other exporters look for it.
+const NO_PROBE: &str = "\
+readscope has no /probe: it compares many reads over time, which one scrape cannot do; list the Services in the \
+configuration file, or let `discover` find them by a label: \
+https://github.com/readscope/readscope/blob/main/docs/targets.md#why-there-is-no-probetarget\n";
+
 #[derive(Clone, Copy, Debug)]
 enum Route {
     Page(&'static File),
     Events,
     Metrics,
+    Probe,
     Targets,
     ScaleEvents,
     Configuration,
@@ -39,17 +46,27 @@ impl Site {
     pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>, access: Arc<Access>) -> Response {
         // For HTTP/1.1, hyper drops the body itself.
         let without_content = *request.method() == Method::HEAD && request.version() == Version::HTTP_2;
+        let counts = self.exposition.counts.clone();
+        let route = request.uri().path().strip_prefix(&*self.prefix).and_then(Route::of);
         let mut response = match access.admit(request.headers()).await {
-            Ok(()) => self.route(request).await,
-            Err(refused) => refused,
+            Ok(()) => self.route(route, request).await,
+            Err(refused) => {
+                // A browser asks without a password first.
+                let has_credentials = request.headers().contains_key(header::AUTHORIZATION);
+                if has_credentials && refused.status() == StatusCode::UNAUTHORIZED {
+                    counts.refused_login();
+                }
+                refused
+            }
         };
+        counts.request(response.status().as_str(), route.map_or("other", Route::handler));
         access.add_headers(&mut response);
         if without_content { without_body(response) } else { response }
     }
 
-    async fn route(self: Arc<Self>, request: Request<Incoming>) -> Response {
+    async fn route(self: Arc<Self>, route: Option<Route>, request: Request<Incoming>) -> Response {
         let (path, prefix) = (request.uri().path(), &*self.prefix);
-        let Some(route) = path.strip_prefix(prefix).and_then(Route::of) else {
+        let Some(route) = route else {
             if !prefix.is_empty() && ["/", prefix].contains(&path) {
                 return to_page(path, prefix);
             }
@@ -71,12 +88,18 @@ impl Site {
             Route::Events => self.events(&request),
             Route::Metrics => {
                 let (compressed, site) = (accepts_gzip(request.headers()), Arc::clone(&self));
-                self.renderer.respond(move || site.metrics(compressed)).await
+                let began = Instant::now();
+                let response = self.renderer.respond(move || site.metrics(compressed)).await;
+                if response.status() == StatusCode::OK {
+                    self.exposition.counts.scrape(began.elapsed());
+                }
+                response
             }
             Route::Targets => {
                 let site = Arc::clone(&self);
                 self.renderer.respond(move || json(&Targets::of(&site.snapshot()))).await
             }
+            Route::Probe => text(StatusCode::BAD_REQUEST, NO_PROBE),
             Route::ScaleEvents => json(&ScaleEvents::of(&self.snapshot())),
             Route::Configuration => content("application/yaml; charset=utf-8", self.configuration.borrow().clone()),
             Route::Reload => self.reload().await,
@@ -90,6 +113,7 @@ impl Site {
 
     fn metrics(&self, compressed: bool) -> Response {
         let snapshot = self.snapshot();
+        self.exposition.counts.set_event_streams(self.streams.open());
         let response = if compressed {
             let body = gzip(|to| self.exposition.write(&snapshot, to));
             body.map(|body| gzipped(content(metrics::CONTENT_TYPE, body)))
@@ -144,6 +168,7 @@ impl Route {
         match path {
             "/api/v1/events" => Some(Self::Events),
             "/metrics" => Some(Self::Metrics),
+            "/probe" => Some(Self::Probe),
             "/api/v1/targets" => Some(Self::Targets),
             "/api/v1/scale-events" => Some(Self::ScaleEvents),
             "/config" => Some(Self::Configuration),
@@ -151,6 +176,22 @@ impl Route {
             "/-/ready" | "/readyz" => Some(Self::Ready),
             "/-/reload" => Some(Self::Reload),
             _ => File::at(path).map(Self::Page),
+        }
+    }
+
+    /// As a label: the path, or the first of several.
+    fn handler(self) -> &'static str {
+        match self {
+            Self::Page(_) => "/",
+            Self::Events => "/api/v1/events",
+            Self::Metrics => "/metrics",
+            Self::Probe => "/probe",
+            Self::Targets => "/api/v1/targets",
+            Self::ScaleEvents => "/api/v1/scale-events",
+            Self::Configuration => "/config",
+            Self::Healthy => "/-/healthy",
+            Self::Ready => "/-/ready",
+            Self::Reload => "/-/reload",
         }
     }
 }

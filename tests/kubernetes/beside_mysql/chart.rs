@@ -19,7 +19,7 @@ use crate::{
 const WITHIN: Duration = Duration::from_secs(180);
 
 const SCRAPE: &str = "global: {scrape_interval: 2s, scrape_timeout: 2s}
-scrape_configs: [{job_name: readscope, static_configs: [{targets: ['readscope.readscope.svc:10306']}]}]";
+scrape_configs: [{job_name: readscope, honor_labels: true, static_configs: [{targets: ['readscope.readscope.svc:10306']}]}]";
 
 /// Helm as administrator, in the namespace of readscope.
 fn helm(cluster: &Cluster, words: &str) -> Command {

@@ -112,7 +112,7 @@ fn make_secrets(cluster: &Cluster, files: &Files) {
 fn configuration(files: &Files, node: &str) -> String {
     let authority = format!("ca_file: '{}', server_name: readscope.readscope.svc", files.path("ca.crt"));
     let job = |name: &str, how: &str, targets: &str| {
-        format!("- {{job_name: {name}, {how}, static_configs: [{{targets: [{targets}]}}]}}\n")
+        format!("- {{job_name: {name}, honor_labels: true, {how}, static_configs: [{{targets: [{targets}]}}]}}\n")
     };
     let service = "'readscope.readscope.svc:10306'";
     let password = format!("basic_auth: {{username: prometheus, password_file: '{}'}}", files.path("password"));

@@ -48,7 +48,7 @@ const OF_EVENTS: [&str; 5] = [
     "From the request to each milestone",
     "Phases: median of the scale events in the range",
     "Uncertainty of the first read",
-    "Time to bind a PVC",
+    "Time to bind a PVC, in the range",
 ];
 
 /// The panel without data while nothing fails.

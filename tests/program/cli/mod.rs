@@ -3,6 +3,7 @@
 mod attach;
 mod check;
 mod configuration;
+mod export;
 mod files;
 mod options;
 mod pages;

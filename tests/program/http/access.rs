@@ -15,11 +15,11 @@ use crate::support::{
 };
 
 /// `$2y$04$`: the lowest cost, for a fast test.
-fn user(name: &str, password: &str) -> String {
+pub(crate) fn user(name: &str, password: &str) -> String {
     format!("  {name}: {}\n", bcrypt::hash(password, 4).unwrap())
 }
 
-fn basic(text: &str) -> String {
+pub(crate) fn basic(text: &str) -> String {
     format!("Authorization: Basic {}\r\n", base64::engine::general_purpose::STANDARD.encode(text))
 }
 

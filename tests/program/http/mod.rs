@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod clients;
+mod counts;
 mod documents;
 mod events;
 mod http2;

@@ -47,6 +47,7 @@ fn in_pod(name: &str) -> Routed {
     Routed {
         pod: Some(pod(name)),
         name: name.into(),
+        node: None,
         addresses: Vec::new(),
         serving: true,
         standing: EndpointRouting::Routed,

@@ -70,6 +70,7 @@ impl Story {
         let endpoint = |ordinal| Routed {
             pod: Some(pod(ordinal)),
             name: name(ordinal).into(),
+            node: None,
             addresses: Vec::new(),
             serving: true,
             standing: EndpointRouting::Routed,

@@ -48,7 +48,7 @@ fn every_milestone_is_reported_and_a_reused_pvc_is_not_bound_again() {
     for phase in ["provision", "schedule", "start", "initialize", "become_ready", "publish", "route", "to_first_read"] {
         assert!(phases[phase].as_f64().is_some_and(|seconds| seconds >= 0.0), "{phase} in {phases:#?}");
     }
-    let bind = ["statefulset=\"mysql/mysql\""];
+    let bind = ["namespace=\"mysql\"", "statefulset=\"mysql\""];
     assert_eq!(probe.metrics().count("readscope_persistentvolumeclaim_bind_seconds", &bind), 1);
     let described = lab.kubectl("-n mysql describe statefulset/mysql");
     assert!(described.contains("mysql-3: first read"), "{described}");

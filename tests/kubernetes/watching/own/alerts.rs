@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
             "global: {{scrape_interval: 4s, scrape_timeout: 4s, evaluation_interval: 1s}}
 rule_files: ['{}']
 alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{}']}}]}}]}}
-scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{ADDRESS}']}}]}}]\n",
+scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{targets: ['{ADDRESS}']}}]}}]\n",
             write("rules.yaml", rules.text()).display(),
             alertmanager.address
         );

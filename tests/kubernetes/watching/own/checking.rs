@@ -10,8 +10,9 @@ fn check(lab: &Lab, options: &[&str]) -> Output {
     lab.call(&lab.cluster().kubeconfig(), &[&usual, options].concat()).output().unwrap()
 }
 
+/// The line after the table.
 fn sentence(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+    String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().to_owned()
 }
 
 #[test]

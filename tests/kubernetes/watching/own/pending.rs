@@ -28,7 +28,7 @@ fn a_pending_pvc_is_reported_with_its_reason_and_advice() {
     let pending = pvc["pending_seconds"].as_f64().unwrap();
     assert!(pending >= 30.0, "{pending}");
     let text = probe.metrics().text().to_owned();
-    let series = "readscope_persistentvolumeclaim_pending_seconds{statefulset=\"mysql/mysql\",persistentvolumeclaim=\"data-mysql-3\"} ";
+    let series = "readscope_persistentvolumeclaim_pending_seconds{namespace=\"mysql\",statefulset=\"mysql\",persistentvolumeclaim=\"data-mysql-3\"} ";
     let shown = text.lines().find_map(|line| line.strip_prefix(series)?.parse::<f64>().ok());
     assert!(shown.is_some_and(|shown| shown >= pending), "{shown:?} {pending}");
 

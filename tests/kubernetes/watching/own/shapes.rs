@@ -180,7 +180,7 @@ fn scraped(address: SocketAddr, folder: &std::path::Path) -> Prometheus {
     let configuration = format!(
         "global: {{scrape_interval: 4s, scrape_timeout: 4s, evaluation_interval: 1s}}
 rule_files: ['{}']
-scrape_configs: [{{job_name: readscope, static_configs: [{{targets: ['{address}']}}]}}]\n",
+scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{targets: ['{address}']}}]}}]\n",
         rules.display()
     );
     Prometheus::start(mortal("env"), &configuration, &[])
