@@ -4,6 +4,7 @@
 
 mod same;
 mod schema;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 mod values;

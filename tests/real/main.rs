@@ -37,6 +37,7 @@ mod names;
 mod proxies;
 mod refusals;
 mod reloading;
+mod routing;
 mod rules;
 mod scaling;
 mod scraping;

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test crate uses its own part of it")]
 
+pub(crate) mod alertmanager;
 pub(crate) mod api_server;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
@@ -18,6 +19,7 @@ pub(crate) mod program;
 pub(crate) mod prometheus;
 pub(crate) mod random;
 pub(crate) mod replicas;
+pub(crate) mod rules;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod site;
