@@ -35,6 +35,7 @@ mod identity;
 mod load;
 mod names;
 mod proxies;
+mod queries;
 mod refusals;
 mod reloading;
 mod routing;

@@ -13,6 +13,7 @@ pub(crate) mod exporter;
 pub(crate) mod fixtures;
 pub(crate) mod golden;
 pub(crate) mod http;
+pub(crate) mod metric_reference;
 pub(crate) mod obtained;
 pub(crate) mod panels;
 pub(crate) mod program;

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::Value;
 
 /// The texts before a time.
-const BEFORE: [&str; 5] = ["for: ", "[", "offset ", "_seconds{job=~\".+\",namespace=~\".*\"} > ", "_seconds < "];
+const BEFORE: [&str; 6] =
+    ["for: ", "[", "offset ", "_seconds > ", "_seconds < ", "_seconds{job=~\".+\",namespace=~\".*\"} > "];
 
 /// Windows are not shorter: a scrape may be late.
 const WINDOW_MIN: u64 = 20;

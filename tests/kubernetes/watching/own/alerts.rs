@@ -88,7 +88,7 @@ const KINDS: usize = 5;
 const BUSY: &str = "ProbesSkipped";
 
 /// Each of them may fire in several faults.
-const REPEATED: [&str; 3] = [BUSY, "TargetDegraded", "ReadsFailingSlowly"];
+const REPEATED: [&str; 4] = [BUSY, "TargetDegraded", "ReadsFailingSlowly", "Undecided"];
 
 /// The running programs.
 struct Run<'a> {
