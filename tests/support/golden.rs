@@ -28,6 +28,6 @@ pub(crate) fn assert_is(path: &str, text: &str) {
 
 fn hint() -> String {
     format!(
-        "if the code is right, write the file again with `{WRITE}=1 cargo test --test documentation --test http --test reference`"
+        "if the code is right, write the file again with `{WRITE}=1 cargo test --test program --test repository -- documents documentation reference`"
     )
 }

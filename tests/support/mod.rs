@@ -6,6 +6,7 @@
 pub(crate) mod alertmanager;
 pub(crate) mod api_server;
 pub(crate) mod certificates;
+pub(crate) mod closed_port;
 pub(crate) mod cluster;
 pub(crate) mod commands;
 pub(crate) mod deploy;

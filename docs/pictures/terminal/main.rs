@@ -5,7 +5,7 @@
 
 mod film;
 mod picture;
-#[path = "../../../tests/terminal/pseudo.rs"]
+#[path = "../../../tests/program/terminal/pseudo.rs"]
 #[allow(dead_code, reason = "a picture needs less of it than a test")]
 mod pseudo;
 #[path = "../../../tests/support/waiting.rs"]

@@ -1,0 +1,242 @@
+//! The dashboard, the alerts and the runbook use existing metrics and follow common rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use readscope::view::metrics::definitions;
+use serde_json::Value;
+
+use crate::read;
+
+/// Suffixes of the series of a histogram.
+const OF_HISTOGRAMS: [&str; 3] = ["_bucket", "_count", "_sum"];
+
+fn dashboard() -> Value {
+    serde_json::from_str(&read("grafana/readscope.json")).unwrap()
+}
+
+/// Every panel that is not a row.
+fn panels(dashboard: &Value) -> Vec<&Value> {
+    let all = dashboard["panels"].as_array().unwrap();
+    all.iter().filter(|panel| panel["type"] != "row").collect()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_else(|| panic!("{key} is missing in {value}"))
+}
+
+/// The expressions of a panel, variables as they are.
+fn expressions(panel: &Value) -> impl Iterator<Item = &str> {
+    panel["targets"].as_array().unwrap().iter().map(|target| text(target, "expr"))
+}
+
+/// Every word of an expression that looks like a metric of ours.
+fn metrics_in(expression: &str) -> BTreeSet<&str> {
+    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+    expression.split(word).filter(|word| word.starts_with("readscope_") || word.starts_with("process_")).collect()
+}
+
+/// The kind of each family that `/metrics` has.
+fn kinds() -> BTreeMap<&'static str, &'static str> {
+    definitions().map(|metric| (metric.name, metric.kind.name())).collect()
+}
+
+/// The family that a series belongs to.
+fn family<'a>(series: &'a str, kinds: &BTreeMap<&str, &str>) -> &'a str {
+    let of_histogram = OF_HISTOGRAMS.iter().find_map(|ending| series.strip_suffix(ending));
+    of_histogram.filter(|family| kinds.get(family) == Some(&"histogram")).unwrap_or(series)
+}
+
+#[track_caller]
+fn assert_known(expression: &str, kinds: &BTreeMap<&str, &str>) {
+    for series in metrics_in(expression) {
+        let known = kinds.contains_key(family(series, kinds)) || series.starts_with("process_");
+        assert!(known, "{series} in {expression} is not a metric of readscope");
+    }
+}
+
+fn yaml(path: &str) -> Value {
+    serde_saphyr::from_str(&read(path)).unwrap()
+}
+
+/// All rules, and the names of their groups.
+fn rules() -> Vec<(String, Value)> {
+    let rules = yaml("deploy/alerts/readscope.rules.yaml");
+    let of_group = |group: &Value| {
+        let name = text(group, "name").to_owned();
+        group["rules"].as_array().unwrap().iter().map(move |rule| (name.clone(), rule.clone())).collect::<Vec<_>>()
+    };
+    rules["groups"].as_array().unwrap().iter().flat_map(of_group).collect()
+}
+
+/// The rules of the alerts by name.
+fn alerts() -> BTreeMap<String, Value> {
+    let alerts = rules().into_iter().filter(|(_, rule)| rule["alert"].is_string());
+    alerts.map(|(_, rule)| (text(&rule, "alert").to_owned(), rule)).collect()
+}
+
+/// The sets of alerts that each alert's tests expect at a time.
+fn expected_alerts() -> BTreeMap<String, Vec<Vec<Value>>> {
+    let tests = yaml("deploy/alerts/readscope.test.yaml");
+    let all = tests["tests"].as_array().unwrap().iter().filter_map(|test| test["alert_rule_test"].as_array()).flatten();
+    let mut expected: BTreeMap<String, Vec<Vec<Value>>> = BTreeMap::new();
+    for test in all {
+        let alerts = test["exp_alerts"].as_array().unwrap().clone();
+        expected.entry(text(test, "alertname").to_owned()).or_default().push(alerts);
+    }
+    expected
+}
+
+#[test]
+fn every_panel_has_a_title_a_description_and_a_unit() {
+    let dashboard = dashboard();
+    let mut titles = BTreeSet::new();
+    for panel in panels(&dashboard) {
+        let title = text(panel, "title");
+        assert!(!title.is_empty() && titles.insert(title), "{title}: titles are unique");
+        assert!(text(panel, "description").ends_with('.'), "{title}: a description is a sentence");
+        assert!(!text(&panel["fieldConfig"]["defaults"], "unit").is_empty(), "{title}: a unit");
+        assert!(panel["fieldConfig"]["defaults"]["noValue"].is_string(), "{title}: what an empty panel shows");
+        assert!(!["graph", "singlestat", "table-old"].contains(&text(panel, "type")), "{title}: gone from Grafana");
+    }
+}
+
+#[test]
+fn every_query_uses_the_variables_of_the_dashboard() {
+    let dashboard = dashboard();
+    for panel in panels(&dashboard) {
+        let title = text(panel, "title");
+        for target in panel["targets"].as_array().unwrap().iter().chain([panel]) {
+            assert_eq!(text(&target["datasource"], "uid"), "${datasource}", "{title}");
+        }
+        for expression in expressions(panel) {
+            let selectors = expression.matches('{').count();
+            assert_eq!(
+                expression.matches("job=~\"$job\", instance=~\"$instance\"").count(),
+                selectors,
+                "{title}: {expression}"
+            );
+            assert_eq!(metrics_in(expression).len().min(1), selectors.min(1), "{title}: {expression}");
+        }
+    }
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    assert_eq!(text(&variables[0], "type"), "datasource");
+    assert_eq!(text(&variables[0], "label"), "Data source");
+    for variable in &variables[1..] {
+        let name = text(variable, "name");
+        assert_eq!(variable["refresh"], 2, "{name}: follows the time range");
+        assert!(variable["multi"] == true && variable["includeAll"] == true && variable["allValue"] == ".+", "{name}");
+    }
+}
+
+#[test]
+fn rates_are_of_counters_over_the_interval_of_grafana() {
+    let (dashboard, kinds) = (dashboard(), kinds());
+    for panel in panels(&dashboard) {
+        for expression in expressions(panel) {
+            assert_known(expression, &kinds);
+            for window in expression.split('[').skip(1).map(|rest| rest.split(']').next().unwrap()) {
+                // The panel "Replicas with reads" counts over five minutes.
+                let is_described = text(panel, "description").contains("five minutes") && window == "5m";
+                assert!(is_described || ["$__rate_interval", "$__range"].contains(&window), "{expression}");
+            }
+            for series in metrics_in(expression) {
+                let counts = series.ends_with("_total") || series.ends_with("_bucket");
+                let rated =
+                    ["rate(", "increase("].iter().any(|function| expression.contains(&format!("{function}{series}")));
+                assert_eq!(counts, rated, "{series} in {expression}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_dashboard_can_be_provisioned_repeatedly() {
+    let dashboard = dashboard();
+    assert!(dashboard["id"].is_null() && dashboard["editable"] == false);
+    assert!((1..=40).contains(&text(&dashboard, "uid").len()));
+    assert!(dashboard["schemaVersion"].as_u64().unwrap() >= 39);
+    let ids: BTreeSet<_> =
+        dashboard["panels"].as_array().unwrap().iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), dashboard["panels"].as_array().unwrap().len(), "ids differ");
+    for annotation in dashboard["annotations"]["list"].as_array().unwrap().iter().skip(1) {
+        assert_known(text(annotation, "expr"), &kinds());
+    }
+}
+
+#[test]
+fn every_alert_uses_existing_metrics() {
+    let (all, kinds) = (rules(), kinds());
+    assert!(alerts().len() >= 19, "{:?}", alerts().keys());
+    let recorded: BTreeSet<&str> = all.iter().filter_map(|(_, rule)| rule["record"].as_str()).collect();
+    let mut used = BTreeSet::new();
+    for (group, rule) in &all {
+        let expression = text(rule, "expr");
+        let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':');
+        let of_records: Vec<&str> = expression.split(word).filter(|word| word.contains(':')).collect();
+        assert!(of_records.iter().all(|name| recorded.contains(name)), "{of_records:?} in {rule}");
+        let others = of_records.iter().fold(expression.to_owned(), |rest, name| rest.replace(name, ""));
+        assert_known(&others, &kinds);
+        used.extend(of_records);
+        assert!(group.starts_with("readscope-"), "{group}");
+    }
+    assert_eq!(used, recorded, "every recorded series is used");
+}
+
+/// The chart and the component alert-settings replace the first quoted texts.
+#[test]
+fn every_rule_starts_with_the_selector() {
+    let of_readscope = ["ReadscopeDown", "ReadscopeWatchBroken", "ReadscopeConfigReloadFailed"];
+    for (_, rule) in rules().into_iter().filter(|(group, _)| group != "readscope-objective") {
+        let (selector, count) = match rule["alert"].as_str() {
+            Some("ReadscopeDown") => ("{job=~\"readscope\"", 2),
+            Some(alert) if of_readscope.contains(&alert) => ("{job=~\".+\"", 1),
+            Some("ReadscopeReadsUnbalanced") => ("{job=~\".+\",namespace=~\".*\"", 2),
+            _ => ("{job=~\".+\",namespace=~\".*\"", 1),
+        };
+        let expression = text(&rule, "expr");
+        let first = expression.split('"').take(selector.split('"').count() - 1).collect::<Vec<_>>().join("\"") + "\"";
+        assert!(first.ends_with(selector), "{rule}");
+        assert_eq!(
+            (expression.matches(selector).count(), expression.matches("job=~").count()),
+            (count, count),
+            "{rule}"
+        );
+    }
+}
+
+/// An alert that asks over a longer time, or holds on, ends late.
+#[test]
+fn an_alert_ends_within_two_minutes_of_its_cause() {
+    // Zero over a quarter of an hour ends with the first read; the slow alert has a test of its end.
+    let ends_otherwise = ["ReadscopeReplicaNotReceivingReads", "ReadscopeReadsFailingSlowly"];
+    for (group, rule) in rules() {
+        let interval = yaml("deploy/alerts/readscope.rules.yaml");
+        let interval =
+            interval["groups"].as_array().unwrap().iter().find(|each| each["name"] == *group).unwrap()["interval"]
+                .clone();
+        assert!(interval == "15s" || group == "readscope-recording-long", "{group}: {interval}");
+        assert!(rule["keep_firing_for"].is_null(), "{rule}");
+        if rule["alert"].is_string() && !ends_otherwise.contains(&text(&rule, "alert")) {
+            let windows = text(&rule, "expr").split('[').skip(1).map(|rest| rest.split(']').next().unwrap());
+            assert!(windows.into_iter().all(|window| window == "90s"), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_has_a_section_in_the_runbook_and_tests() {
+    let runbook = read("docs/runbook.md");
+    let sections: BTreeMap<&str, &str> =
+        runbook.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
+    let (alerts, expected) = (alerts(), expected_alerts());
+    assert_eq!(alerts.keys().map(String::as_str).collect::<BTreeSet<_>>(), sections.keys().copied().collect());
+    for (name, rule) in &alerts {
+        let link = text(&rule["annotations"], "runbook_url");
+        assert!(link.ends_with(&format!("docs/runbook.md#{}", name.to_lowercase())), "{name}: {link}");
+        for part in ["**Meaning.**", "**Impact.**", "**Diagnosis.**", "**Remedy.**"] {
+            assert!(sections[name.as_str()].contains(part), "{name}: {part}");
+        }
+        let (silent, firing): (Vec<_>, Vec<_>) = expected[name].iter().partition(|alerts| alerts.is_empty());
+        assert!(!silent.is_empty() && !firing.is_empty(), "{name}: is tested firing and silent");
+    }
+}
