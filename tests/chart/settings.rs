@@ -5,12 +5,12 @@ use serde_json::Value;
 use crate::{named, rendered, support::deploy::Deploy};
 
 /// Changes the settings as an overlay does, between the two components.
-const OVERLAY: &str = r#"
+const OVERLAY: &str = r"
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [../deploy/base]
 components: [../deploy/components/prometheus-operator, settings, ../deploy/components/alert-settings]
-"#;
+";
 
 const SETTINGS: &str = r#"
 apiVersion: kustomize.config.k8s.io/v1alpha1
