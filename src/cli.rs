@@ -86,6 +86,14 @@ pub struct RunArgs {
     /// Write scale events and milestones as Kubernetes Events of the StatefulSet, for `kubectl describe`
     #[arg(long = "kubernetes.events", requires = "of_kubernetes", conflicts_with = "no_scale_events")]
     pub kubernetes_events: bool,
+    /// Lease in readscope's own namespace, by which one of several readscopes counts scale events and writes Events
+    #[arg(
+        long = "kubernetes.lease",
+        value_name = "NAME",
+        requires = "of_kubernetes",
+        conflicts_with = "no_scale_events"
+    )]
+    pub kubernetes_lease: Option<String>,
     /// TLS, client certificates and users of the HTTP server, as in Prometheus' exporter-toolkit; reloaded on a change
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub web_config_file: Option<PathBuf>,

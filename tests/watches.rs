@@ -33,6 +33,8 @@ enum Reply {
     Events(Vec<Value>),
     /// A watch that sends these events, then its connection breaks.
     Broken(Vec<Value>),
+    /// A watch that sends a part of this event, then its connection breaks.
+    Half(Value),
     /// A watch that sends these events and stays open.
     Lasting(Vec<Value>),
     Refused(u16),
@@ -93,6 +95,10 @@ impl ApiServer {
                     client.write_all(b"0\r\n\r\n")?;
                 }
                 Some(Reply::Broken(events)) => return client.write_all(&watch(&events)),
+                Some(Reply::Half(event)) => {
+                    let whole = watch(&[event]);
+                    return client.write_all(&whole[..whole.len() - 30]);
+                }
                 Some(Reply::Lasting(events)) => {
                     client.write_all(&watch(&events))?;
                     thread::park();
@@ -224,6 +230,17 @@ async fn a_list_after_a_broken_watch_shows_what_was_missed() {
     assert_eq!(seen, [&first[..], &second, &third].concat());
     let requests = ["list", "list", "watch 10", "watch 11", "list", "watch 20", "list", "watch 30"];
     assert_eq!(server.requests(), requests);
+}
+
+#[tokio::test]
+async fn half_a_watch_event_is_delivered_once_and_whole() {
+    let (server, client) = ApiServer::start([
+        Reply::Pods(10, &["a"]),
+        Reply::Half(event("ADDED", "b", 11)),
+        Reply::Lasting(vec![event("ADDED", "b", 11), event("ADDED", "c", 12)]),
+    ]);
+    assert_eq!(watched(client, has("c Live")).await, ["a Listed", "all listed", "b Live", "c Live"]);
+    assert_eq!(server.requests(), ["list", "watch 10", "watch 10"]);
 }
 
 #[tokio::test]

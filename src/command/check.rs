@@ -50,7 +50,7 @@ fn gravest(codes: &[u8]) -> u8 {
 async fn check(args: &CheckArgs, configuration: &Configuration) -> Result<Vec<Arc<TargetSnapshot>>, CommandError> {
     let context = args.target.kubernetes_context.clone();
     let scope = if args.no_wait { Scope::Routing } else { Scope::Rollouts };
-    let mut session = Session::start(KubernetesOptions { context, scope, write_events: false })?;
+    let mut session = Session::start(KubernetesOptions { context, scope, ..KubernetesOptions::default() })?;
     session.probe(configuration, |target| Some(args.rules(target.settings.interval))).await?;
     let over = |snapshot: &Snapshot| snapshot.targets.iter().all(|target| target.check.is_some());
     let snapshot = session.run_until(over, Duration::MAX).await?;

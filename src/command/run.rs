@@ -37,6 +37,7 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
             context: args.target.kubernetes_context.clone(),
             scope: if args.no_scale_events { Scope::Routing } else { Scope::ScaleEvents },
             write_events: args.kubernetes_events,
+            lease: args.kubernetes_lease.clone(),
         })?;
         let (mut reloader, text, requests) = Reloader::new(args, targets, file).map_err(CommandError::failure)?;
         reloader.apply(loaded).await.map_err(CommandError::usage)?;

@@ -168,7 +168,7 @@ impl StateTask {
             reason,
             note: notice.to_string(),
             warning: notice.severity() == Severity::Warning,
-            at: now.wall,
+            at: now,
         };
         if let Err(TrySendError::Full(_)) = records.try_send(record) {
             let problem = Problem { forbidden: false, text: "too many Events are queued".into() };

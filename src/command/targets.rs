@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::{Imbalance, Target},
     demo::Stage,
-    model::{CheckRules, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
+    model::{CheckRules, Event, ProbePlan, TargetId, TargetSet, TargetSpec, VerdictRules, cluster::WatchName},
     source::{
         OwnTraffic,
         gate::Gate,
@@ -48,6 +48,8 @@ pub(super) struct KubernetesOptions {
     pub(super) scope: Scope,
     /// Write milestones as Kubernetes Events.
     pub(super) write_events: bool,
+    /// Name of the Lease by which one of several readscopes leads.
+    pub(super) lease: Option<String>,
 }
 
 struct Running {
@@ -104,10 +106,20 @@ impl Targets {
         }
         let client = kubernetes::connect(self.kubernetes.context.as_deref()).await?;
         let watcher = Watcher::new(client, self.kubernetes.scope);
-        let events = &self.state.events;
+        let (events, clock) = (&self.state.events, self.state.clock);
+        let (leads, leadership) = watch::channel(None);
+        if let Some(name) = &self.kubernetes.lease {
+            // Until the first look at the Lease, another readscope may lead.
+            let (election, follows) = watcher.election(name, clock);
+            leads.send_replace(Some(follows.clone()));
+            events.send(Event::Leadership(follows)).await?;
+            self.supervisor.spawn("electing a leader", |stop| election.run(leads, events.clone(), stop).map(Ok));
+        }
         if self.kubernetes.write_events {
             let (records, recorder) = watcher.recorder();
-            self.supervisor.spawn("writing Kubernetes Events", |stop| recorder.run(events.clone(), stop).map(Ok));
+            self.supervisor.spawn("writing Kubernetes Events", |stop| {
+                recorder.run(leadership, clock, events.clone(), stop).map(Ok)
+            });
             self.records = Some(records);
         }
         let (namespaces, wanted) = watch::channel(Namespaces::new());

@@ -91,7 +91,8 @@ async fn own(args: &WaitArgs) -> Result<Waited, CommandError> {
         return Err(CommandError::usage(anyhow!("wait does not support discover; list the Services as targets")));
     }
     let context = args.target.kubernetes_context.clone();
-    let mut session = Session::start(KubernetesOptions { context, scope: Scope::ScaleEvents, write_events: false })?;
+    let mut session =
+        Session::start(KubernetesOptions { context, scope: Scope::ScaleEvents, ..KubernetesOptions::default() })?;
     session.probe(&configuration, |_| None).await?;
     let (replica, milestone) = (args.replica.clone(), args.milestone);
     let reached = move |snapshot: &Snapshot| MilestoneStatus::has(&statuses(snapshot), &replica, milestone);

@@ -39,7 +39,7 @@ fn own(args: &WatchArgs) -> Result<u8, CommandError> {
         let mut session = Session::start(KubernetesOptions {
             context: args.target.kubernetes_context.clone(),
             scope: if args.no_scale_events { Scope::Routing } else { Scope::ScaleEvents },
-            write_events: false,
+            ..KubernetesOptions::default()
         })?;
         session.probe(&configuration, |_| None).await?;
         let feed = Feed::Own(session.snapshots.clone());

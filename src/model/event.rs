@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::model::{
-    cluster::{Change, Problem, WatchName},
+    cluster::{Change, Leadership, Problem, WatchName},
     probe::{Pause, PodProbeResult, Probe},
     target::{TargetId, TargetSpec},
 };
@@ -37,6 +37,8 @@ pub enum Event {
     Caption(Arc<str>),
     /// Whether a Kubernetes Event could be written.
     EventWritten(Option<Problem>),
+    /// Which of several readscopes counts scale events. Without a Lease, it never comes.
+    Leadership(Leadership),
     TargetsChanged(TargetSet),
     /// `Err` says why the configuration was refused; the previous one stays in force.
     ConfigLoaded(Result<(), Arc<str>>),

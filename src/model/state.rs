@@ -71,6 +71,11 @@ impl State {
             Event::EventWritten(problem) => {
                 self.in_cluster(&mut notifications, |cluster, updates| cluster.events_written(problem, updates));
             }
+            Event::Leadership(leadership) => {
+                // It may be known before the first target.
+                self.cluster.get_or_insert_with(|| Cached::new(Cluster::default()));
+                self.in_cluster(&mut notifications, |cluster, updates| cluster.lead(leadership, now, updates));
+            }
             Event::TargetsChanged(targets) => self.set_targets(targets, now, &mut notifications),
             Event::ConfigLoaded(loaded) => self.config_loaded(loaded, now, &mut notifications),
             Event::Tick => self.tick(now, &mut notifications),

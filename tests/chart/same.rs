@@ -77,10 +77,19 @@ fn every_component_is_a_value() {
     assert_same(&["prometheus-operator"], &[ONE, operator[0], operator[1]]);
     assert_same(&["dashboard"], &[ONE, "dashboard.enabled=true"]);
     assert_same(&["kubernetes-events"], &[ONE, "kubernetesEvents=true"]);
+    assert_same(&["high-availability"], &[ONE, "highAvailability=true"]);
     assert_same(&["cluster-wide"], &[wide]);
     assert_same(&["tls-and-auth"], &[ONE, web]);
     assert_same(
-        &["prometheus-operator", "per-node", "dashboard", "cluster-wide", "kubernetes-events", "tls-and-auth"],
+        &[
+            "prometheus-operator",
+            "per-node",
+            "dashboard",
+            "cluster-wide",
+            "kubernetes-events",
+            "high-availability",
+            "tls-and-auth",
+        ],
         &[
             wide,
             operator[0],
@@ -88,6 +97,7 @@ fn every_component_is_a_value() {
             "perNode.enabled=true",
             "dashboard.enabled=true",
             "kubernetesEvents=true",
+            "highAvailability=true",
             web,
         ],
     );

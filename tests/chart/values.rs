@@ -21,8 +21,8 @@ fn pod<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
 
 #[test]
 fn every_template_passes_the_lint() {
-    let everything = "perNode.enabled=true,kubernetesEvents=true,web.secret=web,podMonitor.enabled=true,\
-                      prometheusRule.enabled=true,dashboard.enabled=true,password.external.enabled=true,\
+    let everything = "perNode.enabled=true,kubernetesEvents=true,highAvailability=true,web.secret=web,\
+                      podMonitor.enabled=true,prometheusRule.enabled=true,dashboard.enabled=true,password.external.enabled=true,\
                       password.external.store.name=vault,password.external.key=mysql,labels.team=db,podLabels.team=db,\
                       podAnnotations.a=b,imagePullSecrets[0].name=pull,priorityClassName=high";
     for values in [ONE.to_owned(), format!("{ONE},{everything}"), format!("targets[0].service=a/b,{everything}")] {
@@ -159,7 +159,7 @@ fn the_documented_values_are_valid() {
     std::fs::write(&path, values).unwrap();
     let text = run(template(CHART, &[]).arg("--values").arg(path));
     let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-    assert_eq!(names(&objects, "Role"), ["mysql/readscope", "team-a/readscope"]);
+    assert_eq!(names(&objects, "Role"), ["mysql/readscope", "team-a/readscope", "readscope/readscope-lease"]);
     assert_eq!(names(&objects, "DaemonSet"), ["readscope/readscope-node"]);
     let rules = named(&objects, "PrometheusRule", "readscope").to_string();
     assert!(

@@ -142,11 +142,22 @@ fn the_dashboard_has_the_label_of_the_sidecar() {
 #[test]
 fn every_pair_of_components_renders() {
     // `topology` is in per-node.
-    let all = ["prometheus-operator", "per-node", "dashboard", "cluster-wide", "kubernetes-events", "tls-and-auth"];
+    let all = [
+        "prometheus-operator",
+        "per-node",
+        "dashboard",
+        "cluster-wide",
+        "kubernetes-events",
+        "high-availability",
+        "tls-and-auth",
+    ];
     let objects = rendered(&all);
     let named =
         |kind, name: &str| named(&objects, kind, name)["spec"]["template"]["spec"]["containers"][0]["args"].clone();
     let web = "--web.config.file=/etc/readscope-web/web.yaml";
-    assert_eq!(named("Deployment", "readscope"), json!(["run", "--kubernetes.events", web]));
+    assert_eq!(
+        named("Deployment", "readscope"),
+        json!(["run", "--kubernetes.events", "--kubernetes.lease=readscope-leader", web])
+    );
     assert_eq!(named("DaemonSet", "readscope-node"), json!(["run", "--no-scale-events", web]));
 }

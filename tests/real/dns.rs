@@ -28,8 +28,18 @@ pub(crate) struct NameServer {
     resolver: NamedTempFile,
 }
 
+/// What it does with a query.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Answers {
+    Addresses,
+    /// SERVFAIL.
+    Failure,
+    Nothing,
+}
+
 struct Known {
     addresses: Vec<Ipv4Addr>,
+    answers: Answers,
     /// Number of queries for addresses.
     queries: usize,
 }
@@ -39,7 +49,8 @@ impl NameServer {
         let socket = UdpSocket::bind((ADDRESS, 53)).expect("the test has its own namespace");
         // Limits how long a dropped server still runs.
         socket.set_read_timeout(Some(Duration::from_millis(200))).expect("the timeout is not zero");
-        let known = Arc::new(Mutex::new(Known { addresses: addresses.to_vec(), queries: 0 }));
+        let known =
+            Arc::new(Mutex::new(Known { addresses: addresses.to_vec(), answers: Answers::Addresses, queries: 0 }));
         let stopped = Arc::new(AtomicBool::new(false));
         let mut resolver = NamedTempFile::new().expect("a temporary file can be made");
         writeln!(resolver, "nameserver {ADDRESS}").expect("a temporary file can be written");
@@ -59,6 +70,10 @@ impl NameServer {
 
     pub(crate) fn set(&self, addresses: &[Ipv4Addr]) {
         addresses.clone_into(&mut self.known.lock().expect("no thread panics with the lock").addresses);
+    }
+
+    pub(crate) fn now(&self, answers: Answers) {
+        self.known.lock().expect("no thread panics with the lock").answers = answers;
     }
 
     pub(crate) fn queries(&self) -> usize {
@@ -92,12 +107,16 @@ fn answer(query: &[u8], known: &mut Known) -> Option<Vec<u8>> {
     let addresses = if exists && kind == A { known.addresses.as_slice() } else { &[] };
     known.queries += usize::from(exists && kind == A);
     debug_assert!(kind == A || kind == AAAA, "a client of MySQL wants addresses");
-    let no_such_name: u8 = if exists { 0 } else { 3 };
+    let (code, addresses): (u8, _) = match known.answers {
+        Answers::Addresses => (if exists { 0 } else { 3 }, addresses),
+        Answers::Failure => (2, &[][..]),
+        Answers::Nothing => return None,
+    };
     let count = u8::try_from(addresses.len()).ok()?;
 
     let mut answer = query[..2].to_vec();
     // A response with authority, recursion wanted and available; one question, the answers.
-    answer.extend([0x85, 0x80 | no_such_name, 0, 1, 0, count, 0, 0, 0, 0]);
+    answer.extend([0x85, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0]);
     answer.extend(question);
     for address in addresses {
         // The question's name, type A, class IN, half a minute to keep, four bytes.

@@ -88,6 +88,24 @@ impl Fleet {
         &mut self.members[ordinal]
     }
 
+    /// Makes this replica the primary, which the others follow, except those that are killed.
+    pub(crate) fn promote(&self, ordinal: usize) {
+        let new = &self.members[ordinal];
+        new.query("STOP REPLICA; RESET REPLICA ALL; SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF");
+        let others = self.members.iter().filter(|member| member.ordinal != ordinal && member.process.is_some());
+        for other in others {
+            other.query("STOP REPLICA");
+            other.follow(new);
+        }
+    }
+
+    /// Starts a killed server again, as a replica of another one.
+    pub(crate) fn rejoin(&mut self, ordinal: usize, primary: usize) {
+        self.members[ordinal].start_again();
+        self.members[ordinal].query("SET GLOBAL super_read_only = ON");
+        self.members[ordinal].follow(&self.members[primary]);
+    }
+
     pub(crate) fn primary(&self) -> &Mysql {
         &self.members[0]
     }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::{
-    dns::{NAME, NameServer},
+    dns::{Answers, NAME, NameServer},
     mysql::PASSWORD,
     namespace::Namespace,
     readscope::Call,
@@ -72,4 +72,36 @@ fn a_missing_name_is_a_resolve_failure() {
     let mut probe = call.with(&["--tls", "disabled", "--interval", "20ms"]).run();
     let now = probe.wait_for("failures", |now| now.failures("resolve") >= 10);
     assert_eq!(now.all_failures(), now.failures("resolve"));
+}
+
+#[test]
+fn a_name_server_that_fails_or_is_silent_costs_failures_until_it_answers() {
+    let service = Service::of(2);
+    let names = NameServer::new(&service.fleet.addresses());
+    let mut probe = call(&service.password, &names).with(&["--timeout", "2s"]).run();
+    probe.wait_for("reads", |now| now.reads() >= 20);
+    for (answers, reason) in [(Answers::Failure, "resolve"), (Answers::Nothing, "timeout")] {
+        let before = probe.metrics();
+        names.now(answers);
+        let now = probe.wait_for(reason, |now| now.failures(reason) >= before.failures(reason) + 20);
+        // Lookups are not handshakes: no server counts them.
+        assert_eq!(now.sum("readscope_probing_paused", ""), 0);
+        names.now(Answers::Addresses);
+        let down = probe.metrics().reads();
+        probe.wait_for("reads again", |now| now.reads() >= down + 50);
+    }
+}
+
+#[test]
+fn a_name_with_one_address_of_three_leaves_two_replicas_without_reads() {
+    let service = Service::of(3);
+    let [first, second, third] = [0, 1, 2].map(|ordinal| service.fleet.members()[ordinal].replica());
+    let names = NameServer::new(&service.fleet.addresses()[..1]);
+    let expected = ["--expect", &first, "--expect", &second, "--expect", &third];
+    let mut probe = call(&service.password, &names).with(&expected).run();
+    probe.wait_for("an alarm", |now| now.sum("readscope_unbalanced", "") == 1);
+    let now = probe.metrics();
+    assert_eq!((now.reads_of(&second), now.reads_of(&third), now.all_failures()), (0, 0, 0));
+    let reason = probe.target()["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains(&format!("{first} gets 100 % of the reads where 33 % is expected")), "{reason}");
 }

@@ -169,6 +169,23 @@ fn each_fault_has_a_test_of_this_name() {
 }
 
 #[test]
+fn each_line_of_the_threat_model_has_its_tests() {
+    let page = crate::read("SECURITY.md");
+    let model = page.split("## Threat model").nth(1).unwrap().split("\n## ").next().unwrap();
+    let lines: Vec<_> =
+        model.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| -")).skip(1).collect();
+    assert!(lines.len() >= 7, "{lines:#?}");
+    for line in lines {
+        let tests: Vec<_> = line.split(['[', ')']).filter_map(|part| part.split_once("](")).collect();
+        assert!(!tests.is_empty(), "no test: {line}");
+        for (name, file) in tests {
+            let source = fs::read_to_string(crate::root().join(file)).unwrap();
+            assert!(source.contains(&format!("fn {name}(")), "{file} has no test {name}");
+        }
+    }
+}
+
+#[test]
 fn the_configuration_files_of_the_documentation_are_valid() {
     let (configuration, web) = (yaml("docs/targets.md"), yaml("docs/http.md"));
     let folder = tempfile::tempdir().unwrap();

@@ -13,6 +13,11 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+const EXPIRED: &str = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}"#;
+
+/// For a watch from before the last change: this server keeps no history.
+const GONE: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old","reason":"Expired","code":410}}"#;
+
 /// How often a watch looks for a change.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -24,10 +29,25 @@ pub(crate) enum Mode {
     Refuses(&'static str, &'static str),
     /// Cuts every connection without an answer.
     HangsUp,
+    /// As `Serves`, in this way.
+    Oddly(Way, Vec<u32>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Way {
+    /// Each answer takes this time.
+    Slow(Duration),
+    /// The watches send nothing and never end, whatever comes after.
+    Silent,
+    /// With this number of other pods.
+    Among(usize),
+    /// Only with this token.
+    Wants(&'static str),
 }
 
 pub(crate) struct ApiServer {
-    mode: Arc<Mutex<Mode>>,
+    /// With the number of its changes.
+    mode: Arc<Mutex<(u32, Mode)>>,
     folder: TempDir,
 }
 
@@ -35,7 +55,7 @@ impl ApiServer {
     /// It serves until the process ends.
     pub(crate) fn start(mode: Mode) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self { mode: Arc::new(Mutex::new(mode)), folder: tempfile::tempdir().unwrap() };
+        let server = Self { mode: Arc::new(Mutex::new((1, mode))), folder: tempfile::tempdir().unwrap() };
         let user = "{}";
         fs::write(server.kubeconfig(), kubeconfig(&format!("http://{}", listener.local_addr().unwrap()), user))
             .unwrap();
@@ -55,7 +75,8 @@ impl ApiServer {
     }
 
     pub(crate) fn set(&self, mode: Mode) {
-        *self.mode.lock().unwrap() = mode;
+        let mut now = self.mode.lock().unwrap();
+        *now = (now.0 + 1, mode);
     }
 }
 
@@ -67,17 +88,31 @@ pub(crate) fn kubeconfig(server: &str, user: &str) -> String {
     )
 }
 
-fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
+fn serve(mut client: &TcpStream, mode: &Mutex<(u32, Mode)>) -> io::Result<()> {
     let mut requests = BufReader::new(client).lines();
     while let Some(request) = requests.next().transpose()? {
+        let mut token = String::new();
         for header in requests.by_ref() {
-            if header?.is_empty() {
+            let header = header?;
+            if header.is_empty() {
                 break;
             }
+            if let Some(sent) = header.strip_prefix("authorization: Bearer ") {
+                sent.clone_into(&mut token);
+            }
         }
-        let now = mode.lock().unwrap().clone();
+        let (version, now) = mode.lock().unwrap().clone();
+        let way = if let Mode::Oddly(way, _) = &now { Some(*way) } else { None };
+        match way {
+            Some(Way::Slow(time)) => thread::sleep(time),
+            Some(Way::Wants(wanted)) if wanted != token => {
+                write!(client, "HTTP/1.1 401 Unauthorized\r\nContent-Length: {}\r\n\r\n{EXPIRED}", EXPIRED.len())?;
+                continue;
+            }
+            _ => {}
+        }
         let ordinals = match &now {
-            Mode::Serves(ordinals) => ordinals,
+            Mode::Serves(ordinals) | Mode::Oddly(_, ordinals) => ordinals,
             Mode::Refuses(head, body) => {
                 write!(client, "HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
                 continue;
@@ -90,17 +125,44 @@ fn serve(mut client: &TcpStream, mode: &Mutex<Mode>) -> io::Result<()> {
             client.write_all(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
             )?;
-            while *mode.lock().unwrap() == now {
+            if !query.contains(&format!("resourceVersion={version}")) {
+                write!(client, "{:x}\r\n{GONE}\n\r\n0\r\n\r\n", GONE.len() + 1)?;
+                return Ok(());
+            }
+            while mode.lock().unwrap().0 == version || way == Some(Way::Silent) {
                 thread::sleep(LOOK);
             }
             return Ok(());
         }
-        let items = objects(path.rsplit('/').next().unwrap_or_default(), ordinals);
-        let body = json!({"metadata": {"resourceVersion": "1"}, "items": items}).to_string();
+        let resource = path.rsplit('/').next().unwrap_or_default();
+        let own = objects(resource, ordinals);
+        let others = if let (Some(Way::Among(others)), "pods") = (way, resource) { others } else { 0 };
+        let total = own.len() + others;
+        // In pages, as the client asks for them.
+        let number = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.parse::<usize>().ok());
+        let (from, limit) = (number("continue=").unwrap_or_default(), number("limit=").unwrap_or(usize::MAX));
+        let to = from.saturating_add(limit).min(total);
+        let mut metadata = json!({"resourceVersion": version.to_string()});
+        if to < total {
+            metadata["continue"] = to.to_string().into();
+        }
+        let (known, beyond) = (|at: usize| at.min(own.len()), |at: usize| at.saturating_sub(own.len()));
+        let mut items = own[known(from)..known(to)].to_vec();
+        items.extend((beyond(from)..beyond(to)).map(other_pod));
+        let body = json!({"metadata": metadata, "items": items}).to_string();
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
         write!(client, "{head}: {}\r\n\r\n{body}", body.len())?;
     }
     Ok(())
+}
+
+/// A pod of something else, of the size that pods have.
+fn other_pod(number: usize) -> Value {
+    let name = format!("batch-{number}");
+    let metadata = json!({
+        "name": name, "namespace": "mysql", "uid": name, "resourceVersion": "1", "annotations": {"note": "x".repeat(4000)},
+    });
+    json!({"metadata": metadata, "spec": {"containers": []}, "status": {"podIP": "10.0.0.9"}})
 }
 
 /// Of the pod with this ordinal: that of the real server with this ordinal, where there is one.

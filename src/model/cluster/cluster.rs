@@ -8,6 +8,7 @@ use std::{
 use super::{
     change::{Change, Kind},
     index::Index,
+    leadership::Leadership,
     measures::BindLabels,
     members::Member,
     milestone_status::MilestoneStatus,
@@ -20,7 +21,6 @@ use super::{
     routing::{Routing, Rule},
     scale_events::ScaleEvents,
     scale_step::ScaleStep,
-    scaled_replica::Direction,
     snapshot::{ClusterSnapshot, PvcSnapshot, StatefulSetSnapshot},
     updates::Updates,
     watches::{Problem, WatchName, Watches},
@@ -39,8 +39,6 @@ pub(crate) struct Cluster {
     /// The `StatefulSet`s whose pods are or were endpoints of `services`, each with these Services. Other
     /// `StatefulSet`s of the namespace are ignored.
     sets: BTreeMap<ObjectName, BTreeSet<ObjectName>>,
-    /// Scale events that were seen to begin, by `Direction as usize`.
-    began: BTreeMap<ObjectName, [u64; 2]>,
     pending: Pending,
     /// The `StatefulSet` of a Service, where the user named it.
     named: BTreeMap<ObjectName, ObjectName>,
@@ -159,6 +157,19 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn lead(&mut self, leadership: Leadership, now: Moment, updates: &mut Updates) {
+        let notice = leadership.notice();
+        let before = self.index.measures().leadership().and_then(Leadership::notice);
+        let counts = leadership.leads(now);
+        self.index.lead(leadership, now);
+        // A leader may have counted what it held back.
+        updates.dirty |= counts;
+        if before != notice {
+            updates.dirty = true;
+            updates.notify(notice);
+        }
+    }
+
     /// Only how long PVCs have been pending or lost changes with time alone.
     pub(crate) fn tick(&mut self, now: Moment, updates: &mut Updates) {
         let mut pending = std::mem::take(&mut self.pending);
@@ -211,10 +222,12 @@ impl Cluster {
             watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
             statefulsets: self.scale_events().map(|events| self.statefulset(events, now)).collect(),
             binds: self.binds(),
+            leads: self.index.measures().leadership().map(|leadership| matches!(leadership, Leadership::Leads { .. })),
             notices: self
                 .watches
                 .notices()
                 .chain(self.events_not_written())
+                .chain(self.lease_failed())
                 .chain(absent)
                 .chain(pending)
                 .chain(without_set)
@@ -225,6 +238,11 @@ impl Cluster {
     fn events_not_written(&self) -> Option<ClusterNotice> {
         let Problem { forbidden, text } = self.unrecorded.clone()?;
         Some(ClusterNotice::EventsNotWritten { forbidden, text })
+    }
+
+    fn lease_failed(&self) -> Option<ClusterNotice> {
+        let failed = |leadership: &&Leadership| matches!(leadership, Leadership::Failed { .. });
+        self.index.measures().leadership().filter(failed).and_then(Leadership::notice)
     }
 
     /// The named `StatefulSet`s that do not exist; empty until `StatefulSet`s were listed.
@@ -265,7 +283,7 @@ impl Cluster {
                 .map(|phase| (phase, self.index.measures().phase(name, phase)))
                 .collect(),
             milestone_status: listed.then(|| MilestoneStatus::of(events, self.index.tracked())),
-            began: self.began.get(name).copied().unwrap_or_default(),
+            began: self.index.measures().began(name),
             pvcs: self.pvcs_of(events).map(pvc).chain(self.pvcs_left_by(events).map(left)).collect(),
         }
     }
@@ -319,11 +337,7 @@ impl Cluster {
     fn changed(&mut self, updates: &mut Updates) {
         for (set, step) in std::mem::take(&mut updates.steps) {
             let notice = match step {
-                ScaleStep::Began { from, to } => {
-                    let direction = if to >= from { Direction::Up } else { Direction::Down };
-                    self.began.entry(set.clone()).or_default()[direction as usize] += 1;
-                    ClusterNotice::ScaleBegan { from, to }
-                }
+                ScaleStep::Began { from, to } => ClusterNotice::ScaleBegan { from, to },
                 ScaleStep::Reached { replica, milestone, since_request, uncertainty } => {
                     ClusterNotice::Reached { replica, milestone, since_request, uncertainty }
                 }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     change::{Change, Kind, Object},
     endpoints::{Endpoints, Turned},
+    leadership::Leadership,
     measures::{BindLabels, Measures},
     members::{Member, members},
     milestones::Seen,
@@ -175,6 +176,10 @@ impl Index {
         &self.measures
     }
 
+    pub(crate) fn lead(&mut self, leadership: Leadership, now: Moment) {
+        self.measures.lead(leadership, now);
+    }
+
     pub(crate) fn reason(&self, pvc: &Pvc) -> Option<&PvcReason> {
         self.reasons.of(&pvc.name, &pvc.uid)
     }
@@ -258,12 +263,12 @@ impl Index {
             let stems = set.pvc_templates.iter().map(|template| format!("{template}-{}", name.name).into());
             self.stems.extend(stems.map(|stem| (name.sibling(&stem), name.clone())));
             self.deleted.retain(|deleted| *deleted != name);
-            self.record_early_binds(&name);
+            self.record_early_binds(&name, now);
         }
         let Some(events) = self.scale_events.get_mut(&name) else { return };
         let steps = events.applied(set, &self.tracked, seen, now);
         if !steps.is_empty() {
-            self.record(&name, steps, updates);
+            self.record(&name, steps, now, updates);
             self.sync(&name, None, seen, now, updates);
         }
     }
@@ -272,7 +277,7 @@ impl Index {
         let events = self.scale_events.get_mut(name).filter(|events| events.set().is_some());
         let Some(events) = events else { return };
         let steps = events.deleted(&self.tracked, seen, now);
-        self.record(name, steps, updates);
+        self.record(name, steps, now, updates);
         self.sync(name, None, seen, now, updates);
         self.keep_past(name);
     }
@@ -335,7 +340,7 @@ impl Index {
         if let (Some(since), Some(tracked)) = (bound, self.tracked.pvc_mut(&name)) {
             tracked.date_binding(since);
         }
-        self.record_bind(&name);
+        self.record_bind(&name, now);
         self.sync_pvc(&name, seen, now, updates);
     }
 
@@ -379,20 +384,20 @@ impl Index {
     }
 
     /// Counts how long the PVC took to bind, if that was seen and its `StatefulSet` is known.
-    fn record_bind(&mut self, pvc: &ObjectName) {
+    fn record_bind(&mut self, pvc: &ObjectName, now: Moment) {
         let Some((set, _)) = self.set_of_pvc(pvc) else { return };
         let Some(tracked) = self.tracked.pvc_mut(pvc) else { return };
         let Some(bind_time) = tracked.take_bind_time() else { return };
         let class = tracked.class().cloned().unwrap_or_default();
-        self.measures.record_bind(self.bind_labels(set, class), bind_time);
+        self.measures.record_bind(self.bind_labels(set, class), bind_time, now);
     }
 
     /// Counts the PVCs that were received before their `StatefulSet`.
-    fn record_early_binds(&mut self, set: &ObjectName) {
+    fn record_early_binds(&mut self, set: &ObjectName, now: Moment) {
         let pvcs = self.tracked.pvcs().map(|tracked| &tracked.pvc.name);
         let own = pvcs.filter(|pvc| self.set_of_pvc(pvc).is_some_and(|(of, _)| of == *set));
         for pvc in own.cloned().collect::<Vec<_>>() {
-            self.record_bind(&pvc);
+            self.record_bind(&pvc, now);
         }
     }
 
@@ -419,11 +424,11 @@ impl Index {
     fn sync(&mut self, set: &ObjectName, place: Option<u32>, seen: Seen, now: Moment, updates: &mut Updates) {
         let Some(events) = self.scale_events.get_mut(set) else { return };
         let steps = events.sync(place, &self.tracked, self.freshness.contains(set), seen, now);
-        self.record(set, steps, updates);
+        self.record(set, steps, now, updates);
     }
 
-    fn record(&mut self, set: &ObjectName, steps: Vec<ScaleStep>, updates: &mut Updates) {
-        self.measures.record(set, &steps);
+    fn record(&mut self, set: &ObjectName, steps: Vec<ScaleStep>, now: Moment, updates: &mut Updates) {
+        self.measures.record(set, &steps, now);
         updates.steps(set, steps);
     }
 }

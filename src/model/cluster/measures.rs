@@ -1,9 +1,14 @@
-//! How long the phases of scale events and the binding of PVCs took.
+//! How many scale events began, and how long their phases and the binding of PVCs took.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{milestones::ScalePhase, scale_step::ScaleStep};
-use crate::model::base::{Histogram, ObjectName};
+use super::{
+    leadership::{Held, Leadership},
+    milestones::ScalePhase,
+    scale_step::ScaleStep,
+    scaled_replica::Direction,
+};
+use crate::model::base::{Histogram, Moment, ObjectName};
 
 /// In seconds, from a moment to an hour.
 const SCALE_BOUNDS: [f64; 14] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
@@ -20,26 +25,74 @@ pub struct BindLabels {
 
 #[derive(Debug, Default)]
 pub(crate) struct Measures {
+    /// By `Direction as usize`.
+    began: BTreeMap<ObjectName, [u64; 2]>,
     phases: BTreeMap<(ObjectName, ScalePhase), Histogram>,
     binds: BTreeMap<BindLabels, Histogram>,
+    held: Held<Measure>,
+}
+
+#[derive(Debug)]
+enum Measure {
+    Began(ObjectName, Direction),
+    Phase(ObjectName, ScalePhase, Duration),
+    Bind(BindLabels, Duration),
 }
 
 impl Measures {
-    pub(super) fn record(&mut self, set: &ObjectName, steps: &[ScaleStep]) {
+    pub(super) fn record(&mut self, set: &ObjectName, steps: &[ScaleStep], now: Moment) {
         for step in steps {
-            if let ScaleStep::Measured { phase, duration } = step {
-                self.phases.entry((set.clone(), *phase)).or_insert_with(empty).record(*duration);
+            match *step {
+                ScaleStep::Began { from, to } => {
+                    let direction = if to >= from { Direction::Up } else { Direction::Down };
+                    self.count(Measure::Began(set.clone(), direction), now);
+                }
+                ScaleStep::Measured { phase, duration } => {
+                    self.count(Measure::Phase(set.clone(), phase, duration), now);
+                }
+                ScaleStep::Reached { .. } | ScaleStep::Settled | ScaleStep::Finished { .. } => {}
             }
         }
     }
 
-    pub(super) fn record_bind(&mut self, labels: BindLabels, bind: Duration) {
-        self.binds.entry(labels).or_insert_with(empty).record(bind);
+    pub(super) fn record_bind(&mut self, labels: BindLabels, bind: Duration, now: Moment) {
+        self.count(Measure::Bind(labels, bind), now);
+    }
+
+    pub(super) fn lead(&mut self, leadership: Leadership, now: Moment) {
+        for measure in self.held.change(leadership, Duration::ZERO, now) {
+            self.add(measure);
+        }
+    }
+
+    pub(super) fn leadership(&self) -> Option<&Leadership> {
+        self.held.leadership()
+    }
+
+    fn count(&mut self, measure: Measure, now: Moment) {
+        if let Some(measure) = self.held.pass(measure, now) {
+            self.add(measure);
+        }
+    }
+
+    fn add(&mut self, measure: Measure) {
+        match measure {
+            Measure::Began(set, direction) => self.began.entry(set).or_default()[direction as usize] += 1,
+            Measure::Phase(set, phase, duration) => {
+                self.phases.entry((set, phase)).or_insert_with(empty).record(duration);
+            }
+            Measure::Bind(labels, bind) => self.binds.entry(labels).or_insert_with(empty).record(bind),
+        }
     }
 
     pub(super) fn forget(&mut self, set: &ObjectName) {
+        self.began.remove(set);
         self.phases.retain(|(of, _), _| of != set);
         self.binds.retain(|labels, _| labels.statefulset != *set);
+    }
+
+    pub(super) fn began(&self, set: &ObjectName) -> [u64; 2] {
+        self.began.get(set).copied().unwrap_or_default()
     }
 
     pub(super) fn phase(&self, set: &ObjectName, phase: ScalePhase) -> Histogram {

@@ -5,6 +5,7 @@ mod change;
 mod cluster;
 mod endpoints;
 mod index;
+mod leadership;
 mod measures;
 mod members;
 mod milestone_status;
@@ -27,6 +28,7 @@ mod updates;
 mod watches;
 
 pub use change::{Change, Kind, Object};
+pub use leadership::{Held, Leadership};
 pub use measures::BindLabels;
 pub use milestone_status::{MilestoneStatus, ReplicaMilestones};
 pub use milestones::{Milestone, MilestoneTime, Milestones, ScalePhase, Seen};

@@ -57,6 +57,21 @@ pub enum ClusterNotice {
         text: Arc<str>,
     },
     EventsWritten,
+    /// This readscope counts scale events and writes Kubernetes Events.
+    Leads {
+        lease: ObjectName,
+    },
+    /// Another readscope does.
+    Follows {
+        lease: ObjectName,
+        leader: Arc<str>,
+    },
+    LeaseFailed {
+        lease: ObjectName,
+        /// The permission is missing.
+        forbidden: bool,
+        text: Arc<str>,
+    },
     /// `spec.replicas` changed.
     ScaleBegan {
         from: u32,
@@ -88,6 +103,8 @@ impl ClusterNotice {
             | Self::WithoutStatefulSet { .. }
             | Self::PvcBound { .. }
             | Self::EventsWritten
+            | Self::Leads { .. }
+            | Self::Follows { .. }
             | Self::ScaleBegan { .. }
             | Self::Reached { .. }
             | Self::ScaleOver { .. } => Severity::Info,
@@ -96,7 +113,8 @@ impl ClusterNotice {
             | Self::PvcPending { .. }
             | Self::PvcLost { .. }
             | Self::NoStatefulSet { .. }
-            | Self::EventsNotWritten { .. } => Severity::Warning,
+            | Self::EventsNotWritten { .. }
+            | Self::LeaseFailed { .. } => Severity::Warning,
         }
     }
 
@@ -183,6 +201,25 @@ impl fmt::Display for ClusterNotice {
                 write!(f, "failed to write milestones as Kubernetes Events: {text}; the log contains them")
             }
             Self::EventsWritten => f.write_str("writing milestones as Kubernetes Events again"),
+            Self::Leads { lease } => {
+                write!(f, "this readscope is the leader by Lease {lease}: it counts the scale events")
+            }
+            Self::Follows { lease, leader } => {
+                write!(
+                    f,
+                    "{leader} is the leader by Lease {lease}: it counts the scale events, this readscope does not"
+                )
+            }
+            Self::LeaseFailed { lease, forbidden: true, .. } => write!(
+                f,
+                "not allowed to use Lease {lease}, so this readscope does not count scale events; grant get, create and \
+                 update on leases.coordination.k8s.io in namespace {} to readscope's ServiceAccount",
+                lease.namespace
+            ),
+            Self::LeaseFailed { lease, forbidden: false, text } => write!(
+                f,
+                "failed to use Lease {lease}, retrying: {text}; until then, this readscope does not count scale events"
+            ),
             Self::ScaleBegan { from, to } => write!(f, "scaling from {from} to {}", Count(*to, "replica")),
             Self::Reached { replica, milestone, since_request, uncertainty } => {
                 write!(f, "{replica}: {milestone}")?;

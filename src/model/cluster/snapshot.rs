@@ -22,6 +22,8 @@ pub struct ClusterSnapshot {
     pub statefulsets: Vec<StatefulSetSnapshot>,
     /// How long new PVCs took to bind.
     pub binds: Vec<(BindLabels, Histogram)>,
+    /// Whether this readscope counts scale events; absent without a Lease.
+    pub leads: Option<bool>,
     pub notices: Vec<ClusterNotice>,
 }
 

@@ -8,8 +8,8 @@ use super::*;
 use crate::model::{
     base::{Moment, ObjectName, PodRef},
     cluster::{
-        AccessModes, Change, Endpoint, Kind, Object, Pod, PodConditions, ProbeLocation, Problem, Pvc, PvcEvent,
-        PvcPhase, PvcReason, Seen, Service, Slice, StatefulSet, StorageClass, Volume,
+        AccessModes, Change, Endpoint, Kind, Leadership, Object, Pod, PodConditions, ProbeLocation, Problem, Pvc,
+        PvcEvent, PvcPhase, PvcReason, Seen, Service, Slice, StatefulSet, StorageClass, Volume,
     },
     event::Event,
     probe::{Answer, Failure, FailureReason, Identity, PodProbeResult, ProbeIntervals, ProbePurpose, Timings},
@@ -43,6 +43,7 @@ enum Input {
     Listed { kind: usize },
     Broken { kind: usize, forbidden: bool, text: u8 },
     EventWritten { problem: Option<(bool, u8)> },
+    Leadership { leads: bool, seconds: u8, problem: bool },
     Loaded { refused: Option<u8> },
     Targets { count: u32 },
     Caption { text: u8 },
@@ -91,6 +92,8 @@ fn input() -> impl Strategy<Value = Input> {
         1 => (kind, any::<bool>(), 0..2_u8)
             .prop_map(|(kind, forbidden, text)| Input::Broken { kind, forbidden, text }),
         1 => proptest::option::of((any::<bool>(), 0..2_u8)).prop_map(|problem| Input::EventWritten { problem }),
+        1 => (any::<bool>(), 0..20_u8, any::<bool>())
+            .prop_map(|(leads, seconds, problem)| Input::Leadership { leads, seconds, problem }),
         1 => proptest::option::of(0..2_u8).prop_map(|refused| Input::Loaded { refused }),
         1 => (1..4_u32).prop_map(|count| Input::Targets { count }),
         1 => any::<u8>().prop_map(|text| Input::Caption { text }),
@@ -278,6 +281,16 @@ impl Input {
             }
             Self::EventWritten { problem: failed } => {
                 Event::EventWritten(failed.map(|(forbidden, text)| problem(forbidden, text)))
+            }
+            Self::Leadership { leads: true, seconds, .. } => {
+                let until = now.after(Duration::from_secs(seconds.into()));
+                Event::Leadership(Leadership::Leads { lease: name("lease"), since: now.wall, until })
+            }
+            Self::Leadership { problem: true, .. } => {
+                Event::Leadership(Leadership::Failed { lease: name("lease"), problem: problem(true, 0) })
+            }
+            Self::Leadership { .. } => {
+                Event::Leadership(Leadership::Follows { lease: name("lease"), leader: Some("other".into()) })
             }
             Self::Loaded { refused } => {
                 Event::ConfigLoaded(refused.map_or(Ok(()), |text| Err(format!("refusal {text}").into())))

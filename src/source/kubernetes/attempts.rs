@@ -137,14 +137,23 @@ pub(super) fn is_compacted(error: &watcher::Error) -> bool {
 }
 
 pub(super) fn is_forbidden(error: &watcher::Error) -> bool {
+    matches!(refusal(error), Some(401 | 403))
+}
+
+/// A role does not help a user whom the API server does not know.
+pub(super) fn is_unknown_user(error: &watcher::Error) -> bool {
+    refusal(error) == Some(401)
+}
+
+fn refusal(error: &watcher::Error) -> Option<u16> {
     let (watcher::Error::InitialListFailed(kube::Error::Api(status))
     | watcher::Error::WatchStartFailed(kube::Error::Api(status))
     | watcher::Error::WatchFailed(kube::Error::Api(status))
     | watcher::Error::WatchError(status)) = error
     else {
-        return false;
+        return None;
     };
-    matches!(status.code, 401 | 403)
+    Some(status.code)
 }
 
 #[cfg(test)]

@@ -46,7 +46,11 @@ fn answered(status: &Status) -> String {
             format!("the API server answered HTTP {code} with a page that is not from Kubernetes; {ADDRESS}")
         }
         NOT_A_STATUS | "" => format!("the API server answered HTTP {code}: {message}"),
-        reason => format!("the API server answered HTTP {code} {reason}: {message}"),
+        reason => {
+            let advice =
+                if *code == 401 { "; renew the token or certificate with which readscope logs in there" } else { "" };
+            format!("the API server answered HTTP {code} {reason}: {message}{advice}")
+        }
     }
 }
 

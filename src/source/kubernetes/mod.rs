@@ -5,6 +5,7 @@ mod attempts;
 mod convert;
 mod discovery;
 mod failure;
+mod lease;
 mod proxy;
 mod recorder;
 mod token_file;
@@ -44,14 +45,16 @@ use self::{
 pub use self::{
     discovery::{Found, discover},
     failure::LoginError,
+    lease::Election,
     proxy::ProxyError,
     recorder::{Record, Recorder},
 };
 use crate::{
+    clock::Clock,
     config::PasswordError,
     model::{
         Event, WatchUpdate,
-        cluster::{Change, Kind, Object, ProbeLocation, WatchName},
+        cluster::{Change, Kind, Leadership, Object, ProbeLocation, WatchName},
     },
 };
 
@@ -166,6 +169,14 @@ impl Watcher {
     #[must_use]
     pub fn recorder(&self) -> (mpsc::Sender<Record>, Recorder) {
         Recorder::new(self.client.clone())
+    }
+
+    /// Elects a leader by the Lease `name` in the client's namespace; the state before the first look at it.
+    #[must_use]
+    pub fn election(&self, name: &str, clock: Clock) -> (Election, Leadership) {
+        let election = Election::new(self.client.clone(), name, clock);
+        let follows = election.follows(None);
+        (election, follows)
     }
 
     #[must_use]

@@ -2,25 +2,36 @@
 //!
 //! Each milestone is an Event of its own. The library's recorder would merge Events with the same reason: "mysql-4:
 //! first read" would count as a repetition of mysql-3's.
+//!
+//! With a Lease, only the leader writes. A follower keeps what it would have written; when it becomes the leader, it writes
+//! what the previous leader did not.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use k8s_openapi::{
-    api::{core::v1::ObjectReference, events::v1 as events},
+    api::{
+        core::v1::{self as core, ObjectReference},
+        events::v1 as events,
+    },
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Api, Client,
+    api::{ListParams, PostParams},
+};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::failure;
-use crate::model::{
-    Event,
-    cluster::{ObjectName, Problem},
+use crate::{
+    clock::Clock,
+    model::{
+        Event, Moment,
+        cluster::{Held, Leadership, ObjectName, Problem},
+    },
 };
 
 const CONTROLLER: &str = "readscope";
@@ -34,6 +45,16 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Length of the queue: the Events of a scale event by 16 replicas.
 const QUEUE: usize = 256;
 
+/// A leader may have written the Events of this time before its last renewal, or not: two attempts to write one.
+const MARGIN: Duration = Duration::from_secs(20);
+
+/// How much the times of one milestone at two readscopes may differ: each sees a first read with its own probes. So long
+/// after the change, a new leader looks whether its predecessor has written an Event.
+const APART: Duration = Duration::from_secs(30);
+
+/// Events of the previous leader are read in pages.
+const PAGE: u32 = 500;
+
 /// Maximum bytes that the API server accepts.
 const NOTE_MAX: usize = 1024;
 
@@ -46,13 +67,15 @@ pub struct Record {
     /// One sentence.
     pub note: String,
     pub warning: bool,
-    pub at: Timestamp,
+    pub at: Moment,
 }
 
 pub struct Recorder {
     client: Client,
     records: mpsc::Receiver<Record>,
     instance: String,
+    held: Held<Record>,
+    leads_since: Option<Moment>,
 }
 
 impl Recorder {
@@ -61,25 +84,90 @@ impl Recorder {
         let (sender, records) = mpsc::channel(QUEUE);
         // The pod's own name.
         let instance = std::env::var("HOSTNAME").ok().filter(|name| (1..=128).contains(&name.len()));
-        (sender, Self { client, records, instance: instance.unwrap_or_else(|| CONTROLLER.to_owned()) })
+        let instance = instance.unwrap_or_else(|| CONTROLLER.to_owned());
+        (sender, Self { client, records, instance, held: Held::default(), leads_since: None })
     }
 
-    /// After each Event, reports to `events` whether it was written.
-    pub async fn run(mut self, events: mpsc::Sender<Event>, stop: CancellationToken) {
+    /// After each Event, reports to `events` whether it was written. Without a Lease, `leadership` never changes.
+    pub async fn run(
+        mut self,
+        mut leadership: watch::Receiver<Option<Leadership>>,
+        clock: Clock,
+        events: mpsc::Sender<Event>,
+        stop: CancellationToken,
+    ) {
+        let mut elects = true;
+        if let Some(now) = leadership.borrow_and_update().clone() {
+            self.lead(now, clock.now());
+        }
         loop {
-            let record = tokio::select! {
+            let records = tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
+                changed = leadership.changed(), if elects => {
+                    elects = changed.is_ok();
+                    let now = leadership.borrow_and_update().clone();
+                    let open = now.map(|now| self.lead(now, clock.now())).unwrap_or_default();
+                    self.not_written(open).await
+                }
                 record = self.records.recv() => match record {
-                    Some(record) => record,
+                    Some(record) => {
+                        let now = clock.now();
+                        let passed: Vec<_> = self.held.pass(record, now).into_iter().collect();
+                        let is_new = self.leads_since.is_some_and(|since| now.since(since) <= APART);
+                        if is_new { self.not_written(passed).await } else { passed }
+                    }
                     None => return,
                 },
             };
-            let problem = tokio::select! {
-                () = stop.cancelled() => return,
-                problem = self.write(record) => problem,
-            };
-            if events.send(Event::EventWritten(problem)).await.is_err() {
-                return;
+            for record in records {
+                let problem = tokio::select! {
+                    () = stop.cancelled() => return,
+                    problem = self.write(record) => problem,
+                };
+                if events.send(Event::EventWritten(problem)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn lead(&mut self, leadership: Leadership, now: Moment) -> Vec<Record> {
+        let leads = leadership.leads(now);
+        self.leads_since = leads.then_some(self.leads_since.unwrap_or(now));
+        self.held.change(leadership, MARGIN, now)
+    }
+
+    /// Those that no readscope has written. If the Events cannot be read, all of them: twice is better than never.
+    async fn not_written(&self, records: Vec<Record>) -> Vec<Record> {
+        let mut open = Vec::new();
+        let mut written: BTreeMap<ObjectName, Vec<core::Event>> = BTreeMap::new();
+        for record in records {
+            if !written.contains_key(&record.set) {
+                let events = timeout(TIME_LIMIT, self.written(&record.set)).await;
+                written.insert(record.set.clone(), events.ok().and_then(Result::ok).unwrap_or_default());
+            }
+            if !written.get(&record.set).is_some_and(|events| events.iter().any(|event| is_of(event, &record))) {
+                open.push(record);
+            }
+        }
+        open
+    }
+
+    /// The Events of every readscope about a `StatefulSet`.
+    async fn written(&self, set: &ObjectName) -> kube::Result<Vec<core::Event>> {
+        // The permission for these Events is there: a pending PVC is explained by them.
+        let api = Api::<core::Event>::namespaced(self.client.clone(), &set.namespace);
+        let fields = format!("involvedObject.kind=StatefulSet,involvedObject.name={}", set.name);
+        let mut params = ListParams::default().fields(&fields).limit(PAGE);
+        let mut all = Vec::new();
+        loop {
+            let page = api.list(&params).await?;
+            let own = |event: &core::Event| event.reporting_component.as_deref() == Some(CONTROLLER);
+            all.extend(page.items.into_iter().filter(own));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(all),
             }
         }
     }
@@ -105,7 +193,7 @@ impl Recorder {
         match timeout(TIME_LIMIT, writing).await {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => {
-                Some(Problem { forbidden: is_status(&error, [401, 403]), text: failure::reason(&error).into() })
+                Some(Problem { forbidden: is_status(&error, [403]), text: failure::reason(&error).into() })
             }
             Err(_) => {
                 let text = busy.unwrap_or_else(|| format!("no response within {TIME_LIMIT:?}"));
@@ -115,8 +203,21 @@ impl Recorder {
     }
 }
 
-fn is_status(error: &kube::Error, codes: [u16; 2]) -> bool {
-    matches!(error, kube::Error::Api(status) if codes.contains(&status.code))
+fn is_status(error: &kube::Error, codes: impl AsRef<[u16]>) -> bool {
+    matches!(error, kube::Error::Api(status) if codes.as_ref().contains(&status.code))
+}
+
+/// Whether this Event is the record's. Two readscopes measure slightly different times, which end a note.
+fn is_of(event: &core::Event, record: &Record) -> bool {
+    let what = |note: &str| {
+        let ends = [" (", " in ", " for "].into_iter().filter_map(|end| note.find(end));
+        note[..ends.min().unwrap_or(note.len())].to_owned()
+    };
+    let near = |at: &MicroTime| at.0.duration_since(record.at.wall).unsigned_abs() <= APART;
+    event.involved_object.uid.as_deref() == Some(&*record.uid)
+        && event.reason.as_ref() == Some(&record.reason)
+        && event.message.as_deref().map(what) == Some(what(&record.note))
+        && event.event_time.as_ref().is_some_and(near)
 }
 
 fn event(record: Record, instance: &str) -> events::Event {
@@ -143,7 +244,7 @@ fn event(record: Record, instance: &str) -> events::Event {
         reason: Some(reason),
         action: Some("Observe".to_owned()),
         note: Some(note),
-        event_time: Some(MicroTime(at)),
+        event_time: Some(MicroTime(at.wall)),
         reporting_controller: Some(CONTROLLER.to_owned()),
         reporting_instance: Some(instance.to_owned()),
         ..events::Event::default()
@@ -171,7 +272,7 @@ mod tests {
             reason: "FirstRead".to_owned(),
             note: note.to_owned(),
             warning: true,
-            at: Timestamp::UNIX_EPOCH,
+            at: Moment::START,
         }
     }
 

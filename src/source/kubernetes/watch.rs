@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempts::{Attempts, is_compacted, is_forbidden},
+    attempts::{Attempts, is_compacted, is_forbidden, is_unknown_user},
     convert::{Observed, object_name},
     failure::reason,
 };
@@ -100,7 +100,8 @@ impl Known {
             // The history was compacted; the watcher lists again at once.
             Err(error) if is_compacted(&error) => Vec::new(),
             Err(error) => {
-                vec![WatchUpdate::Broken(Problem { forbidden: is_forbidden(&error), text: reason(&error).into() })]
+                let forbidden = is_forbidden(&error) && !is_unknown_user(&error);
+                vec![WatchUpdate::Broken(Problem { forbidden, text: reason(&error).into() })]
             }
         }
     }

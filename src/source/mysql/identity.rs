@@ -51,8 +51,12 @@ pub(super) fn sanitized(text: String, chars: usize) -> String {
 
 /// The error names the invalid column.
 pub(super) fn read(row: Row) -> Result<Identity, String> {
+    identity(row.unwrap())
+}
+
+fn identity(values: Vec<Value>) -> Result<Identity, String> {
     let missing = |name: &str| format!("the server returned no {name}");
-    let mut values = row.unwrap().into_iter();
+    let mut values = values.into_iter();
     let mut next = || values.next().and_then(text);
     let server_id = next().ok_or_else(|| missing("@@server_id"))?;
     // NULL where the server does not know its host.
@@ -102,6 +106,8 @@ fn utc(text: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{Just, Strategy, any, prop_assert, prop_oneof, proptest};
+
     use super::*;
 
     #[test]
@@ -136,5 +142,34 @@ mod tests {
         let time = utc("2026-11-22 20:00:01.250000").unwrap();
         assert_eq!(format!("{time:.3}"), "2026-11-22T20:00:01.250Z");
         assert_eq!(utc("0000-00-00 00:00:00"), None);
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let bytes = proptest::collection::vec(any::<u8>(), 0..300);
+        let texts = ["", "0", "1", "ON", "-1", "4294967296", "2026-11-22 20:00:01.250000", "9.7.0", "\u{1b}]0;x\u{7}"];
+        prop_oneof![
+            1 => Just(Value::NULL),
+            1 => any::<i64>().prop_map(Value::Int),
+            2 => bytes.prop_map(Value::Bytes),
+            6 => (0..texts.len()).prop_map(move |at| Value::Bytes(texts[at].into())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_row_is_an_identity_or_an_error(values in proptest::collection::vec(value(), 0..10)) {
+            match identity(values) {
+                Ok(identity) => {
+                    let texts = [Some(identity.host_name), Some(identity.version), identity.server_uuid];
+                    for text in texts.into_iter().flatten() {
+                        prop_assert!(!text.chars().any(char::is_control) && text.chars().count() <= NAME_CHARS_MAX + 1);
+                    }
+                }
+                Err(error) => {
+                    let is_clean = !error.contains('\u{1b}');
+                    prop_assert!(is_clean && error.starts_with("the server returned "), "{error:?}");
+                },
+            }
+        }
     }
 }

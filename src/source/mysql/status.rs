@@ -252,4 +252,22 @@ mod tests {
         assert!(readings.take_due(server, false), "they do no longer");
         assert!(!Readings::new(Duration::ZERO).take_due(server, true));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_rows_are_counters_or_an_error(
+            rows in proptest::collection::vec((0..6_usize, 0..6_usize, ".{0,30}"), 0..8),
+            id in proptest::prelude::any::<u32>(),
+        ) {
+            let names = ["Com_select", "connections", "Threads_connected", "Uptime", "UPTIME", ""];
+            let values = ["0", "18446744073709551615", "18446744073709551616", "-1", "", " 7"];
+            let rows: Vec<_> = rows.into_iter().map(|(name, value, other)| {
+                let value = if value == 0 { other } else { values[value].to_owned() };
+                row(names[name], &value)
+            }).collect();
+            if let Err(error) = status(&rows, id, at()) {
+                proptest::prop_assert!(error.starts_with("the server returned no ") || error.starts_with("a proxy is"));
+            }
+        }
+    }
 }

@@ -24,6 +24,18 @@ pub(super) const METRICS: &[Definition] = &[
         read: |snapshot, family| configured(snapshot, family, |configured| seconds(configured.since.wall)),
     },
     Definition {
+        name: "readscope_leader",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "1 while this readscope counts scale events, 0 while another one with the same Lease does; absent without a \
+               Lease.",
+        read: |snapshot, family| {
+            if let Some(leads) = snapshot.cluster.as_ref().and_then(|cluster| cluster.leads) {
+                family.series(&[], leads);
+            }
+        },
+    },
+    Definition {
         name: "readscope_build_info",
         kind: Kind::Gauge,
         labels: &["version"],

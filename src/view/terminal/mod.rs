@@ -1,6 +1,8 @@
 //! The terminal view, for screens of 80 by 24 or more; smaller screens show the most important parts.
 
 mod content;
+#[cfg(test)]
+mod fuzz;
 mod lists;
 mod look;
 mod panels;

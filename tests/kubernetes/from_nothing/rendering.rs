@@ -23,7 +23,13 @@ fn every_directory_is_rendered_and_a_wrong_service_is_reported() {
 
     let plain = Deploy::with(&[]).rendered();
     assert_eq!(plain.len(), OBJECTS, "{plain:#?}");
-    for (component, adds) in [("topology", 2), ("per-node", 3), ("prometheus-operator", 2), ("kubernetes-events", 0)] {
+    for (component, adds) in [
+        ("topology", 2),
+        ("per-node", 3),
+        ("prometheus-operator", 2),
+        ("kubernetes-events", 0),
+        ("high-availability", 2),
+    ] {
         let rendered = Deploy::with(&[component]).rendered();
         assert_eq!(rendered.len(), OBJECTS + adds, "{component}: {rendered:#?}");
     }
@@ -63,7 +69,7 @@ fn overlays_keep_the_role_where_the_service_is() {
     assert!(documented.contains(service) && documented.contains(own), "{documented}");
     let overlay = documented.replace(service, "service=team-a/orders-read").replace(own, "namespace: observers");
 
-    let rendered = Deploy::with(&["per-node", "kubernetes-events"]).overlaid(&overlay);
+    let rendered = Deploy::with(&["per-node", "kubernetes-events", "high-availability"]).overlaid(&overlay);
     let named = |kind: &str| {
         let wanted =
             rendered.iter().filter(|object| object["kind"] == kind && object["metadata"]["name"] == "readscope");
@@ -76,6 +82,8 @@ fn overlays_keep_the_role_where_the_service_is() {
     }
     let subject = &named("RoleBinding")["subjects"][0];
     assert_eq!((&subject["name"], &subject["namespace"]), (&"readscope".into(), &"observers".into()));
+    let lease = rendered.iter().filter(|object| object["metadata"]["name"] == "readscope-lease");
+    assert_eq!(lease.map(|object| &object["metadata"]["namespace"]).collect::<Vec<_>>(), ["observers"; 2]);
     for kind in ["ServiceAccount", "Deployment", "Service", "NetworkPolicy"] {
         assert_eq!(named(kind)["metadata"]["namespace"], "observers");
     }

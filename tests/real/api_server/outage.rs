@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::{exporter, notices, watches_up};
 use crate::support::{
     api_server::{ApiServer, Mode},
     exporter::{Exporter, SOON},
-    program::readscope,
     replicas::Replicas,
     waiting::wait_until,
 };
@@ -16,27 +16,6 @@ const MORE_PROBES: u64 = 45;
 const STATUS: &str =
     r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"try later","reason":"Busy","code":429}"#;
 const PAGE: &str = "<html>\n<body>Sign in</body></html>";
-
-fn exporter(api_server: &ApiServer, replicas: &Replicas) -> Exporter {
-    let address = replicas.address.to_string();
-    let arguments = ["run", "--service", "mysql/mysql-read", "--address", &address, "--no-scale-events"];
-    let further =
-        ["--tls", "disabled", "--timeout", "30s", "--pod-probe-interval", "0s", "--web.listen-address", "127.0.0.1:0"];
-    let mut command = readscope(&[&arguments[..], &further].concat());
-    for proxy in ["HTTPS_PROXY", "https_proxy"] {
-        command.env_remove(proxy);
-    }
-    Exporter::start(command.env("KUBECONFIG", api_server.kubeconfig()))
-}
-
-fn watches_up(exporter: &Exporter) -> u64 {
-    exporter.metrics().sum("readscope_kube_watch_up", "")
-}
-
-fn notices(exporter: &Exporter) -> Vec<String> {
-    let notices = exporter.target()["notices"].clone();
-    notices.as_array().unwrap().iter().map(|notice| notice.as_str().unwrap().to_owned()).collect()
-}
 
 #[test]
 fn a_broken_watch_is_reported_with_its_reason_and_recovers() {

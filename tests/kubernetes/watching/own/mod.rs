@@ -7,6 +7,7 @@ mod discovering;
 mod faults;
 mod first_read;
 mod freshness;
+mod leader;
 mod outage;
 mod pending;
 mod permissions;
