@@ -5,6 +5,7 @@
 mod quick_start;
 mod same;
 mod schema;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 mod values;

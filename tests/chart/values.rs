@@ -162,7 +162,10 @@ fn the_documented_values_are_valid() {
     assert_eq!(names(&objects, "Role"), ["mysql/readscope", "team-a/readscope", "readscope/readscope-lease"]);
     assert_eq!(names(&objects, "DaemonSet"), ["readscope/readscope-node"]);
     let rules = named(&objects, "PrometheusRule", "readscope").to_string();
-    assert!(rules.contains("> 0.1") && !rules.contains("ReadscopePVCPending\""), "{rules}");
+    assert!(
+        rules.contains("> 0.2") && rules.contains("0.999 + vector(0)") && !rules.contains("ReadscopePVCPending\""),
+        "{rules}"
+    );
 }
 
 /// The alerts of the chart by name, with these values.
@@ -235,7 +238,7 @@ fn wrong_values_are_refused_with_what_to_do() {
         (&[ONE, "password.external.enabled=true"], "set password.external.store.name and password.external.key"),
         (
             &[ONE, "prometheusRule.enabled=true", "prometheusRule.alerts.ReadscopeDwon.for=1m"],
-            "prometheusRule.alerts.ReadscopeDwon is not an alert of readscope; the alerts are ReadscopeReadsUnbalanced, ",
+            "prometheusRule.alerts.ReadscopeDwon is not an alert of readscope; the alerts are ReadscopeTargetDown, ",
         ),
         (&[ONE, "servise=a/b"], "additional properties 'servise' not allowed"),
         (&[ONE, "web.secrets=a"], "at '/web': additional properties 'secrets' not allowed"),

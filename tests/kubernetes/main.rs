@@ -11,7 +11,6 @@ use std::time::Duration;
 use support::deploy;
 
 // Tools of the tests.
-mod alertmanager;
 mod cluster;
 mod deployed;
 mod image;
@@ -19,7 +18,6 @@ mod kube_proxy;
 mod lab;
 mod link;
 mod mysql;
-mod rules;
 mod scaled_replica;
 #[path = "../support/mod.rs"]
 mod support;

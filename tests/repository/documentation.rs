@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use crate::support::{fixtures, golden, program::call};
+use crate::support::{
+    fixtures, golden,
+    metric_reference::{cardinality, series_with, stability, unit},
+    program::call,
+};
 use readscope::{
     model::cluster::{Milestone, ScalePhase},
     view::metrics::{Definition, definitions},
@@ -19,8 +23,13 @@ The series of a replica start with its first read, or at 0 if `--expect` names i
 gone, or without a pod when it has had no read for `--forget-after`. Replicas that `--expect` names stay. Every reason of
 `readscope_probe_failures_total` starts at 0.
 
-| metric | type | labels | meaning |
-| --- | --- | --- | --- |
+[Queries](queries.md) has joins with other exporters and answers to ten questions. The label `namespace` is that of the
+Service or StatefulSet; a target that is not a Service has none, and a scrape then adds that of readscope.
+
+*Stable* metrics keep name, labels and meaning until the next major version. *Experimental* ones may change in any version; the
+changelog says how. *Series* is the number at most, for n replicas (or their PVCs): of one target if the metric has the label
+`target`, of one StatefulSet if it has `statefulset`, else of readscope.
+
 ";
 
 /// The text above its table of milestones.
@@ -56,8 +65,19 @@ fn metrics_page() -> String {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let (name, kind, help) = (metric.name, metric.kind.name(), metric.help);
         assert!(!help.contains('|'), "{name}: a bar would end the table's cell");
-        format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", "))
+        let (unit, stability, series) = (unit(metric), stability(metric), cardinality(metric));
+        format!("| `{name}` | {kind} | {unit} | {} | {series} | {stability} | {help} |\n", labels.join(", "))
     };
+    let [target, set] = ["target", "statefulset"].map(|label| {
+        // Both are labels of `readscope_replica_info`.
+        let others = definitions().filter(|metric| label == "target" || !metric.labels.contains(&"target"));
+        series_with(label, others)
+    });
+    let table = format!(
+        "A target has {} + {} n series, its StatefulSet {} + {} n.\n\n\
+         | metric | type | unit | labels | series | stability | meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+        target.0, target.1, set.0, set.1
+    );
     let rows: String = definitions().map(row).collect();
     let milestone = |milestone: Milestone| format!("| `{}` | {milestone} |\n", milestone.name());
     let milestones: String = Milestone::ALL.into_iter().map(milestone).collect();
@@ -66,7 +86,7 @@ fn metrics_page() -> String {
         format!("| `{}` | `{}` | `{}` |\n", phase.name(), from.name(), to.name())
     };
     let phases: String = ScalePhase::ALL.into_iter().map(phase).collect();
-    format!("{METRICS_HEAD}{rows}{MILESTONES_HEAD}{milestones}{PHASES_HEAD}{phases}")
+    format!("{METRICS_HEAD}{table}{rows}{MILESTONES_HEAD}{milestones}{PHASES_HEAD}{phases}")
 }
 
 #[test]

@@ -58,11 +58,20 @@ fn yaml(path: &str) -> Value {
     serde_saphyr::from_str(&read(path)).unwrap()
 }
 
+/// All rules, and the names of their groups.
+fn rules() -> Vec<(String, Value)> {
+    let rules = yaml("deploy/alerts/readscope.rules.yaml");
+    let of_group = |group: &Value| {
+        let name = text(group, "name").to_owned();
+        group["rules"].as_array().unwrap().iter().map(move |rule| (name.clone(), rule.clone())).collect::<Vec<_>>()
+    };
+    rules["groups"].as_array().unwrap().iter().flat_map(of_group).collect()
+}
+
 /// The rules of the alerts by name.
 fn alerts() -> BTreeMap<String, Value> {
-    let rules = yaml("deploy/alerts/readscope.rules.yaml");
-    let all = rules["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
-    all.map(|rule| (text(rule, "alert").to_owned(), rule.clone())).collect()
+    let alerts = rules().into_iter().filter(|(_, rule)| rule["alert"].is_string());
+    alerts.map(|(_, rule)| (text(&rule, "alert").to_owned(), rule)).collect()
 }
 
 /// The sets of alerts that each alert's tests expect at a time.
@@ -214,12 +223,61 @@ fn the_dashboard_can_be_provisioned_repeatedly() {
 
 #[test]
 fn every_alert_uses_existing_metrics() {
-    let (alerts, kinds) = (alerts(), kinds());
-    assert!(alerts.len() >= 13, "{:?}", alerts.keys());
-    for (name, rule) in alerts {
+    let (all, kinds) = (rules(), kinds());
+    assert!(alerts().len() >= 19, "{:?}", alerts().keys());
+    let recorded: BTreeSet<&str> = all.iter().filter_map(|(_, rule)| rule["record"].as_str()).collect();
+    let mut used = BTreeSet::new();
+    for (group, rule) in &all {
+        let expression = text(rule, "expr");
+        let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':');
+        let of_records: Vec<&str> = expression.split(word).filter(|word| word.contains(':')).collect();
+        assert!(of_records.iter().all(|name| recorded.contains(name)), "{of_records:?} in {rule}");
+        let others = of_records.iter().fold(expression.to_owned(), |rest, name| rest.replace(name, ""));
+        assert_known(&others, &kinds);
+        used.extend(of_records);
+        assert!(group.starts_with("readscope-"), "{group}");
+    }
+    assert_eq!(used, recorded, "every recorded series is used");
+}
+
+/// The chart and the component alert-settings replace the first quoted texts.
+#[test]
+fn every_rule_starts_with_the_selector() {
+    let of_readscope = ["ReadscopeDown", "ReadscopeWatchBroken", "ReadscopeConfigReloadFailed"];
+    for (_, rule) in rules().into_iter().filter(|(group, _)| group != "readscope-objective") {
+        let (selector, count) = match rule["alert"].as_str() {
+            Some("ReadscopeDown") => ("{job=~\"readscope\"", 2),
+            Some(alert) if of_readscope.contains(&alert) => ("{job=~\".+\"", 1),
+            Some("ReadscopeReadsUnbalanced") => ("{job=~\".+\",namespace=~\".*\"", 2),
+            _ => ("{job=~\".+\",namespace=~\".*\"", 1),
+        };
         let expression = text(&rule, "expr");
-        assert!(!metrics_in(expression).is_empty(), "{name}");
-        assert_known(expression, &kinds);
+        let first = expression.split('"').take(selector.split('"').count() - 1).collect::<Vec<_>>().join("\"") + "\"";
+        assert!(first.ends_with(selector), "{rule}");
+        assert_eq!(
+            (expression.matches(selector).count(), expression.matches("job=~").count()),
+            (count, count),
+            "{rule}"
+        );
+    }
+}
+
+/// An alert that asks over a longer time, or holds on, ends late.
+#[test]
+fn an_alert_ends_within_two_minutes_of_its_cause() {
+    // Zero over a quarter of an hour ends with the first read; the slow alert has a test of its end.
+    let ends_otherwise = ["ReadscopeReplicaNotReceivingReads", "ReadscopeReadsFailingSlowly"];
+    for (group, rule) in rules() {
+        let interval = yaml("deploy/alerts/readscope.rules.yaml");
+        let interval =
+            interval["groups"].as_array().unwrap().iter().find(|each| each["name"] == *group).unwrap()["interval"]
+                .clone();
+        assert!(interval == "15s" || group == "readscope-recording-long", "{group}: {interval}");
+        assert!(rule["keep_firing_for"].is_null(), "{rule}");
+        if rule["alert"].is_string() && !ends_otherwise.contains(&text(&rule, "alert")) {
+            let windows = text(&rule, "expr").split('[').skip(1).map(|rest| rest.split(']').next().unwrap());
+            assert!(windows.into_iter().all(|window| window == "90s"), "{rule}");
+        }
     }
 }
 

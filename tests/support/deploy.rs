@@ -56,10 +56,15 @@ impl Deploy {
 
     /// What an overlay beside it with this kustomization would apply.
     pub(crate) fn overlaid(&self, kustomization: &str) -> Vec<Value> {
-        let overlay = self.folder.path().join("overlay");
-        fs::create_dir_all(&overlay).unwrap();
-        fs::write(overlay.join("kustomization.yaml"), kustomization).unwrap();
-        Self::render(&overlay)
+        self.beside("overlay", kustomization);
+        Self::render(&self.folder.path().join("overlay"))
+    }
+
+    /// Writes the kustomization of another directory beside it.
+    pub(crate) fn beside(&self, directory: &str, kustomization: &str) {
+        let directory = self.folder.path().join(directory);
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("kustomization.yaml"), kustomization).unwrap();
     }
 
     fn render(directory: &Path) -> Vec<Value> {

@@ -14,12 +14,17 @@ use tempfile::TempDir;
 
 use crate::{
     WITHIN,
-    alertmanager::{Alertmanager, Notification},
     kube_proxy::Frozen,
     lab::Lab,
     link::Link,
-    rules::Rules,
-    support::{commands::mortal, exporter::Exporter, prometheus::Prometheus, waiting::wait_until},
+    support::{
+        alertmanager::{Alertmanager, Notification},
+        commands::mortal,
+        exporter::Exporter,
+        prometheus::Prometheus,
+        rules::Rules,
+        waiting::wait_until,
+    },
     unreachable::Unreachable,
 };
 
@@ -46,6 +51,7 @@ fn each_alert_fires_once_and_clears_once() {
     run.an_unexpected_server_answers();
     run.one_replica_and_then_all_are_unreachable();
     run.clients_hold_on_to_one_replica();
+    run.the_verdict_is_undecided();
     run.probes_are_late();
     run.the_password_is_wrong();
     run.the_api_server_is_unreachable();
@@ -58,6 +64,12 @@ fn each_alert_fires_once_and_clears_once() {
         for text in notification.annotations.values() {
             assert!(!text.is_empty() && !text.contains('<'), "a template failed: {notification:#?}");
         }
+    }
+    let about_readscope = ["Down", "WatchBroken", "ConfigReloadFailed"];
+    for notification in &notifications {
+        let is_about_it = about_readscope.iter().any(|name| notification.alert().ends_with(name));
+        let namespace = if is_about_it { "readscope" } else { "mysql" };
+        assert_eq!(notification.labels["namespace"], namespace, "{notification:#?}");
     }
     let repeats = |labels: &BTreeMap<String, String>| REPEATED.iter().any(|name| labels["alertname"].ends_with(name));
     for (labels, count) in counts.iter().filter(|(labels, _)| !repeats(labels)) {
@@ -73,10 +85,10 @@ fn each_alert_fires_once_and_clears_once() {
 const KINDS: usize = 5;
 
 /// Fires also while the machine is too busy, so it may fire more than once.
-const BUSY: &str = "BehindSchedule";
+const BUSY: &str = "ProbesSkipped";
 
 /// Each of them may fire in several faults.
-const REPEATED: [&str; 2] = [BUSY, "Degraded"];
+const REPEATED: [&str; 4] = [BUSY, "TargetDegraded", "ReadsFailingSlowly", "Undecided"];
 
 /// The running programs.
 struct Run<'a> {
@@ -115,7 +127,7 @@ impl<'a> Run<'a> {
             "global: {{scrape_interval: 4s, scrape_timeout: 4s, evaluation_interval: 1s}}
 rule_files: ['{}']
 alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{}']}}]}}]}}
-scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{targets: ['{ADDRESS}']}}]}}]\n",
+scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{targets: ['{ADDRESS}'], labels: {{namespace: readscope}}}}]}}]\n",
             write("rules.yaml", rules.text()).display(),
             alertmanager.address
         );
@@ -147,7 +159,7 @@ scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{t
         self.lab.sql("mysql-0", "DROP DATABASE alerts");
         self.lab.script("provisioner", &["stop"]);
         self.lab.scale(4);
-        let five = ["ReloadFailed", "DuplicateServerId", "StaleReads", "PVCPending", "ScaleStuck"];
+        let five = ["ConfigReloadFailed", "DuplicateServerId", "StaleReads", "PVCPending", "ScaleStuck"];
         self.fire(&five);
         let mut said = |alert| self.alertmanager.description(alert);
         let both = said("DuplicateServerId");
@@ -216,10 +228,10 @@ scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{t
 
     /// First one ready replica refuses connections, then all do.
     fn one_replica_and_then_all_are_unreachable(&mut self) {
-        let some = ["ReadsFailing", "ReplicaNeverAnswers"];
+        let some = ["ReadsFailing", "ReadsFailingSlowly", "ReplicaNotReceivingReads"];
         let mut unreachable = vec![Unreachable::new(self.lab, "mysql-1")];
         self.fire(&some);
-        let said = self.alertmanager.description("ReplicaNeverAnswers");
+        let said = self.alertmanager.description("ReplicaNotReceivingReads");
         assert!(said.starts_with("mysql/mysql-read: mysql-1 got no reads in the last"), "{said}");
         assert!(self.alertmanager.description("ReadsFailing").ends_with("Most frequent reason: refused."));
         unreachable.extend(["mysql-0", "mysql-2", "mysql-3"].map(|pod| Unreachable::new(self.lab, pod)));
@@ -249,6 +261,24 @@ scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{t
                 FROM information_schema.processlist WHERE info = 'SELECT SLEEP(3600)'\" | mysql --no-defaults",
         );
         self.clear(&["ClientsUneven"]);
+    }
+
+    /// The Service keeps readscope on one replica.
+    fn the_verdict_is_undecided(&mut self) {
+        let affinity = |affinity| {
+            self.lab.kubectl(&format!(
+                r#"-n mysql patch service mysql-read --type=merge --patch={{"spec":{{"sessionAffinity":"{affinity}"}}}}"#
+            ))
+        };
+        affinity("ClientIP");
+        self.fire(&["Undecided"]);
+        // It also fires while many probes fail.
+        let said = "mysql/mysql-read: undecided for more than an hour. Reason now: session_affinity.";
+        let notifications = self.alertmanager.notifications();
+        assert!(notifications.iter().any(|each| each.annotations["description"] == said), "{notifications:#?}");
+        affinity("None");
+        self.clear(&["Undecided"]);
+        self.probe.as_mut().unwrap().balanced(4);
     }
 
     fn probes_are_late(&mut self) {
@@ -282,9 +312,9 @@ scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{t
 
     fn readscope_is_gone(&mut self) {
         self.probe = None;
-        self.fire(&["Absent"]);
+        self.fire(&["Down"]);
         self.probe = Some(observing(self.lab, self.folder.path()));
-        self.clear(&["Absent"]);
+        self.clear(&["Down"]);
     }
 
     /// Waits until these alerts fire, as often as they are listed, and no others.

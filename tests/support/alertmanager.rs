@@ -16,7 +16,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{commands::mortal, obtained, program::Program, waiting::wait_for};
+use super::{commands::mortal, obtained, program::Program, waiting::wait_for};
 
 /// Runs in the network namespace of the test's thread.
 pub(crate) struct Alertmanager {
@@ -29,6 +29,7 @@ pub(crate) struct Alertmanager {
 /// One alert as the webhook received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Notification {
+    pub(crate) receiver: String,
     pub(crate) status: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
@@ -43,13 +44,23 @@ impl Notification {
 impl Alertmanager {
     /// It notifies of each alert separately, at once and only once.
     pub(crate) fn start() -> Self {
+        Self::routing("", &[])
+    }
+
+    /// With these routes, as a YAML list without its brackets, to these receivers; all else goes to `default`.
+    pub(crate) fn routing(routes: &str, receivers: &[&str]) -> Self {
         let webhook = Webhook::start();
         let directory = TempDir::new().expect("a temporary directory can be made");
         let file = directory.path().join("alertmanager.yml");
         let url = webhook.address;
+        let receiver = |name: &&str| {
+            format!("- {{name: {name}, webhook_configs: [{{url: 'http://{url}/', send_resolved: true}}]}}\n")
+        };
+        let receivers: String = ["default"].iter().chain(receivers).map(receiver).collect();
         let configuration = format!(
-            "route: {{receiver: test, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 24h}}
-receivers: [{{name: test, webhook_configs: [{{url: 'http://{url}/', send_resolved: true}}]}}]\n"
+            "route: {{receiver: default, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 24h,
+  routes: [{routes}]}}
+receivers:\n{receivers}"
         );
         fs::write(&file, configuration).expect("a temporary file can be written");
         let address = SocketAddr::from(([127, 0, 0, 1], 9093));
@@ -145,18 +156,19 @@ fn post(client: TcpStream) -> Option<Vec<Notification>> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body: Value = serde_json::from_slice(&body).ok()?;
-    let alerts = body["alerts"].as_array()?.iter().map(notification).collect();
+    let alerts = body["alerts"].as_array()?.iter().map(|alert| notification(alert, &body["receiver"])).collect();
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     reader.get_mut().write_all(answer.as_bytes()).ok()?;
     Some(alerts)
 }
 
-fn notification(alert: &Value) -> Notification {
+fn notification(alert: &Value, receiver: &Value) -> Notification {
     let texts = |value: &Value| {
         let entries = value.as_object().expect("labels and annotations are objects").iter();
         entries.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
     };
     Notification {
+        receiver: receiver.as_str().expect("a notification has a receiver").to_owned(),
         status: alert["status"].as_str().expect("an alert has a status").to_owned(),
         labels: texts(&alert["labels"]),
         annotations: texts(&alert["annotations"]),

@@ -5,7 +5,14 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::Value;
 
 /// The texts before a time.
-const BEFORE: [&str; 5] = ["for: ", "[", "offset ", "_seconds > ", "_seconds < "];
+const BEFORE: [&str; 6] =
+    ["for: ", "[", "offset ", "_seconds > ", "_seconds < ", "_seconds{job=~\".+\",namespace=~\".*\"} > "];
+
+/// Windows are not shorter: a scrape may be late.
+const WINDOW_MIN: u64 = 20;
+
+/// No alert waits longer.
+const FOR_MAX: u64 = 60;
 
 pub(crate) struct Rules {
     text: String,
@@ -17,6 +24,7 @@ impl Rules {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/alerts/readscope.rules.yaml");
         let shipped = fs::read_to_string(path).expect("the rules are there");
         let text = BEFORE.iter().fold(shipped, |text, before| divided(&text, before, divisor));
+        let text = text.replace("interval: 15s", "interval: 1s").replace("interval: 3m", "interval: 2s");
         Self { text }
     }
 
@@ -40,14 +48,22 @@ fn divided(text: &str, before: &str, divisor: u64) -> String {
     parts.fold(first, |done, part| {
         let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, rest) = part.split_at(digits);
-        let (second, minute) = (rest.starts_with('s'), rest.starts_with('m'));
         let Ok(number) = number.parse::<u64>() else { return done + before + part };
-        let (seconds, rest) = match (second, minute) {
-            (true, _) => (number, format!("s{}", &rest[1..])),
-            (_, true) => (60 * number, format!("s{}", &rest[1..])),
-            _ => (number, rest.to_owned()),
+        let (unit, rest) = match rest.chars().next() {
+            Some('s') => (1, &rest[1..]),
+            Some('m') => (60, &rest[1..]),
+            Some('h') => (3600, &rest[1..]),
+            Some('d') => (86_400, &rest[1..]),
+            _ => (1, rest),
         };
+        let with_unit = if part.len() - digits == rest.len() { "" } else { "s" };
+        let seconds = number * unit;
         assert!(seconds % divisor == 0, "{number} after {before:?} cannot be divided by {divisor}");
-        format!("{done}{before}{}{rest}", seconds / divisor)
+        let seconds = match before {
+            "[" => (seconds / divisor).max(WINDOW_MIN),
+            "for: " => (seconds / divisor).min(FOR_MAX),
+            _ => seconds / divisor,
+        };
+        format!("{done}{before}{seconds}{with_unit}{rest}")
     })
 }
