@@ -25,6 +25,11 @@ const EXPERIMENTAL: [&str; 9] = [
 const ANOMALIES: usize = 10;
 const WATCHES: usize = 8;
 
+/// Paths of HTTP requests, verbs of requests to the API server, and status codes that either may have.
+const HANDLERS: usize = 11;
+const VERBS: usize = 5;
+const CODES: usize = 10;
+
 pub(crate) fn stability(metric: &Definition) -> &'static str {
     if EXPERIMENTAL.contains(&metric.name) { "experimental" } else { "stable" }
 }
@@ -36,10 +41,12 @@ pub(crate) fn unit(metric: &Definition) -> &'static str {
         _ if metric.name.ends_with("_seconds") => "seconds",
         Kind::Counter if is("_reads") || is("anomalies") => "reads",
         Kind::Counter if is("probe") => "probes",
+        Kind::Counter if is("requests") || is("logins") => "requests",
         Kind::Counter => "events",
         _ if is("share_dispersion") => "ratio",
         _ if is("share") || is("culprit") => "0 to 1",
         _ if is("connections") => "connections",
+        _ if is("streams") => "streams",
         _ if is("effective_replicas") || is("missing_replicas") || is("statefulset_replicas") => "replicas",
         _ => "0 or 1",
     }
@@ -59,6 +66,9 @@ pub(crate) fn series(metric: &Definition) -> (usize, usize) {
         ("purpose", _) => ProbePurpose::ALL.len(),
         ("milestone", _) => Milestone::ALL.len(),
         ("direction", _) => 2,
+        ("handler", _) => HANDLERS,
+        ("verb", _) => VERBS,
+        ("code", _) => CODES,
         _ => 1,
     };
     // Buckets with the infinite one, sum and count.
@@ -66,6 +76,7 @@ pub(crate) fn series(metric: &Definition) -> (usize, usize) {
         "readscope_probe_duration_seconds" => 18,
         "readscope_replica_read_duration_seconds" => 9,
         "readscope_probe_delay_seconds" => 13,
+        "readscope_http_scrape_duration_seconds" => 11,
         _ if metric.kind == Kind::Histogram => 17,
         _ => 1,
     };
