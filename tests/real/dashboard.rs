@@ -10,6 +10,7 @@ use crate::{
     panels::panels,
     prometheus::Prometheus,
     support::{
+        commands::mortal,
         program::{Program, readscope},
         waiting::wait_until,
     },
@@ -22,7 +23,13 @@ const WITHIN: Duration = Duration::from_secs(300);
 fn every_panel_of_the_dashboard_shows_data_of_the_demo() {
     let _namespace = Namespace::enter();
     let mut demo = Program::start(&mut readscope(&["demo", "--no-tui", "--web.listen-address", "127.0.0.1:10306"]));
-    let prometheus = Prometheus::scraping(([127, 0, 0, 1], 10306).into());
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/alerts/readscope.rules.yaml");
+    let configuration = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: ['{rules}']
+scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{targets: ['127.0.0.1:10306']}}]}}]\n"
+    );
+    let prometheus = Prometheus::start(mortal("env"), &configuration, &[]);
     let panels = panels("15s");
     assert!(panels.len() > 20, "{panels:?}");
     // A panel may have data only during one step, so each query is repeated until it has a result.

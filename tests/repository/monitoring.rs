@@ -40,6 +40,20 @@ fn kinds() -> BTreeMap<&'static str, &'static str> {
     definitions().map(|metric| (metric.name, metric.kind.name())).collect()
 }
 
+/// The names of recorded series in an expression, and the rest of it.
+fn split_recorded(expression: &str) -> (Vec<&str>, String) {
+    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':');
+    let recorded: Vec<&str> =
+        expression.split(word).filter(|word| word.contains(":readscope_") || word.starts_with("readscope:")).collect();
+    let others = recorded.iter().fold(expression.to_owned(), |rest, name| rest.replace(name, ""));
+    (recorded, others)
+}
+
+/// The names of all recorded series.
+fn records() -> BTreeSet<String> {
+    rules().iter().filter_map(|(_, rule)| Some(rule["record"].as_str()?.to_owned())).collect()
+}
+
 /// The family that a series belongs to.
 fn family<'a>(series: &'a str, kinds: &BTreeMap<&str, &str>) -> &'a str {
     let of_histogram = OF_HISTOGRAMS.iter().find_map(|ending| series.strip_suffix(ending));
@@ -48,7 +62,10 @@ fn family<'a>(series: &'a str, kinds: &BTreeMap<&str, &str>) -> &'a str {
 
 #[track_caller]
 fn assert_known(expression: &str, kinds: &BTreeMap<&str, &str>) {
-    for series in metrics_in(expression) {
+    let (recorded, others) = split_recorded(expression);
+    let records = records();
+    assert!(recorded.iter().all(|name| records.contains(*name)), "{recorded:?} in {expression}");
+    for series in metrics_in(&others) {
         let known = kinds.contains_key(family(series, kinds)) || series.starts_with("process_");
         assert!(known, "{series} in {expression} is not a metric of readscope");
     }
@@ -139,7 +156,10 @@ fn assert_selects(title: &str, expression: &str) {
     for (before, selector) in expression.split('{').zip(expression.split('{').skip(1)) {
         let name = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap();
         let family = family(name, &kinds);
-        let has_namespace = definitions().any(|metric| metric.name == family && metric.labels.contains(&"namespace"));
+        // Recorded series have the labels of what they are made from.
+        let is_recorded = before.ends_with(&format!(":{name}"));
+        let has_namespace =
+            is_recorded || definitions().any(|metric| metric.name == family && metric.labels.contains(&"namespace"));
         let namespace = if has_namespace { "namespace=~\"$namespace\", " } else { "" };
         let start = format!("cluster=~\"$cluster\", {namespace}job=~\"$job\", instance=~\"$instance\"");
         assert!(selector.starts_with(&start), "{title}: {name} in {expression}");
@@ -194,7 +214,10 @@ fn rates_are_of_counters_over_the_interval_of_grafana() {
                     "{expression}"
                 );
             }
-            for series in metrics_in(expression) {
+            let (recorded, others) = split_recorded(expression);
+            let records = records();
+            assert!(recorded.iter().all(|name| records.contains(*name)), "{recorded:?} in {expression}");
+            for series in metrics_in(&others) {
                 let counts = series.ends_with("_total") || series.ends_with("_bucket");
                 // The increase of a rare event is empty, because its series begins with it.
                 let rare = expression.contains("offset $__range") && expression.contains("[$__range]");
@@ -225,19 +248,14 @@ fn the_dashboard_can_be_provisioned_repeatedly() {
 fn every_alert_uses_existing_metrics() {
     let (all, kinds) = (rules(), kinds());
     assert!(alerts().len() >= 19, "{:?}", alerts().keys());
-    let recorded: BTreeSet<&str> = all.iter().filter_map(|(_, rule)| rule["record"].as_str()).collect();
     let mut used = BTreeSet::new();
     for (group, rule) in &all {
         let expression = text(rule, "expr");
-        let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':');
-        let of_records: Vec<&str> = expression.split(word).filter(|word| word.contains(':')).collect();
-        assert!(of_records.iter().all(|name| recorded.contains(name)), "{of_records:?} in {rule}");
-        let others = of_records.iter().fold(expression.to_owned(), |rest, name| rest.replace(name, ""));
-        assert_known(&others, &kinds);
-        used.extend(of_records);
+        assert_known(expression, &kinds);
+        used.extend(split_recorded(expression).0.into_iter().map(str::to_owned));
         assert!(group.starts_with("readscope-"), "{group}");
     }
-    assert_eq!(used, recorded, "every recorded series is used");
+    assert_eq!(used, records(), "every recorded series is used");
 }
 
 /// The chart and the component alert-settings replace the first quoted texts.
