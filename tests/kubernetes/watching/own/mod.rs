@@ -14,5 +14,6 @@ mod permissions;
 mod requests;
 mod routing;
 mod shapes;
+mod soak;
 mod together;
 mod verdict;
