@@ -19,11 +19,13 @@ impl ScaledReplica {
         event["replicas"].as_array().unwrap().iter().cloned().map(Self).collect()
     }
 
-    /// Whether an event is over, with the end of the endpoints that it removed: the watch of the endpoints may be behind
-    /// that of the pods, whose end finishes the event.
+    /// Whether an event is over, with the end of the endpoints of the pods whose end was seen: the watch of the endpoints
+    /// may be behind that of the pods, whose end finishes the event.
     pub(crate) fn all_seen_off(event: &Value) -> bool {
-        let seen_off =
-            |member: &Self| member.0["direction"] != "down" || member.milestones().contains_key("endpoint_gone");
+        let seen_off = |member: &Self| {
+            let milestones = member.milestones();
+            !milestones.contains_key("pod_gone") || milestones.contains_key("endpoint_gone")
+        };
         !event["finished"].is_null() && Self::all(event).iter().all(seen_off)
     }
 

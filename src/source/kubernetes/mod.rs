@@ -198,7 +198,7 @@ impl Watcher {
         (election, follows)
     }
 
-    /// Follows the Services that match `selector`, as [`discovery::discover`] says.
+    /// Follows the Services that match `selector`, until `leave` is cancelled.
     pub fn discover(
         &self,
         namespace: Arc<str>,
