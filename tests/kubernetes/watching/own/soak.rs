@@ -99,6 +99,15 @@ fn watch(address: SocketAddr, over: &AtomicBool) {
     }
 }
 
+/// Ends the other threads, also when the test fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 #[test]
 fn a_million_probes_leave_nothing_behind() {
     let goal = std::env::var("READSCOPE_SOAK_PROBES").map_or(PROBES, |number| number.parse().unwrap());
@@ -134,6 +143,7 @@ fn a_million_probes_leave_nothing_behind() {
             }
             events
         });
+        let end = End(&over);
         let last = wait_for("the probes", WITHIN, || {
             let now = probe.metrics();
             let compressed = http::request(address, "GET", "/metrics", "Accept-Encoding: gzip\r\n");
@@ -151,7 +161,7 @@ fn a_million_probes_leave_nothing_behind() {
             thread::sleep(Duration::from_secs(1));
             (probes(&now) >= goal || !probe.program.is_running()).then_some(now)
         });
-        over.store(true, Relaxed);
+        drop(end);
         eprintln!("{} scale events, {reloads} reloads, {:.0?}", scaling.join().unwrap(), began.elapsed());
         last
     });
