@@ -90,7 +90,7 @@ const KINDS: usize = 5;
 const BUSY: &str = "ProbesSkipped";
 
 /// Each of them may fire in several faults.
-const REPEATED: [&str; 4] = [BUSY, "TargetDegraded", "ReadsFailingSlowly", "Undecided"];
+const REPEATED: [&str; 5] = [BUSY, "ReadsFailing", "TargetDegraded", "ReadsFailingSlowly", "Undecided"];
 
 /// The running programs.
 struct Run<'a> {
