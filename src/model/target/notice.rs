@@ -33,10 +33,7 @@ pub enum TargetNotice {
         role: Role,
         version: String,
     },
-    Forgotten {
-        replica: Arc<str>,
-        after: Duration,
-    },
+    Forgotten(Forgotten),
     Silent {
         replica: Arc<str>,
         /// Expected share, 0 to 1.
@@ -120,7 +117,7 @@ impl TargetNotice {
             | Self::Status { status: Status::Ok | Status::Unknown, .. }
             | Self::VersionSkew { .. }
             | Self::Appeared { .. }
-            | Self::Forgotten { .. }
+            | Self::Forgotten(_)
             | Self::Returned { .. }
             | Self::Recovered { .. }
             | Self::OnTime { .. }
@@ -143,6 +140,27 @@ impl TargetNotice {
     }
 }
 
+/// A replica that is no longer reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    pub replica: Arc<str>,
+    /// False when its pod, if any, is there, but it has given no reads.
+    pub pod_is_gone: bool,
+    pub after: Duration,
+}
+
+impl fmt::Display for Forgotten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { replica, pod_is_gone, after } = self;
+        let after = HumanDuration(*after);
+        if *pod_is_gone {
+            write!(f, "the pod of {replica} has been gone for {after}; the replica's metrics end here")
+        } else {
+            write!(f, "{replica} has given no reads for {after}; its metrics end here")
+        }
+    }
+}
+
 impl fmt::Display for TargetNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -161,9 +179,7 @@ impl fmt::Display for TargetNotice {
             Self::Appeared { replica, server_id, role, version } => {
                 write!(f, "{replica}: first read (server_id {server_id}, {}, version {version})", role.name())
             }
-            Self::Forgotten { replica, after } => {
-                write!(f, "{replica} has given no reads for {}; its metrics end here", HumanDuration(*after))
-            }
+            Self::Forgotten(forgotten) => forgotten.fmt(f),
             Self::Silent { replica, share, missed, serves } => {
                 let (reads, percent) = (Count(*missed, "read"), share * 100.0);
                 write!(f, "{replica} gave none of the last {reads} where {percent:.0} % is expected; ")?;

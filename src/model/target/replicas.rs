@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{expected_replicas::ExpectedReplicas, notice::TargetNotice, replica::Replica};
+use super::{
+    expected_replicas::ExpectedReplicas,
+    notice::{Forgotten, TargetNotice},
+    replica::Replica,
+};
 use crate::model::{
     base::{GRACE, Moment, OTHER, REPLICAS_MAX},
     probe::{Anomaly, Answer, Identity, ServerKey},
@@ -182,24 +186,27 @@ impl Replicas {
         }
     }
 
-    /// Returns the forgotten replicas: the pod has been gone for [`POD_GONE_FOR`], or the last read is older than
-    /// `after`.
-    pub(crate) fn forget(&mut self, after: Duration, keeps: impl Fn(&str) -> bool, now: Moment) -> Vec<Arc<str>> {
-        let over = |replica: &Replica| match replica.pod_gone {
+    /// Removes the replicas whose pod has been gone for [`POD_GONE_FOR`], or whose last read is older than `after`.
+    pub(crate) fn forget(&mut self, after: Duration, keeps: impl Fn(&str) -> bool, now: Moment) -> Vec<Forgotten> {
+        let over = |replica: &&Replica| match replica.pod_gone {
             Some(gone) => now.since(gone) >= POD_GONE_FOR,
             None => replica.last_answer.is_some_and(|last| now.since(last) >= after),
         };
-        let gone: Vec<Arc<str>> = self
-            .by_name
-            .values()
-            .filter(|replica| !keeps(&replica.name) && over(replica))
-            .map(|replica| Arc::clone(&replica.name))
+        let forgotten: Vec<Forgotten> = self
+            .iter()
+            .filter(|replica| !keeps(&replica.name))
+            .filter(over)
+            .map(|replica| {
+                let pod_is_gone = replica.pod_gone.is_some();
+                let after = if pod_is_gone { POD_GONE_FOR } else { after };
+                Forgotten { replica: Arc::clone(&replica.name), pod_is_gone, after }
+            })
             .collect();
-        for name in &gone {
-            self.by_name.remove(name);
-            self.by_key.retain(|_, named| named.name != *name);
+        for Forgotten { replica, .. } in &forgotten {
+            self.by_name.remove(replica);
+            self.by_key.retain(|_, named| named.name != *replica);
         }
-        gone
+        forgotten
     }
 
     pub(crate) fn version_skew(&self) -> Option<TargetNotice> {
@@ -405,10 +412,24 @@ mod tests {
         );
         assert_eq!(
             replicas.forget(Duration::from_secs(10), |name| expected_replicas.keeps(name), Moment::at(10.0)),
-            ["server-2".into()]
+            [Forgotten { replica: "server-2".into(), pod_is_gone: false, after: Duration::from_secs(10) }]
         );
         assert_eq!(record(&mut replicas, &expectation, identity(2, "b", "b"), 11.0), "server-2");
         assert_eq!(replicas.iter().find(|r| &*r.name == "server-2").unwrap().reads, 1);
+    }
+
+    #[test]
+    fn a_replica_is_forgotten_five_minutes_after_its_pod_is_gone() {
+        let mut replicas = Replicas::new(&Expectation::Seen);
+        record(&mut replicas, &Expectation::Seen, identity(1, "a", "a"), 0.0);
+        replicas.pod("server-1", Some(Moment::at(1.0)));
+        let mut forgotten = |now: f64| replicas.forget(Duration::from_secs(3600), |_| false, Moment::at(now));
+        assert_eq!(forgotten(300.9), []);
+        let [forgotten] = forgotten(301.0).try_into().unwrap();
+        assert_eq!(
+            forgotten.to_string(),
+            "the pod of server-1 has been gone for 5 min; the replica's metrics end here"
+        );
     }
 
     #[test]

@@ -302,10 +302,9 @@ impl Target {
         let newly_expected = self.expected_replicas.tick(now);
         self.replicas.expect_from_now(&newly_expected);
         self.conditions.tick(&self.evaluator, now, notices);
-        let after = self.spec.forget_after;
         let keeps = |name: &str| self.expected_replicas.keeps(name) || self.health.misses(name);
-        let forgotten = self.replicas.forget(after, keeps, now);
-        notices.extend(forgotten.into_iter().map(|replica| TargetNotice::Forgotten { replica, after }));
+        let forgotten = self.replicas.forget(self.spec.forget_after, keeps, now);
+        notices.extend(forgotten.into_iter().map(TargetNotice::Forgotten));
         self.expect(now);
         notices.extend(self.check.as_mut().and_then(Check::waits).map(TargetNotice::CheckWaits));
         self.silence(notices);

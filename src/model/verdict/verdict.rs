@@ -189,7 +189,7 @@ impl fmt::Display for Verdict {
 impl fmt::Display for Undecided {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FewReplicas { replicas: 0 } => f.write_str("no replica is known yet"),
+            Self::FewReplicas { replicas: 0 } => f.write_str("no replica is known"),
             Self::FewReplicas { replicas } => {
                 write!(f, "{replicas} replica is expected; a comparison needs two")
             }
