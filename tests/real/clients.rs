@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     balancer::{READ_ADDRESS, route_to},
-    mariadb::Mariadb,
+    mariadb::{Mariadb, SERIES},
     mysql::PASSWORD,
     namespace::Namespace,
     service::Service,
@@ -272,8 +272,10 @@ fn com_select_counts_text_prepared_and_stored_statements_as_the_performance_sche
     drop(service);
     let _namespace = Namespace::enter();
     let cached = ["query-cache-type=1", "query-cache-size=1M"];
-    let mariadb = Mariadb::start(21, &cached);
-    assert_counts(&mariadb, (mariadb.address, 3306).into());
+    for series in SERIES {
+        let mariadb = Mariadb::start(series, 21, &cached);
+        assert_counts(&mariadb, (mariadb.address, 3306).into());
+    }
 }
 
 /// Its name, what the server should count, and how to run it.

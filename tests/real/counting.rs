@@ -9,6 +9,7 @@ use crate::{
     mariadb::Mariadb,
     mysql::PASSWORD,
     namespace::Namespace,
+    obtained,
     recorder::Recorder,
     service::{PasswordFile, Service, both_counts, cut_off},
     support::waiting::wait_until,
@@ -112,7 +113,7 @@ fn a_probe_is_a_login_one_query_and_com_quit() {
 #[test]
 fn mariadb_answers_the_same_query() {
     let _namespace = Namespace::enter();
-    let servers = [Mariadb::start(20, &[]), Mariadb::start(21, &[])];
+    let servers = [Mariadb::start(obtained::mariadb, 20, &[]), Mariadb::start(obtained::mariadb_11, 21, &[])];
     route_to(&servers.each_ref().map(|server| server.address));
     let checked = PasswordFile::new(PASSWORD)
         .call(READ_ADDRESS)

@@ -1,6 +1,6 @@
-//! A MariaDB server: the installed program with the test's own data directory.
+//! A MariaDB server with the test's own data directory.
 
-use std::{fs, net::Ipv4Addr, ops::Deref};
+use std::{fs, net::Ipv4Addr, ops::Deref, path::Path};
 
 use tempfile::TempDir;
 
@@ -13,6 +13,11 @@ use crate::{
     support::program::Program,
 };
 
+/// Where a series of MariaDB is: [`obtained::mariadb`] or [`obtained::mariadb_11`].
+pub(crate) type Series = fn() -> &'static Path;
+
+pub(crate) const SERIES: [Series; 2] = [obtained::mariadb, obtained::mariadb_11];
+
 /// One server. Its queries are those of [`Sql`].
 pub(crate) struct Mariadb {
     pub(crate) address: Ipv4Addr,
@@ -24,17 +29,18 @@ pub(crate) struct Mariadb {
 
 impl Mariadb {
     /// Starts a server at `127.0.0.SERVER_ID`. The probe's account has the same password as on MySQL.
-    pub(crate) fn start(server_id: u8, settings: &[&str]) -> Self {
+    pub(crate) fn start(series: Series, server_id: u8, settings: &[&str]) -> Self {
+        let obtained = series();
         let directory = TempDir::new().expect("a temporary directory can be made");
         let own = directory.path();
-        copy_template(&obtained::mariadb().join("data"), &own.join("data"));
+        copy_template(&obtained.join("data"), &own.join("data"));
         let address = Ipv4Addr::new(127, 0, 0, server_id);
         let file = own.join("my.cnf");
         let lines = [
             "[mariadbd]".to_owned(),
             "user=root".to_owned(),
             format!("datadir={}/data", own.display()),
-            format!("plugin-dir={}/plugin", obtained::mariadb().display()),
+            format!("plugin-dir={}/plugin", obtained.display()),
             format!("socket={}/socket", own.display()),
             format!("pid-file={}/pid", own.display()),
             format!("log-error={}/log", own.display()),
@@ -49,7 +55,7 @@ impl Mariadb {
         ];
         fs::write(&file, lines.join("\n")).expect("a temporary file can be written");
         let argument = format!("--defaults-file={}", file.display());
-        let mut process = Program::start(mortal("mariadbd").arg(argument));
+        let mut process = Program::start(mortal(&obtained.join("mariadbd").to_string_lossy()).arg(argument));
         let sql = Sql::new(&["mariadb"], &own.join("socket"));
         sql.wait_until_up(&mut process, &own.join("log"));
         sql.query(&format!("CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'"));

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     balancer::{READ_ADDRESS, route_to},
-    mariadb::Mariadb,
+    mariadb::{Mariadb, SERIES, Series},
     mysql::PASSWORD,
     namespace::Namespace,
     service::{PasswordFile, Service},
@@ -96,7 +96,11 @@ fn refusals_of_mysql_have_advice() {
 #[test]
 fn refusals_of_mariadb_have_advice() {
     let _namespace = Namespace::enter();
-    let server = Mariadb::start(20, &["max-password-errors=1"]);
+    SERIES.into_iter().for_each(assert_advice);
+}
+
+fn assert_advice(series: Series) {
+    let server = Mariadb::start(series, 20, &["max-password-errors=1"]);
     route_to(&[server.address]);
     let password = PasswordFile::new(PASSWORD);
     let call = password.call(READ_ADDRESS).with(&["--tls", "disabled", "--interval", "20ms"]);

@@ -2,11 +2,13 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
+use nix::sys::signal::Signal;
+
 use crate::{
     balancer::{READ_ADDRESS, route_to},
     certificates::Authority,
     dns::{NAME, NameServer},
-    mariadb::Mariadb,
+    mariadb::{Mariadb, Series},
     mysql::PASSWORD,
     namespace::Namespace,
     obtained,
@@ -14,6 +16,7 @@ use crate::{
     run_directory::RunDirectory,
     service::{PasswordFile, Service},
     sql::USER,
+    support::exporter::{Exporter, Metrics},
 };
 
 /// A service whose servers have certificates of an authority that is the test's own.
@@ -101,7 +104,7 @@ fn verify_identity_refuses_a_wrong_authority_and_a_wrong_name() {
 #[test]
 fn a_server_without_tls_is_a_tls_failure_unless_tls_is_disabled() {
     let _namespace = Namespace::enter();
-    let server = Mariadb::start(20, &[]);
+    let server = Mariadb::start(obtained::mariadb, 20, &[]);
     route_to(&[server.address]);
     let password = PasswordFile::new(PASSWORD);
     let call = password.call(READ_ADDRESS).with(&["--interval", "20ms"]);
@@ -136,23 +139,67 @@ fn without_tls_full_authentication_encrypts_the_password() {
     assert_eq!(probe.metrics().all_failures(), 0, "{:?}", probe.program.log());
 }
 
+/// MariaDB 11.4 and later make a certificate of their own.
 #[test]
-fn an_ed25519_account_can_log_in() {
+fn mariadb_11_has_tls_without_a_setting() {
     let _namespace = Namespace::enter();
-    let server = Mariadb::start(20, &[]);
-    server.query(&format!(
-        "INSTALL SONAME 'auth_ed25519'; ALTER USER '{USER}'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')"
-    ));
+    let server = Mariadb::start(obtained::mariadb_11, 20, &[]);
     route_to(&[server.address]);
-    let with = |password| {
-        let password = PasswordFile::new(password);
-        let call = password.call(READ_ADDRESS).with(&["--tls", "disabled", "--interval", "20ms"]);
-        (call, password)
-    };
-    let (call, _file) = with(PASSWORD);
-    assert_all_answer(&call);
-    let (call, _file) = with("another");
-    assert_all_fail(&call, "auth");
+    let password = PasswordFile::new(PASSWORD);
+    assert_all_answer(&password.call(READ_ADDRESS).with(&["--interval", "20ms"]));
+}
+
+#[test]
+fn ed25519_and_parsec_accounts_can_log_in() {
+    let _namespace = Namespace::enter();
+    let plugins =
+        [(obtained::mariadb as Series, "ed25519"), (obtained::mariadb_11, "ed25519"), (obtained::mariadb_11, "parsec")];
+    for (series, plugin) in plugins {
+        let server = Mariadb::start(series, 20, &[]);
+        identify_via(&server, plugin);
+        route_to(&[server.address]);
+        read_through(&PasswordFile::new(PASSWORD), 20);
+        let wrong = PasswordFile::new("another");
+        assert_all_fail(&wrong.call(READ_ADDRESS).with(&["--tls", "disabled", "--interval", "20ms"]), "auth");
+    }
+}
+
+/// The driver fails one login of 256 with these plugins: none in 3,000 has a probability of one in 100,000.
+#[test]
+fn logins_that_the_driver_fails_pause_nothing() {
+    let _namespace = Namespace::enter();
+    for (plugin, reason) in [("ed25519", "auth"), ("parsec", "protocol")] {
+        let server = Mariadb::start(obtained::mariadb_11, 20, &[]);
+        identify_via(&server, plugin);
+        route_to(&[server.address]);
+        let password = PasswordFile::new(PASSWORD);
+        let mut probe = read_through(&password, 3000);
+        let now = probe.metrics();
+        assert!((1..50).contains(&now.failures(reason)), "{:#?}", probe.program.log());
+        assert_eq!(now.failures(reason), now.all_failures());
+        assert_eq!(now.sum("readscope_probing_paused", ""), 0, "{:#?}", probe.program.log());
+
+        password.replace("wrong");
+        probe.wait_for("a pause", |now| now.sum("readscope_probing_paused", "") == 1);
+    }
+}
+
+/// Waits for so many reads.
+fn read_through(password: &PasswordFile, reads: u64) -> Exporter {
+    let mut probe = password.call(READ_ADDRESS).with(&["--tls", "disabled", "--interval", "5ms"]).run();
+    let is_paused = |now: &Metrics| now.sum("readscope_probing_paused", "") == 1;
+    if is_paused(&probe.wait_for("a read or a pause", |now| now.reads() > 0 || is_paused(now))) {
+        // The very first login is one of those that the driver fails.
+        probe.program.signal(Signal::SIGHUP);
+    }
+    probe.wait_for("reads", |now| now.reads() >= reads);
+    probe
+}
+
+fn identify_via(server: &Mariadb, plugin: &str) {
+    server.query(&format!(
+        "INSTALL SONAME 'auth_{plugin}'; ALTER USER '{USER}'@'%' IDENTIFIED VIA {plugin} USING PASSWORD('{PASSWORD}')"
+    ));
 }
 
 #[test]

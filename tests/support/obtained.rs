@@ -12,10 +12,16 @@ pub(crate) fn mysql() -> &'static Path {
     obtained(&PATH, "mysql")
 }
 
-/// A directory with `data`, an initialised data directory, and `plugin`.
+/// A directory with `data`, an initialised data directory, `plugin` and `mariadbd`, of MariaDB 10.11.
 pub(crate) fn mariadb() -> &'static Path {
     static PATH: Obtained = OnceLock::new();
     obtained(&PATH, "mariadb")
+}
+
+/// The same of MariaDB 11.8.
+pub(crate) fn mariadb_11() -> &'static Path {
+    static PATH: Obtained = OnceLock::new();
+    obtained(&PATH, "mariadb-11")
 }
 
 /// A directory with `usr/bin/prometheus` and `usr/bin/promtool`.
@@ -42,6 +48,7 @@ pub(crate) fn everything() {
     obtained(&TOOLS, "tools");
     mysql();
     mariadb();
+    mariadb_11();
     prometheus();
 }
 

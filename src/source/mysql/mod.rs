@@ -6,6 +6,7 @@
 mod failure;
 mod identity;
 mod options;
+mod salt;
 mod status;
 
 use std::{
@@ -166,6 +167,9 @@ impl Prober {
             Some(Err(panicked)) => Err(failure::of_panic(&panicked, Stage::Query, address)),
             None => Err(late("the identity query", Some(address))),
         };
+        if let Ok(identity) = &identity {
+            self.options.read(&identity.version);
+        }
         let server = identity.as_ref().ok().map(ServerHash::of);
         let own = server.map(|server| self.readings.traffic.answered(server));
         drop(connecting);
@@ -206,11 +210,16 @@ impl Prober {
         let mut refused = None;
         for &address in addresses {
             *tried = Some(address);
-            let failure = match contain(Conn::new(self.options.at(&self.target, address))).await {
+            let login = contain(Conn::new(self.options.at(&self.target, address))).await;
+            let is_excused = salt::may_be_the_cause(&login) && self.options.excuses();
+            let mut failure = match login {
                 Ok(Ok(connection)) => return Ok((connection, address)),
                 Ok(Err(error)) => failure::failure(error, Stage::Login, address),
                 Err(panicked) => failure::of_panic(&panicked, Stage::Login, address),
             };
+            if is_excused {
+                failure = Failure { charge: None, advice: Some(salt::ADVICE), ..failure };
+            }
             if !failure::tries_next(&failure) {
                 return Err(failure);
             }

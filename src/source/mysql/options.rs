@@ -11,6 +11,7 @@ use mysql_async::{Opts, OptsBuilder, SslOpts};
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
+use super::salt::ShortSalts;
 use crate::config::{ClientIdentity, LOOK_EVERY, PasswordError, Reloaded, Secret, Target, Tls};
 
 /// No row of the identity query is longer. The driver applies this limit after the login, and 4 MiB before.
@@ -27,6 +28,7 @@ pub(super) struct Options {
 struct Current {
     /// `None` if the account has no password.
     password: Reloaded<Option<Secret>>,
+    salts: ShortSalts,
     tls: Reloaded<Tls>,
     /// Without an address.
     opts: Opts,
@@ -44,8 +46,15 @@ impl Options {
         let password = Reloaded::new(target.settings.password.read()?, files);
         let tls = Reloaded::new(target.settings.tls.clone(), target.settings.tls.stamps());
         let opts = opts(target, password.value().as_ref(), tls.value());
-        let current =
-            Current { password, tls, opts, by_address: HashMap::new(), renewed: Instant::now(), changed: false };
+        let current = Current {
+            password,
+            salts: ShortSalts::default(),
+            tls,
+            opts,
+            by_address: HashMap::new(),
+            renewed: Instant::now(),
+            changed: false,
+        };
         Ok(Self { current: Mutex::new(current) })
     }
 
@@ -75,6 +84,16 @@ impl Options {
         self.lock().renew(target);
     }
 
+    /// A read from a server of this version.
+    pub(super) fn read(&self, version: &str) {
+        self.lock().salts.read(version);
+    }
+
+    /// Whether the driver may be the cause of one more failed login.
+    pub(super) fn excuses(&self) -> bool {
+        self.lock().salts.excuse()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Current> {
         // No code leaves a partial change under this lock, so a poisoned lock is still valid.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,6 +114,7 @@ impl Current {
         match self.password.look(|_| target.settings.password.read()) {
             Some(Ok(previous)) if previous != *self.password.value() => {
                 self.changed = true;
+                self.salts = ShortSalts::default();
                 tracing::info!(target = name, "reloaded the password");
             }
             Some(Err(error)) => {
