@@ -74,6 +74,9 @@ pub struct RunArgs {
     /// Address of the HTTP server; port 0 takes a free one; repeat the option for more addresses
     #[arg(long = "web.listen-address", value_name = "[IP]:PORT", default_value = ":10306")]
     pub listen: Vec<Listen>,
+    /// Serve HTTP on the sockets that systemd passes, in place of an address
+    #[arg(long = "web.systemd-socket", conflicts_with = "listen")]
+    pub systemd_socket: bool,
     /// Average time between false alarms, for all targets together [default: 30d]
     #[arg(long = "imbalance.false-alarm-period", value_name = "DURATION", allow_hyphen_values = true)]
     pub false_alarm_period: Option<FalseAlarmPeriod>,

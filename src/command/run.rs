@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use listenfd::ListenFd;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 
 use super::{
@@ -46,7 +47,8 @@ pub(super) fn execute(args: &RunArgs) -> Result<u8, CommandError> {
         })?;
         let (mut reloader, text, requests) = Reloader::new(args, targets, file).map_err(CommandError::failure)?;
         reloader.apply(loaded).await.map_err(CommandError::usage)?;
-        let listeners = listen(&args.listen).await.map_err(CommandError::failure)?;
+        let listeners = if args.systemd_socket { passed() } else { listen(&args.listen).await };
+        let listeners = listeners.map_err(CommandError::failure)?;
         let mut site = Site::new(snapshots, text, supervisor.stop().clone())
             .with_prefix(args.prefix().into_string())
             .with_counts(counts);
@@ -101,6 +103,23 @@ pub(super) async fn listen(addresses: &[Listen]) -> anyhow::Result<Vec<TcpListen
         })?;
         listeners.push(listener);
     }
+    Ok(listeners)
+}
+
+/// The sockets of a systemd socket unit.
+fn passed() -> anyhow::Result<Vec<TcpListener>> {
+    let mut passed = ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for index in 0..passed.len() {
+        let listener = passed.take_tcp_listener(index).context("systemd passed a socket that is no TCP listener")?;
+        let listener = listener.context("systemd passed a socket twice")?;
+        listener.set_nonblocking(true)?;
+        listeners.push(TcpListener::from_std(listener)?);
+    }
+    ensure!(
+        !listeners.is_empty(),
+        "systemd passed no socket; start readscope with a socket unit, or leave --web.systemd-socket out"
+    );
     Ok(listeners)
 }
 

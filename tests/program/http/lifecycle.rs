@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use crate::support::{
     program::readscope_with_files,
     script::Script,
     server::Server,
-    waiting::wait_until,
+    waiting::{wait_for, wait_until},
 };
 
 /// With a timeout longer than the tests, so that a probe is in flight at shutdown.
@@ -25,13 +25,13 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(9);
 
 #[test]
 fn readiness_starts_with_the_end_of_the_first_probe() {
-    let server = Server::playing(Script::nothing().then_silence());
-    let hanging = ["--tls", "disabled", "--interval", "20ms", "--timeout", "20s"];
-    let mut exporter = Exporter::with(server.address, &hanging);
-    wait_until("the first probe", SOON, || server.opened() > 0);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let mut exporter = Exporter::with(listener.local_addr().unwrap(), &["--tls", "disabled", "--timeout", "60s"]);
+    let hanging = wait_for("the first probe", SOON, || listener.accept().ok());
     assert_eq!(get(exporter.address, "/-/ready").status, 503);
     assert_eq!(get(exporter.address, "/healthz").status, 200);
-    server.play(Script::good());
+    drop(hanging);
     wait_until("readiness", SOON, || get(exporter.address, "/-/ready").status == 200);
     assert!(exporter.program.is_running());
 }

@@ -13,4 +13,5 @@ mod page;
 mod paths;
 mod prefix;
 mod reload;
+mod sockets;
 mod targets;
