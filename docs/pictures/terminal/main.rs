@@ -73,7 +73,9 @@ fn main() {
     write(Path::new(folder), "terminal.svg", &alarm);
     drop(terminal);
 
-    wait_until("a replica that refuses connections", ROUND, || small.text().contains("Degraded: 3 of 4 replicas serve"));
+    wait_until("a replica that refuses connections", ROUND, || {
+        small.text().contains("Degraded: 3 of 4 replicas serve")
+    });
     std::thread::sleep(Duration::from_secs(2));
     write(Path::new(folder), "terminal-small.svg", &small.look(picture::still));
 }
