@@ -1,7 +1,6 @@
 //! Client of a running exporter, over HTTP or HTTPS.
 
 mod error;
-mod events;
 mod url;
 
 use std::time::Duration;
@@ -23,7 +22,6 @@ use tokio::time::timeout;
 
 pub use self::{
     error::ExporterError,
-    events::{Events, Received},
     url::{ExporterUrl, ExporterUrlError},
 };
 use crate::{
@@ -35,8 +33,6 @@ use crate::{
 const SCALE_EVENTS: &str = "/api/v1/scale-events";
 
 const TARGETS: &str = "/api/v1/targets";
-
-const EVENTS: &str = "/api/v1/events";
 
 /// Time limit of a whole response.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -76,13 +72,6 @@ impl Exporter {
     pub async fn documents(&self) -> Result<Documents, ExporterError> {
         let (targets, scale_events) = (self.get(TARGETS).await?, self.get(SCALE_EVENTS).await?);
         Ok(Documents { targets: self.parse(&targets)?, scale_events: self.parse(&scale_events)? })
-    }
-
-    /// # Errors
-    /// When the request fails.
-    pub async fn events(&self) -> Result<Events, ExporterError> {
-        let response = timeout(WITHIN, self.send(EVENTS)).await.unwrap_or_else(|_| Err(self.late()))?;
-        Ok(Events::of(self.url.clone(), response.into_body()))
     }
 
     fn parse<T: DeserializeOwned>(&self, json: &[u8]) -> Result<T, ExporterError> {
