@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::model::Identity;
 
-/// A hostile server could claim another identity at each probe.
+/// A hostile server could send another identity at each probe.
 const SERVERS_MAX: usize = 65_536;
 
 /// Copies share their counts.
