@@ -13,8 +13,18 @@ pub(crate) fn seconds(id: u32) -> f64 {
 
 /// Bytes of memory that it occupies.
 pub(crate) fn resident(id: u32) -> usize {
+    status(id, "VmRSS:")
+}
+
+/// The most bytes of memory that it has occupied.
+#[allow(dead_code, reason = "one benchmark uses it")]
+pub(crate) fn peak(id: u32) -> usize {
+    status(id, "VmHWM:")
+}
+
+fn status(id: u32, key: &str) -> usize {
     let status = read(id, "status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix(" kB")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_suffix(" kB")).unwrap();
     1024 * line.trim().parse::<usize>().unwrap()
 }
 

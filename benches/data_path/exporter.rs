@@ -61,7 +61,7 @@ impl Exporter {
     /// Starts it with an interval; `port` is for its HTTP side.
     pub(crate) fn start(program: &Path, server: &Server, port: u16, interval: &str) -> Self {
         let mut command = call(program, server, port);
-        command.args(["--interval", interval, "--max-in-flight", "64"]).stderr(Stdio::null());
+        command.args(["--interval", interval, "--max-in-flight", "32"]).stderr(Stdio::null());
         Self::listening(&mut command, (Ipv4Addr::LOCALHOST, port).into())
     }
 

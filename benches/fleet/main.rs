@@ -74,6 +74,9 @@ fn main() -> io::Result<()> {
     rows.extend(scraping(&observer, hundred.unwrap())?);
     rows.extend(reloading(&mut observer)?);
     rows.push(Row::single("memory in the end", size(observer.resident()), size(96_000_000)).wanted("<= 1"));
+    rows.push(
+        Row::single("most memory, of the limit of deploy/", size(observer.peak()), size(128 << 20)).wanted("<= 1"),
+    );
     rows.extend(pages);
     io::stdout().write_all(table::table(&rows).as_bytes())
 }

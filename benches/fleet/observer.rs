@@ -93,6 +93,10 @@ impl Observer {
         process::resident(self.exporter.program.id())
     }
 
+    pub(crate) fn peak(&self) -> usize {
+        process::peak(self.exporter.program.id())
+    }
+
     pub(crate) fn series(&self) -> usize {
         self.exporter.metrics().text().lines().filter(|line| !line.starts_with('#')).count()
     }

@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
@@ -246,6 +246,49 @@ fn client_reads_are_those_that_clients_sent() {
     wait_until("further probes", WITHIN, || probe.metrics().reads() > own + 200);
     let counted = reads() - before;
     assert!((998..=1002).contains(&counted), "{counted} of 1000, and probes do not count");
+}
+
+/// 500 reads a second through a pool, for ten seconds or so many as `READSCOPE_POOL_SECONDS` says.
+#[test]
+fn connections_and_reads_of_a_pool_are_those_that_each_server_has() {
+    let seconds = std::env::var("READSCOPE_POOL_SECONDS").map_or(10, |seconds| seconds.parse().unwrap());
+    let service = Service::of(3);
+    let probe = service.call().with(&["--interval", "50ms", "--clients-interval", "1s", "--timeout", "30s"]).run();
+    let count = |name: &str, id: u32| probe.metrics().sum(name, &format!("server-{id}"));
+    let reads = |id| count("readscope_client_reads_total", id);
+    let mut pool = Clients::through_the_service(POOLED);
+    let held = pool.by_server();
+    // Replicas hold connections to the primary, too.
+    let primary = service.fleet.primary();
+    let dumps = primary.number("SELECT COUNT(*) FROM information_schema.processlist WHERE COMMAND LIKE 'Binlog Dump%'");
+    let connections = |id| count("readscope_client_connections", id).saturating_sub(if id == 100 { dumps } else { 0 });
+    for (&id, &held) in &held {
+        wait_until("the connections", WITHIN, || connections(id) == held);
+    }
+    let own = probe.metrics().reads();
+    wait_until("a reading of each server", WITHIN, || probe.metrics().reads() > own + 200);
+    let before: BTreeMap<u32, u64> = held.keys().map(|&id| (id, reads(id))).collect();
+
+    let started = Instant::now();
+    let each = seconds * 500 / pool.connections.len() as u64;
+    for number in 0..each * pool.connections.len() as u64 {
+        pool.connections.rotate_left(1);
+        pool.run("SELECT 1");
+        let due = Duration::from_millis(2 * (number + 1));
+        thread::sleep(due.saturating_sub(started.elapsed()));
+    }
+    for (&id, &held) in &held {
+        let sent = each * held;
+        let counted = || reads(id) - before[&id];
+        wait_until("the reads", WITHIN, || counted() * 100 >= sent * 98);
+        let own = probe.metrics().reads();
+        wait_until("further readings", WITHIN, || probe.metrics().reads() > own + 100);
+        let (counted, now) = (counted(), connections(id));
+        eprintln!("server-{id}: {counted} of {sent} reads, {now} of {held} connections");
+        assert!(counted.abs_diff(sent) * 100 <= sent * 2, "{counted} of {sent} reads of server-{id}");
+        assert_eq!(now, held, "connections of server-{id}");
+    }
+    pool.close();
 }
 
 #[test]

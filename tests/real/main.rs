@@ -26,6 +26,7 @@ use support::{certificates, commands as program, obtained, panels, prometheus};
 mod api_server;
 mod checking;
 mod clients;
+mod clock;
 mod counting;
 mod dashboard;
 mod failover;

@@ -26,11 +26,12 @@ pub(crate) struct Call {
     arguments: Vec<String>,
     /// Its `/etc/resolv.conf`, if it has its own.
     resolver: Option<PathBuf>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Call {
     pub(crate) fn new(arguments: &[&str]) -> Self {
-        Self { arguments: Vec::new(), resolver: None }.with(arguments)
+        Self { arguments: Vec::new(), resolver: None, environment: Vec::new() }.with(arguments)
     }
 
     pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
@@ -40,6 +41,11 @@ impl Call {
 
     pub(crate) fn resolving_with(mut self, resolver: &Path) -> Self {
         self.resolver = Some(resolver.to_owned());
+        self
+    }
+
+    pub(crate) fn with_environment(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
         self
     }
 
@@ -71,6 +77,7 @@ impl Call {
         for (name, _) in call.get_envs().filter(|(_, value)| value.is_none()) {
             command.env_remove(name);
         }
+        command.envs(self.environment.iter().cloned());
         command
     }
 }

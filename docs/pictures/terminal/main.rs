@@ -1,5 +1,6 @@
-//! Pictures of the terminal while the demo plays, made of what a pseudo-terminal has on its screen: the alarm, and the
-//! scale event as a film, and clients that do not use the new replica. `docs/pictures/make` calls it with the program and the folder for the pictures.
+//! Pictures of the terminal while the demo plays, made of what a pseudo-terminal has on its screen: the scale event as a film,
+//! clients that do not use the new replica, the alarm, and a replica that refuses connections on a small terminal.
+//! `docs/pictures/make` calls it with the program and the folder for the pictures.
 
 #![allow(clippy::unwrap_used, reason = "a picture that cannot be made is no picture")]
 
@@ -28,6 +29,9 @@ use waiting::wait_until;
 
 const SIZE: (u16, u16) = (100, 28);
 
+/// As small as it is said to be enough.
+const SMALL: (u16, u16) = (80, 24);
+
 /// Shows the shares of the clients, too.
 const WIDE: (u16, u16) = (120, 28);
 
@@ -51,7 +55,7 @@ fn main() {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RUST_") || name.starts_with("READSCOPE_")) {
         demo.env_remove(name);
     }
-    let (terminal, wide) = (Pseudo::start(&demo, SIZE), Pseudo::start(&demo, WIDE));
+    let [terminal, wide, small] = [SIZE, WIDE, SMALL].map(|size| Pseudo::start(&demo, size));
     let has = |text: &str| terminal.text().contains(text);
 
     wait_until("the scale-up", ROUND, || has("step 2 of 12"));
@@ -67,6 +71,13 @@ fn main() {
     std::thread::sleep(Duration::from_secs(2));
     let alarm = terminal.look(picture::still);
     write(Path::new(folder), "terminal.svg", &alarm);
+    drop(terminal);
+
+    wait_until("a replica that refuses connections", ROUND, || {
+        small.text().contains("Degraded: 3 of 4 replicas serve")
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    write(Path::new(folder), "terminal-small.svg", &small.look(picture::still));
 }
 
 /// Records the screen until `over`, and a moment longer.

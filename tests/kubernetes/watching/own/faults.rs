@@ -22,7 +22,12 @@ use crate::{
     kube_proxy::Frozen,
     lab::Lab,
     link::Link,
-    support::{commands::run, exporter::Exporter, http, obtained},
+    support::{
+        commands::run,
+        exporter::{Exporter, SOON},
+        http, obtained,
+        waiting::wait_until,
+    },
     unreachable::Unreachable,
 };
 
@@ -174,6 +179,23 @@ fn disk(lab: &Lab, script: &str) {
 
 fn ready(lab: &Lab, pod: &str, change: &str) {
     lab.kubectl(&format!("-n mysql exec {pod} -- {change} /tmp/not-ready"));
+}
+
+/// Evicts each pod of MySQL, the next one when the budget allows it. The only node takes them again, as another node would.
+fn drain(lab: &Lab) {
+    let drained = thread::scope(|scope| {
+        let drain = scope.spawn(|| {
+            lab.cluster().try_kubectl("drain node1 --pod-selector=app=mysql --delete-emptydir-data --timeout=600s")
+        });
+        let cordoned = || lab.kubectl("get node node1 -o jsonpath={.spec.unschedulable}") == "true";
+        wait_until("the node to be cordoned", SOON, || drain.is_finished() || cordoned());
+        lab.kubectl("uncordon node1");
+        drain.join().unwrap().unwrap()
+    });
+    for ordinal in 0..3 {
+        assert!(drained.contains(&format!("pod/mysql-{ordinal} evicted")), "{drained}");
+    }
+    assert!(drained.contains("node/node1 drained"), "{drained}");
 }
 
 #[test]
@@ -382,10 +404,9 @@ fn nothing_is_said_where_nothing_is_wrong() {
         probe.finished_events(2);
         probe.balanced(3);
     });
-    story.silent("an eviction", |lab, probe| {
-        let eviction =
-            r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"mysql-2","namespace":"mysql"}}"#;
-        lab.cluster().kubectl_reads("create --raw /api/v1/namespaces/mysql/pods/mysql-2/eviction -f -", eviction);
+    story.silent("a drain with a disruption budget", |lab, probe| {
+        lab.kubectl("-n mysql create poddisruptionbudget mysql --selector=app=mysql --max-unavailable=1");
+        drain(lab);
         lab.settle();
         probe.balanced(3);
     });

@@ -1,4 +1,5 @@
-//! Two readscopes with one Lease: the leader is killed during a scale event, and the next one is stopped.
+//! Two readscopes with one Lease: the leader is killed during a scale event, the next one is stopped, and the third one is
+//! killed while alerts fire.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +16,10 @@ use crate::{
     lab::Lab,
     scaled_replica::ScaledReplica,
     support::{
+        commands::mortal,
         exporter::{Exporter, Metrics},
+        prometheus::Prometheus,
+        rules::Rules,
         waiting::wait_for,
     },
 };
@@ -93,6 +97,42 @@ fn the_leader_is_killed_during_a_scale_event_and_every_milestone_is_there_once()
     assert_eq!(ended(&of_third)["up"], 0);
     assert_each_once(&lab, begin);
     assert_eq!(of_third.sum("readscope_anomalies_total", ""), 0);
+
+    alerts_keep_their_state(&lab, third, start());
+}
+
+/// Alerts about both readscopes fire when the leader is killed; those about the other one do not begin again.
+fn alerts_keep_their_state(lab: &Lab, leader: Exporter, mut other: Exporter) {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules.yaml");
+    std::fs::write(&rules, Rules::quicker_by(15).text()).unwrap();
+    let configuration = format!(
+        "global: {{scrape_interval: 4s, scrape_timeout: 4s, evaluation_interval: 1s}}
+rule_files: ['{}']
+scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{targets: ['{}', '{}']}}]}}]\n",
+        rules.display(),
+        leader.address,
+        other.address
+    );
+    let prometheus = Prometheus::start(mortal("env"), &configuration, &[]);
+    let alerts = "alertname=~\"ReadscopePVCPending|ReadscopeTargetDegraded\"";
+    let firing = || prometheus.values(&format!("ALERTS{{alertstate=\"firing\",{alerts}}}"));
+    lab.script("provisioner", &["stop"]);
+    lab.scale(4);
+    lab.kubectl("-n mysql exec mysql-1 -- touch /tmp/not-ready");
+    wait_for("two alerts about each", WITHIN, || (firing() == 4).then_some(()));
+    let at = other.address;
+    let since = || prometheus.query(&format!("ALERTS_FOR_STATE{{instance=\"{at}\",{alerts}}}"), "alertname");
+    let before = since();
+    leader.program.signal(Signal::SIGKILL);
+    wait_for("the end of the alerts about the leader", WITHIN, || (firing() == 2).then_some(()));
+    other.scrape_until("the other one to lead", leads);
+    assert_eq!(since(), before, "alerts that begin again have another time");
+    let least = format!("min_over_time(count(ALERTS{{alertstate=\"firing\",{alerts}}})[20s:1s]) >= 2");
+    assert_eq!(prometheus.values(&least), 1);
+    lab.kubectl("-n mysql exec mysql-1 -- rm /tmp/not-ready");
+    lab.script("provisioner", &["start"]);
+    wait_for("the end of all", WITHIN, || (firing() == 0).then_some(()));
 }
 
 /// A `ServiceAccount` with the permissions of `deploy/` and the component, and the name of the Lease there.

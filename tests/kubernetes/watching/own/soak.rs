@@ -33,7 +33,7 @@ const SERVICES: [&str; 4] = ["soak-0", "soak-1", "soak-2", "comes-and-goes"];
 const PAGES: usize = 8;
 
 /// The memory limit of `deploy/`.
-const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+const MEMORY_BYTES: f64 = 128.0 * 1024.0 * 1024.0;
 
 /// What the process holds after so many probes.
 struct Held {
