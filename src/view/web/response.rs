@@ -1,7 +1,8 @@
 //! Headers, bodies and errors that all responses share.
 
 use std::{
-    io::{self, BufWriter, IntoInnerError},
+    collections::VecDeque,
+    io::{self, BufWriter, IntoInnerError, Write},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -20,8 +21,28 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 pub(super) type Response = hyper::Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-/// The unsent rest of a rendered body.
-struct Rest(Bytes);
+/// The unsent rest of a rendered body. No piece is empty.
+struct Rest(VecDeque<Bytes>);
+
+/// A body while it is rendered. The process would keep the memory of one large allocation.
+#[derive(Default)]
+pub(super) struct Pieces(Vec<Vec<u8>>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.last().is_none_or(|last| last.len() == PIECE_BYTES) {
+            self.0.push(Vec::with_capacity(PIECE_BYTES));
+        }
+        let Some(last) = self.0.last_mut() else { return Ok(0) };
+        let taken = bytes.len().min(PIECE_BYTES - last.len());
+        last.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Marks a streaming response, which has no deadline.
 #[derive(Clone, Debug)]
@@ -41,7 +62,7 @@ pub(super) fn without_body(mut response: Response) -> Response {
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    response.map(|_| Rest(Bytes::new()).boxed_unsync())
+    response.map(|_| Rest(VecDeque::new()).boxed_unsync())
 }
 
 /// The buffer collects small writes: compressing them one by one takes ten times longer.
@@ -69,8 +90,9 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
 }
 
 pub(super) fn json(body: &impl serde::Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(json) => content("application/json", json),
+    let mut json = Pieces::default();
+    match serde_json::to_writer(&mut json, body) {
+        Ok(()) => in_pieces("application/json", json),
         Err(error) => internal(&error),
     }
 }
@@ -93,7 +115,12 @@ pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response {
 }
 
 pub(super) fn content(kind: &'static str, body: impl Into<Bytes>) -> Response {
-    of_body(kind, Rest(body.into()).boxed_unsync())
+    let body = Some(body.into()).filter(|body| !body.is_empty());
+    of_body(kind, Rest(body.into_iter().collect()).boxed_unsync())
+}
+
+pub(super) fn in_pieces(kind: &'static str, Pieces(pieces): Pieces) -> Response {
+    of_body(kind, Rest(pieces.into_iter().map(Bytes::from).collect()).boxed_unsync())
 }
 
 pub(super) fn endless(kind: &'static str, body: UnsyncBoxBody<Bytes, io::Error>) -> Response {
@@ -131,9 +158,12 @@ impl Body for Rest {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let length = self.0.len().min(PIECE_BYTES);
-        let piece = self.0.split_to(length);
-        Poll::Ready((length > 0).then(|| Ok(Frame::data(piece))))
+        let Some(first) = self.0.front_mut() else { return Poll::Ready(None) };
+        let piece = first.split_to(first.len().min(PIECE_BYTES));
+        if first.is_empty() {
+            self.0.pop_front();
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -141,7 +171,7 @@ impl Body for Rest {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.len() as u64)
+        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
     }
 }
 
@@ -169,17 +199,21 @@ mod tests {
     #[tokio::test]
     async fn a_large_body_is_sent_in_pieces_and_its_length_is_known() {
         let whole = (0..20_000).map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat();
-        let mut body = Rest(whole.clone().into());
-        assert_eq!(body.size_hint().exact(), Some(whole.len() as u64));
-        let (mut sent, mut pieces) = (Vec::new(), 0);
-        while let Some(frame) = body.frame().await {
-            let piece = frame.unwrap().into_data().unwrap();
-            assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES);
-            sent.extend_from_slice(&piece);
-            pieces += 1;
+        let mut written = Pieces::default();
+        whole.split_inclusive('\n').for_each(|line| written.write_all(line.as_bytes()).unwrap());
+        for response in [content("text/plain", whole.clone()), in_pieces("text/plain", written)] {
+            let mut body = response.into_body();
+            assert_eq!(body.size_hint().exact(), Some(whole.len() as u64));
+            let (mut sent, mut pieces) = (Vec::new(), 0);
+            while let Some(frame) = body.frame().await {
+                let piece = frame.unwrap().into_data().unwrap();
+                assert!(!piece.is_empty() && piece.len() <= PIECE_BYTES);
+                sent.extend_from_slice(&piece);
+                pieces += 1;
+            }
+            assert!(pieces > 2 && body.is_end_stream());
+            assert!(sent == whole.as_bytes());
         }
-        assert!(pieces > 2 && body.is_end_stream());
-        assert!(sent == whole.as_bytes());
     }
 
     #[test]

@@ -12,7 +12,10 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{
     Access, Site,
     page::File,
-    response::{Response, accepts_gzip, content, gzip, gzipped, internal, json, text, with_header, without_body},
+    response::{
+        Pieces, Response, accepts_gzip, content, gzip, gzipped, in_pieces, internal, json, text, with_header,
+        without_body,
+    },
 };
 use crate::{
     api::{ScaleEvents, Targets},
@@ -118,8 +121,8 @@ impl Site {
             let body = gzip(|to| self.exposition.write(&snapshot, to));
             body.map(|body| gzipped(content(metrics::CONTENT_TYPE, body)))
         } else {
-            let mut body = Vec::new();
-            self.exposition.write(&snapshot, &mut body).map(|()| content(metrics::CONTENT_TYPE, body))
+            let mut body = Pieces::default();
+            self.exposition.write(&snapshot, &mut body).map(|()| in_pieces(metrics::CONTENT_TYPE, body))
         };
         response.unwrap_or_else(|error| internal(&error))
     }

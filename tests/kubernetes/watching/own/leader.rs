@@ -118,6 +118,8 @@ scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{t
     let alerts = "alertname=~\"ReadscopePVCPending|ReadscopeTargetDegraded\"";
     let firing = || prometheus.values(&format!("ALERTS{{alertstate=\"firing\",{alerts}}}"));
     lab.script("provisioner", &["stop"]);
+    // Else the new replica gets the volume of the one before.
+    lab.kubectl("-n mysql delete pvc data-mysql-3");
     lab.scale(4);
     lab.kubectl("-n mysql exec mysql-1 -- touch /tmp/not-ready");
     wait_for("two alerts about each", WITHIN, || (firing() == 4).then_some(()));
