@@ -5,9 +5,9 @@ mod line;
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    sync::{Mutex, PoisonError},
 };
 
+use parking_lot::Mutex;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use self::line::Lines;
@@ -28,21 +28,21 @@ static KEPT: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 struct Outlet;
 
 pub(super) fn keep() {
-    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(VecDeque::new());
+    *KEPT.lock() = Some(VecDeque::new());
 }
 
 pub(super) fn write_again() {
-    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    *KEPT.lock() = None;
 }
 
 /// Oldest first.
 pub(super) fn kept() -> Vec<String> {
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().cloned().collect()
+    KEPT.lock().iter().flatten().cloned().collect()
 }
 
 impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = KEPT.lock();
         let Some(lines) = &mut *kept else {
             drop(kept);
             io::stderr().lock().write_all(bytes)?;

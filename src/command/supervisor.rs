@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     future::{Future, pending, poll_fn},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow};
+use parking_lot::Mutex;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::{Id, JoinError, JoinSet},
@@ -68,7 +69,7 @@ impl Supervisor {
     {
         let stop = self.stop.child_token();
         let task = task(stop.clone());
-        let mut tasks = self.lock();
+        let mut tasks = self.tasks.lock();
         let id = tasks.running.spawn(task).id();
         tasks.names.insert(id, (name.into(), stop.clone()));
         stop
@@ -89,7 +90,7 @@ impl Supervisor {
         let drained = tokio::select! {
             drained = timeout(DRAIN_WITHIN, self.drain()) => drained,
             _ = signals.next() => {
-                self.lock().running.abort_all();
+                self.tasks.lock().running.abort_all();
                 return first.map(|()| Ending::Cut);
             }
         };
@@ -110,7 +111,7 @@ impl Supervisor {
 
     /// Waits until all tasks have ended, or one has failed.
     async fn drain(&self) -> anyhow::Result<()> {
-        while let Some(ended) = poll_fn(|context| self.lock().running.poll_join_next_with_id(context)).await {
+        while let Some(ended) = poll_fn(|context| self.tasks.lock().running.poll_join_next_with_id(context)).await {
             self.judge(ended)?;
         }
         Ok(())
@@ -118,18 +119,13 @@ impl Supervisor {
 
     fn judge(&self, ended: Ended) -> anyhow::Result<()> {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some((name, stop)) = self.lock().names.remove(&id) else { return Ok(()) };
+        let Some((name, stop)) = self.tasks.lock().names.remove(&id) else { return Ok(()) };
         match ended {
             Ok((_, Ok(()))) if stop.is_cancelled() => Ok(()),
             Ok((_, Ok(()))) => Err(anyhow!("the task {name} ended unexpectedly")),
             Ok((_, Err(error))) => Err(error).with_context(|| format!("the task {name} failed")),
             Err(error) => Err(anyhow!("the task {name} panicked: {}", panic_message(error))),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Tasks> {
-        // No code leaves a partial change under this lock, so a poisoned lock is still valid.
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 use super::{
     file::{FileError, Wrong, from_yaml, load},
     secret::PasswordSource,
-    tls::{ClientIdentity, EncryptionError, PemFile, with_verification, without_verification},
+    tls::{ClientIdentity, PemFile, TlsError, with_verification, without_verification},
 };
 
 const EXAMPLE: &str = "  basic_auth: {username: prometheus, password_file: password}\n  tls_config: {ca_file: ca.pem}";
@@ -80,7 +80,7 @@ impl HttpConfiguration {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn usual() -> Result<Self, EncryptionError> {
+    pub fn usual() -> Result<Self, TlsError> {
         Ok(Self { tls: with_verification(None, None)?, server_name: None, credentials: None })
     }
 

@@ -31,5 +31,5 @@ pub use route_prefix::{RoutePrefix, RoutePrefixError};
 pub use secret::{PasswordError, PasswordSource, Secret};
 pub use settings::{MaxInFlight, Settings};
 pub use target::{PlaceError, Target};
-pub use tls::{ClientIdentity, EncryptionError, PemFile, Tls, TlsError, TlsMode, TlsModeError, TlsSettings};
+pub use tls::{ClientIdentity, PemFile, Tls, TlsError, TlsMode, TlsModeError, TlsSettings};
 pub use web::{RateLimit, WebConfiguration};

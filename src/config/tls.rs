@@ -6,17 +6,16 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
-    sync::Arc,
 };
 
 use clap::Args;
 use rustls::{
-    ClientConfig, RootCertStore,
+    RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
 };
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use self::client::EncryptionError;
 pub(super) use self::client::{with_verification, without_verification};
 use super::{
     file_stamp::FileStamp,
@@ -206,17 +205,18 @@ impl Serialize for Tls {
 
 impl ClientIdentity {
     pub(super) fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let (certificate, key) = (PemFile::read(certificate)?, PemFile::read(key)?);
+        let identity = Self { certificate: PemFile::read(certificate)?, key: PemFile::read(key)? };
+        identity.certified_key()?;
+        Ok(identity)
+    }
+
+    fn certified_key(&self) -> Result<CertifiedKey, TlsError> {
+        let Self { certificate, key } = self;
         let chain = certificate.certificates()?;
         let private = PrivateKeyDer::from_pem_slice(&key.bytes)
             .map_err(|error| key.not_pem("private key", "PRIVATE KEY", error.to_string()))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map(|builder| builder.with_root_certificates(RootCertStore::empty()))
-            .and_then(|builder| builder.with_client_auth_cert(chain, private))
-            .map_err(|error| TlsError::Unusable { path: certificate.path.clone(), reason: error.to_string() })?;
-        Ok(Self { certificate, key })
+        CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider())
+            .map_err(|error| certificate.unusable(&error))
     }
 }
 
@@ -224,13 +224,16 @@ impl PemFile {
     /// Checks that the file contains certificates.
     pub(super) fn of_authorities(path: &Path) -> Result<Self, TlsError> {
         let file = Self::read(path)?;
-        let mut roots = RootCertStore::empty();
-        for certificate in file.certificates()? {
-            roots
-                .add(certificate)
-                .map_err(|error| TlsError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
-        }
+        file.authorities()?;
         Ok(file)
+    }
+
+    fn authorities(&self) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in self.certificates()? {
+            roots.add(certificate).map_err(|error| self.unusable(&error))?;
+        }
+        Ok(roots)
     }
 
     fn read(path: &Path) -> Result<Self, TlsError> {
@@ -249,6 +252,10 @@ impl PemFile {
             Ok(certificates) => Ok(certificates),
             Err(error) => Err(not_pem(error.to_string())),
         }
+    }
+
+    fn unusable(&self, error: &rustls::Error) -> TlsError {
+        TlsError::Unusable { path: self.path.clone(), reason: error.to_string() }
     }
 
     fn not_pem(&self, what: &'static str, label: &'static str, reason: String) -> TlsError {

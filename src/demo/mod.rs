@@ -13,10 +13,11 @@ use std::{
     collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -115,7 +116,7 @@ impl Stage {
     /// Repeats the scenario and sends watch events to `events`, until `stop` is cancelled or `events` is closed.
     pub async fn play(self, events: mpsc::Sender<Event>, stop: CancellationToken) {
         let (balancer, servers) = (&self.balancer, &self.servers);
-        let choose = || Some(Handle { ordinal: lock(balancer).choose()?, servers: Arc::clone(servers) });
+        let choose = || Some(Handle { ordinal: balancer.lock().choose()?, servers: Arc::clone(servers) });
         let mut scenario = Scenario {
             balancer,
             servers,
@@ -169,7 +170,7 @@ impl Scenario<'_> {
                 Some(Event::Caption(step.to_string().into()))
             }
             Action::Route(ordinal, routed) => {
-                lock(self.balancer).route(ordinal, routed);
+                self.balancer.lock().route(ordinal, routed);
                 None
             }
             Action::Server(ordinal, behaviour) => {
@@ -177,7 +178,7 @@ impl Scenario<'_> {
                 None
             }
             Action::Clients(clients) => {
-                lock(self.servers).connect_clients(&clients);
+                self.servers.lock().connect_clients(&clients);
                 None
             }
             Action::Scale(_) | Action::Pvc(..) | Action::Pod(..) | Action::Publish => {
@@ -190,7 +191,7 @@ impl Scenario<'_> {
     async fn behave(&mut self, ordinal: u32, behaviour: Behaviour) {
         // The server's identity is stored in the PVC: a new PVC makes another server.
         let server_uuid = self.cluster.server_uuid(ordinal).unwrap_or_default();
-        lock(self.servers).behave(ordinal, behaviour, &server_uuid);
+        self.servers.lock().behave(ordinal, behaviour, &server_uuid);
         match behaviour {
             Behaviour::Starts(_) => self.listen_at_pod_address(ordinal).await,
             Behaviour::Stops => {
@@ -242,11 +243,6 @@ async fn listen() -> io::Result<(TcpListener, bool)> {
 
 fn change_event(watch: WatchName, change: Change) -> Event {
     Event::Cluster { watch, update: WatchUpdate::Change(Box::new(change)) }
-}
-
-/// Held for one choice or change, never across an await. A panic leaves no partial change.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -302,7 +298,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let prober = prober(Ipv4Addr::LOCALHOST.into(), listener.local_addr().unwrap().port(), clock);
         let servers = Arc::new(Mutex::new(Servers::new(clock, 1.0)));
-        lock(&servers).behave(0, Behaviour::Starts(Duration::ZERO), "a");
+        servers.lock().behave(0, Behaviour::Starts(Duration::ZERO), "a");
         let listening = {
             let servers = Arc::clone(&servers);
             tokio::spawn(async move {
@@ -310,11 +306,11 @@ mod tests {
             })
         };
         assert_eq!(server_id(&prober.probe(0).await), 100);
-        lock(&servers).behave(0, Behaviour::Refusing, "");
+        servers.lock().behave(0, Behaviour::Refusing, "");
         let failure = prober.probe(1).await.outcome.unwrap_err();
         assert_eq!(failure.reason, FailureReason::TooManyConnections);
         assert!(failure.text.ends_with("Too many connections"), "{}", failure.text);
-        lock(&servers).behave(0, Behaviour::Stops, "");
+        servers.lock().behave(0, Behaviour::Stops, "");
         assert!(prober.probe(2).await.outcome.is_err());
         listening.abort();
     }

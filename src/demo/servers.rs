@@ -4,12 +4,13 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::Mutex;
+
 use super::{
-    lock,
     protocol::{Reception, Server},
     script::Behaviour,
 };
@@ -177,24 +178,24 @@ fn executed(now: Duration, server: &Running, ordinal: u32) -> f64 {
 
 impl Server for Handle {
     fn reception(&self) -> Option<Reception> {
-        lock(&self.servers).reception(self.ordinal)
+        self.servers.lock().reception(self.ordinal)
     }
 
     fn identity(&self) -> Option<Identity> {
-        let servers = lock(&self.servers);
+        let servers = self.servers.lock();
         servers.identity(self.ordinal, servers.clock.now())
     }
 
     /// Each connection sends one identity query.
     fn connected(&self) -> Option<Arc<()>> {
-        let mut servers = lock(&self.servers);
+        let mut servers = self.servers.lock();
         let server = servers.running.get_mut(&self.ordinal)?;
         server.connections += 1;
         Some(Arc::clone(&server.open))
     }
 
     fn status(&self, connection: u32) -> Option<Vec<(&'static str, u64)>> {
-        let servers = lock(&self.servers);
+        let servers = self.servers.lock();
         servers.status(self.ordinal, connection, servers.clock.now())
     }
 }
@@ -230,10 +231,10 @@ mod tests {
         let servers = Arc::new(Mutex::new(Servers::new(Clock::start(), 1.0)));
         let handle = Handle { ordinal: 1, servers: Arc::clone(&servers) };
         assert!(handle.status(1).is_none());
-        servers.lock().unwrap().behave(1, Behaviour::Starts(Duration::ZERO), "a");
-        servers.lock().unwrap().connect_clients(&[5, 7]);
+        servers.lock().behave(1, Behaviour::Starts(Duration::ZERO), "a");
+        servers.lock().connect_clients(&[5, 7]);
         let open = handle.connected();
-        let at = |seconds| servers.lock().unwrap().status(1, 9, Moment::at(seconds)).unwrap();
+        let at = |seconds| servers.lock().status(1, 9, Moment::at(seconds)).unwrap();
         assert_eq!(at(0.0)[0], ("Threads_connected", 8));
         let reads = at(110.0)[1].1 - at(10.0)[1].1;
         assert_eq!((reads, at(0.0)[3]), (7 * 400, ("Connections", 9)));
@@ -247,16 +248,16 @@ mod tests {
         let handle = Handle { ordinal: 1, servers: Arc::clone(&servers) };
         assert_eq!(handle.reception(), None);
         for ordinal in 0..2 {
-            servers.lock().unwrap().behave(ordinal, Behaviour::Starts(Duration::ZERO), &format!("uuid-{ordinal}"));
+            servers.lock().behave(ordinal, Behaviour::Starts(Duration::ZERO), &format!("uuid-{ordinal}"));
         }
         assert_eq!(handle.reception(), Some(Reception::Greets(Duration::ZERO)));
         let identity = handle.identity().unwrap();
         assert_eq!((identity.server_id, identity.read_only, &*identity.host_name), (101, true, "mysql-1"));
-        servers.lock().unwrap().behave(1, Behaviour::Slow, "");
+        servers.lock().behave(1, Behaviour::Slow, "");
         assert_eq!(handle.reception(), Some(Reception::Greets(SLOW_BY / 2)));
-        servers.lock().unwrap().behave(1, Behaviour::Refusing, "");
+        servers.lock().behave(1, Behaviour::Refusing, "");
         assert_eq!(handle.reception(), Some(Reception::Refuses));
-        servers.lock().unwrap().behave(1, Behaviour::Stops, "");
+        servers.lock().behave(1, Behaviour::Stops, "");
         assert!(handle.identity().is_none());
     }
 }

@@ -3,12 +3,13 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -18,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     balancer::Balancer,
-    lock,
     protocol::{self, Connection, Reception, Server},
 };
 use crate::{clock::Clock, model::Identity};
@@ -62,7 +62,7 @@ impl ReadService {
     }
 
     pub fn add(&self, replica: Identity) {
-        let Replicas { identities, balancer } = &mut *lock(&self.replicas);
+        let Replicas { identities, balancer } = &mut *self.replicas.lock();
         if let Ok(place) = u32::try_from(identities.len()) {
             identities.push(Arc::new(replica));
             balancer.route(place, true);
@@ -82,7 +82,7 @@ impl ReadService {
     }
 
     fn choose(&self) -> Option<Well> {
-        let mut replicas = lock(&self.replicas);
+        let mut replicas = self.replicas.lock();
         let place = usize::try_from(replicas.balancer.choose()?).ok()?;
         self.connections.fetch_add(1, Ordering::Relaxed);
         Some(Well { identity: Arc::clone(replicas.identities.get(place)?), clock: self.clock })

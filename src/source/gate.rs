@@ -1,10 +1,8 @@
 //! Starts only the probes that the target's budgets allow, and reports when they pause.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{future::Future, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 use super::mysql::Prober;
@@ -52,7 +50,7 @@ impl Gate {
         self.start(None)?;
         let gate = Arc::clone(self);
         let (port, any) = {
-            let state = self.lock();
+            let state = self.state.lock();
             let plan = state.plan.borrow();
             (plan.port, plan.chooses_address)
         };
@@ -71,13 +69,13 @@ impl Gate {
     pub fn refill(&self) {
         // A password that was replaced just before the reload is used from the next probe on.
         self.prober.look_at_files();
-        self.lock().budgets.refill();
+        self.state.lock().budgets.refill();
     }
 
     fn start(&self, pod: Option<&PodKey>) -> Option<()> {
         // While no probe starts, nothing else looks at the files.
         let changed = self.prober.files_changed();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let State { budgets, plan, .. } = &mut *state;
         if changed {
             budgets.refill();
@@ -90,12 +88,12 @@ impl Gate {
 
     fn ended(&self, pod: Option<&PodKey>, probe: Probe) -> Probe {
         let counted = probe.outcome.as_ref().map(|answer| answer.identity.server_id).map_err(|failure| failure.charge);
-        self.lock().budgets.ended(pod, counted, probe.finished);
+        self.state.lock().budgets.ended(pod, counted, probe.finished);
         probe
     }
 
     fn report(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let pause = state.budgets.pause();
         // Tried again at the next probe if the channel is full.
         if pause != state.reported
@@ -103,10 +101,5 @@ impl Gate {
         {
             state.reported = pause;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No code leaves a partial change under this lock, so a poisoned lock is still valid.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

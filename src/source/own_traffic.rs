@@ -3,12 +3,14 @@
 use std::{
     collections::{HashMap, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 use crate::model::Identity;
 
-/// A hostile server could claim another identity at each probe.
+/// A hostile server could send another identity at each probe.
 const SERVERS_MAX: usize = 65_536;
 
 /// Copies share their counts.
@@ -44,7 +46,7 @@ impl ServerHash {
 impl OwnTraffic {
     /// The identity query on a new connection was answered.
     pub(super) fn answered(&self, server: ServerHash) -> OwnConnection<'_> {
-        let mut servers = self.lock();
+        let mut servers = self.0.lock();
         if servers.len() >= SERVERS_MAX && !servers.contains_key(&server) {
             servers.clear();
         }
@@ -55,18 +57,13 @@ impl OwnTraffic {
     }
 
     pub(super) fn of(&self, server: ServerHash) -> Own {
-        self.lock().get(&server).copied().unwrap_or_default()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ServerHash, Own>> {
-        // No code leaves a partial change under this lock, so a poisoned lock is still valid.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().get(&server).copied().unwrap_or_default()
     }
 }
 
 impl Drop for OwnConnection<'_> {
     fn drop(&mut self) {
-        if let Some(own) = self.traffic.lock().get_mut(&self.server) {
+        if let Some(own) = self.traffic.0.lock().get_mut(&self.server) {
             own.connections = own.connections.saturating_sub(1);
         }
     }

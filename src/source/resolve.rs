@@ -1,10 +1,6 @@
 //! Name resolution, repeated for every probe, as for a new client: results are neither cached nor shared.
 
-use std::{
-    net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
 use hickory_resolver::{
     TokioResolver,
@@ -13,6 +9,7 @@ use hickory_resolver::{
     proto::op::ResponseCode,
     system_conf::read_system_conf,
 };
+use parking_lot::Mutex;
 
 use crate::{
     config::Address,
@@ -89,7 +86,7 @@ impl Resolver {
 
 impl Name {
     async fn addresses(&self) -> Result<Vec<IpAddr>, NetError> {
-        let idle = self.idle().pop();
+        let idle = self.idle.lock().pop();
         // Resolvers of cancelled probes are not returned.
         let resolver = idle.map_or_else(|| self.build(), Ok)?;
         let found = resolver.lookup_ip(self.text.as_str()).await;
@@ -103,12 +100,7 @@ impl Name {
     }
 
     fn put_back(&self, resolver: TokioResolver) {
-        self.idle().push(resolver);
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<TokioResolver>> {
-        // No code leaves a partial change under this lock.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock().push(resolver);
     }
 }
 

@@ -250,6 +250,7 @@ fn client_reads_are_those_that_clients_sent() {
 
 /// 500 reads a second through a pool, for ten seconds or so many as `READSCOPE_POOL_SECONDS` says.
 #[test]
+#[expect(clippy::print_stderr, reason = "the measured numbers, for the documentation")]
 fn connections_and_reads_of_a_pool_are_those_that_each_server_has() {
     let seconds = std::env::var("READSCOPE_POOL_SECONDS").map_or(10, |seconds| seconds.parse().unwrap());
     let service = Service::of(3);

@@ -132,7 +132,7 @@ impl Budget {
             self.pause = None;
         }
         self.successes += 1;
-        // Bounded: a server may claim any number.
+        // Bounded: a server may send any number.
         if self.servers.len() < REPLICAS_MAX {
             self.servers.insert(server_id);
         }

@@ -372,11 +372,11 @@ proptest! {
                 // A target with recent events shows the effect of time one tick later.
                 state.apply(Event::Tick, now);
             }
-            prop_assert_eq!(
-                format!("{:#?}", state.snapshot(now)),
-                format!("{:#?}", state.fresh(now)),
-                "after {:?}", input
-            );
+            let (cached, fresh) = (state.snapshot(now), state.fresh(now));
+            // Indented only for a reader: that takes most of the time.
+            if format!("{cached:?}") != format!("{fresh:?}") {
+                prop_assert_eq!(format!("{cached:#?}"), format!("{fresh:#?}"), "after {:?}", input);
+            }
             state.new_plans(now);
             prop_assert_eq!(state.with_new_plans(now), [], "after {:?}", input);
         }

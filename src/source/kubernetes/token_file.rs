@@ -5,7 +5,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use hyper::{
@@ -13,6 +13,7 @@ use hyper::{
     header::{AUTHORIZATION, HeaderValue},
 };
 use kube::config::AuthInfo;
+use parking_lot::Mutex;
 
 use crate::config::{PasswordError, Secret};
 
@@ -39,7 +40,7 @@ impl TokenFile {
 
     /// Kubernetes replaces the file before its token expires.
     pub(super) fn authorize<B>(&self, mut request: Request<B>) -> Request<B> {
-        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut token = self.token.lock();
         if let Ok(new) = read(&self.path) {
             *token = new;
         }

@@ -21,7 +21,7 @@ macro_rules! query {
 /// A reader of Aurora has `read_only` off and `innodb_read_only` on.
 pub(super) const QUERY: &str = query!("@@read_only/*!50700 OR @@innodb_read_only */");
 
-/// For servers that claim a version of MySQL and lack `innodb_read_only`.
+/// For servers that report a version of MySQL and lack `innodb_read_only`.
 pub(super) const PLAIN_QUERY: &str = query!("@@read_only");
 
 /// Whether a server that refuses [`QUERY`] with this error may answer [`PLAIN_QUERY`].

@@ -1,13 +1,9 @@
 //! Options of a target's connections. They follow its password and TLS files.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    net::SocketAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, fmt, net::SocketAddr};
 
 use mysql_async::{Opts, OptsBuilder, SslOpts};
+use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
@@ -59,7 +55,7 @@ impl Options {
     }
 
     pub(super) fn at(&self, target: &Target, address: SocketAddr) -> Opts {
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         if current.renewed.elapsed() >= LOOK_EVERY {
             current.renew(target);
         }
@@ -72,7 +68,7 @@ impl Options {
 
     /// Looks at the files if that is due. Returns whether one has changed since the last call.
     pub(super) fn take_changed(&self, target: &Target) -> bool {
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         if current.renewed.elapsed() >= LOOK_EVERY {
             current.renew(target);
         }
@@ -81,22 +77,17 @@ impl Options {
 
     /// Looks at the files at once.
     pub(super) fn renew(&self, target: &Target) {
-        self.lock().renew(target);
+        self.current.lock().renew(target);
     }
 
     /// A read from a server of this version.
     pub(super) fn read(&self, version: &str) {
-        self.lock().salts.read(version);
+        self.current.lock().salts.read(version);
     }
 
     /// Whether the driver may be the cause of one more failed login.
     pub(super) fn excuses(&self) -> bool {
-        self.lock().salts.excuse()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Current> {
-        // No code leaves a partial change under this lock, so a poisoned lock is still valid.
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock().salts.excuse()
     }
 }
 

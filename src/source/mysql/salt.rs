@@ -1,4 +1,4 @@
-//! Failed logins that the driver causes. MariaDB sends a random salt to accounts with ed25519 or parsec. mysql_common takes a
+//! Failed logins that the driver causes. MariaDB sends a random salt to accounts with ed25519 or parsec. `mysql_common` takes a
 //! zero at its end for a terminator and leaves it out (`AuthSwitchRequest::plugin_data`). So one login of 256 fails although
 //! the password is right: with ed25519 the server refuses it, with parsec the driver panics.
 

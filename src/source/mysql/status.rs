@@ -3,14 +3,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use mysql_async::{Conn, Error, prelude::Queryable};
+use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{ROWS_MAX, before, identity::sanitized};
@@ -80,8 +78,7 @@ impl Readings {
     /// Whether this probe reads the server. If so, the next one is due after the interval.
     pub(super) fn take_due(&self, server: ServerHash, by_pod_probe: bool) -> bool {
         let Some(interval) = self.interval else { return false };
-        // No code leaves a partial change under this lock, so a poisoned lock is still valid.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let due = |last: &Last| {
             let part = match (by_pod_probe, last.by_pod_probe) {
                 (true, _) => EARLY,

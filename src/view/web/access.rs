@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use hyper::{
     HeaderMap, StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
+use parking_lot::Mutex;
 use ring::hmac;
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_rustls::TlsAcceptor;
@@ -102,10 +103,7 @@ impl Access {
 
     /// `Err` is the response that refuses the request.
     pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
-        let allowed = self
-            .rate
-            .as_ref()
-            .is_none_or(|bucket| bucket.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()));
+        let allowed = self.rate.as_ref().is_none_or(|bucket| bucket.lock().take(Instant::now()));
         if !allowed {
             return Err(text(StatusCode::TOO_MANY_REQUESTS, "Too many requests; try again later.\n"));
         }
@@ -125,7 +123,7 @@ impl Access {
             digest.update(part);
         }
         let digest = digest.sign();
-        let checked = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let checked = || self.checked.lock();
         if own.is_some() && checked().get(&user).is_some_and(|right| right.as_ref() == digest.as_ref()) {
             return Ok(true);
         }
@@ -251,9 +249,9 @@ mod tests {
             assert_eq!(status(&access, &basic(&format!("prometheus:wrong{number}"))).await, 401);
             assert_eq!(status(&access, &basic(&format!("user{number}:right"))).await, 401);
         }
-        assert!(access.checked.lock().unwrap().is_empty());
+        assert!(access.checked.lock().is_empty());
         assert_eq!(status(&access, &basic("prometheus:right")).await, 200);
-        assert_eq!(access.checked.lock().unwrap().len(), 1);
+        assert_eq!(access.checked.lock().len(), 1);
     }
 
     #[tokio::test]

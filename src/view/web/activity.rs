@@ -1,11 +1,8 @@
 //! The requests of a connection, so that idle and stuck connections can be closed.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, interval};
 
 use super::response::{Response, is_endless, keeping};
@@ -44,7 +41,7 @@ impl Activity {
     }
 
     pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
-        let mut open = self.lock();
+        let mut open = self.open.lock();
         let number = open.next;
         open.next += 1;
         open.deadlines.insert(number, None);
@@ -56,31 +53,26 @@ impl Activity {
         let mut check = interval(CHECK_EVERY);
         loop {
             let now = check.tick().await;
-            let open = self.lock();
+            let open = self.open.lock();
             let idle = open.deadlines.is_empty() && now.saturating_duration_since(open.idle_since) > IDLE_MAX;
             if idle || open.deadlines.values().flatten().any(|deadline| *deadline < now) {
                 return;
             }
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, OpenRequests> {
-        // No critical section can leave the data half changed.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl OpenRequest {
     pub(super) fn answered(self, response: Response) -> Response {
         let deadline = (!is_endless(&response)).then(|| Instant::now() + SENT_WITHIN);
-        self.activity.lock().deadlines.insert(self.number, deadline);
+        self.activity.open.lock().deadlines.insert(self.number, deadline);
         keeping(response, self)
     }
 }
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let mut open = self.activity.lock();
+        let mut open = self.activity.open.lock();
         open.deadlines.remove(&self.number);
         open.idle_since = Instant::now();
     }

@@ -4,11 +4,12 @@
 use std::{
     collections::HashMap,
     fmt::Write,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -64,7 +65,7 @@ pub(super) enum Next {
 impl Feeds {
     /// A feed lives until its last follower drops it.
     pub(super) fn follow(&self, topic: Topic) -> Arc<Feed> {
-        let mut feeds = lock(&self.0);
+        let mut feeds = self.0.lock();
         feeds.retain(|_, feed| feed.strong_count() > 0);
         if let Some(feed) = feeds.get(&topic).and_then(Weak::upgrade) {
             return feed;
@@ -80,7 +81,7 @@ impl Feed {
         if !self.topic.is_in(snapshot) {
             return Next::Gone;
         }
-        let mut latest = lock(&self.latest);
+        let mut latest = self.latest.lock();
         let newer = match &*latest {
             None => Some((1, String::new())),
             Some(frame) if !self.topic.differs(&frame.snapshot, snapshot) => None,
@@ -196,8 +197,4 @@ fn clusters_differ(before: &Snapshot, after: &Snapshot) -> bool {
         (None, None) => false,
         _ => true,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

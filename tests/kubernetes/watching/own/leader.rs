@@ -98,11 +98,11 @@ fn the_leader_is_killed_during_a_scale_event_and_every_milestone_is_there_once()
     assert_each_once(&lab, begin);
     assert_eq!(of_third.sum("readscope_anomalies_total", ""), 0);
 
-    alerts_keep_their_state(&lab, third, start());
+    alerts_keep_their_state(&lab, &third, start());
 }
 
 /// Alerts about both readscopes fire when the leader is killed; those about the other one do not begin again.
-fn alerts_keep_their_state(lab: &Lab, leader: Exporter, mut other: Exporter) {
+fn alerts_keep_their_state(lab: &Lab, leader: &Exporter, mut other: Exporter) {
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("rules.yaml");
     std::fs::write(&rules, Rules::quicker_by(15).text()).unwrap();
