@@ -26,7 +26,7 @@ pub use session::{Session, restore};
 
 pub(super) use text::{columns, escaped};
 
-use text::{cut, wrapped};
+use text::{cut, within, wrapped};
 
 use crate::api::Target;
 
@@ -105,16 +105,13 @@ fn draw_target(frame: &mut Frame<'_>, mut rows: Rows, target: &Target<'_>, scree
     let (width, height) = (usize::from(rows.area.width), usize::from(rows.area.height));
     let every_part = height >= EVERY_PART;
     let running = screen.content.scale_events.first().is_some_and(|event| event.finished.is_none());
-    // On a small screen the verdict may take every row.
-    let rows_max = if height > HEAD_FROM.into() { 3 } else { usize::MAX };
-    for (text, style) in sentences(screen, target, palette) {
-        rows.put_top(
-            frame,
-            wrapped(&text, width).into_iter().take(rows_max).map(|row| Line::styled(row, style)).collect(),
-        );
+    for (text, style, rows_max) in sentences(screen, target, palette) {
+        // A small screen shows nothing else.
+        let rows_max = if height > HEAD_FROM.into() { rows_max } else { usize::MAX };
+        rows.put_top(frame, within(&text, width, rows_max).into_iter().map(|row| Line::styled(row, style)).collect());
     }
     if let (Some(caption), true) = (&screen.content.caption, every_part) {
-        let lines = wrapped(caption, width).into_iter().take(2).map(|row| Line::styled(row, palette.caption()));
+        let lines = within(caption, width, 2).into_iter().map(|row| Line::styled(row, palette.caption()));
         rows.put_top(frame, lines.collect());
     }
     let room = usize::from(rows.area.height);
@@ -186,13 +183,14 @@ fn keys(screen: &Screen<'_>, width: usize) -> String {
     cut(&format!("q quit  Tab next{targets}{rows}  {next}  ? help"), width)
 }
 
-fn sentences(screen: &Screen<'_>, target: &Target<'_>, palette: Palette) -> Vec<(String, Style)> {
+/// Each with the most rows that it takes. The advice is at the end of the headline.
+fn sentences(screen: &Screen<'_>, target: &Target<'_>, palette: Palette) -> Vec<(String, Style, usize)> {
     let (mark, style) = sign(target.headline.as_deref(), target.verdict.as_deref(), palette);
     let headline = target.headline.as_deref().or(target.reason.as_deref()).unwrap_or("No verdict yet");
-    let warning = screen.stale.map(|text| (format!("! {text}"), palette.bad()));
+    let warning = screen.stale.map(|text| (format!("! {text}"), palette.bad(), 3));
     let verdict = target.reason.as_deref().filter(|reason| !headline.starts_with(reason));
-    let verdict = verdict.map(|reason| (format!("  {reason}"), palette.dim()));
-    warning.into_iter().chain([(format!("{mark} {headline}"), style)]).chain(verdict).collect()
+    let verdict = verdict.map(|reason| (format!("  {reason}"), palette.dim(), 2));
+    warning.into_iter().chain([(format!("{mark} {headline}"), style, 5)]).chain(verdict).collect()
 }
 
 /// Each headline has its own sign, so that it is readable without colour.

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::{
     Content, Palette,
-    text::{columns, cut, fit, wrapped},
+    text::{columns, cut, fit, within},
 };
 use crate::{
     api::{Pvc, ScaleEvent, Target, Time},
@@ -122,11 +122,7 @@ pub(super) fn marked(
     palette: Palette,
 ) -> Vec<Line<'static>> {
     let indent = mark.chars().count();
-    let mut rows = wrapped(text, width.saturating_sub(indent));
-    if rows.len() > rows_max {
-        let rest = rows.drain(rows_max.saturating_sub(1)..).collect::<Vec<_>>().join(" ");
-        rows.push(cut(&rest, width.saturating_sub(indent)));
-    }
+    let rows = within(text, width.saturating_sub(indent), rows_max);
     let row = |(index, row): (usize, String)| {
         let before = if index == 0 { mark.to_owned() } else { " ".repeat(indent) };
         Line::from(vec![Span::styled(before, palette.unsure()), Span::raw(row)])
@@ -142,7 +138,7 @@ pub(super) fn pvcs(
     room: usize,
     palette: Palette,
 ) -> Vec<Line<'static>> {
-    let Some(pvcs) = target.pvcs.as_ref().filter(|pvcs| !pvcs.is_empty()) else { return Vec::new() };
+    let Some(pvcs) = target.pvcs.as_ref().filter(|pvcs| !pvcs.is_empty() && room > 1) else { return Vec::new() };
     let every_column = width >= EVERY_PVC_COLUMN;
     let names = width.saturating_sub(PVC_COLUMNS + 2) + if every_column { 0 } else { 13 };
     let (name, volume) = (names / 2, names - names / 2);

@@ -82,6 +82,16 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     rows
 }
 
+/// As [`wrapped`], with an ellipsis where the text takes more than so many rows.
+pub(super) fn within(text: &str, width: usize, rows_max: usize) -> Vec<String> {
+    let mut rows = wrapped(text, width);
+    if rows.len() > rows_max {
+        let rest = rows.drain(rows_max.saturating_sub(1)..).collect::<Vec<_>>().join(" ");
+        rows.push(cut(&rest, width));
+    }
+    rows
+}
+
 /// How many bytes of a word fit: at least one character.
 fn fitting(word: &str, width: usize) -> usize {
     let mut used = 0;
@@ -122,5 +132,7 @@ mod tests {
         assert_eq!(wrapped("a bcdefghij k", 4), ["a", "bcde", "fghi", "j k"]);
         assert_eq!(wrapped("日本語", 1), ["日", "本", "語"]);
         assert_eq!(wrapped("", 4), [""]);
+        assert_eq!(within("one two three", 7, 2), ["one two", "three"]);
+        assert_eq!(within("one two three four", 7, 2), ["one two", "three …"]);
     }
 }
