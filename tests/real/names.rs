@@ -33,6 +33,11 @@ fn the_next_address_is_tried_only_after_a_refusal() {
     let cut = now.all_failures() - now.failures("timeout");
     assert!(cut <= 8, "only probes in flight fail: {cut}");
 
+    service.fleet.member(1).query("SET GLOBAL offline_mode = ON");
+    let now = probe.wait_for("refused logins", |now| now.failures("other") >= 15);
+    assert_eq!(now.reads_of(&third), 0, "the server answered");
+    service.fleet.member(1).query("SET GLOBAL offline_mode = OFF");
+
     service.fleet.member(1).freeze();
     let now = probe.wait_for("timeouts", |now| now.failures("timeout") >= 15);
     assert_eq!(now.reads_of(&third), 0, "a timeout is not a refusal");

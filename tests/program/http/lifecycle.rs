@@ -12,7 +12,7 @@ use crate::support::{
     exporter::{Exporter, PATIENT, SOON, arguments},
     http::{connect, get, try_get},
     program::readscope_with_files,
-    script::Script,
+    script::{Script, Step},
     server::Server,
     waiting::{wait_for, wait_until},
 };
@@ -98,12 +98,15 @@ fn a_signal_stops_at_once_despite_idle_clients() {
 
 #[test]
 fn probes_in_flight_are_finished_before_the_end() {
-    let server = Server::playing(Script::nothing().receive_within(Duration::from_secs(1)).then_close());
-    let exporter = Exporter::with(server.address, &["--tls", "disabled", "--interval", "50ms", "--timeout", "3s"]);
+    let mut late = Script::good();
+    late.steps.insert(0, Step::ReceiveWithin(Duration::from_secs(1)));
+    let server = Server::playing(late);
+    let exporter = Exporter::with(server.address, &["--tls", "disabled", "--interval", "50ms", "--timeout", "60s"]);
     wait_until("a probe", SOON, || server.opened() >= 1);
     exporter.program.signal(Signal::SIGTERM);
     let ended = exporter.program.ended(DRAINED_WITHIN);
     assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains(": first read (server_id "), "{ended:?}");
     server.wait_until_closed(0);
 }
 
