@@ -43,8 +43,6 @@ fn a_wall_clock_that_jumps_changes_only_the_times_that_are_shown() {
         wait_for_balance(&probe, seconds);
         let now = probe.metrics();
         assert_eq!(now.all_failures(), 0, "{:?}", probe.program.log());
-        // By the wall clock, the replicas would have given no reads for an hour.
-        assert_eq!(probe.program.logged(&["its metrics end here"]), 0, "{:?}", probe.program.log());
         assert_eq!(now.sum("readscope_imbalance_alarms_total", ""), 0);
         assert_eq!(now.sum("readscope_anomalies_total", ""), 0);
         for line in now.text().lines().filter(|line| !line.starts_with('#')) {
