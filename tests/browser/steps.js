@@ -16,9 +16,9 @@ if (folder) mkdirSync(folder, { recursive: true });
 const WANTED = {
   begun: ({ step, target }) => step === 1 && target.verdict === "balanced",
   scaling: ({ step, name }) => step === 2 && name.endsWith("scaling"),
-  starved: ({ step, target }) => step === 5 && target.verdict === "unbalanced",
+  starved: ({ step, target }) => step === 5 && target.verdict === "unbalanced" && target.status === "degraded",
   healed: ({ step, target }) => step === 6 && target.verdict === "balanced",
-  refusing: ({ step, target }) => step === 8 && target.verdict === "undecided",
+  refusing: ({ step, target }) => step === 8 && target.verdict === "undecided" && target.status === "degraded",
   fewer: ({ step, name }) => step === 10 && name.endsWith(" scaled"),
   returned: ({ step, name }) => step === 11 && name.endsWith(" scaled"),
 };
