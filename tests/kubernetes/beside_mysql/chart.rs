@@ -62,11 +62,13 @@ fn a_release_probes_one_service_then_a_fleet_and_leaves_nothing() {
 
     cluster.kubectl("label service -n mysql mysql-read readscope.io/probe=true");
     let fleet = "--set targets[0].name=primary --set targets[0].address=mysql-0.mysql.mysql.svc:3306 \
-                 --set targets[1].discover.selector=readscope\\.io/probe=true";
+                 --set targets[1].discover.selector=readscope\\.io/probe=true --set highAvailability=true";
     let notes = run(&mut helm(&cluster, &format!("upgrade {chart} {fleet}")));
     assert!(!notes.contains("is missing"), "{notes}");
     cluster.kubectl(&format!("-n readscope rollout status deployment/readscope {ROLLOUT}"));
     holds("both targets", "readscope_target_up{target=~\"primary|mysql/mysql-read\"} == 1", 2);
+    let holder = || cluster.kubectl("-n readscope get lease readscope-leader -o jsonpath={.spec.holderIdentity}");
+    wait_until("a leader", WITHIN, || !holder().is_empty());
     run(&mut helm(&cluster, "test readscope --timeout 5m"));
 
     run(&mut helm(&cluster, "uninstall readscope --wait"));
@@ -92,7 +94,8 @@ fn a_release_probes_one_service_then_a_fleet_and_leaves_nothing() {
 
 /// Objects of readscope in the cluster, without those that follow from others, such as EndpointSlices.
 fn remains(cluster: &Cluster) -> String {
-    let kinds = "deployment,daemonset,service,serviceaccount,networkpolicy,configmap,role,rolebinding";
+    let kinds =
+        "deployment,daemonset,service,ingress,serviceaccount,networkpolicy,configmap,secret,role,rolebinding,lease";
     let own = "-l app.kubernetes.io/name=readscope -o name";
     let namespaced = cluster.kubectl(&format!("get {kinds} -A {own}"));
     namespaced + &cluster.kubectl(&format!("get clusterrole,clusterrolebinding {own}"))

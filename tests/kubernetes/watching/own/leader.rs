@@ -141,17 +141,20 @@ scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{t
 fn account(lab: &Lab, folder: &Path) -> (PathBuf, String) {
     let rendered = Deploy::with(&["high-availability"]).rendered();
     let is_role = |object: &&Value| object["kind"] == "Role" && object["metadata"]["name"] == "readscope-lease";
-    let lease = &rendered.iter().find(is_role).unwrap()["rules"];
+    let rules = &rendered.iter().find(is_role).unwrap()["rules"];
+    let mut lease = rendered.iter().find(|object| object["kind"] == "Lease").unwrap().clone();
+    lease["metadata"]["namespace"] = "mysql".into();
     let pods = rendered.iter().find(|object| object["kind"] == "Deployment").unwrap();
     let arguments = pods["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
     let name = arguments.iter().find_map(|argument| argument.as_str()?.strip_prefix("--kubernetes.lease=")).unwrap();
     let read: Vec<Value> = serde_json::from_str(RULES).unwrap();
-    let rules: Vec<_> = read.iter().chain(lease.as_array().unwrap()).collect();
+    let rules: Vec<_> = read.iter().chain(rules.as_array().unwrap()).collect();
     let metadata = json!({"name": "pair", "namespace": "mysql"});
     let subject = json!({"kind": "ServiceAccount", "name": "pair", "namespace": "mysql"});
     let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "pair"});
     let rbac = "rbac.authorization.k8s.io/v1";
     let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+        lease,
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
         {"apiVersion": rbac, "kind": "Role", "metadata": metadata, "rules": rules},
         {"apiVersion": rbac, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": [subject]},
