@@ -396,6 +396,35 @@ mod tests {
     }
 
     #[test]
+    fn a_new_endpoint_is_expected_from_its_first_read_or_after_the_grace() {
+        let endpoint = |name: &str| Routed {
+            pod: Some(PodRef { name: name.into(), uid: name.into() }),
+            name: name.into(),
+            node: None,
+            addresses: Vec::new(),
+            serving: true,
+            standing: EndpointRouting::Routed,
+        };
+        let to = |names: &[&str]| {
+            Some(Routing { endpoints: names.iter().map(|name| endpoint(name)).collect(), ..Routing::default() })
+        };
+        let names = |expected: &ExpectedReplicas| -> Vec<String> {
+            expected.expectation().entries().iter().map(|entry| entry.name.to_string()).collect()
+        };
+        let mut expected = ExpectedReplicas::new(Expectation::Seen);
+        expected.routed(to(&["a"]), Moment::at(0.0));
+        assert_eq!(names(&expected), ["a"], "the first ones are not new");
+        expected.routed(to(&["a", "b", "c"]), Moment::at(100.0));
+        expected.tick(Moment::at(101.0));
+        expected.answered("b");
+        assert_eq!(names(&expected), ["a", "b"]);
+        expected.tick(Moment::at(129.0));
+        assert_eq!(names(&expected), ["a", "b"]);
+        expected.tick(Moment::at(130.0));
+        assert_eq!(names(&expected), ["a", "b", "c"]);
+    }
+
+    #[test]
     fn a_server_without_endpoint_is_unrouted_after_the_grace() {
         let mut expected_replicas = nowhere();
         let name = "server-9".into();

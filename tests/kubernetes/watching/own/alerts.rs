@@ -287,10 +287,11 @@ scrape_configs: [{{job_name: readscope, honor_labels: true, static_configs: [{{t
         let stopped = |run: &Self, signal| run.probe.as_ref().unwrap().program.signal(signal);
         self.expected.insert(BUSY);
         wait_until("skipped probes", WITHIN, || {
-            // Most of the time it gets no CPU.
+            // Most of the time it gets no CPU, and enough for scrapes: it is not down.
             stopped(self, Signal::SIGSTOP);
             sleep(Duration::from_secs(1));
             stopped(self, Signal::SIGCONT);
+            self.probe.as_ref().unwrap().metrics();
             count(&self.alertmanager.notifications(), BUSY, "firing") > 0
         });
         self.clear(&[BUSY]);
