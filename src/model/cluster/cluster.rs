@@ -20,9 +20,8 @@ use super::{
     reach::Reachable,
     routing::{Routing, Rule},
     scale_events::ScaleEvents,
-    scale_step::ScaleStep,
     snapshot::{ClusterSnapshot, PvcSnapshot, StatefulSetSnapshot},
-    updates::Updates,
+    updates::{ScaleStep, Updates},
     watches::{Problem, WatchName, Watches},
 };
 use crate::model::{
@@ -336,15 +335,7 @@ impl Cluster {
     /// Makes notices of the steps and finds the `StatefulSet`s behind changed Services.
     fn changed(&mut self, updates: &mut Updates) {
         for (set, step) in std::mem::take(&mut updates.steps) {
-            let notice = match step {
-                ScaleStep::Began { from, to } => ClusterNotice::ScaleBegan { from, to },
-                ScaleStep::Reached { replica, milestone, since_request, uncertainty } => {
-                    ClusterNotice::Reached { replica, milestone, since_request, uncertainty }
-                }
-                ScaleStep::Finished { from, to, lasted } => ClusterNotice::ScaleOver { from, to, lasted },
-                ScaleStep::Measured { .. } | ScaleStep::Settled => continue,
-            };
-            if self.sets.contains_key(&set) {
+            if let (ScaleStep::Notice(notice), true) = (step, self.sets.contains_key(&set)) {
                 updates.notify_of(Some(&set), [notice]);
             }
         }

@@ -19,9 +19,8 @@ use super::{
     reach::{Reachable, reachable},
     routing::Routing,
     scale_events::ScaleEvents,
-    scale_step::ScaleStep,
     tracked::TrackedObjects,
-    updates::Updates,
+    updates::{ScaleStep, Updates},
 };
 use crate::model::{
     base::{Moment, ObjectName, PodRef},

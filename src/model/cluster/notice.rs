@@ -89,7 +89,7 @@ pub enum ClusterNotice {
     ScaleOver {
         from: u32,
         to: u32,
-        /// Absent if the start was not seen.
+        /// Absent if the start or end was not seen, or if a later event took over a replica before it arrived.
         lasted: Option<Duration>,
     },
 }

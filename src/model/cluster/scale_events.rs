@@ -5,10 +5,11 @@ use std::{collections::VecDeque, ops::Range};
 
 use super::{
     milestones::{MilestoneTime, Seen},
+    notice::ClusterNotice,
     objects::StatefulSet,
-    scale_step::ScaleStep,
     scaled_replica::{Direction, Request, ScaledReplica, Scene},
     tracked::{CROSSING, TrackedObjects},
+    updates::ScaleStep,
 };
 use crate::model::base::{Moment, ObjectName};
 
@@ -141,7 +142,8 @@ impl ScaleEvents {
                 event.over = Some(now);
                 let lasted = finished.live.and_then(|finished| Some(finished.since(event.started.live?)));
                 let lasted = lasted.filter(|_| event.members.iter().all(|member| member.seen_arriving(freshness)));
-                steps.push(ScaleStep::Finished { from: event.from, to: event.to, lasted });
+                let (from, to) = (event.from, event.to);
+                steps.push(ScaleStep::Notice(ClusterNotice::ScaleOver { from, to, lasted }));
             }
         }
         steps
@@ -180,7 +182,7 @@ impl ScaleEvents {
         let started = request.date;
         self.events.push_back(ScaleEvent { from, to, started, finished: None, members, request, over: None });
         self.forget_oldest();
-        vec![ScaleStep::Began { from, to }]
+        vec![ScaleStep::Notice(ClusterNotice::ScaleBegan { from, to })]
     }
 
     fn forget_oldest(&mut self) {
@@ -198,7 +200,7 @@ impl ScaleEvents {
 impl ScaleEvent {
     #[must_use]
     pub fn direction(&self) -> Direction {
-        if self.to >= self.from { Direction::Up } else { Direction::Down }
+        Direction::of(self.from, self.to)
     }
 
     fn member(&self, ordinal: u32) -> Option<&ScaledReplica> {

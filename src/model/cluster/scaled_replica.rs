@@ -8,11 +8,12 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     milestones::{Milestone, MilestoneTime, Milestones, ScalePhase, Subject},
+    notice::ClusterNotice,
     objects::StatefulSet,
     pods::TrackedPod,
     pvcs::TrackedPvc,
-    scale_step::ScaleStep,
     tracked::{CROSSING, TrackedObjects},
+    updates::ScaleStep,
 };
 use crate::model::base::{Moment, ObjectName, named_enum};
 
@@ -66,6 +67,12 @@ pub(super) struct Scene<'a> {
     pub(super) tracked: &'a TrackedObjects,
     /// Whether an added replica arrives with its first fresh read.
     pub(super) freshness: bool,
+}
+
+impl Direction {
+    pub(super) fn of(from: u32, to: u32) -> Self {
+        if to >= from { Self::Up } else { Self::Down }
+    }
 }
 
 impl Request {
@@ -319,7 +326,8 @@ impl ScaledReplica {
         let requested = self.milestones.get(Milestone::Requested).and_then(|date| date.live);
         let since_request = requested.and_then(|requested| Some(date.live?.since(requested)));
         let uncertainty = self.first_read_uncertainty.filter(|_| milestone == Milestone::FirstRead);
-        ScaleStep::Reached { replica: Arc::clone(&self.replica), milestone, since_request, uncertainty }
+        let replica = Arc::clone(&self.replica);
+        ScaleStep::Notice(ClusterNotice::Reached { replica, milestone, since_request, uncertainty })
     }
 }
 

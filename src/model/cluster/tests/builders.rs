@@ -17,9 +17,8 @@ use crate::model::{
             Service, Slice, StatefulSet, StorageClass, Volume,
         },
         scale_events::{ScaleEvent, ScaleEvents},
-        scale_step::ScaleStep,
         scaled_replica::ScaledReplica,
-        updates::Updates,
+        updates::{ScaleStep, Updates},
     },
     probe::PodRead,
 };
