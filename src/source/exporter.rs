@@ -88,7 +88,8 @@ impl Exporter {
             body.map(http_body_util::Collected::to_bytes)
                 .map_err(|error| ExporterError::Unreachable(self.url.clone(), error.to_string()))
         };
-        timeout(WITHIN, request).await.unwrap_or_else(|_| Err(self.late()))
+        let late = |_| ExporterError::Unreachable(self.url.clone(), format!("no response within {WITHIN:?}"));
+        timeout(WITHIN, request).await.map_err(late)?
     }
 
     async fn send(&self, path: &'static str) -> Result<Response<Incoming>, ExporterError> {
@@ -125,10 +126,6 @@ impl Exporter {
             .map_err(|_| unusable("the token has characters that an HTTP header cannot contain".to_owned()))?;
         value.set_sensitive(true);
         Ok(value)
-    }
-
-    fn late(&self) -> ExporterError {
-        ExporterError::Unreachable(self.url.clone(), format!("no response within {WITHIN:?}"))
     }
 }
 

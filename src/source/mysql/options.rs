@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, net::SocketAddr};
 
 use mysql_async::{Opts, OptsBuilder, SslOpts};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
@@ -55,10 +55,7 @@ impl Options {
     }
 
     pub(super) fn at(&self, target: &Target, address: SocketAddr) -> Opts {
-        let mut current = self.current.lock();
-        if current.renewed.elapsed() >= LOOK_EVERY {
-            current.renew(target);
-        }
+        let mut current = self.current(target);
         let Current { opts, by_address, .. } = &mut *current;
         if by_address.len() >= ADDRESSES_KEPT && !by_address.contains_key(&address) {
             by_address.clear();
@@ -66,13 +63,18 @@ impl Options {
         by_address.entry(address).or_insert_with(|| opts_at(opts, address)).clone()
     }
 
-    /// Looks at the files if that is due. Returns whether one has changed since the last call.
+    /// Whether a file has changed since the last call.
     pub(super) fn take_changed(&self, target: &Target) -> bool {
+        std::mem::take(&mut self.current(target).changed)
+    }
+
+    /// Looks at the files if that is due.
+    fn current(&self, target: &Target) -> MutexGuard<'_, Current> {
         let mut current = self.current.lock();
         if current.renewed.elapsed() >= LOOK_EVERY {
             current.renew(target);
         }
-        std::mem::take(&mut current.changed)
+        current
     }
 
     /// Looks at the files at once.
