@@ -12,6 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::joined;
 use crate::model::{Event, PodProbe, PodProbeResult, Probe, ProbePlan, ProbePurpose, TargetId};
 
 /// Maximum number of pods probed at once, without the primary.
@@ -57,7 +58,7 @@ pub async fn run<S, F>(
             biased;
             () = stop.cancelled() => break,
             Some(done) = in_flight.join_next() => {
-                let done = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+                let done = joined(done);
                 if let Some(last) = last.get_mut(&done.pod.uid) {
                     last.in_flight = false;
                 }
@@ -84,8 +85,7 @@ pub async fn run<S, F>(
         }
     }
     while let Some(done) = in_flight.join_next().await {
-        let done = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        if !send(&events, target, done).await {
+        if !send(&events, target, joined(done)).await {
             return;
         }
     }

@@ -11,7 +11,7 @@ mod status;
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
 };
 
@@ -39,7 +39,8 @@ const ROWS_MAX: usize = 16;
 pub struct Prober {
     target: Target,
     clock: Clock,
-    resolver: Resolver,
+    /// Absent where the target is an IP address.
+    resolver: Option<Resolver>,
     options: Options,
     readings: Readings,
 }
@@ -67,7 +68,9 @@ impl Prober {
     /// # Errors
     /// When the password file or the resolver's configuration cannot be read.
     pub fn new(target: Target, clock: Clock) -> Result<Self, ProberError> {
-        let resolver = Resolver::new(&target.address, target.settings.timeout.get())?;
+        let address = &target.address;
+        let by_name = || Resolver::new(address.host.clone(), target.settings.timeout.get());
+        let resolver = address.ip().is_none().then(by_name).transpose()?;
         let options = Options::of(&target)?;
         let readings = Readings::new(target.settings.clients_interval.get());
         Ok(Self { target, clock, resolver, options, readings })
@@ -131,7 +134,7 @@ impl Prober {
 
         let addresses = match at {
             At::Addresses(given) => given.to_vec(),
-            At::Name { port, any } => match before(end.as_mut(), self.resolver.resolve()).await {
+            At::Name { port, any } => match before(end.as_mut(), self.resolve()).await {
                 Some(ips) => {
                     let mut ips = ips?;
                     if any {
@@ -199,6 +202,13 @@ impl Prober {
             total: queried - began,
         };
         Ok(Answer { identity: identity?, timings, address, status })
+    }
+
+    async fn resolve(&self) -> Result<Vec<IpAddr>, Failure> {
+        match &self.resolver {
+            Some(resolver) => resolver.resolve().await,
+            None => Ok(self.target.address.ip().into_iter().collect()),
+        }
     }
 
     /// Tries the next address after a refusal, as clients do. `tried` is the last address.
