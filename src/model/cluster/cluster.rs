@@ -119,7 +119,7 @@ impl Cluster {
 
     /// The pod beside `service` that has this host name.
     pub(crate) fn pod_of_host(&self, service: &ObjectName, host: &str) -> Option<PodRef> {
-        self.index.pod_of_host(service, host)
+        self.index.tracked().pod_of_host(&service.namespace, host)
     }
 
     pub(crate) fn direct_read(
@@ -235,8 +235,7 @@ impl Cluster {
     }
 
     fn events_not_written(&self) -> Option<ClusterNotice> {
-        let Problem { forbidden, text } = self.unrecorded.clone()?;
-        Some(ClusterNotice::EventsNotWritten { forbidden, text })
+        Some(ClusterNotice::EventsNotWritten { problem: self.unrecorded.clone()? })
     }
 
     fn lease_failed(&self) -> Option<ClusterNotice> {

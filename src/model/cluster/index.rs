@@ -112,11 +112,6 @@ impl Index {
         self.endpoints.routing(name)
     }
 
-    /// The pod beside `service` that has this host name.
-    pub(crate) fn pod_of_host(&self, service: &ObjectName, host: &str) -> Option<PodRef> {
-        self.tracked.pod_of_host(&service.namespace, host)
-    }
-
     /// The `StatefulSet`s whose pods are endpoints of a Service.
     pub(crate) fn sets_behind(&self, service: &ObjectName) -> BTreeSet<ObjectName> {
         let routing = self.routing(service).unwrap_or_default();
@@ -386,7 +381,7 @@ impl Index {
     fn record_bind(&mut self, pvc: &ObjectName, now: Moment) {
         let Some((set, _)) = self.set_of_pvc(pvc) else { return };
         let Some(tracked) = self.tracked.pvc_mut(pvc) else { return };
-        let Some(bind_time) = tracked.take_bind_time() else { return };
+        let Some(bind_time) = tracked.bind_time.take() else { return };
         let class = tracked.class().cloned().unwrap_or_default();
         self.measures.record_bind(self.bind_labels(set, class), bind_time, now);
     }

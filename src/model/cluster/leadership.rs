@@ -39,8 +39,8 @@ impl Leadership {
         Some(match self {
             Self::Leads { lease, .. } => ClusterNotice::Leads { lease: lease.clone() },
             Self::Follows { lease, leader } => ClusterNotice::Follows { lease: lease.clone(), leader: leader.clone()? },
-            Self::Failed { lease, problem: Problem { forbidden, text } } => {
-                ClusterNotice::LeaseFailed { lease: lease.clone(), forbidden: *forbidden, text: Arc::clone(text) }
+            Self::Failed { lease, problem } => {
+                ClusterNotice::LeaseFailed { lease: lease.clone(), problem: problem.clone() }
             }
         })
     }

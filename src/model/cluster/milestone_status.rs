@@ -42,9 +42,7 @@ impl MilestoneStatus {
         };
         sets.iter().any(of_set)
     }
-}
 
-impl MilestoneStatus {
     /// The pods must have been listed.
     pub(super) fn of(events: &ScaleEvents, objects: &TrackedObjects) -> Self {
         let members = events.events().flat_map(|event| &event.members).map(|member| member.ordinal);
@@ -64,8 +62,9 @@ impl ReplicaMilestones {
         let pod = objects.pod(&name.sibling(&replica));
         let mut members = events.events().rev().flat_map(|event| &event.members);
         let member = members.find(|member| member.ordinal == ordinal);
-        // While a replica is on its way up, another pod of its name is an earlier one.
-        let awaited = member.filter(|member| member.direction == Direction::Up && !member.has_arrived());
+        // While a replica is on its way up, another pod of its name is an earlier one. Once it has answered, the other one
+        // is a replacement.
+        let awaited = member.filter(|member| member.direction == Direction::Up && !member.arrived(false));
         let own = pod.filter(|pod| awaited.is_none_or(|member| member.has_pod(&pod.uid)));
         let expected = events.set().is_some_and(|set| set.ordinals().contains(&ordinal));
         // A pod that terminates does not serve any more, nor does one that the `StatefulSet` is about to delete.

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{change::Kind, milestones::Milestone, objects::PvcReason};
+use super::{change::Kind, milestones::Milestone, objects::PvcReason, watches::Problem};
 use crate::model::base::{Count, HumanDuration, ObjectName, Severity};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -52,9 +52,7 @@ pub enum ClusterNotice {
         owner: Option<Arc<str>>,
     },
     EventsNotWritten {
-        /// The permission is missing.
-        forbidden: bool,
-        text: Arc<str>,
+        problem: Problem,
     },
     EventsWritten,
     /// This readscope counts scale events and writes Kubernetes Events.
@@ -68,9 +66,7 @@ pub enum ClusterNotice {
     },
     LeaseFailed {
         lease: ObjectName,
-        /// The permission is missing.
-        forbidden: bool,
-        text: Arc<str>,
+        problem: Problem,
     },
     /// `spec.replicas` changed.
     ScaleBegan {
@@ -95,7 +91,6 @@ pub enum ClusterNotice {
 }
 
 impl ClusterNotice {
-    /// How urgent the notice is.
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
@@ -193,11 +188,11 @@ impl fmt::Display for ClusterNotice {
                      without them",
                 )
             }
-            Self::EventsNotWritten { forbidden: true, .. } => f.write_str(
+            Self::EventsNotWritten { problem: Problem { forbidden: true, .. } } => f.write_str(
                 "not allowed to write milestones as Kubernetes Events; grant create on events.events.k8s.io to \
                  readscope's ServiceAccount, or turn the writing of Events off",
             ),
-            Self::EventsNotWritten { forbidden: false, text } => {
+            Self::EventsNotWritten { problem: Problem { text, .. } } => {
                 write!(f, "failed to write milestones as Kubernetes Events: {text}; the log contains them")
             }
             Self::EventsWritten => f.write_str("writing milestones as Kubernetes Events again"),
@@ -210,13 +205,13 @@ impl fmt::Display for ClusterNotice {
                     "{leader} is the leader by Lease {lease}: it counts the scale events, this readscope does not"
                 )
             }
-            Self::LeaseFailed { lease, forbidden: true, .. } => write!(
+            Self::LeaseFailed { lease, problem: Problem { forbidden: true, .. } } => write!(
                 f,
                 "not allowed to use Lease {lease}, so this readscope does not count scale events; grant get, create and \
                  update on leases.coordination.k8s.io in namespace {} to readscope's ServiceAccount",
                 lease.namespace
             ),
-            Self::LeaseFailed { lease, forbidden: false, text } => write!(
+            Self::LeaseFailed { lease, problem: Problem { text, .. } } => write!(
                 f,
                 "failed to use Lease {lease}, retrying: {text}; until then, this readscope does not count scale events"
             ),

@@ -23,9 +23,9 @@ pub(crate) struct TrackedPod {
     pub(crate) milestones: Milestones,
     endpoint: Endpoint,
     /// Time of the last read through a Service.
-    answered: Option<Moment>,
-    /// How late the first read may have been seen.
-    uncertainty: Option<Duration>,
+    pub(crate) answered: Option<Moment>,
+    /// How late the first read may have been seen; absent if it was not seen.
+    pub(crate) first_read_uncertainty: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ impl TrackedPod {
             milestones,
             endpoint: Endpoint::NotYet,
             answered: None,
-            uncertainty: None,
+            first_read_uncertainty: None,
         };
         tracked.update(pod, seen, now);
         tracked
@@ -101,7 +101,7 @@ impl TrackedPod {
             .into_iter()
             .any(|milestone| self.seen(milestone));
         if self.milestones.reach(Milestone::FirstRead, first.then(|| MilestoneTime::live(finished))) && first {
-            self.uncertainty = Some(uncertainty);
+            self.first_read_uncertainty = Some(uncertainty);
         }
         self.answered = self.answered.max(Some(finished));
         if self.terminating() {
@@ -149,15 +149,6 @@ impl TrackedPod {
             Some(MilestoneTime { wall, live: None }) => started.wall < wall,
             None => false,
         }
-    }
-
-    pub(crate) fn answered(&self) -> Option<Moment> {
-        self.answered
-    }
-
-    /// How late the first read may have been seen; absent if it was not seen.
-    pub(crate) fn first_read_uncertainty(&self) -> Option<Duration> {
-        self.uncertainty
     }
 
     fn terminates(&mut self, date: Option<MilestoneTime>) {

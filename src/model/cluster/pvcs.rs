@@ -17,8 +17,8 @@ use crate::model::base::Moment;
 pub(crate) struct TrackedPvc {
     pub(crate) pvc: Pvc,
     pub(crate) milestones: Milestones,
-    /// From creation to binding, until [`Self::take_bind_time`] returns it.
-    bind_time: Option<Duration>,
+    /// From creation to binding, if both were seen live, until it is counted.
+    pub(crate) bind_time: Option<Duration>,
     /// When readscope first saw that the volume is gone, by the monotonic clock.
     lost: Option<Duration>,
 }
@@ -58,11 +58,6 @@ impl TrackedPvc {
     /// Dates the binding by the volume; returns whether the date was missing.
     pub(crate) fn date_binding(&mut self, since: Timestamp) -> bool {
         self.milestones.backfill(Milestone::PvcBound, MilestoneTime::written(since))
-    }
-
-    /// How long binding took, if creation and binding were both seen live; returned once.
-    pub(crate) fn take_bind_time(&mut self) -> Option<Duration> {
-        self.bind_time.take()
     }
 
     pub(crate) fn is_pending(&self) -> bool {

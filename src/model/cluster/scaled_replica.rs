@@ -141,11 +141,6 @@ impl ScaledReplica {
         self.pod.as_ref() == Some(uid) || self.pvcs.contains(uid)
     }
 
-    /// Another pod of this name is a replacement once the replica has answered.
-    pub(super) fn has_arrived(&self) -> bool {
-        self.arrived(false)
-    }
-
     pub(super) fn has_pod(&self, uid: &Arc<str>) -> bool {
         self.pod.as_ref() == Some(uid)
     }
@@ -221,7 +216,7 @@ impl ScaledReplica {
             }
             let created = pod.milestones.get(Milestone::PodCreated);
             if !request.explains(created) || self.former.contains(&pod.uid) {
-                if pod.answered().is_some_and(|answered| answered.since(request.received) >= SETTLED) {
+                if pod.answered.is_some_and(|answered| answered.since(request.received) >= SETTLED) {
                     let first = self.milestones.reach(Milestone::FirstRead, None);
                     let fresh = self.milestones.reach(Milestone::FreshRead, None);
                     steps.extend((first || fresh).then_some(ScaleStep::Settled));
@@ -232,7 +227,7 @@ impl ScaledReplica {
             self.milestones.forget(Subject::StartingPod);
             self.pod = Some(Arc::clone(&pod.uid));
         }
-        self.first_read_uncertainty = pod.first_read_uncertainty();
+        self.first_read_uncertainty = pod.first_read_uncertainty;
         for milestone in Milestone::ALL {
             if milestone.subject() == Subject::StartingPod && pod.milestones.has(milestone) {
                 self.reach(milestone, pod.milestones.get(milestone), steps);
