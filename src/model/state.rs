@@ -42,7 +42,6 @@ pub struct State {
 }
 
 impl State {
-    #[must_use]
     pub fn new(targets: impl IntoIterator<Item = (TargetId, TargetSpec)>, watches: Vec<WatchName>) -> Self {
         let mut state = Self::default();
         let new: Vec<_> = targets.into_iter().collect();
@@ -112,13 +111,11 @@ impl State {
         }
     }
 
-    #[must_use]
     pub fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
         self.cluster.as_ref()?.get().statefulset_uid(name)
     }
 
     /// Ticks that it takes to advance every target once a second.
-    #[must_use]
     pub fn ticks_a_second(&self) -> usize {
         self.targets.len().div_ceil(TICKED_AT_ONCE).max(1)
     }

@@ -48,7 +48,6 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    #[must_use]
     pub fn new(url: ExporterUrl, configuration: HttpConfiguration) -> Self {
         let HttpConfiguration { tls, server_name, credentials } = configuration;
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
@@ -60,15 +59,11 @@ impl Exporter {
         Self { url, client, credentials }
     }
 
-    /// # Errors
-    /// When the request fails or the response is invalid.
     pub async fn reached(&self) -> Result<Vec<MilestoneStatus>, ExporterError> {
         let scale_events = self.parse(&self.get(SCALE_EVENTS).await?)?;
         reached(scale_events).map_err(|text| self.unreadable(&text))
     }
 
-    /// # Errors
-    /// When a request fails or a response is invalid.
     pub async fn documents(&self) -> Result<Documents, ExporterError> {
         let (targets, scale_events) = (self.get(TARGETS).await?, self.get(SCALE_EVENTS).await?);
         Ok(Documents { targets: self.parse(&targets)?, scale_events: self.parse(&scale_events)? })

@@ -29,7 +29,6 @@ struct State {
 }
 
 impl Gate {
-    #[must_use]
     pub fn new(
         target: TargetId,
         prober: Prober,

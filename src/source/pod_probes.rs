@@ -36,9 +36,6 @@ struct Last {
 
 /// Probes pods as `plan` says and sends the results to `events`, until `stop` is cancelled or `events` is closed. After
 /// `stop`, it waits for probes in flight.
-///
-/// # Panics
-/// When a probe panics.
 pub async fn run<S, F>(
     target: TargetId,
     mut plan: watch::Receiver<ProbePlan>,

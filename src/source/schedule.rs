@@ -45,9 +45,6 @@ impl Schedule {
     /// Calls `probe` with the numbers 0, 1, 2, …; a number is used again, and nothing is counted as skipped, if it returns
     /// `None`. Sends the results to `events`, until `stop` is cancelled, the limit is reached or `events` is closed. `plan`
     /// starts and ends bursts. At the end, it waits for probes in flight.
-    ///
-    /// # Panics
-    /// When a probe panics.
     pub async fn run<S, F>(
         self,
         target: TargetId,

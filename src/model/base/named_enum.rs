@@ -14,12 +14,10 @@ macro_rules! named_enum {
         impl $Enum {
             $visibility const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
 
-            #[must_use]
             $visibility fn name(self) -> &'static str {
                 match self { $(Self::$Variant => $name,)+ }
             }
 
-            #[must_use]
             $visibility fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|known| known.name() == name)
             }
@@ -37,7 +35,6 @@ macro_rules! named_enum {
 
         impl $Enum {
             $(#[$function_meta])*
-            #[must_use]
             $function_visibility fn $function(self) -> $Value {
                 match self { $(Self::$Variant => $value,)+ }
             }

@@ -30,7 +30,6 @@ pub struct ReplicaMilestones {
 
 impl MilestoneStatus {
     /// A replica that was never seen and that the `StatefulSet` should not have counts as gone.
-    #[must_use]
     pub fn has(sets: &[Self], replica: &str, milestone: Milestone) -> bool {
         let of_set = |set: &Self| {
             if let Some(known) = set.replicas.iter().find(|known| *known.replica == *replica) {

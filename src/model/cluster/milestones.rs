@@ -119,13 +119,11 @@ impl fmt::Display for Milestone {
 }
 
 impl MilestoneTime {
-    #[must_use]
     pub fn live(now: Moment) -> Self {
         Self { wall: now.wall, live: Some(now) }
     }
 
     /// From a time that the API server or a list gave later.
-    #[must_use]
     pub fn written(wall: Timestamp) -> Self {
         Self { wall, live: None }
     }
@@ -133,13 +131,11 @@ impl MilestoneTime {
 
 impl Milestones {
     /// `None` if the milestone was not reached or its date is unknown.
-    #[must_use]
     pub fn get(&self, milestone: Milestone) -> Option<MilestoneTime> {
         let Date { wall, live } = self.dates[self.place(milestone).ok()?].1;
         Some(MilestoneTime { wall, live: live.map(|elapsed| Moment { elapsed, wall }) })
     }
 
-    #[must_use]
     pub fn has(&self, milestone: Milestone) -> bool {
         self.place(milestone).is_ok() || self.undated & bit(milestone) != 0
     }
@@ -152,7 +148,6 @@ impl Milestones {
     /// Measured if both ends were seen live, otherwise from dates in whole seconds. The duration is zero if the end
     /// came first: watch events of different watches may cross, a pod without init containers is initialized before it
     /// has a network, and the last read may precede the termination.
-    #[must_use]
     pub fn duration(&self, phase: ScalePhase) -> Option<Duration> {
         self.measured(phase).or_else(|| {
             let (from, to) = phase.ends();
@@ -161,7 +156,6 @@ impl Milestones {
         })
     }
 
-    #[must_use]
     pub fn measured(&self, phase: ScalePhase) -> Option<Duration> {
         let (from, to) = phase.ends();
         Some(self.get(to)?.live?.since(self.get(from)?.live?))

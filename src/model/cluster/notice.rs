@@ -91,7 +91,6 @@ pub enum ClusterNotice {
 }
 
 impl ClusterNotice {
-    #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
             Self::WatchRecovered { .. }
@@ -114,7 +113,6 @@ impl ClusterNotice {
     }
 
     /// The `reason` of the Kubernetes Event about the `StatefulSet`; `None` if no Event is written.
-    #[must_use]
     pub fn event_reason(&self) -> Option<String> {
         match self {
             Self::ScaleBegan { .. } => Some("Scaling".to_owned()),

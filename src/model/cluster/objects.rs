@@ -170,7 +170,6 @@ impl AccessModes {
         Self(names.into_iter().fold(0, |modes, name| modes | bit(name)))
     }
 
-    #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -199,12 +198,10 @@ pub struct ProbeLocation {
 }
 
 impl StatefulSet {
-    #[must_use]
     pub fn ordinals(&self) -> std::ops::Range<u32> {
         self.first_ordinal..self.first_ordinal.saturating_add(self.replicas)
     }
 
-    #[must_use]
     pub fn pod_name(&self, ordinal: u32) -> Arc<str> {
         format!("{}-{ordinal}", self.name.name).into()
     }
@@ -239,7 +236,6 @@ impl PvcReason {
         ["WaitForFirstConsumer", "WaitForPodScheduled"].contains(&&*self.reason)
     }
 
-    #[must_use]
     pub fn advice(&self) -> &'static str {
         match &*self.reason {
             "ProvisioningFailed" => "check the storage class, its quota, and the log of its provisioner",
@@ -275,7 +271,6 @@ pub struct Port {
 ///
 /// A client behind a forwarded port or an external load balancer connects to a port that the Service does not have. A
 /// single port is used in this case.
-#[must_use]
 pub(crate) fn port_behind(service: &[Port], wanted: u16, endpoint: &[Port]) -> Option<u16> {
     let of_service = service.iter().find(|port| port.number == wanted).or(only(service));
     let named = of_service.and_then(|of_service| endpoint.iter().find(|port| port.name == of_service.name));
@@ -284,7 +279,6 @@ pub(crate) fn port_behind(service: &[Port], wanted: u16, endpoint: &[Port]) -> O
 }
 
 /// The port of a Service that a client of `MySQL` means: the only one, the one of this name, or the usual one.
-#[must_use]
 pub(crate) fn client_port(service: &[Port]) -> Option<u16> {
     let named = || service.iter().find(|port| &*port.name == "mysql");
     let usual = || service.iter().find(|port| port.number == SERVICE_PORT);

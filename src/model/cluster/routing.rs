@@ -205,7 +205,6 @@ fn name(endpoint: &Endpoint) -> Option<Arc<str>> {
 
 impl Routing {
     /// Whether the endpoints say which servers should answer.
-    #[must_use]
     pub fn names_servers(&self) -> bool {
         self.rule != Rule::ExternalName && self.matching == Matching::Endpoints
     }

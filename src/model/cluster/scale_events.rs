@@ -198,7 +198,6 @@ impl ScaleEvents {
 }
 
 impl ScaleEvent {
-    #[must_use]
     pub fn direction(&self) -> Direction {
         Direction::of(self.from, self.to)
     }

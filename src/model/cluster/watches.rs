@@ -92,7 +92,6 @@ impl Watches {
 impl Watch {
     /// Whether the list was received, or may not be read. Data that may not be read is optional, so nothing waits for
     /// it.
-    #[must_use]
     pub fn settled(&self) -> bool {
         self.listed || self.problem.as_ref().is_some_and(|problem| problem.forbidden)
     }

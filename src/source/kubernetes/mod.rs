@@ -121,9 +121,6 @@ pub enum Scope {
 
 /// Without `context`, uses the kubeconfig's current context or the pod's own cluster. `count` is called with the verb and
 /// the status code of each request.
-///
-/// # Errors
-/// When there is no cluster or its configuration is invalid.
 pub async fn connect(
     context: Option<&str>,
     count: impl Fn(&str, &str) + Clone + Send + Sync + 'static,
@@ -143,8 +140,6 @@ pub async fn connect(
     client_through(proxy, config, count)
 }
 
-/// # Errors
-/// When the configuration is invalid.
 pub fn client(config: Config) -> Result<Client, ConnectError> {
     client_through(None, config, |_, _| {})
 }
@@ -181,14 +176,12 @@ fn client_through(
 }
 
 impl Watcher {
-    #[must_use]
     pub fn new(client: Client, scope: Scope) -> Self {
         let node = std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty());
         Self { client, scope, node, silences: latest::Sender::new(()) }
     }
 
     /// Watches that [`run`](Self::run) keeps open.
-    #[must_use]
     pub fn watches(&self, namespaces: &Namespaces) -> Vec<WatchName> {
         if namespaces.is_empty() {
             return Vec::new();

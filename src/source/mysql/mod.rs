@@ -65,8 +65,6 @@ pub enum ProberError {
 }
 
 impl Prober {
-    /// # Errors
-    /// When the password file or the resolver's configuration cannot be read.
     pub fn new(target: Target, clock: Clock) -> Result<Self, ProberError> {
         let address = &target.address;
         let by_name = || Resolver::new(address.host.clone(), target.settings.timeout.get());
@@ -77,7 +75,6 @@ impl Prober {
     }
 
     /// Several probers of a process may reach the same servers.
-    #[must_use]
     pub fn counting(mut self, traffic: OwnTraffic) -> Self {
         self.readings.traffic = traffic;
         self
