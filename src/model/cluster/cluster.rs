@@ -108,7 +108,7 @@ impl Cluster {
 
     pub(crate) fn read(&mut self, service: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
         let pod = service.sibling(&read.pod.name);
-        self.index.read(&pod, read, finished, updates);
+        self.index.answered(&pod, None, read.started, finished, |pod| pod.read(read, finished), updates);
         // Behind proxies, only a read shows the StatefulSet.
         if let Some(set) = self.index.statefulset_of(&pod).filter(|_| !self.named.contains_key(service)) {
             self.without_set.remove(service);
@@ -130,12 +130,14 @@ impl Cluster {
         finished: Moment,
         updates: &mut Updates,
     ) {
-        self.index.direct_read(&service.sibling(&pod.name), &pod.uid, started, finished, updates);
+        let name = service.sibling(&pod.name);
+        self.index.answered(&name, Some(&pod.uid), started, finished, |pod| pod.direct_read(finished), updates);
         self.changed(updates);
     }
 
     pub(crate) fn met_clients(&mut self, service: &ObjectName, met: &PodClients, updates: &mut Updates) {
-        self.index.met_clients(&service.sibling(&met.pod.name), met, updates);
+        let name = service.sibling(&met.pod.name);
+        self.index.answered(&name, Some(&met.pod.uid), met.at, met.at, |pod| pod.met_clients(met), updates);
         self.changed(updates);
     }
 

@@ -22,10 +22,7 @@ use super::{
     tracked::TrackedObjects,
     updates::{ScaleStep, Updates},
 };
-use crate::model::{
-    base::{Moment, ObjectName, PodRef},
-    probe::{PodClients, PodRead},
-};
+use crate::model::base::{Moment, ObjectName, PodRef};
 
 /// Limit of the deleted `StatefulSet`s whose scale events and measures are kept.
 const DELETED_MAX: usize = 64;
@@ -61,35 +58,22 @@ impl Index {
         }
     }
 
-    /// Records a read through the Service. `read.uncertainty` limits how late the first read was seen.
-    pub(crate) fn read(&mut self, name: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
-        let take_in = |pod: &mut TrackedPod| {
-            if read.fresh {
-                pod.fresh_read(finished, read.uncertainty);
-            } else {
-                pod.read(finished, read.uncertainty);
-            }
-        };
-        self.answered(name, read.started, finished, take_in, updates);
-    }
-
-    pub(crate) fn met_clients(&mut self, name: &ObjectName, met: &PodClients, updates: &mut Updates) {
-        if self.tracked.pod(name).is_some_and(|pod| pod.uid == met.pod.uid) {
-            self.answered(name, met.at, met.at, |pod| pod.met_clients(met.has_share, met.at), updates);
-        }
-    }
-
-    pub(crate) fn direct_read(
+    /// Records what an answer of a pod shows. With `uid`, only of the pod with this uid.
+    pub(crate) fn answered(
         &mut self,
         name: &ObjectName,
-        uid: &str,
+        uid: Option<&str>,
         started: Moment,
         finished: Moment,
+        take_in: impl FnOnce(&mut TrackedPod),
         updates: &mut Updates,
     ) {
-        if self.tracked.pod(name).is_some_and(|pod| *pod.uid == *uid) {
-            self.answered(name, started, finished, |pod| pod.direct_read(finished), updates);
-        }
+        let is_meant = |pod: &&mut TrackedPod| uid.is_none_or(|uid| *pod.uid == *uid);
+        let Some(pod) = self.tracked.answering(name, started).filter(is_meant) else { return };
+        let before = pod.milestones.clone();
+        take_in(pod);
+        updates.dirty |= pod.milestones != before;
+        self.sync_replica(name, Seen::Live, finished, updates);
     }
 
     /// While freshness is known, a replica arrives with its first fresh read, otherwise with its first read.
@@ -360,21 +344,6 @@ impl Index {
             }
         }
         updates.routing_changed.extend(turned.services);
-    }
-
-    fn answered(
-        &mut self,
-        name: &ObjectName,
-        started: Moment,
-        finished: Moment,
-        take_in: impl FnOnce(&mut TrackedPod),
-        updates: &mut Updates,
-    ) {
-        let Some(pod) = self.tracked.answering(name, started) else { return };
-        let before = pod.milestones.clone();
-        take_in(pod);
-        updates.dirty |= pod.milestones != before;
-        self.sync_replica(name, Seen::Live, finished, updates);
     }
 
     /// Counts how long the PVC took to bind, if that was seen and its `StatefulSet` is known.

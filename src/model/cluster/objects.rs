@@ -48,6 +48,15 @@ pub struct Endpoint {
     pub for_nodes: Vec<Arc<str>>,
 }
 
+impl Endpoint {
+    /// Its pod. An endpoint without a pod goes by its address.
+    pub(super) fn place(&self) -> Option<PodRef> {
+        let address = || Some(Arc::<str>::from(self.addresses.first()?.to_string()));
+        let by_address = || address().map(|address| PodRef { name: Arc::clone(&address), uid: address });
+        self.pod.clone().or_else(by_address)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     pub name: ObjectName,

@@ -9,7 +9,10 @@ use super::{
     milestones::{Milestone, MilestoneTime, Milestones, Seen},
     objects::{Pod, PodConditions, PodTrouble},
 };
-use crate::model::base::Moment;
+use crate::model::{
+    base::Moment,
+    probe::{PodClients, PodRead},
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct TrackedPod {
@@ -94,26 +97,22 @@ impl TrackedPod {
         }
     }
 
-    /// Records a read through the Service; the first one was seen at most `uncertainty` late.
-    pub(crate) fn read(&mut self, finished: Moment, uncertainty: Duration) {
+    pub(crate) fn read(&mut self, read: &PodRead, finished: Moment) {
         // The first read of a pod that is older than its watch is unknown.
         let first = [Milestone::PodCreated, Milestone::EndpointReady, Milestone::PodReady]
             .into_iter()
             .any(|milestone| self.seen(milestone));
         if self.milestones.reach(Milestone::FirstRead, first.then(|| MilestoneTime::live(finished))) && first {
-            self.first_read_uncertainty = Some(uncertainty);
+            self.first_read_uncertainty = Some(read.uncertainty);
         }
         self.answered = self.answered.max(Some(finished));
         if self.terminating() {
             self.date_last_read();
         }
-    }
-
-    /// Records a read through the Service that was not stale.
-    pub(crate) fn fresh_read(&mut self, finished: Moment, uncertainty: Duration) {
-        self.read(finished, uncertainty);
-        let first = self.seen(Milestone::FirstRead);
-        self.milestones.reach(Milestone::FreshRead, first.then(|| MilestoneTime::live(finished)));
+        if read.fresh {
+            let first = self.seen(Milestone::FirstRead);
+            self.milestones.reach(Milestone::FreshRead, first.then(|| MilestoneTime::live(finished)));
+        }
     }
 
     pub(crate) fn direct_read(&mut self, finished: Moment) {
@@ -122,13 +121,13 @@ impl TrackedPod {
     }
 
     /// Clients count from the first read through the Service.
-    pub(crate) fn met_clients(&mut self, has_share: bool, at: Moment) {
+    pub(crate) fn met_clients(&mut self, met: &PodClients) {
         if !self.milestones.has(Milestone::FirstRead) {
             return;
         }
-        let date = self.seen(Milestone::FirstRead).then(|| MilestoneTime::live(at));
+        let date = self.seen(Milestone::FirstRead).then(|| MilestoneTime::live(met.at));
         self.milestones.reach(Milestone::FirstClient, date);
-        if has_share {
+        if met.has_share {
             self.milestones.reach(Milestone::ClientShare, date);
         }
     }

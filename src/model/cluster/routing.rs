@@ -114,11 +114,10 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
         }
     };
     // A pod is in two slices if it has two address families or moves between slices.
-    let mut routed: BTreeMap<(Arc<str>, Option<Arc<str>>), Routed> = BTreeMap::new();
+    let mut routed: BTreeMap<(Arc<str>, Arc<str>), Routed> = BTreeMap::new();
     for endpoint in endpoints {
-        let Some(name) = name(endpoint) else { continue };
+        let Some(PodRef { name, uid }) = endpoint.place() else { continue };
         let standing = standing(endpoint);
-        let uid = endpoint.pod.as_ref().map(|pod| Arc::clone(&pod.uid));
         let known = routed.entry((Arc::clone(&name), uid)).or_insert_with(|| {
             let (pod, node, serving) = (endpoint.pod.clone(), endpoint.node.clone(), endpoint.serving);
             Routed { pod, name, node, addresses: Vec::new(), serving, standing }
@@ -194,13 +193,6 @@ impl Place {
 
 fn still_serves(endpoint: &Endpoint) -> bool {
     endpoint.serving && endpoint.terminating
-}
-
-fn name(endpoint: &Endpoint) -> Option<Arc<str>> {
-    match &endpoint.pod {
-        Some(pod) => Some(Arc::clone(&pod.name)),
-        None => endpoint.addresses.first().map(|address| address.to_string().into()),
-    }
 }
 
 impl Routing {

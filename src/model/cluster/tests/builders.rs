@@ -16,6 +16,7 @@ use crate::model::{
             AccessModes, Endpoint, Pod, PodConditions, PodTrouble, PodTroubleKind, Pvc, PvcEvent, PvcPhase, PvcReason,
             Service, Slice, StatefulSet, StorageClass, Volume,
         },
+        pods::TrackedPod,
         scale_events::{ScaleEvent, ScaleEvents},
         scaled_replica::ScaledReplica,
         updates::{ScaleStep, Updates},
@@ -418,8 +419,8 @@ impl At<'_> {
     }
 
     pub(super) fn answers_pod_probe(self, pod: &str) {
-        let uid = self.story.index.tracked().pod(&name(pod)).map(|pod| Arc::clone(&pod.uid)).unwrap_or_default();
-        self.story.takes(|index, updates| index.direct_read(&name(pod), &uid, self.now, self.now, updates));
+        let take_in = |pod: &mut TrackedPod| pod.direct_read(self.now);
+        self.story.takes(|index, updates| index.answered(&name(pod), None, self.now, self.now, take_in, updates));
     }
 
     pub(super) fn takes(self, change: Change) {
@@ -439,6 +440,7 @@ impl Story {
     fn read(&mut self, pod: &str, started: Moment, finished: Moment, fresh: bool) {
         let of = PodRef { name: pod.into(), uid: Arc::default() };
         let read = PodRead { pod: of, started, fresh, uncertainty: UNCERTAINTY };
-        self.takes(|index, updates| index.read(&name(pod), &read, finished, updates));
+        let take_in = |pod: &mut TrackedPod| pod.read(&read, finished);
+        self.takes(|index, updates| index.answered(&name(pod), None, started, finished, take_in, updates));
     }
 }
