@@ -158,7 +158,7 @@ impl State {
     fn host(&self, id: TargetId, probe: &Probe) -> Option<PodRef> {
         let service = self.targets.get(&id)?.get().service()?;
         let identity = &probe.outcome.as_ref().ok()?.identity;
-        self.cluster.as_ref()?.get().pod_of_host(service, &identity.host_name)
+        self.cluster.as_ref()?.get().index().tracked().pod_of_host(&service.namespace, &identity.host_name)
     }
 
     fn set_targets(&mut self, targets: TargetSet, now: Moment) {
@@ -190,9 +190,9 @@ impl State {
                 target.routed(Some(routing), now);
             }
             if let Some(port) = target.pod_probe_port() {
-                target.reach(cluster.reachable(&service, port), now);
+                target.reach(cluster.index().reachable(&service, port), now);
             }
-            target.rolls_out(cluster.rollout(&service), now);
+            target.rolls_out(cluster.index().rollout(&service), now);
         }
     }
 
@@ -298,10 +298,10 @@ impl State {
             }
             // A change of the Service may change its port.
             if let Some(port) = target.pod_probe_port().filter(|_| port.is_some()) {
-                target.reach(cluster.reachable(&service, port), now);
+                target.reach(cluster.index().reachable(&service, port), now);
             }
             if checks {
-                target.rolls_out(cluster.rollout(&service), now);
+                target.rolls_out(cluster.index().rollout(&service), now);
             }
         }
     }

@@ -40,7 +40,6 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// Maximum size of a response.
 const BYTES_MAX: usize = 64 << 20;
 
-#[derive(Debug)]
 pub struct Exporter {
     url: ExporterUrl,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,

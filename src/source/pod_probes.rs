@@ -26,7 +26,6 @@ const JITTER: f64 = 0.25;
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// The last probe of a pod.
-#[derive(Debug)]
 struct Last {
     started: Instant,
     /// Position within the jitter, 0 to 1.

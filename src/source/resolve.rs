@@ -18,7 +18,6 @@ use crate::model::{Failure, FailureReason};
 pub struct ResolverError(String);
 
 /// Uses `resolv.conf` and `hosts`, without a cache.
-#[derive(Debug)]
 pub(super) struct Resolver {
     name: String,
     config: ResolverConfig,

@@ -14,10 +14,9 @@ use super::{
     milestone_status::MilestoneStatus,
     milestones::{Milestone, ScalePhase},
     notice::ClusterNotice,
-    objects::{PvcPhase, Rollout, StatefulSet},
+    objects::{PvcPhase, StatefulSet},
     pvc_waits::{self, Pending, pending_for},
     pvcs::TrackedPvc,
-    reach::Reachable,
     routing::{Routing, Rule},
     scale_events::ScaleEvents,
     snapshot::{ClusterSnapshot, PvcSnapshot, StatefulSetSnapshot},
@@ -66,8 +65,8 @@ impl Cluster {
             !behind.is_empty()
         });
         self.without_set.retain(|service, _| services.contains(service));
-        for (set, services) in behind(&named) {
-            self.sets.entry(set).or_default().extend(services);
+        for (service, set) in &named {
+            self.sets.entry(set.clone()).or_default().insert(service.clone());
         }
         self.named = named;
         self.index.observe(services, now, updates);
@@ -117,9 +116,8 @@ impl Cluster {
         self.changed(updates);
     }
 
-    /// The pod beside `service` that has this host name.
-    pub(crate) fn pod_of_host(&self, service: &ObjectName, host: &str) -> Option<PodRef> {
-        self.index.tracked().pod_of_host(&service.namespace, host)
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
     }
 
     pub(crate) fn direct_read(
@@ -187,15 +185,6 @@ impl Cluster {
         events.set().map(|set| &set.uid)
     }
 
-    pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
-        self.index.reachable(service, port)
-    }
-
-    /// Of a `StatefulSet` behind a Service, while it is not complete.
-    pub(crate) fn rollout(&self, service: &ObjectName) -> Option<(ObjectName, Rollout)> {
-        self.index.rollout(service)
-    }
-
     pub(crate) fn members(&self, service: &ObjectName) -> Vec<Member> {
         let sets = self.sets.iter().filter(|(_, services)| services.contains(service)).map(|(set, _)| set);
         self.index.members(service, sets, self.watches.has_listed(Kind::Pod, &service.namespace))
@@ -246,11 +235,11 @@ impl Cluster {
     }
 
     /// The named `StatefulSet`s that do not exist; empty until `StatefulSet`s were listed.
-    fn absent(&self, namespace: &Arc<str>) -> impl Iterator<Item = ClusterNotice> + '_ {
+    fn absent(&self, namespace: &Arc<str>) -> Vec<ClusterNotice> {
         let known = self.watches.has_listed(Kind::StatefulSet, namespace);
         let here = self.named.values().filter(move |set| known && set.namespace == *namespace);
         let absent = here.filter(|set| self.statefulset_uid(set).is_none());
-        absent.map(|set| ClusterNotice::NoStatefulSet { set: set.clone() }).collect::<Vec<_>>().into_iter()
+        absent.map(|set| ClusterNotice::NoStatefulSet { set: set.clone() }).collect()
     }
 
     fn scale_events(&self) -> impl Iterator<Item = &ScaleEvents> {
@@ -362,13 +351,4 @@ impl Cluster {
             }
         }
     }
-}
-
-/// The Services by their named `StatefulSet`.
-fn behind(named: &BTreeMap<ObjectName, ObjectName>) -> BTreeMap<ObjectName, BTreeSet<ObjectName>> {
-    let mut sets: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for (service, set) in named {
-        sets.entry(set.clone()).or_default().insert(service.clone());
-    }
-    sets
 }

@@ -22,7 +22,7 @@ use super::{
     tracked::TrackedObjects,
     updates::{ScaleStep, Updates},
 };
-use crate::model::base::{Moment, ObjectName, PodRef};
+use crate::model::base::{Moment, ObjectName};
 
 /// Limit of the deleted `StatefulSet`s whose scale events and measures are kept.
 const DELETED_MAX: usize = 64;
@@ -96,12 +96,17 @@ impl Index {
         self.endpoints.routing(name)
     }
 
-    /// The `StatefulSet`s whose pods are endpoints of a Service.
-    pub(crate) fn sets_behind(&self, service: &ObjectName) -> BTreeSet<ObjectName> {
+    /// The known pods that are endpoints of a Service.
+    fn pods_behind(&self, service: &ObjectName) -> Vec<&TrackedPod> {
         let routing = self.routing(service).unwrap_or_default();
         let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
-        let of_pod = |pod: &PodRef| self.tracked.pod(&service.sibling(&pod.name))?.statefulset.clone();
-        pods.filter_map(of_pod).map(|set| service.sibling(&set)).collect()
+        pods.filter_map(|pod| self.tracked.pod(&service.sibling(&pod.name))).collect()
+    }
+
+    /// The `StatefulSet`s whose pods are endpoints of a Service.
+    pub(crate) fn sets_behind(&self, service: &ObjectName) -> BTreeSet<ObjectName> {
+        let sets = self.pods_behind(service).into_iter().filter_map(|pod| pod.statefulset.as_ref());
+        sets.map(|set| service.sibling(set)).collect()
     }
 
     /// Of a `StatefulSet` behind a Service, while it is not complete.
@@ -114,11 +119,8 @@ impl Index {
 
     /// One of the known pods behind a Service, if none of them belongs to a `StatefulSet`.
     pub(crate) fn pod_without_set(&self, service: &ObjectName) -> Option<&TrackedPod> {
-        let routing = self.routing(service).unwrap_or_default();
-        let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
-        let mut known = pods.filter_map(|pod| self.tracked.pod(&service.sibling(&pod.name)));
-        let first = known.next().filter(|first| first.statefulset.is_none())?;
-        known.all(|pod| pod.statefulset.is_none()).then_some(first)
+        let pods = self.pods_behind(service);
+        if pods.iter().any(|pod| pod.statefulset.is_some()) { None } else { pods.first().copied() }
     }
 
     pub(crate) fn statefulset_of(&self, pod: &ObjectName) -> Option<ObjectName> {

@@ -35,7 +35,7 @@ pub struct Found {
     pub services: BTreeSet<ObjectName>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Selected {
     there: BTreeSet<ObjectName>,
     /// Names of an incomplete list. Services that it does not contain at its end are gone.

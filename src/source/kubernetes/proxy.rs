@@ -49,7 +49,7 @@ fn last_cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Environment {
     https_proxy: Option<String>,
     no_proxy: String,

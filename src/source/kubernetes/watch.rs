@@ -43,7 +43,7 @@ pub(super) async fn watch<K>(
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Known {
     names: HashSet<ObjectName>,
     /// Objects from before the current list that are not in it yet. Those left at its end were deleted in between.

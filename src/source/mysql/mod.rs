@@ -35,7 +35,6 @@ use crate::{
 /// Only the first row counts. A server that sends more rows than this is given up.
 const ROWS_MAX: usize = 16;
 
-#[derive(Debug)]
 pub struct Prober {
     target: Target,
     clock: Clock,
@@ -46,7 +45,7 @@ pub struct Prober {
 }
 
 /// Where a probe connects.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum At<'a> {
     /// The target's name, at this port; at a random address if `any`.
     Name {

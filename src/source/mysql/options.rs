@@ -1,6 +1,6 @@
 //! Options of a target's connections. They follow its password and TLS files.
 
-use std::{collections::HashMap, fmt, net::SocketAddr};
+use std::{collections::HashMap, net::SocketAddr};
 
 use mysql_async::{Opts, OptsBuilder, SslOpts};
 use parking_lot::{Mutex, MutexGuard};
@@ -16,6 +16,7 @@ const PACKET_BYTES_MAX: usize = 1 << 20;
 /// Addresses whose options are cached. A Service has one, a headless Service one per replica.
 const ADDRESSES_KEPT: usize = 64;
 
+/// Not [`Debug`](std::fmt::Debug): the driver's options would show the password.
 pub(super) struct Options {
     /// Held for look-ups only, never across an await.
     current: Mutex<Current>,
@@ -90,13 +91,6 @@ impl Options {
     /// Whether the driver may be the cause of one more failed login.
     pub(super) fn excuses(&self) -> bool {
         self.current.lock().salts.excuse()
-    }
-}
-
-impl fmt::Debug for Options {
-    // The driver's options show the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").finish_non_exhaustive()
     }
 }
 
