@@ -2,26 +2,25 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{change::Kind, milestones::Milestone, objects::PvcReason, watches::Problem};
+use super::{
+    change::Kind,
+    milestones::Milestone,
+    objects::PvcReason,
+    watches::{Problem, WatchName},
+};
 use crate::model::base::{Count, HumanDuration, ObjectName, Severity};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClusterNotice {
     Forbidden {
-        kind: Kind,
-        /// Empty for the whole cluster.
-        namespace: Arc<str>,
+        watch: WatchName,
     },
     WatchBroken {
-        kind: Kind,
-        /// Empty for the whole cluster.
-        namespace: Arc<str>,
+        watch: WatchName,
         text: Arc<str>,
     },
     WatchRecovered {
-        kind: Kind,
-        /// Empty for the whole cluster.
-        namespace: Arc<str>,
+        watch: WatchName,
     },
     /// A PVC is pending for at least `pvc_waits::PATIENCE`.
     PvcPending {
@@ -134,9 +133,9 @@ fn camel_case(name: &str) -> String {
 impl fmt::Display for ClusterNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Forbidden { kind, namespace } => {
-                let objects = Objects(*kind, namespace);
-                write!(f, "not allowed to read {objects}, so their data is missing; ")?;
+            Self::Forbidden { watch } => {
+                write!(f, "not allowed to read {watch}, so their data is missing; ")?;
+                let WatchName { kind, namespace } = watch;
                 match kind {
                     // Without these, readscope does not know what to expect.
                     Kind::Service | Kind::Slice if !namespace.is_empty() => write!(
@@ -147,10 +146,8 @@ impl fmt::Display for ClusterNotice {
                     _ => write!(f, "grant list and watch on {} to readscope's ServiceAccount", kind.resource()),
                 }
             }
-            Self::WatchBroken { kind, namespace, text } => {
-                write!(f, "failed to watch {}, retrying: {text}", Objects(*kind, namespace))
-            }
-            Self::WatchRecovered { kind, namespace } => write!(f, "watching {} again", Objects(*kind, namespace)),
+            Self::WatchBroken { watch, text } => write!(f, "failed to watch {watch}, retrying: {text}"),
+            Self::WatchRecovered { watch } => write!(f, "watching {watch} again"),
             Self::PvcPending { pvc, pending, reason } => {
                 write!(f, "PVC {} has been pending for {}", pvc.name, HumanDuration(*pending))?;
                 match reason {
@@ -225,18 +222,6 @@ impl fmt::Display for ClusterNotice {
                 write!(f, "scaled from {from} to {}", Count(*to, "replica"))?;
                 lasted.map_or(Ok(()), |lasted| write!(f, " in {:.1}", HumanDuration(lasted)))
             }
-        }
-    }
-}
-
-/// Names the objects in a sentence.
-struct Objects<'a>(Kind, &'a str);
-
-impl fmt::Display for Objects<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            "" => write!(f, "{} of the cluster", self.0.resource()),
-            namespace => write!(f, "{} in namespace {namespace}", self.0.resource()),
         }
     }
 }
