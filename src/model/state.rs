@@ -158,7 +158,7 @@ impl State {
     fn host(&self, id: TargetId, probe: &Probe) -> Option<PodRef> {
         let service = self.targets.get(&id)?.get().service()?;
         let identity = &probe.outcome.as_ref().ok()?.identity;
-        self.cluster.as_ref()?.get().index().tracked().pod_of_host(&service.namespace, &identity.host_name)
+        self.cluster.as_ref()?.get().index().tracked.pod_of_host(&service.namespace, &identity.host_name)
     }
 
     fn set_targets(&mut self, targets: TargetSet, now: Moment) {
@@ -251,8 +251,7 @@ impl State {
     }
 
     fn watched(&mut self, watch: &WatchName, update: WatchUpdate, now: Moment) {
-        const OF_PODS: [Kind; 4] = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
-        let of_pods = OF_PODS.contains(&watch.kind);
+        let of_pods = matches!(watch.kind, Kind::Service | Kind::Slice | Kind::Pod | Kind::StatefulSet);
         let (mut endpoints_known, mut gone) = (None, None);
         let routed = self.in_cluster(|cluster, updates| match update {
             WatchUpdate::Change(change) => {

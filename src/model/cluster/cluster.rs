@@ -158,9 +158,9 @@ impl Cluster {
 
     pub(crate) fn lead(&mut self, leadership: Leadership, now: Moment, updates: &mut Updates) {
         let notice = leadership.notice();
-        let before = self.index.measures().leadership().and_then(Leadership::notice);
+        let before = self.index.measures.leadership().and_then(Leadership::notice);
         let counts = leadership.leads(now);
-        self.index.lead(leadership, now);
+        self.index.measures.lead(leadership, now);
         // A leader may have counted what it held back.
         updates.dirty |= counts;
         if before != notice {
@@ -172,7 +172,7 @@ impl Cluster {
     /// Only how long PVCs have been pending or lost changes with time alone.
     pub(crate) fn tick(&mut self, now: Moment, updates: &mut Updates) {
         let mut pending = std::mem::take(&mut self.pending);
-        updates.notify(pending.settle(|pvc| self.index.tracked().pvc(pvc)));
+        updates.notify(pending.settle(|pvc| self.index.tracked.pvc(pvc)));
         for (set, pod, tracked) in self.pvcs_without_volume() {
             updates.dirty = true;
             updates.notify_of(Some(set), pending.tick(tracked, &pod, self.index.reason(&tracked.pvc), now));
@@ -181,8 +181,8 @@ impl Cluster {
     }
 
     pub(crate) fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
-        let events = self.index.scale_events().find(|events| events.name() == name)?;
-        events.set().map(|set| &set.uid)
+        let events = self.index.scale_events().find(|events| events.name == *name)?;
+        events.set.as_ref().map(|set| &set.uid)
     }
 
     pub(crate) fn members(&self, service: &ObjectName) -> Vec<Member> {
@@ -212,7 +212,7 @@ impl Cluster {
             watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
             statefulsets: self.scale_events().map(|events| self.statefulset(events, now)).collect(),
             binds: self.binds(),
-            leads: self.index.measures().leadership().map(|leadership| matches!(leadership, Leadership::Leads { .. })),
+            leads: self.index.measures.leadership().map(|leadership| matches!(leadership, Leadership::Leads { .. })),
             notices: self
                 .watches
                 .notices()
@@ -231,7 +231,7 @@ impl Cluster {
 
     fn lease_failed(&self) -> Option<ClusterNotice> {
         let failed = |leadership: &&Leadership| matches!(leadership, Leadership::Failed { .. });
-        self.index.measures().leadership().filter(failed).and_then(Leadership::notice)
+        self.index.measures.leadership().filter(failed).and_then(Leadership::notice)
     }
 
     /// The named `StatefulSet`s that do not exist; empty until `StatefulSet`s were listed.
@@ -243,17 +243,17 @@ impl Cluster {
     }
 
     fn scale_events(&self) -> impl Iterator<Item = &ScaleEvents> {
-        self.index.scale_events().filter(|events| self.sets.contains_key(events.name()))
+        self.index.scale_events().filter(|events| self.sets.contains_key(&events.name))
     }
 
     fn binds(&self) -> Vec<(BindLabels, Histogram)> {
-        let classes = self.pvcs().filter_map(|(set, tracked)| Some((set, tracked.class()?)));
+        let classes = self.pvcs().filter_map(|(set, tracked)| Some((set, tracked.pvc.storage_class.as_ref()?)));
         let labels = classes.map(|(set, class)| self.index.bind_labels(set.clone(), Arc::clone(class)));
-        self.index.measures().binds(labels, |set| self.sets.contains_key(set))
+        self.index.measures.binds(labels, |set| self.sets.contains_key(set))
     }
 
     fn statefulset(&self, events: &ScaleEvents, now: Moment) -> StatefulSetSnapshot {
-        let name = events.name();
+        let name = &events.name;
         let pvc = |tracked: &TrackedPvc| PvcSnapshot {
             pvc: tracked.pvc.clone(),
             pending: pending_for(tracked, now),
@@ -265,20 +265,17 @@ impl Cluster {
         let listed = self.watches.has_listed(Kind::Pod, &name.namespace);
         StatefulSetSnapshot {
             name: name.clone(),
-            replicas: events.set().map(|set| set.replicas),
-            events: events.events().rev().cloned().collect(),
-            phases: ScalePhase::ALL
-                .into_iter()
-                .map(|phase| (phase, self.index.measures().phase(name, phase)))
-                .collect(),
-            milestone_status: listed.then(|| MilestoneStatus::of(events, self.index.tracked())),
-            began: self.index.measures().began(name),
+            replicas: events.set.as_ref().map(|set| set.replicas),
+            events: events.events.iter().rev().cloned().collect(),
+            phases: ScalePhase::ALL.into_iter().map(|phase| (phase, self.index.measures.phase(name, phase))).collect(),
+            milestone_status: listed.then(|| MilestoneStatus::of(events, &self.index.tracked)),
+            began: self.index.measures.began(name),
             pvcs: self.pvcs_of(events).map(pvc).chain(self.pvcs_left_by(events).map(left)).collect(),
         }
     }
 
     fn pvcs(&self) -> impl Iterator<Item = (&ObjectName, &TrackedPvc)> {
-        self.scale_events().flat_map(|events| self.pvcs_of(events).map(|tracked| (events.name(), tracked)))
+        self.scale_events().flat_map(|events| self.pvcs_of(events).map(|tracked| (&events.name, tracked)))
     }
 
     /// PVCs that are pending or lost, with the names of their pods. Nothing waits for a pending PVC of a removed replica,
@@ -291,24 +288,24 @@ impl Cluster {
         let all = self.scale_events().flat_map(of_set);
         all.filter(|(_, tracked)| tracked.pvc.phase != PvcPhase::Bound).filter_map(|(events, tracked)| {
             let (_, ordinal) = tracked.pvc.name.place()?;
-            Some((events.name(), format!("{}-{ordinal}", events.name().name), tracked))
+            Some((&events.name, format!("{}-{ordinal}", events.name.name), tracked))
         })
     }
 
     /// The PVCs of the ordinals that the `StatefulSet` should have.
     fn pvcs_of<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedPvc> {
-        let names = events.set().into_iter().flat_map(|set| {
+        let names = events.set.iter().flat_map(|set| {
             set.ordinals().flat_map(|ordinal| set.pvc_names(ordinal)).map(|pvc| set.name.sibling(&pvc))
         });
-        names.filter_map(|pvc| self.index.tracked().pvc(&pvc))
+        names.filter_map(|pvc| self.index.tracked.pvc(&pvc))
     }
 
     /// The PVCs that stay when their replicas go: the ordinals after the last one, up to the first without a PVC.
     fn pvcs_left_by<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedPvc> {
         let of_ordinal = |set: &'a StatefulSet, ordinal| -> Vec<_> {
-            set.pvc_names(ordinal).filter_map(|pvc| self.index.tracked().pvc(&set.name.sibling(&pvc))).collect()
+            set.pvc_names(ordinal).filter_map(|pvc| self.index.tracked.pvc(&set.name.sibling(&pvc))).collect()
         };
-        events.set().into_iter().flat_map(move |set| {
+        events.set.iter().flat_map(move |set| {
             let after = (set.ordinals().end..).map(move |ordinal| of_ordinal(set, ordinal));
             after.take_while(|pvcs| !pvcs.is_empty()).flatten()
         })

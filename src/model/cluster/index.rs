@@ -8,7 +8,6 @@ use std::{
 use super::{
     change::{Change, Kind, Object},
     endpoints::{Endpoints, Turned},
-    leadership::Leadership,
     measures::{BindLabels, Measures},
     members::{Member, members},
     milestones::Seen,
@@ -31,7 +30,7 @@ const DELETED_MAX: usize = 64;
 pub(crate) struct Index {
     endpoints: Endpoints,
     classes: BTreeMap<Arc<str>, StorageClass>,
-    tracked: TrackedObjects,
+    pub(crate) tracked: TrackedObjects,
     reasons: Reasons,
     volumes: Volumes,
     scale_events: BTreeMap<ObjectName, ScaleEvents>,
@@ -39,7 +38,7 @@ pub(crate) struct Index {
     deleted: VecDeque<ObjectName>,
     /// The `StatefulSet` of each PVC, by the name of the PVC without its ordinal.
     stems: BTreeMap<ObjectName, ObjectName>,
-    measures: Measures,
+    pub(super) measures: Measures,
     /// The `StatefulSet`s whose stale reads can be recognized: a replica of these arrives with its first fresh read.
     freshness: BTreeSet<ObjectName>,
 }
@@ -112,7 +111,7 @@ impl Index {
     /// Of a `StatefulSet` behind a Service, while it is not complete.
     pub(crate) fn rollout(&self, service: &ObjectName) -> Option<(ObjectName, Rollout)> {
         self.sets_behind(service).into_iter().find_map(|set| {
-            let rollout = self.scale_events.get(&set)?.set()?.rollout?;
+            let rollout = self.scale_events.get(&set)?.set.as_ref()?.rollout?;
             Some((set, rollout))
         })
     }
@@ -128,7 +127,7 @@ impl Index {
     }
 
     pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
-        let set = |name: &ObjectName| self.scale_events.get(name).and_then(ScaleEvents::set);
+        let set = |name: &ObjectName| self.scale_events.get(name).and_then(|events| events.set.as_ref());
         reachable(service, self.endpoints.addresses(service, port), &self.tracked, set)
     }
 
@@ -146,18 +145,6 @@ impl Index {
 
     pub(crate) fn scale_events(&self) -> impl Iterator<Item = &ScaleEvents> {
         self.scale_events.values()
-    }
-
-    pub(crate) fn tracked(&self) -> &TrackedObjects {
-        &self.tracked
-    }
-
-    pub(crate) fn measures(&self) -> &Measures {
-        &self.measures
-    }
-
-    pub(crate) fn lead(&mut self, leadership: Leadership, now: Moment) {
-        self.measures.lead(leadership, now);
     }
 
     pub(crate) fn reason(&self, pvc: &Pvc) -> Option<&PvcReason> {
@@ -238,7 +225,7 @@ impl Index {
     fn set_applied(&mut self, set: StatefulSet, seen: Seen, now: Moment, updates: &mut Updates) {
         let name = set.name.clone();
         let events = self.scale_events.entry(name.clone()).or_insert_with(|| ScaleEvents::new(name.clone()));
-        if events.set().is_none_or(|known| known.uid != set.uid) {
+        if events.set.as_ref().is_none_or(|known| known.uid != set.uid) {
             self.stems.retain(|_, of| *of != name);
             let stems = set.pvc_templates.iter().map(|template| format!("{template}-{}", name.name).into());
             self.stems.extend(stems.map(|stem| (name.sibling(&stem), name.clone())));
@@ -254,7 +241,7 @@ impl Index {
     }
 
     fn set_deleted(&mut self, name: &ObjectName, seen: Seen, now: Moment, updates: &mut Updates) {
-        let events = self.scale_events.get_mut(name).filter(|events| events.set().is_some());
+        let events = self.scale_events.get_mut(name).filter(|events| events.set.is_some());
         let Some(events) = events else { return };
         let steps = events.deleted(&self.tracked, seen, now);
         self.record(name, steps, now, updates);
@@ -265,7 +252,7 @@ impl Index {
     /// The objects of these namespaces are no longer received.
     pub(crate) fn leave(&mut self, is_left: impl Fn(&Arc<str>) -> bool) {
         let of_left =
-            |(name, events): &(&ObjectName, &mut ScaleEvents)| events.set().is_some() && is_left(&name.namespace);
+            |(name, events): &(&ObjectName, &mut ScaleEvents)| events.set.is_some() && is_left(&name.namespace);
         let mut left = Vec::new();
         for (name, events) in self.scale_events.iter_mut().filter(of_left) {
             events.left();
@@ -353,7 +340,7 @@ impl Index {
         let Some((set, _)) = self.set_of_pvc(pvc) else { return };
         let Some(tracked) = self.tracked.pvc_mut(pvc) else { return };
         let Some(bind_time) = tracked.bind_time.take() else { return };
-        let class = tracked.class().cloned().unwrap_or_default();
+        let class = tracked.pvc.storage_class.clone().unwrap_or_default();
         self.measures.record_bind(self.bind_labels(set, class), bind_time, now);
     }
 

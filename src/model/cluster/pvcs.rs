@@ -3,7 +3,7 @@
 //! A PVC that has progressed before readscope sees it first is dated from the API, not by the moment of receipt, as
 //! with pods.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -67,9 +67,5 @@ impl TrackedPvc {
     /// At least how long the volume has been gone.
     pub(crate) fn lost_for(&self, now: Moment) -> Option<Duration> {
         self.lost.map(|lost| now.elapsed.saturating_sub(lost))
-    }
-
-    pub(crate) fn class(&self) -> Option<&Arc<str>> {
-        self.pvc.storage_class.as_ref()
     }
 }

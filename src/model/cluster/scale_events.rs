@@ -20,12 +20,12 @@ const MEMBERS_MAX: usize = 1000;
 
 #[derive(Debug)]
 pub(crate) struct ScaleEvents {
-    name: ObjectName,
-    set: Option<StatefulSet>,
+    pub(super) name: ObjectName,
+    pub(super) set: Option<StatefulSet>,
     /// When the last state of the `StatefulSet` was received.
     received: Option<Moment>,
     /// Oldest first.
-    events: VecDeque<ScaleEvent>,
+    pub(super) events: VecDeque<ScaleEvent>,
 }
 
 /// A change of `spec.replicas`.
@@ -47,19 +47,6 @@ pub struct ScaleEvent {
 impl ScaleEvents {
     pub(crate) fn new(name: ObjectName) -> Self {
         Self { name, set: None, received: None, events: VecDeque::new() }
-    }
-
-    pub(crate) fn name(&self) -> &ObjectName {
-        &self.name
-    }
-
-    pub(crate) fn set(&self) -> Option<&StatefulSet> {
-        self.set.as_ref()
-    }
-
-    /// Oldest first.
-    pub(crate) fn events(&self) -> impl DoubleEndedIterator<Item = &ScaleEvent> {
-        self.events.iter()
     }
 
     /// The scale event that adds this ordinal and is not finished.

@@ -39,7 +39,7 @@ pub struct Found {
 struct Selected {
     there: BTreeSet<ObjectName>,
     /// Names of an incomplete list. Services that it does not contain at its end are gone.
-    listing: Option<BTreeSet<ObjectName>>,
+    listing: BTreeSet<ObjectName>,
 }
 
 impl Watcher {
@@ -100,23 +100,19 @@ impl Selected {
         let name = |service: &Selectable| object_name(&service.metadata);
         match event {
             watcher::Event::Init => {
-                self.listing = Some(BTreeSet::new());
+                self.listing.clear();
                 false
             }
             watcher::Event::InitApply(service) => {
-                if let Some(listing) = &mut self.listing {
-                    listing.extend(name(&service));
-                }
+                self.listing.extend(name(&service));
                 false
             }
-            watcher::Event::InitDone => match self.listing.take() {
-                Some(listed) => {
-                    let other = listed != self.there || listed.is_empty();
-                    self.there = listed;
-                    other
-                }
-                None => false,
-            },
+            watcher::Event::InitDone => {
+                let listed = std::mem::take(&mut self.listing);
+                let other = listed != self.there || listed.is_empty();
+                self.there = listed;
+                other
+            }
             watcher::Event::Apply(service) => name(&service).is_some_and(|name| self.there.insert(name)),
             // A Service that loses the label looks deleted to this watch.
             watcher::Event::Delete(service) => name(&service).is_some_and(|name| self.there.remove(&name)),

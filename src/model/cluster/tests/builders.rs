@@ -17,7 +17,7 @@ use crate::model::{
             Service, Slice, StatefulSet, StorageClass, Volume,
         },
         pods::TrackedPod,
-        scale_events::{ScaleEvent, ScaleEvents},
+        scale_events::ScaleEvent,
         scaled_replica::ScaledReplica,
         updates::{ScaleStep, Updates},
     },
@@ -327,7 +327,7 @@ impl Story {
     }
 
     pub(super) fn events(&self) -> Vec<&ScaleEvent> {
-        self.index.scale_events().flat_map(ScaleEvents::events).collect()
+        self.index.scale_events().flat_map(|events| &events.events).collect()
     }
 
     pub(super) fn event(&self) -> &ScaleEvent {
@@ -364,7 +364,7 @@ impl Story {
         let counted = |(labels, times): (BindLabels, crate::model::base::Histogram)| {
             (labels.storage_class.to_string(), labels.bind_mode, times.count(), times.sum())
         };
-        self.index.measures().binds(std::iter::empty(), |_| true).into_iter().map(counted).collect()
+        self.index.measures.binds(std::iter::empty(), |_| true).into_iter().map(counted).collect()
     }
 }
 

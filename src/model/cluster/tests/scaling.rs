@@ -56,8 +56,8 @@ fn a_new_replica_is_measured_in_every_phase_once() {
         assert!(measured.len() == 1 && (measured[0] - seconds).abs() < 1e-6, "{}: {measured:?}", phase.name());
     }
     assert_eq!(story.measures().len(), expected.len());
-    assert_eq!(story.index.measures().phases().len(), expected.len());
-    assert!(story.index.measures().phases().values().all(|times| times.count() == 1));
+    assert_eq!(story.index.measures.phases().len(), expected.len());
+    assert!(story.index.measures.phases().values().all(|times| times.count() == 1));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn replicas_of_the_first_list_are_no_event() {
     story.at(5002.0).sees(set(3));
     assert!(story.events().is_empty());
     assert!(story.steps.is_empty());
-    assert!(story.index.measures().phases().is_empty());
+    assert!(story.index.measures.phases().is_empty());
     assert!(story.binds().is_empty());
 }
 
