@@ -222,7 +222,7 @@ impl StatefulSet {
 }
 
 /// What an Event says about a PVC.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PvcReason {
     /// One word, such as `ProvisioningFailed`.
     pub reason: Arc<str>,

@@ -24,14 +24,8 @@ const UNKNOWN_MAX: usize = 1000;
 const WAITING_MAX: usize = 10_000;
 
 /// What is known of a PVC until it is received as bound, with the uid of the PVC.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ByPvc<T>(BTreeMap<ObjectName, (Arc<str>, T)>);
-
-impl<T> Default for ByPvc<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
 
 impl<T> ByPvc<T> {
     pub(super) fn forget(&mut self, pvc: &ObjectName) {

@@ -161,15 +161,14 @@ impl Election {
         let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty());
         let renewed = spec.renew_time.as_ref().map_or(Timestamp::MIN, |time| time.0);
         let since = match holder {
-            None => renewed,
-            Some(holder) if holder == self.identity => renewed,
-            Some(holder) => {
+            Some(holder) if holder != self.identity => {
                 if !self.is_over(&spec) {
                     return Ok(Some(holder));
                 }
                 // It led until its next renewal was due.
                 renewed.checked_add(PAUSE).unwrap_or(renewed)
             }
+            _ => renewed,
         };
         let spec = self.spec(Some(&spec));
         let lease = self.replace(lease, spec).await?;
