@@ -203,7 +203,7 @@ impl Reloader {
             let (selector, namespace) = place.clone();
             let (found, events) = (self.found_sender.clone(), self.targets.state().events.clone());
             let stop = self.targets.supervisor().spawn(format!("discovering {selector}"), |stop| {
-                watcher.discover(namespace, selector, found, events, stop).map(Ok)
+                watcher.clone().discover(namespace, selector, found, events, stop).map(Ok)
             });
             self.discoveries.insert(place, Discovered { services, _stop: stop.drop_guard() });
         }

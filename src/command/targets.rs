@@ -18,7 +18,7 @@ use crate::{
     source::{
         OwnTraffic,
         gate::Gate,
-        kubernetes::{self, Namespaces, Record, Scope, Watcher},
+        kubernetes::{self, Election, Namespaces, Record, Recorder, Scope, Watcher},
         mysql::{Prober, ProberError},
         schedule::Schedule,
     },
@@ -109,18 +109,19 @@ impl Targets {
         let counts = self.kubernetes.counts.clone();
         let count = move |verb: &str, code: &str| counts.api_request(verb, code);
         let client = kubernetes::connect(self.kubernetes.context.as_deref(), count).await?;
-        let watcher = Watcher::new(client, self.kubernetes.scope);
+        let watcher = Watcher::new(client.clone(), self.kubernetes.scope);
         let (events, clock) = (&self.state.events, self.state.clock);
         let (leads, leadership) = watch::channel(None);
         if let Some(name) = &self.kubernetes.lease {
             // Until the first look at the Lease, another readscope may lead.
-            let (election, follows) = watcher.election(name, clock);
+            let election = Election::new(client.clone(), name, clock);
+            let follows = election.follows(None);
             leads.send_replace(Some(follows.clone()));
             events.send(Event::Leadership(follows)).await?;
             self.supervisor.spawn("electing a leader", |stop| election.run(leads, events.clone(), stop).map(Ok));
         }
         if self.kubernetes.write_events {
-            let (records, recorder) = watcher.recorder();
+            let (records, recorder) = Recorder::new(client);
             self.supervisor.spawn("writing Kubernetes Events", |stop| {
                 recorder.run(leadership, clock, events.clone(), stop).map(Ok)
             });

@@ -37,7 +37,6 @@ pub enum Notice {
 }
 
 impl Notice {
-    #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
             Self::Target(notice) => notice.severity(),
@@ -48,7 +47,6 @@ impl Notice {
     }
 
     /// The `reason` of a Kubernetes Event about the `StatefulSet`; absent for notices without an Event.
-    #[must_use]
     pub fn event_reason(&self) -> Option<String> {
         match self {
             Self::Cluster(notice) => notice.event_reason(),

@@ -37,50 +37,51 @@ pub struct State {
     /// Absent where Kubernetes is not watched.
     cluster: Option<Cached<Cluster, ClusterSnapshot>>,
     caption: Option<Arc<str>>,
+    /// Of the event that is being applied.
+    notifications: Vec<Notification>,
 }
 
 impl State {
-    #[must_use]
     pub fn new(targets: impl IntoIterator<Item = (TargetId, TargetSpec)>, watches: Vec<WatchName>) -> Self {
         let mut state = Self::default();
         let new: Vec<_> = targets.into_iter().collect();
         let mut order: Vec<_> = new.iter().map(|(id, _)| *id).collect();
         order.sort_unstable();
+        state.set_targets(TargetSet { order, new, watches }, Moment::START);
         // The initial targets produce no notices.
-        state.set_targets(TargetSet { order, new, watches }, Moment::START, &mut Vec::new());
+        state.notifications.clear();
         state
     }
 
     /// Returns new notices. Events of unknown targets are ignored: the target may have been removed.
     pub fn apply(&mut self, event: Event, now: Moment) -> Vec<Notification> {
-        let mut notifications = Vec::new();
         match event {
             Event::Probed { target, probe, late } => {
                 self.start_delay.record(late);
-                self.probed(target, *probe, now, &mut notifications);
+                self.probed(target, *probe, now);
             }
             Event::Skipped { target, count } => {
-                self.change(target, &mut notifications, |target, notices| target.skipped(count, now, notices));
+                self.change(target, |target, notices| target.skipped(count, now, notices));
             }
             Event::ProbingPaused { target, pause } => {
-                self.change(target, &mut notifications, |target, notices| target.paused(pause, notices));
+                self.change(target, |target, notices| target.paused(pause, notices));
             }
-            Event::PodProbed { target, probe } => self.pod_probed(target, &probe, now, &mut notifications),
-            Event::Cluster { watch, update } => self.watched(&watch, update, now, &mut notifications),
+            Event::PodProbed { target, probe } => self.pod_probed(target, &probe, now),
+            Event::Cluster { watch, update } => self.watched(&watch, update, now),
             Event::Caption(caption) => self.caption = Some(caption),
             Event::EventWritten(problem) => {
-                self.in_cluster(&mut notifications, |cluster, updates| cluster.events_written(problem, updates));
+                self.in_cluster(|cluster, updates| cluster.events_written(problem, updates));
             }
             Event::Leadership(leadership) => {
                 // It may be known before the first target.
                 self.cluster.get_or_insert_with(|| Cached::new(Cluster::default()));
-                self.in_cluster(&mut notifications, |cluster, updates| cluster.lead(leadership, now, updates));
+                self.in_cluster(|cluster, updates| cluster.lead(leadership, now, updates));
             }
-            Event::TargetsChanged(targets) => self.set_targets(targets, now, &mut notifications),
-            Event::ConfigLoaded(loaded) => self.config_loaded(loaded, now, &mut notifications),
-            Event::Tick => self.tick(now, &mut notifications),
+            Event::TargetsChanged(targets) => self.set_targets(targets, now),
+            Event::ConfigLoaded(loaded) => self.config_loaded(loaded, now),
+            Event::Tick => self.tick(now),
         }
-        notifications
+        std::mem::take(&mut self.notifications)
     }
 
     pub fn new_plans(&mut self, now: Moment) -> Vec<(TargetId, ProbePlan)> {
@@ -110,66 +111,57 @@ impl State {
         }
     }
 
-    #[must_use]
     pub fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
         self.cluster.as_ref()?.get().statefulset_uid(name)
     }
 
     /// Ticks that it takes to advance every target once a second.
-    #[must_use]
     pub fn ticks_a_second(&self) -> usize {
         self.targets.len().div_ceil(TICKED_AT_ONCE).max(1)
     }
 
-    fn probed(&mut self, id: TargetId, probe: Probe, now: Moment, notifications: &mut Vec<Notification>) {
+    fn probed(&mut self, id: TargetId, probe: Probe, now: Moment) {
         let finished = probe.finished;
         let host = self.host(id, &probe);
-        let read = self.change(id, notifications, |target, notices| {
-            target.probed(probe, host, now, notices).zip(target.service().cloned())
-        });
+        let read =
+            self.change(id, |target, notices| target.probed(probe, host, now, notices).zip(target.service().cloned()));
         if let Some((read, service)) = read.flatten() {
-            self.in_cluster(notifications, |cluster, updates| cluster.read(&service, &read, finished, updates));
+            self.in_cluster(|cluster, updates| cluster.read(&service, &read, finished, updates));
         }
-        self.meet_clients(id, notifications);
+        self.meet_clients(id);
     }
 
-    fn meet_clients(&mut self, id: TargetId, notifications: &mut Vec<Notification>) {
+    fn meet_clients(&mut self, id: TargetId) {
         let Some(target) = self.targets.get_mut(&id).map(|target| target.get_mut()) else { return };
         if let Some((met, service)) = target.take_met_clients().zip(target.service().cloned()) {
-            self.in_cluster(notifications, |cluster, updates| cluster.met_clients(&service, &met, updates));
+            self.in_cluster(|cluster, updates| cluster.met_clients(&service, &met, updates));
         }
     }
 
-    fn pod_probed(
-        &mut self,
-        id: TargetId,
-        probed: &PodProbeResult,
-        now: Moment,
-        notifications: &mut Vec<Notification>,
-    ) {
+    fn pod_probed(&mut self, id: TargetId, probed: &PodProbeResult, now: Moment) {
         let host = self.host(id, &probed.probe);
-        let service = self.change(id, notifications, |target, notices| {
+        let service = self.change(id, |target, notices| {
             target.pod_probed(probed, host.as_ref(), now, notices);
             target.service().cloned()
         });
         let probe = &probed.probe;
         if let (Some(service), Ok(_)) = (service.flatten(), &probe.outcome) {
-            self.in_cluster(notifications, |cluster, updates| {
+            self.in_cluster(|cluster, updates| {
                 cluster.direct_read(&service, &probed.pod, probe.started, probe.finished, updates);
             });
         }
-        self.meet_clients(id, notifications);
-        self.know_freshness(id, now, notifications);
+        self.meet_clients(id);
+        self.know_freshness(id, now);
     }
 
     /// The pod whose name is the host name of the server that answered.
     fn host(&self, id: TargetId, probe: &Probe) -> Option<PodRef> {
         let service = self.targets.get(&id)?.get().service()?;
         let identity = &probe.outcome.as_ref().ok()?.identity;
-        self.cluster.as_ref()?.get().pod_of_host(service, &identity.host_name)
+        self.cluster.as_ref()?.get().index().tracked.pod_of_host(&service.namespace, &identity.host_name)
     }
 
-    fn set_targets(&mut self, targets: TargetSet, now: Moment, notifications: &mut Vec<Notification>) {
+    fn set_targets(&mut self, targets: TargetSet, now: Moment) {
         let TargetSet { order, new, watches } = targets;
         let stays: BTreeSet<_> = order.iter().collect();
         self.targets.retain(|id, _| stays.contains(id));
@@ -188,7 +180,7 @@ impl State {
         let services = targets().filter_map(|target| target.service().cloned()).collect();
         let named = |target: &Target| Some((target.service()?.clone(), target.statefulset()?.clone()));
         let named = targets().filter_map(named).collect();
-        self.in_cluster(notifications, |cluster, updates| cluster.observe(services, named, watches, now, updates));
+        self.in_cluster(|cluster, updates| cluster.observe(services, named, watches, now, updates));
         let Some(cluster) = self.cluster.as_ref().map(Cached::get) else { return };
         for id in added {
             let Some(target) = self.targets.get_mut(&id).map(|target| target.get_mut()) else { continue };
@@ -198,13 +190,13 @@ impl State {
                 target.routed(Some(routing), now);
             }
             if let Some(port) = target.pod_probe_port() {
-                target.reach(cluster.reachable(&service, port), now);
+                target.reach(cluster.index().reachable(&service, port), now);
             }
-            target.rolls_out(cluster.rollout(&service), now);
+            target.rolls_out(cluster.index().rollout(&service), now);
         }
     }
 
-    fn config_loaded(&mut self, loaded: Result<(), Arc<str>>, now: Moment, notifications: &mut Vec<Notification>) {
+    fn config_loaded(&mut self, loaded: Result<(), Arc<str>>, now: Moment) {
         let before = self.config_status.take();
         let again = before.is_some();
         let notice = match loaded {
@@ -219,24 +211,24 @@ impl State {
                 (!known).then_some(Notice::ConfigurationRefused { why })
             }
         };
-        notifications.extend(notice.map(|notice| Notification { subject: Subject::Configuration, notice }));
+        self.notifications.extend(notice.map(|notice| Notification { subject: Subject::Configuration, notice }));
     }
 
-    fn tick(&mut self, now: Moment, notifications: &mut Vec<Notification>) {
+    fn tick(&mut self, now: Moment) {
         let parts = self.ticks_a_second();
         let part = self.ticks % parts;
         self.ticks += 1;
         let ids: Vec<_> = self.targets.keys().copied().skip(part).step_by(parts).collect();
         for id in ids {
-            self.time_passes(id, now, notifications);
-            self.know_freshness(id, now, notifications);
+            self.time_passes(id, now);
+            self.know_freshness(id, now);
         }
         if part == 0 {
-            self.in_cluster(notifications, |cluster, updates| cluster.tick(now, updates));
+            self.in_cluster(|cluster, updates| cluster.tick(now, updates));
         }
     }
 
-    fn time_passes(&mut self, id: TargetId, now: Moment, notifications: &mut Vec<Notification>) {
+    fn time_passes(&mut self, id: TargetId, now: Moment) {
         let Some(target) = self.targets.get_mut(&id) else { return };
         self.changed.insert(id);
         let cluster = self.cluster.as_ref().map(Cached::get).zip(target.get().service());
@@ -247,22 +239,21 @@ impl State {
             target.assess(&members, now, &mut notices);
             !notices.is_empty()
         });
-        notify(target.get(), notices, notifications);
+        notify(target.get(), notices, &mut self.notifications);
     }
 
     /// Scale events depend on whether stale reads can be recognised.
-    fn know_freshness(&mut self, id: TargetId, now: Moment, notifications: &mut Vec<Notification>) {
+    fn know_freshness(&mut self, id: TargetId, now: Moment) {
         let Some(target) = self.targets.get(&id).map(|target| target.get()) else { return };
         let Some(service) = target.service().cloned() else { return };
         let known = target.knows_freshness(now);
-        self.in_cluster(notifications, |cluster, updates| cluster.know_freshness(&service, known, now, updates));
+        self.in_cluster(|cluster, updates| cluster.know_freshness(&service, known, now, updates));
     }
 
-    fn watched(&mut self, watch: &WatchName, update: WatchUpdate, now: Moment, notifications: &mut Vec<Notification>) {
-        const OF_PODS: [Kind; 4] = [Kind::Service, Kind::Slice, Kind::Pod, Kind::StatefulSet];
-        let of_pods = OF_PODS.contains(&watch.kind);
+    fn watched(&mut self, watch: &WatchName, update: WatchUpdate, now: Moment) {
+        let of_pods = matches!(watch.kind, Kind::Service | Kind::Slice | Kind::Pod | Kind::StatefulSet);
         let (mut endpoints_known, mut gone) = (None, None);
-        let routed = self.in_cluster(notifications, |cluster, updates| match update {
+        let routed = self.in_cluster(|cluster, updates| match update {
             WatchUpdate::Change(change) => {
                 if let Change::Deleted(Kind::Pod, name, _) = &*change {
                     gone = Some(name.clone());
@@ -306,34 +297,25 @@ impl State {
             }
             // A change of the Service may change its port.
             if let Some(port) = target.pod_probe_port().filter(|_| port.is_some()) {
-                target.reach(cluster.reachable(&service, port), now);
+                target.reach(cluster.index().reachable(&service, port), now);
             }
             if checks {
-                target.rolls_out(cluster.rollout(&service), now);
+                target.rolls_out(cluster.index().rollout(&service), now);
             }
         }
     }
 
-    fn change<R>(
-        &mut self,
-        id: TargetId,
-        notifications: &mut Vec<Notification>,
-        change: impl FnOnce(&mut Target, &mut Vec<TargetNotice>) -> R,
-    ) -> Option<R> {
+    fn change<R>(&mut self, id: TargetId, change: impl FnOnce(&mut Target, &mut Vec<TargetNotice>) -> R) -> Option<R> {
         let target = self.targets.get_mut(&id)?.get_mut();
         self.changed.insert(id);
         let mut notices = Vec::new();
         let result = change(target, &mut notices);
-        notify(target, notices, notifications);
+        notify(target, notices, &mut self.notifications);
         Some(result)
     }
 
     /// Returns the Services whose routing may have changed.
-    fn in_cluster(
-        &mut self,
-        notifications: &mut Vec<Notification>,
-        change: impl FnOnce(&mut Cluster, &mut Updates),
-    ) -> BTreeSet<ObjectName> {
+    fn in_cluster(&mut self, change: impl FnOnce(&mut Cluster, &mut Updates)) -> BTreeSet<ObjectName> {
         let mut updates = Updates::default();
         if let Some(cluster) = &mut self.cluster {
             cluster.change(|cluster| {
@@ -341,7 +323,7 @@ impl State {
                 updates.dirty
             });
         }
-        notifications.extend(updates.notices.into_iter().map(|(set, notice)| Notification {
+        self.notifications.extend(updates.notices.into_iter().map(|(set, notice)| Notification {
             subject: set.map_or(Subject::Kubernetes, Subject::StatefulSet),
             notice: Notice::Cluster(notice),
         }));

@@ -40,7 +40,6 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// Maximum size of a response.
 const BYTES_MAX: usize = 64 << 20;
 
-#[derive(Debug)]
 pub struct Exporter {
     url: ExporterUrl,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
@@ -48,7 +47,6 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    #[must_use]
     pub fn new(url: ExporterUrl, configuration: HttpConfiguration) -> Self {
         let HttpConfiguration { tls, server_name, credentials } = configuration;
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
@@ -60,15 +58,11 @@ impl Exporter {
         Self { url, client, credentials }
     }
 
-    /// # Errors
-    /// When the request fails or the response is invalid.
     pub async fn reached(&self) -> Result<Vec<MilestoneStatus>, ExporterError> {
         let scale_events = self.parse(&self.get(SCALE_EVENTS).await?)?;
         reached(scale_events).map_err(|text| self.unreadable(&text))
     }
 
-    /// # Errors
-    /// When a request fails or a response is invalid.
     pub async fn documents(&self) -> Result<Documents, ExporterError> {
         let (targets, scale_events) = (self.get(TARGETS).await?, self.get(SCALE_EVENTS).await?);
         Ok(Documents { targets: self.parse(&targets)?, scale_events: self.parse(&scale_events)? })
@@ -88,7 +82,8 @@ impl Exporter {
             body.map(http_body_util::Collected::to_bytes)
                 .map_err(|error| ExporterError::Unreachable(self.url.clone(), error.to_string()))
         };
-        timeout(WITHIN, request).await.unwrap_or_else(|_| Err(self.late()))
+        let late = |_| ExporterError::Unreachable(self.url.clone(), format!("no response within {WITHIN:?}"));
+        timeout(WITHIN, request).await.map_err(late)?
     }
 
     async fn send(&self, path: &'static str) -> Result<Response<Incoming>, ExporterError> {
@@ -125,10 +120,6 @@ impl Exporter {
             .map_err(|_| unusable("the token has characters that an HTTP header cannot contain".to_owned()))?;
         value.set_sensitive(true);
         Ok(value)
-    }
-
-    fn late(&self) -> ExporterError {
-        ExporterError::Unreachable(self.url.clone(), format!("no response within {WITHIN:?}"))
     }
 }
 

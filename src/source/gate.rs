@@ -11,7 +11,6 @@ use crate::{
     model::{Budgets, Event, Pause, PodKey, PodProbe, Probe, ProbePlan, TargetId},
 };
 
-#[derive(Debug)]
 pub struct Gate {
     target: TargetId,
     prober: Prober,
@@ -21,7 +20,6 @@ pub struct Gate {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
     budgets: Budgets,
     plan: watch::Receiver<ProbePlan>,
@@ -29,7 +27,6 @@ struct State {
 }
 
 impl Gate {
-    #[must_use]
     pub fn new(
         target: TargetId,
         prober: Prober,

@@ -11,4 +11,8 @@ mod resolve;
 pub mod schedule;
 
 pub use own_traffic::OwnTraffic;
-pub use resolve::{Resolver, ResolverError};
+
+/// What a task returned that nobody aborts, so that a join error is a panic. It continues in the supervisor.
+fn joined<T>(ended: Result<T, tokio::task::JoinError>) -> T {
+    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}

@@ -29,7 +29,6 @@ pub(super) struct Own {
 }
 
 /// One connection whose server is known, until it is dropped.
-#[derive(Debug)]
 pub(super) struct OwnConnection<'a> {
     traffic: &'a OwnTraffic,
     server: ServerHash,

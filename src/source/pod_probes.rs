@@ -12,6 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::joined;
 use crate::model::{Event, PodProbe, PodProbeResult, Probe, ProbePlan, ProbePurpose, TargetId};
 
 /// Maximum number of pods probed at once, without the primary.
@@ -25,7 +26,6 @@ const JITTER: f64 = 0.25;
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// The last probe of a pod.
-#[derive(Debug)]
 struct Last {
     started: Instant,
     /// Position within the jitter, 0 to 1.
@@ -35,9 +35,6 @@ struct Last {
 
 /// Probes pods as `plan` says and sends the results to `events`, until `stop` is cancelled or `events` is closed. After
 /// `stop`, it waits for probes in flight.
-///
-/// # Panics
-/// When a probe panics.
 pub async fn run<S, F>(
     target: TargetId,
     mut plan: watch::Receiver<ProbePlan>,
@@ -57,7 +54,7 @@ pub async fn run<S, F>(
             biased;
             () = stop.cancelled() => break,
             Some(done) = in_flight.join_next() => {
-                let done = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+                let done = joined(done);
                 if let Some(last) = last.get_mut(&done.pod.uid) {
                     last.in_flight = false;
                 }
@@ -84,8 +81,7 @@ pub async fn run<S, F>(
         }
     }
     while let Some(done) = in_flight.join_next().await {
-        let done = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        if !send(&events, target, done).await {
+        if !send(&events, target, joined(done)).await {
             return;
         }
     }

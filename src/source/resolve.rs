@@ -11,30 +11,15 @@ use hickory_resolver::{
 };
 use parking_lot::Mutex;
 
-use crate::{
-    config::Address,
-    model::{Failure, FailureReason},
-};
+use crate::model::{Failure, FailureReason};
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the DNS configuration: {0}; check /etc/resolv.conf, or set an IP address as the target's address")]
 pub struct ResolverError(String);
 
-#[derive(Debug)]
-pub struct Resolver {
-    host: Host,
-}
-
-#[derive(Debug)]
-enum Host {
-    Ip(IpAddr),
-    /// Uses `resolv.conf` and `hosts`, without a cache.
-    Name(Box<Name>),
-}
-
-#[derive(Debug)]
-struct Name {
-    text: String,
+/// Uses `resolv.conf` and `hosts`, without a cache.
+pub(super) struct Resolver {
+    name: String,
     config: ResolverConfig,
     options: ResolverOpts,
     /// Resolvers that no probe uses. A resolver merges identical queries in flight, so each probe takes one for itself.
@@ -44,52 +29,36 @@ struct Name {
 
 impl Resolver {
     /// `patience` limits the wait for one response of a name server.
-    ///
-    /// # Errors
-    /// When the host is a name and the resolver's configuration cannot be read.
-    pub fn new(address: &Address, patience: Duration) -> Result<Self, ResolverError> {
-        if let Some(ip) = address.ip() {
-            return Ok(Self { host: Host::Ip(ip) });
-        }
+    pub(super) fn new(name: String, patience: Duration) -> Result<Self, ResolverError> {
         let unreadable = |error: NetError| ResolverError(error.to_string());
         let (config, mut options) = read_system_conf().map_err(unreadable)?;
         options.timeout = options.timeout.min(patience);
-        Self::of_name(address.host.clone(), config, options).map_err(unreadable)
+        Self::configured(name, config, options).map_err(unreadable)
     }
 
-    fn of_name(name: String, config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, NetError> {
+    fn configured(name: String, config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, NetError> {
         options.cache_size = 0;
-        let name = Name { text: name, config, options, idle: Mutex::default() };
+        let resolver = Self { name, config, options, idle: Mutex::default() };
         // Built now, so that errors are reported at the start.
-        name.put_back(name.build()?);
-        Ok(Self { host: Host::Name(Box::new(name)) })
+        resolver.put_back(resolver.build()?);
+        Ok(resolver)
     }
 
     /// At least one address, in the order of the response.
-    ///
-    /// # Errors
-    /// A [`Failure`] with reason `resolve`.
-    pub async fn resolve(&self) -> Result<Vec<IpAddr>, Failure> {
-        match &self.host {
-            Host::Ip(ip) => Ok(vec![*ip]),
-            Host::Name(name) => {
-                let failure =
-                    |text| Failure { reason: FailureReason::Resolve, text, address: None, charge: None, advice: None };
-                let found = name.addresses().await;
-                let found =
-                    found.map_err(|error| failure(format!("cannot resolve {}: {}", name.text, text(&error))))?;
-                if found.is_empty() { Err(failure(format!("{} has no address", name.text))) } else { Ok(found) }
-            }
-        }
+    pub(super) async fn resolve(&self) -> Result<Vec<IpAddr>, Failure> {
+        let text = match self.addresses().await {
+            Ok(found) if !found.is_empty() => return Ok(found),
+            Ok(_) => format!("{} has no address", self.name),
+            Err(error) => format!("cannot resolve {}: {}", self.name, text(&error)),
+        };
+        Err(Failure { reason: FailureReason::Resolve, text, address: None, charge: None, advice: None })
     }
-}
 
-impl Name {
     async fn addresses(&self) -> Result<Vec<IpAddr>, NetError> {
         let idle = self.idle.lock().pop();
         // Resolvers of cancelled probes are not returned.
         let resolver = idle.map_or_else(|| self.build(), Ok)?;
-        let found = resolver.lookup_ip(self.text.as_str()).await;
+        let found = resolver.lookup_ip(self.name.as_str()).await;
         self.put_back(resolver);
         Ok(found?.iter().collect())
     }
@@ -172,7 +141,7 @@ mod tests {
         let mut server = NameServerConfig::udp(Ipv4Addr::LOCALHOST.into());
         server.connections[0].port = socket.local_addr().unwrap().port();
         let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        (socket, Resolver::of_name("ab.test.".to_owned(), config, ResolverOpts::default()).unwrap())
+        (socket, Resolver::configured("ab.test.".to_owned(), config, ResolverOpts::default()).unwrap())
     }
 
     #[tokio::test]

@@ -9,13 +9,15 @@
 
 use std::{future::Future, num::NonZeroUsize, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::{
     sync::{mpsc, watch},
-    task::{JoinError, JoinSet},
+    task::JoinSet,
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
+use super::joined;
 use crate::{
     config::Interval,
     model::{Event, Probe, ProbePlan, TargetId},
@@ -41,12 +43,8 @@ pub struct Schedule {
 
 impl Schedule {
     /// Calls `probe` with the numbers 0, 1, 2, …; a number is used again, and nothing is counted as skipped, if it returns
-    /// `None`. Sends the results to `events`, until `stop` is cancelled, the
-    /// limit is reached or `events` is closed. `plan` starts and ends bursts. At the end, it waits for probes in
-    /// flight.
-    ///
-    /// # Panics
-    /// When a probe panics.
+    /// `None`. Sends the results to `events`, until `stop` is cancelled, the limit is reached or `events` is closed. `plan`
+    /// starts and ends bursts. At the end, it waits for probes in flight.
     pub async fn run<S, F>(
         self,
         target: TargetId,
@@ -64,22 +62,18 @@ impl Schedule {
         let (mut slot, mut taken) = (0_u64, 0_u64);
         // No jitter for the first probe: users wait for it.
         let mut due = began;
-        let mut in_flight = JoinSet::new();
-        // Burst probes, and the time of the next one.
-        let mut in_burst = JoinSet::new();
+        let mut in_flight: JoinSet<(Event, bool)> = JoinSet::new();
+        // How many of these are burst probes, each with `true`, and when the next one is due.
+        let mut in_burst = 0;
         let mut burst: Option<Instant> = None;
         while self.limit.is_none_or(|limit| taken < limit) {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(done) = in_flight.join_next() => {
-                    if !send_probe(&events, target, done).await {
-                        return;
-                    }
-                    continue;
-                }
-                Some(done) = in_burst.join_next() => {
-                    if !send_probe(&events, target, done).await {
+                    let (probed, was_burst) = joined(done);
+                    in_burst -= usize::from(was_burst);
+                    if !send(&events, probed).await {
                         return;
                     }
                     continue;
@@ -92,10 +86,11 @@ impl Schedule {
                 }
                 () = sleep_until(due) => {}
                 () = sleep_until(burst.unwrap_or(due)), if burst.is_some() => {
-                    if in_burst.len() < self.max_in_flight.get() * BURST_IN_FLIGHT
+                    if in_burst < self.max_in_flight.get() * BURST_IN_FLIGHT
                         && let Some(probe) = probe(taken)
                     {
-                        in_burst.spawn(timed(burst.unwrap_or(due), probe));
+                        in_flight.spawn(timed(target, burst.unwrap_or(due), probe).map(|probed| (probed, true)));
+                        in_burst += 1;
                         taken += 1;
                     }
                     // Missed burst probes are not repeated.
@@ -107,10 +102,10 @@ impl Schedule {
             let mut dropped = now_in - slot;
             slot = now_in + 1;
             let was_due = std::mem::replace(&mut due, due_in(slot));
-            if in_flight.len() >= self.max_in_flight.get() {
+            if in_flight.len() - in_burst >= self.max_in_flight.get() {
                 dropped += 1;
             } else if let Some(probe) = probe(taken) {
-                in_flight.spawn(timed(was_due, probe));
+                in_flight.spawn(timed(target, was_due, probe).map(|probed| (probed, false)));
                 taken += 1;
             }
             if dropped > 0 && !send(&events, Event::Skipped { target, count: dropped }).await {
@@ -118,12 +113,7 @@ impl Schedule {
             }
         }
         while let Some(done) = in_flight.join_next().await {
-            if !send_probe(&events, target, done).await {
-                return;
-            }
-        }
-        while let Some(done) = in_burst.join_next().await {
-            if !send_probe(&events, target, done).await {
+            if !send(&events, joined(done).0).await {
                 return;
             }
         }
@@ -135,19 +125,9 @@ async fn send(events: &mpsc::Sender<Event>, event: Event) -> bool {
 }
 
 /// Measures the start delay.
-async fn timed(due: Instant, probe: impl Future<Output = Probe>) -> (Probe, Duration) {
+async fn timed(target: TargetId, due: Instant, probe: impl Future<Output = Probe>) -> Event {
     let late = due.elapsed();
-    (probe.await, late)
-}
-
-async fn send_probe(
-    events: &mpsc::Sender<Event>,
-    target: TargetId,
-    done: Result<(Probe, Duration), JoinError>,
-) -> bool {
-    // Probes are not aborted, so a join error is a panic. It continues in the schedule's supervisor.
-    let (probe, late) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    send(events, Event::Probed { target, probe: Box::new(probe), late }).await
+    Event::Probed { target, probe: Box::new(probe.await), late }
 }
 
 /// One interval after `last`, or after now if that has passed.

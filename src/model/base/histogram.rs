@@ -13,7 +13,6 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    #[must_use]
     pub fn new(bounds: &'static [f64]) -> Self {
         Self { bounds, counts: vec![0; bounds.len() + 1].into(), sum: 0.0 }
     }
@@ -31,20 +30,17 @@ impl Histogram {
         self.sum += other.sum;
     }
 
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
     /// In seconds.
-    #[must_use]
     pub fn sum(&self) -> f64 {
         self.sum
     }
 
     /// In seconds; `part` is 0 to 1. Like Prometheus' `histogram_quantile`, this assumes an even spread within a bucket
     /// and returns the last bound for longer durations. Absent without durations.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     pub fn quantile(&self, part: f64) -> Option<f64> {
         let wanted = self.count() as f64 * part;

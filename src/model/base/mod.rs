@@ -2,13 +2,12 @@
 
 mod cached;
 mod condition;
-mod count;
 mod histogram;
-mod human_duration;
 mod limits;
 mod moment;
 mod named_enum;
 mod names;
+mod quantities;
 mod severity;
 
 pub use histogram::Histogram;
@@ -19,8 +18,7 @@ pub use severity::Severity;
 
 pub(crate) use cached::Cached;
 pub(crate) use condition::{Condition, NOTICE_EVERY, Progress};
-pub(crate) use count::Count;
-pub(crate) use human_duration::HumanDuration;
 pub(crate) use limits::GRACE;
 pub(crate) use named_enum::named_enum;
 pub(crate) use names::is_host_of;
+pub(crate) use quantities::{Count, HumanDuration};

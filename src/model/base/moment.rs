@@ -18,12 +18,10 @@ impl Moment {
     pub(crate) const START: Self = Self { elapsed: Duration::ZERO, wall: Timestamp::UNIX_EPOCH };
 
     /// Zero if `earlier` is later.
-    #[must_use]
     pub fn since(self, earlier: Moment) -> Duration {
         self.elapsed.saturating_sub(earlier.elapsed)
     }
 
-    #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         let wall = self.wall.saturating_add(duration).unwrap_or(Timestamp::MAX);
         Self { elapsed: self.elapsed.saturating_add(duration), wall }

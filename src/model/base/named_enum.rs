@@ -1,6 +1,7 @@
 //! Enums whose variants have names in metrics, API and options.
 
-/// Defines an enum of unit variants with `ALL`, in the order of the discriminants, `name` and `from_name`.
+/// Defines an enum of unit variants with `ALL`, in the order of the discriminants, `name` and `from_name`. A function at its
+/// beginning gets a value for each variant: `Variant = "name": value`.
 macro_rules! named_enum {
     (
         $(#[$meta:meta])*
@@ -13,14 +14,29 @@ macro_rules! named_enum {
         impl $Enum {
             $visibility const ALL: [Self; [$($name),+].len()] = [$(Self::$Variant),+];
 
-            #[must_use]
             $visibility fn name(self) -> &'static str {
                 match self { $(Self::$Variant => $name,)+ }
             }
 
-            #[must_use]
             $visibility fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|known| known.name() == name)
+            }
+        }
+    };
+    (
+        $(#[$meta:meta])*
+        $visibility:vis enum $Enum:ident {
+            $(#[$function_meta:meta])*
+            $function_visibility:vis fn $function:ident() -> $Value:ty;
+            $( $(#[$variant_meta:meta])* $Variant:ident = $name:literal: $value:expr, )+
+        }
+    ) => {
+        named_enum! { $(#[$meta])* $visibility enum $Enum { $( $(#[$variant_meta])* $Variant = $name, )+ } }
+
+        impl $Enum {
+            $(#[$function_meta])*
+            $function_visibility fn $function(self) -> $Value {
+                match self { $(Self::$Variant => $value,)+ }
             }
         }
     };

@@ -16,12 +16,10 @@ pub struct PodRef {
 }
 
 impl ObjectName {
-    #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
     }
 
-    #[must_use]
     pub fn sibling(&self, name: &Arc<str>) -> Self {
         Self { namespace: Arc::clone(&self.namespace), name: Arc::clone(name) }
     }
@@ -35,7 +33,6 @@ impl ObjectName {
 
 /// Whether a server in the pod of this name may have this host name: the pod's name, which Kubernetes cuts, and perhaps
 /// a domain.
-#[must_use]
 pub(crate) fn is_host_of(host: &str, pod: &str) -> bool {
     const HOST_BYTES_MAX: usize = 63;
     let cut = pod.get(..HOST_BYTES_MAX).map_or(pod, |cut| cut.trim_end_matches(['-', '.']));

@@ -24,7 +24,6 @@ pub enum Kind {
 
 impl Kind {
     /// The resource, as `kubectl` and roles name it.
-    #[must_use]
     pub fn resource(self) -> &'static str {
         match self {
             Self::Service | Self::Selection => "services",

@@ -14,15 +14,13 @@ use super::{
     milestone_status::MilestoneStatus,
     milestones::{Milestone, ScalePhase},
     notice::ClusterNotice,
-    objects::{PvcPhase, Rollout, StatefulSet},
+    objects::{PvcPhase, StatefulSet},
     pvc_waits::{self, Pending, pending_for},
     pvcs::TrackedPvc,
-    reach::Reachable,
     routing::{Routing, Rule},
     scale_events::ScaleEvents,
-    scale_step::ScaleStep,
     snapshot::{ClusterSnapshot, PvcSnapshot, StatefulSetSnapshot},
-    updates::Updates,
+    updates::{ScaleStep, Updates},
     watches::{Problem, WatchName, Watches},
 };
 use crate::model::{
@@ -67,8 +65,8 @@ impl Cluster {
             !behind.is_empty()
         });
         self.without_set.retain(|service, _| services.contains(service));
-        for (set, services) in behind(&named) {
-            self.sets.entry(set).or_default().extend(services);
+        for (service, set) in &named {
+            self.sets.entry(set.clone()).or_default().insert(service.clone());
         }
         self.named = named;
         self.index.observe(services, now, updates);
@@ -109,7 +107,7 @@ impl Cluster {
 
     pub(crate) fn read(&mut self, service: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
         let pod = service.sibling(&read.pod.name);
-        self.index.read(&pod, read, finished, updates);
+        self.index.answered(&pod, None, read.started, finished, |pod| pod.read(read, finished), updates);
         // Behind proxies, only a read shows the StatefulSet.
         if let Some(set) = self.index.statefulset_of(&pod).filter(|_| !self.named.contains_key(service)) {
             self.without_set.remove(service);
@@ -118,9 +116,8 @@ impl Cluster {
         self.changed(updates);
     }
 
-    /// The pod beside `service` that has this host name.
-    pub(crate) fn pod_of_host(&self, service: &ObjectName, host: &str) -> Option<PodRef> {
-        self.index.pod_of_host(service, host)
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
     }
 
     pub(crate) fn direct_read(
@@ -131,12 +128,14 @@ impl Cluster {
         finished: Moment,
         updates: &mut Updates,
     ) {
-        self.index.direct_read(&service.sibling(&pod.name), &pod.uid, started, finished, updates);
+        let name = service.sibling(&pod.name);
+        self.index.answered(&name, Some(&pod.uid), started, finished, |pod| pod.direct_read(finished), updates);
         self.changed(updates);
     }
 
     pub(crate) fn met_clients(&mut self, service: &ObjectName, met: &PodClients, updates: &mut Updates) {
-        self.index.met_clients(&service.sibling(&met.pod.name), met, updates);
+        let name = service.sibling(&met.pod.name);
+        self.index.answered(&name, Some(&met.pod.uid), met.at, met.at, |pod| pod.met_clients(met), updates);
         self.changed(updates);
     }
 
@@ -159,9 +158,9 @@ impl Cluster {
 
     pub(crate) fn lead(&mut self, leadership: Leadership, now: Moment, updates: &mut Updates) {
         let notice = leadership.notice();
-        let before = self.index.measures().leadership().and_then(Leadership::notice);
+        let before = self.index.measures.leadership().and_then(Leadership::notice);
         let counts = leadership.leads(now);
-        self.index.lead(leadership, now);
+        self.index.measures.lead(leadership, now);
         // A leader may have counted what it held back.
         updates.dirty |= counts;
         if before != notice {
@@ -173,7 +172,7 @@ impl Cluster {
     /// Only how long PVCs have been pending or lost changes with time alone.
     pub(crate) fn tick(&mut self, now: Moment, updates: &mut Updates) {
         let mut pending = std::mem::take(&mut self.pending);
-        updates.notify(pending.settle(|pvc| self.index.tracked().pvc(pvc)));
+        updates.notify(pending.settle(|pvc| self.index.tracked.pvc(pvc)));
         for (set, pod, tracked) in self.pvcs_without_volume() {
             updates.dirty = true;
             updates.notify_of(Some(set), pending.tick(tracked, &pod, self.index.reason(&tracked.pvc), now));
@@ -182,17 +181,8 @@ impl Cluster {
     }
 
     pub(crate) fn statefulset_uid(&self, name: &ObjectName) -> Option<&Arc<str>> {
-        let events = self.index.scale_events().find(|events| events.name() == name)?;
-        events.set().map(|set| &set.uid)
-    }
-
-    pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
-        self.index.reachable(service, port)
-    }
-
-    /// Of a `StatefulSet` behind a Service, while it is not complete.
-    pub(crate) fn rollout(&self, service: &ObjectName) -> Option<(ObjectName, Rollout)> {
-        self.index.rollout(service)
+        let events = self.index.scale_events().find(|events| events.name == *name)?;
+        events.set.as_ref().map(|set| &set.uid)
     }
 
     pub(crate) fn members(&self, service: &ObjectName) -> Vec<Member> {
@@ -222,7 +212,7 @@ impl Cluster {
             watches: self.watches.iter().map(|(name, watch)| (name.clone(), watch.clone())).collect(),
             statefulsets: self.scale_events().map(|events| self.statefulset(events, now)).collect(),
             binds: self.binds(),
-            leads: self.index.measures().leadership().map(|leadership| matches!(leadership, Leadership::Leads { .. })),
+            leads: self.index.measures.leadership().map(|leadership| matches!(leadership, Leadership::Leads { .. })),
             notices: self
                 .watches
                 .notices()
@@ -236,35 +226,34 @@ impl Cluster {
     }
 
     fn events_not_written(&self) -> Option<ClusterNotice> {
-        let Problem { forbidden, text } = self.unrecorded.clone()?;
-        Some(ClusterNotice::EventsNotWritten { forbidden, text })
+        Some(ClusterNotice::EventsNotWritten { problem: self.unrecorded.clone()? })
     }
 
     fn lease_failed(&self) -> Option<ClusterNotice> {
         let failed = |leadership: &&Leadership| matches!(leadership, Leadership::Failed { .. });
-        self.index.measures().leadership().filter(failed).and_then(Leadership::notice)
+        self.index.measures.leadership().filter(failed).and_then(Leadership::notice)
     }
 
     /// The named `StatefulSet`s that do not exist; empty until `StatefulSet`s were listed.
-    fn absent(&self, namespace: &Arc<str>) -> impl Iterator<Item = ClusterNotice> + '_ {
+    fn absent(&self, namespace: &Arc<str>) -> Vec<ClusterNotice> {
         let known = self.watches.has_listed(Kind::StatefulSet, namespace);
         let here = self.named.values().filter(move |set| known && set.namespace == *namespace);
         let absent = here.filter(|set| self.statefulset_uid(set).is_none());
-        absent.map(|set| ClusterNotice::NoStatefulSet { set: set.clone() }).collect::<Vec<_>>().into_iter()
+        absent.map(|set| ClusterNotice::NoStatefulSet { set: set.clone() }).collect()
     }
 
     fn scale_events(&self) -> impl Iterator<Item = &ScaleEvents> {
-        self.index.scale_events().filter(|events| self.sets.contains_key(events.name()))
+        self.index.scale_events().filter(|events| self.sets.contains_key(&events.name))
     }
 
     fn binds(&self) -> Vec<(BindLabels, Histogram)> {
-        let classes = self.pvcs().filter_map(|(set, tracked)| Some((set, tracked.class()?)));
+        let classes = self.pvcs().filter_map(|(set, tracked)| Some((set, tracked.pvc.storage_class.as_ref()?)));
         let labels = classes.map(|(set, class)| self.index.bind_labels(set.clone(), Arc::clone(class)));
-        self.index.measures().binds(labels, |set| self.sets.contains_key(set))
+        self.index.measures.binds(labels, |set| self.sets.contains_key(set))
     }
 
     fn statefulset(&self, events: &ScaleEvents, now: Moment) -> StatefulSetSnapshot {
-        let name = events.name();
+        let name = &events.name;
         let pvc = |tracked: &TrackedPvc| PvcSnapshot {
             pvc: tracked.pvc.clone(),
             pending: pending_for(tracked, now),
@@ -276,20 +265,17 @@ impl Cluster {
         let listed = self.watches.has_listed(Kind::Pod, &name.namespace);
         StatefulSetSnapshot {
             name: name.clone(),
-            replicas: events.set().map(|set| set.replicas),
-            events: events.events().rev().cloned().collect(),
-            phases: ScalePhase::ALL
-                .into_iter()
-                .map(|phase| (phase, self.index.measures().phase(name, phase)))
-                .collect(),
-            milestone_status: listed.then(|| MilestoneStatus::of(events, self.index.tracked())),
-            began: self.index.measures().began(name),
+            replicas: events.set.as_ref().map(|set| set.replicas),
+            events: events.events.iter().rev().cloned().collect(),
+            phases: ScalePhase::ALL.into_iter().map(|phase| (phase, self.index.measures.phase(name, phase))).collect(),
+            milestone_status: listed.then(|| MilestoneStatus::of(events, &self.index.tracked)),
+            began: self.index.measures.began(name),
             pvcs: self.pvcs_of(events).map(pvc).chain(self.pvcs_left_by(events).map(left)).collect(),
         }
     }
 
     fn pvcs(&self) -> impl Iterator<Item = (&ObjectName, &TrackedPvc)> {
-        self.scale_events().flat_map(|events| self.pvcs_of(events).map(|tracked| (events.name(), tracked)))
+        self.scale_events().flat_map(|events| self.pvcs_of(events).map(|tracked| (&events.name, tracked)))
     }
 
     /// PVCs that are pending or lost, with the names of their pods. Nothing waits for a pending PVC of a removed replica,
@@ -302,24 +288,24 @@ impl Cluster {
         let all = self.scale_events().flat_map(of_set);
         all.filter(|(_, tracked)| tracked.pvc.phase != PvcPhase::Bound).filter_map(|(events, tracked)| {
             let (_, ordinal) = tracked.pvc.name.place()?;
-            Some((events.name(), format!("{}-{ordinal}", events.name().name), tracked))
+            Some((&events.name, format!("{}-{ordinal}", events.name.name), tracked))
         })
     }
 
     /// The PVCs of the ordinals that the `StatefulSet` should have.
     fn pvcs_of<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedPvc> {
-        let names = events.set().into_iter().flat_map(|set| {
+        let names = events.set.iter().flat_map(|set| {
             set.ordinals().flat_map(|ordinal| set.pvc_names(ordinal)).map(|pvc| set.name.sibling(&pvc))
         });
-        names.filter_map(|pvc| self.index.tracked().pvc(&pvc))
+        names.filter_map(|pvc| self.index.tracked.pvc(&pvc))
     }
 
     /// The PVCs that stay when their replicas go: the ordinals after the last one, up to the first without a PVC.
     fn pvcs_left_by<'a>(&'a self, events: &'a ScaleEvents) -> impl Iterator<Item = &'a TrackedPvc> {
         let of_ordinal = |set: &'a StatefulSet, ordinal| -> Vec<_> {
-            set.pvc_names(ordinal).filter_map(|pvc| self.index.tracked().pvc(&set.name.sibling(&pvc))).collect()
+            set.pvc_names(ordinal).filter_map(|pvc| self.index.tracked.pvc(&set.name.sibling(&pvc))).collect()
         };
-        events.set().into_iter().flat_map(move |set| {
+        events.set.iter().flat_map(move |set| {
             let after = (set.ordinals().end..).map(move |ordinal| of_ordinal(set, ordinal));
             after.take_while(|pvcs| !pvcs.is_empty()).flatten()
         })
@@ -336,15 +322,7 @@ impl Cluster {
     /// Makes notices of the steps and finds the `StatefulSet`s behind changed Services.
     fn changed(&mut self, updates: &mut Updates) {
         for (set, step) in std::mem::take(&mut updates.steps) {
-            let notice = match step {
-                ScaleStep::Began { from, to } => ClusterNotice::ScaleBegan { from, to },
-                ScaleStep::Reached { replica, milestone, since_request, uncertainty } => {
-                    ClusterNotice::Reached { replica, milestone, since_request, uncertainty }
-                }
-                ScaleStep::Finished { from, to, lasted } => ClusterNotice::ScaleOver { from, to, lasted },
-                ScaleStep::Measured { .. } | ScaleStep::Settled => continue,
-            };
-            if self.sets.contains_key(&set) {
+            if let (ScaleStep::Notice(notice), true) = (step, self.sets.contains_key(&set)) {
                 updates.notify_of(Some(&set), [notice]);
             }
         }
@@ -370,13 +348,4 @@ impl Cluster {
             }
         }
     }
-}
-
-/// The Services by their named `StatefulSet`.
-fn behind(named: &BTreeMap<ObjectName, ObjectName>) -> BTreeMap<ObjectName, BTreeSet<ObjectName>> {
-    let mut sets: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for (service, set) in named {
-        sets.entry(set.clone()).or_default().insert(service.clone());
-    }
-    sets
 }

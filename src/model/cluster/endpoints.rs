@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     milestones::{MilestoneTime, Seen},
-    objects::{Endpoint, ProbeLocation, Service, Slice, port_behind},
+    objects::{ProbeLocation, Service, Slice, port_behind},
     routing::{Routing, route},
 };
 use crate::model::base::{Moment, ObjectName, PodRef};
@@ -64,13 +64,13 @@ impl Endpoints {
     }
 
     /// The endpoints of a Service, ready or not, each with the address and port that a connection to `port` of the
-    /// Service would get. An endpoint without a pod goes by its address.
+    /// Service would get.
     pub(super) fn addresses(&self, name: &ObjectName, port: u16) -> impl Iterator<Item = (PodRef, SocketAddr)> {
         let service = self.services.get(name);
         let slices = service.and_then(|_| self.slices.get(name)).into_iter().flat_map(BTreeMap::values);
         slices.flat_map(move |slice| {
             let port = service.and_then(|service| port_behind(&service.ports, port, &slice.ports));
-            let places = slice.endpoints.iter().filter_map(move |endpoint| Some((place(endpoint)?, endpoint, port?)));
+            let places = slice.endpoints.iter().filter_map(move |endpoint| Some((endpoint.place()?, endpoint, port?)));
             places.flat_map(|(pod, endpoint, port)| {
                 endpoint.addresses.iter().map(move |ip| (pod.clone(), (*ip, port).into()))
             })
@@ -172,12 +172,6 @@ impl Endpoints {
         }
         turned
     }
-}
-
-fn place(endpoint: &Endpoint) -> Option<PodRef> {
-    let address = || Some(Arc::<str>::from(endpoint.addresses.first()?.to_string()));
-    let by_address = || address().map(|address| PodRef { name: Arc::clone(&address), uid: address });
-    endpoint.pod.clone().or_else(by_address)
 }
 
 /// Uid and name of the ready pods of a slice.

@@ -8,7 +8,6 @@ use std::{
 use super::{
     change::{Change, Kind, Object},
     endpoints::{Endpoints, Turned},
-    leadership::Leadership,
     measures::{BindLabels, Measures},
     members::{Member, members},
     milestones::Seen,
@@ -19,14 +18,10 @@ use super::{
     reach::{Reachable, reachable},
     routing::Routing,
     scale_events::ScaleEvents,
-    scale_step::ScaleStep,
     tracked::TrackedObjects,
-    updates::Updates,
+    updates::{ScaleStep, Updates},
 };
-use crate::model::{
-    base::{Moment, ObjectName, PodRef},
-    probe::{PodClients, PodRead},
-};
+use crate::model::base::{Moment, ObjectName};
 
 /// Limit of the deleted `StatefulSet`s whose scale events and measures are kept.
 const DELETED_MAX: usize = 64;
@@ -35,7 +30,7 @@ const DELETED_MAX: usize = 64;
 pub(crate) struct Index {
     endpoints: Endpoints,
     classes: BTreeMap<Arc<str>, StorageClass>,
-    tracked: TrackedObjects,
+    pub(crate) tracked: TrackedObjects,
     reasons: Reasons,
     volumes: Volumes,
     scale_events: BTreeMap<ObjectName, ScaleEvents>,
@@ -43,7 +38,7 @@ pub(crate) struct Index {
     deleted: VecDeque<ObjectName>,
     /// The `StatefulSet` of each PVC, by the name of the PVC without its ordinal.
     stems: BTreeMap<ObjectName, ObjectName>,
-    measures: Measures,
+    pub(super) measures: Measures,
     /// The `StatefulSet`s whose stale reads can be recognized: a replica of these arrives with its first fresh read.
     freshness: BTreeSet<ObjectName>,
 }
@@ -62,35 +57,22 @@ impl Index {
         }
     }
 
-    /// Records a read through the Service. `read.uncertainty` limits how late the first read was seen.
-    pub(crate) fn read(&mut self, name: &ObjectName, read: &PodRead, finished: Moment, updates: &mut Updates) {
-        let take_in = |pod: &mut TrackedPod| {
-            if read.fresh {
-                pod.fresh_read(finished, read.uncertainty);
-            } else {
-                pod.read(finished, read.uncertainty);
-            }
-        };
-        self.answered(name, read.started, finished, take_in, updates);
-    }
-
-    pub(crate) fn met_clients(&mut self, name: &ObjectName, met: &PodClients, updates: &mut Updates) {
-        if self.tracked.pod(name).is_some_and(|pod| pod.uid == met.pod.uid) {
-            self.answered(name, met.at, met.at, |pod| pod.met_clients(met.has_share, met.at), updates);
-        }
-    }
-
-    pub(crate) fn direct_read(
+    /// Records what an answer of a pod shows. With `uid`, only of the pod with this uid.
+    pub(crate) fn answered(
         &mut self,
         name: &ObjectName,
-        uid: &str,
+        uid: Option<&str>,
         started: Moment,
         finished: Moment,
+        take_in: impl FnOnce(&mut TrackedPod),
         updates: &mut Updates,
     ) {
-        if self.tracked.pod(name).is_some_and(|pod| *pod.uid == *uid) {
-            self.answered(name, started, finished, |pod| pod.direct_read(finished), updates);
-        }
+        let is_meant = |pod: &&mut TrackedPod| uid.is_none_or(|uid| *pod.uid == *uid);
+        let Some(pod) = self.tracked.answering(name, started).filter(is_meant) else { return };
+        let before = pod.milestones.clone();
+        take_in(pod);
+        updates.dirty |= pod.milestones != before;
+        self.sync_replica(name, Seen::Live, finished, updates);
     }
 
     /// While freshness is known, a replica arrives with its first fresh read, otherwise with its first read.
@@ -113,34 +95,31 @@ impl Index {
         self.endpoints.routing(name)
     }
 
-    /// The pod beside `service` that has this host name.
-    pub(crate) fn pod_of_host(&self, service: &ObjectName, host: &str) -> Option<PodRef> {
-        self.tracked.pod_of_host(&service.namespace, host)
+    /// The known pods that are endpoints of a Service.
+    fn pods_behind(&self, service: &ObjectName) -> Vec<&TrackedPod> {
+        let routing = self.routing(service).unwrap_or_default();
+        let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
+        pods.filter_map(|pod| self.tracked.pod(&service.sibling(&pod.name))).collect()
     }
 
     /// The `StatefulSet`s whose pods are endpoints of a Service.
     pub(crate) fn sets_behind(&self, service: &ObjectName) -> BTreeSet<ObjectName> {
-        let routing = self.routing(service).unwrap_or_default();
-        let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
-        let of_pod = |pod: &PodRef| self.tracked.pod(&service.sibling(&pod.name))?.statefulset.clone();
-        pods.filter_map(of_pod).map(|set| service.sibling(&set)).collect()
+        let sets = self.pods_behind(service).into_iter().filter_map(|pod| pod.statefulset.as_ref());
+        sets.map(|set| service.sibling(set)).collect()
     }
 
     /// Of a `StatefulSet` behind a Service, while it is not complete.
     pub(crate) fn rollout(&self, service: &ObjectName) -> Option<(ObjectName, Rollout)> {
         self.sets_behind(service).into_iter().find_map(|set| {
-            let rollout = self.scale_events.get(&set)?.set()?.rollout?;
+            let rollout = self.scale_events.get(&set)?.set.as_ref()?.rollout?;
             Some((set, rollout))
         })
     }
 
     /// One of the known pods behind a Service, if none of them belongs to a `StatefulSet`.
     pub(crate) fn pod_without_set(&self, service: &ObjectName) -> Option<&TrackedPod> {
-        let routing = self.routing(service).unwrap_or_default();
-        let pods = routing.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_ref());
-        let mut known = pods.filter_map(|pod| self.tracked.pod(&service.sibling(&pod.name)));
-        let first = known.next().filter(|first| first.statefulset.is_none())?;
-        known.all(|pod| pod.statefulset.is_none()).then_some(first)
+        let pods = self.pods_behind(service);
+        if pods.iter().any(|pod| pod.statefulset.is_some()) { None } else { pods.first().copied() }
     }
 
     pub(crate) fn statefulset_of(&self, pod: &ObjectName) -> Option<ObjectName> {
@@ -148,7 +127,7 @@ impl Index {
     }
 
     pub(crate) fn reachable(&self, service: &ObjectName, port: u16) -> Vec<Reachable> {
-        let set = |name: &ObjectName| self.scale_events.get(name).and_then(ScaleEvents::set);
+        let set = |name: &ObjectName| self.scale_events.get(name).and_then(|events| events.set.as_ref());
         reachable(service, self.endpoints.addresses(service, port), &self.tracked, set)
     }
 
@@ -166,18 +145,6 @@ impl Index {
 
     pub(crate) fn scale_events(&self) -> impl Iterator<Item = &ScaleEvents> {
         self.scale_events.values()
-    }
-
-    pub(crate) fn tracked(&self) -> &TrackedObjects {
-        &self.tracked
-    }
-
-    pub(crate) fn measures(&self) -> &Measures {
-        &self.measures
-    }
-
-    pub(crate) fn lead(&mut self, leadership: Leadership, now: Moment) {
-        self.measures.lead(leadership, now);
     }
 
     pub(crate) fn reason(&self, pvc: &Pvc) -> Option<&PvcReason> {
@@ -258,7 +225,7 @@ impl Index {
     fn set_applied(&mut self, set: StatefulSet, seen: Seen, now: Moment, updates: &mut Updates) {
         let name = set.name.clone();
         let events = self.scale_events.entry(name.clone()).or_insert_with(|| ScaleEvents::new(name.clone()));
-        if events.set().is_none_or(|known| known.uid != set.uid) {
+        if events.set.as_ref().is_none_or(|known| known.uid != set.uid) {
             self.stems.retain(|_, of| *of != name);
             let stems = set.pvc_templates.iter().map(|template| format!("{template}-{}", name.name).into());
             self.stems.extend(stems.map(|stem| (name.sibling(&stem), name.clone())));
@@ -274,7 +241,7 @@ impl Index {
     }
 
     fn set_deleted(&mut self, name: &ObjectName, seen: Seen, now: Moment, updates: &mut Updates) {
-        let events = self.scale_events.get_mut(name).filter(|events| events.set().is_some());
+        let events = self.scale_events.get_mut(name).filter(|events| events.set.is_some());
         let Some(events) = events else { return };
         let steps = events.deleted(&self.tracked, seen, now);
         self.record(name, steps, now, updates);
@@ -285,7 +252,7 @@ impl Index {
     /// The objects of these namespaces are no longer received.
     pub(crate) fn leave(&mut self, is_left: impl Fn(&Arc<str>) -> bool) {
         let of_left =
-            |(name, events): &(&ObjectName, &mut ScaleEvents)| events.set().is_some() && is_left(&name.namespace);
+            |(name, events): &(&ObjectName, &mut ScaleEvents)| events.set.is_some() && is_left(&name.namespace);
         let mut left = Vec::new();
         for (name, events) in self.scale_events.iter_mut().filter(of_left) {
             events.left();
@@ -368,27 +335,12 @@ impl Index {
         updates.routing_changed.extend(turned.services);
     }
 
-    fn answered(
-        &mut self,
-        name: &ObjectName,
-        started: Moment,
-        finished: Moment,
-        take_in: impl FnOnce(&mut TrackedPod),
-        updates: &mut Updates,
-    ) {
-        let Some(pod) = self.tracked.answering(name, started) else { return };
-        let before = pod.milestones.clone();
-        take_in(pod);
-        updates.dirty |= pod.milestones != before;
-        self.sync_replica(name, Seen::Live, finished, updates);
-    }
-
     /// Counts how long the PVC took to bind, if that was seen and its `StatefulSet` is known.
     fn record_bind(&mut self, pvc: &ObjectName, now: Moment) {
         let Some((set, _)) = self.set_of_pvc(pvc) else { return };
         let Some(tracked) = self.tracked.pvc_mut(pvc) else { return };
-        let Some(bind_time) = tracked.take_bind_time() else { return };
-        let class = tracked.class().cloned().unwrap_or_default();
+        let Some(bind_time) = tracked.bind_time.take() else { return };
+        let class = tracked.pvc.storage_class.clone().unwrap_or_default();
         self.measures.record_bind(self.bind_labels(set, class), bind_time, now);
     }
 

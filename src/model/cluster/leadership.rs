@@ -34,18 +34,16 @@ pub enum Leadership {
 
 impl Leadership {
     /// What the log says when this state begins.
-    #[must_use]
     pub fn notice(&self) -> Option<ClusterNotice> {
         Some(match self {
             Self::Leads { lease, .. } => ClusterNotice::Leads { lease: lease.clone() },
             Self::Follows { lease, leader } => ClusterNotice::Follows { lease: lease.clone(), leader: leader.clone()? },
-            Self::Failed { lease, problem: Problem { forbidden, text } } => {
-                ClusterNotice::LeaseFailed { lease: lease.clone(), forbidden: *forbidden, text: Arc::clone(text) }
+            Self::Failed { lease, problem } => {
+                ClusterNotice::LeaseFailed { lease: lease.clone(), problem: problem.clone() }
             }
         })
     }
 
-    #[must_use]
     pub fn leads(&self, now: Moment) -> bool {
         matches!(self, Self::Leads { until, .. } if now.elapsed < until.elapsed)
     }
@@ -66,7 +64,6 @@ impl<T> Default for Held<T> {
 }
 
 impl<T> Held<T> {
-    #[must_use]
     pub fn leadership(&self) -> Option<&Leadership> {
         self.leadership.as_ref()
     }

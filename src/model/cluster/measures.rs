@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use super::{
     leadership::{Held, Leadership},
     milestones::ScalePhase,
-    scale_step::ScaleStep,
+    notice::ClusterNotice,
     scaled_replica::Direction,
+    updates::ScaleStep,
 };
 use crate::model::base::{Histogram, Moment, ObjectName};
 
@@ -43,14 +44,14 @@ impl Measures {
     pub(super) fn record(&mut self, set: &ObjectName, steps: &[ScaleStep], now: Moment) {
         for step in steps {
             match *step {
-                ScaleStep::Began { from, to } => {
-                    let direction = if to >= from { Direction::Up } else { Direction::Down };
+                ScaleStep::Notice(ClusterNotice::ScaleBegan { from, to }) => {
+                    let direction = Direction::of(from, to);
                     self.count(Measure::Began(set.clone(), direction), now);
                 }
                 ScaleStep::Measured { phase, duration } => {
                     self.count(Measure::Phase(set.clone(), phase, duration), now);
                 }
-                ScaleStep::Reached { .. } | ScaleStep::Settled | ScaleStep::Finished { .. } => {}
+                ScaleStep::Notice(_) | ScaleStep::Settled => {}
             }
         }
     }

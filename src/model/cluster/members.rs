@@ -75,7 +75,7 @@ pub(super) fn members<'a>(
         routing.endpoints.iter().filter_map(|endpoint| at(endpoint, service, tracked)).collect();
     let mut wanted: Vec<Arc<str>> = Vec::new();
     let mut here: Vec<&Arc<str>> = Vec::new();
-    for (events, set) in sets.filter_map(|events| Some((events, events.set()?))) {
+    for (events, set) in sets.filter_map(|events| Some((events, events.set.as_ref()?))) {
         here.push(&set.name.name);
         for ordinal in set.ordinals().take(REPLICAS_MAX) {
             let name = set.name.sibling(&set.pod_name(ordinal));

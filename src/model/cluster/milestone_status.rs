@@ -30,7 +30,6 @@ pub struct ReplicaMilestones {
 
 impl MilestoneStatus {
     /// A replica that was never seen and that the `StatefulSet` should not have counts as gone.
-    #[must_use]
     pub fn has(sets: &[Self], replica: &str, milestone: Milestone) -> bool {
         let of_set = |set: &Self| {
             if let Some(known) = set.replicas.iter().find(|known| *known.replica == *replica) {
@@ -42,36 +41,35 @@ impl MilestoneStatus {
         };
         sets.iter().any(of_set)
     }
-}
 
-impl MilestoneStatus {
     /// The pods must have been listed.
     pub(super) fn of(events: &ScaleEvents, objects: &TrackedObjects) -> Self {
-        let members = events.events().flat_map(|event| &event.members).map(|member| member.ordinal);
-        let wanted = events.set().into_iter().flat_map(StatefulSet::ordinals);
+        let members = events.events.iter().flat_map(|event| &event.members).map(|member| member.ordinal);
+        let wanted = events.set.iter().flat_map(StatefulSet::ordinals);
         let mut ordinals: Vec<u32> = wanted.take(ORDINALS_MAX).chain(members).collect();
         ordinals.sort_unstable();
         ordinals.dedup();
         let replicas = ordinals.into_iter().map(|ordinal| ReplicaMilestones::of(events, ordinal, objects)).collect();
-        Self { statefulset: events.name().clone(), replicas }
+        Self { statefulset: events.name.clone(), replicas }
     }
 }
 
 impl ReplicaMilestones {
     fn of(events: &ScaleEvents, ordinal: u32, objects: &TrackedObjects) -> Self {
-        let name = events.name();
+        let name = &events.name;
         let replica: Arc<str> = format!("{}-{ordinal}", name.name).into();
         let pod = objects.pod(&name.sibling(&replica));
-        let mut members = events.events().rev().flat_map(|event| &event.members);
+        let mut members = events.events.iter().rev().flat_map(|event| &event.members);
         let member = members.find(|member| member.ordinal == ordinal);
-        // While a replica is on its way up, another pod of its name is an earlier one.
-        let awaited = member.filter(|member| member.direction == Direction::Up && !member.has_arrived());
+        // While a replica is on its way up, another pod of its name is an earlier one. Once it has answered, the other one
+        // is a replacement.
+        let awaited = member.filter(|member| member.direction == Direction::Up && !member.arrived(false));
         let own = pod.filter(|pod| awaited.is_none_or(|member| member.has_pod(&pod.uid)));
-        let expected = events.set().is_some_and(|set| set.ordinals().contains(&ordinal));
+        let expected = events.set.as_ref().is_some_and(|set| set.ordinals().contains(&ordinal));
         // A pod that terminates does not serve any more, nor does one that the `StatefulSet` is about to delete.
         let serving = own.filter(|pod| expected && !pod.milestones.has(Milestone::Terminating));
         let leaving = member.filter(|member| member.direction == Direction::Down);
-        let pvcs: Vec<_> = match events.set() {
+        let pvcs: Vec<_> = match &events.set {
             Some(set) => set.pvc_names(ordinal).map(|pvc| objects.pvc(&name.sibling(&pvc))).collect(),
             None => Vec::new(),
         };

@@ -10,60 +10,66 @@ named_enum! {
     /// The order is partial: under `WaitForFirstConsumer` the pod exists before its PVC is provisioned, and a replica may
     /// answer a pod probe before its pod is ready.
     pub enum Milestone {
+        /// The subject, and the noun phrase of log, terminal and documentation.
+        fn description() -> (Subject, &'static str);
+
         /// `spec.replicas` changed.
-        Requested = "requested",
+        Requested = "requested": (Subject::Request, "replica requested"),
         /// The first PVC of the replica was created.
-        PvcCreated = "pvc_created",
+        PvcCreated = "pvc_created": (Subject::Pvc, "PVC created"),
         /// Provisioning of the first PVC could start: a node was selected, or the PVC was created and does not wait for
         /// one.
-        PvcProvisioning = "pvc_provisioning",
+        PvcProvisioning = "pvc_provisioning": (Subject::Pvc, "volume provisioning started"),
         /// The last PVC of the replica was bound.
-        PvcBound = "pvc_bound",
-        PodCreated = "pod_created",
-        PodScheduled = "pod_scheduled",
+        PvcBound = "pvc_bound": (Subject::Pvc, "PVC bound"),
+        PodCreated = "pod_created": (Subject::StartingPod, "pod created"),
+        PodScheduled = "pod_scheduled": (Subject::StartingPod, "pod scheduled"),
         /// Volumes are mounted and the pod network exists.
-        SandboxReady = "sandbox_ready",
-        Initialized = "initialized",
-        PodReady = "pod_ready",
+        SandboxReady = "sandbox_ready": (Subject::StartingPod, "volumes and network ready"),
+        Initialized = "initialized": (Subject::StartingPod, "initialized"),
+        PodReady = "pod_ready": (Subject::StartingPod, "pod ready"),
         /// The pod is a ready endpoint of the Service.
-        EndpointReady = "endpoint_ready",
+        EndpointReady = "endpoint_ready": (Subject::StartingPod, "endpoint ready"),
         /// First pod probe that was answered.
-        DirectRead = "direct_read",
+        DirectRead = "direct_read": (Subject::StartingPod, "first pod probe answered"),
         /// First read through the Service.
-        FirstRead = "first_read",
+        FirstRead = "first_read": (Subject::StartingPod, "first read"),
         /// First read through the Service that was not stale.
-        FreshRead = "fresh_read",
+        FreshRead = "fresh_read": (Subject::StartingPod, "first fresh read"),
         /// First client connection after the first read.
-        FirstClient = "first_client",
+        FirstClient = "first_client": (Subject::StartingPod, "first client connection"),
         /// At least half of the expected share of the client connections.
-        ClientShare = "client_share",
-        Terminating = "terminating",
+        ClientShare = "client_share": (Subject::StartingPod, "share of client connections reached"),
+        Terminating = "terminating": (Subject::StoppingPod, "pod terminating"),
         /// The pod stopped being a ready endpoint of the Service.
-        EndpointGone = "endpoint_gone",
+        EndpointGone = "endpoint_gone": (Subject::StoppingPod, "endpoint removed"),
         /// Last read through the Service.
-        LastRead = "last_read",
-        PodGone = "pod_gone",
+        LastRead = "last_read": (Subject::StoppingPod, "last read"),
+        PodGone = "pod_gone": (Subject::StoppingPod, "pod gone"),
     }
 }
 
 named_enum! {
     /// The time between two milestones. Phases may overlap and are never summed.
     pub enum ScalePhase {
-        Provision = "provision",
-        Schedule = "schedule",
-        Start = "start",
-        Initialize = "initialize",
-        BecomeReady = "become_ready",
-        Publish = "publish",
-        Route = "route",
-        CatchUp = "catch_up",
-        Fill = "fill",
-        ToReady = "to_ready",
-        ToFirstRead = "to_first_read",
-        ToFreshRead = "to_fresh_read",
-        Withdraw = "withdraw",
-        Drain = "drain",
-        Terminate = "terminate",
+        /// The milestones at which the phase begins and ends.
+        pub fn ends() -> (Milestone, Milestone);
+
+        Provision = "provision": (Milestone::PvcProvisioning, Milestone::PvcBound),
+        Schedule = "schedule": (Milestone::PodCreated, Milestone::PodScheduled),
+        Start = "start": (Milestone::PodScheduled, Milestone::SandboxReady),
+        Initialize = "initialize": (Milestone::SandboxReady, Milestone::Initialized),
+        BecomeReady = "become_ready": (Milestone::Initialized, Milestone::PodReady),
+        Publish = "publish": (Milestone::PodReady, Milestone::EndpointReady),
+        Route = "route": (Milestone::EndpointReady, Milestone::FirstRead),
+        CatchUp = "catch_up": (Milestone::FirstRead, Milestone::FreshRead),
+        Fill = "fill": (Milestone::FirstRead, Milestone::ClientShare),
+        ToReady = "to_ready": (Milestone::Requested, Milestone::PodReady),
+        ToFirstRead = "to_first_read": (Milestone::Requested, Milestone::FirstRead),
+        ToFreshRead = "to_fresh_read": (Milestone::Requested, Milestone::FreshRead),
+        Withdraw = "withdraw": (Milestone::Terminating, Milestone::EndpointGone),
+        Drain = "drain": (Milestone::Terminating, Milestone::LastRead),
+        Terminate = "terminate": (Milestone::Terminating, Milestone::PodGone),
     }
 }
 
@@ -104,31 +110,6 @@ impl Milestone {
     pub(super) fn subject(self) -> Subject {
         self.description().0
     }
-
-    /// The subject, and the noun phrase of log, terminal and documentation.
-    fn description(self) -> (Subject, &'static str) {
-        match self {
-            Self::Requested => (Subject::Request, "replica requested"),
-            Self::PvcCreated => (Subject::Pvc, "PVC created"),
-            Self::PvcProvisioning => (Subject::Pvc, "volume provisioning started"),
-            Self::PvcBound => (Subject::Pvc, "PVC bound"),
-            Self::PodCreated => (Subject::StartingPod, "pod created"),
-            Self::PodScheduled => (Subject::StartingPod, "pod scheduled"),
-            Self::SandboxReady => (Subject::StartingPod, "volumes and network ready"),
-            Self::Initialized => (Subject::StartingPod, "initialized"),
-            Self::PodReady => (Subject::StartingPod, "pod ready"),
-            Self::EndpointReady => (Subject::StartingPod, "endpoint ready"),
-            Self::DirectRead => (Subject::StartingPod, "first pod probe answered"),
-            Self::FirstRead => (Subject::StartingPod, "first read"),
-            Self::FreshRead => (Subject::StartingPod, "first fresh read"),
-            Self::FirstClient => (Subject::StartingPod, "first client connection"),
-            Self::ClientShare => (Subject::StartingPod, "share of client connections reached"),
-            Self::Terminating => (Subject::StoppingPod, "pod terminating"),
-            Self::EndpointGone => (Subject::StoppingPod, "endpoint removed"),
-            Self::LastRead => (Subject::StoppingPod, "last read"),
-            Self::PodGone => (Subject::StoppingPod, "pod gone"),
-        }
-    }
 }
 
 impl fmt::Display for Milestone {
@@ -137,38 +118,12 @@ impl fmt::Display for Milestone {
     }
 }
 
-impl ScalePhase {
-    /// The milestones at which the phase begins and ends.
-    #[must_use]
-    pub fn ends(self) -> (Milestone, Milestone) {
-        match self {
-            Self::Provision => (Milestone::PvcProvisioning, Milestone::PvcBound),
-            Self::Schedule => (Milestone::PodCreated, Milestone::PodScheduled),
-            Self::Start => (Milestone::PodScheduled, Milestone::SandboxReady),
-            Self::Initialize => (Milestone::SandboxReady, Milestone::Initialized),
-            Self::BecomeReady => (Milestone::Initialized, Milestone::PodReady),
-            Self::Publish => (Milestone::PodReady, Milestone::EndpointReady),
-            Self::Route => (Milestone::EndpointReady, Milestone::FirstRead),
-            Self::CatchUp => (Milestone::FirstRead, Milestone::FreshRead),
-            Self::Fill => (Milestone::FirstRead, Milestone::ClientShare),
-            Self::ToReady => (Milestone::Requested, Milestone::PodReady),
-            Self::ToFirstRead => (Milestone::Requested, Milestone::FirstRead),
-            Self::ToFreshRead => (Milestone::Requested, Milestone::FreshRead),
-            Self::Withdraw => (Milestone::Terminating, Milestone::EndpointGone),
-            Self::Drain => (Milestone::Terminating, Milestone::LastRead),
-            Self::Terminate => (Milestone::Terminating, Milestone::PodGone),
-        }
-    }
-}
-
 impl MilestoneTime {
-    #[must_use]
     pub fn live(now: Moment) -> Self {
         Self { wall: now.wall, live: Some(now) }
     }
 
     /// From a time that the API server or a list gave later.
-    #[must_use]
     pub fn written(wall: Timestamp) -> Self {
         Self { wall, live: None }
     }
@@ -176,13 +131,11 @@ impl MilestoneTime {
 
 impl Milestones {
     /// `None` if the milestone was not reached or its date is unknown.
-    #[must_use]
     pub fn get(&self, milestone: Milestone) -> Option<MilestoneTime> {
         let Date { wall, live } = self.dates[self.place(milestone).ok()?].1;
         Some(MilestoneTime { wall, live: live.map(|elapsed| Moment { elapsed, wall }) })
     }
 
-    #[must_use]
     pub fn has(&self, milestone: Milestone) -> bool {
         self.place(milestone).is_ok() || self.undated & bit(milestone) != 0
     }
@@ -195,7 +148,6 @@ impl Milestones {
     /// Measured if both ends were seen live, otherwise from dates in whole seconds. The duration is zero if the end
     /// came first: watch events of different watches may cross, a pod without init containers is initialized before it
     /// has a network, and the last read may precede the termination.
-    #[must_use]
     pub fn duration(&self, phase: ScalePhase) -> Option<Duration> {
         self.measured(phase).or_else(|| {
             let (from, to) = phase.ends();
@@ -204,7 +156,6 @@ impl Milestones {
         })
     }
 
-    #[must_use]
     pub fn measured(&self, phase: ScalePhase) -> Option<Duration> {
         let (from, to) = phase.ends();
         Some(self.get(to)?.live?.since(self.get(from)?.live?))

@@ -18,7 +18,6 @@ mod pvcs;
 mod reach;
 mod routing;
 mod scale_events;
-mod scale_step;
 mod scaled_replica;
 mod snapshot;
 #[cfg(test)]

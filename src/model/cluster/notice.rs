@@ -2,26 +2,25 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{change::Kind, milestones::Milestone, objects::PvcReason};
+use super::{
+    change::Kind,
+    milestones::Milestone,
+    objects::PvcReason,
+    watches::{Problem, WatchName},
+};
 use crate::model::base::{Count, HumanDuration, ObjectName, Severity};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClusterNotice {
     Forbidden {
-        kind: Kind,
-        /// Empty for the whole cluster.
-        namespace: Arc<str>,
+        watch: WatchName,
     },
     WatchBroken {
-        kind: Kind,
-        /// Empty for the whole cluster.
-        namespace: Arc<str>,
+        watch: WatchName,
         text: Arc<str>,
     },
     WatchRecovered {
-        kind: Kind,
-        /// Empty for the whole cluster.
-        namespace: Arc<str>,
+        watch: WatchName,
     },
     /// A PVC is pending for at least `pvc_waits::PATIENCE`.
     PvcPending {
@@ -52,9 +51,7 @@ pub enum ClusterNotice {
         owner: Option<Arc<str>>,
     },
     EventsNotWritten {
-        /// The permission is missing.
-        forbidden: bool,
-        text: Arc<str>,
+        problem: Problem,
     },
     EventsWritten,
     /// This readscope counts scale events and writes Kubernetes Events.
@@ -68,9 +65,7 @@ pub enum ClusterNotice {
     },
     LeaseFailed {
         lease: ObjectName,
-        /// The permission is missing.
-        forbidden: bool,
-        text: Arc<str>,
+        problem: Problem,
     },
     /// `spec.replicas` changed.
     ScaleBegan {
@@ -89,14 +84,12 @@ pub enum ClusterNotice {
     ScaleOver {
         from: u32,
         to: u32,
-        /// Absent if the start was not seen.
+        /// Absent if the start or end was not seen, or if a later event took over a replica before it arrived.
         lasted: Option<Duration>,
     },
 }
 
 impl ClusterNotice {
-    /// How urgent the notice is.
-    #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
             Self::WatchRecovered { .. }
@@ -119,7 +112,6 @@ impl ClusterNotice {
     }
 
     /// The `reason` of the Kubernetes Event about the `StatefulSet`; `None` if no Event is written.
-    #[must_use]
     pub fn event_reason(&self) -> Option<String> {
         match self {
             Self::ScaleBegan { .. } => Some("Scaling".to_owned()),
@@ -141,9 +133,9 @@ fn camel_case(name: &str) -> String {
 impl fmt::Display for ClusterNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Forbidden { kind, namespace } => {
-                let objects = Objects(*kind, namespace);
-                write!(f, "not allowed to read {objects}, so their data is missing; ")?;
+            Self::Forbidden { watch } => {
+                write!(f, "not allowed to read {watch}, so their data is missing; ")?;
+                let WatchName { kind, namespace } = watch;
                 match kind {
                     // Without these, readscope does not know what to expect.
                     Kind::Service | Kind::Slice if !namespace.is_empty() => write!(
@@ -154,10 +146,8 @@ impl fmt::Display for ClusterNotice {
                     _ => write!(f, "grant list and watch on {} to readscope's ServiceAccount", kind.resource()),
                 }
             }
-            Self::WatchBroken { kind, namespace, text } => {
-                write!(f, "failed to watch {}, retrying: {text}", Objects(*kind, namespace))
-            }
-            Self::WatchRecovered { kind, namespace } => write!(f, "watching {} again", Objects(*kind, namespace)),
+            Self::WatchBroken { watch, text } => write!(f, "failed to watch {watch}, retrying: {text}"),
+            Self::WatchRecovered { watch } => write!(f, "watching {watch} again"),
             Self::PvcPending { pvc, pending, reason } => {
                 write!(f, "PVC {} has been pending for {}", pvc.name, HumanDuration(*pending))?;
                 match reason {
@@ -193,11 +183,11 @@ impl fmt::Display for ClusterNotice {
                      without them",
                 )
             }
-            Self::EventsNotWritten { forbidden: true, .. } => f.write_str(
+            Self::EventsNotWritten { problem: Problem { forbidden: true, .. } } => f.write_str(
                 "not allowed to write milestones as Kubernetes Events; grant create on events.events.k8s.io to \
                  readscope's ServiceAccount, or turn the writing of Events off",
             ),
-            Self::EventsNotWritten { forbidden: false, text } => {
+            Self::EventsNotWritten { problem: Problem { text, .. } } => {
                 write!(f, "failed to write milestones as Kubernetes Events: {text}; the log contains them")
             }
             Self::EventsWritten => f.write_str("writing milestones as Kubernetes Events again"),
@@ -210,13 +200,13 @@ impl fmt::Display for ClusterNotice {
                     "{leader} is the leader by Lease {lease}: it counts the scale events, this readscope does not"
                 )
             }
-            Self::LeaseFailed { lease, forbidden: true, .. } => write!(
+            Self::LeaseFailed { lease, problem: Problem { forbidden: true, .. } } => write!(
                 f,
                 "not allowed to use Lease {lease}, so this readscope does not count scale events; grant get, create and \
                  update on leases.coordination.k8s.io in namespace {} to readscope's ServiceAccount",
                 lease.namespace
             ),
-            Self::LeaseFailed { lease, forbidden: false, text } => write!(
+            Self::LeaseFailed { lease, problem: Problem { text, .. } } => write!(
                 f,
                 "failed to use Lease {lease}, retrying: {text}; until then, this readscope does not count scale events"
             ),
@@ -232,18 +222,6 @@ impl fmt::Display for ClusterNotice {
                 write!(f, "scaled from {from} to {}", Count(*to, "replica"))?;
                 lasted.map_or(Ok(()), |lasted| write!(f, " in {:.1}", HumanDuration(lasted)))
             }
-        }
-    }
-}
-
-/// Names the objects in a sentence.
-struct Objects<'a>(Kind, &'a str);
-
-impl fmt::Display for Objects<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            "" => write!(f, "{} of the cluster", self.0.resource()),
-            namespace => write!(f, "{} in namespace {namespace}", self.0.resource()),
         }
     }
 }

@@ -48,6 +48,15 @@ pub struct Endpoint {
     pub for_nodes: Vec<Arc<str>>,
 }
 
+impl Endpoint {
+    /// Its pod. An endpoint without a pod goes by its address.
+    pub(super) fn place(&self) -> Option<PodRef> {
+        let address = || Some(Arc::<str>::from(self.addresses.first()?.to_string()));
+        let by_address = || address().map(|address| PodRef { name: Arc::clone(&address), uid: address });
+        self.pod.clone().or_else(by_address)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     pub name: ObjectName,
@@ -170,7 +179,6 @@ impl AccessModes {
         Self(names.into_iter().fold(0, |modes, name| modes | bit(name)))
     }
 
-    #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -199,12 +207,10 @@ pub struct ProbeLocation {
 }
 
 impl StatefulSet {
-    #[must_use]
     pub fn ordinals(&self) -> std::ops::Range<u32> {
         self.first_ordinal..self.first_ordinal.saturating_add(self.replicas)
     }
 
-    #[must_use]
     pub fn pod_name(&self, ordinal: u32) -> Arc<str> {
         format!("{}-{ordinal}", self.name.name).into()
     }
@@ -216,7 +222,7 @@ impl StatefulSet {
 }
 
 /// What an Event says about a PVC.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PvcReason {
     /// One word, such as `ProvisioningFailed`.
     pub reason: Arc<str>,
@@ -239,7 +245,6 @@ impl PvcReason {
         ["WaitForFirstConsumer", "WaitForPodScheduled"].contains(&&*self.reason)
     }
 
-    #[must_use]
     pub fn advice(&self) -> &'static str {
         match &*self.reason {
             "ProvisioningFailed" => "check the storage class, its quota, and the log of its provisioner",
@@ -275,7 +280,6 @@ pub struct Port {
 ///
 /// A client behind a forwarded port or an external load balancer connects to a port that the Service does not have. A
 /// single port is used in this case.
-#[must_use]
 pub(crate) fn port_behind(service: &[Port], wanted: u16, endpoint: &[Port]) -> Option<u16> {
     let of_service = service.iter().find(|port| port.number == wanted).or(only(service));
     let named = of_service.and_then(|of_service| endpoint.iter().find(|port| port.name == of_service.name));
@@ -284,7 +288,6 @@ pub(crate) fn port_behind(service: &[Port], wanted: u16, endpoint: &[Port]) -> O
 }
 
 /// The port of a Service that a client of `MySQL` means: the only one, the one of this name, or the usual one.
-#[must_use]
 pub(crate) fn client_port(service: &[Port]) -> Option<u16> {
     let named = || service.iter().find(|port| &*port.name == "mysql");
     let usual = || service.iter().find(|port| port.number == SERVICE_PORT);

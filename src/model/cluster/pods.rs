@@ -9,7 +9,10 @@ use super::{
     milestones::{Milestone, MilestoneTime, Milestones, Seen},
     objects::{Pod, PodConditions, PodTrouble},
 };
-use crate::model::base::Moment;
+use crate::model::{
+    base::Moment,
+    probe::{PodClients, PodRead},
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct TrackedPod {
@@ -23,9 +26,9 @@ pub(crate) struct TrackedPod {
     pub(crate) milestones: Milestones,
     endpoint: Endpoint,
     /// Time of the last read through a Service.
-    answered: Option<Moment>,
-    /// How late the first read may have been seen.
-    uncertainty: Option<Duration>,
+    pub(crate) answered: Option<Moment>,
+    /// How late the first read may have been seen; absent if it was not seen.
+    pub(crate) first_read_uncertainty: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +56,7 @@ impl TrackedPod {
             milestones,
             endpoint: Endpoint::NotYet,
             answered: None,
-            uncertainty: None,
+            first_read_uncertainty: None,
         };
         tracked.update(pod, seen, now);
         tracked
@@ -94,26 +97,22 @@ impl TrackedPod {
         }
     }
 
-    /// Records a read through the Service; the first one was seen at most `uncertainty` late.
-    pub(crate) fn read(&mut self, finished: Moment, uncertainty: Duration) {
+    pub(crate) fn read(&mut self, read: &PodRead, finished: Moment) {
         // The first read of a pod that is older than its watch is unknown.
         let first = [Milestone::PodCreated, Milestone::EndpointReady, Milestone::PodReady]
             .into_iter()
             .any(|milestone| self.seen(milestone));
         if self.milestones.reach(Milestone::FirstRead, first.then(|| MilestoneTime::live(finished))) && first {
-            self.uncertainty = Some(uncertainty);
+            self.first_read_uncertainty = Some(read.uncertainty);
         }
         self.answered = self.answered.max(Some(finished));
         if self.terminating() {
             self.date_last_read();
         }
-    }
-
-    /// Records a read through the Service that was not stale.
-    pub(crate) fn fresh_read(&mut self, finished: Moment, uncertainty: Duration) {
-        self.read(finished, uncertainty);
-        let first = self.seen(Milestone::FirstRead);
-        self.milestones.reach(Milestone::FreshRead, first.then(|| MilestoneTime::live(finished)));
+        if read.fresh {
+            let first = self.seen(Milestone::FirstRead);
+            self.milestones.reach(Milestone::FreshRead, first.then(|| MilestoneTime::live(finished)));
+        }
     }
 
     pub(crate) fn direct_read(&mut self, finished: Moment) {
@@ -122,13 +121,13 @@ impl TrackedPod {
     }
 
     /// Clients count from the first read through the Service.
-    pub(crate) fn met_clients(&mut self, has_share: bool, at: Moment) {
+    pub(crate) fn met_clients(&mut self, met: &PodClients) {
         if !self.milestones.has(Milestone::FirstRead) {
             return;
         }
-        let date = self.seen(Milestone::FirstRead).then(|| MilestoneTime::live(at));
+        let date = self.seen(Milestone::FirstRead).then(|| MilestoneTime::live(met.at));
         self.milestones.reach(Milestone::FirstClient, date);
-        if has_share {
+        if met.has_share {
             self.milestones.reach(Milestone::ClientShare, date);
         }
     }
@@ -149,15 +148,6 @@ impl TrackedPod {
             Some(MilestoneTime { wall, live: None }) => started.wall < wall,
             None => false,
         }
-    }
-
-    pub(crate) fn answered(&self) -> Option<Moment> {
-        self.answered
-    }
-
-    /// How late the first read may have been seen; absent if it was not seen.
-    pub(crate) fn first_read_uncertainty(&self) -> Option<Duration> {
-        self.uncertainty
     }
 
     fn terminates(&mut self, date: Option<MilestoneTime>) {

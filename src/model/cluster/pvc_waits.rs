@@ -20,8 +20,24 @@ use crate::model::base::{Moment, NOTICE_EVERY, ObjectName};
 /// Limit of the kept Events. PVCs and their Events come from different watches, so an Event may precede its PVC.
 const UNKNOWN_MAX: usize = 1000;
 
+/// Limit of the kept dates of PVCs that are not known, or not known to be bound.
+const WAITING_MAX: usize = 10_000;
+
+/// What is known of a PVC until it is received as bound, with the uid of the PVC.
 #[derive(Debug, Default)]
-pub(super) struct Reasons(BTreeMap<ObjectName, (Arc<str>, PvcReason)>);
+pub(super) struct ByPvc<T>(BTreeMap<ObjectName, (Arc<str>, T)>);
+
+impl<T> ByPvc<T> {
+    pub(super) fn forget(&mut self, pvc: &ObjectName) {
+        self.0.remove(pvc);
+    }
+
+    pub(super) fn retain(&mut self, stays: impl Fn(&ObjectName) -> bool) {
+        self.0.retain(|pvc, _| stays(pvc));
+    }
+}
+
+pub(super) type Reasons = ByPvc<PvcReason>;
 
 impl Reasons {
     /// Keeps the reason of a PVC that is pending or not known yet.
@@ -30,9 +46,8 @@ impl Reasons {
             return;
         }
         let PvcEvent { pvc, uid, reason } = event;
-        let known = self.0.get(&pvc).filter(|(of, _)| *of == uid).map(|(_, known)| known);
         let rank = |reason: &PvcReason| (reason.warning, reason.last);
-        if known.is_none_or(|known| rank(&reason) >= rank(known)) {
+        if self.of(&pvc, &uid).is_none_or(|known| rank(&reason) >= rank(known)) {
             self.0.insert(pvc, (uid, reason));
         }
     }
@@ -40,22 +55,10 @@ impl Reasons {
     pub(super) fn of(&self, pvc: &ObjectName, uid: &str) -> Option<&PvcReason> {
         self.0.get(pvc).filter(|(of, _)| **of == *uid).map(|(_, reason)| reason)
     }
-
-    pub(super) fn forget(&mut self, pvc: &ObjectName) {
-        self.0.remove(pvc);
-    }
-
-    pub(super) fn retain(&mut self, is_pending: impl Fn(&ObjectName) -> bool) {
-        self.0.retain(|pvc, _| is_pending(pvc));
-    }
 }
 
-/// Limit of the kept dates of PVCs that are not known, or not known to be bound.
-const WAITING_MAX: usize = 10_000;
-
-/// Times of binding that wait until their PVC is received as bound.
-#[derive(Debug, Default)]
-pub(super) struct Volumes(BTreeMap<ObjectName, (Arc<str>, Timestamp)>);
+/// Times of binding.
+pub(super) type Volumes = ByPvc<Timestamp>;
 
 impl Volumes {
     pub(super) fn applied(&mut self, volume: Volume) {
@@ -73,14 +76,6 @@ impl Volumes {
     pub(super) fn take(&mut self, pvc: &ObjectName, uid: &str) -> Option<Timestamp> {
         let (of, bound) = self.0.remove(pvc)?;
         (*of == *uid).then_some(bound)
-    }
-
-    pub(super) fn forget(&mut self, pvc: &ObjectName) {
-        self.0.remove(pvc);
-    }
-
-    pub(super) fn retain(&mut self, is_awaited: impl Fn(&ObjectName) -> bool) {
-        self.0.retain(|pvc, _| is_awaited(pvc));
     }
 }
 

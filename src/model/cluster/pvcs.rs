@@ -3,7 +3,7 @@
 //! A PVC that has progressed before readscope sees it first is dated from the API, not by the moment of receipt, as
 //! with pods.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -17,8 +17,8 @@ use crate::model::base::Moment;
 pub(crate) struct TrackedPvc {
     pub(crate) pvc: Pvc,
     pub(crate) milestones: Milestones,
-    /// From creation to binding, until [`Self::take_bind_time`] returns it.
-    bind_time: Option<Duration>,
+    /// From creation to binding, if both were seen live, until it is counted.
+    pub(crate) bind_time: Option<Duration>,
     /// When readscope first saw that the volume is gone, by the monotonic clock.
     lost: Option<Duration>,
 }
@@ -60,11 +60,6 @@ impl TrackedPvc {
         self.milestones.backfill(Milestone::PvcBound, MilestoneTime::written(since))
     }
 
-    /// How long binding took, if creation and binding were both seen live; returned once.
-    pub(crate) fn take_bind_time(&mut self) -> Option<Duration> {
-        self.bind_time.take()
-    }
-
     pub(crate) fn is_pending(&self) -> bool {
         self.pvc.phase == PvcPhase::Pending
     }
@@ -72,9 +67,5 @@ impl TrackedPvc {
     /// At least how long the volume has been gone.
     pub(crate) fn lost_for(&self, now: Moment) -> Option<Duration> {
         self.lost.map(|lost| now.elapsed.saturating_sub(lost))
-    }
-
-    pub(crate) fn class(&self) -> Option<&Arc<str>> {
-        self.pvc.storage_class.as_ref()
     }
 }

@@ -87,21 +87,11 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
     }
     let endpoints: Vec<&Endpoint> = slices.into_iter().flat_map(|slice| &slice.endpoints).collect();
     let location = &located(location, &endpoints);
-    let place = place(service, &endpoints, location);
-    let in_place = |endpoint: &Endpoint| place.takes(endpoint, location);
+    let rule = rule(service, &endpoints, location);
+    let in_place = |endpoint: &Endpoint| rule.takes(endpoint, location);
     let any_ready = endpoints.iter().any(|endpoint| endpoint.ready && in_place(endpoint));
     // DNS contains no terminating endpoint, so a headless Service has no fallback.
     let fallback = !service.headless && !any_ready && endpoints.iter().any(|e| still_serves(e) && in_place(e));
-    let rule = match place {
-        Place::Anywhere if service.headless => Rule::Headless,
-        Place::Anywhere if fallback => Rule::Terminating,
-        Place::Anywhere => Rule::Ready,
-        Place::Node if !any_ready && !fallback => Rule::NoneLocal,
-        Place::Node => Rule::SameNode,
-        Place::HintedNode => Rule::HintedNode,
-        Place::HintedZone => Rule::HintedZone,
-        Place::Nowhere => Rule::NodeUnknown,
-    };
     let standing = |endpoint: &Endpoint| {
         if in_place(endpoint) && (endpoint.ready || (fallback && still_serves(endpoint))) {
             EndpointRouting::Routed
@@ -114,11 +104,10 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
         }
     };
     // A pod is in two slices if it has two address families or moves between slices.
-    let mut routed: BTreeMap<(Arc<str>, Option<Arc<str>>), Routed> = BTreeMap::new();
+    let mut routed: BTreeMap<(Arc<str>, Arc<str>), Routed> = BTreeMap::new();
     for endpoint in endpoints {
-        let Some(name) = name(endpoint) else { continue };
+        let Some(PodRef { name, uid }) = endpoint.place() else { continue };
         let standing = standing(endpoint);
-        let uid = endpoint.pod.as_ref().map(|pod| Arc::clone(&pod.uid));
         let known = routed.entry((Arc::clone(&name), uid)).or_insert_with(|| {
             let (pod, node, serving) = (endpoint.pod.clone(), endpoint.node.clone(), endpoint.serving);
             Routed { pod, name, node, addresses: Vec::new(), serving, standing }
@@ -134,6 +123,11 @@ pub fn route<'a>(service: &Service, slices: impl IntoIterator<Item = &'a Slice>,
     }
     // kube-proxy keeps the affinity, and it does not handle a headless Service.
     let affinity = service.affinity.filter(|_| !service.headless);
+    let rule = match rule {
+        Rule::Ready if fallback => Rule::Terminating,
+        Rule::SameNode if !any_ready && !fallback => Rule::NoneLocal,
+        rule => rule,
+    };
     Routing {
         rule,
         affinity,
@@ -150,44 +144,37 @@ fn located(location: &ProbeLocation, endpoints: &[&Endpoint]) -> ProbeLocation {
     ProbeLocation { node: location.node.clone(), zone: location.zone.clone().or_else(zone) }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Anywhere,
-    Node,
-    HintedNode,
-    HintedZone,
-    Nowhere,
-}
-
-fn place(service: &Service, endpoints: &[&Endpoint], location: &ProbeLocation) -> Place {
+/// The rule by which endpoints are allowed, whether or not there are any.
+fn rule(service: &Service, endpoints: &[&Endpoint], location: &ProbeLocation) -> Rule {
     if service.headless {
-        return Place::Anywhere;
+        return Rule::Headless;
     }
     if service.local_only {
-        return if location.node.is_some() { Place::Node } else { Place::Nowhere };
+        return if location.node.is_some() { Rule::SameNode } else { Rule::NodeUnknown };
     }
     let ready = || endpoints.iter().filter(|endpoint| endpoint.ready);
-    let usable = |place: Place, hinted: &dyn Fn(&Endpoint) -> bool| {
-        ready().all(|endpoint| hinted(endpoint)) && ready().any(|endpoint| place.takes(endpoint, location))
+    let usable = |rule: Rule, hinted: &dyn Fn(&Endpoint) -> bool| {
+        ready().all(|endpoint| hinted(endpoint)) && ready().any(|endpoint| rule.takes(endpoint, location))
     };
-    if usable(Place::HintedNode, &|endpoint| !endpoint.for_nodes.is_empty()) {
-        Place::HintedNode
-    } else if usable(Place::HintedZone, &|endpoint| !endpoint.for_zones.is_empty()) {
-        Place::HintedZone
+    if usable(Rule::HintedNode, &|endpoint| !endpoint.for_nodes.is_empty()) {
+        Rule::HintedNode
+    } else if usable(Rule::HintedZone, &|endpoint| !endpoint.for_zones.is_empty()) {
+        Rule::HintedZone
     } else {
-        Place::Anywhere
+        Rule::Ready
     }
 }
 
-impl Place {
+impl Rule {
+    /// Whether connections from `location` may reach the endpoint once it is ready.
     fn takes(self, endpoint: &Endpoint, location: &ProbeLocation) -> bool {
         let among = |names: &[Arc<str>], own: &Option<Arc<str>>| own.as_ref().is_some_and(|own| names.contains(own));
         match self {
-            Self::Anywhere => true,
-            Self::Node => endpoint.node == location.node,
+            Self::SameNode => endpoint.node == location.node,
             Self::HintedNode => among(&endpoint.for_nodes, &location.node),
             Self::HintedZone => among(&endpoint.for_zones, &location.zone),
-            Self::Nowhere => false,
+            Self::NodeUnknown => false,
+            _ => true,
         }
     }
 }
@@ -196,16 +183,8 @@ fn still_serves(endpoint: &Endpoint) -> bool {
     endpoint.serving && endpoint.terminating
 }
 
-fn name(endpoint: &Endpoint) -> Option<Arc<str>> {
-    match &endpoint.pod {
-        Some(pod) => Some(Arc::clone(&pod.name)),
-        None => endpoint.addresses.first().map(|address| address.to_string().into()),
-    }
-}
-
 impl Routing {
     /// Whether the endpoints say which servers should answer.
-    #[must_use]
     pub fn names_servers(&self) -> bool {
         self.rule != Rule::ExternalName && self.matching == Matching::Endpoints
     }

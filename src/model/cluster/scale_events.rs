@@ -5,10 +5,11 @@ use std::{collections::VecDeque, ops::Range};
 
 use super::{
     milestones::{MilestoneTime, Seen},
+    notice::ClusterNotice,
     objects::StatefulSet,
-    scale_step::ScaleStep,
     scaled_replica::{Direction, Request, ScaledReplica, Scene},
     tracked::{CROSSING, TrackedObjects},
+    updates::ScaleStep,
 };
 use crate::model::base::{Moment, ObjectName};
 
@@ -19,12 +20,12 @@ const MEMBERS_MAX: usize = 1000;
 
 #[derive(Debug)]
 pub(crate) struct ScaleEvents {
-    name: ObjectName,
-    set: Option<StatefulSet>,
+    pub(super) name: ObjectName,
+    pub(super) set: Option<StatefulSet>,
     /// When the last state of the `StatefulSet` was received.
     received: Option<Moment>,
     /// Oldest first.
-    events: VecDeque<ScaleEvent>,
+    pub(super) events: VecDeque<ScaleEvent>,
 }
 
 /// A change of `spec.replicas`.
@@ -46,19 +47,6 @@ pub struct ScaleEvent {
 impl ScaleEvents {
     pub(crate) fn new(name: ObjectName) -> Self {
         Self { name, set: None, received: None, events: VecDeque::new() }
-    }
-
-    pub(crate) fn name(&self) -> &ObjectName {
-        &self.name
-    }
-
-    pub(crate) fn set(&self) -> Option<&StatefulSet> {
-        self.set.as_ref()
-    }
-
-    /// Oldest first.
-    pub(crate) fn events(&self) -> impl DoubleEndedIterator<Item = &ScaleEvent> {
-        self.events.iter()
     }
 
     /// The scale event that adds this ordinal and is not finished.
@@ -141,7 +129,8 @@ impl ScaleEvents {
                 event.over = Some(now);
                 let lasted = finished.live.and_then(|finished| Some(finished.since(event.started.live?)));
                 let lasted = lasted.filter(|_| event.members.iter().all(|member| member.seen_arriving(freshness)));
-                steps.push(ScaleStep::Finished { from: event.from, to: event.to, lasted });
+                let (from, to) = (event.from, event.to);
+                steps.push(ScaleStep::Notice(ClusterNotice::ScaleOver { from, to, lasted }));
             }
         }
         steps
@@ -180,7 +169,7 @@ impl ScaleEvents {
         let started = request.date;
         self.events.push_back(ScaleEvent { from, to, started, finished: None, members, request, over: None });
         self.forget_oldest();
-        vec![ScaleStep::Began { from, to }]
+        vec![ScaleStep::Notice(ClusterNotice::ScaleBegan { from, to })]
     }
 
     fn forget_oldest(&mut self) {
@@ -196,9 +185,8 @@ impl ScaleEvents {
 }
 
 impl ScaleEvent {
-    #[must_use]
     pub fn direction(&self) -> Direction {
-        if self.to >= self.from { Direction::Up } else { Direction::Down }
+        Direction::of(self.from, self.to)
     }
 
     fn member(&self, ordinal: u32) -> Option<&ScaledReplica> {

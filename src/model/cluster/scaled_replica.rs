@@ -8,11 +8,12 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     milestones::{Milestone, MilestoneTime, Milestones, ScalePhase, Subject},
+    notice::ClusterNotice,
     objects::StatefulSet,
     pods::TrackedPod,
     pvcs::TrackedPvc,
-    scale_step::ScaleStep,
     tracked::{CROSSING, TrackedObjects},
+    updates::ScaleStep,
 };
 use crate::model::base::{Moment, ObjectName, named_enum};
 
@@ -66,6 +67,12 @@ pub(super) struct Scene<'a> {
     pub(super) tracked: &'a TrackedObjects,
     /// Whether an added replica arrives with its first fresh read.
     pub(super) freshness: bool,
+}
+
+impl Direction {
+    pub(super) fn of(from: u32, to: u32) -> Self {
+        if to >= from { Self::Up } else { Self::Down }
+    }
 }
 
 impl Request {
@@ -132,11 +139,6 @@ impl ScaledReplica {
 
     fn had(&self, uid: &Arc<str>) -> bool {
         self.pod.as_ref() == Some(uid) || self.pvcs.contains(uid)
-    }
-
-    /// Another pod of this name is a replacement once the replica has answered.
-    pub(super) fn has_arrived(&self) -> bool {
-        self.arrived(false)
     }
 
     pub(super) fn has_pod(&self, uid: &Arc<str>) -> bool {
@@ -214,7 +216,7 @@ impl ScaledReplica {
             }
             let created = pod.milestones.get(Milestone::PodCreated);
             if !request.explains(created) || self.former.contains(&pod.uid) {
-                if pod.answered().is_some_and(|answered| answered.since(request.received) >= SETTLED) {
+                if pod.answered.is_some_and(|answered| answered.since(request.received) >= SETTLED) {
                     let first = self.milestones.reach(Milestone::FirstRead, None);
                     let fresh = self.milestones.reach(Milestone::FreshRead, None);
                     steps.extend((first || fresh).then_some(ScaleStep::Settled));
@@ -225,7 +227,7 @@ impl ScaledReplica {
             self.milestones.forget(Subject::StartingPod);
             self.pod = Some(Arc::clone(&pod.uid));
         }
-        self.first_read_uncertainty = pod.first_read_uncertainty();
+        self.first_read_uncertainty = pod.first_read_uncertainty;
         for milestone in Milestone::ALL {
             if milestone.subject() == Subject::StartingPod && pod.milestones.has(milestone) {
                 self.reach(milestone, pod.milestones.get(milestone), steps);
@@ -319,7 +321,8 @@ impl ScaledReplica {
         let requested = self.milestones.get(Milestone::Requested).and_then(|date| date.live);
         let since_request = requested.and_then(|requested| Some(date.live?.since(requested)));
         let uncertainty = self.first_read_uncertainty.filter(|_| milestone == Milestone::FirstRead);
-        ScaleStep::Reached { replica: Arc::clone(&self.replica), milestone, since_request, uncertainty }
+        let replica = Arc::clone(&self.replica);
+        ScaleStep::Notice(ClusterNotice::Reached { replica, milestone, since_request, uncertainty })
     }
 }
 

@@ -28,7 +28,6 @@ pub struct ClusterSnapshot {
 }
 
 impl ClusterSnapshot {
-    #[must_use]
     pub fn statefulset_of(&self, pod: &ObjectName) -> Option<&ObjectName> {
         let (stem, _) = pod.place()?;
         let set = pod.sibling(&stem.into());

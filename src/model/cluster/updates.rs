@@ -1,8 +1,8 @@
 //! The consequences of a watch event, a read or a tick.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{notice::ClusterNotice, scale_step::ScaleStep};
+use super::{milestones::ScalePhase, notice::ClusterNotice};
 use crate::model::base::ObjectName;
 
 /// The caller passes one value down to every function that takes part.
@@ -16,6 +16,18 @@ pub(crate) struct Updates {
     pub(crate) dirty: bool,
     /// Steps of scale events that wait to become notices.
     pub(super) steps: Vec<(ObjectName, ScaleStep)>,
+}
+
+/// What a watch event or a read changed in the scale events of a `StatefulSet`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ScaleStep {
+    Notice(ClusterNotice),
+    Measured {
+        phase: ScalePhase,
+        duration: Duration,
+    },
+    /// The replica is a pod from before the request, and it stays.
+    Settled,
 }
 
 impl Updates {

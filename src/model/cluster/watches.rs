@@ -1,16 +1,25 @@
 //! The state of the watches, which decides whether the cluster state can be trusted.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::{change::Kind, notice::ClusterNotice};
 use crate::model::base::Moment;
 
-/// One watch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WatchName {
     pub kind: Kind,
     /// Empty for the whole cluster.
     pub namespace: Arc<str>,
+}
+
+/// Names the objects in a sentence.
+impl fmt::Display for WatchName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.namespace {
+            "" => write!(f, "{} of the cluster", self.kind.resource()),
+            namespace => write!(f, "{} in namespace {namespace}", self.kind.resource()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +73,7 @@ impl Watches {
         watch.listed = true;
         watch.last_event = Some(now);
         let recovered = watch.problem.take().is_some();
-        recovered.then(|| ClusterNotice::WatchRecovered { kind: name.kind, namespace: Arc::clone(&name.namespace) })
+        recovered.then(|| ClusterNotice::WatchRecovered { watch: name.clone() })
     }
 
     /// Records a failure and returns a notice if it is new or of another kind.
@@ -72,7 +81,7 @@ impl Watches {
         let watch = self.0.get_mut(name)?;
         let known = watch.problem.as_ref().is_some_and(|before| before.forbidden == problem.forbidden);
         watch.problem = Some(problem);
-        if known { None } else { notice(name, watch) }
+        if known { None } else { notice(name, watch.problem.as_ref()) }
     }
 
     pub(crate) fn keep_open(&self, kind: Kind, namespace: &Arc<str>) -> bool {
@@ -85,25 +94,20 @@ impl Watches {
     }
 
     pub(crate) fn notices(&self) -> impl Iterator<Item = ClusterNotice> + '_ {
-        self.0.iter().filter_map(|(name, watch)| notice(name, watch))
+        self.0.iter().filter_map(|(name, watch)| notice(name, watch.problem.as_ref()))
     }
 }
 
 impl Watch {
     /// Whether the list was received, or may not be read. Data that may not be read is optional, so nothing waits for
     /// it.
-    #[must_use]
     pub fn settled(&self) -> bool {
         self.listed || self.problem.as_ref().is_some_and(|problem| problem.forbidden)
     }
 }
 
-fn notice(name: &WatchName, watch: &Watch) -> Option<ClusterNotice> {
-    let (kind, namespace) = (name.kind, Arc::clone(&name.namespace));
-    let problem = watch.problem.as_ref()?;
-    Some(if problem.forbidden {
-        ClusterNotice::Forbidden { kind, namespace }
-    } else {
-        ClusterNotice::WatchBroken { kind, namespace, text: Arc::clone(&problem.text) }
-    })
+fn notice(name: &WatchName, problem: Option<&Problem>) -> Option<ClusterNotice> {
+    let watch = name.clone();
+    let Problem { forbidden, text } = problem?.clone();
+    Some(if forbidden { ClusterNotice::Forbidden { watch } } else { ClusterNotice::WatchBroken { watch, text } })
 }

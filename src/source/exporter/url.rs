@@ -8,17 +8,11 @@ const PORT: u16 = 10_306;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExporterUrl {
-    scheme: Scheme,
+    scheme: &'static str,
     host: String,
     port: u16,
     /// Path prefix of a reverse proxy, without a slash at the end.
     prefix: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Http,
-    Https,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +38,8 @@ impl FromStr for ExporterUrl {
         let text = if is_url { text.to_owned() } else { format!("http://{text}") };
         let uri: Uri = text.parse().map_err(|_| ExporterUrlError::Unreadable)?;
         let (scheme, usual) = match uri.scheme_str() {
-            Some("http") => (Scheme::Http, 80),
-            Some("https") => (Scheme::Https, 443),
+            Some("http") => ("http", 80),
+            Some("https") => ("https", 443),
             _ => return Err(ExporterUrlError::Scheme),
         };
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
@@ -64,10 +58,6 @@ impl FromStr for ExporterUrl {
 impl fmt::Display for ExporterUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { scheme, host, port, prefix } = self;
-        let scheme = match scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
         write!(f, "{scheme}://{host}:{port}{prefix}")
     }
 }

@@ -121,7 +121,7 @@ impl<K> Attempts<K> {
 
 /// Pause before a broken watch restarts. The library's own pause resets with each attempt, so a refused request would
 /// repeat every second.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Pause {
     failures: u32,
 }

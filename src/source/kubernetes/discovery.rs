@@ -3,15 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Service;
-use kube::{Api, Client, core::PartialObjectMeta, runtime::watcher};
-use tokio::{
-    sync::{mpsc, watch as latest},
-    time::sleep,
-};
+use kube::{Api, core::PartialObjectMeta, runtime::watcher};
+use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    Watcher,
     attempts::{Attempts, is_compacted, is_forbidden},
+    convert::object_name,
     failure::reason,
 };
 use crate::{
@@ -36,57 +35,61 @@ pub struct Found {
     pub services: BTreeSet<ObjectName>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Selected {
     there: BTreeSet<ObjectName>,
     /// Names of an incomplete list. Services that it does not contain at its end are gone.
-    listing: Option<BTreeSet<ObjectName>>,
+    listing: BTreeSet<ObjectName>,
 }
 
-/// Sends all matching Services to `found` after each change, and the state of the watch to `events`, until `leave` is
-/// cancelled or a channel is closed.
-pub(super) async fn discover(
-    client: Client,
-    silences: latest::Receiver<()>,
-    namespace: Arc<str>,
-    selector: Selector,
-    found: mpsc::Sender<Found>,
-    events: mpsc::Sender<Event>,
-    leave: CancellationToken,
-) {
-    let api = if namespace.is_empty() { Api::<Selectable>::all(client) } else { Api::namespaced(client, &namespace) };
-    let mut attempts = Attempts::new(api, watcher::Config::default().labels(selector.as_str()), silences);
-    let name = WatchName { kind: Kind::Selection, namespace: Arc::clone(&namespace) };
-    let mut selected = Selected::default();
-    let mut changed = false;
-    loop {
-        let event = tokio::select! {
-            () = leave.cancelled() => return,
-            event = attempts.next() => event,
-            () = sleep(TOGETHER), if changed => {
-                let services = selected.there.clone();
-                let now = Found { selector: selector.clone(), namespace: Arc::clone(&namespace), services };
-                if found.send(now).await.is_err() {
-                    return;
+impl Watcher {
+    /// Sends all matching Services to `found` after each change, and the state of the watch to `events`, until `leave` is
+    /// cancelled or a channel is closed.
+    pub async fn discover(
+        self,
+        namespace: Arc<str>,
+        selector: Selector,
+        found: mpsc::Sender<Found>,
+        events: mpsc::Sender<Event>,
+        leave: CancellationToken,
+    ) {
+        let client = self.client.clone();
+        let api =
+            if namespace.is_empty() { Api::<Selectable>::all(client) } else { Api::namespaced(client, &namespace) };
+        let config = watcher::Config::default().labels(selector.as_str());
+        let mut attempts = Attempts::new(api, config, self.silences.subscribe());
+        let name = WatchName { kind: Kind::Selection, namespace: Arc::clone(&namespace) };
+        let mut selected = Selected::default();
+        let mut changed = false;
+        loop {
+            let event = tokio::select! {
+                () = leave.cancelled() => return,
+                event = attempts.next() => event,
+                () = sleep(TOGETHER), if changed => {
+                    let services = selected.there.clone();
+                    let now = Found { selector: selector.clone(), namespace: Arc::clone(&namespace), services };
+                    if found.send(now).await.is_err() {
+                        return;
+                    }
+                    changed = false;
+                    continue;
                 }
-                changed = false;
-                continue;
+            };
+            let update = match &event {
+                Ok(watcher::Event::InitDone) => Some(WatchUpdate::Listed),
+                // The history was compacted; the watcher lists again at once.
+                Err(error) if is_compacted(error) => None,
+                Err(error) => {
+                    Some(WatchUpdate::Broken(Problem { forbidden: is_forbidden(error), text: reason(error).into() }))
+                }
+                Ok(_) => None,
+            };
+            changed |= event.is_ok_and(|event| selected.take(event));
+            if let Some(update) = update
+                && events.send(Event::Cluster { watch: name.clone(), update }).await.is_err()
+            {
+                return;
             }
-        };
-        let update = match &event {
-            Ok(watcher::Event::InitDone) => Some(WatchUpdate::Listed),
-            // The history was compacted; the watcher lists again at once.
-            Err(error) if is_compacted(error) => None,
-            Err(error) => {
-                Some(WatchUpdate::Broken(Problem { forbidden: is_forbidden(error), text: reason(error).into() }))
-            }
-            Ok(_) => None,
-        };
-        changed |= event.is_ok_and(|event| selected.take(event));
-        if let Some(update) = update
-            && events.send(Event::Cluster { watch: name.clone(), update }).await.is_err()
-        {
-            return;
         }
     }
 }
@@ -94,28 +97,22 @@ pub(super) async fn discover(
 impl Selected {
     /// Returns whether the selection changed. The first list always counts as a change.
     fn take(&mut self, event: watcher::Event<Selectable>) -> bool {
-        let name = |service: &Selectable| {
-            Some(ObjectName::new(service.metadata.namespace.as_deref()?, service.metadata.name.as_deref()?))
-        };
+        let name = |service: &Selectable| object_name(&service.metadata);
         match event {
             watcher::Event::Init => {
-                self.listing = Some(BTreeSet::new());
+                self.listing.clear();
                 false
             }
             watcher::Event::InitApply(service) => {
-                if let Some(listing) = &mut self.listing {
-                    listing.extend(name(&service));
-                }
+                self.listing.extend(name(&service));
                 false
             }
-            watcher::Event::InitDone => match self.listing.take() {
-                Some(listed) => {
-                    let other = listed != self.there || listed.is_empty();
-                    self.there = listed;
-                    other
-                }
-                None => false,
-            },
+            watcher::Event::InitDone => {
+                let listed = std::mem::take(&mut self.listing);
+                let other = listed != self.there || listed.is_empty();
+                self.there = listed;
+                other
+            }
             watcher::Event::Apply(service) => name(&service).is_some_and(|name| self.there.insert(name)),
             // A Service that loses the label looks deleted to this watch.
             watcher::Event::Delete(service) => name(&service).is_some_and(|name| self.there.remove(&name)),

@@ -1,11 +1,14 @@
 //! Why a request to the API server failed, or why the kubeconfig's user cannot log in.
 
-use std::{error::Error, process::Output};
+use std::{error::Error, process::Output, time::Duration};
 
 use hyper_util::client::legacy;
 use kube::{client::AuthError, config::AuthInfo, core::Status};
 
-use crate::source::cause::{causes, with_cause};
+use crate::{
+    model::cluster::Problem,
+    source::cause::{causes, with_cause},
+};
 
 /// The reason that the library gives to a response that is not a `Status`.
 const NOT_A_STATUS: &str = "Failed to parse error data";
@@ -36,6 +39,15 @@ pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
     };
     let last = chain().last().map(ToString::to_string).unwrap_or_default();
     format!("{what}: {}", quoted(&last))
+}
+
+pub(super) fn problem(error: &kube::Error) -> Problem {
+    let forbidden = matches!(error, kube::Error::Api(status) if status.code == 403);
+    Problem { forbidden, text: reason(error).into() }
+}
+
+pub(super) fn silence(limit: Duration) -> Problem {
+    Problem { forbidden: false, text: format!("no response within {limit:?}").into() }
 }
 
 fn answered(status: &Status) -> String {

@@ -14,12 +14,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::failure;
+use super::{failure, instance};
 use crate::{
     clock::Clock,
     model::{
         Event, Moment,
-        cluster::{Leadership, ObjectName, Problem},
+        cluster::{Leadership, ObjectName},
     },
 };
 
@@ -47,23 +47,14 @@ pub struct Election {
     renewed: Moment,
 }
 
-/// Why a Lease cannot be used.
-enum Failure {
-    Kube(kube::Error),
-    /// No response within the [`TIME_LIMIT`].
-    Silent,
-}
-
 impl Election {
     /// By the Lease `name` in the client's namespace.
-    pub(super) fn new(client: Client, name: &str, clock: Clock) -> Self {
-        let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty() && host.len() <= 128);
-        let host = host.unwrap_or_else(|| "readscope".to_owned());
+    pub fn new(client: Client, name: &str, clock: Clock) -> Self {
         Self {
             name: ObjectName::new(client.default_namespace(), name),
             api: Api::default_namespaced(client),
             // A restarted container does not take over the Lease of its predecessor, which may still run.
-            identity: format!("{host}_{:08x}", rand::random::<u32>()),
+            identity: format!("{}_{:08x}", instance(), rand::random::<u32>()),
             clock,
             other: None,
             own: None,
@@ -109,8 +100,8 @@ impl Election {
     async fn attempt(&mut self) -> Leadership {
         let before = self.clock.now();
         let outcome = match timeout(TIME_LIMIT, self.renew_or_take()).await {
-            Ok(outcome) => outcome.map_err(Failure::Kube),
-            Err(_) => Err(Failure::Silent),
+            Ok(outcome) => outcome.map_err(|error| failure::problem(&error)),
+            Err(_) => Err(failure::silence(TIME_LIMIT)),
         };
         match outcome {
             Ok(Some(leader)) => {
@@ -123,11 +114,11 @@ impl Election {
             }
             // A single failure changes nothing.
             Err(_) if self.own.is_some() && self.clock.now().since(self.renewed) < RENEW_WITHIN => self.leads(),
-            Err(failure) => Leadership::Failed { lease: self.name.clone(), problem: failure.problem() },
+            Err(problem) => Leadership::Failed { lease: self.name.clone(), problem },
         }
     }
 
-    pub(super) fn follows(&self, leader: Option<String>) -> Leadership {
+    pub fn follows(&self, leader: Option<String>) -> Leadership {
         Leadership::Follows { lease: self.name.clone(), leader: leader.map(Into::into) }
     }
 
@@ -170,15 +161,14 @@ impl Election {
         let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty());
         let renewed = spec.renew_time.as_ref().map_or(Timestamp::MIN, |time| time.0);
         let since = match holder {
-            None => renewed,
-            Some(holder) if holder == self.identity => renewed,
-            Some(holder) => {
+            Some(holder) if holder != self.identity => {
                 if !self.is_over(&spec) {
                     return Ok(Some(holder));
                 }
                 // It led until its next renewal was due.
                 renewed.checked_add(PAUSE).unwrap_or(renewed)
             }
+            _ => renewed,
         };
         let spec = self.spec(Some(&spec));
         let lease = self.replace(lease, spec).await?;
@@ -219,18 +209,6 @@ impl Election {
     /// Fails if the Lease was changed since it was read.
     async fn replace(&self, lease: Lease, spec: LeaseSpec) -> kube::Result<Lease> {
         self.api.replace(&self.name.name, &PostParams::default(), &Lease { spec: Some(spec), ..lease }).await
-    }
-}
-
-impl Failure {
-    fn problem(&self) -> Problem {
-        match self {
-            Self::Kube(error) => {
-                let forbidden = matches!(error, kube::Error::Api(status) if status.code == 403);
-                Problem { forbidden, text: failure::reason(error).into() }
-            }
-            Self::Silent => Problem { forbidden: false, text: format!("no response within {TIME_LIMIT:?}").into() },
-        }
     }
 }
 

@@ -20,9 +20,12 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::{
-    ClusterResourceScope, NamespaceResourceScope,
-    api::{apps::v1::StatefulSet, core::v1 as core, discovery::v1::EndpointSlice, storage::v1::StorageClass},
+use futures_util::{FutureExt, future::BoxFuture};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{self as core, PersistentVolumeClaim},
+    discovery::v1::EndpointSlice,
+    storage::v1::StorageClass,
 };
 use kube::{
     Api, Client, Config,
@@ -56,12 +59,12 @@ pub use self::{
     proxy::ProxyError,
     recorder::{Record, Recorder},
 };
+use super::joined;
 use crate::{
-    clock::Clock,
-    config::{PasswordError, Selector},
+    config::PasswordError,
     model::{
         Event, WatchUpdate,
-        cluster::{Change, Kind, Leadership, Object, ProbeLocation, WatchName},
+        cluster::{Change, Kind, Object, ProbeLocation, Seen, WatchName},
     },
 };
 
@@ -118,9 +121,6 @@ pub enum Scope {
 
 /// Without `context`, uses the kubeconfig's current context or the pod's own cluster. `count` is called with the verb and
 /// the status code of each request.
-///
-/// # Errors
-/// When there is no cluster or its configuration is invalid.
 pub async fn connect(
     context: Option<&str>,
     count: impl Fn(&str, &str) + Clone + Send + Sync + 'static,
@@ -140,8 +140,6 @@ pub async fn connect(
     client_through(proxy, config, count)
 }
 
-/// # Errors
-/// When the configuration is invalid.
 pub fn client(config: Config) -> Result<Client, ConnectError> {
     client_through(None, config, |_, _| {})
 }
@@ -178,41 +176,12 @@ fn client_through(
 }
 
 impl Watcher {
-    #[must_use]
     pub fn new(client: Client, scope: Scope) -> Self {
         let node = std::env::var(NODE_VARIABLE).ok().filter(|node| !node.is_empty());
         Self { client, scope, node, silences: latest::Sender::new(()) }
     }
 
-    /// The sender queues Events for the recorder.
-    #[must_use]
-    pub fn recorder(&self) -> (mpsc::Sender<Record>, Recorder) {
-        Recorder::new(self.client.clone())
-    }
-
-    /// Elects a leader by the Lease `name` in the client's namespace; the state before the first look at it.
-    #[must_use]
-    pub fn election(&self, name: &str, clock: Clock) -> (Election, Leadership) {
-        let election = Election::new(self.client.clone(), name, clock);
-        let follows = election.follows(None);
-        (election, follows)
-    }
-
-    /// Follows the Services that match `selector`, until `leave` is cancelled.
-    pub fn discover(
-        &self,
-        namespace: Arc<str>,
-        selector: Selector,
-        found: mpsc::Sender<Found>,
-        events: mpsc::Sender<Event>,
-        leave: CancellationToken,
-    ) -> impl Future<Output = ()> + Send + use<> {
-        let (client, silences) = (self.client.clone(), self.silences.subscribe());
-        discovery::discover(client, silences, namespace, selector, found, events, leave)
-    }
-
     /// Watches that [`run`](Self::run) keeps open.
-    #[must_use]
     pub fn watches(&self, namespaces: &Namespaces) -> Vec<WatchName> {
         if namespaces.is_empty() {
             return Vec::new();
@@ -270,7 +239,7 @@ impl Watcher {
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = namespaces.changed() => if changed.is_err() { break },
-                Some(ended) = running.join_next() => resume_panic(ended),
+                Some(ended) = running.join_next() => joined(ended),
             }
         }
         // This abort reports no deletions; only leaving a namespace does.
@@ -288,69 +257,45 @@ impl Watcher {
         if let (Kind::Node, Some(node)) = (watch.kind, &self.node) {
             // The node's name is already known; the watch adds its zone.
             let location = ProbeLocation { node: Some(node.as_str().into()), zone: None };
-            let change = Change::Applied(Object::ProbeLocation(location), crate::model::cluster::Seen::Listed);
+            let change = Change::Applied(Object::ProbeLocation(location), Seen::Listed);
             let (watch, update) = (watch.clone(), WatchUpdate::Change(Box::new(change)));
             let _ = events.send(Event::Cluster { watch, update }).await;
         }
-        match watch.kind {
-            Kind::Service => running.spawn(self.namespaced::<core::Service>(watch, events, leave)),
-            Kind::Slice => running.spawn(self.namespaced::<EndpointSlice>(watch, events, leave)),
-            Kind::Pod => running.spawn(self.namespaced::<core::Pod>(watch, events, leave)),
-            Kind::StatefulSet => running.spawn(self.namespaced::<StatefulSet>(watch, events, leave)),
-            Kind::Pvc => running.spawn(self.namespaced::<core::PersistentVolumeClaim>(watch, events, leave)),
-            Kind::Event => running.spawn(self.namespaced::<core::Event>(watch, events, leave)),
-            Kind::StorageClass => running.spawn(self.whole::<StorageClass>(watch, events, leave)),
-            Kind::Volume => running.spawn(self.whole::<core::PersistentVolume>(watch, events, leave)),
-            Kind::Node => running.spawn(self.whole::<PartialObjectMeta<core::Node>>(watch, events, leave)),
+        let (client, here) = (self.client.clone(), Arc::clone(&watch.namespace));
+        let following = match watch.kind {
+            Kind::Service => self.follow(Api::<core::Service>::namespaced(client, &here), watch, events, leave),
+            Kind::Slice => self.follow(Api::<EndpointSlice>::namespaced(client, &here), watch, events, leave),
+            Kind::Pod => self.follow(Api::<core::Pod>::namespaced(client, &here), watch, events, leave),
+            Kind::StatefulSet => self.follow(Api::<StatefulSet>::namespaced(client, &here), watch, events, leave),
+            Kind::Pvc => self.follow(Api::<PersistentVolumeClaim>::namespaced(client, &here), watch, events, leave),
+            Kind::Event => self.follow(Api::<core::Event>::namespaced(client, &here), watch, events, leave),
+            Kind::StorageClass => self.follow(Api::<StorageClass>::all(client), watch, events, leave),
+            Kind::Volume => self.follow(Api::<core::PersistentVolume>::all(client), watch, events, leave),
+            Kind::Node => self.follow(Api::<PartialObjectMeta<core::Node>>::all(client), watch, events, leave),
             Kind::Selection => return,
         };
+        running.spawn(following);
     }
 
-    fn namespaced<K>(
+    fn follow<K: Observed>(
         &self,
+        api: Api<K>,
         watch: WatchName,
         events: mpsc::Sender<Event>,
-        stop: CancellationToken,
-    ) -> impl Future<Output = ()> + Send + use<K>
-    where
-        K: Observed<Scope = NamespaceResourceScope>,
-    {
-        let only = match watch.kind {
-            Kind::Event => "involvedObject.kind=PersistentVolumeClaim",
-            _ => "",
+        leave: CancellationToken,
+    ) -> BoxFuture<'static, ()> {
+        let all = watcher::Config::default();
+        let config = match (watch.kind, &self.node) {
+            (Kind::Event, _) => all.fields("involvedObject.kind=PersistentVolumeClaim"),
+            (Kind::Node, Some(node)) => all.fields(&format!("metadata.name={node}")),
+            _ => all,
         };
-        let api = Api::<K>::namespaced(self.client.clone(), &watch.namespace);
-        watch::watch(self.attempts(api, only), watch, events, stop)
-    }
-
-    fn whole<K>(
-        &self,
-        watch: WatchName,
-        events: mpsc::Sender<Event>,
-        stop: CancellationToken,
-    ) -> impl Future<Output = ()> + Send + use<K>
-    where
-        K: Observed<Scope = ClusterResourceScope>,
-    {
-        let only = match (&self.node, watch.kind) {
-            (Some(node), Kind::Node) => format!("metadata.name={node}"),
-            _ => String::new(),
-        };
-        let api = Api::<K>::all(self.client.clone());
-        watch::watch(self.attempts(api, &only), watch, events, stop)
-    }
-
-    /// An empty field selector selects all objects.
-    fn attempts<K: Observed>(&self, api: Api<K>, fields: &str) -> Attempts<K> {
-        let config = watcher::Config::default();
-        let config = if fields.is_empty() { config } else { config.fields(fields) };
-        Attempts::new(api, config, self.silences.subscribe())
+        watch::watch(Attempts::new(api, config, self.silences.subscribe()), watch, events, leave).boxed()
     }
 }
 
-/// Watches are not aborted before the end, so a join error is a panic. It continues in the watcher's supervisor.
-fn resume_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        std::panic::resume_unwind(error.into_panic());
-    }
+/// How this instance signs what it writes: the name of its pod.
+fn instance() -> String {
+    let host = std::env::var("HOSTNAME").ok().filter(|host| (1..=128).contains(&host.len()));
+    host.unwrap_or_else(|| "readscope".to_owned())
 }

@@ -19,22 +19,27 @@ pub(super) struct Proxy {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Setting {
-    /// `proxy-url` of the cluster in the kubeconfig.
-    Kubeconfig,
-    HttpsProxy,
+struct Setting {
+    name: &'static str,
+    /// What to check.
+    advice: &'static str,
 }
+
+const KUBECONFIG: Setting =
+    Setting { name: "proxy-url of the kubeconfig", advice: "the proxy, and proxy-url in the kubeconfig" };
+
+const HTTPS_PROXY: Setting = Setting { name: "HTTPS_PROXY", advice: "the proxy, or add the API server to NO_PROXY" };
 
 /// Omits the URL, which may contain a password.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the proxy in {setting}: {reason}; write it as http://HOST:PORT or socks5://HOST:PORT")]
 pub struct ProxyError {
-    setting: Setting,
+    setting: &'static str,
     reason: &'static str,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot connect through the proxy {proxy}: {}; check {}", last_cause(&**cause), proxy.setting.advice())]
+#[error("cannot connect through the proxy {proxy}: {}; check {}", last_cause(&**cause), proxy.setting.advice)]
 struct Unreachable {
     proxy: Proxy,
     cause: Box<dyn Error + Send + Sync>,
@@ -44,7 +49,7 @@ fn last_cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Environment {
     https_proxy: Option<String>,
     no_proxy: String,
@@ -83,13 +88,13 @@ impl Proxy {
         proxy_url: Option<&str>,
         environment: &Environment,
     ) -> Result<Option<Self>, ProxyError> {
-        let from = |setting, text| match parse(text) {
+        let from = |setting: Setting, text| match parse(text) {
             Ok(url) => Ok(Some(Self { url, setting })),
-            Err(reason) => Err(ProxyError { setting, reason }),
+            Err(reason) => Err(ProxyError { setting: setting.name, reason }),
         };
         match (proxy_url, environment.https_proxy.as_deref()) {
-            (Some(text), _) => from(Setting::Kubeconfig, text),
-            (None, Some(text)) if environment.is_proxied(api_server) => from(Setting::HttpsProxy, text),
+            (Some(text), _) => from(KUBECONFIG, text),
+            (None, Some(text)) if environment.is_proxied(api_server) => from(HTTPS_PROXY, text),
             _ => Ok(None),
         }
     }
@@ -118,7 +123,9 @@ fn parse(text: &str) -> Result<Uri, &'static str> {
     let authority = authority.ok_or("it has no host")?;
     let scheme = match scheme.as_ref().map_or("http", Scheme::as_str) {
         scheme @ ("http" | "https") => scheme,
-        "socks5" | "socks5h" if has_credentials(&authority) => return Err("SOCKS with a password is not supported"),
+        "socks5" | "socks5h" if authority.as_str().contains('@') => {
+            return Err("SOCKS with a password is not supported");
+        }
         // The proxy resolves names in both cases.
         "socks5" | "socks5h" => "socks5",
         _ => return Err("its scheme is not http, https or socks5"),
@@ -127,16 +134,12 @@ fn parse(text: &str) -> Result<Uri, &'static str> {
     url.map_err(|_| "it is not a URL")
 }
 
-fn has_credentials(authority: &Authority) -> bool {
-    authority.as_str().contains('@')
-}
-
 /// Without the password.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.url.authority().map_or("", Authority::as_str);
         let address = address.rsplit_once('@').map_or(address, |(_, address)| address);
-        write!(f, "{}://{address} (from {})", self.url.scheme_str().unwrap_or("http"), self.setting)
+        write!(f, "{}://{address} (from {})", self.url.scheme_str().unwrap_or("http"), self.setting.name)
     }
 }
 
@@ -144,24 +147,6 @@ impl fmt::Display for Proxy {
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Setting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kubeconfig => "proxy-url of the kubeconfig",
-            Self::HttpsProxy => "HTTPS_PROXY",
-        })
-    }
-}
-
-impl Setting {
-    fn advice(self) -> &'static str {
-        match self {
-            Self::Kubeconfig => "the proxy, and proxy-url in the kubeconfig",
-            Self::HttpsProxy => "the proxy, or add the API server to NO_PROXY",
-        }
     }
 }
 

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::failure;
+use super::{failure, instance};
 use crate::{
     clock::Clock,
     model::{
@@ -80,12 +80,9 @@ pub struct Recorder {
 
 impl Recorder {
     /// The sender queues Events for the recorder.
-    pub(super) fn new(client: Client) -> (mpsc::Sender<Record>, Self) {
+    pub fn new(client: Client) -> (mpsc::Sender<Record>, Self) {
         let (sender, records) = mpsc::channel(QUEUE);
-        // The pod's own name.
-        let instance = std::env::var("HOSTNAME").ok().filter(|name| (1..=128).contains(&name.len()));
-        let instance = instance.unwrap_or_else(|| CONTROLLER.to_owned());
-        (sender, Self { client, records, instance, held: Held::default(), leads_since: None })
+        (sender, Self { client, records, instance: instance(), held: Held::default(), leads_since: None })
     }
 
     /// After each Event, reports to `events` whether it was written. Without a Lease, `leadership` never changes.
@@ -182,8 +179,8 @@ impl Recorder {
                 match api.create(&PostParams::default(), &event).await {
                     // The server wrote nothing. After 504 it may have written the Event, and a retry would write it
                     // twice.
-                    Err(error) if is_status(&error, [429, 503]) => {
-                        busy = Some(failure::reason(&error));
+                    Err(error) if matches!(&error, kube::Error::Api(status) if [429, 503].contains(&status.code)) => {
+                        busy = Some(failure::problem(&error));
                     }
                     written => return written,
                 }
@@ -192,19 +189,10 @@ impl Recorder {
         };
         match timeout(TIME_LIMIT, writing).await {
             Ok(Ok(_)) => None,
-            Ok(Err(error)) => {
-                Some(Problem { forbidden: is_status(&error, [403]), text: failure::reason(&error).into() })
-            }
-            Err(_) => {
-                let text = busy.unwrap_or_else(|| format!("no response within {TIME_LIMIT:?}"));
-                Some(Problem { forbidden: false, text: text.into() })
-            }
+            Ok(Err(error)) => Some(failure::problem(&error)),
+            Err(_) => Some(busy.unwrap_or_else(|| failure::silence(TIME_LIMIT))),
         }
     }
-}
-
-fn is_status(error: &kube::Error, codes: impl AsRef<[u16]>) -> bool {
-    matches!(error, kube::Error::Api(status) if codes.as_ref().contains(&status.code))
 }
 
 /// Whether this Event is the record's. Two readscopes measure slightly different times, which end a note.

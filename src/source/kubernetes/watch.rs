@@ -28,24 +28,22 @@ pub(super) async fn watch<K>(
 {
     let mut known = Known::default();
     loop {
-        let event = tokio::select! {
-            () = leave.cancelled() => break,
-            event = attempts.next() => event,
+        let (updates, leaves) = tokio::select! {
+            () = leave.cancelled() => (known.forget::<K>(), true),
+            event = attempts.next() => (known.take(event), false),
         };
-        for update in known.take(event) {
+        for update in updates {
             if events.send(Event::Cluster { watch: watch.clone(), update }).await.is_err() {
                 return;
             }
         }
-    }
-    for update in known.forget::<K>() {
-        if events.send(Event::Cluster { watch: watch.clone(), update }).await.is_err() {
+        if leaves {
             return;
         }
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Known {
     names: HashSet<ObjectName>,
     /// Objects from before the current list that are not in it yet. Those left at its end were deleted in between.
@@ -54,9 +52,9 @@ struct Known {
 
 impl Known {
     /// Reports all known objects as deleted.
-    fn forget<K: Observed>(&mut self) -> impl Iterator<Item = WatchUpdate> {
+    fn forget<K: Observed>(&mut self) -> Vec<WatchUpdate> {
         let deleted = |name| WatchUpdate::Change(Box::new(Change::Deleted(K::KIND, name, Seen::Listed)));
-        self.names.drain().map(deleted)
+        self.names.drain().map(deleted).collect()
     }
 
     fn take<K: Observed>(&mut self, event: watcher::Result<watcher::Event<K>>) -> Vec<WatchUpdate> {

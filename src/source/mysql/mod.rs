@@ -11,7 +11,7 @@ mod status;
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
 };
 
@@ -35,17 +35,17 @@ use crate::{
 /// Only the first row counts. A server that sends more rows than this is given up.
 const ROWS_MAX: usize = 16;
 
-#[derive(Debug)]
 pub struct Prober {
     target: Target,
     clock: Clock,
-    resolver: Resolver,
+    /// Absent where the target is an IP address.
+    resolver: Option<Resolver>,
     options: Options,
     readings: Readings,
 }
 
 /// Where a probe connects.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum At<'a> {
     /// The target's name, at this port; at a random address if `any`.
     Name {
@@ -64,17 +64,16 @@ pub enum ProberError {
 }
 
 impl Prober {
-    /// # Errors
-    /// When the password file or the resolver's configuration cannot be read.
     pub fn new(target: Target, clock: Clock) -> Result<Self, ProberError> {
-        let resolver = Resolver::new(&target.address, target.settings.timeout.get())?;
+        let address = &target.address;
+        let by_name = || Resolver::new(address.host.clone(), target.settings.timeout.get());
+        let resolver = address.ip().is_none().then(by_name).transpose()?;
         let options = Options::of(&target)?;
         let readings = Readings::new(target.settings.clients_interval.get());
         Ok(Self { target, clock, resolver, options, readings })
     }
 
     /// Several probers of a process may reach the same servers.
-    #[must_use]
     pub fn counting(mut self, traffic: OwnTraffic) -> Self {
         self.readings.traffic = traffic;
         self
@@ -131,7 +130,7 @@ impl Prober {
 
         let addresses = match at {
             At::Addresses(given) => given.to_vec(),
-            At::Name { port, any } => match before(end.as_mut(), self.resolver.resolve()).await {
+            At::Name { port, any } => match before(end.as_mut(), self.resolve()).await {
                 Some(ips) => {
                     let mut ips = ips?;
                     if any {
@@ -199,6 +198,13 @@ impl Prober {
             total: queried - began,
         };
         Ok(Answer { identity: identity?, timings, address, status })
+    }
+
+    async fn resolve(&self) -> Result<Vec<IpAddr>, Failure> {
+        match &self.resolver {
+            Some(resolver) => resolver.resolve().await,
+            None => Ok(self.target.address.ip().into_iter().collect()),
+        }
     }
 
     /// Tries the next address after a refusal, as clients do. `tried` is the last address.

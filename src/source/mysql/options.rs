@@ -1,9 +1,9 @@
 //! Options of a target's connections. They follow its password and TLS files.
 
-use std::{collections::HashMap, fmt, net::SocketAddr};
+use std::{collections::HashMap, net::SocketAddr};
 
 use mysql_async::{Opts, OptsBuilder, SslOpts};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 
@@ -16,6 +16,7 @@ const PACKET_BYTES_MAX: usize = 1 << 20;
 /// Addresses whose options are cached. A Service has one, a headless Service one per replica.
 const ADDRESSES_KEPT: usize = 64;
 
+/// Not [`Debug`](std::fmt::Debug): the driver's options would show the password.
 pub(super) struct Options {
     /// Held for look-ups only, never across an await.
     current: Mutex<Current>,
@@ -55,10 +56,7 @@ impl Options {
     }
 
     pub(super) fn at(&self, target: &Target, address: SocketAddr) -> Opts {
-        let mut current = self.current.lock();
-        if current.renewed.elapsed() >= LOOK_EVERY {
-            current.renew(target);
-        }
+        let mut current = self.current(target);
         let Current { opts, by_address, .. } = &mut *current;
         if by_address.len() >= ADDRESSES_KEPT && !by_address.contains_key(&address) {
             by_address.clear();
@@ -66,13 +64,18 @@ impl Options {
         by_address.entry(address).or_insert_with(|| opts_at(opts, address)).clone()
     }
 
-    /// Looks at the files if that is due. Returns whether one has changed since the last call.
+    /// Whether a file has changed since the last call.
     pub(super) fn take_changed(&self, target: &Target) -> bool {
+        std::mem::take(&mut self.current(target).changed)
+    }
+
+    /// Looks at the files if that is due.
+    fn current(&self, target: &Target) -> MutexGuard<'_, Current> {
         let mut current = self.current.lock();
         if current.renewed.elapsed() >= LOOK_EVERY {
             current.renew(target);
         }
-        std::mem::take(&mut current.changed)
+        current
     }
 
     /// Looks at the files at once.
@@ -88,13 +91,6 @@ impl Options {
     /// Whether the driver may be the cause of one more failed login.
     pub(super) fn excuses(&self) -> bool {
         self.current.lock().salts.excuse()
-    }
-}
-
-impl fmt::Debug for Options {
-    // The driver's options show the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").finish_non_exhaustive()
     }
 }
 

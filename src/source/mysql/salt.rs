@@ -24,7 +24,7 @@ pub(super) fn may_be_the_cause<T>(login: &Result<Result<T, Error>, Panicked>) ->
 }
 
 /// The reads with one password, against which failures are set off.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct ShortSalts {
     /// `None` before the first read from MariaDB.
     credit: Option<u32>,

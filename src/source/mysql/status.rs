@@ -40,7 +40,6 @@ const CONNECTIONS_BETWEEN: u32 = 1000;
 const TEXT_CHARS_MAX: usize = 200;
 
 /// When to read which server of one target.
-#[derive(Debug)]
 pub(super) struct Readings {
     /// `None`: never.
     interval: Option<Duration>,
@@ -50,14 +49,13 @@ pub(super) struct Readings {
     connecting: AtomicU64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Last {
     at: Instant,
     by_pod_probe: bool,
 }
 
 /// One connection whose server is not known yet, until it is dropped.
-#[derive(Debug)]
 pub(super) struct Connecting<'a>(&'a AtomicU64);
 
 impl Readings {

@@ -16,10 +16,10 @@ use crate::model::{
             AccessModes, Endpoint, Pod, PodConditions, PodTrouble, PodTroubleKind, Pvc, PvcEvent, PvcPhase, PvcReason,
             Service, Slice, StatefulSet, StorageClass, Volume,
         },
-        scale_events::{ScaleEvent, ScaleEvents},
-        scale_step::ScaleStep,
+        pods::TrackedPod,
+        scale_events::ScaleEvent,
         scaled_replica::ScaledReplica,
-        updates::Updates,
+        updates::{ScaleStep, Updates},
     },
     probe::PodRead,
 };
@@ -327,7 +327,7 @@ impl Story {
     }
 
     pub(super) fn events(&self) -> Vec<&ScaleEvent> {
-        self.index.scale_events().flat_map(ScaleEvents::events).collect()
+        self.index.scale_events().flat_map(|events| &events.events).collect()
     }
 
     pub(super) fn event(&self) -> &ScaleEvent {
@@ -364,7 +364,7 @@ impl Story {
         let counted = |(labels, times): (BindLabels, crate::model::base::Histogram)| {
             (labels.storage_class.to_string(), labels.bind_mode, times.count(), times.sum())
         };
-        self.index.measures().binds(std::iter::empty(), |_| true).into_iter().map(counted).collect()
+        self.index.measures.binds(std::iter::empty(), |_| true).into_iter().map(counted).collect()
     }
 }
 
@@ -419,8 +419,8 @@ impl At<'_> {
     }
 
     pub(super) fn answers_pod_probe(self, pod: &str) {
-        let uid = self.story.index.tracked().pod(&name(pod)).map(|pod| Arc::clone(&pod.uid)).unwrap_or_default();
-        self.story.takes(|index, updates| index.direct_read(&name(pod), &uid, self.now, self.now, updates));
+        let take_in = |pod: &mut TrackedPod| pod.direct_read(self.now);
+        self.story.takes(|index, updates| index.answered(&name(pod), None, self.now, self.now, take_in, updates));
     }
 
     pub(super) fn takes(self, change: Change) {
@@ -440,6 +440,7 @@ impl Story {
     fn read(&mut self, pod: &str, started: Moment, finished: Moment, fresh: bool) {
         let of = PodRef { name: pod.into(), uid: Arc::default() };
         let read = PodRead { pod: of, started, fresh, uncertainty: UNCERTAINTY };
-        self.takes(|index, updates| index.read(&name(pod), &read, finished, updates));
+        let take_in = |pod: &mut TrackedPod| pod.read(&read, finished);
+        self.takes(|index, updates| index.answered(&name(pod), None, started, finished, take_in, updates));
     }
 }

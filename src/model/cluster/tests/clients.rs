@@ -14,10 +14,11 @@ use crate::model::{
 impl Story {
     /// The clients of the pod that has this name, or of an earlier one.
     fn meets_clients(&mut self, seconds: f64, pod: &str, is_this: bool, has_share: bool) {
-        let known = self.index.tracked().pod(&name(pod)).map(|pod| Arc::clone(&pod.uid));
+        let known = self.index.tracked.pod(&name(pod)).map(|pod| Arc::clone(&pod.uid));
         let uid = known.filter(|_| is_this).unwrap_or_else(|| "earlier".into());
         let met = PodClients { pod: PodRef { name: pod.into(), uid }, has_share, at: Moment::at(seconds) };
-        self.takes(|index, updates| index.met_clients(&name(pod), &met, updates));
+        let (uid, at) = (Some(&*met.pod.uid), met.at);
+        self.takes(|index, updates| index.answered(&name(pod), uid, at, at, |pod| pod.met_clients(&met), updates));
     }
 }
 

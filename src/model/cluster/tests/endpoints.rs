@@ -151,5 +151,5 @@ fn routing_names_each_pod_once() {
             ("mysql-2", EndpointRouting::Routed)
         ]
     );
-    assert_eq!(story.index.tracked().pod(&name("mysql-0")).map(|pod| &*pod.uid), Some("mysql-0-a"));
+    assert_eq!(story.index.tracked.pod(&name("mysql-0")).map(|pod| &*pod.uid), Some("mysql-0-a"));
 }

@@ -1,6 +1,6 @@
 //! The pod of a host name.
 
-use super::builders::{Story, name, pod};
+use super::builders::{Story, pod};
 
 #[test]
 fn a_host_name_leads_to_its_pod() {
@@ -9,7 +9,7 @@ fn a_host_name_leads_to_its_pod() {
     for pod_name in ["db.mysql-0", &long] {
         story.at(6000.0).lists(pod(pod_name));
     }
-    let pod_of = |host: &str| story.index.pod_of_host(&name("mysql-read"), host).map(|pod| pod.name.to_string());
+    let pod_of = |host: &str| story.index.tracked.pod_of_host(&"mysql".into(), host).map(|pod| pod.name.to_string());
     for host in ["mysql-1", "mysql-1.mysql.mysql.svc.cluster.local", "mysql-1."] {
         assert_eq!(pod_of(host).as_deref(), Some("mysql-1"), "{host}");
     }

@@ -9,7 +9,7 @@ use crate::model::cluster::{
 
 fn has(story: &Story, replica: &str, milestone: Milestone) -> bool {
     let sets: Vec<_> =
-        story.index.scale_events().map(|events| MilestoneStatus::of(events, story.index.tracked())).collect();
+        story.index.scale_events().map(|events| MilestoneStatus::of(events, &story.index.tracked)).collect();
     MilestoneStatus::has(&sets, replica, milestone)
 }
 

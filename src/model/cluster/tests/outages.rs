@@ -3,8 +3,9 @@
 use crate::model::cluster::{
     change::Kind,
     milestones::{Milestone, MilestoneTime, ScalePhase},
-    scale_step::ScaleStep,
+    notice::ClusterNotice,
     tests::builders::{Story, pod, pvc, set, wall},
+    updates::ScaleStep,
 };
 
 #[test]
@@ -46,7 +47,7 @@ fn a_listed_scale_up_is_shown_but_not_measured_from_the_request() {
     story.at(6075.5).joins("mysql-3", "a");
     story.at(6076.0).reads("mysql-3");
     assert_eq!(story.measures(), [("become_ready", 1), ("publish", 1), ("route", 1)].into());
-    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Notice(ClusterNotice::ScaleOver { from: 3, to: 4, lasted: None })));
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn a_pod_deleted_while_the_watch_was_down_is_seen_leaving_at_the_relist() {
     assert_eq!(story.member(3).milestones.get(Milestone::PodGone), Some(MilestoneTime::written(wall(6060.0))));
     assert!(story.event().finished.is_some());
     assert!(story.measures().is_empty());
-    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 4, to: 3, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Notice(ClusterNotice::ScaleOver { from: 4, to: 3, lasted: None })));
 }
 
 #[test]

@@ -155,11 +155,10 @@ impl Trial {
         self.before = now;
         self.measured.extend(new);
         let measured: usize = self.story.measures().values().sum();
-        let counted: u64 =
-            self.story.index.measures().phases().values().map(crate::model::base::Histogram::count).sum();
+        let counted: u64 = self.story.index.measures.phases().values().map(crate::model::base::Histogram::count).sum();
         prop_assert_eq!(measured as u64, counted);
         prop_assert_eq!(measured, self.measured.len());
-        prop_assert!(self.story.index.tracked().pvcs().count() <= PLACES as usize);
+        prop_assert!(self.story.index.tracked.pvcs().count() <= PLACES as usize);
         Ok(())
     }
 

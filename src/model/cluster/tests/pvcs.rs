@@ -283,10 +283,10 @@ fn pvcs_of_other_statefulsets_or_none_are_not_counted() {
 #[test]
 fn pvcs_are_known_while_they_exist() {
     let mut story = Story::of(3);
-    assert_eq!(story.index.tracked().pvcs().count(), 3);
+    assert_eq!(story.index.tracked.pvcs().count(), 3);
     story.at(6000.0).sees_gone(Kind::Pvc, "data-mysql-2");
     story.at(6001.0).lists_gone(Kind::Pvc, "data-mysql-1");
-    assert_eq!(story.index.tracked().pvcs().count(), 1);
+    assert_eq!(story.index.tracked.pvcs().count(), 1);
 }
 
 #[test]

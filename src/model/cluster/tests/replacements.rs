@@ -5,8 +5,9 @@ use crate::model::{
     cluster::{
         change::Kind,
         milestones::{Milestone, ScalePhase},
-        scale_step::ScaleStep,
+        notice::ClusterNotice,
         tests::builders::{Story, pod, pvc, set},
+        updates::ScaleStep,
     },
 };
 
@@ -138,7 +139,7 @@ fn an_event_cut_short_by_a_deletion_has_no_duration() {
     story.at(6000.0).sees(set(4));
     story.at(6000.2).sees(pod("mysql-3"));
     story.at(6001.0).sees_gone(Kind::StatefulSet, "mysql");
-    assert!(story.steps.contains(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
+    assert!(story.steps.contains(&ScaleStep::Notice(ClusterNotice::ScaleOver { from: 3, to: 4, lasted: None })));
     assert_eq!((story.event().from, story.event().to), (4, 0));
     assert_eq!(story.event().finished, None);
 }

@@ -7,9 +7,10 @@ use crate::model::{
     cluster::{
         change::Kind,
         milestones::{Milestone, ScalePhase},
-        scale_step::ScaleStep,
+        notice::ClusterNotice,
         scaled_replica::Direction,
         tests::builders::{Story, UNCERTAINTY, class, name, pod, pvc, set},
+        updates::ScaleStep,
     },
 };
 
@@ -55,27 +56,27 @@ fn a_new_replica_is_measured_in_every_phase_once() {
         assert!(measured.len() == 1 && (measured[0] - seconds).abs() < 1e-6, "{}: {measured:?}", phase.name());
     }
     assert_eq!(story.measures().len(), expected.len());
-    assert_eq!(story.index.measures().phases().len(), expected.len());
-    assert!(story.index.measures().phases().values().all(|times| times.count() == 1));
+    assert_eq!(story.index.measures.phases().len(), expected.len());
+    assert!(story.index.measures.phases().values().all(|times| times.count() == 1));
 }
 
 #[test]
 fn an_event_reports_its_start_steps_and_end() {
     let mut story = Story::of(3);
     story.at(6000.0).sees(set(4));
-    assert_eq!(story.steps, [ScaleStep::Began { from: 3, to: 4 }]);
+    assert_eq!(story.steps, [ScaleStep::Notice(ClusterNotice::ScaleBegan { from: 3, to: 4 })]);
     assert_eq!(story.event().finished, None);
     story.rises("mysql-3", 6000.0);
-    let first_read = ScaleStep::Reached {
+    let first_read = ScaleStep::Notice(ClusterNotice::Reached {
         replica: "mysql-3".into(),
         milestone: Milestone::FirstRead,
         since_request: Some(Duration::from_secs(21)),
         uncertainty: Some(UNCERTAINTY),
-    };
+    });
     assert!(story.steps.contains(&first_read), "{:?}", story.steps);
     assert_eq!(
         story.steps.last(),
-        Some(&ScaleStep::Finished { from: 3, to: 4, lasted: Some(Duration::from_secs(21)) })
+        Some(&ScaleStep::Notice(ClusterNotice::ScaleOver { from: 3, to: 4, lasted: Some(Duration::from_secs(21)) }))
     );
     assert_eq!(story.event().finished.and_then(|date| date.live), Some(Moment::at(6021.0)));
 }
@@ -112,7 +113,9 @@ fn the_last_read_is_renewed_until_the_pod_is_gone_and_measured_only_then() {
     story.at(6010.1).sees_gone(Kind::Pod, "mysql-3");
     let drained = story.measured(ScalePhase::Drain);
     assert!(drained.len() == 1 && (drained[0] - 4.9).abs() < 1e-6, "{drained:?}");
-    let last_reads = |step: &&ScaleStep| matches!(step, ScaleStep::Reached { milestone: Milestone::LastRead, .. });
+    let last_reads = |step: &&ScaleStep| {
+        matches!(step, ScaleStep::Notice(ClusterNotice::Reached { milestone: Milestone::LastRead, .. }))
+    };
     assert_eq!(story.steps.iter().filter(last_reads).count(), 1);
 }
 
@@ -148,7 +151,7 @@ fn replicas_of_the_first_list_are_no_event() {
     story.at(5002.0).sees(set(3));
     assert!(story.events().is_empty());
     assert!(story.steps.is_empty());
-    assert!(story.index.measures().phases().is_empty());
+    assert!(story.index.measures.phases().is_empty());
     assert!(story.binds().is_empty());
 }
 
@@ -216,7 +219,7 @@ fn a_second_event_takes_over_the_ordinals_that_it_changes_and_no_others() {
     assert_eq!(first.finished.and_then(|date| date.live), Some(Moment::at(6031.0)));
     assert_eq!(story.measured(ScalePhase::ToFirstRead), [31.0]);
     // The event ends without its second replica, so it has no duration.
-    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 5, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Notice(ClusterNotice::ScaleOver { from: 3, to: 5, lasted: None })));
 }
 
 #[test]
@@ -229,10 +232,10 @@ fn a_replica_that_never_came_is_gone_at_once() {
     assert_eq!(
         story.steps,
         [
-            ScaleStep::Began { from: 3, to: 4 },
-            ScaleStep::Began { from: 4, to: 3 },
-            ScaleStep::Finished { from: 3, to: 4, lasted: None },
-            ScaleStep::Finished { from: 4, to: 3, lasted: Some(Duration::ZERO) },
+            ScaleStep::Notice(ClusterNotice::ScaleBegan { from: 3, to: 4 }),
+            ScaleStep::Notice(ClusterNotice::ScaleBegan { from: 4, to: 3 }),
+            ScaleStep::Notice(ClusterNotice::ScaleOver { from: 3, to: 4, lasted: None }),
+            ScaleStep::Notice(ClusterNotice::ScaleOver { from: 4, to: 3, lasted: Some(Duration::ZERO) }),
         ]
     );
 }
@@ -272,7 +275,7 @@ fn a_pod_that_stays_through_down_and_up_is_measured_by_the_first_event_alone() {
     assert_eq!(story.event().finished, None, "it might go yet");
     story.at(6040.0).reads("mysql-3");
     assert!(story.event().finished.is_some());
-    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Notice(ClusterNotice::ScaleOver { from: 3, to: 4, lasted: None })));
 }
 
 #[test]
@@ -343,7 +346,7 @@ fn where_freshness_becomes_unknown_a_first_read_is_enough() {
     assert_eq!(story.event().finished, None);
     story.takes(|index, updates| index.know_freshness(&name("mysql"), false, Moment::at(6030.0), updates));
     assert!(story.event().finished.is_some());
-    assert_eq!(story.steps.last(), Some(&ScaleStep::Finished { from: 3, to: 4, lasted: None }));
+    assert_eq!(story.steps.last(), Some(&ScaleStep::Notice(ClusterNotice::ScaleOver { from: 3, to: 4, lasted: None })));
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl Fact<Volume> {
 }
 
 fn bound(story: &Story, of: &str) -> Option<MilestoneTime> {
-    story.index.tracked().pvc(&name(of)).expect("the pvc").milestones.get(Milestone::PvcBound)
+    story.index.tracked.pvc(&name(of)).expect("the pvc").milestones.get(Milestone::PvcBound)
 }
 
 #[test]

@@ -1,8 +1,20 @@
-//! Durations for people, with at most two units.
+//! Counts and durations as people read them.
 
 use std::{fmt, time::Duration};
 
-/// Writes `29 d 3 h`, `2 min 5 s` or `20 s`; a precision counts for seconds below a minute: `{:.1}` writes `1.4 s`.
+/// Writes `1 read` or `5 reads`.
+pub(crate) struct Count<N>(pub(crate) N, pub(crate) &'static str);
+
+impl<N: fmt::Display> fmt::Display for Count<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(number, noun) = self;
+        let number = number.to_string();
+        write!(f, "{number} {noun}{}", if number == "1" { "" } else { "s" })
+    }
+}
+
+/// Writes at most two units: `29 d 3 h`, `2 min 5 s` or `20 s`. A precision counts for seconds below a minute: `{:.1}`
+/// writes `1.4 s`.
 pub(crate) struct HumanDuration(pub(crate) Duration);
 
 impl fmt::Display for HumanDuration {
@@ -25,6 +37,14 @@ impl fmt::Display for HumanDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_is_singular() {
+        let written =
+            [Count(0, "read"), Count(1, "read"), Count(2, "read"), Count(11, "read")].map(|it| it.to_string());
+        assert_eq!(written, ["0 reads", "1 read", "2 reads", "11 reads"]);
+        assert_eq!(Count(format_args!("{:.0}", 1.2), "probe").to_string(), "1 probe");
+    }
 
     #[test]
     fn durations_have_at_most_two_units() {
