@@ -20,7 +20,7 @@ pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity};
 pub use clients::{ClientsState, ClientsUnknown, HeavyConnections, ReplicaClients, UnevenClients};
 pub use cluster::ClusterNotice;
 pub use event::{Event, TargetSet, WatchUpdate};
-pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, Lag};
+pub use freshness::{GtidSet, GtidSetError, Lag};
 pub use notice::{Notice, Notification, Subject};
 pub use probe::{
     Anomaly, AnomalyKind, AnomalySeen, Answer, Budgets, Burst, Charge, Counted, Failure, FailureReason, Held, Identity,
