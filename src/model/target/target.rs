@@ -303,8 +303,7 @@ impl Target {
         self.replicas.expect_from_now(&newly_expected);
         self.conditions.tick(&self.evaluator, now, notices);
         let keeps = |name: &str| self.expected_replicas.keeps(name) || self.health.misses(name);
-        let forgotten = self.replicas.forget(self.spec.forget_after, keeps, now);
-        notices.extend(forgotten.into_iter().map(TargetNotice::Forgotten));
+        notices.extend(self.replicas.forget(self.spec.forget_after, keeps, now));
         self.expect(now);
         notices.extend(self.check.as_mut().and_then(Check::waits).map(TargetNotice::CheckWaits));
         self.silence(notices);

@@ -175,11 +175,9 @@ impl fmt::Display for Verdict {
         match self {
             Self::Balanced(all) => write!(f, "Balanced: {all}"),
             Self::Unbalanced { culprits, evidence_seconds } => {
-                f.write_str("Unbalanced: ")?;
-                for (index, culprit) in culprits.iter().enumerate() {
-                    write!(f, "{}{culprit}", if index > 0 { ", " } else { "" })?;
-                }
-                write!(f, "; reads this uneven occur by chance once in {}", Long(*evidence_seconds))
+                let (culprits, long) = (culprits.iter().map(ToString::to_string), Long(*evidence_seconds));
+                let culprits = culprits.collect::<Vec<_>>().join(", ");
+                write!(f, "Unbalanced: {culprits}; reads this uneven occur by chance once in {long}")
             }
             Self::Undecided(why) => write!(f, "Undecided: {why}"),
         }
