@@ -224,7 +224,9 @@ impl Replicas {
         let fact = expected_replicas.name_of(identity);
         let known = self.by_key.get(&key).cloned();
         if let Some(known) = &known
-            && fact.as_ref().map_or(!expected_replicas.is_proxy(&known.base), |fact| fact.name == known.base)
+            && fact
+                .as_ref()
+                .map_or(!expected_replicas.pod_servers().is_proxy_named(&known.base), |fact| fact.name == known.base)
         {
             return Arc::clone(&known.name);
         }
@@ -266,7 +268,7 @@ impl Replicas {
 
     /// Moves the reads of a server to its new name, if no other server has the earlier one.
     pub(crate) fn rename(&mut self, earlier: &Arc<str>, name: &Arc<str>, expected_replicas: &ExpectedReplicas) {
-        let kept = expected_replicas.keeps(earlier) && !expected_replicas.is_proxy(earlier);
+        let kept = expected_replicas.keeps(earlier) && !expected_replicas.pod_servers().is_proxy_named(earlier);
         if kept || self.by_key.values().any(|named| named.name == *earlier) {
             return;
         }
