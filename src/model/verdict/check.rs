@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use super::{
     expectation::Expectation,
-    fairness::Fairness,
+    fairness::{Deviation, Fairness},
     under_way::UnderWay,
     verdict::{AllAnswer, Undecided, Verdict},
 };
@@ -54,11 +54,7 @@ pub enum CheckResult {
     AllAnswer(AllAnswer),
     Uneven {
         /// The replica that fits its share least.
-        replica: Arc<str>,
-        /// 0 to 1.
-        share: f64,
-        /// 0 to 1.
-        expected: f64,
+        worst: Deviation,
         p_value: f64,
     },
     Missing {
@@ -218,9 +214,7 @@ impl Check {
         let missing: Vec<_> = self.missing().collect();
         match self.fairness.worst() {
             _ if !missing.is_empty() => CheckResult::Missing { replicas: missing, reads },
-            Some(worst) if p_value <= self.rules.alpha => {
-                CheckResult::Uneven { replica: worst.replica, share: worst.share, expected: worst.expected, p_value }
-            }
+            Some(worst) if p_value <= self.rules.alpha => CheckResult::Uneven { worst, p_value },
             _ => match &self.anomaly {
                 Some(anomaly) if self.unexpected().is_empty() => CheckResult::Anomaly(anomaly.clone()),
                 _ => CheckResult::Unexpected { replicas: self.unexpected(), reads },
@@ -268,7 +262,7 @@ impl fmt::Display for CheckResult {
                 "Undecided: after {} {under_way}; check the pods and their Events, or check without waiting (--no-wait)",
                 HumanDuration(PATIENCE)
             ),
-            Self::Uneven { replica, share, expected, p_value } => write!(
+            Self::Uneven { worst: Deviation { replica, share, expected }, p_value } => write!(
                 f,
                 "Unbalanced: {replica} gets {:.0} % of the reads where {:.0} % is expected; reads this \
                  uneven occur by chance in {} checks",

@@ -134,11 +134,6 @@ impl Verdict {
     }
 
     #[must_use]
-    pub fn is_undecided(&self) -> bool {
-        self.undecided().is_some()
-    }
-
-    #[must_use]
     pub fn undecided(&self) -> Option<UndecidedReason> {
         let Self::Undecided(why) = self else { return None };
         Some(match why {
