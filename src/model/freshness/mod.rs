@@ -10,6 +10,5 @@ mod simulation;
 
 pub use freshness::Lag;
 pub use gtid::GtidSet;
-pub use gtid_parse::GtidSetError;
 
 pub(crate) use pod_probes::{PodFailing, PodProbes};

@@ -21,8 +21,7 @@ mod target;
 
 pub use condition::{ConditionKind, ReplicaCondition};
 pub use notice::TargetNotice;
-pub use read_history::{Trend, TrendPoint};
-pub use share_reason::ShareReason;
+pub use read_history::TrendPoint;
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
 pub use spec::{TargetId, TargetSpec};
 pub use status::Status;
