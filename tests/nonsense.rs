@@ -187,6 +187,6 @@ proptest! {
         }
         let snapshot = state.snapshot(at(1));
         let target = &snapshot.targets[0];
-        prop_assert_eq!((target.alarms, target.evidence_seconds, target.verdict.is_undecided()), (0, 0.0, true));
+        prop_assert_eq!((target.alarms, target.evidence_seconds, target.verdict.undecided().is_some()), (0, 0.0, true));
     }
 }

@@ -17,10 +17,10 @@ mod verdict;
 
 pub(crate) use base::Count;
 pub use base::{Histogram, Moment, OTHER, REPLICAS_MAX, SERVICE_PORT, Severity};
-pub use clients::{ClientsState, ClientsUnknown, HeavyConnections, ReplicaClients, UnevenClients};
+pub use clients::{ClientsState, ReplicaClients};
 pub use cluster::ClusterNotice;
 pub use event::{Event, TargetSet, WatchUpdate};
-pub use freshness::{Freshness, GTID_NUMBER_MAX, GtidSet, GtidSetError, Lag};
+pub use freshness::{GtidSet, Lag};
 pub use notice::{Notice, Notification, Subject};
 pub use probe::{
     Anomaly, AnomalyKind, AnomalySeen, Answer, Budgets, Burst, Charge, Counted, Failure, FailureReason, Held, Identity,
@@ -30,12 +30,11 @@ pub use probe::{
 pub use snapshot::{ConfigStatus, Snapshot};
 pub use state::State;
 pub use target::{
-    AnswerSeen, ConditionKind, FailureSeen, ReplicaCondition, ReplicaSnapshot, ShareReason, Status, TargetId,
-    TargetNotice, TargetSnapshot, TargetSpec, Trend, TrendPoint,
+    AnswerSeen, ConditionKind, FailureSeen, ReplicaCondition, ReplicaSnapshot, Status, TargetId, TargetNotice,
+    TargetSnapshot, TargetSpec, TrendPoint,
 };
 pub use verdict::evidence;
 pub use verdict::{
-    AllAnswer, CheckResult, CheckRules, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError,
-    Expected, FewProbes, Outcome, ShareBasis, Since, Undecided, UndecidedReason, UnderWay, Verdict, VerdictRules,
-    dirichlet_ln_evidence,
+    CheckRules, Culprit, CulpritKind, Decision, Evidence, Expectation, ExpectationError, Expected, FewProbes, Outcome,
+    ShareBasis, Undecided, UndecidedReason, UnderWay, Verdict, VerdictRules, dirichlet_ln_evidence,
 };

@@ -190,9 +190,6 @@ impl Balance {
 
     /// Of the members that are compared.
     fn readings<'a>(&self, round: &'a Round) -> Result<Vec<(&'a Member<'a>, &'a ServerStatus)>, ClientsUnknown> {
-        if self.interval.is_none() {
-            return Err(ClientsUnknown::Off);
-        }
         if round.through_proxies {
             return Err(ClientsUnknown::Proxies);
         }
@@ -263,8 +260,7 @@ impl Balance {
     /// Of every member, in their order.
     pub(crate) fn of_members(&self, round: &Round) -> Vec<Option<ReplicaClients>> {
         let known = |member: &Member| {
-            let status =
-                self.reading(member, round.now).ok().filter(|_| self.interval.is_some() && !round.through_proxies)?;
+            let status = self.reading(member, round.now).ok().filter(|_| !round.through_proxies)?;
             let reads_per_second = member.counters.reads_per_second();
             Some(ReplicaClients { connections: connections(status), reads_per_second, ..ReplicaClients::default() })
         };

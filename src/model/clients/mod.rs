@@ -5,7 +5,7 @@ mod balance;
 mod binomial;
 mod counters;
 
-pub use balance::{ClientsState, ClientsUnknown, HeavyConnections, ReplicaClients, UnevenClients};
+pub use balance::{ClientsState, ReplicaClients};
 
 pub(crate) use balance::{Balance, Member, NewConnections, Round};
 pub(crate) use counters::ClientCounters;

@@ -30,7 +30,7 @@ const SILENT_AFTER: u32 = 8;
 ///
 /// Every query returns `None` unless exactly one server was lately not read-only and has GTIDs.
 #[derive(Debug)]
-pub struct Freshness {
+pub(super) struct Freshness {
     max_lag: Duration,
     /// Of the server `recorded`; kept while that server is not primary, in case it returns.
     history: History,
@@ -57,14 +57,12 @@ pub struct Lag {
 
 impl Freshness {
     /// Reads are stale from `max_lag` on.
-    #[must_use]
-    pub fn new(max_lag: Duration) -> Self {
+    pub(super) fn new(max_lag: Duration) -> Self {
         Self { max_lag, history: History::new(max_lag), recorded: String::new(), primaries: Vec::new() }
     }
 
     /// A quarter of `max_lag`, between 25 ms and 1 s.
-    #[must_use]
-    pub fn poll_interval(&self) -> Duration {
+    pub(super) fn poll_interval(&self) -> Duration {
         (self.max_lag / 4).clamp(POLL_MIN, POLL_MAX)
     }
 
@@ -72,7 +70,7 @@ impl Freshness {
     ///
     /// Probes may overlap, but the calls must be in the order of `received`. A server without `gtid_mode = ON` has no
     /// set: what it shows stands still while its data changes.
-    pub fn primary_answered(&mut self, server_uuid: &str, set: Arc<GtidSet>, started: Moment, received: Moment) {
+    pub(super) fn primary_answered(&mut self, server_uuid: &str, set: Arc<GtidSet>, started: Moment, received: Moment) {
         let (last_answer, silent_after) = (received.elapsed, self.silent_after());
         self.primaries.retain(|primary| last_answer.saturating_sub(primary.last_answer) <= silent_after);
         match self.primaries.iter_mut().find(|primary| primary.server_uuid == server_uuid) {
@@ -90,7 +88,7 @@ impl Freshness {
     }
 
     /// The server answered as a replica to a probe that started at `started`, so it is no longer the primary.
-    pub fn replica_answered(&mut self, server_uuid: &str, started: Moment) {
+    pub(super) fn replica_answered(&mut self, server_uuid: &str, started: Moment) {
         // A probe that started before the last answer as primary may be older than that answer.
         self.primaries.retain(|primary| primary.server_uuid != server_uuid || started.elapsed < primary.last_answer);
     }
@@ -98,8 +96,7 @@ impl Freshness {
     /// Lag at `started`, the start of the probe that brought `set`.
     ///
     /// `None` if unknown: see [`Freshness`].
-    #[must_use]
-    pub fn lag(&self, set: &GtidSet, started: Moment) -> Option<Lag> {
+    pub(super) fn lag(&self, set: &GtidSet, started: Moment) -> Option<Lag> {
         let when = started.elapsed;
         if !self.is_known(when) {
             return None;
@@ -119,8 +116,7 @@ impl Freshness {
     /// `None` if unknown: see [`Freshness`]; also if the primary did not answer around that time, since the read may
     /// then lack transactions that were not seen. A read that is not stale has everything that the primary had `max_lag`
     /// plus one step of the history before the probe; a step is at most eight poll intervals.
-    #[must_use]
-    pub fn is_stale(&self, set: &GtidSet, started: Moment) -> Option<bool> {
+    pub(super) fn is_stale(&self, set: &GtidSet, started: Moment) -> Option<bool> {
         let when = started.elapsed;
         if !self.is_known(when) {
             return None;
@@ -134,8 +130,7 @@ impl Freshness {
         fresh.then_some(false)
     }
 
-    #[must_use]
-    pub(crate) fn knows(&self, when: Moment) -> bool {
+    pub(super) fn knows(&self, when: Moment) -> bool {
         self.is_known(when.elapsed) && !self.history.is_empty()
     }
 
@@ -146,7 +141,7 @@ impl Freshness {
         live.next().is_some_and(|primary| primary.server_uuid == self.recorded) && live.next().is_none()
     }
 
-    pub(crate) fn silent_after(&self) -> Duration {
+    pub(super) fn silent_after(&self) -> Duration {
         self.poll_interval() * SILENT_AFTER
     }
 }

@@ -3,15 +3,13 @@
 //! Every read brings a set, so a set is two flat vectors, and parsing the sorted text of a server needs no third one. A
 //! text equal to the previous one need not be parsed; on an idle server that is the rule.
 
-use std::fmt;
-
 /// The highest transaction number, 2^63 - 2; the lowest is 1.
-pub const GTID_NUMBER_MAX: u64 = (1 << 63) - 2;
+pub(super) const GTID_NUMBER_MAX: u64 = (1 << 63) - 2;
 
 pub(super) const TAG_CHARS_MAX: usize = 32;
 
-/// Equal sets compare equal whatever the order of their texts. `Display` writes the form of the server.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+/// Equal sets compare equal whatever the order of their texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GtidSet {
     /// Ascending by key, each key once, none without intervals.
     sources: Vec<Source>,
@@ -20,7 +18,7 @@ pub struct GtidSet {
 }
 
 /// Each (server, tag) pair numbers its own transactions.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SourceKey {
     pub(super) uuid: [u8; 16],
     /// Lower case, zero-padded, which sorts as the server does; all zeros: untagged.
@@ -28,13 +26,13 @@ pub(super) struct SourceKey {
 }
 
 /// `first` to `last`, both included.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Interval {
     pub(super) first: u64,
     pub(super) last: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Source {
     key: SourceKey,
     /// End index of its intervals; they begin where those of the previous source end.
@@ -42,11 +40,6 @@ struct Source {
 }
 
 impl GtidSet {
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.intervals.is_empty()
-    }
-
     /// True for equal sets.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
@@ -56,16 +49,6 @@ impl GtidSet {
                 .find(|(own_key, _)| *own_key >= key)
                 .is_some_and(|(own_key, own)| own_key == key && covers(own, theirs))
         })
-    }
-
-    #[must_use]
-    pub fn union(&self, other: &Self) -> Self {
-        Self::from_pieces(self.pieces().chain(other.pieces()).collect())
-    }
-
-    #[must_use]
-    pub fn transactions(&self) -> u128 {
-        self.intervals.iter().map(|interval| u128::from(interval.last - interval.first) + 1).sum()
     }
 
     /// Approximate memory of the set in a history, in units of 16 bytes.
@@ -101,7 +84,7 @@ impl GtidSet {
     }
 
     pub(super) fn from_pieces(mut pieces: Vec<(SourceKey, Interval)>) -> Self {
-        // Stable, because that sort is quick with the sorted runs of a union.
+        // Stable, because that sort is quick with sorted runs.
         pieces.sort();
         let mut set = Self::default();
         for (key, interval) in &pieces {
@@ -116,10 +99,6 @@ impl GtidSet {
         let starts = std::iter::once(0).chain(self.sources.iter().map(|source| source.end));
         self.sources.iter().zip(starts).map(|(source, start)| (&source.key, &self.intervals[start..source.end]))
     }
-
-    fn pieces(&self) -> impl Iterator<Item = (SourceKey, Interval)> {
-        self.sources().flat_map(|(key, intervals)| intervals.iter().map(|interval| (*key, *interval)))
-    }
 }
 
 /// An interval of `theirs` cannot span two of `own`, since there is a gap between them.
@@ -131,46 +110,9 @@ fn covers(own: &[Interval], theirs: &[Interval]) -> bool {
     })
 }
 
-impl fmt::Display for GtidSet {
-    /// As `@@gtid_executed`: lower case, sorted, one line per UUID.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut uuid_before = None;
-        for (key, intervals) in self.sources() {
-            if uuid_before != Some(key.uuid) {
-                f.write_str(if uuid_before.is_some() { ",\n" } else { "" })?;
-                for (index, byte) in key.uuid.iter().enumerate() {
-                    let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
-                    write!(f, "{dash}{byte:02x}")?;
-                }
-                uuid_before = Some(key.uuid);
-            }
-            if key.tag[0] != 0 {
-                f.write_str(":")?;
-                key.tag
-                    .iter()
-                    .take_while(|byte| **byte != 0)
-                    .try_for_each(|byte| write!(f, "{}", char::from(*byte)))?;
-            }
-            for Interval { first, last } in intervals {
-                write!(f, ":{first}")?;
-                if last > first {
-                    write!(f, "-{last}")?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for GtidSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GtidSet({self})")
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::{collections::HashSet, fmt};
 
     use proptest::prelude::*;
 
@@ -178,6 +120,55 @@ mod tests {
 
     const A: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
     const B: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+    impl GtidSet {
+        fn is_empty(&self) -> bool {
+            self.intervals.is_empty()
+        }
+
+        fn union(&self, other: &Self) -> Self {
+            Self::from_pieces(self.pieces().chain(other.pieces()).collect())
+        }
+
+        fn transactions(&self) -> u128 {
+            self.intervals.iter().map(|interval| u128::from(interval.last - interval.first) + 1).sum()
+        }
+
+        fn pieces(&self) -> impl Iterator<Item = (SourceKey, Interval)> {
+            self.sources().flat_map(|(key, intervals)| intervals.iter().map(|interval| (*key, *interval)))
+        }
+    }
+
+    impl fmt::Display for GtidSet {
+        /// As `@@gtid_executed`: lower case, sorted, one line per UUID.
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let mut uuid_before = None;
+            for (key, intervals) in self.sources() {
+                if uuid_before != Some(key.uuid) {
+                    f.write_str(if uuid_before.is_some() { ",\n" } else { "" })?;
+                    for (index, byte) in key.uuid.iter().enumerate() {
+                        let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
+                        write!(f, "{dash}{byte:02x}")?;
+                    }
+                    uuid_before = Some(key.uuid);
+                }
+                if key.tag[0] != 0 {
+                    f.write_str(":")?;
+                    key.tag
+                        .iter()
+                        .take_while(|byte| **byte != 0)
+                        .try_for_each(|byte| write!(f, "{}", char::from(*byte)))?;
+                }
+                for Interval { first, last } in intervals {
+                    write!(f, ":{first}")?;
+                    if last > first {
+                        write!(f, "-{last}")?;
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
 
     fn set(text: &str) -> GtidSet {
         text.replace("A:", &format!("{A}:")).replace("B:", &format!("{B}:")).parse().unwrap()

@@ -8,8 +8,7 @@ mod pod_probes;
 #[cfg(test)]
 mod simulation;
 
-pub use freshness::{Freshness, Lag};
-pub use gtid::{GTID_NUMBER_MAX, GtidSet};
-pub use gtid_parse::GtidSetError;
+pub use freshness::Lag;
+pub use gtid::GtidSet;
 
 pub(crate) use pod_probes::{PodFailing, PodProbes};

@@ -48,9 +48,8 @@ pub(crate) struct PodProbes {
 struct PodState {
     /// `read_only` in the last answer, from a probe or pod probe, and the start of that probe.
     last_answer: Option<(bool, Moment)>,
-    up: Option<bool>,
-    /// While `up` is false. Boxed: most pods answer.
-    failing: Option<Box<PodFailing>>,
+    /// Of the last pod probe. Boxed: most pods answer.
+    result: Option<Result<(), Box<PodFailing>>>,
 }
 
 /// Pod probes of a pod fail.
@@ -99,12 +98,12 @@ impl PodProbes {
         self.counts.taken[*purpose as usize] += 1;
         if self.is_reachable(&pod.uid) {
             let state = self.states.entry(Arc::clone(&pod.uid)).or_default();
-            state.up = Some(probe.outcome.is_ok());
-            state.failing = probe.outcome.as_ref().err().map(|failure| {
-                let since = state.failing.take().map_or(probe.started, |failing| failing.since);
+            let before = state.result.take().and_then(Result::err);
+            state.result = Some(probe.outcome.as_ref().map(|_| ()).map_err(|failure| {
+                let since = before.map_or(probe.started, |failing| failing.since);
                 let (text, advice) = (failure.text.clone(), failure.advice());
                 Box::new(PodFailing { since, reason: failure.reason, text, advice })
-            });
+            }));
         }
         match &probe.outcome {
             Ok(answer) => {
@@ -159,16 +158,13 @@ impl PodProbes {
     }
 
     pub(crate) fn is_up(&self, uid: &str) -> Option<bool> {
-        self.states.get(uid).and_then(|state| state.up)
+        self.result(uid).map(|result| result.is_ok())
     }
 
     /// The result of the last pod probe.
     pub(crate) fn result(&self, uid: &str) -> Option<Result<(), &PodFailing>> {
-        let state = self.states.get(uid)?;
-        Some(match &state.failing {
-            Some(failing) => Err(failing),
-            None => state.up.map(|_| Ok(()))?,
-        })
+        let result = self.states.get(uid)?.result.as_ref()?;
+        Some(result.as_ref().copied().map_err(AsRef::as_ref))
     }
 
     /// Whether probes of this pod may still find its server.
@@ -216,7 +212,7 @@ impl PodProbes {
     fn primary(&self, now: Moment) -> Option<&Arc<str>> {
         let silent_after = self.freshness.silent_after();
         let is_primary = |state: &PodState| {
-            let there = |started| state.up != Some(false) || now.since(started) <= silent_after;
+            let there = |started| !matches!(state.result, Some(Err(_))) || now.since(started) <= silent_after;
             state.last_answer.is_some_and(|(read_only, started)| !read_only && there(started))
         };
         let mut primaries = self.states.iter().filter(|(_, state)| is_primary(state));

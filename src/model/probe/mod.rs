@@ -6,7 +6,6 @@ mod failure;
 mod latency;
 mod plan;
 mod probe;
-mod server_key;
 
 pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen, Unrouted};
 pub use budget::{Budgets, Charge, Counted, Held, Pause, PodKey};
@@ -16,5 +15,4 @@ pub use plan::{Burst, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, 
 pub use probe::{Answer, Identity, Probe, Role, ServerStatus, Timings};
 
 pub(crate) use plan::first_read_uncertainty;
-pub(crate) use probe::{PodClients, PodRead};
-pub(crate) use server_key::ServerKey;
+pub(crate) use probe::{PodClients, PodRead, ServerKey};

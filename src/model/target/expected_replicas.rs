@@ -174,20 +174,8 @@ impl ExpectedReplicas {
         self.others.remove(name);
     }
 
-    pub(crate) fn is_server_at(&self, pod: &PodRef) -> bool {
-        self.pod_servers.is_server(&pod.uid)
-    }
-
-    pub(crate) fn is_proxy_at(&self, uid: &str) -> bool {
-        self.pod_servers.is_proxy(uid)
-    }
-
-    pub(crate) fn is_unclear_at(&self, uid: &str) -> bool {
-        self.pod_servers.is_unclear(uid)
-    }
-
-    pub(crate) fn is_proxy(&self, name: &str) -> bool {
-        self.pod_servers.is_proxy_named(name)
+    pub(crate) fn pod_servers(&self) -> &PodServers {
+        &self.pod_servers
     }
 
     pub(crate) fn matching(&self) -> Matching {
@@ -257,22 +245,16 @@ impl ExpectedReplicas {
         }
         // The start of the routing is unknown for endpoints of the first list.
         let first = self.routing.is_none();
-        let mut left: Vec<Arc<str>> = self.standings.keys().cloned().collect();
-        for endpoint in routing.iter().flat_map(|routing| &routing.endpoints) {
-            left.retain(|name| *name != endpoint.name);
-            let standing = Some(endpoint.standing);
-            let stood = self.standings.entry(Arc::clone(&endpoint.name)).or_insert(Stood {
-                standing,
-                since: now,
-                strange: None,
-            });
+        let endpoints = || routing.iter().flat_map(|routing| &routing.endpoints);
+        for endpoint in endpoints() {
+            let stood = Stood { standing: Some(endpoint.standing), since: now, strange: None };
+            self.standings.entry(Arc::clone(&endpoint.name)).or_insert(stood);
+        }
+        for (name, stood) in &mut self.standings {
+            let endpoint = endpoints().rfind(|endpoint| endpoint.name == *name);
+            let standing = endpoint.map(|endpoint| endpoint.standing);
             if stood.standing != standing {
                 *stood = Stood { standing, since: now, strange: None };
-            }
-        }
-        for name in left {
-            if let Some(stood) = self.standings.get_mut(&name).filter(|stood| stood.standing.is_some()) {
-                *stood = Stood { standing: None, since: now, strange: None };
             }
         }
         self.routing = routing;

@@ -69,6 +69,19 @@ pub(crate) struct Facts<'a> {
     pub(crate) lag: Option<Lag>,
 }
 
+impl Facts<'_> {
+    /// A condition that no planned step explains.
+    fn condition(&self, kind: ConditionKind, since: Moment, what: String, advice: &'static str) -> ReplicaCondition {
+        let (replica, since) = (Arc::clone(self.name), since.wall);
+        ReplicaCondition { replica, kind, since, what, advice, planned: false }
+    }
+
+    /// Why its server should answer.
+    fn ready_or_expected(&self) -> &'static str {
+        if self.member.is_some() { "ready" } else { "expected" }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     followed: BTreeMap<Arc<str>, Followed>,
@@ -236,18 +249,10 @@ impl Followed {
         }
         let first = self.turns.back().copied().filter(|_| self.turns.len() >= FLAPS);
         self.flapping = first.map(|first| self.flapping.unwrap_or(first));
-        let (name, times) = (facts.name, self.turns.len());
-        Some(ReplicaCondition {
-            replica: Arc::clone(name),
-            kind: ConditionKind::Flapping,
-            since: self.flapping?.wall,
-            what: format!(
-                "{name} is flapping: it became ready or not ready {times} times in {}",
-                HumanDuration(FLAPS_WITHIN)
-            ),
-            advice: "check its readiness probe, and its log at these times",
-            planned: false,
-        })
+        let (name, times, within) = (facts.name, self.turns.len(), HumanDuration(FLAPS_WITHIN));
+        let what = format!("{name} is flapping: it became ready or not ready {times} times in {within}");
+        let advice = "check its readiness probe, and its log at these times";
+        Some(facts.condition(ConditionKind::Flapping, self.flapping?, what, advice))
     }
 
     fn stale(&mut self, facts: &Facts<'_>, max_lag: Duration, now: Moment) -> Option<ReplicaCondition> {
@@ -350,16 +355,10 @@ fn absent_as(member: &Member, since: Since, lasted: Duration, failing: Option<&P
 
 /// The configuration expects the replica.
 fn not_selected(facts: &Facts<'_>, since: Moment, now: Moment) -> ReplicaCondition {
-    let (name, lasted) = (facts.name, HumanDuration(now.since(since)));
-    let ready = if facts.member.is_some() { "ready" } else { "expected" };
-    ReplicaCondition {
-        replica: Arc::clone(name),
-        kind: ConditionKind::Missing,
-        since: since.wall,
-        what: format!("{name} is {ready} and not an endpoint of the Service since {lasted}"),
-        advice: "check the selector of the Service, the labels of the pod, and the expected replicas",
-        planned: false,
-    }
+    let (name, ready, lasted) = (facts.name, facts.ready_or_expected(), HumanDuration(now.since(since)));
+    let what = format!("{name} is {ready} and not an endpoint of the Service since {lasted}");
+    let advice = "check the selector of the Service, the labels of the pod, and the expected replicas";
+    facts.condition(ConditionKind::Missing, since, what, advice)
 }
 
 /// Its pod probes fail, while those of others succeed and it gives no reads.
@@ -375,22 +374,16 @@ fn cannot_serve(facts: &Facts<'_>, scene: &Scene<'_>, now: Moment) -> Option<Rep
     if read || !its && now.since(failing.since) < FAILING_FOR || !scene.facts.iter().any(answers) {
         return None;
     }
-    let name = facts.name;
-    Some(ReplicaCondition {
-        replica: Arc::clone(name),
-        kind: ConditionKind::CannotServe,
-        since: failing.since.wall,
-        what: format!(
-            "{name} is {} and does not serve reads at its own address since {} ({}: {}){}",
-            if facts.member.is_some() { "ready" } else { "expected" },
-            HumanDuration(now.since(failing.since)),
-            failing.reason,
-            failing.text,
-            if its { ", and the failed probes through the Service are its" } else { "" }
-        ),
-        advice: failing.advice,
-        planned: false,
-    })
+    let what = format!(
+        "{} is {} and does not serve reads at its own address since {} ({}: {}){}",
+        facts.name,
+        facts.ready_or_expected(),
+        HumanDuration(now.since(failing.since)),
+        failing.reason,
+        failing.text,
+        if its { ", and the failed probes through the Service are its" } else { "" }
+    );
+    Some(facts.condition(ConditionKind::CannotServe, failing.since, what, failing.advice))
 }
 
 fn not_routed(facts: &Facts<'_>, now: Moment) -> Option<ReplicaCondition> {
@@ -398,29 +391,17 @@ fn not_routed(facts: &Facts<'_>, now: Moment) -> Option<ReplicaCondition> {
     if !(serves && facts.silent) {
         return None;
     }
-    let name = facts.name;
     let since = facts.last_read.map(|read| format!(" since {}", HumanDuration(now.since(read))));
-    Some(ReplicaCondition {
-        replica: Arc::clone(name),
-        kind: ConditionKind::NotRouted,
-        since: facts.last_read.unwrap_or(now).wall,
-        what: format!(
-            "{name} gets no reads{}, although it is ready, is an endpoint of the Service, and answers at its own address",
-            since.unwrap_or_default()
-        ),
-        advice: CHECK_ROUTING,
-        planned: false,
-    })
+    let what = format!(
+        "{} gets no reads{}, although it is ready, is an endpoint of the Service, and answers at its own address",
+        facts.name,
+        since.unwrap_or_default()
+    );
+    Some(facts.condition(ConditionKind::NotRouted, facts.last_read.unwrap_or(now), what, CHECK_ROUTING))
 }
 
 fn slow(facts: &Facts<'_>) -> Option<ReplicaCondition> {
     let slow = facts.slow?;
-    Some(ReplicaCondition {
-        replica: Arc::clone(facts.name),
-        kind: ConditionKind::Slow,
-        since: slow.since.wall,
-        what: format!("{} {slow}", facts.name),
-        advice: "check the CPU limit, the load, the disk and the network of its pod",
-        planned: false,
-    })
+    let advice = "check the CPU limit, the load, the disk and the network of its pod";
+    Some(facts.condition(ConditionKind::Slow, slow.since, format!("{} {slow}", facts.name), advice))
 }

@@ -18,14 +18,12 @@ mod snapshot;
 mod spec;
 mod status;
 mod target;
-mod trend;
 
 pub use condition::{ConditionKind, ReplicaCondition};
 pub use notice::TargetNotice;
-pub use share_reason::ShareReason;
+pub use read_history::TrendPoint;
 pub use snapshot::{AnswerSeen, FailureSeen, ReplicaSnapshot, TargetSnapshot};
 pub use spec::{TargetId, TargetSpec};
 pub use status::Status;
-pub use trend::{Trend, TrendPoint};
 
 pub(crate) use target::Target;

@@ -33,7 +33,13 @@ pub enum TargetNotice {
         role: Role,
         version: String,
     },
-    Forgotten(Forgotten),
+    /// The replica is no longer reported.
+    Forgotten {
+        replica: Arc<str>,
+        /// False when its pod, if any, is there, but it has given no reads.
+        pod_is_gone: bool,
+        after: Duration,
+    },
     Silent {
         replica: Arc<str>,
         /// Expected share, 0 to 1.
@@ -117,7 +123,7 @@ impl TargetNotice {
             | Self::Status { status: Status::Ok | Status::Unknown, .. }
             | Self::VersionSkew { .. }
             | Self::Appeared { .. }
-            | Self::Forgotten(_)
+            | Self::Forgotten { .. }
             | Self::Returned { .. }
             | Self::Recovered { .. }
             | Self::OnTime { .. }
@@ -140,27 +146,6 @@ impl TargetNotice {
     }
 }
 
-/// A replica that is no longer reported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forgotten {
-    pub replica: Arc<str>,
-    /// False when its pod, if any, is there, but it has given no reads.
-    pub pod_is_gone: bool,
-    pub after: Duration,
-}
-
-impl fmt::Display for Forgotten {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { replica, pod_is_gone, after } = self;
-        let after = HumanDuration(*after);
-        if *pod_is_gone {
-            write!(f, "the pod of {replica} has been gone for {after}; the replica's metrics end here")
-        } else {
-            write!(f, "{replica} has given no reads for {after}; its metrics end here")
-        }
-    }
-}
-
 impl fmt::Display for TargetNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -168,18 +153,22 @@ impl fmt::Display for TargetNotice {
             Self::Clients(state) => state.fmt(f),
             Self::Anomaly { anomaly, reads } => write!(f, "{anomaly} ({} so far)", Count(*reads, "read")),
             Self::VersionSkew { versions } => {
-                f.write_str("the replicas run different versions: ")?;
-                for (index, (version, replicas)) in versions.iter().enumerate() {
-                    write!(f, "{}{version} on {}", if index > 0 { "; " } else { "" }, replicas.join(", "))?;
-                }
-                Ok(())
+                let on = |(version, replicas): (_, &Vec<_>)| format!("{version} on {}", replicas.join(", "));
+                let versions: Vec<_> = versions.iter().map(on).collect();
+                write!(f, "the replicas run different versions: {}", versions.join("; "))
             }
             Self::FewProbes(few) => few.fmt(f),
             Self::CheckWaits(under_way) => write!(f, "the check waits, because {under_way}"),
             Self::Appeared { replica, server_id, role, version } => {
                 write!(f, "{replica}: first read (server_id {server_id}, {}, version {version})", role.name())
             }
-            Self::Forgotten(forgotten) => forgotten.fmt(f),
+            Self::Forgotten { replica, pod_is_gone, after } => {
+                let after = HumanDuration(*after);
+                match pod_is_gone {
+                    true => write!(f, "the pod of {replica} has been gone for {after}; the replica's metrics end here"),
+                    false => write!(f, "{replica} has given no reads for {after}; its metrics end here"),
+                }
+            }
             Self::Silent { replica, share, missed, serves } => {
                 let (reads, percent) = (Count(*missed, "read"), share * 100.0);
                 write!(f, "{replica} gave none of the last {reads} where {percent:.0} % is expected; ")?;
@@ -224,16 +213,15 @@ impl fmt::Display for TargetNotice {
                 write!(f, "{} no longer answer ({} before that)", unrouted.servers(), Count(*reads, "read"))
             }
             Self::NoPort { ports } => {
-                let ports = ports.iter().map(|port| match &*port.name {
+                let named = |port: &Port| match &*port.name {
                     "" => port.number.to_string(),
                     name => format!("{} ({name})", port.number),
-                });
-                let ports: Vec<_> = ports.collect();
+                };
+                let ports = ports.iter().map(named).collect::<Vec<_>>().join(", ");
                 write!(
                     f,
-                    "the Service has no port {SERVICE_PORT}; it has {}; set the address with one of these ports, or name \
-                     one of them mysql in the Service",
-                    ports.join(", ")
+                    "the Service has no port {SERVICE_PORT}; it has {ports}; set the address with one of these ports, or name \
+                     one of them mysql in the Service"
                 )
             }
             Self::EndpointsNameNoServers { matching, listed } => {

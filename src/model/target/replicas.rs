@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{
-    expected_replicas::ExpectedReplicas,
-    notice::{Forgotten, TargetNotice},
-    replica::Replica,
-};
+use super::{expected_replicas::ExpectedReplicas, notice::TargetNotice, replica::Replica};
 use crate::model::{
     base::{GRACE, Moment, OTHER, REPLICAS_MAX},
     probe::{Anomaly, Answer, Identity, ServerKey},
@@ -187,26 +183,22 @@ impl Replicas {
     }
 
     /// Removes the replicas whose pod has been gone for [`POD_GONE_FOR`], or whose last read is older than `after`.
-    pub(crate) fn forget(&mut self, after: Duration, keeps: impl Fn(&str) -> bool, now: Moment) -> Vec<Forgotten> {
+    pub(crate) fn forget(&mut self, after: Duration, keeps: impl Fn(&str) -> bool, now: Moment) -> Vec<TargetNotice> {
         let over = |replica: &&Replica| match replica.pod_gone {
             Some(gone) => now.since(gone) >= POD_GONE_FOR,
             None => replica.last_answer.is_some_and(|last| now.since(last) >= after),
         };
-        let forgotten: Vec<Forgotten> = self
-            .iter()
-            .filter(|replica| !keeps(&replica.name))
-            .filter(over)
-            .map(|replica| {
-                let pod_is_gone = replica.pod_gone.is_some();
-                let after = if pod_is_gone { POD_GONE_FOR } else { after };
-                Forgotten { replica: Arc::clone(&replica.name), pod_is_gone, after }
-            })
-            .collect();
-        for Forgotten { replica, .. } in &forgotten {
-            self.by_name.remove(replica);
-            self.by_key.retain(|_, named| named.name != *replica);
+        let gone = self.iter().filter(|replica| !keeps(&replica.name)).filter(over);
+        let gone: Vec<_> = gone.map(|replica| (Arc::clone(&replica.name), replica.pod_gone.is_some())).collect();
+        for (name, _) in &gone {
+            self.by_name.remove(name);
+            self.by_key.retain(|_, named| named.name != *name);
         }
-        forgotten
+        let forgotten = |(replica, pod_is_gone)| {
+            let after = if pod_is_gone { POD_GONE_FOR } else { after };
+            TargetNotice::Forgotten { replica, pod_is_gone, after }
+        };
+        gone.into_iter().map(forgotten).collect()
     }
 
     pub(crate) fn version_skew(&self) -> Option<TargetNotice> {
@@ -232,7 +224,9 @@ impl Replicas {
         let fact = expected_replicas.name_of(identity);
         let known = self.by_key.get(&key).cloned();
         if let Some(known) = &known
-            && fact.as_ref().map_or(!expected_replicas.is_proxy(&known.base), |fact| fact.name == known.base)
+            && fact
+                .as_ref()
+                .map_or(!expected_replicas.pod_servers().is_proxy_named(&known.base), |fact| fact.name == known.base)
         {
             return Arc::clone(&known.name);
         }
@@ -274,7 +268,7 @@ impl Replicas {
 
     /// Moves the reads of a server to its new name, if no other server has the earlier one.
     pub(crate) fn rename(&mut self, earlier: &Arc<str>, name: &Arc<str>, expected_replicas: &ExpectedReplicas) {
-        let kept = expected_replicas.keeps(earlier) && !expected_replicas.is_proxy(earlier);
+        let kept = expected_replicas.keeps(earlier) && !expected_replicas.pod_servers().is_proxy_named(earlier);
         if kept || self.by_key.values().any(|named| named.name == *earlier) {
             return;
         }
@@ -412,7 +406,11 @@ mod tests {
         );
         assert_eq!(
             replicas.forget(Duration::from_secs(10), |name| expected_replicas.keeps(name), Moment::at(10.0)),
-            [Forgotten { replica: "server-2".into(), pod_is_gone: false, after: Duration::from_secs(10) }]
+            [TargetNotice::Forgotten {
+                replica: "server-2".into(),
+                pod_is_gone: false,
+                after: Duration::from_secs(10)
+            }]
         );
         assert_eq!(record(&mut replicas, &expectation, identity(2, "b", "b"), 11.0), "server-2");
         assert_eq!(replicas.iter().find(|r| &*r.name == "server-2").unwrap().reads, 1);

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    condition::ReplicaCondition, notice::TargetNotice, share_reason::ShareReason, status::Status, trend::Trend,
+    condition::ReplicaCondition, notice::TargetNotice, read_history::Trend, share_reason::ShareReason, status::Status,
 };
 use crate::model::{
     base::{Histogram, Moment, ObjectName},

@@ -11,7 +11,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     burst::Bursts,
-    condition::ReplicaCondition,
     conditions::Conditions,
     expected_replicas::ExpectedReplicas,
     health::{self, Health},
@@ -204,9 +203,9 @@ impl Target {
             && pod_probes.is_reachable(&pod.uid)
         {
             self.expected_replicas.found_in(pod, &answer.identity, host, now);
-            if self.expected_replicas.is_proxy_at(&pod.uid) {
+            if self.expected_replicas.pod_servers().is_proxy(&pod.uid) {
                 pod_probes.leave_out(&pod.uid);
-            } else if is_address(&pod.name) && self.expected_replicas.is_server_at(pod) {
+            } else if is_address(&pod.name) && self.expected_replicas.pod_servers().is_server(&pod.uid) {
                 let name = self.replicas.meet_server(&answer.identity, &self.expected_replicas, now);
                 let earlier = self.expected_replicas.name_address(&pod.name, &name);
                 if earlier != name {
@@ -233,7 +232,8 @@ impl Target {
     pub(crate) fn reach(&mut self, mut reachable: Vec<Reachable>, now: Moment) {
         if let Some(pod_probes) = &mut self.pod_probes {
             self.expected_replicas.reach(&reachable);
-            reachable.retain(|reachable| !self.expected_replicas.is_proxy_at(&reachable.pod.uid));
+            let servers = self.expected_replicas.pod_servers();
+            reachable.retain(|reachable| !servers.is_proxy(&reachable.pod.uid));
             pod_probes.reach(reachable, now);
             self.compare(now);
             self.update_pods();
@@ -303,8 +303,7 @@ impl Target {
         self.replicas.expect_from_now(&newly_expected);
         self.conditions.tick(&self.evaluator, now, notices);
         let keeps = |name: &str| self.expected_replicas.keeps(name) || self.health.misses(name);
-        let forgotten = self.replicas.forget(self.spec.forget_after, keeps, now);
-        notices.extend(forgotten.into_iter().map(TargetNotice::Forgotten));
+        notices.extend(self.replicas.forget(self.spec.forget_after, keeps, now));
         self.expect(now);
         notices.extend(self.check.as_mut().and_then(Check::waits).map(TargetNotice::CheckWaits));
         self.silence(notices);
@@ -419,10 +418,11 @@ impl Target {
 
     pub(crate) fn new_plan(&mut self, now: Moment) -> Option<ProbePlan> {
         let mut pod_probes = self.pod_probes.as_ref().map(|pod_probes| pod_probes.plan(now)).unwrap_or_default();
+        let servers = self.expected_replicas.pod_servers();
         // A check needs only the names of the servers.
-        pod_probes.retain(|probe| self.spec.check.is_none() || !self.expected_replicas.is_server_at(&probe.pod));
+        pod_probes.retain(|probe| self.spec.check.is_none() || !servers.is_server(&probe.pod.uid));
         for pod_probe in &mut pod_probes {
-            if self.expected_replicas.is_unclear_at(&pod_probe.pod.uid) {
+            if servers.is_unclear(&pod_probe.pod.uid) {
                 pod_probe.every = pod_probe.every.min(SETTLE_EVERY);
             }
         }
@@ -461,7 +461,7 @@ impl Target {
             alarms: self.evaluator.alarms(),
             restarts: self.evaluator.restarts(),
             indices: self.evaluator.indices(),
-            trend: self.history.trend(),
+            trend: Arc::clone(&self.history.trend),
             latency: self.latency.clone(),
             pod_probes: self.pod_probes.as_ref().map(PodProbes::counts),
             replicas: self.replica_snapshots(),
@@ -469,8 +469,8 @@ impl Target {
             failing: self.evaluator.failing(),
             routing: self.expected_replicas.routing().cloned(),
             servers_known: self.servers_known(),
-            last_reads: self.history.last_reads(),
-            last_failures: self.history.last_failures(),
+            last_reads: Arc::clone(&self.history.last_reads),
+            last_failures: self.history.failures().cloned().collect(),
             clients: self.balance.state().clone(),
             notices: self.notices(),
             check: self.check.as_ref().and_then(Check::outcome),
@@ -487,6 +487,9 @@ impl Target {
         let seen = self.replicas.iter().filter(|replica| replica.reads > 0).count();
         let knew_freshness = self.pod_probes.as_ref().is_some_and(PodProbes::knew_freshness);
         let clients = self.balance.of_members(&self.clients_round(self.balance.now()));
+        let of_replica = |name: &Arc<str>| {
+            self.health.conditions().iter().filter(|condition| condition.replica == *name).cloned().collect()
+        };
         let snapshot = |(replica, clients): (&Replica, _)| ReplicaSnapshot {
             name: Arc::clone(&replica.name),
             is_pod: self.expected_replicas.pod(&replica.name).is_some(),
@@ -504,7 +507,7 @@ impl Target {
             durations: replica.durations.clone(),
             clients,
             client_reads: replica.clients.reads(),
-            conditions: of_replica(&self.health, &replica.name),
+            conditions: of_replica(&replica.name),
         };
         self.replicas.iter().zip(clients).map(snapshot).collect()
     }
@@ -785,10 +788,6 @@ impl Target {
             }
         }
     }
-}
-
-fn of_replica(health: &Health, name: &str) -> Vec<ReplicaCondition> {
-    health.conditions().iter().filter(|condition| *condition.replica == *name).cloned().collect()
 }
 
 fn silence(replica: &Replica, reads: u64, expectation: &Expectation, replicas: usize) -> TargetNotice {

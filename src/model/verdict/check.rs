@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use super::{
     expectation::Expectation,
-    fairness::Fairness,
+    fairness::{Deviation, Fairness},
     under_way::UnderWay,
     verdict::{AllAnswer, Undecided, Verdict},
 };
@@ -51,18 +51,10 @@ pub struct Outcome {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum CheckResult {
-    AllAnswer {
-        replicas: usize,
-        /// False: the replicas were seen, not configured.
-        listed: bool,
-    },
+    AllAnswer(AllAnswer),
     Uneven {
         /// The replica that fits its share least.
-        replica: Arc<str>,
-        /// 0 to 1.
-        share: f64,
-        /// 0 to 1.
-        expected: f64,
+        worst: Deviation,
         p_value: f64,
     },
     Missing {
@@ -103,8 +95,7 @@ pub(crate) struct Check {
     failed: [u64; FailureReason::ALL.len()],
     affinity: Option<Duration>,
     anomaly: Option<Anomaly>,
-    paused: Option<Charge>,
-    decision: Option<Decision>,
+    result: Option<CheckResult>,
 }
 
 impl Check {
@@ -123,15 +114,14 @@ impl Check {
             failed: Default::default(),
             affinity,
             anomaly: None,
-            paused: None,
-            decision: None,
+            result: None,
         }
     }
 
     /// The test starts again when the expected replicas change, and when the check has waited: earlier probes say nothing
     /// about the replicas of now.
     pub(crate) fn follow(&mut self, expectation: &Expectation, under_way: Option<UnderWay>, now: Moment) {
-        if self.decision.is_some() {
+        if self.result.is_some() {
             return;
         }
         let began = *self.began.get_or_insert(now);
@@ -144,7 +134,7 @@ impl Check {
         self.under_way = under_way;
         if now.since(began) >= PATIENCE {
             self.under_way = self.under_way.take().or(changed);
-            self.decision = self.under_way.is_some().then_some(Decision::Undecided);
+            self.result = self.under_way.clone().map(CheckResult::UnderWay);
         }
         self.fairness = self.fairness.again(expectation);
         self.expectation = expectation.clone();
@@ -163,7 +153,7 @@ impl Check {
     /// Expects probes in start order. Probes after the decision do not count.
     pub(crate) fn observe(&mut self, started: Moment, answered_by: Result<&Arc<str>, FailureReason>) {
         let early = |changed: Moment| started < changed || started.since(changed) < SETTLES;
-        if self.decision.is_some() || self.under_way.is_some() || self.changed.is_some_and(early) {
+        if self.result.is_some() || self.under_way.is_some() || self.changed.is_some_and(early) {
             return;
         }
         self.probes += 1;
@@ -174,13 +164,13 @@ impl Check {
                 self.fairness.observe(replica);
             }
         }
-        self.decision = self.decide();
+        self.result = self.decide();
     }
 
     /// Further probes could do harm.
     pub(crate) fn give_up(&mut self, charge: Charge) {
-        if self.decision.is_none() {
-            (self.paused, self.decision) = (Some(charge), Some(Decision::Undecided));
+        if self.result.is_none() {
+            self.result = self.affinity.map(CheckResult::Affinity).or_else(|| Some(self.failures(Some(charge))));
         }
     }
 
@@ -189,37 +179,33 @@ impl Check {
     }
 
     pub(crate) fn outcome(&self) -> Option<Outcome> {
-        let decision = self.decision?;
-        let finding = match decision {
-            Decision::Balanced => CheckResult::AllAnswer { replicas: self.fairness.replicas(), listed: self.listed() },
-            Decision::Undecided if self.paused.is_none() && self.under_way.is_some() => {
-                CheckResult::UnderWay(self.under_way.clone()?)
-            }
-            Decision::Undecided if self.affinity.is_some() => CheckResult::Affinity(self.affinity.unwrap_or_default()),
-            Decision::Undecided => {
-                let mut failed: Vec<_> =
-                    FailureReason::ALL.into_iter().zip(self.failed).filter(|(_, count)| *count > 0).collect();
-                failed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-                CheckResult::Failures { failed, probes: self.probes, paused: self.paused }
-            }
-            Decision::Unbalanced => self.fault(),
-        };
-        Some(Outcome { decision, finding, probes: self.probes, p_value: self.fairness.p_value() })
+        let finding = self.result.clone()?;
+        Some(Outcome { decision: finding.decision(), finding, probes: self.probes, p_value: self.fairness.p_value() })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
-    fn decide(&self) -> Option<Decision> {
-        if self.affinity.is_some() || self.failed.iter().sum::<u64>() as f64 > FAILURES_MAX * self.rules.probes as f64 {
-            Some(Decision::Undecided)
+    fn decide(&self) -> Option<CheckResult> {
+        if let Some(stays) = self.affinity {
+            Some(CheckResult::Affinity(stays))
+        } else if self.failed.iter().sum::<u64>() as f64 > FAILURES_MAX * self.rules.probes as f64 {
+            Some(self.failures(None))
         } else if self.fairness.p_value() <= self.rules.alpha {
-            Some(Decision::Unbalanced)
+            Some(self.fault())
         } else if self.probes < self.rules.probes {
             None
         } else if self.missing().next().is_some() || !self.unexpected().is_empty() || self.anomaly.is_some() {
-            Some(Decision::Unbalanced)
+            Some(self.fault())
         } else {
-            Some(Decision::Balanced)
+            let (replicas, listed) = (self.fairness.replicas(), matches!(self.expectation, Expectation::Listed(_)));
+            Some(CheckResult::AllAnswer(AllAnswer { answering: replicas, replicas, listed }))
         }
+    }
+
+    fn failures(&self, paused: Option<Charge>) -> CheckResult {
+        let mut failed: Vec<_> =
+            FailureReason::ALL.into_iter().zip(self.failed).filter(|(_, count)| *count > 0).collect();
+        failed.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        CheckResult::Failures { failed, probes: self.probes, paused }
     }
 
     fn fault(&self) -> CheckResult {
@@ -228,18 +214,12 @@ impl Check {
         let missing: Vec<_> = self.missing().collect();
         match self.fairness.worst() {
             _ if !missing.is_empty() => CheckResult::Missing { replicas: missing, reads },
-            Some(worst) if p_value <= self.rules.alpha => {
-                CheckResult::Uneven { replica: worst.replica, share: worst.share, expected: worst.expected, p_value }
-            }
+            Some(worst) if p_value <= self.rules.alpha => CheckResult::Uneven { worst, p_value },
             _ => match &self.anomaly {
                 Some(anomaly) if self.unexpected().is_empty() => CheckResult::Anomaly(anomaly.clone()),
                 _ => CheckResult::Unexpected { replicas: self.unexpected(), reads },
             },
         }
-    }
-
-    fn listed(&self) -> bool {
-        matches!(self.expectation, Expectation::Listed(_))
     }
 
     fn missing(&self) -> impl Iterator<Item = Arc<str>> + '_ {
@@ -256,24 +236,33 @@ impl Check {
     }
 }
 
+impl CheckResult {
+    fn decision(&self) -> Decision {
+        match self {
+            Self::AllAnswer(_) => Decision::Balanced,
+            Self::Affinity(_) | Self::UnderWay(_) | Self::Failures { .. } => Decision::Undecided,
+            Self::Uneven { .. } | Self::Missing { .. } | Self::Unexpected { .. } | Self::Anomaly(_) => {
+                Decision::Unbalanced
+            }
+        }
+    }
+}
+
 impl fmt::Display for CheckResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AllAnswer { replicas: 1, listed: false } => {
+            Self::AllAnswer(AllAnswer { replicas: 1, listed: false, .. }) => {
                 f.write_str("Balanced: 1 replica answers; a comparison needs two")
             }
-            Self::AllAnswer { replicas, listed } => {
-                let all = AllAnswer { answering: *replicas, replicas: *replicas, listed: *listed };
-                write!(f, "{}", Verdict::Balanced(all))
-            }
+            Self::AllAnswer(all) => Verdict::Balanced(*all).fmt(f),
             Self::Anomaly(anomaly) => write!(f, "Anomaly: {anomaly}"),
-            Self::Affinity(stays) => write!(f, "{}", Verdict::Undecided(Undecided::Affinity { stays: *stays })),
+            Self::Affinity(stays) => Verdict::Undecided(Undecided::Affinity { stays: *stays }).fmt(f),
             Self::UnderWay(under_way) => write!(
                 f,
                 "Undecided: after {} {under_way}; check the pods and their Events, or check without waiting (--no-wait)",
                 HumanDuration(PATIENCE)
             ),
-            Self::Uneven { replica, share, expected, p_value } => write!(
+            Self::Uneven { worst: Deviation { replica, share, expected }, p_value } => write!(
                 f,
                 "Unbalanced: {replica} gets {:.0} % of the reads where {:.0} % is expected; reads this \
                  uneven occur by chance in {} checks",
@@ -288,13 +277,11 @@ impl fmt::Display for CheckResult {
                 Count(*reads, "read")
             ),
             Self::Unexpected { replicas, reads } => {
-                f.write_str("Unexpected: ")?;
-                for (index, (name, count)) in replicas.iter().enumerate() {
-                    write!(f, "{}{name} gave {count}", if index > 0 { ", " } else { "" })?;
-                }
+                let gave: Vec<_> = replicas.iter().map(|(name, count)| format!("{name} gave {count}")).collect();
                 write!(
                     f,
-                    " of {} but is not expected; check the Service's selector or the expected replicas",
+                    "Unexpected: {} of {} but is not expected; check the Service's selector or the expected replicas",
+                    gave.join(", "),
                     Count(*reads, "read")
                 )
             }
@@ -307,11 +294,8 @@ impl fmt::Display for CheckResult {
             }
             Self::Failures { failed, probes, paused } => {
                 let all: u64 = failed.iter().map(|(_, count)| count).sum();
-                write!(f, "Undecided: {all} of {} failed (", Count(*probes, "probe"))?;
-                for (index, (reason, count)) in failed.iter().enumerate() {
-                    write!(f, "{}{reason}: {count}", if index > 0 { ", " } else { "" })?;
-                }
-                f.write_str(")")?;
+                let by_reason: Vec<_> = failed.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+                write!(f, "Undecided: {all} of {} failed ({})", Count(*probes, "probe"), by_reason.join(", "))?;
                 if let Some(charge) = paused {
                     write!(f, ", and further ones {}", charge.harm())?;
                 }

@@ -32,12 +32,12 @@ pub(crate) struct Fairness {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Deviation {
-    pub(crate) replica: Arc<str>,
+pub struct Deviation {
+    pub replica: Arc<str>,
     /// 0 to 1.
-    pub(crate) share: f64,
+    pub share: f64,
     /// 0 to 1.
-    pub(crate) expected: f64,
+    pub expected: f64,
 }
 
 /// The natural logarithm of the evidence against these weights.

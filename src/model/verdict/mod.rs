@@ -10,13 +10,13 @@ mod share_window;
 mod under_way;
 mod verdict;
 
-pub use check::{CheckResult, CheckRules, Decision, Outcome};
+pub use check::{CheckRules, Decision, Outcome};
 pub use evaluator::VerdictRules;
 pub use expectation::{Expectation, ExpectationError, Expected};
 pub use fairness::dirichlet_ln_evidence;
-pub use share_window::{ShareBasis, Since};
+pub use share_window::ShareBasis;
 pub use under_way::UnderWay;
-pub use verdict::{AllAnswer, Culprit, CulpritKind, Evidence, FewProbes, Undecided, UndecidedReason, Verdict};
+pub use verdict::{Culprit, CulpritKind, Evidence, FewProbes, Undecided, UndecidedReason, Verdict};
 
 pub(crate) use check::Check;
 pub(crate) use evaluator::Evaluator;

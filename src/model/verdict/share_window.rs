@@ -10,7 +10,6 @@ const READS_MAX: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct ShareWindow {
-    /// Without a half-life: only reads that leave the window are forgotten.
     stats: ShareStats,
     /// Index of the replica of each read, newest last.
     latest: VecDeque<u8>,
@@ -36,7 +35,7 @@ pub struct ShareBasis {
 
 impl ShareWindow {
     pub(super) fn new() -> Self {
-        Self { stats: ShareStats::new(&[], f64::INFINITY), latest: VecDeque::new(), since: Since::Start }
+        Self { stats: ShareStats::new(&[]), latest: VecDeque::new(), since: Since::Start }
     }
 
     pub(super) fn stats(&self) -> &ShareStats {
@@ -73,7 +72,7 @@ impl ShareWindow {
         let Ok(replica) = u8::try_from(index) else { return };
         self.keep(READS_MAX - 1, self.since);
         self.latest.push_back(replica);
-        self.stats.observe(index, 0.0);
+        self.stats.observe(index);
     }
 
     /// Forgets all but the newest reads.
@@ -135,7 +134,7 @@ mod tests {
         (0..250).for_each(|_| window.observe(1));
         assert_eq!((window.share(0), window.share(1), window.stats().reads()), (Some(0.75), Some(0.25), 1000));
         let indices = window.stats().indices().unwrap();
-        assert_eq!((indices.shares, indices.misrouted, indices.effective_reads), (vec![0.75, 0.25], 0.25, 1000.0));
+        assert_eq!((indices.misrouted, indices.ratio_max), (0.25, 1.5));
         assert_eq!(window.basis().to_string(), "Shares and intervals rest on the last 1000 reads");
         window.keep(250, Since::Imbalance);
         assert_eq!((window.share(0), window.share(1)), (Some(0.0), Some(1.0)));

@@ -134,11 +134,6 @@ impl Verdict {
     }
 
     #[must_use]
-    pub fn is_undecided(&self) -> bool {
-        self.undecided().is_some()
-    }
-
-    #[must_use]
     pub fn undecided(&self) -> Option<UndecidedReason> {
         let Self::Undecided(why) = self else { return None };
         Some(match why {
@@ -175,11 +170,9 @@ impl fmt::Display for Verdict {
         match self {
             Self::Balanced(all) => write!(f, "Balanced: {all}"),
             Self::Unbalanced { culprits, evidence_seconds } => {
-                f.write_str("Unbalanced: ")?;
-                for (index, culprit) in culprits.iter().enumerate() {
-                    write!(f, "{}{culprit}", if index > 0 { ", " } else { "" })?;
-                }
-                write!(f, "; reads this uneven occur by chance once in {}", Long(*evidence_seconds))
+                let (culprits, long) = (culprits.iter().map(ToString::to_string), Long(*evidence_seconds));
+                let culprits = culprits.collect::<Vec<_>>().join(", ");
+                write!(f, "Unbalanced: {culprits}; reads this uneven occur by chance once in {long}")
             }
             Self::Undecided(why) => write!(f, "Undecided: {why}"),
         }

@@ -163,12 +163,10 @@ impl Detector {
     /// The replica on which bets won most; absent without evidence.
     #[must_use]
     pub fn culprit(&self) -> Option<Suspect> {
-        let capitals = (0..self.grid.len()).map(|index| (index, self.grid.of(index)));
-        let first = capitals.fold(None, |best: Option<(usize, f64)>, of| match best {
-            Some(best) if best.1 >= of.1 => Some(best),
-            _ => Some(of),
-        });
-        first.filter(|(_, capital)| *capital > 0.0).map(|(index, _)| self.suspect(index))
+        // Of equals, the first.
+        let indices = (0..self.grid.len()).rev();
+        let most = indices.max_by(|one, other| self.grid.of(*one).total_cmp(&self.grid.of(*other)))?;
+        (self.grid.of(most) > 0.0).then(|| self.suspect(most))
     }
 
     /// The culprit, and the replicas that deviate in the same direction and alone hold enough evidence for an alarm,

@@ -52,7 +52,7 @@ fn assert_sound(detector: &Detector, tally: &ShareStats) -> Result<(), TestCaseE
     }
     if let Some(indices) = tally.indices() {
         let numbers = [indices.misrouted, indices.misrouted_noise, indices.effective_replicas, indices.dispersion];
-        for number in numbers.into_iter().chain([indices.ratio_max]).chain(indices.shares) {
+        for number in numbers.into_iter().chain([indices.ratio_max]) {
             prop_assert!(number.is_finite() && number >= 0.0, "{number}");
         }
     }
@@ -65,13 +65,13 @@ proptest! {
     #[test]
     fn any_input_gives_numbers(first in weights(), tolerance in 0.0..0.9_f64, steps in steps()) {
         let rules = DetectorRules { tolerance, ..DetectorRules::default() };
-        let (mut detector, mut tally) = (Detector::new(rules, &first), ShareStats::new(&first, 300.0));
+        let (mut detector, mut tally) = (Detector::new(rules, &first), ShareStats::new(&first));
         let mut replicas = first.len();
         for step in steps {
             match step {
                 Step::Answer(x, seconds) => {
                     detector.observe(x, seconds);
-                    tally.observe(x, seconds);
+                    tally.observe(x);
                 }
                 Step::Change(weights) => {
                     let before: Vec<_> = (0..weights.len()).map(|index| (index < replicas).then_some(index)).collect();
