@@ -38,50 +38,31 @@ impl Process {
         let process = process.as_ref();
         let stat: Option<Stat> = process.and_then(|process| process.stat().ok());
         let stat = stat.as_ref();
+        let cpu = stat.map(|stat| seconds(stat.utime.saturating_add(stat.stime)));
         let files = process.and_then(|process| process.fd_count().ok());
+        let files = files.map(|files| number(files.try_into().unwrap_or(u64::MAX)));
         let limits = process.and_then(|process| process.limits().ok());
         let files_max = limits.and_then(|limits| match limits.max_open_files.soft_limit {
             LimitValue::Value(files) => Some(number(files)),
             LimitValue::Unlimited => None,
         });
+        let size = stat.map(|stat| number(stat.vsize));
+        let resident = stat.map(|stat| number(stat.rss.saturating_mul(page_size())));
+        let started = process.map(|_| self.started);
+        let threads = stat.map(|stat| number(stat.num_threads.try_into().unwrap_or_default()));
         [
-            (
-                "process_cpu_seconds_total",
-                Kind::Counter,
-                "Total user and system CPU time spent in seconds.",
-                stat.map(|stat| seconds(stat.utime.saturating_add(stat.stime))),
-            ),
-            (
-                "process_open_fds",
-                Kind::Gauge,
-                "Number of open file descriptors.",
-                files.map(|files| number(files.try_into().unwrap_or(u64::MAX))),
-            ),
+            ("process_cpu_seconds_total", Kind::Counter, "Total user and system CPU time spent in seconds.", cpu),
+            ("process_open_fds", Kind::Gauge, "Number of open file descriptors.", files),
             ("process_max_fds", Kind::Gauge, "Maximum number of open file descriptors.", files_max),
-            (
-                "process_virtual_memory_bytes",
-                Kind::Gauge,
-                "Virtual memory size in bytes.",
-                stat.map(|stat| number(stat.vsize)),
-            ),
-            (
-                "process_resident_memory_bytes",
-                Kind::Gauge,
-                "Resident memory size in bytes.",
-                stat.map(|stat| number(stat.rss.saturating_mul(page_size()))),
-            ),
+            ("process_virtual_memory_bytes", Kind::Gauge, "Virtual memory size in bytes.", size),
+            ("process_resident_memory_bytes", Kind::Gauge, "Resident memory size in bytes.", resident),
             (
                 "process_start_time_seconds",
                 Kind::Gauge,
                 "Start time of the process since unix epoch in seconds.",
-                process.map(|_| self.started),
+                started,
             ),
-            (
-                "process_threads",
-                Kind::Gauge,
-                "Number of OS threads in the process.",
-                stat.map(|stat| number(stat.num_threads.try_into().unwrap_or_default())),
-            ),
+            ("process_threads", Kind::Gauge, "Number of OS threads in the process.", threads),
         ]
     }
 }
