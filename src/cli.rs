@@ -284,8 +284,6 @@ pub enum TargetError {
 }
 
 impl TargetArgs {
-    /// # Errors
-    /// When options contradict each other or a file is invalid.
     pub fn configuration(&self) -> Result<Configuration, TargetError> {
         match &self.config_file {
             // The options have their defaults here, since the file excludes them.
@@ -324,7 +322,6 @@ fn one_target() -> Vec<Id> {
 }
 
 impl RunArgs {
-    #[must_use]
     pub fn prefix(&self) -> RoutePrefix {
         self.route_prefix.clone().or_else(|| self.external_url.clone()).unwrap_or_default()
     }
@@ -338,7 +335,6 @@ impl RunArgs {
 }
 
 impl CheckArgs {
-    #[must_use]
     pub fn rules(&self, interval: Interval) -> CheckRules {
         let in_time = |lasting: Duration| {
             let slots = lasting.as_nanos() / interval.get().as_nanos();

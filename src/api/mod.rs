@@ -44,7 +44,6 @@ pub struct Documents {
 }
 
 impl<'a> Targets<'a> {
-    #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         Self {
             targets: snapshot.targets.iter().map(|target| Target::of(snapshot, target)).collect(),

@@ -173,7 +173,6 @@ pub struct Quantiles {
 }
 
 impl<'a> Target<'a> {
-    #[must_use]
     pub fn of(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         let mut document = Self::with_cluster(target, snapshot.cluster.as_deref());
         let refused = snapshot.config_status.as_ref().and_then(|configured| configured.refused.clone());
@@ -238,7 +237,6 @@ pub(super) fn expected_and_answering(target: &TargetSnapshot) -> [usize; 2] {
 
 impl<'a> Checked<'a> {
     /// `headline` explains the outcome, or why there is none.
-    #[must_use]
     pub fn of(target: &'a TargetSnapshot, outcome: Option<&Outcome>, headline: String, exit_code: u8) -> Self {
         let verdict = match outcome.map(|outcome| outcome.decision) {
             Some(Decision::Balanced) => "balanced",
@@ -305,7 +303,6 @@ impl Condition<'_> {
 }
 
 impl<'a> Read<'a> {
-    #[must_use]
     pub fn of(read: &'a AnswerSeen) -> Self {
         Self {
             time: Time(read.time),

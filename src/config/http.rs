@@ -77,17 +77,11 @@ struct TlsConfig {
 
 impl HttpConfiguration {
     /// Trusts the authorities that browsers trust, and sends no credentials.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
     pub fn usual() -> Result<Self, TlsError> {
         Ok(Self { tls: with_verification(None, None)?, server_name: None, credentials: None })
     }
 
     /// Relative paths in the file start at its folder.
-    ///
-    /// # Errors
-    /// When a file cannot be read, is invalid or has an unsupported key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         load(path, parse)
     }

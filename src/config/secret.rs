@@ -47,7 +47,6 @@ enum SecretError {
 const PASSWORD_BYTES_MAX: u64 = 4096;
 
 impl Secret {
-    #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
@@ -67,16 +66,12 @@ impl Secret {
     }
 
     /// Reads a file with only the secret. `what` names the file in an error, before its path.
-    ///
-    /// # Errors
-    /// When the file is unreadable, empty or not one line of text.
     pub fn in_file(path: &Path, what: &str) -> Result<Self, PasswordError> {
         let place = || format!("{what} {:?}", path.to_string_lossy());
         read_file(path).and_then(|bytes| Self::from_bytes(&bytes)).map_err(|error| error.at(place()))
     }
 
     /// For code that sends the text.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -100,17 +95,11 @@ impl PasswordSource {
     }
 
     /// `place` names the text in an error.
-    ///
-    /// # Errors
-    /// When the text is empty or not one line.
     pub fn given(text: &[u8], place: impl Into<String>) -> Result<Self, PasswordError> {
         Secret::from_bytes(text).map(Self::Given).map_err(|error| error.at(place))
     }
 
     /// `None` if the account has no password.
-    ///
-    /// # Errors
-    /// When the password file is unreadable, empty or not one line of text.
     pub fn read(&self) -> Result<Option<Secret>, PasswordError> {
         match self {
             Self::Empty => Ok(None),
@@ -120,7 +109,6 @@ impl PasswordSource {
     }
 
     /// Its file as it is now.
-    #[must_use]
     pub fn stamps(&self) -> Vec<FileStamp> {
         match self {
             Self::Empty | Self::Given(_) => Vec::new(),

@@ -70,9 +70,6 @@ struct Scenario {
 
 impl Stage {
     /// `seed` decides all choices of the load balancer. Scenario time runs `pace` times as fast as `clock`.
-    ///
-    /// # Errors
-    /// When no port on the loopback address is free.
     pub async fn open(seed: u64, pace: f64, clock: Clock) -> io::Result<Self> {
         let (service, addresses) = listen().await?;
         let port = service.local_addr()?.port();
@@ -91,18 +88,15 @@ impl Stage {
         Ok(Self { service, port, scenario })
     }
 
-    #[must_use]
     pub fn service() -> ObjectName {
         cluster::service_name()
     }
 
     /// Port of the Service on 127.0.0.1, and of each pod on its own address.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    #[must_use]
     pub fn watches(&self) -> Vec<WatchName> {
         cluster::watches()
     }

@@ -87,15 +87,11 @@ fn of_snapshot() -> impl Iterator<Item = &'static Definition> {
 }
 
 impl Exposition {
-    #[must_use]
     pub fn new() -> Self {
         Self { process: Process::this(), counts: Counts::new() }
     }
 
     /// Writes one family at a time: all at once would take several times the memory. The writes are many and small.
-    ///
-    /// # Errors
-    /// Errors of `to`.
     pub fn write(&self, snapshot: &Snapshot, to: &mut impl Write) -> prometheus::Result<()> {
         let encoder = TextEncoder::new();
         let own = of_snapshot().map(|definition| {
@@ -168,7 +164,6 @@ impl Default for Exposition {
 }
 
 impl Kind {
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",

@@ -40,7 +40,6 @@ pub struct Site {
 }
 
 impl Site {
-    #[must_use]
     pub fn new(
         snapshots: watch::Receiver<Snapshot>,
         configuration: watch::Receiver<String>,
@@ -60,23 +59,19 @@ impl Site {
         }
     }
 
-    #[must_use]
     pub fn with_reload(self, reload: mpsc::Sender<Reload>) -> Self {
         Self { reload: Some(reload), ..self }
     }
 
-    #[must_use]
     pub fn with_access(self, access: watch::Receiver<Arc<Access>>) -> Self {
         Self { access, ..self }
     }
 
-    #[must_use]
     pub fn with_counts(mut self, counts: Counts) -> Self {
         self.exposition.counts = counts;
         self
     }
 
-    #[must_use]
     pub fn with_prefix(self, prefix: String) -> Self {
         Self { prefix, ..self }
     }

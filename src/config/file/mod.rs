@@ -66,16 +66,12 @@ impl Configuration {
     /// Maximum per process: each target has probes in flight, sockets and series.
     pub const TARGETS_MAX: usize = 10_000;
 
-    #[must_use]
     pub fn of(target: Target) -> Self {
         let freshness = Freshness { max_lag: target.settings.max_lag };
         Self { entries: vec![Entry::Target(Box::new(target))], imbalance: Imbalance::default(), freshness }
     }
 
     /// Relative paths in the file start at its folder. `settings` are those that the file does not set.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is invalid.
     pub fn load(path: &Path, settings: Settings) -> Result<Self, FileError> {
         load(path, |text, folder| Self::parse(text, folder, settings))
     }
@@ -95,15 +91,12 @@ impl Configuration {
         })
     }
 
-    #[must_use]
     pub fn needs_kubernetes(&self) -> bool {
         self.discoveries().next().is_some() || self.targets().any(|target| target.service.is_some())
     }
 
     /// In the format of the file; passwords are printed as `<secret>`.
-    ///
-    /// # Errors
-    /// When a value cannot be written as YAML; none of these values causes this.
+    /// Does not fail: each of these values can be written as YAML.
     pub fn show(&self) -> Result<String, serde_saphyr::ser::Error> {
         serde_saphyr::to_string(self)
     }

@@ -79,9 +79,6 @@ const HEADERS: [(&str, &[&str]); 5] = [
 
 impl WebConfiguration {
     /// Relative paths in the file start at its folder.
-    ///
-    /// # Errors
-    /// When a file cannot be read, is invalid or has an unsupported key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let stamp = FileStamp::of(path);
         let mut configuration = load(path, parse)?;

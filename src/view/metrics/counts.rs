@@ -50,9 +50,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// # Panics
-    /// Never: the definitions have valid names.
-    #[must_use]
     pub fn new() -> Self {
         const VALID: &str = "the definitions have valid names";
         let options = |definition: &Definition| Opts::new(definition.name, definition.help);

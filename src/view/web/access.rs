@@ -57,15 +57,11 @@ struct Bucket {
 }
 
 impl Access {
-    /// # Panics
-    /// The system provides no random numbers.
-    #[must_use]
     pub fn open() -> Self {
         Self::new(None, BTreeMap::new(), &[], None)
     }
 
     /// `users` have bcrypt hashes; if empty, every client has access. `rate` is the time between requests and the burst.
-    #[must_use]
     pub fn new(
         tls: Option<TlsAcceptor>,
         users: BTreeMap<String, String>,

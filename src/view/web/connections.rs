@@ -59,8 +59,6 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(60);
 
 impl Site {
-    /// # Errors
-    /// None: connection errors are ignored and a failed `accept` is retried.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) -> io::Result<()> {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
