@@ -59,7 +59,7 @@ enum Series {
     Counted(&'static [&'static str]),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Exposition {
     process: Process,
     pub(super) counts: Counts,
@@ -87,10 +87,6 @@ fn of_snapshot() -> impl Iterator<Item = &'static Definition> {
 }
 
 impl Exposition {
-    pub fn new() -> Self {
-        Self { process: Process::this(), counts: Counts::new() }
-    }
-
     /// Writes one family at a time: all at once would take several times the memory. The writes are many and small.
     pub fn write(&self, snapshot: &Snapshot, to: &mut impl Write) -> prometheus::Result<()> {
         let encoder = TextEncoder::new();
@@ -154,12 +150,6 @@ impl Series {
             Self::Other(_, write) => write(snapshot, family),
             Self::Counted(_) => {}
         }
-    }
-}
-
-impl Default for Exposition {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

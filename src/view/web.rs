@@ -23,7 +23,6 @@ use crate::model::Snapshot;
 
 pub type Reload = oneshot::Sender<Result<(), String>>;
 
-#[derive(Debug)]
 pub struct Site {
     snapshots: watch::Receiver<Snapshot>,
     exposition: Exposition,
@@ -48,7 +47,7 @@ impl Site {
         let (_, access) = watch::channel(Arc::new(Access::open()));
         Self {
             snapshots,
-            exposition: Exposition::new(),
+            exposition: Exposition::default(),
             streams: Streams::default(),
             renderer: Renderer::default(),
             configuration,

@@ -49,8 +49,8 @@ pub struct Counts {
     api_requests: IntCounterVec,
 }
 
-impl Counts {
-    pub fn new() -> Self {
+impl Default for Counts {
+    fn default() -> Self {
         const VALID: &str = "the definitions have valid names";
         let options = |definition: &Definition| Opts::new(definition.name, definition.help);
         let counters =
@@ -64,7 +64,9 @@ impl Counts {
             api_requests: counters(&API_REQUESTS),
         }
     }
+}
 
+impl Counts {
     pub fn api_request(&self, verb: &str, code: &str) {
         self.api_requests.with_label_values(&[verb, code]).inc();
     }
@@ -89,11 +91,5 @@ impl Counts {
         let counts: [&dyn Collector; 5] =
             [&self.requests, &self.refused_logins, &self.scrapes, &self.event_streams, &self.api_requests];
         counts.into_iter().flat_map(Collector::collect).filter(|family| !family.get_metric().is_empty())
-    }
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self::new()
     }
 }

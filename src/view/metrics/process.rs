@@ -15,15 +15,17 @@ pub(super) struct Process {
     started: f64,
 }
 
-impl Process {
-    pub(super) fn this() -> Self {
+impl Default for Process {
+    fn default() -> Self {
         let started = || -> ProcResult<f64> {
             let ticks = procfs::process::Process::myself()?.stat()?.starttime;
             Ok(number(boot_time_secs()?) + seconds(ticks))
         };
         Self { started: started().unwrap_or_default() }
     }
+}
 
+impl Process {
     /// Values that the kernel does not report are left out.
     pub(super) fn families(&self) -> impl Iterator<Item = Family> {
         self.values().into_iter().filter_map(|(name, kind, help, value)| {
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     fn value(name: &str) -> f64 {
-        let found = Process::this().values().into_iter().find(|(found, ..)| *found == name);
+        let found = Process::default().values().into_iter().find(|(found, ..)| *found == name);
         found.and_then(|(.., value)| value).unwrap_or_else(|| panic!("no {name}"))
     }
 
