@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Text, cluster::is_beside, time::Time};
+use super::{Text, Time, cluster::is_beside};
 use crate::model::{
     Snapshot, TargetSnapshot,
     cluster::{self, ScalePhase, StatefulSetSnapshot},
