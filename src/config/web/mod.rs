@@ -4,7 +4,7 @@
 mod client;
 mod tls;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rustls::ServerConfig;
@@ -105,8 +105,8 @@ fn parse(text: &str, folder: &Path) -> Result<WebConfiguration, Wrong> {
     Ok(WebConfiguration { tls, expires: expires.flatten(), users, headers, rate_limit, files })
 }
 
-fn wrong(line: u64, key: &str, problem: impl Into<String>, example: &'static str) -> Wrong {
-    Wrong { line, key: key.to_owned(), problem: problem.into(), example: example.to_owned() }
+fn wrong(line: u64, key: &str, problem: impl Display, example: &'static str) -> Wrong {
+    Wrong::new(line, key, problem, example)
 }
 
 fn headers(http: Http) -> Result<Vec<(&'static str, String)>, Wrong> {
@@ -180,8 +180,7 @@ fn limit(raw: Limit) -> Result<Option<RateLimit>, Wrong> {
     const EXAMPLE: &str = "  rate_limit: {interval: 100ms, burst: 20}";
     let Some(interval) = raw.interval else { return Ok(None) };
     let line = interval.referenced.line();
-    let duration =
-        parse_duration(&interval.value).map_err(|error| wrong(line, "interval", error.to_string(), EXAMPLE))?;
+    let duration = parse_duration(&interval.value).map_err(|error| wrong(line, "interval", error, EXAMPLE))?;
     if duration.is_zero() {
         return Ok(None);
     }
