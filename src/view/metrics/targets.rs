@@ -117,14 +117,14 @@ pub(super) const METRICS: &[Definition] = &[
         "Completed pod probes by purpose: replica (can the replica serve?), primary (which transactions has the \
          primary committed?). Pod probes are not reads.",
         Other(&["namespace", "target", "purpose"], |snapshot, family| {
-            by_purpose(snapshot, family, |counts| counts.taken)
+            by_purpose(snapshot, family, |counts| counts.taken);
         }),
     ),
     counter(
         "readscope_pod_probe_failures_total",
         "Failed pod probes by purpose.",
         Other(&["namespace", "target", "purpose"], |snapshot, family| {
-            by_purpose(snapshot, family, |counts| counts.failed)
+            by_purpose(snapshot, family, |counts| counts.failed);
         }),
     ),
     gauge(
