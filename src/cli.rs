@@ -1,13 +1,9 @@
 //! The command line, and the configuration that follows from it.
 
-mod attach;
 mod described;
 mod log;
-mod watch;
 
-pub use attach::AttachArgs;
 pub use log::{LogArgs, LogFormat, LogLevel};
-pub use watch::WatchArgs;
 
 use std::{os::unix::ffi::OsStrExt, path::PathBuf, str::FromStr, time::Duration};
 
@@ -26,6 +22,7 @@ use crate::{
         CheckRules, Expectation, ExpectationError, Expected,
         cluster::{Milestone, ObjectName},
     },
+    source::exporter::ExporterUrl,
 };
 
 const PASSWORD_VARIABLE: &str = "READSCOPE_PASSWORD";
@@ -115,6 +112,21 @@ pub struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_group(WHERE, |group| group.arg("attach")))]
+pub struct WatchArgs {
+    #[command(flatten)]
+    pub attach: AttachArgs,
+    /// Do not watch scale events and PVCs
+    #[arg(long)]
+    pub no_scale_events: bool,
+    /// Validate the configuration, print it and exit
+    #[arg(long = "config.check", conflicts_with = "attach")]
+    pub config_check: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Debug, Args)]
 // Faster than `run`, because a script waits for the result.
 #[command(mut_arg("interval", |arg| arg.default_value("50ms")))]
 #[command(mut_arg("clients_interval", |arg| arg.default_value("1s")))]
@@ -190,6 +202,18 @@ pub struct DemoArgs {
         default_value = "127.0.0.1:10306"
     )]
     pub listen: Vec<Listen>,
+}
+
+/// Options to use a running exporter.
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// Use the data of a running exporter at this URL, such as `http://127.0.0.1:10306`
+    #[arg(long, value_name = "URL")]
+    pub attach: Option<ExporterUrl>,
+    /// TLS and credentials for --attach, as in Prometheus' HTTP client configuration file (`basic_auth`, `authorization`,
+    /// `tls_config`)
+    #[arg(long = "http.config.file", value_name = "FILE", requires = "attach")]
+    pub http_config_file: Option<PathBuf>,
 }
 
 /// What to probe: many targets or one.
@@ -284,8 +308,6 @@ pub enum TargetError {
 }
 
 impl TargetArgs {
-    /// # Errors
-    /// When options contradict each other or a file is invalid.
     pub fn configuration(&self) -> Result<Configuration, TargetError> {
         match &self.config_file {
             // The options have their defaults here, since the file excludes them.
@@ -324,7 +346,6 @@ fn one_target() -> Vec<Id> {
 }
 
 impl RunArgs {
-    #[must_use]
     pub fn prefix(&self) -> RoutePrefix {
         self.route_prefix.clone().or_else(|| self.external_url.clone()).unwrap_or_default()
     }
@@ -338,7 +359,6 @@ impl RunArgs {
 }
 
 impl CheckArgs {
-    #[must_use]
     pub fn rules(&self, interval: Interval) -> CheckRules {
         let in_time = |lasting: Duration| {
             let slots = lasting.as_nanos() / interval.get().as_nanos();

@@ -13,12 +13,10 @@ pub struct Clock {
 
 impl Clock {
     /// Moments count from this call.
-    #[must_use]
     pub fn start() -> Self {
         Self { started: Instant::now() }
     }
 
-    #[must_use]
     pub fn now(&self) -> Moment {
         Moment { elapsed: self.started.elapsed(), wall: Timestamp::now() }
     }

@@ -143,7 +143,7 @@ proptest! {
     ) {
         let expected = expected.into_iter().map(|(name, weight)| Expected { name: Arc::from(name), weight }).collect();
         let mut state = State::new([(TARGET, spec(expected, check))], Vec::new());
-        let exposition = Exposition::new();
+        let exposition = Exposition::default();
         let mut sequence = 0;
         for (step, second) in steps {
             let now = at(second);

@@ -34,7 +34,7 @@ pub(crate) struct Scrape {
 /// Measures with so many targets of three replicas each.
 pub(crate) fn scrape(targets: u32) -> Scrape {
     let snapshot = snapshot(targets);
-    let exposition = Exposition::new();
+    let exposition = Exposition::default();
     let plain = || {
         let mut text = Vec::new();
         exposition.write(&snapshot, &mut text).expect(TAKES);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Text, time::Time};
+use super::{Text, Time};
 use crate::model::{
     TargetSnapshot,
     cluster::{self, ClusterSnapshot, PvcPhase, PvcReason, PvcSnapshot, StatefulSetSnapshot},

@@ -72,7 +72,6 @@ pub struct TargetSummary<'a> {
 const STEPS: usize = 40;
 
 impl<'a> SnapshotEvent<'a> {
-    #[must_use]
     pub fn whole(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         Self {
             taken: Time(snapshot.taken.wall),
@@ -83,7 +82,6 @@ impl<'a> SnapshotEvent<'a> {
     }
 
     /// For a reader that receives each read by [`AnswersEvent`].
-    #[must_use]
     pub fn without_reads(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         let mut event = Self { trend: None, ..Self::whole(snapshot, target) };
         event.targets[0].last_reads = None;
@@ -99,7 +97,6 @@ impl Point {
 
 impl<'a> AnswersEvent<'a> {
     /// The reads in `after` that `before` lacks, limited by the length of the tape. `None` without any.
-    #[must_use]
     pub fn between(before: &TargetSnapshot, after: &'a TargetSnapshot) -> Option<Self> {
         let reads = |target: &TargetSnapshot| target.probes - target.failed();
         let new = reads(after).saturating_sub(reads(before));
@@ -110,7 +107,6 @@ impl<'a> AnswersEvent<'a> {
 }
 
 impl<'a> OverviewEvent<'a> {
-    #[must_use]
     pub fn whole(snapshot: &'a Snapshot) -> Self {
         let with_trend = |target: &'a Arc<TargetSnapshot>| {
             let points = target.trend.points();
@@ -125,7 +121,6 @@ impl<'a> OverviewEvent<'a> {
     }
 
     /// The changed targets, or every target if the list or its order changed.
-    #[must_use]
     pub fn between(before: &Snapshot, after: &'a Snapshot) -> Self {
         let same_names = before.targets.len() == after.targets.len()
             && before.targets.iter().zip(&after.targets).all(|(before, after)| before.name == after.name);
@@ -140,7 +135,6 @@ impl<'a> OverviewEvent<'a> {
 }
 
 impl<'a> TargetSummary<'a> {
-    #[must_use]
     pub fn of(target: &'a TargetSnapshot) -> Self {
         let [replicas_expected, replicas_answering] = expected_and_answering(target);
         Self {

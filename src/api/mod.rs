@@ -7,25 +7,36 @@ mod cluster;
 mod events;
 mod scale_events;
 mod target;
-mod time;
-mod verdict;
 
 pub use self::{
     cluster::{Endpoint, Pvc, Routing},
     events::{AnswersEvent, OverviewEvent, Point, SnapshotEvent, TargetSummary},
     scale_events::{ReplicaMilestones, ScaleEvent, ScaleEvents, ScaledReplica, StatefulSetMilestones},
-    target::{ByPhase, Checked, Clients, Condition, Failure, Quantiles, Read, Replica, ReplicaClients, Target},
-    time::Time,
-    verdict::{Anomaly, Culprit, Indices},
+    target::{
+        Anomaly, ByPhase, Checked, Clients, Condition, Culprit, Failure, Indices, Quantiles, Read, Replica,
+        ReplicaClients, Target,
+    },
 };
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::Snapshot;
 
 type Text<'a> = Cow<'a, str>;
+
+/// RFC 3339 in UTC with milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+pub struct Time(pub Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.3}", self.0))
+    }
+}
 
 /// `/api/v1/targets`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,7 +55,6 @@ pub struct Documents {
 }
 
 impl<'a> Targets<'a> {
-    #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         Self {
             targets: snapshot.targets.iter().map(|target| Target::of(snapshot, target)).collect(),

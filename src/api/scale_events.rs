@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Text, cluster::is_beside, time::Time};
+use super::{Text, Time, cluster::is_beside};
 use crate::model::{
     Snapshot, TargetSnapshot,
     cluster::{self, ScalePhase, StatefulSetSnapshot},
@@ -55,13 +55,11 @@ pub struct ScaledReplica<'a> {
 }
 
 impl<'a> ScaleEvents<'a> {
-    #[must_use]
     pub fn of(snapshot: &'a Snapshot) -> Self {
         Self::of_sets(snapshot, |_| true)
     }
 
     /// Only scale events in the target's namespace; none for a target without a namespace.
-    #[must_use]
     pub fn beside(snapshot: &'a Snapshot, target: &TargetSnapshot) -> Self {
         Self::of_sets(snapshot, |set| is_beside(set, target))
     }

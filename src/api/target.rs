@@ -5,10 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Text,
+    Text, Time,
     cluster::{Pvc, Routing},
-    time::Time,
-    verdict::{Anomaly, Culprit, Indices},
 };
 use crate::model::{
     self, AnswerSeen, ClientsState, Decision, Evidence, FailureReason, FailureSeen, Histogram, Latency, Notice,
@@ -114,6 +112,36 @@ pub struct Condition<'a> {
     pub planned: bool,
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Culprit<'a> {
+    pub replica: Text<'a>,
+    pub kind: Text<'a>,
+    /// Fraction of the evidence.
+    pub part: f64,
+    pub share: f64,
+    pub expected_share: f64,
+    pub reason: Text<'a>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Anomaly<'a> {
+    pub kind: Text<'a>,
+    pub answers: u64,
+    pub reason: Option<Text<'a>>,
+}
+
+/// Distance of recent reads from the expected shares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Indices {
+    pub misrouted_share: f64,
+    pub misrouted_share_noise: f64,
+    pub effective_replicas: f64,
+    pub share_dispersion: f64,
+    pub share_ratio_max: f64,
+    pub missing_replicas: usize,
+}
+
 /// Whether the client connections are even.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Clients<'a> {
@@ -173,7 +201,6 @@ pub struct Quantiles {
 }
 
 impl<'a> Target<'a> {
-    #[must_use]
     pub fn of(snapshot: &'a Snapshot, target: &'a TargetSnapshot) -> Self {
         let mut document = Self::with_cluster(target, snapshot.cluster.as_deref());
         let refused = snapshot.config_status.as_ref().and_then(|configured| configured.refused.clone());
@@ -238,7 +265,6 @@ pub(super) fn expected_and_answering(target: &TargetSnapshot) -> [usize; 2] {
 
 impl<'a> Checked<'a> {
     /// `headline` explains the outcome, or why there is none.
-    #[must_use]
     pub fn of(target: &'a TargetSnapshot, outcome: Option<&Outcome>, headline: String, exit_code: u8) -> Self {
         let verdict = match outcome.map(|outcome| outcome.decision) {
             Some(Decision::Balanced) => "balanced",
@@ -284,6 +310,44 @@ impl<'a> Replica<'a> {
     }
 }
 
+impl<'a> Culprit<'a> {
+    fn of(culprit: &'a model::Culprit) -> Self {
+        Self {
+            replica: (&*culprit.replica).into(),
+            kind: culprit.kind.name().into(),
+            part: culprit.part,
+            share: culprit.share,
+            expected_share: culprit.expected,
+            reason: culprit.to_string().into(),
+        }
+    }
+}
+
+impl<'a> Anomaly<'a> {
+    fn seen(target: &'a TargetSnapshot) -> Vec<Self> {
+        let seen = target.anomalies.iter().filter(|seen| seen.reads > 0);
+        let anomaly = |seen: &'a model::AnomalySeen| Self {
+            kind: seen.kind.into(),
+            answers: seen.reads,
+            reason: seen.latest.as_deref().map(Into::into),
+        };
+        seen.map(anomaly).collect()
+    }
+}
+
+impl Indices {
+    fn of(indices: &model::evidence::Indices) -> Self {
+        Self {
+            misrouted_share: indices.misrouted,
+            misrouted_share_noise: indices.misrouted_noise,
+            effective_replicas: indices.effective_replicas,
+            share_dispersion: indices.dispersion,
+            share_ratio_max: indices.ratio_max,
+            missing_replicas: indices.missing,
+        }
+    }
+}
+
 impl Clients<'_> {
     fn of(state: &ClientsState) -> Self {
         Self { state: state.name().into(), reason: state.to_string().into() }
@@ -305,7 +369,6 @@ impl Condition<'_> {
 }
 
 impl<'a> Read<'a> {
-    #[must_use]
     pub fn of(read: &'a AnswerSeen) -> Self {
         Self {
             time: Time(read.time),

@@ -32,7 +32,6 @@ const HEADINGS: [(&str, &[&str]); 8] = [
 
 impl Cli {
     /// The command line of this process. Ends the process after a request for help, and after an error.
-    #[must_use]
     pub fn read() -> Self {
         let mut command = Self::described().mut_args(unset_empty);
         for name in names(&command) {
@@ -42,7 +41,6 @@ impl Cli {
     }
 
     /// With the headings.
-    #[must_use]
     pub fn described() -> Command {
         let mut command = Self::command().mut_args(headed);
         for name in names(&command) {

@@ -36,7 +36,6 @@ enum CommandError {
 }
 
 /// Returns the program's exit code. Errors go to standard error.
-#[must_use]
 pub fn execute(cli: &Cli) -> ExitCode {
     log::install(&cli.log);
     let result = match &cli.command {

@@ -2,15 +2,12 @@
 
 use std::io::{self, Write};
 
-/// Prints a result and a line break. A closed pipe is not an error.
+/// Prints a result and a line break.
 pub(super) fn line(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
+    bytes(format!("{text}\n").as_bytes())
 }
 
+/// Prints a result. A closed pipe is not an error.
 pub(super) fn bytes(content: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(content).and_then(|()| out.flush()) {

@@ -36,7 +36,9 @@ impl Probing {
         snapshots: watch::Receiver<Snapshot>,
         stop: CancellationToken,
     ) {
-        let pod_probes = self.pod_probes(events.clone(), stop.clone());
+        let gate = Arc::clone(&self.gate);
+        let probe = move |pod_probe: &PodProbe| gate.probe_pod(pod_probe);
+        let pod_probes = pod_probes::run(self.id, self.plan.clone(), probe, events.clone(), stop.clone());
         tokio::join!(pod_probes, self.routed(events, snapshots, stop));
     }
 
@@ -56,16 +58,6 @@ impl Probing {
         self.schedule.run(self.id, self.plan, probe, events, stop.clone()).await;
         // A schedule with a limit ends before the program does.
         stop.cancelled().await;
-    }
-
-    fn pod_probes(
-        &self,
-        events: mpsc::Sender<Event>,
-        stop: CancellationToken,
-    ) -> impl Future<Output = ()> + Send + use<> {
-        let (id, plan, gate) = (self.id, self.plan.clone(), Arc::clone(&self.gate));
-        let probe = move |pod_probe: &PodProbe| gate.probe_pod(pod_probe);
-        pod_probes::run(id, plan, probe, events, stop)
     }
 }
 

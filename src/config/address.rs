@@ -40,14 +40,11 @@ pub struct ListenError;
 
 impl Address {
     /// The Service's DNS name in the cluster.
-    ///
-    /// # Errors
-    /// When the name is not a valid host name; no name that Kubernetes accepts causes this.
+    /// Does not fail with a name that Kubernetes accepts.
     pub fn of_service(service: &ObjectName) -> Result<Self, AddressError> {
         format!("{}.{}.svc", service.name, service.namespace).parse()
     }
 
-    #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
@@ -110,7 +107,6 @@ impl From<SocketAddr> for Address {
 
 impl Listen {
     /// Addresses to bind, in order of preference; the second is for machines without IPv6.
-    #[must_use]
     pub fn candidates(self) -> Vec<SocketAddr> {
         match self {
             Self::One(address) => vec![address],

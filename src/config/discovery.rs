@@ -60,8 +60,7 @@ impl Discovery {
         namespaces.iter().map(|namespace| Arc::clone(&namespace.0)).chain(everywhere)
     }
 
-    /// # Errors
-    /// When the Service's DNS name is not a valid address; no name that Kubernetes accepts causes this.
+    /// Does not fail with a name that Kubernetes accepts.
     pub fn target(&self, service: &ObjectName) -> Result<Target, PlaceError> {
         Ok(Target { settings: self.settings.clone(), ..Target::new(Some(service.clone()), None, None)? })
     }
@@ -101,7 +100,6 @@ deserialize_from_str!(Selector);
 serialize_display!(Selector);
 
 impl Selector {
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -50,9 +50,6 @@ pub enum DurationError {
 }
 
 /// Accepts 0 to 366 days; a day has 24 hours.
-///
-/// # Errors
-/// When the text is not a duration or is out of range.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
     if text == "0" {
@@ -89,7 +86,6 @@ macro_rules! durations {
         pub struct $name(Duration);
 
         impl $name {
-            #[must_use]
             pub fn get(self) -> Duration {
                 self.0
             }

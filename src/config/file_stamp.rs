@@ -27,7 +27,6 @@ struct Seen {
 
 impl FileStamp {
     /// Take it before the file is read: then a later look finds a change during the read.
-    #[must_use]
     pub fn of(path: &Path) -> Self {
         let seen = std::fs::metadata(path).ok().map(|file| Seen {
             device: file.dev(),

@@ -1,7 +1,7 @@
 //! The HTTP client configuration file of Prometheus' tools (`promtool --http.config.file`): TLS and credentials for
 //! requests to an exporter. Keys mean what they mean in Prometheus; an unsupported key is an error, never ignored.
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use rustls::{ClientConfig, pki_types::ServerName};
 use serde::Deserialize;
@@ -77,17 +77,11 @@ struct TlsConfig {
 
 impl HttpConfiguration {
     /// Trusts the authorities that browsers trust, and sends no credentials.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
     pub fn usual() -> Result<Self, TlsError> {
         Ok(Self { tls: with_verification(None, None)?, server_name: None, credentials: None })
     }
 
     /// Relative paths in the file start at its folder.
-    ///
-    /// # Errors
-    /// When a file cannot be read, is invalid or has an unsupported key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         load(path, parse)
     }
@@ -109,7 +103,7 @@ fn parse(text: &str, folder: &Path) -> Result<HttpConfiguration, Wrong> {
     };
     let (tls, server_name) = match file.tls_config {
         Some(raw) => tls(raw, folder)?,
-        None => (with_verification(None, None).map_err(|error| wrong(1, "tls_config", error.to_string()))?, None),
+        None => (with_verification(None, None).map_err(|error| wrong(1, "tls_config", error))?, None),
     };
     Ok(HttpConfiguration { tls, server_name, credentials })
 }
@@ -160,20 +154,21 @@ fn secret(
             ));
         }
         (Some(text), None) if text.is_empty() => PasswordSource::Empty,
-        (Some(text), None) => PasswordSource::given(text.as_bytes(), "the value")
-            .map_err(|error| wrong(line, inline_key, error.to_string()))?,
+        (Some(text), None) => {
+            PasswordSource::given(text.as_bytes(), "the value").map_err(|error| wrong(line, inline_key, error))?
+        }
         (None, Some(path)) => PasswordSource::File(folder.join(path)),
         (None, None) => PasswordSource::Empty,
     };
     // A missing file is reported now; otherwise the exporter would only reject the requests.
-    source.read().map_err(|error| wrong(line, file_key, error.to_string()))?;
+    source.read().map_err(|error| wrong(line, file_key, error))?;
     Ok(source)
 }
 
 fn tls(raw: Spanned<TlsConfig>, folder: &Path) -> Result<(ClientConfig, Option<ServerName<'static>>), Wrong> {
     let (line, raw) = (raw.referenced.line(), raw.value);
     let path = |file: Option<String>| file.filter(|file| !file.is_empty()).map(|file| folder.join(file));
-    let refused = |key: &str, error: &dyn std::fmt::Display| wrong(line, key, error.to_string());
+    let refused = |key: &str, error: &dyn Display| wrong(line, key, error);
     let identity = match (path(raw.cert_file), path(raw.key_file)) {
         (None, None) => None,
         (Some(certificate), Some(key)) => {
@@ -200,8 +195,8 @@ fn tls(raw: Spanned<TlsConfig>, folder: &Path) -> Result<(ClientConfig, Option<S
     Ok((tls, server_name.transpose()?))
 }
 
-fn wrong(line: u64, key: &str, problem: impl Into<String>) -> Wrong {
-    Wrong { line, key: key.to_owned(), problem: problem.into(), example: EXAMPLE.to_owned() }
+fn wrong(line: u64, key: &str, problem: impl Display) -> Wrong {
+    Wrong::new(line, key, problem, EXAMPLE)
 }
 
 #[cfg(test)]

@@ -32,7 +32,6 @@ pub struct Tolerance(f64);
 pub struct ToleranceError;
 
 impl Tolerance {
-    #[must_use]
     pub fn get(self) -> f64 {
         self.0
     }

@@ -18,9 +18,6 @@ pub enum RoutePrefixError {
 
 impl RoutePrefix {
     /// The path of a URL, or a path alone, as `--web.external-url` of Prometheus.
-    ///
-    /// # Errors
-    /// When it is neither an HTTP URL nor a path.
     pub fn of_url(text: &str) -> Result<Self, RoutePrefixError> {
         let uri: Uri = text.trim().parse().map_err(|_| RoutePrefixError::Url)?;
         let is_url = matches!(uri.scheme_str(), Some("http" | "https")) || text.trim().starts_with('/');
@@ -31,7 +28,6 @@ impl RoutePrefix {
         uri.path().parse().map_err(|_| RoutePrefixError::Url)
     }
 
-    #[must_use]
     pub fn into_string(self) -> String {
         self.0
     }

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     file_stamp::FileStamp,
-    text::{without_mark, write_path},
+    text::{read_at_most, without_mark, write_path},
 };
 
 /// Text that never appears in a log, page or debug output.
@@ -29,54 +29,52 @@ pub enum PasswordSource {
     File(#[serde(serialize_with = "write_path")] PathBuf),
 }
 
+/// `place` is such as `the password file "/etc/readscope/password"`.
 #[derive(Debug, thiserror::Error)]
-pub struct PasswordError {
-    /// Such as `the password file "/etc/readscope/password"`.
-    place: String,
-    error: SecretError,
+pub enum PasswordError {
+    #[error(
+        "cannot read {place}: {reason}; check that it exists and that this user may read it; in Kubernetes, check that \
+         the Secret exists and has this key"
+    )]
+    Unreadable { place: String, reason: std::io::Error },
+    #[error("{place} is empty; write the password into it, or remove this setting if the account has no password")]
+    Empty { place: String },
+    #[error("{place} is not one line of UTF-8 text; write only the password into it")]
+    NotOneLine { place: String },
 }
 
-#[derive(Debug)]
-enum SecretError {
-    Unreadable(std::io::Error),
-    Empty,
-    NotOneLine,
-}
-
-/// The limit prevents reading a wrong path, such as a disk image, into memory.
 const PASSWORD_BYTES_MAX: u64 = 4096;
 
 impl Secret {
-    #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
     /// Every password and token passes here. Editors and `echo` end a text with a line break, and some editors begin it
     /// with a byte order mark; neither is part of the secret. Blanks are.
-    fn from_bytes(bytes: &[u8]) -> Result<Self, SecretError> {
-        let text = str::from_utf8(without_mark(bytes)).map_err(|_| SecretError::NotOneLine)?;
+    fn from_bytes(bytes: &[u8], place: String) -> Result<Self, PasswordError> {
+        let Ok(text) = str::from_utf8(without_mark(bytes)) else { return Err(PasswordError::NotOneLine { place }) };
         let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         if line.is_empty() {
-            Err(SecretError::Empty)
+            Err(PasswordError::Empty { place })
         } else if line.contains(['\n', '\r', '\0']) {
-            Err(SecretError::NotOneLine)
+            Err(PasswordError::NotOneLine { place })
         } else {
             Ok(Self::new(line.to_owned()))
         }
     }
 
     /// Reads a file with only the secret. `what` names the file in an error, before its path.
-    ///
-    /// # Errors
-    /// When the file is unreadable, empty or not one line of text.
     pub fn in_file(path: &Path, what: &str) -> Result<Self, PasswordError> {
-        let place = || format!("{what} {:?}", path.to_string_lossy());
-        read_file(path).and_then(|bytes| Self::from_bytes(&bytes)).map_err(|error| error.at(place()))
+        let place = format!("{what} {:?}", path.to_string_lossy());
+        match read_at_most(path, PASSWORD_BYTES_MAX) {
+            Ok(Some(bytes)) => Self::from_bytes(&bytes, place),
+            Ok(None) => Err(PasswordError::NotOneLine { place }),
+            Err(reason) => Err(PasswordError::Unreadable { place, reason }),
+        }
     }
 
     /// For code that sends the text.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -100,17 +98,11 @@ impl PasswordSource {
     }
 
     /// `place` names the text in an error.
-    ///
-    /// # Errors
-    /// When the text is empty or not one line.
     pub fn given(text: &[u8], place: impl Into<String>) -> Result<Self, PasswordError> {
-        Secret::from_bytes(text).map(Self::Given).map_err(|error| error.at(place))
+        Secret::from_bytes(text, place.into()).map(Self::Given)
     }
 
     /// `None` if the account has no password.
-    ///
-    /// # Errors
-    /// When the password file is unreadable, empty or not one line of text.
     pub fn read(&self) -> Result<Option<Secret>, PasswordError> {
         match self {
             Self::Empty => Ok(None),
@@ -120,46 +112,10 @@ impl PasswordSource {
     }
 
     /// Its file as it is now.
-    #[must_use]
     pub fn stamps(&self) -> Vec<FileStamp> {
         match self {
             Self::Empty | Self::Given(_) => Vec::new(),
             Self::File(path) => vec![FileStamp::of(path)],
-        }
-    }
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, SecretError> {
-    use std::io::Read;
-
-    let file = std::fs::File::open(path).map_err(SecretError::Unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(PASSWORD_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(SecretError::Unreadable)?;
-    if bytes.len() as u64 > PASSWORD_BYTES_MAX { Err(SecretError::NotOneLine) } else { Ok(bytes) }
-}
-
-impl SecretError {
-    fn at(self, place: impl Into<String>) -> PasswordError {
-        PasswordError { place: place.into(), error: self }
-    }
-}
-
-impl fmt::Display for PasswordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, error } = self;
-        match error {
-            SecretError::Unreadable(reason) => write!(
-                f,
-                "cannot read {place}: {reason}; check that it exists and that this user may read it; in Kubernetes, \
-                 check that the Secret exists and has this key"
-            ),
-            SecretError::Empty => write!(
-                f,
-                "{place} is empty; write the password into it, or remove this setting if the account has no password"
-            ),
-            SecretError::NotOneLine => {
-                write!(f, "{place} is not one line of UTF-8 text; write only the password into it")
-            }
         }
     }
 }
@@ -177,7 +133,11 @@ mod tests {
 
     /// The secret, or the error without its place: the same for a file and for a given text.
     fn all_ways(bytes: &[u8]) -> Result<String, String> {
-        let error = |error: PasswordError| error.to_string().replace(&error.place, "it");
+        let error = |error: PasswordError| match &error {
+            PasswordError::Unreadable { place, .. }
+            | PasswordError::Empty { place }
+            | PasswordError::NotOneLine { place } => error.to_string().replace(place, "it"),
+        };
         let in_file = read(bytes).map_err(error);
         let given = PasswordSource::given(bytes, "the variable").and_then(|source| source.read()).map_err(error);
         assert_eq!(in_file, given, "{bytes:?}");

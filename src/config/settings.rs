@@ -89,7 +89,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    #[must_use]
     pub fn intervals(&self) -> ProbeIntervals {
         let burst = Burst { interval: self.burst_interval.get(), lasting: self.burst_for.get() };
         let (pods, clients) = (self.pod_probe_interval.get(), self.clients_interval.get());
@@ -107,7 +106,6 @@ impl MaxInFlight {
     /// They may all fail, and `model::Budgets` counts on it.
     const LIMIT: usize = 32;
 
-    #[must_use]
     pub fn get(self) -> NonZeroUsize {
         self.0
     }

@@ -43,7 +43,6 @@ pub enum PlaceError {
 
 impl Target {
     /// A target without Kubernetes data and with default settings.
-    #[must_use]
     pub fn at(address: Address) -> Self {
         let address = Address { port: address.port.or(Some(SERVICE_PORT)), ..address };
         let name = address.to_string().into();
@@ -51,9 +50,7 @@ impl Target {
     }
 
     /// A target with default settings. The address defaults to that of the Service.
-    ///
-    /// # Errors
-    /// When there is neither a Service nor an address, or the Service cannot select the `StatefulSet`.
+    /// Fails without a Service and an address, and if the Service cannot select the `StatefulSet`.
     pub fn new(
         service: Option<ObjectName>,
         address: Option<Address>,

@@ -2,6 +2,8 @@
 
 use std::{
     fmt::Display,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -12,6 +14,13 @@ use serde_saphyr::Spanned;
 /// Without the byte order mark with which some editors begin a text.
 pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
+/// `None` if the file is longer. A limit prevents reading a wrong path, such as a disk image, into memory.
+pub(super) fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= bytes_max).then_some(bytes))
 }
 
 /// An error with a location in the file; `Error::custom` has none.

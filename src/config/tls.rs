@@ -122,9 +122,6 @@ pub enum TlsError {
 
 impl Tls {
     /// Reads and checks the files that the mode needs.
-    ///
-    /// # Errors
-    /// When an option does not fit the mode, or a file is missing or invalid.
     pub fn load(settings: &TlsSettings) -> Result<Self, TlsError> {
         let TlsSettings { mode, ca_file, cert_file, key_file } = settings;
         let not_used = |file, instead| TlsError::NotUsed { file, mode: *mode, instead };
@@ -150,15 +147,12 @@ impl Tls {
     }
 
     /// Its files as they were when they were read.
-    #[must_use]
     pub fn stamps(&self) -> Vec<FileStamp> {
         let (authorities, client) = self.files();
         let client = client.into_iter().flat_map(|client| [&client.certificate, &client.key]);
         authorities.into_iter().chain(client).map(|file| file.stamp.clone()).collect()
     }
 
-    /// # Errors
-    /// When a file is missing or invalid.
     pub fn read_again(&self) -> Result<Self, TlsError> {
         Self::load(&self.settings())
     }

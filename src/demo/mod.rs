@@ -7,7 +7,6 @@ mod protocol;
 mod script;
 mod servers;
 mod service;
-mod steps;
 
 use std::{
     collections::HashMap,
@@ -29,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     balancer::Balancer,
     cluster::Cluster,
-    script::{Action, Behaviour, REPLICAS},
+    script::{Action, Behaviour, REPLICAS, ROUND},
     servers::{Handle, Servers},
     service::accept,
 };
@@ -41,7 +40,6 @@ use crate::{
     },
 };
 
-pub use script::ROUND;
 pub use service::ReadService;
 
 /// Attempts to find a port that is free at every pod's address too.
@@ -52,23 +50,18 @@ const PORTS_TRIED: usize = 20;
 pub struct Stage {
     service: TcpListener,
     port: u16,
-    balancer: Mutex<Balancer>,
+    scenario: Scenario,
+}
+
+#[derive(Debug)]
+struct Scenario {
+    balancer: Arc<Mutex<Balancer>>,
     servers: Arc<Mutex<Servers>>,
     cluster: Cluster,
     clock: Clock,
     /// Scenario seconds per second.
     pace: f64,
-    /// Whether pods have addresses of their own. Linux has all of 127.0.0.0/8 on loopback, other systems do not.
-    addresses: bool,
-}
-
-/// The running scenario.
-struct Scenario<'a> {
-    balancer: &'a Mutex<Balancer>,
-    servers: &'a Arc<Mutex<Servers>>,
-    cluster: Cluster,
-    clock: Clock,
-    /// Port at the pods' own addresses, if they have any.
+    /// Port at the pods' own addresses, if they have any. Linux has all of 127.0.0.0/8 on loopback, other systems do not.
     port: Option<u16>,
     /// Listeners at the pods' addresses, by ordinal.
     listeners: HashMap<u32, AbortHandle>,
@@ -77,66 +70,52 @@ struct Scenario<'a> {
 
 impl Stage {
     /// `seed` decides all choices of the load balancer. Scenario time runs `pace` times as fast as `clock`.
-    ///
-    /// # Errors
-    /// When no port on the loopback address is free.
     pub async fn open(seed: u64, pace: f64, clock: Clock) -> io::Result<Self> {
         let (service, addresses) = listen().await?;
         let port = service.local_addr()?.port();
         let address: fn(u32) -> Option<IpAddr> =
             if addresses { |ordinal| Some(servers::address(ordinal)) } else { |_| None };
-        Ok(Self {
-            service,
-            port,
-            balancer: Mutex::new(Balancer::new(0..REPLICAS, seed)),
+        let scenario = Scenario {
+            balancer: Arc::new(Mutex::new(Balancer::new(0..REPLICAS, seed))),
             servers: Arc::new(Mutex::new(Servers::new(clock, pace))),
             cluster: Cluster::new(REPLICAS, clock.now().wall, address, port),
             clock,
             pace,
-            addresses,
-        })
+            port: addresses.then_some(port),
+            listeners: HashMap::new(),
+            listening: JoinSet::new(),
+        };
+        Ok(Self { service, port, scenario })
     }
 
-    #[must_use]
     pub fn service() -> ObjectName {
         cluster::service_name()
     }
 
     /// Port of the Service on 127.0.0.1, and of each pod on its own address.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    #[must_use]
     pub fn watches(&self) -> Vec<WatchName> {
         cluster::watches()
     }
 
     /// Repeats the scenario and sends watch events to `events`, until `stop` is cancelled or `events` is closed.
-    pub async fn play(self, events: mpsc::Sender<Event>, stop: CancellationToken) {
-        let (balancer, servers) = (&self.balancer, &self.servers);
-        let choose = || Some(Handle { ordinal: balancer.lock().choose()?, servers: Arc::clone(servers) });
-        let mut scenario = Scenario {
-            balancer,
-            servers,
-            cluster: self.cluster,
-            clock: self.clock,
-            port: self.addresses.then_some(self.port),
-            listeners: HashMap::new(),
-            listening: JoinSet::new(),
-        };
+    pub async fn play(mut self, events: mpsc::Sender<Event>, stop: CancellationToken) {
+        let (balancer, servers) = (Arc::clone(&self.scenario.balancer), Arc::clone(&self.scenario.servers));
+        let choose = || Some(Handle { ordinal: balancer.lock().choose()?, servers: Arc::clone(&servers) });
         tokio::select! {
             () = stop.cancelled() => {}
             () = accept(&self.service, choose) => {}
-            () = scenario.repeat(&events, self.pace) => {}
+            () = self.scenario.repeat(&events) => {}
         }
     }
 }
 
-impl Scenario<'_> {
+impl Scenario {
     /// Returns when `events` is closed.
-    async fn repeat(&mut self, events: &mpsc::Sender<Event>, pace: f64) {
+    async fn repeat(&mut self, events: &mpsc::Sender<Event>) {
         for ordinal in 0..REPLICAS {
             self.behave(ordinal, Behaviour::Starts(Duration::ZERO)).await;
         }
@@ -150,14 +129,14 @@ impl Scenario<'_> {
         let mut began = Instant::now();
         loop {
             for timed in script::round() {
-                sleep_until(began + timed.at.div_f64(pace)).await;
+                sleep_until(began + timed.at.div_f64(self.pace)).await;
                 if let Some(event) = self.take(timed.action).await
                     && events.send(event).await.is_err()
                 {
                     return;
                 }
             }
-            began += ROUND.div_f64(pace);
+            began += ROUND.div_f64(self.pace);
             sleep_until(began).await;
         }
     }
@@ -165,9 +144,9 @@ impl Scenario<'_> {
     /// Applies an action and returns its event. The caption of a step is also logged.
     async fn take(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Begin(step) => {
-                tracing::info!("{step}");
-                Some(Event::Caption(step.to_string().into()))
+            Action::Begin(caption) => {
+                tracing::info!("{caption}");
+                Some(Event::Caption(caption.into()))
             }
             Action::Route(ordinal, routed) => {
                 self.balancer.lock().route(ordinal, routed);
@@ -211,7 +190,7 @@ impl Scenario<'_> {
         let address = SocketAddr::new(servers::address(ordinal), port);
         match TcpListener::bind(address).await {
             Ok(listener) => {
-                let servers = Arc::clone(self.servers);
+                let servers = Arc::clone(&self.servers);
                 let listening =
                     async move { accept(&listener, || Some(Handle { ordinal, servers: Arc::clone(&servers) })).await };
                 self.listeners.insert(ordinal, self.listening.spawn(listening));

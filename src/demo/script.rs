@@ -1,17 +1,18 @@
 //! The script of the demo's scenario: events and their times, as pure data.
 //!
+//! The scenario has steps, and each has a caption: what happens next, and what to watch.
+//!
 //! It imitates a cluster. A controller writes an object, another one reacts a moment later, the kubelet reports each
 //! step of a pod, and kube-proxy follows the endpoints with its own delay.
 
 use std::time::Duration;
-
-use super::steps::Step;
 
 /// At the start and the end of a round.
 pub(super) const REPLICAS: u32 = 3;
 
 /// The replica that is added and removed.
 const ADDED: u32 = REPLICAS;
+const WITH_ADDED: u32 = REPLICAS + 1;
 
 /// The replica that receives no connections for a while.
 const STARVED: u32 = 2;
@@ -24,12 +25,12 @@ const BEFORE: Action = Action::Clients([12, 15, 14, 0]);
 const AFTER: Action = Action::Clients([10, 11, 10, 10]);
 
 /// Length of one round, in scenario time.
-pub const ROUND: Duration = Duration::from_secs(134);
+pub(super) const ROUND: Duration = Duration::from_secs(134);
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Action {
-    /// A step of the scenario begins.
-    Begin(Step),
+    /// A step of the scenario begins, with this caption.
+    Begin(String),
     /// `spec.replicas` changes.
     Scale(u32),
     Pvc(u32, PvcStep),
@@ -40,7 +41,7 @@ pub(super) enum Action {
     Route(u32, bool),
     Server(u32, Behaviour),
     /// Pooled clients connect again, with these connections by ordinal.
-    Clients([u64; REPLICAS as usize + 1]),
+    Clients([u64; WITH_ADDED as usize]),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,30 +87,86 @@ pub(super) struct TimedAction {
 
 /// In order of time.
 pub(super) fn round() -> Vec<TimedAction> {
-    let name = |ordinal: u32| format!("mysql-{ordinal}").into();
-    let mut actions = Vec::new();
-    let mut step = |begins: f64, step: Step, then: &[(f64, Action)]| {
-        let timed = |after: f64, action| TimedAction { at: Duration::from_secs_f64(begins + after), action };
-        actions.push(timed(0.0, Action::Begin(step)));
-        actions.extend(then.iter().map(|(after, action)| timed(*after, action.clone())));
-    };
-    step(0.0, Step::Balanced { replicas: REPLICAS }, &[(0.0, BEFORE)]);
-    step(10.0, Step::ScaleUp { replica: name(ADDED), to: REPLICAS + 1 }, &starts_with_new_pvc(ADDED));
-    step(30.0, Step::Pooled { replica: name(ADDED) }, &[]);
-    step(40.0, Step::Recycled { replica: name(ADDED) }, &[(0.5, AFTER)]);
-    step(48.0, Step::Starved { replica: name(STARVED) }, &[(0.5, Action::Route(STARVED, false))]);
-    step(62.0, Step::Healed { replica: name(STARVED) }, &[(0.5, Action::Route(STARVED, true))]);
-    step(76.0, Step::Slow { replica: name(SLOW) }, &[(0.5, Action::Server(SLOW, Behaviour::Slow))]);
-    step(84.0, Step::Refusing { replica: name(SLOW) }, &[(0.5, Action::Server(SLOW, Behaviour::Refusing))]);
-    step(94.0, Step::Recovered { replica: name(SLOW) }, &[(0.5, Action::Server(SLOW, Behaviour::Well))]);
-    step(102.0, Step::ScaleDown { replica: name(ADDED), to: REPLICAS }, &stops(ADDED));
+    let [added, starved, slow] = [ADDED, STARVED, SLOW].map(|ordinal| format!("mysql-{ordinal}"));
     let mut returns = starts_with_old_pvc(ADDED);
     returns.push((8.0, AFTER));
-    step(112.0, Step::Return { replica: name(ADDED), to: REPLICAS + 1 }, &returns);
     let mut reset = stops(ADDED);
     reset.push((5.5, Action::Pvc(ADDED, PvcStep::Deleted)));
-    step(126.0, Step::Reset { replica: name(ADDED), to: REPLICAS }, &reset);
-    actions
+    let steps = [
+        (
+            0.0,
+            format!("{REPLICAS} replicas share the reads; each connection goes to a random one"),
+            vec![(0.0, BEFORE)],
+        ),
+        (
+            10.0,
+            format!(
+                "kubectl scale --replicas={WITH_ADDED}; {added} gets a PVC and a pod, gives its first read, and catches \
+                 up to its first fresh read"
+            ),
+            starts_with_new_pvc(ADDED),
+        ),
+        (
+            30.0,
+            format!(
+                "new connections are balanced, but the clients' pools keep their old ones; {added} holds none of them \
+                 and serves none of their reads"
+            ),
+            vec![],
+        ),
+        (
+            40.0,
+            format!("the pools replace their connections; {added} gets its share of the clients and of their reads"),
+            vec![(0.5, AFTER)],
+        ),
+        (
+            48.0,
+            format!(
+                "{starved} is ready but gets no connections; the evidence grows until the alarm names it (sooner than \
+                 with the default settings)"
+            ),
+            vec![(0.5, Action::Route(STARVED, false))],
+        ),
+        (
+            62.0,
+            format!("{starved} gets connections again; the evidence fades and the alarm clears"),
+            vec![(0.5, Action::Route(STARVED, true))],
+        ),
+        (
+            76.0,
+            format!("{slow} answers slowly; the durations show that, and reads stay balanced"),
+            vec![(0.5, Action::Server(SLOW, Behaviour::Slow))],
+        ),
+        (
+            84.0,
+            format!(
+                "{slow} refuses connections (too many connections); pod probes show whose failures these are, and the \
+                 verdict is undecided"
+            ),
+            vec![(0.5, Action::Server(SLOW, Behaviour::Refusing))],
+        ),
+        (94.0, format!("{slow} accepts connections again"), vec![(0.5, Action::Server(SLOW, Behaviour::Well))]),
+        (102.0, format!("kubectl scale --replicas={REPLICAS}; {added} terminates, and its PVC stays"), stops(ADDED)),
+        (
+            112.0,
+            format!("kubectl scale --replicas={WITH_ADDED}; {added} reuses its PVC, so no volume is provisioned"),
+            returns,
+        ),
+        (
+            126.0,
+            format!(
+                "kubectl scale --replicas={REPLICAS}; the PVC of {added} is deleted too, then the scenario starts again"
+            ),
+            reset,
+        ),
+    ];
+    let count = steps.len();
+    let numbered = (1..).zip(steps).flat_map(|(number, (begins, caption, then))| {
+        let begin = Action::Begin(format!("Demo, step {number} of {count}: {caption}"));
+        let actions = [(0.0, begin)].into_iter().chain(then);
+        actions.map(move |(after, action)| TimedAction { at: Duration::from_secs_f64(begins + after), action })
+    });
+    numbered.collect()
 }
 
 /// Start of a replica with a new PVC, whose data is cloned.
@@ -170,14 +227,6 @@ mod tests {
         let actions = round();
         assert!(actions.is_sorted_by_key(|timed| timed.at), "{actions:#?}");
         assert!(actions.last().unwrap().at < ROUND && ROUND <= Duration::from_secs(135));
-        let numbers: Vec<usize> = actions
-            .iter()
-            .filter_map(|timed| match &timed.action {
-                Action::Begin(step) => Some(step.number()),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(numbers, (1..=Step::COUNT).collect::<Vec<_>>());
     }
 
     #[test]

@@ -48,7 +48,6 @@ struct Well {
 
 impl ReadService {
     /// `seed` decides all choices.
-    #[must_use]
     pub fn new(replicas: Vec<Identity>, seed: u64, clock: Clock) -> Self {
         let service = Self {
             replicas: Mutex::new(Replicas { identities: Vec::new(), balancer: Balancer::new([], seed) }),

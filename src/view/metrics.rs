@@ -9,13 +9,19 @@ mod program;
 mod targets;
 mod verdict;
 
-use std::io::Write;
+use std::{collections::BTreeMap, io::Write};
 
 use prometheus::{Encoder, TextEncoder, proto::MetricType};
 
 pub use self::{counts::Counts, program::RUSTC};
-use self::{family::Family, process::Process};
-use crate::model::{ReplicaSnapshot, Snapshot, TargetSnapshot};
+use self::{
+    family::{Family, Value},
+    process::Process,
+};
+use crate::model::{
+    ReplicaSnapshot, Snapshot, TargetSnapshot,
+    cluster::{StatefulSetSnapshot, Watch},
+};
 
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
@@ -26,7 +32,7 @@ pub struct Definition {
     /// Bounded by configured targets, by [`REPLICAS_MAX`](crate::model::REPLICAS_MAX), or by a closed set.
     pub labels: &'static [&'static str],
     pub help: &'static str,
-    read: fn(&Snapshot, &mut Family),
+    series: Series,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +42,39 @@ pub enum Kind {
     Histogram,
 }
 
-#[derive(Debug)]
+/// Where the series come from, and with it their labels. Without a value, there is no series.
+#[derive(Clone, Copy, Debug)]
+enum Series {
+    Once(fn(&Snapshot) -> Option<Value>),
+    /// One per target.
+    Targets(fn(&TargetSnapshot) -> Option<Value>),
+    /// One per replica of a target.
+    Replicas(fn(&ReplicaSnapshot) -> Option<Value>),
+    /// One per `StatefulSet`.
+    Sets(fn(&StatefulSetSnapshot) -> Option<Value>),
+    /// One per kind of Kubernetes objects.
+    Watches(fn(&[&Watch]) -> Option<Value>),
+    Other(&'static [&'static str], fn(&Snapshot, &mut Family)),
+    /// From [`Counts`] and not from a snapshot.
+    Counted(&'static [&'static str]),
+}
+
+#[derive(Debug, Default)]
 pub struct Exposition {
     process: Process,
     pub(super) counts: Counts,
+}
+
+const fn counter(name: &'static str, help: &'static str, series: Series) -> Definition {
+    Definition { name, kind: Kind::Counter, labels: series.labels(), help, series }
+}
+
+const fn gauge(name: &'static str, help: &'static str, series: Series) -> Definition {
+    Definition { name, kind: Kind::Gauge, labels: series.labels(), help, series }
+}
+
+const fn histogram(name: &'static str, help: &'static str, series: Series) -> Definition {
+    Definition { name, kind: Kind::Histogram, labels: series.labels(), help, series }
 }
 
 /// Every readscope metric, in the order of the output.
@@ -52,20 +87,12 @@ fn of_snapshot() -> impl Iterator<Item = &'static Definition> {
 }
 
 impl Exposition {
-    #[must_use]
-    pub fn new() -> Self {
-        Self { process: Process::this(), counts: Counts::new() }
-    }
-
     /// Writes one family at a time: all at once would take several times the memory. The writes are many and small.
-    ///
-    /// # Errors
-    /// Errors of `to`.
     pub fn write(&self, snapshot: &Snapshot, to: &mut impl Write) -> prometheus::Result<()> {
         let encoder = TextEncoder::new();
         let own = of_snapshot().map(|definition| {
             let mut family = Family::new(definition.name, definition.kind, definition.labels, definition.help);
-            (definition.read)(snapshot, &mut family);
+            definition.series.read(snapshot, &mut family);
             family
         });
         // The encoder refuses a family without series.
@@ -74,14 +101,59 @@ impl Exposition {
     }
 }
 
-impl Default for Exposition {
-    fn default() -> Self {
-        Self::new()
+impl Series {
+    const fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Once(_) => &[],
+            Self::Targets(_) => &["namespace", "target"],
+            Self::Replicas(_) => &["namespace", "target", "replica"],
+            Self::Sets(_) => &["namespace", "statefulset"],
+            Self::Watches(_) => &["kind"],
+            Self::Other(labels, _) | Self::Counted(labels) => labels,
+        }
+    }
+
+    fn read(self, snapshot: &Snapshot, family: &mut Family) {
+        let mut add = |labels: &[&str], value: Option<Value>| {
+            if let Some(value) = value {
+                family.series(labels, value);
+            }
+        };
+        match self {
+            Self::Once(value) => add(&[], value(snapshot)),
+            Self::Targets(value) => {
+                for target in &snapshot.targets {
+                    add(&[namespace(target), &target.name], value(target));
+                }
+            }
+            Self::Replicas(value) => {
+                for target in &snapshot.targets {
+                    for replica in &target.replicas {
+                        add(&[namespace(target), &target.name, &replica.name], value(replica));
+                    }
+                }
+            }
+            Self::Sets(value) => {
+                for set in snapshot.cluster.iter().flat_map(|cluster| &cluster.statefulsets) {
+                    add(&[&set.name.namespace, &set.name.name], value(set));
+                }
+            }
+            Self::Watches(value) => {
+                let mut kinds: BTreeMap<&str, Vec<&Watch>> = BTreeMap::new();
+                for (name, watch) in snapshot.cluster.iter().flat_map(|cluster| &cluster.watches) {
+                    kinds.entry(name.kind.resource()).or_default().push(watch);
+                }
+                for (kind, watches) in kinds {
+                    add(&[kind], value(&watches));
+                }
+            }
+            Self::Other(_, write) => write(snapshot, family),
+            Self::Counted(_) => {}
+        }
     }
 }
 
 impl Kind {
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -108,30 +180,4 @@ fn seconds(wall: jiff::Timestamp) -> f64 {
 /// Of the Service, and so of the database: alerts about it belong to its team. Empty outside Kubernetes.
 fn namespace(target: &TargetSnapshot) -> &str {
     target.service.as_ref().map_or("", |service| &service.namespace)
-}
-
-fn each<V: Into<family::Value>>(
-    snapshot: &Snapshot,
-    family: &mut Family,
-    value: impl Fn(&TargetSnapshot) -> Option<V>,
-) {
-    for target in &snapshot.targets {
-        if let Some(value) = value(target) {
-            family.series(&[namespace(target), &target.name], value);
-        }
-    }
-}
-
-fn each_replica<V: Into<family::Value>>(
-    snapshot: &Snapshot,
-    family: &mut Family,
-    value: impl Fn(&ReplicaSnapshot) -> Option<V>,
-) {
-    for target in &snapshot.targets {
-        for replica in &target.replicas {
-            if let Some(value) = value(replica) {
-                family.series(&[namespace(target), &target.name, &replica.name], value);
-            }
-        }
-    }
 }

@@ -12,7 +12,6 @@ const CSV_HEADINGS: &str = "target,verdict,exit_code,replica,reads,share,share_l
 type Row = [String; HEADINGS.len()];
 
 /// Without a replica, nothing.
-#[must_use]
 pub fn table(target: &Target<'_>) -> Vec<String> {
     if target.replicas.is_empty() {
         return Vec::new();
@@ -31,7 +30,6 @@ pub fn table(target: &Target<'_>) -> Vec<String> {
 }
 
 /// One row per replica; a target without replicas has one row, too.
-#[must_use]
 pub fn csv(results: &[Checked<'_>]) -> String {
     let mut lines = vec![CSV_HEADINGS.to_owned()];
     for Checked { target, exit_code, .. } in results {
@@ -54,7 +52,6 @@ pub fn csv(results: &[Checked<'_>]) -> String {
 }
 
 /// With several targets, each has a heading.
-#[must_use]
 pub fn markdown(results: &[Checked<'_>]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let head = format!("{}|:---|{}\n", line(&HEADINGS.map(str::to_owned)), "---:|".repeat(HEADINGS.len() - 1));

@@ -23,7 +23,6 @@ use crate::model::Snapshot;
 
 pub type Reload = oneshot::Sender<Result<(), String>>;
 
-#[derive(Debug)]
 pub struct Site {
     snapshots: watch::Receiver<Snapshot>,
     exposition: Exposition,
@@ -40,7 +39,6 @@ pub struct Site {
 }
 
 impl Site {
-    #[must_use]
     pub fn new(
         snapshots: watch::Receiver<Snapshot>,
         configuration: watch::Receiver<String>,
@@ -49,7 +47,7 @@ impl Site {
         let (_, access) = watch::channel(Arc::new(Access::open()));
         Self {
             snapshots,
-            exposition: Exposition::new(),
+            exposition: Exposition::default(),
             streams: Streams::default(),
             renderer: Renderer::default(),
             configuration,
@@ -60,23 +58,19 @@ impl Site {
         }
     }
 
-    #[must_use]
     pub fn with_reload(self, reload: mpsc::Sender<Reload>) -> Self {
         Self { reload: Some(reload), ..self }
     }
 
-    #[must_use]
     pub fn with_access(self, access: watch::Receiver<Arc<Access>>) -> Self {
         Self { access, ..self }
     }
 
-    #[must_use]
     pub fn with_counts(mut self, counts: Counts) -> Self {
         self.exposition.counts = counts;
         self
     }
 
-    #[must_use]
     pub fn with_prefix(self, prefix: String) -> Self {
         Self { prefix, ..self }
     }

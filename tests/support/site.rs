@@ -36,7 +36,7 @@ impl Served {
         let (snapshots, shown) = watch::channel(snapshot);
         let site = Site::new(shown, watch::channel(configuration.to_owned()).1, stop.clone());
         let site = Arc::new(site.with_prefix(prefix.to_owned()));
-        let serving = std::thread::spawn(move || runtime.block_on(site.serve(listener)).unwrap());
+        let serving = std::thread::spawn(move || runtime.block_on(site.serve(listener)));
         Self { address, stop, serving: Some(serving), snapshots }
     }
 

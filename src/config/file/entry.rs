@@ -60,7 +60,7 @@ pub(super) struct Entries<'a> {
 }
 
 fn wrong(location: Location, key: &str, problem: impl Display) -> Wrong {
-    Wrong { line: location.line(), key: key.to_owned(), problem: problem.to_string(), example: example(key) }
+    Wrong::new(location.line(), key, problem, example(key))
 }
 
 #[expect(clippy::ref_option, reason = "the fields have this type")]

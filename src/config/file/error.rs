@@ -1,6 +1,9 @@
 //! Errors in a configuration file: place, problem and a correct example.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -31,6 +34,10 @@ pub(crate) struct Wrong {
 }
 
 impl Wrong {
+    pub(crate) fn new(line: u64, key: &str, problem: impl Display, example: impl Into<String>) -> Self {
+        Self { line, key: key.to_owned(), problem: problem.to_string(), example: example.into() }
+    }
+
     /// `example` gives the example for a key.
     pub(crate) fn of_yaml(error: &serde_saphyr::Error, text: &str, example: impl Fn(&str) -> String) -> Self {
         let place = error.location();

@@ -3,7 +3,7 @@
 mod entry;
 mod error;
 
-use std::{io::Read, path::Path};
+use std::path::Path;
 
 pub use error::FileError;
 pub(super) use error::Wrong;
@@ -13,7 +13,6 @@ use serde_saphyr::Spanned;
 use self::entry::{Entries, Written};
 use super::{discovery::Discovery, duration::MaxLag, imbalance::Imbalance, settings::Settings, target::Target, text};
 
-/// The limit prevents reading a wrong path, such as a disk image, into memory.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Examples for error messages: that of a key is the first one with the key, else a line of the default settings.
@@ -66,16 +65,12 @@ impl Configuration {
     /// Maximum per process: each target has probes in flight, sockets and series.
     pub const TARGETS_MAX: usize = 10_000;
 
-    #[must_use]
     pub fn of(target: Target) -> Self {
         let freshness = Freshness { max_lag: target.settings.max_lag };
         Self { entries: vec![Entry::Target(Box::new(target))], imbalance: Imbalance::default(), freshness }
     }
 
     /// Relative paths in the file start at its folder. `settings` are those that the file does not set.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is invalid.
     pub fn load(path: &Path, settings: Settings) -> Result<Self, FileError> {
         load(path, |text, folder| Self::parse(text, folder, settings))
     }
@@ -95,24 +90,18 @@ impl Configuration {
         })
     }
 
-    #[must_use]
     pub fn needs_kubernetes(&self) -> bool {
         self.discoveries().next().is_some() || self.targets().any(|target| target.service.is_some())
     }
 
     /// In the format of the file; passwords are printed as `<secret>`.
-    ///
-    /// # Errors
-    /// When a value cannot be written as YAML; none of these values causes this.
+    /// Does not fail: each of these values can be written as YAML.
     pub fn show(&self) -> Result<String, serde_saphyr::ser::Error> {
         serde_saphyr::to_string(self)
     }
 
     fn parse(text: &str, folder: &Path, settings: Settings) -> Result<Self, Wrong> {
-        let wrong = |line, problem: String| {
-            let (key, example) = ("targets".to_owned(), example("targets"));
-            Err(Wrong { line, key, problem, example })
-        };
+        let wrong = |line, problem: String| Err(Wrong::new(line, "targets", problem, example("targets")));
         let Some(file) = from_yaml::<File>(text, example)? else {
             return wrong(1, "the file is empty; name what to probe".to_owned());
         };
@@ -164,14 +153,14 @@ pub(super) fn from_yaml<T: DeserializeOwned>(text: &str, example: impl Fn(&str) 
 }
 
 fn read_text(path: &Path) -> Result<String, FileError> {
-    let unreadable = |reason| FileError::Unreadable { path: path.to_owned(), reason };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(FileError::TooLong { path: path.to_owned(), bytes_max: FILE_BYTES_MAX });
+    let path = || path.to_owned();
+    match text::read_at_most(&path(), FILE_BYTES_MAX) {
+        Err(reason) => Err(FileError::Unreadable { path: path(), reason }),
+        Ok(None) => Err(FileError::TooLong { path: path(), bytes_max: FILE_BYTES_MAX }),
+        Ok(Some(bytes)) => {
+            String::from_utf8(text::without_mark(&bytes).to_vec()).map_err(|_| FileError::NotText { path: path() })
+        }
     }
-    String::from_utf8(text::without_mark(&bytes).to_vec()).map_err(|_| FileError::NotText { path: path.to_owned() })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 mod client;
 mod tls;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use rustls::ServerConfig;
@@ -79,9 +79,6 @@ const HEADERS: [(&str, &[&str]); 5] = [
 
 impl WebConfiguration {
     /// Relative paths in the file start at its folder.
-    ///
-    /// # Errors
-    /// When a file cannot be read, is invalid or has an unsupported key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let stamp = FileStamp::of(path);
         let mut configuration = load(path, parse)?;
@@ -108,8 +105,8 @@ fn parse(text: &str, folder: &Path) -> Result<WebConfiguration, Wrong> {
     Ok(WebConfiguration { tls, expires: expires.flatten(), users, headers, rate_limit, files })
 }
 
-fn wrong(line: u64, key: &str, problem: impl Into<String>, example: &'static str) -> Wrong {
-    Wrong { line, key: key.to_owned(), problem: problem.into(), example: example.to_owned() }
+fn wrong(line: u64, key: &str, problem: impl Display, example: &'static str) -> Wrong {
+    Wrong::new(line, key, problem, example)
 }
 
 fn headers(http: Http) -> Result<Vec<(&'static str, String)>, Wrong> {
@@ -183,8 +180,7 @@ fn limit(raw: Limit) -> Result<Option<RateLimit>, Wrong> {
     const EXAMPLE: &str = "  rate_limit: {interval: 100ms, burst: 20}";
     let Some(interval) = raw.interval else { return Ok(None) };
     let line = interval.referenced.line();
-    let duration =
-        parse_duration(&interval.value).map_err(|error| wrong(line, "interval", error.to_string(), EXAMPLE))?;
+    let duration = parse_duration(&interval.value).map_err(|error| wrong(line, "interval", error, EXAMPLE))?;
     if duration.is_zero() {
         return Ok(None);
     }

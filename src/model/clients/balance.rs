@@ -332,7 +332,6 @@ fn heavy(readings: &[(&Member, &ServerStatus)], total: u64) -> Option<HeavyConne
 }
 
 impl ClientsState {
-    #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Even { .. } => "even",
@@ -342,7 +341,6 @@ impl ClientsState {
     }
 
     /// `None` while unknown.
-    #[must_use]
     pub fn is_uneven(&self) -> Option<bool> {
         match self {
             Self::Even { .. } => Some(false),

@@ -41,7 +41,6 @@ struct Source {
 
 impl GtidSet {
     /// True for equal sets.
-    #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
         let mut own = self.sources();
         other.sources().all(|(key, theirs)| {

@@ -54,7 +54,6 @@ pub struct AnomalySeen {
 }
 
 impl Anomaly {
-    #[must_use]
     pub fn kind(&self) -> AnomalyKind {
         match self {
             Self::SharedServerId { .. } => AnomalyKind::SharedServerId,
@@ -129,7 +128,6 @@ named_enum! {
 
 impl Unrouted {
     /// The subject of a sentence.
-    #[must_use]
     pub fn servers(self) -> &'static str {
         match self {
             Self::NoEndpoint => "servers that are not endpoints of the Service",

@@ -181,7 +181,6 @@ pub struct PodKey {
 }
 
 impl PodKey {
-    #[must_use]
     pub fn of(probe: &PodProbe) -> Self {
         let (name, uid) = (Arc::clone(&probe.pod.name), Arc::clone(&probe.pod.uid));
         Self { name, uid, restarts: probe.restarts }
@@ -269,7 +268,6 @@ impl Budgets {
     }
 
     /// Lasts until a probe that started after it succeeds.
-    #[must_use]
     pub fn pause(&self) -> Option<Pause> {
         let pods = || self.pods.iter().filter_map(|(pod, budget)| Some((pod, budget.pause?)));
         let of_pods = pods().map(|(_, held)| held).max_by_key(|held| held.until);

@@ -43,7 +43,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    #[must_use]
     pub fn advice(&self) -> &'static str {
         self.advice.unwrap_or(self.reason.advice())
     }
@@ -55,7 +54,6 @@ impl Failure {
 
 impl FailureReason {
     /// The second half of a sentence, without a full stop.
-    #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
             Self::Resolve => "check the host name of the address, and that the DNS server answers",

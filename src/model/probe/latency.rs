@@ -40,7 +40,6 @@ impl Latency {
         }
     }
 
-    #[must_use]
     pub fn phase(&self, phase: Phase) -> &Histogram {
         &self.phases[phase as usize]
     }
@@ -58,7 +57,6 @@ impl StartDelay {
         self.0.record(late);
     }
 
-    #[must_use]
     pub fn histogram(&self) -> &Histogram {
         &self.0
     }

@@ -74,7 +74,6 @@ pub struct PodProbeCounts {
 
 impl ProbeIntervals {
     /// Without bursts and pod probes.
-    #[must_use]
     pub fn regular(interval: Duration) -> Self {
         Self { interval, burst: None, pod_interval: None, clients_interval: None, max_lag: Duration::from_secs(1) }
     }
@@ -82,7 +81,6 @@ impl ProbeIntervals {
 
 /// Time in which one of `endpoints` answers at least once with a probability of 99 %, with probes `interval` apart. k
 /// probes miss it with the probability `(1 - 1/n)^k`, so it takes `ln(0.01) / ln(1 - 1/n)` probes.
-#[must_use]
 pub(crate) fn first_read_uncertainty(endpoints: usize, interval: Duration) -> Duration {
     const MISSED: f64 = 0.01;
     #[expect(clippy::cast_precision_loss, reason = "endpoints are few")]

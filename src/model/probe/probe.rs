@@ -103,7 +103,6 @@ named_enum! {
 }
 
 impl Role {
-    #[must_use]
     pub fn of(read_only: bool) -> Self {
         if read_only { Self::Replica } else { Self::Primary }
     }

@@ -49,7 +49,6 @@ impl ConditionKind {
 
 impl ReplicaCondition {
     /// The replica does not serve, and no planned step explains it.
-    #[must_use]
     pub fn is_outage(&self) -> bool {
         !self.planned && self.kind.is_outage()
     }

@@ -113,7 +113,6 @@ pub enum TargetNotice {
 }
 
 impl TargetNotice {
-    #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
             Self::Verdict(verdict) if verdict.is_unbalanced() => Severity::Warning,

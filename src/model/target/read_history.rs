@@ -76,7 +76,6 @@ pub struct TrendPoint {
 
 impl Trend {
     /// Newest last.
-    #[must_use]
     pub fn points(&self) -> impl DoubleEndedIterator<Item = &TrendPoint> + ExactSizeIterator {
         self.points.iter()
     }

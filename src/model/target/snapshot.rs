@@ -128,12 +128,10 @@ pub struct FailureSeen {
 }
 
 impl TargetSnapshot {
-    #[must_use]
     pub fn failed(&self) -> u64 {
         self.failures.iter().sum()
     }
 
-    #[must_use]
     pub fn is_silent(&self, replica: &ReplicaSnapshot) -> bool {
         let missed = |notice: &TargetNotice| matches!(notice, TargetNotice::Silent { replica: name, .. } if *name == replica.name);
         let dead = |culprit: &Culprit| culprit.replica == replica.name && culprit.kind == CulpritKind::Dead;
@@ -145,12 +143,10 @@ impl TargetSnapshot {
 
 impl ReplicaSnapshot {
     /// It should serve and does not.
-    #[must_use]
     pub fn is_out(&self) -> bool {
         self.conditions.iter().any(|condition| condition.kind.is_outage())
     }
 
-    #[must_use]
     pub fn role(&self) -> Option<Role> {
         self.identity.as_ref().map(|identity| Role::of(identity.read_only))
     }

@@ -32,7 +32,6 @@ pub struct TargetSpec {
 
 impl TargetSpec {
     /// One probe a second, without a Service.
-    #[must_use]
     pub fn regular(name: &str, expectation: Expectation) -> Self {
         Self {
             name: name.into(),

@@ -74,7 +74,6 @@ impl Expectation {
         Ok(Self::Listed(entries))
     }
 
-    #[must_use]
     pub fn entries(&self) -> &[Expected] {
         match self {
             Self::Seen => &[],
@@ -83,7 +82,6 @@ impl Expectation {
     }
 
     /// The entry that equals the host name, with or without its domain, else `server-<server_id>`.
-    #[must_use]
     pub fn entry_of(&self, identity: &Identity) -> Option<&Expected> {
         let by_id = server_name(identity.server_id);
         let entries = self.entries();
@@ -92,7 +90,6 @@ impl Expectation {
         by_host.or_else(|| entries.iter().find(|entry| *entry.name == *by_id))
     }
 
-    #[must_use]
     pub fn includes(&self, name: &str) -> bool {
         match self {
             Self::Seen => true,
@@ -101,7 +98,6 @@ impl Expectation {
     }
 
     /// 0 to 1; `seen` is the number of replicas seen.
-    #[must_use]
     pub fn share(&self, name: &str, seen: usize) -> f64 {
         match self {
             #[expect(clippy::cast_precision_loss, reason = "at most 65 replicas")]
@@ -117,7 +113,6 @@ impl Expectation {
     }
 }
 
-#[must_use]
 pub(crate) fn server_name(server_id: u32) -> String {
     format!("server-{server_id}")
 }

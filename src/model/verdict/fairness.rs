@@ -41,7 +41,6 @@ pub struct Deviation {
 }
 
 /// The natural logarithm of the evidence against these weights.
-#[must_use]
 pub fn dirichlet_ln_evidence(weights: &[f64], counts: &[u64]) -> f64 {
     let mut test = DirichletTest::new(shares(weights));
     for (index, count) in counts.iter().enumerate().take(weights.len()) {

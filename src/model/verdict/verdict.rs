@@ -119,7 +119,6 @@ pub(crate) enum VerdictKind {
 }
 
 impl Verdict {
-    #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Balanced(_) => "balanced",
@@ -128,12 +127,10 @@ impl Verdict {
         }
     }
 
-    #[must_use]
     pub fn is_unbalanced(&self) -> bool {
         matches!(self, Self::Unbalanced { .. })
     }
 
-    #[must_use]
     pub fn undecided(&self) -> Option<UndecidedReason> {
         let Self::Undecided(why) = self else { return None };
         Some(match why {
@@ -146,7 +143,6 @@ impl Verdict {
     }
 
     /// The largest part of the evidence first; empty without an alarm.
-    #[must_use]
     pub fn culprits(&self) -> &[Culprit] {
         match self {
             Self::Unbalanced { culprits, .. } => culprits,

@@ -6,40 +6,35 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, core::Collector, proto::MetricFamily,
 };
 
-use super::{Definition, Kind};
+use super::{Definition, Series::Counted, counter, gauge, histogram};
 
 /// Of a scrape: below a millisecond for one target, up to seconds for a thousand.
 const SCRAPE_BOUNDS: [f64; 8] = [0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5];
 
-const REQUESTS: Definition = counted(
+const REQUESTS: Definition = counter(
     "readscope_http_requests_total",
-    Kind::Counter,
-    &["code", "handler"],
     "HTTP requests to readscope, by status code and path; other paths than readscope's are `other`.",
+    Counted(&["code", "handler"]),
 );
-const REFUSED_LOGINS: Definition = counted(
+const REFUSED_LOGINS: Definition = counter(
     "readscope_http_refused_logins_total",
-    Kind::Counter,
-    &[],
     "HTTP requests to readscope with a wrong user name or password.",
+    Counted(&[]),
 );
-const SCRAPES: Definition = counted(
+const SCRAPES: Definition = histogram(
     "readscope_http_scrape_duration_seconds",
-    Kind::Histogram,
-    &[],
     "Time to render /metrics, with the wait for other scrapes.",
+    Counted(&[]),
 );
-const EVENT_STREAMS: Definition = counted(
+const EVENT_STREAMS: Definition = gauge(
     "readscope_http_event_streams",
-    Kind::Gauge,
-    &[],
     "Open event streams; each open live page or attached terminal view has one.",
+    Counted(&[]),
 );
-const API_REQUESTS: Definition = counted(
+const API_REQUESTS: Definition = counter(
     "readscope_kube_requests_total",
-    Kind::Counter,
-    &["verb", "code"],
     "Requests to the Kubernetes API server, by verb and status code; the code is `error` without a response.",
+    Counted(&["verb", "code"]),
 );
 
 pub(super) const METRICS: &[Definition] = &[REQUESTS, REFUSED_LOGINS, SCRAPES, EVENT_STREAMS, API_REQUESTS];
@@ -54,16 +49,8 @@ pub struct Counts {
     api_requests: IntCounterVec,
 }
 
-/// A metric that no snapshot has.
-const fn counted(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str) -> Definition {
-    Definition { name, kind, labels, help, read: |_, _| {} }
-}
-
-impl Counts {
-    /// # Panics
-    /// Never: the definitions have valid names.
-    #[must_use]
-    pub fn new() -> Self {
+impl Default for Counts {
+    fn default() -> Self {
         const VALID: &str = "the definitions have valid names";
         let options = |definition: &Definition| Opts::new(definition.name, definition.help);
         let counters =
@@ -77,7 +64,9 @@ impl Counts {
             api_requests: counters(&API_REQUESTS),
         }
     }
+}
 
+impl Counts {
     pub fn api_request(&self, verb: &str, code: &str) {
         self.api_requests.with_label_values(&[verb, code]).inc();
     }
@@ -102,11 +91,5 @@ impl Counts {
         let counts: [&dyn Collector; 5] =
             [&self.requests, &self.refused_logins, &self.scrapes, &self.event_streams, &self.api_requests];
         counts.into_iter().flat_map(Collector::collect).filter(|family| !family.get_metric().is_empty())
-    }
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -15,15 +15,17 @@ pub(super) struct Process {
     started: f64,
 }
 
-impl Process {
-    pub(super) fn this() -> Self {
+impl Default for Process {
+    fn default() -> Self {
         let started = || -> ProcResult<f64> {
             let ticks = procfs::process::Process::myself()?.stat()?.starttime;
             Ok(number(boot_time_secs()?) + seconds(ticks))
         };
         Self { started: started().unwrap_or_default() }
     }
+}
 
+impl Process {
     /// Values that the kernel does not report are left out.
     pub(super) fn families(&self) -> impl Iterator<Item = Family> {
         self.values().into_iter().filter_map(|(name, kind, help, value)| {
@@ -38,50 +40,31 @@ impl Process {
         let process = process.as_ref();
         let stat: Option<Stat> = process.and_then(|process| process.stat().ok());
         let stat = stat.as_ref();
+        let cpu = stat.map(|stat| seconds(stat.utime.saturating_add(stat.stime)));
         let files = process.and_then(|process| process.fd_count().ok());
+        let files = files.map(|files| number(files.try_into().unwrap_or(u64::MAX)));
         let limits = process.and_then(|process| process.limits().ok());
         let files_max = limits.and_then(|limits| match limits.max_open_files.soft_limit {
             LimitValue::Value(files) => Some(number(files)),
             LimitValue::Unlimited => None,
         });
+        let size = stat.map(|stat| number(stat.vsize));
+        let resident = stat.map(|stat| number(stat.rss.saturating_mul(page_size())));
+        let started = process.map(|_| self.started);
+        let threads = stat.map(|stat| number(stat.num_threads.try_into().unwrap_or_default()));
         [
-            (
-                "process_cpu_seconds_total",
-                Kind::Counter,
-                "Total user and system CPU time spent in seconds.",
-                stat.map(|stat| seconds(stat.utime.saturating_add(stat.stime))),
-            ),
-            (
-                "process_open_fds",
-                Kind::Gauge,
-                "Number of open file descriptors.",
-                files.map(|files| number(files.try_into().unwrap_or(u64::MAX))),
-            ),
+            ("process_cpu_seconds_total", Kind::Counter, "Total user and system CPU time spent in seconds.", cpu),
+            ("process_open_fds", Kind::Gauge, "Number of open file descriptors.", files),
             ("process_max_fds", Kind::Gauge, "Maximum number of open file descriptors.", files_max),
-            (
-                "process_virtual_memory_bytes",
-                Kind::Gauge,
-                "Virtual memory size in bytes.",
-                stat.map(|stat| number(stat.vsize)),
-            ),
-            (
-                "process_resident_memory_bytes",
-                Kind::Gauge,
-                "Resident memory size in bytes.",
-                stat.map(|stat| number(stat.rss.saturating_mul(page_size()))),
-            ),
+            ("process_virtual_memory_bytes", Kind::Gauge, "Virtual memory size in bytes.", size),
+            ("process_resident_memory_bytes", Kind::Gauge, "Resident memory size in bytes.", resident),
             (
                 "process_start_time_seconds",
                 Kind::Gauge,
                 "Start time of the process since unix epoch in seconds.",
-                process.map(|_| self.started),
+                started,
             ),
-            (
-                "process_threads",
-                Kind::Gauge,
-                "Number of OS threads in the process.",
-                stat.map(|stat| number(stat.num_threads.try_into().unwrap_or_default())),
-            ),
+            ("process_threads", Kind::Gauge, "Number of OS threads in the process.", threads),
         ]
     }
 }
@@ -102,7 +85,7 @@ mod tests {
     use super::*;
 
     fn value(name: &str) -> f64 {
-        let found = Process::this().values().into_iter().find(|(found, ..)| *found == name);
+        let found = Process::default().values().into_iter().find(|(found, ..)| *found == name);
         found.and_then(|(.., value)| value).unwrap_or_else(|| panic!("no {name}"))
     }
 

@@ -1,11 +1,10 @@
 //! Metrics of readscope itself: its configuration and its version.
 
 use super::{
-    Definition, Kind,
-    family::{Family, Value},
-    seconds,
+    Definition,
+    Series::{Once, Other},
+    gauge, seconds,
 };
-use crate::model::{ConfigStatus, Snapshot};
 
 /// The image and the release set it.
 const REVISION: &str = match option_env!("READSCOPE_REVISION") {
@@ -17,44 +16,28 @@ const REVISION: &str = match option_env!("READSCOPE_REVISION") {
 pub const RUSTC: &str = env!("READSCOPE_RUSTC");
 
 pub(super) const METRICS: &[Definition] = &[
-    Definition {
-        name: "readscope_config_last_reload_successful",
-        kind: Kind::Gauge,
-        labels: &[],
-        help: "1 if the last configuration reload succeeded, 0 if it was refused and the previous configuration stays \
-               in effect.",
-        read: |snapshot, family| configured(snapshot, family, |configured| configured.refused.is_none()),
-    },
-    Definition {
-        name: "readscope_config_last_reload_success_timestamp_seconds",
-        kind: Kind::Gauge,
-        labels: &[],
-        help: "Time at which the configuration in effect was loaded.",
-        read: |snapshot, family| configured(snapshot, family, |configured| seconds(configured.since.wall)),
-    },
-    Definition {
-        name: "readscope_leader",
-        kind: Kind::Gauge,
-        labels: &[],
-        help: "1 while this readscope counts scale events, 0 while another one with the same Lease does; absent without a \
-               Lease.",
-        read: |snapshot, family| {
-            if let Some(leads) = snapshot.cluster.as_ref().and_then(|cluster| cluster.leads) {
-                family.series(&[], leads);
-            }
-        },
-    },
-    Definition {
-        name: "readscope_build_info",
-        kind: Kind::Gauge,
-        labels: &["version", "revision", "rustc"],
-        help: "Version of readscope, the commit and the compiler it was built from; always 1.",
-        read: |_, family| family.series(&[env!("CARGO_PKG_VERSION"), REVISION, RUSTC], true),
-    },
+    gauge(
+        "readscope_config_last_reload_successful",
+        "1 if the last configuration reload succeeded, 0 if it was refused and the previous configuration stays \
+         in effect.",
+        Once(|snapshot| Some(snapshot.config_status.as_ref()?.refused.is_none().into())),
+    ),
+    gauge(
+        "readscope_config_last_reload_success_timestamp_seconds",
+        "Time at which the configuration in effect was loaded.",
+        Once(|snapshot| Some(seconds(snapshot.config_status.as_ref()?.since.wall).into())),
+    ),
+    gauge(
+        "readscope_leader",
+        "1 while this readscope counts scale events, 0 while another one with the same Lease does; absent without a \
+         Lease.",
+        Once(|snapshot| Some(snapshot.cluster.as_ref()?.leads?.into())),
+    ),
+    gauge(
+        "readscope_build_info",
+        "Version of readscope, the commit and the compiler it was built from; always 1.",
+        Other(&["version", "revision", "rustc"], |_, family| {
+            family.series(&[env!("CARGO_PKG_VERSION"), REVISION, RUSTC], true);
+        }),
+    ),
 ];
-
-fn configured<V: Into<Value>>(snapshot: &Snapshot, family: &mut Family, value: fn(&ConfigStatus) -> V) {
-    if let Some(configured) = &snapshot.config_status {
-        family.series(&[], value(configured));
-    }
-}

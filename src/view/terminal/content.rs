@@ -20,7 +20,6 @@ pub struct Content<'a> {
 
 impl<'a> Content<'a> {
     /// `place` wraps around.
-    #[must_use]
     pub fn of(snapshot: &'a Snapshot, place: usize) -> Self {
         Self {
             targets: snapshot.targets.iter().map(|target| TargetSummary::of(target)).collect(),
@@ -31,7 +30,6 @@ impl<'a> Content<'a> {
     }
 
     /// `place` wraps around.
-    #[must_use]
     pub fn of_documents(documents: &'a Documents, place: usize) -> Self {
         let Documents { targets, scale_events } = documents;
         Self {

@@ -70,7 +70,6 @@ impl Pane {
 }
 
 impl Look {
-    #[must_use]
     pub fn at(targets: usize) -> Self {
         let pane = if targets > 1 { Pane::Overview } else { Pane::Target };
         Self { pane, ..Self::default() }

@@ -31,8 +31,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// # Errors
-    /// No terminal for input or output.
     pub fn open() -> io::Result<Self> {
         HOOKED.call_once(|| {
             let hook = std::panic::take_hook();
@@ -50,8 +48,6 @@ impl Session {
         terminal.map(|terminal| Self { terminal }).inspect_err(|_| restore())
     }
 
-    /// # Errors
-    /// The terminal is gone.
     pub fn draw(&mut self, screen: &Screen<'_>) -> io::Result<()> {
         if TAKEN.load(Ordering::SeqCst) {
             self.terminal.draw(|frame| draw(frame, screen))?;

@@ -27,9 +27,8 @@ const WAITING_MAX: usize = 32;
 /// The hash for an unknown user where no user's hash is available. No password matches it.
 const NO_PASSWORD: &str = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
 
-#[derive(Debug)]
 pub struct Access {
-    tls: Option<Acceptor>,
+    pub(super) tls: Option<TlsAcceptor>,
     users: BTreeMap<String, String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     rate: Option<Mutex<Bucket>>,
@@ -38,14 +37,6 @@ pub struct Access {
     checked: Mutex<HashMap<String, hmac::Tag>>,
     checking: Arc<Semaphore>,
     waiting: Semaphore,
-}
-
-struct Acceptor(TlsAcceptor);
-
-impl std::fmt::Debug for Acceptor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TlsAcceptor")
-    }
 }
 
 #[derive(Debug)]
@@ -57,15 +48,11 @@ struct Bucket {
 }
 
 impl Access {
-    /// # Panics
-    /// The system provides no random numbers.
-    #[must_use]
     pub fn open() -> Self {
         Self::new(None, BTreeMap::new(), &[], None)
     }
 
     /// `users` have bcrypt hashes; if empty, every client has access. `rate` is the time between requests and the burst.
-    #[must_use]
     pub fn new(
         tls: Option<TlsAcceptor>,
         users: BTreeMap<String, String>,
@@ -80,7 +67,7 @@ impl Access {
             Mutex::new(Bucket { interval, burst, tokens: f64::from(burst), filled: Instant::now() })
         };
         Self {
-            tls: tls.map(Acceptor),
+            tls,
             users,
             headers: headers.iter().filter_map(header).collect(),
             rate: rate.map(bucket),
@@ -89,10 +76,6 @@ impl Access {
             checking: Arc::new(Semaphore::new(1)),
             waiting: Semaphore::new(WAITING_MAX),
         }
-    }
-
-    pub(super) fn tls(&self) -> Option<&TlsAcceptor> {
-        self.tls.as_ref().map(|Acceptor(tls)| tls)
     }
 
     pub(super) fn add_headers(&self, response: &mut Response) {

@@ -59,12 +59,11 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(60);
 
 impl Site {
-    /// # Errors
-    /// None: connection errors are ignored and a failed `accept` is retried.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener) -> io::Result<()> {
+    /// Errors of a connection are ignored, and a failed `accept` is retried.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let mut connections = tokio::task::JoinSet::new();
+        let mut connections = JoinSet::new();
         let mut logged: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
@@ -92,7 +91,6 @@ impl Site {
         }
         drop(listener);
         let _ = timeout(STOP_WITHIN, graceful.shutdown()).await;
-        Ok(())
     }
 }
 
@@ -110,7 +108,7 @@ struct Tasks(Weak<Mutex<JoinSet<()>>>);
 impl Site {
     /// TLS is decided once per connection, access once per request: a reload applies to whichever comes next.
     async fn receive(self: Arc<Self>, stream: TcpStream, watcher: Watcher) {
-        let tls = self.access.borrow().tls().cloned();
+        let tls = self.access.borrow().tls.clone();
         match tls {
             None => self.talk(stream, Protocol::Http1, watcher).await,
             Some(tls) => {

@@ -1,6 +1,6 @@
 //! The paths and their responses.
 
-use std::sync::Arc;
+use std::{mem::discriminant, sync::Arc};
 
 use hyper::{
     Method, Request, StatusCode, Version,
@@ -44,6 +44,21 @@ enum Route {
     Ready,
     Reload,
 }
+
+/// Besides the files of the page.
+const ROUTES: [(&str, Route); 11] = [
+    ("/api/v1/events", Route::Events),
+    ("/metrics", Route::Metrics),
+    ("/probe", Route::Probe),
+    ("/api/v1/targets", Route::Targets),
+    ("/api/v1/scale-events", Route::ScaleEvents),
+    ("/config", Route::Configuration),
+    ("/-/healthy", Route::Healthy),
+    ("/healthz", Route::Healthy),
+    ("/-/ready", Route::Ready),
+    ("/readyz", Route::Ready),
+    ("/-/reload", Route::Reload),
+];
 
 impl Site {
     pub(super) async fn respond(self: Arc<Self>, request: Request<Incoming>, access: Arc<Access>) -> Response {
@@ -168,33 +183,13 @@ fn to_page(path: &str, prefix: &str) -> Response {
 
 impl Route {
     fn of(path: &str) -> Option<Self> {
-        match path {
-            "/api/v1/events" => Some(Self::Events),
-            "/metrics" => Some(Self::Metrics),
-            "/probe" => Some(Self::Probe),
-            "/api/v1/targets" => Some(Self::Targets),
-            "/api/v1/scale-events" => Some(Self::ScaleEvents),
-            "/config" => Some(Self::Configuration),
-            "/-/healthy" | "/healthz" => Some(Self::Healthy),
-            "/-/ready" | "/readyz" => Some(Self::Ready),
-            "/-/reload" => Some(Self::Reload),
-            _ => File::at(path).map(Self::Page),
-        }
+        let known = ROUTES.into_iter().find(|(known, _)| *known == path).map(|(_, route)| route);
+        known.or_else(|| File::at(path).map(Self::Page))
     }
 
     /// As a label: the path, or the first of several.
     fn handler(self) -> &'static str {
-        match self {
-            Self::Page(_) => "/",
-            Self::Events => "/api/v1/events",
-            Self::Metrics => "/metrics",
-            Self::Probe => "/probe",
-            Self::Targets => "/api/v1/targets",
-            Self::ScaleEvents => "/api/v1/scale-events",
-            Self::Configuration => "/config",
-            Self::Healthy => "/-/healthy",
-            Self::Ready => "/-/ready",
-            Self::Reload => "/-/reload",
-        }
+        let is_same = |route: &Self| discriminant(route) == discriminant(&self);
+        ROUTES.into_iter().find(|(_, route)| is_same(route)).map_or("/", |(path, _)| path)
     }
 }

@@ -12,7 +12,7 @@ use crate::support::{
 
 fn exposition(snapshot: &Snapshot) -> String {
     let mut text = Vec::new();
-    Exposition::new().write(snapshot, &mut text).unwrap();
+    Exposition::default().write(snapshot, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 

@@ -24,7 +24,6 @@ const STEPS: u32 = 64;
 const SERIES_FROM: u64 = 16;
 
 /// Wrong at any time with a probability of at most `alpha`.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 one answer more does not matter")]
 pub fn share_interval(hits: u64, reads: u64, alpha: f64) -> ShareInterval {
     let hits = hits.min(reads);

@@ -58,7 +58,6 @@ impl Default for DetectorRules {
 
 impl Detector {
     /// Replicas without a weight above 0 get no bets.
-    #[must_use]
     pub fn new(rules: DetectorRules, weights: &[f64]) -> Self {
         let shares = shares(weights);
         Self {
@@ -122,46 +121,38 @@ impl Detector {
         self.rules.threshold_seconds = seconds;
     }
 
-    #[must_use]
     pub fn rules(&self) -> &DetectorRules {
         &self.rules
     }
 
     /// M: evidence this large occurs by chance at most about once in this many seconds.
-    #[must_use]
     pub fn evidence_seconds(&self) -> f64 {
         self.evidence
     }
 
     /// True from the threshold until the evidence falls below the clear level.
-    #[must_use]
     pub fn alarm(&self) -> bool {
         self.alarm
     }
 
-    #[must_use]
     pub fn alarms(&self) -> u64 {
         self.alarms
     }
 
     /// By index; 0 for replicas without bets.
-    #[must_use]
     pub fn shares(&self) -> &[f64] {
         &self.shares
     }
 
-    #[must_use]
     pub fn comparable(&self) -> usize {
         self.shares.iter().filter(|share| **share > 0.0).count()
     }
 
-    #[must_use]
     pub fn clear_seconds(&self) -> f64 {
         self.rules.clear_ratio * self.rules.threshold_seconds
     }
 
     /// The replica on which bets won most; absent without evidence.
-    #[must_use]
     pub fn culprit(&self) -> Option<Suspect> {
         // Of equals, the first.
         let indices = (0..self.grid.len()).rev();
@@ -171,7 +162,6 @@ impl Detector {
 
     /// The culprit, and the replicas that deviate in the same direction and alone hold enough evidence for an alarm,
     /// the largest part first. If one replica gets less, the others get more; that does not make them culprits.
-    #[must_use]
     pub fn culprits(&self) -> Vec<Suspect> {
         let Some(first) = self.culprit() else { return Vec::new() };
         let alike = |suspect: &Suspect| (suspect.odds > 1.0) == (first.odds > 1.0);

@@ -28,7 +28,6 @@ const WEIGHT_MIN: f64 = 1e-12;
 /// Weights that are not numbers above 0 have the share 0.
 ///
 /// Weights are divided by the largest first: the sum of finite weights may be infinite.
-#[must_use]
 pub fn shares(weights: &[f64]) -> Vec<f64> {
     let sound = |weight: f64| if weight.is_finite() && weight > 0.0 { weight } else { 0.0 };
     let largest = weights.iter().copied().map(sound).fold(0.0, f64::max);

@@ -39,7 +39,6 @@ pub struct Indices {
 impl Indices {
     /// `shares` are the expected ones, `parts` those of the reads. `reads` is a number of reads with equal weight. Absent
     /// with fewer than two replicas.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "replicas are few")]
     pub fn new(shares: &[f64], parts: &[f64], reads: f64, missing: usize) -> Option<Self> {
         let pairs = || parts.iter().copied().zip(shares.iter().copied()).filter(|(_, p)| *p > 0.0);
@@ -58,7 +57,6 @@ impl Indices {
 }
 
 impl ShareStats {
-    #[must_use]
     pub fn new(weights: &[f64]) -> Self {
         let replicas = weights.len();
         Self { shares: shares(weights), since: vec![0; replicas], counts: vec![0; replicas], reads: 0 }
@@ -99,19 +97,16 @@ impl ShareStats {
     }
 
     /// Reads of all replicas since the last one of each.
-    #[must_use]
     pub fn since(&self) -> &[u64] {
         &self.since
     }
 
-    #[must_use]
     pub fn reads(&self) -> u64 {
         self.reads
     }
 
     /// Valid for a share that is constant over these reads. The error probability over all replicas and all times
     /// together is at most 5 %.
-    #[must_use]
     pub fn interval(&self, index: usize) -> ShareInterval {
         #[expect(clippy::cast_precision_loss, reason = "at most a few hundred replicas")]
         let alpha = INTERVAL_ALPHA / self.counts.len().max(1) as f64;
@@ -119,7 +114,6 @@ impl ShareStats {
     }
 
     /// Absent before the first read and with fewer than two replicas.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub fn indices(&self) -> Option<Indices> {
         let reads = Some(self.reads as f64).filter(|reads| *reads > 0.0)?;
@@ -128,7 +122,6 @@ impl ShareStats {
     }
 
     /// Reads until the silence of the replica with the smallest share is beyond chance.
-    #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     pub fn reads_to_miss_one(&self) -> u64 {
         let least = self.expected().fold(1.0, f64::min);
@@ -146,7 +139,6 @@ impl ShareStats {
     }
 
     /// Expected replicas whose silence is beyond chance.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub fn missing(&self) -> usize {
         let silent = |(since, share): &(&u64, &f64)| **share > 0.0 && **since as f64 >= self.silence(**share);
