@@ -8,11 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use readscope::{clock::Clock, demo::ReadService, model::Identity};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-const REPLICAS: u32 = 5;
+use crate::support::fleet::read_services;
 
 /// The argument that makes this program that process; their number comes after it.
 pub(crate) const ARGUMENT: &str = "--read-services";
@@ -68,11 +67,8 @@ pub(crate) fn serve(number: u32) -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let stop = CancellationToken::new();
         let (mut services, mut ports, mut serving) = (Vec::new(), Vec::new(), JoinSet::new());
-        for target in 0..number {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        for (listener, service) in read_services(number, Ipv4Addr::LOCALHOST).await {
             ports.push(listener.local_addr()?.port().into());
-            let identities = (0..REPLICAS).map(|ordinal| identity(target, ordinal)).collect();
-            let service = Arc::new(ReadService::new(identities, target.into(), Clock::start()));
             services.push(Arc::clone(&service));
             let stop = stop.clone();
             serving.spawn(async move { service.serve(listener, stop).await });
@@ -88,17 +84,4 @@ pub(crate) fn serve(number: u32) -> io::Result<()> {
 fn tell(numbers: &[u64]) -> io::Result<()> {
     let text: Vec<_> = numbers.iter().map(u64::to_string).collect();
     writeln!(io::stdout(), "{}", text.join(" "))
-}
-
-fn identity(target: u32, ordinal: u32) -> Identity {
-    let uuid = format!("{target:08x}-0000-4000-8000-{ordinal:012}");
-    Identity {
-        server_id: 100 + ordinal,
-        gtid_executed: Some(format!("{uuid}:1-120000")),
-        server_uuid: Some(uuid),
-        host_name: format!("mysql-{ordinal}"),
-        read_only: ordinal > 0,
-        version: "9.7.0".to_owned(),
-        server_time: None,
-    }
 }

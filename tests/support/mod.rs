@@ -12,6 +12,7 @@ pub(crate) mod commands;
 pub(crate) mod deploy;
 pub(crate) mod exporter;
 pub(crate) mod fixtures;
+pub(crate) mod fleet;
 pub(crate) mod golden;
 pub(crate) mod http;
 pub(crate) mod metric_reference;

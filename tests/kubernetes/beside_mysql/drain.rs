@@ -31,7 +31,7 @@ fn readscope_whose_node_is_drained_returns_without_alarm_and_scale_event() {
     deployed::roll_out(&cluster);
 
     wait_until("every replica", WITHIN, || metric(&cluster, "readscope_reads_total", "").len() == 3);
-    wait_until("a verdict", WITHIN, || target(&cluster)["verdict"]["state"] == "balanced");
+    wait_until("a verdict", WITHIN, || target(&cluster)["verdict"] == "balanced");
     let target = target(&cluster);
     assert_eq!((&target["status"], &target["anomalies"]), (&"ok".into(), &serde_json::json!([])), "{target:#}");
     for counter in ["readscope_scale_events_total", "readscope_imbalance_alarms_total"] {

@@ -2,20 +2,21 @@
 
 use std::{fs, net::Ipv4Addr, sync::mpsc, thread, time::Duration};
 
-use readscope::{clock::Clock, demo::ReadService, model::Identity};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     deploy::Deploy,
     deployed::{self, fetch},
-    support::waiting::wait_until,
+    support::{
+        fleet::{self, REPLICAS},
+        waiting::wait_until,
+    },
     turn::Turn,
 };
 
 /// As docs/install.md says.
 const TARGETS: u32 = 1000;
-const REPLICAS: u32 = 5;
 
 /// On a busy machine.
 const WITHIN: Duration = Duration::from_secs(300);
@@ -55,11 +56,8 @@ fn read_services() -> Vec<u16> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut serving = JoinSet::new();
-            for target in 0..TARGETS {
-                let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
+            for (listener, service) in fleet::read_services(TARGETS, Ipv4Addr::UNSPECIFIED).await {
                 send.send(listener.local_addr().unwrap().port()).unwrap();
-                let replicas = (0..REPLICAS).map(|ordinal| identity(target, ordinal)).collect();
-                let service = ReadService::new(replicas, target.into(), Clock::start());
                 serving.spawn(async move { service.serve(listener, CancellationToken::new()).await });
             }
             drop(send);
@@ -67,17 +65,4 @@ fn read_services() -> Vec<u16> {
         });
     });
     receive.iter().collect()
-}
-
-fn identity(target: u32, ordinal: u32) -> Identity {
-    let uuid = format!("{target:08x}-0000-4000-8000-{ordinal:012}");
-    Identity {
-        server_id: 100 + ordinal,
-        gtid_executed: Some(format!("{uuid}:1-120000")),
-        server_uuid: Some(uuid),
-        host_name: format!("mysql-{ordinal}"),
-        read_only: ordinal > 0,
-        version: "9.7.0".to_owned(),
-        server_time: None,
-    }
 }
