@@ -14,14 +14,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::objects;
-
-/// What there is.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Amount {
-    pub(crate) pods: usize,
-    pub(crate) pvcs: usize,
-}
+use crate::objects::{self, Amount};
 
 pub(crate) struct ApiServer {
     pub(crate) address: SocketAddr,

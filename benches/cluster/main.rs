@@ -18,7 +18,8 @@ use std::{
     time::Duration,
 };
 
-use api_server::{Amount, ApiServer};
+use api_server::ApiServer;
+use objects::Amount;
 use support::{exporter::Exporter, program::readscope, waiting::wait_until};
 
 /// Of each kind.

@@ -2,10 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::api_server::Amount;
-
 /// Replicas of the `StatefulSet` that is read, whose pods come first.
 const REPLICAS: usize = 3;
+
+/// What there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Amount {
+    pub(crate) pods: usize,
+    pub(crate) pvcs: usize,
+}
 
 /// How many objects there are of a resource.
 pub(crate) fn count(resource: &str, amount: Amount) -> usize {

@@ -1,5 +1,7 @@
 //! The watch events of Kubernetes objects.
 
+use std::{fmt, sync::Arc};
+
 use super::{
     milestones::Seen,
     objects::{Pod, ProbeLocation, Pvc, PvcEvent, Service, Slice, StatefulSet, StorageClass, Volume},
@@ -37,6 +39,30 @@ impl Kind {
             Self::Event => "events",
         }
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchName {
+    pub kind: Kind,
+    /// Empty for the whole cluster.
+    pub namespace: Arc<str>,
+}
+
+/// Names the objects in a sentence.
+impl fmt::Display for WatchName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.namespace {
+            "" => write!(f, "{} of the cluster", self.kind.resource()),
+            namespace => write!(f, "{} in namespace {namespace}", self.kind.resource()),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The permission is missing.
+    pub forbidden: bool,
+    pub text: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

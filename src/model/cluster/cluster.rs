@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    change::{Change, Kind},
+    change::{Change, Kind, Problem, WatchName},
     index::Index,
     leadership::Leadership,
     measures::BindLabels,
@@ -21,7 +21,7 @@ use super::{
     scale_events::ScaleEvents,
     snapshot::{ClusterSnapshot, PvcSnapshot, StatefulSetSnapshot},
     updates::{ScaleStep, Updates},
-    watches::{Problem, WatchName, Watches},
+    watches::Watches,
 };
 use crate::model::{
     base::{Histogram, Moment, ObjectName, PodRef},

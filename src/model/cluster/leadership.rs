@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{notice::ClusterNotice, watches::Problem};
+use super::{change::Problem, notice::ClusterNotice};
 use crate::model::base::{Moment, ObjectName};
 
 /// What a follower has seen stays countable for this time. A Lease ends 15 s after its leader is gone, but the API server may

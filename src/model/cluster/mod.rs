@@ -26,7 +26,7 @@ mod tracked;
 mod updates;
 mod watches;
 
-pub use change::{Change, Kind, Object};
+pub use change::{Change, Kind, Object, Problem, WatchName};
 pub use leadership::{Held, Leadership};
 pub use measures::BindLabels;
 pub use milestone_status::{MilestoneStatus, ReplicaMilestones};
@@ -41,7 +41,7 @@ pub use routing::{EndpointRouting, Matching, Routed, Routing, Rule, route};
 pub use scale_events::ScaleEvent;
 pub use scaled_replica::{Direction, ScaledReplica};
 pub use snapshot::{ClusterSnapshot, PvcSnapshot, StatefulSetSnapshot};
-pub use watches::{Problem, Watch, WatchName};
+pub use watches::Watch;
 
 pub use crate::model::base::{ObjectName, ObjectNameError, PodRef};
 

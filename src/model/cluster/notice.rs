@@ -3,10 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    change::Kind,
+    change::{Kind, Problem, WatchName},
     milestones::Milestone,
     objects::PvcReason,
-    watches::{Problem, WatchName},
 };
 use crate::model::base::{Count, HumanDuration, ObjectName, Severity};
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
+    change::WatchName,
     measures::BindLabels,
     milestone_status::MilestoneStatus,
     milestones::ScalePhase,
     notice::ClusterNotice,
     objects::{Pvc, PvcReason},
     scale_events::ScaleEvent,
-    watches::{Watch, WatchName},
+    watches::Watch,
 };
 use crate::model::base::{Histogram, ObjectName};
 

@@ -1,26 +1,12 @@
 //! The state of the watches, which decides whether the cluster state can be trusted.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{change::Kind, notice::ClusterNotice};
+use super::{
+    change::{Kind, Problem, WatchName},
+    notice::ClusterNotice,
+};
 use crate::model::base::Moment;
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WatchName {
-    pub kind: Kind,
-    /// Empty for the whole cluster.
-    pub namespace: Arc<str>,
-}
-
-/// Names the objects in a sentence.
-impl fmt::Display for WatchName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.namespace {
-            "" => write!(f, "{} of the cluster", self.kind.resource()),
-            namespace => write!(f, "{} in namespace {namespace}", self.kind.resource()),
-        }
-    }
-}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
@@ -31,13 +17,6 @@ pub struct Watch {
     /// How often the watch started again with a full list.
     pub restarts: u64,
     pub last_event: Option<Moment>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The permission is missing.
-    pub forbidden: bool,
-    pub text: Arc<str>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -19,27 +19,8 @@ use std::{
     time::Duration,
 };
 
-use super::plan::PodProbe;
+use super::{failure::Charge, plan::PodProbe};
 use crate::model::base::{Moment, REPLICAS_MAX};
-
-/// What a failed probe is counted as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Charge {
-    /// The handshake was interrupted: TLS, a timeout, or bytes that are not the protocol.
-    Handshake,
-    /// The login was refused.
-    Login,
-}
-
-impl Charge {
-    /// What further failures could do.
-    pub(crate) fn harm(self) -> &'static str {
-        match self {
-            Self::Handshake => "could make the servers block this host",
-            Self::Login => "could lock the account",
-        }
-    }
-}
 
 /// The `server_id` that answered, or what the failure is counted as.
 pub type Counted = Result<u32, Option<Charge>>;

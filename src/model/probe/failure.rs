@@ -2,7 +2,6 @@
 
 use std::{fmt, net::SocketAddr};
 
-use super::budget::Charge;
 use crate::model::base::named_enum;
 
 named_enum! {
@@ -40,6 +39,25 @@ pub struct Failure {
     pub charge: Option<Charge>,
     /// What to do, if more is known than the reason.
     pub advice: Option<&'static str>,
+}
+
+/// What a failed probe is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Charge {
+    /// The handshake was interrupted: TLS, a timeout, or bytes that are not the protocol.
+    Handshake,
+    /// The login was refused.
+    Login,
+}
+
+impl Charge {
+    /// What further failures could do.
+    pub(crate) fn harm(self) -> &'static str {
+        match self {
+            Self::Handshake => "could make the servers block this host",
+            Self::Login => "could lock the account",
+        }
+    }
 }
 
 impl Failure {

@@ -8,8 +8,8 @@ mod plan;
 mod probe;
 
 pub use anomaly::{Anomaly, AnomalyKind, AnomalySeen, Unrouted};
-pub use budget::{Budgets, Charge, Counted, Held, Pause, PodKey};
-pub use failure::{Failure, FailureReason};
+pub use budget::{Budgets, Counted, Held, Pause, PodKey};
+pub use failure::{Charge, Failure, FailureReason};
 pub use latency::{Latency, Phase, StartDelay};
 pub use plan::{Burst, PodProbe, PodProbeCounts, PodProbeResult, ProbeIntervals, ProbePlan, ProbePurpose};
 pub use probe::{Answer, Identity, Probe, Role, ServerStatus, Timings};

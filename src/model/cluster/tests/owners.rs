@@ -6,12 +6,11 @@ use super::builders::{name, pod, set, slice};
 use crate::model::{
     base::Moment,
     cluster::{
-        change::{Change, Kind, Object},
+        change::{Change, Kind, Object, WatchName},
         cluster::Cluster,
         milestones::Seen,
         objects::Service,
         updates::Updates,
-        watches::WatchName,
     },
 };
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use crate::model::{
     base::{Moment, ObjectName},
     cluster::{
-        change::{Change, Kind, Object},
+        change::{Change, Kind, Object, Problem, WatchName},
         cluster::Cluster,
         milestones::Seen,
         routing::Rule,
         tests::builders::{event, name, pod, pvc, set, slice},
         updates::Updates,
-        watches::{Problem, WatchName},
     },
 };
 
