@@ -195,12 +195,14 @@ impl Election {
         let now = Some(MicroTime(Timestamp::now()));
         let spec = before.cloned().unwrap_or_default();
         let same = spec.holder_identity.as_ref() == Some(&self.identity);
+        // `deploy/` brings a Lease that nobody has had.
+        let first = spec.acquire_time.is_none();
         let transitions = spec.lease_transitions.unwrap_or_default();
         LeaseSpec {
             acquire_time: if same { spec.acquire_time } else { now.clone() },
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(LEASE_SECONDS.into()),
-            lease_transitions: Some(if same || before.is_none() { transitions } else { transitions.saturating_add(1) }),
+            lease_transitions: Some(if same || first { transitions } else { transitions.saturating_add(1) }),
             renew_time: now,
             ..spec
         }
@@ -369,6 +371,16 @@ mod tests {
         // Somebody deletes it.
         *server.lease.lock().unwrap() = None;
         assert!(leads(&election.attempt().await));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_nobody_has_had_is_like_a_new_one() {
+        let server = Server::default();
+        let metadata = json!({"name": "readscope", "namespace": "monitoring", "resourceVersion": "1"});
+        *server.lease.lock().unwrap() = Some(json!({"metadata": metadata}));
+        let now = server.election(Clock::start()).attempt().await;
+        assert!(matches!(now, Leadership::Leads { since, .. } if since == Timestamp::MIN), "{now:?}");
+        assert_eq!(server.spec("leaseTransitions"), 0);
     }
 
     #[tokio::test(start_paused = true)]

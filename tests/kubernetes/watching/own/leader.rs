@@ -37,7 +37,6 @@ fn the_leader_is_killed_during_a_scale_event_and_every_milestone_is_there_once()
     let lab = Lab::own();
     let folder = tempfile::tempdir().unwrap();
     let (account, lease) = account(&lab, folder.path());
-    lab.kubectl(&format!("-n mysql delete lease {lease} --ignore-not-found"));
     let start = || {
         let options = ["--interval", "50ms", "--kubernetes.events", "--kubernetes.lease", &lease];
         let mut probe = lab.readscope_as(&account, "mysql/mysql-read", &options);
@@ -159,6 +158,7 @@ fn account(lab: &Lab, folder: &Path) -> (PathBuf, String) {
         {"apiVersion": rbac, "kind": "Role", "metadata": metadata, "rules": rules},
         {"apiVersion": rbac, "kind": "RoleBinding", "metadata": metadata, "roleRef": role, "subjects": [subject]},
     ]});
+    lab.kubectl(&format!("-n mysql delete lease {name} --ignore-not-found"));
     lab.apply(&objects.to_string());
     let path = lab.account("pair", folder);
     // In a pod, the namespace is that of its ServiceAccount.
